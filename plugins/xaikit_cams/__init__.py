@@ -1,0 +1,1 @@
+"""The class activation maps, one module a method."""

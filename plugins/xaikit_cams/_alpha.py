@@ -1,0 +1,26 @@
+"""What Grad-CAM++ and Smooth Grad-CAM++ share: the weights of places, in a form that neither underflows nor needs an
+epsilon."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from xaikit.view import View
+
+FLOOR = 1e-3
+
+
+def mass(view: View) -> Tensor:
+    """sum_ab A_k(a,b), kept broadcastable: (N, 1, C, 1, ...)."""
+    return view.activations.sum(view.space, keepdim=True)
+
+
+def channel_weights(numerator: Tensor, denominator: Tensor, view: View) -> Tensor:
+    """sum_ij numerator / denominator, (N, T, C, *S) to (N, T, C).
+
+    A denominator below 1e-3 (it is 2 for a small gradient) comes from a negative sum of activations and says nothing:
+    such places
+    weigh 0 and are counted in the warnings.
+    """
+    spoiled = denominator < FLOOR
+    view.warn("places whose alpha has no meaning (negative activations) got weight 0", spoiled & (numerator != 0))
+    return (numerator / denominator).masked_fill(spoiled, 0).sum(view.space)

@@ -1,0 +1,28 @@
+"""Grad-CAM: channels weighed by their mean gradient (Selvaraju et al. 2017, arXiv:1610.02391)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from xaikit import Needs, hookimpl
+from xaikit.ops import pool, weigh
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class GradCAM:
+    """w_k = 1/Z sum_ij dy/dA_k(i,j) and L = relu(sum_k w_k A_k), Eq. 1 and 2; y is the score before the softmax."""
+
+    needs: ClassVar[Needs] = Needs(gradients=1)
+    paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, T, *S), before the ReLU."""
+        return weigh(pool(view.gradients, view), view)
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return GradCAM

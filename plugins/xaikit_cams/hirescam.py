@@ -1,0 +1,33 @@
+"""HiResCAM: activations times gradients, place by place (Draelos and Carin 2020, arXiv:2011.08891)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from xaikit import Needs, hookimpl
+from xaikit.ops import combine
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class HiResCAM:
+    """L = sum_k dy/dA_k * A_k, element by element (their Eq. 3).
+
+    For a network that ends in one linear layer the map sums to the score less the bias. The paper's map is signed: it
+    asks for
+    no ReLU, which peers apply all the same.
+    """
+
+    needs: ClassVar[Needs] = Needs(gradients=1)
+    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, T, *S)."""
+        return combine(view.gradients * view.activations, view)
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return HiResCAM

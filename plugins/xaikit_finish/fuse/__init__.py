@@ -1,0 +1,1 @@
+"""How the maps of several layers become one."""

@@ -1,0 +1,22 @@
+"""Keep evidence of either sign, by its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from xaikit import hookimpl
+
+
+@dataclass(frozen=True)
+class Abs:
+    """|x|."""
+
+    def rectify(self, saliency: Tensor) -> Tensor:
+        """Any shape."""
+        return saliency.abs()
+
+
+@hookimpl
+def xaikit_rectifier() -> type:
+    return Abs

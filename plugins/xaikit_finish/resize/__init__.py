@@ -1,0 +1,1 @@
+"""The size a map is brought to."""

@@ -1,0 +1,1 @@
+"""How a normalized map is bent."""

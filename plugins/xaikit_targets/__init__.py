@@ -1,0 +1,1 @@
+"""Which number of the output is explained, one module a target."""

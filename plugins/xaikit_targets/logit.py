@@ -1,0 +1,29 @@
+"""One class by its index, the same for every sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from xaikit import PinnedClasses, class_indices, class_logits, hookimpl
+
+
+@dataclass(frozen=True)
+class Logit:
+    """``target: 243`` is ``{use: logit, index: 243}``.
+
+    index  the class, from 0
+    """
+
+    index: int
+
+    def pin(self, output: Tensor, labels: Tensor | None) -> PinnedClasses:
+        """The logit of the class. Raises ConfigError where the model has no such class."""
+        logits = class_logits(output, "logit")
+        indices = class_indices([self.index], logits, "logit")
+        return PinnedClasses(indices.expand(logits.shape[0], 1))
+
+
+@hookimpl
+def xaikit_target() -> type:
+    return Logit

@@ -1,0 +1,290 @@
+"""What a pass may not disturb, and what a tap's hook makes of what it meets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from xaikit import capture
+from xaikit.errors import TapError
+from xaikit.layers import Tap
+
+from hostile import Aliased, Nested, Pair, Plain, Raising, Stochastic, Twice, TwoInputs, Unused, images, seeded
+from untouched import untouched
+
+
+def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> capture.Recording:
+    recording = capture.Recording(taps, differentiate)
+    with torch.no_grad(), capture.hooked(model, recording):
+        capture.call(model, inputs)
+    return recording
+
+
+class TestUndisturbed:
+    def test_every_module_evaluates_and_trains_again_where_it_did(self) -> None:
+        model = seeded(Stochastic).train()
+        model.norm.eval()
+        with untouched(model), capture.undisturbed(model):
+            assert not any(module.training for module in model.modules())
+        assert model.drop.training
+        assert not model.norm.training
+
+    def test_a_models_own_train_and_eval_are_not_called(self) -> None:
+        class Stubborn(Plain):
+            def train(self, mode: bool = True) -> Plain:
+                raise AssertionError("called")
+
+        model = Stubborn()
+        with untouched(model), capture.undisturbed(model):
+            assert not model.training
+
+    def test_inference_mode_is_left_and_entered_again(self) -> None:
+        model = seeded(Plain)
+        with torch.inference_mode(), untouched(model), capture.undisturbed(model):
+            assert not torch.is_inference_mode_enabled()
+
+    def test_the_attention_fast_path_is_off_and_as_before_afterwards(self) -> None:
+        model = seeded(Plain)
+        with untouched(model), capture.undisturbed(model):
+            assert not torch.backends.mha.get_fastpath_enabled()
+
+    def test_compiled_code_runs_eagerly(self) -> None:
+        import torch._dynamo
+
+        model = seeded(Plain)
+        with untouched(model), capture.undisturbed(model):
+            assert torch._dynamo.eval_frame._stance.stance == "force_eager"
+
+    def test_random_numbers_drawn_inside_are_not_missed_outside(self) -> None:
+        model = seeded(Plain)
+        with untouched(model), capture.undisturbed(model):
+            torch.rand(5)
+
+    @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+    def test_all_is_undone_when_the_block_raises(self, error: type[BaseException]) -> None:
+        def work() -> None:
+            with torch.inference_mode(), untouched(model), capture.undisturbed(model):
+                torch.rand(5)
+                raise error
+
+        model = seeded(Stochastic).train()
+        with pytest.raises(error):
+            work()
+
+
+class TestInputs:
+    def test_positional_named_and_single_inputs_reach_the_model(self) -> None:
+        model, image, extra = seeded(TwoInputs), images(), images(2, 5)
+        assert torch.equal(capture.call(model, (image, extra)), capture.call(model, {"extra": extra, "image": image}))
+        assert torch.equal(capture.call(seeded(Plain), image), seeded(Plain)(image))
+
+    def test_copies_share_no_memory_and_keep_the_nest(self) -> None:
+        with torch.inference_mode():
+            given = {"a": (images(2), [images(3), "word"]), "b": None}
+        made = capture.copied(given)
+        assert made["b"] is None
+        assert made["a"][1][1] == "word"
+        for mine, theirs in zip(made["a"][:1] + (made["a"][1][0],), given["a"][:1] + (given["a"][1][0],), strict=True):
+            assert torch.equal(mine, theirs)
+            assert mine.data_ptr() != theirs.data_ptr()
+            assert not mine.is_inference()
+
+    def test_a_copy_is_cut_from_the_graph_of_the_input(self) -> None:
+        assert not capture.copied(images().requires_grad_()).requires_grad
+
+    def test_the_first_tensor_is_found_in_a_nest(self) -> None:
+        extra = images(2, 5)
+        assert capture.first_tensor({"a": ("word", extra), "b": images()}) is extra
+        with pytest.raises(TapError, match=r"inputs: expected a tensor, a tuple or a dict of tensors, got str"):
+            capture.first_tensor("word")
+
+
+class TestHook:
+    def test_the_first_tap_is_a_leaf_and_the_next_hangs_on_it(self) -> None:
+        model, x = seeded(Plain), images()
+        with untouched(model, x):
+            points = record(model, x, Tap("conv1"), Tap("conv2")).points()
+        first, second = points[Tap("conv1")], points[Tap("conv2")]
+        assert first.is_leaf
+        assert first.requires_grad
+        assert not second.is_leaf
+
+    def test_nothing_before_the_first_tap_is_kept_for_a_backward_pass(self) -> None:
+        saved: list[Tensor] = []
+        model, x = seeded(Plain), images()
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+            record(model, x, Tap("conv2"))
+        assert saved
+        weights = {model.conv1.weight.data_ptr(), x.data_ptr()}
+        assert not any(tensor.data_ptr() in weights for tensor in saved)
+
+    def test_nothing_is_differentiable_where_nobody_asks_for_gradients(self) -> None:
+        model, x = seeded(Plain), images()
+        with untouched(model, x):
+            points = record(model, x, Tap("conv1"), Tap("conv2"), differentiate=False).points()
+        assert not any(point.requires_grad for point in points.values())
+
+    def test_what_is_kept_is_what_the_module_returned_although_it_is_changed_in_place_behind_it(self) -> None:
+        model, x = seeded(lambda: Plain(inplace=True)), images()
+        with untouched(model, x):
+            points = record(model, x, Tap("conv2"), Tap("conv2", at="consumed")).points()
+        returned, consumed = points[Tap("conv2")], points[Tap("conv2", at="consumed")]
+        assert bool((returned < 0).any())
+        assert torch.equal(returned.relu(), consumed)
+
+    def test_inference_mode_of_the_models_own_ends_at_the_tap(self) -> None:
+        class Inside(Plain):
+            def classify(self, x: Tensor) -> Tensor:
+                assert not torch.is_inference_mode_enabled()
+                return super().classify(x)
+
+            @torch.inference_mode()
+            def forward(self, x: Tensor) -> Tensor:
+                return super().forward(x)
+
+        model, x = seeded(Inside), images()
+        with untouched(model, x):
+            point = record(model, x, Tap("conv2")).points()[Tap("conv2")]
+        assert not point.is_inference()
+
+    def test_grad_switched_off_on_the_way_is_noticed(self) -> None:
+        class Off(Plain):
+            def features(self, x: Tensor) -> Tensor:
+                with torch.no_grad():
+                    return super().features(x)
+
+        model, x = seeded(Off), images()
+        with untouched(model, x):
+            assert record(model, x, Tap("conv1")).severed
+            assert not record(seeded(Plain), x, Tap("conv1")).severed
+
+    def test_integers_cannot_be_differentiated(self) -> None:
+        model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        with pytest.raises(
+            TapError, match=r"layer 0: expected floating-point numbers to differentiate, got torch.int64"
+        ):
+            record(model, torch.zeros(1, 2, dtype=torch.long), Tap("0"))
+
+
+NESTS = {
+    "tuple": (lambda a, b: (a, b), lambda nest: nest, (0,), (1,)),
+    "list": (lambda a, b: [a, b], lambda nest: nest, (0,), (1,)),
+    "dict": (lambda a, b: {"a": a, "b": b}, lambda nest: (nest["a"], nest["b"]), ("a",), ("b",)),
+    "named tuple": (Pair, lambda nest: (nest.left, nest.right), (0,), (1,)),
+    "deep": (lambda a, b: {"x": (0, [a, b])}, lambda nest: nest["x"][1], ("x", 1, 0), ("x", 1, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", NESTS)
+class TestNests:
+    def test_an_index_leads_to_its_tensor_and_the_nest_stays_what_it_was(self, kind: str) -> None:
+        pack, take, left, right = NESTS[kind]
+        model, x = seeded(lambda: Nested(pack, take)), images()
+        taps = Tap("block", left), Tap("block", right), Tap("block.left"), Tap("block.right")
+        with untouched(model, x):
+            points = record(model, x, *taps).points()
+        assert torch.equal(points[taps[0]], points[taps[2]])
+        assert torch.equal(points[taps[1]], points[taps[3]])
+
+    def test_without_an_index_it_is_the_first(self, kind: str) -> None:
+        pack, take, *_ = NESTS[kind]
+        model, x = seeded(lambda: Nested(pack, take)), images()
+        points = record(model, x, Tap("block"), Tap("block.left")).points()
+        assert torch.equal(points[Tap("block")], points[Tap("block.left")])
+
+    def test_an_index_to_nowhere_names_what_there_is(self, kind: str) -> None:
+        pack, take, left, right = NESTS[kind]
+        model, x = seeded(lambda: Nested(pack, take)), images()
+        offered = ", ".join("".join(f"[{step}]" for step in path) for path in (left, right))
+        with pytest.raises(TapError) as caught, untouched(model, x):
+            record(model, x, Tap("block", (7,)))
+        assert str(caught.value) == f"layer block[7]: returned nothing at [7]; it returned {offered}"
+
+
+class TestFaults:
+    def test_a_module_called_twice_is_named(self) -> None:
+        model, x = seeded(Twice), images()
+        with (
+            untouched(model, x),
+            pytest.raises(TapError, match=r"layer conv2 ran 2 times in one forward: expected once"),
+        ):
+            record(model, x, Tap("conv1"), Tap("conv2")).points()
+
+    def test_a_module_that_never_ran_is_named(self) -> None:
+        model, x = seeded(Unused), images()
+        with untouched(model, x), pytest.raises(TapError, match=r"layer conv2 never ran in this forward"):
+            record(model, x, Tap("conv1"), Tap("conv2")).points()
+
+    @pytest.mark.parametrize("differentiate", [True, False])
+    def test_a_change_through_an_alias_is_noticed(self, differentiate: bool) -> None:
+        model, x = seeded(Aliased), images()
+        message = r"layer conv1: what it returned was changed in place through an alias; .* or 'conv1\+'"
+        with untouched(model, x), pytest.raises(TapError, match=message):
+            record(model, x, Tap("conv1"), differentiate=differentiate).points()
+
+    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+    def test_hooks_and_modes_are_gone_when_the_model_raises(self, error: type[BaseException]) -> None:
+        model, x = seeded(lambda: Raising(error)), images()
+        with pytest.raises(error, match="on the way"), untouched(model, x):
+            record(model, x, Tap("conv1"))
+
+    def test_a_hook_that_cannot_be_set_leaves_none_of_the_others(self) -> None:
+        model, x = seeded(Plain), images()
+        with pytest.raises(AttributeError, match="gone"), untouched(model, x):
+            record(model, x, Tap("conv1"), Tap("gone"))
+
+    def test_watching_a_model_with_a_scripted_part_leaves_no_hooks(self) -> None:
+        model = seeded(Plain)
+        model.head = torch.jit.trace(model.head, images(1, 4))
+        with pytest.raises(RuntimeError, match="not supported on ScriptModules"), untouched(model):
+            capture.shapes(model, images())
+
+
+class TestDetachedWeights:
+    def test_the_work_sees_weights_without_gradient_of_the_same_values(self) -> None:
+        model, x = seeded(Plain), images()
+
+        def work() -> Tensor:
+            assert not any(value.requires_grad for value in model.parameters())
+            return model(x)
+
+        with untouched(model, x):
+            assert torch.equal(capture.on_detached_weights(model, work), model(x).detach())
+
+    def test_weights_are_in_their_place_again_when_the_work_raises(self) -> None:
+        def work() -> None:
+            raise KeyboardInterrupt
+
+        model = seeded(Plain)
+        with pytest.raises(KeyboardInterrupt), untouched(model):
+            capture.on_detached_weights(model, work)
+
+    def test_shared_weights_stay_shared(self) -> None:
+        model = seeded(Plain)
+        model.act2 = nn.Conv2d(4, 4, 3, padding=1)
+        model.act2.weight = model.conv2.weight
+        with untouched(model):
+            assert capture.on_detached_weights(model, lambda: model.act2.weight is model.conv2.weight)
+
+    def test_weights_made_in_inference_mode_are_recognised(self) -> None:
+        with torch.inference_mode():
+            made = Plain()
+        assert capture.has_inference_weights(made)
+        assert not capture.has_inference_weights(Plain())
+
+
+def test_shapes_come_in_the_order_of_completion_and_leave_the_model_alone() -> None:
+    model, x = (
+        seeded(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.Flatten()))).train(),
+        images(),
+    )
+    with torch.inference_mode(), untouched(model, x):
+        seen = capture.shapes(model, x)
+    assert seen == [
+        ("0", "Conv2d", (2, 4, 6, 5)),
+        ("1.0", "BatchNorm2d", (2, 4, 6, 5)),
+        ("1.1", "Flatten", (2, 120)),
+        ("1", "Sequential", (2, 120)),
+    ]

@@ -1,0 +1,122 @@
+"""xaikit: explanations of PyTorch models by plugins.
+
+>>> import torch, xaikit
+>>> from torch.nn import Conv2d, Flatten, Linear, ReLU, Sequential
+>>> net = Sequential(Conv2d(3, 4, 3), ReLU(), Flatten(), Linear(144, 5))
+>>> explained = xaikit.explain(net, torch.rand(2, 3, 8, 8), "gradcam", layers="1")["gradcam"]
+>>> explained.map.shape, explained.maps["1"].shape
+(torch.Size([2, 8, 8]), torch.Size([2, 6, 6]))
+
+Names are loaded when they are first used: ``import xaikit`` imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xaikit.config import Config, load
+    from xaikit.errors import (
+        ConfigError,
+        DataError,
+        Disconnected,
+        LayerNotFound,
+        PluginConflict,
+        PluginContract,
+        PluginError,
+        StoreError,
+        TapError,
+        UndeclaredNeed,
+        UnknownPlugin,
+        XaikitError,
+        nearest,
+    )
+    from xaikit.explanation import Explanation
+    from xaikit.hookspecs import hookimpl
+    from xaikit.needs import Needs
+    from xaikit.notebook import explain
+    from xaikit.plan import Plan
+    from xaikit.registry import Registry
+    from xaikit.report import Report
+    from xaikit.runner import open_report as open
+    from xaikit.runner import plan, run
+    from xaikit.targets import PinnedClasses, class_indices, class_logits
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Config": "config",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Disconnected": "errors",
+    "Explanation": "explanation",
+    "LayerNotFound": "errors",
+    "Needs": "needs",
+    "PinnedClasses": "targets",
+    "Plan": "plan",
+    "PluginConflict": "errors",
+    "PluginContract": "errors",
+    "PluginError": "errors",
+    "Registry": "registry",
+    "Report": "report",
+    "StoreError": "errors",
+    "TapError": "errors",
+    "UndeclaredNeed": "errors",
+    "UnknownPlugin": "errors",
+    "XaikitError": "errors",
+    "class_indices": "targets",
+    "class_logits": "targets",
+    "explain": "notebook",
+    "hookimpl": "hookspecs",
+    "load": "config",
+    "nearest": "errors",
+    "open": "runner.open_report",
+    "plan": "runner",
+    "run": "runner",
+}
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "DataError",
+    "Disconnected",
+    "Explanation",
+    "LayerNotFound",
+    "Needs",
+    "PinnedClasses",
+    "Plan",
+    "PluginConflict",
+    "PluginContract",
+    "PluginError",
+    "Registry",
+    "Report",
+    "StoreError",
+    "TapError",
+    "UndeclaredNeed",
+    "UnknownPlugin",
+    "XaikitError",
+    "__version__",
+    "class_indices",
+    "class_logits",
+    "explain",
+    "hookimpl",
+    "load",
+    "nearest",
+    "open",
+    "plan",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'xaikit' has no attribute {name!r}")
+    module, _, attribute = _HOME[name].partition(".")
+    value = getattr(importlib.import_module(f"xaikit.{module}"), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+"""``${a.b}`` and ``${oc.env:X,default}`` replaced by what they stand for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from xaikit.config.layering import Layer
+from xaikit.config.marks import Ledger, Path, key_of
+from xaikit.errors import nearest
+
+
+def resolve(layer: Layer, ledger: Ledger) -> dict[str, Any]:
+    """The plain values without any interpolation; what stands for nothing is noted in the ledger and left out."""
+    return _mapping((), OmegaConf.create(layer.plain), ledger, ())
+
+
+def _mapping(path: Path, node: DictConfig, ledger: Ledger, above: tuple[Any, ...]) -> dict[str, Any]:
+    found = {str(key): _values((*path, str(key)), node, key, ledger, above) for key in node}
+    return {key: values[0] for key, values in found.items() if values}
+
+
+def _values(path: Path, owner: DictConfig | ListConfig, key: Any, ledger: Ledger, above: tuple[Any, ...]) -> list[Any]:
+    """The one value behind a key, or none."""
+    try:
+        child = owner[key]
+    except OmegaConfBaseException as error:
+        ledger.fault(path, _reason(error, ledger))
+        return []
+    if any(child is other for other in (*above, owner)):
+        ledger.fault(path, "the interpolation contains itself")
+        return []
+    if isinstance(child, DictConfig):
+        return [_mapping(path, child, ledger, (*above, owner))]
+    if isinstance(child, ListConfig):
+        elements = [_values((*path, place), child, place, ledger, (*above, owner)) for place in range(len(child))]
+        return [[value for values in elements for value in values]]
+    return [child]
+
+
+def _reason(error: OmegaConfBaseException, ledger: Ledger) -> str:
+    text = str(error).splitlines()[0]
+    missing = re.fullmatch(r"Interpolation key '(.*)' not found", text)
+    if missing:
+        return f"{text}; {nearest(missing[1], [key_of(path) for path in ledger.marks if path])}"
+    return text.removeprefix("KeyError raised while resolving interpolation: ").strip('"')

@@ -1,0 +1,136 @@
+"""The shorthand of the YAML, settled before anything is merged.
+
+A string ``s`` where a plugin is expected is ``{use: s}`` and null is ``{}``; ``top3`` is ``{use: top, k: 3}``, an integer
+``{use: logit, index: n}``; ``methods`` may be one name or a list of names, ``layers`` one name. Settling twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from xaikit.config.marks import Ledger, Path, key_of, shown
+from xaikit.config.schema import STAGES
+
+
+class _Refused(ValueError):
+    """A value that no shorthand allows."""
+
+
+def settle(path: Path, value: Any, ledger: Ledger) -> Any:
+    """The value at a path without its shorthand; what cannot be settled is noted in the ledger and left out."""
+    rule = next((rule for pattern, rule in _RULES if _matches(pattern, path)), None)
+    if rule is None or _is_interpolation(value):
+        return value
+    return rule(path, value, ledger)
+
+
+def _matches(pattern: Path, path: Path) -> bool:
+    return len(pattern) == len(path) and all(want in ("*", got) for want, got in zip(pattern, path, strict=True))
+
+
+def _is_interpolation(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("${") and value.endswith("}")
+
+
+def _children(path: Path, mapping: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+    settled = {}
+    for key, value in mapping.items():
+        try:
+            settled[key] = settle((*path, key), value, ledger)
+        except _Refused as refusal:
+            ledger.fault((*path, key), str(refusal))
+    return settled
+
+
+def _group(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise _Refused(f"expected a mapping, got {shown(value)}")
+    return _children(path, value or {}, ledger)
+
+
+def _source(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+    if isinstance(value, str):
+        example = "source: torchvision, name" if path == ("model",) else "source: folder, path"
+        raise _Refused(f"expected a mapping, got {value!r}; write {key_of(path)}: {{{example}: {value}}}")
+    return _group(path, value, ledger)
+
+
+def _plugin(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"use": value}
+    if value is not None and not isinstance(value, Mapping):
+        hint = _quote(path, value, ledger) if isinstance(value, bool) else ""
+        raise _Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
+    return _children(path, value or {}, ledger)
+
+
+def _quote(path: Path, value: bool, ledger: Ledger) -> str:
+    text = ledger.mark(path).text or shown(value)
+    return f'; YAML reads {text} as a boolean: quote it, "{text}"'
+
+
+def _resize(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+    return {"use": "size", "to": value} if isinstance(value, list) else _plugin(path, value, ledger)
+
+
+def _target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+    if isinstance(value, list):
+        raise _Refused(f"expected one target, got {shown(value)}; write {{use: classes, of: {shown(value)}}}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"use": "logit", "index": value}
+    top = re.fullmatch(r"top(\d+)", value) if isinstance(value, str) else None
+    return {"use": "top", "k": int(top[1])} if top else _plugin(path, value, ledger)
+
+
+def _own_target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None:
+    return None if value is None else _target(path, value, ledger)
+
+
+def _layers(path: Path, value: Any, ledger: Ledger) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _methods(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {value: {}}
+    return _listed(path, value, ledger) if isinstance(value, list) else _group(path, value, ledger)
+
+
+def _listed(path: Path, names: list[Any], ledger: Ledger) -> dict[str, Any]:
+    labels: dict[str, Any] = {}
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            ledger.fault(
+                (*path, index), f"expected a method's name, got {shown(name)}; write methods: {{label: {{...}}}}"
+            )
+        elif name in labels:
+            ledger.fault((*path, index), f"{name!r} stands twice; write methods: {{label: {{use: {name}}}}}")
+        else:
+            labels[name] = {}
+            ledger.marks[(*path, name)] = ledger.mark((*path, index))
+    return labels
+
+
+_FINISH: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
+    ((*owner, "finish", stage), _resize if stage == "resize" else _plugin)
+    for owner in ((), ("methods", "*"))
+    for stage in STAGES
+]
+
+_RULES: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
+    ((), _group),
+    (("model",), _source),
+    (("data",), _source),
+    (("target",), _target),
+    (("layers",), _layers),
+    (("methods",), _methods),
+    (("methods", "*"), _plugin),
+    (("methods", "*", "target"), _own_target),
+    (("methods", "*", "layers"), _layers),
+    (("methods", "*", "finish"), _group),
+    (("finish",), _group),
+    (("report",), _group),
+    *_FINISH,
+]

@@ -1,0 +1,156 @@
+"""From a settled plain mapping to a Config, with everything that is wrong in one list."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from xaikit.config.marks import Path, shown
+from xaikit.config.reader import Reader
+from xaikit.config.schema import (
+    STAGES,
+    WORDS,
+    Config,
+    DataConfig,
+    FinishConfig,
+    MethodConfig,
+    ModelConfig,
+    ReportConfig,
+    TransformConfig,
+    Use,
+)
+from xaikit.errors import nearest
+
+KEYS = (
+    *("version", "name", "seed", "device", "precision", "model", "data", "target"),
+    *("layers", "methods", "finish", "report", "executor"),
+)
+LATER = {
+    "sweep": "run each point with overrides instead",
+    "metrics": "read the maps through the report instead",
+    "augment": "leave it out",
+    "budget": "leave it out",
+    "reduce": "leave it out",
+}
+_METHOD_KEYS = ("use", "layers", "target", "finish")
+_SIMPLE = ("version", "name", "seed", "device", "precision", "executor")
+
+
+def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Config; those that are faulty are missing, and the reader's ledger says why."""
+    _unknown(reader, (), said, KEYS)
+    hints = typing.get_type_hints(Config, include_extras=True)
+    found: dict[str, Any] = {key: reader.value(hints[key], (key,), said[key]) for key in _SIMPLE if key in said}
+    _limits(reader, found)
+    found["model"] = _model(reader, _required(reader, said, "model"))
+    found["data"] = _data(reader, _required(reader, said, "data"))
+    methods = _required(reader, said, "methods")
+    if methods is not None:
+        found["methods"] = read_methods(reader, ("methods",), methods)
+    if "target" in said:
+        found["target"] = reader.use("target", ("target",), said["target"])
+    if "layers" in said:
+        found["layers"] = reader.value(hints["layers"], ("layers",), said["layers"])
+    if "finish" in said:
+        found["finish"] = FinishConfig(**read_finish(reader, ("finish",), said["finish"]))
+    if "report" in said:
+        found["report"] = _group(reader, ReportConfig, ("report",), said["report"])
+    return found
+
+
+def read_methods(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str, MethodConfig]:
+    """Methods by label; a label's plugin is the label where nothing else is said."""
+    if not said:
+        reader.ledger.fault(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
+    found = {label: _method(reader, (*path, label), {"use": label, **mapping}) for label, mapping in said.items()}
+    return {label: method for label, method in found.items() if method is not None}
+
+
+def read_finish(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str, Use]:
+    """The stages that are stated: a plugin, ``auto`` or ``none``."""
+    _unknown(reader, path, said, tuple(STAGES))
+    found = {stage: _stage(reader, (*path, stage), stage, said[stage]) for stage in STAGES if stage in said}
+    return {stage: use for stage, use in found.items() if use is not None}
+
+
+def _stage(reader: Reader, path: Path, stage: str, said: Mapping[str, Any]) -> Use | None:
+    word = said.get("use")
+    if word not in WORDS:
+        return reader.use(STAGES[stage], path, said)
+    for key in said.keys() - {"use"}:
+        reader.ledger.fault((*path, key), f"{word!r} has no options")
+    return Use(word)
+
+
+def _method(reader: Reader, path: Path, said: Mapping[str, Any]) -> MethodConfig | None:
+    for key in said.keys() & LATER.keys():
+        reader.ledger.fault((*path, key), f"not available yet: {LATER[key]}")
+    options = {key: value for key, value in said.items() if key not in (*_METHOD_KEYS[1:], *LATER)}
+    use = reader.use("method", path, options)
+    hints = typing.get_type_hints(MethodConfig, include_extras=True)
+    layers = reader.value(hints["layers"], (*path, "layers"), said["layers"]) if "layers" in said else None
+    target = reader.use("target", (*path, "target"), said["target"]) if said.get("target") is not None else None
+    finish = read_finish(reader, (*path, "finish"), said.get("finish", {}))
+    return None if use is None else MethodConfig(use.use, use.options, layers, target, finish)
+
+
+def _model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
+    if said is None:
+        return None
+    hints = typing.get_type_hints(ModelConfig, include_extras=True)
+    output = reader.value(hints["output"], ("model", "output"), said.get("output", "auto"))
+    source = reader.use("model", ("model",), {key: said[key] for key in said if key != "output"}, "source")
+    return None if source is None else ModelConfig(source, output)
+
+
+def _data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
+    if said is None:
+        return None
+    own = ("batch_size", "workers", "transform")
+    hints = typing.get_type_hints(DataConfig, include_extras=True)
+    numbers = {key: reader.value(hints[key], ("data", key), said[key]) for key in own[:2] if key in said}
+    stated = said.get("transform")
+    transform = None if stated is None else _group(reader, TransformConfig, ("data", "transform"), stated)
+    source = reader.use("data", ("data",), {key: said[key] for key in said if key not in own}, "source")
+    return None if source is None else DataConfig(source, **numbers, transform=transform)
+
+
+def _group(reader: Reader, cls: type, path: Path, said: Any) -> Any:
+    """A mapping whose keys are the fields of a dataclass of ours."""
+    if not isinstance(said, Mapping):
+        reader.ledger.fault(path, f"expected a mapping, got {shown(said)}")
+        return None
+    values = reader.fields(cls, path, said, "key")
+    return None if values is None else cls(**values)
+
+
+def _unknown(reader: Reader, path: Path, said: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in said.keys() - set(known):
+        later = not path and key in LATER
+        text = f"not available yet: {LATER[key]}" if later else f"unknown key; {nearest(key, known)}"
+        reader.ledger.fault((*path, key), text)
+
+
+def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    if key in said:
+        mapping: Mapping[str, Any] = said[key]
+        return mapping
+    if not reader.ledger.is_faulty((key,)):
+        reader.ledger.fault((key,), "missing: a config says model, data and methods")
+    return None
+
+
+def _limits(reader: Reader, found: Mapping[str, Any]) -> None:
+    """Values that later versions will take and this one refuses."""
+    if found.get("version", 1) not in (1, None):
+        reader.ledger.fault(("version",), f"expected 1, got {found['version']}: update xaikit, or write version: 1")
+    if found.get("executor", "serial") not in ("serial", None):
+        reader.ledger.fault(("executor",), f"{found['executor']!r} is not available yet; expected serial")
+    if found.get("precision", "float32") not in ("float32", None):
+        reader.ledger.fault(("precision",), f"{found['precision']!r} is not available yet; expected float32")
+    device = found.get("device", "auto")
+    if isinstance(device, str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        expected = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
+        reader.ledger.fault(("device",), f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {expected}")

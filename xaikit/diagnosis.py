@@ -1,0 +1,68 @@
+"""Why a map is dead: named reasons instead of a black picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from xaikit.explanation import Noted
+from xaikit.finish import Rectifier
+from xaikit.layers import Tap
+from xaikit.needs import Needs
+from xaikit.view import Trace
+
+NOT_FINITE = "values that are NaN or infinite"
+ZERO_ACTIVATIONS = "zero activations"
+ZERO_GRADIENTS = "zero gradients"
+ALL_NEGATIVE = "all-negative evidence: nothing is left after rectifying"
+CONSTANT = "constant map: every place matters the same"
+ZERO_MAP = "zero map: the evidence cancels"
+
+
+def diagnose(
+    trace: Trace, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectifier | None
+) -> Iterator[Noted]:
+    """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
+
+    Args:
+        raw: the raw map (N, T, *S).
+    """
+    flat = raw.flatten(2)
+    unfinished = ~flat.isfinite().all(-1)
+    low, high = flat.amin(-1), flat.amax(-1)
+    rectified = high if rectify is None else rectify.rectify(flat).abs().amax(-1)
+    dead = (low == high) | (rectified == 0) | unfinished
+    # on a CPU the answer is at hand, elsewhere it would be waited for
+    if dead.device.type == "cpu" and not bool(dead.any()):
+        return
+    left = dead & ~unfinished
+    yield _noted(tap, NOT_FINITE, unfinished)
+    for reason, holds in _reasons(trace, tap, columns, needs, low, high, flat.shape[-1]):
+        holds = left & holds
+        left = left & ~holds
+        yield _noted(tap, reason, holds)
+
+
+def _reasons(
+    trace: Trace, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, cells: int
+) -> Iterator[tuple[str, Tensor]]:
+    """From the most specific on; the first that holds is given."""
+    yield ZERO_ACTIVATIONS, _all_zero(trace.activations[tap]).unsqueeze(1)
+    if needs.gradients:
+        yield ZERO_GRADIENTS, _all_zero(trace.gradients[tap][:, columns], start=2)
+    yield (
+        ALL_NEGATIVE,
+        (high <= 0) & (low < 0) & (low != high if cells > 1 else torch.ones_like(low, dtype=torch.bool)),
+    )
+    yield ZERO_MAP, (low == 0) & (high == 0)
+    yield CONSTANT, (low == high) & torch.tensor(cells > 1, device=low.device)
+
+
+def _all_zero(evidence: Tensor, start: int = 1) -> Tensor:
+    return evidence.flatten(start).abs().amax(-1) == 0
+
+
+def _noted(tap: Tap, reason: str, holds: Tensor) -> Noted:
+    return Noted(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)

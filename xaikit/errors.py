@@ -1,0 +1,91 @@
+"""What can go wrong, as one tree.
+
+XaikitError
+├── ConfigError       a key or value the schema rejects: full key, file and line, nearest valid name
+├── PluginError
+│   ├── UnknownPlugin     no plugin of that name, the nearest ones are listed
+│   ├── PluginConflict    two distributions offer one name
+│   └── PluginContract    a plugin promised one thing and returned another
+├── LayerNotFound     no such layer, the nearest ones are listed
+├── TapError          the layer never ran, ran twice, or returned no tensor
+├── Disconnected      the score does not depend on that layer
+├── UndeclaredNeed    a method touched evidence it never asked for
+├── DataError         unreadable or unlabelled input, by file
+└── StoreError        a damaged or foreign run folder
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class XaikitError(Exception):
+    """Every error that xaikit raises on purpose."""
+
+
+class ConfigError(XaikitError):
+    """One or more faults of a configuration.
+
+    ``problems`` holds one line a fault, each ``file:line:column: full.key: what is wrong``.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class PluginError(XaikitError):
+    """A plugin cannot be had; the message names it and its distribution."""
+
+
+class UnknownPlugin(PluginError):
+    """No installed distribution offers that name."""
+
+
+class PluginConflict(PluginError):
+    """Two distributions offer the same name."""
+
+
+class PluginContract(PluginError):
+    """A plugin does not keep the shape its kind asks for."""
+
+
+class LayerNotFound(XaikitError):
+    """The model has no such layer, or none that a map could be drawn on."""
+
+
+class TapError(XaikitError):
+    """A layer never ran, ran more than once, or returned no tensor to explain."""
+
+
+class Disconnected(XaikitError):
+    """The score does not depend on the layer, or on nothing that can be differentiated."""
+
+
+class UndeclaredNeed(XaikitError):
+    """A method read evidence that its ``needs`` do not name."""
+
+
+class DataError(XaikitError):
+    """An input cannot be read, or its label cannot be matched; the message names the file."""
+
+
+class StoreError(XaikitError):
+    """A run folder is damaged, or belongs to another configuration."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say after an unknown name: the likeliest spelling, else what there is.
+
+    >>> nearest("layr4", ["layer3", "layer4"])
+    "did you mean 'layer4'?"
+    >>> nearest("zzz", ["gradcam", "layercam"])
+    'known: gradcam, layercam'
+    """
+    names = [str(other) for other in known]
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(f"'{other}'" for other in close) + "?"
+    shown = ", ".join(sorted(names)[:12]) + (" ..." if len(names) > 12 else "")
+    return f"known: {shown}" if names else "there are none"

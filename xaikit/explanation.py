@@ -1,0 +1,71 @@
+"""What an explanation is: a plain value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from xaikit.targets import Pinned
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that was noticed about one map: which sample, at which layer, why, and how often.
+
+    >>> str(Remark(0, "layer4", "zero gradients"))
+    'sample 0, layer4: zero gradients'
+    """
+
+    sample: int
+    layer: str
+    reason: str
+    count: int = 0
+
+    def __str__(self) -> str:
+        return f"sample {self.sample}, {self.layer}: {self.reason}" + (f" ({self.count})" if self.count else "")
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A remark as the engine keeps it, on the device until somebody reads it: how often for every sample, (N,)."""
+
+    layer: str
+    reason: str
+    counts: Tensor
+    counted: bool = True
+
+    def remarks(self) -> list[Remark]:
+        """One remark for every sample that it concerns."""
+        found = enumerate(self.counts.tolist())
+        return [Remark(row, self.layer, self.reason, int(n) if self.counted else 0) for row, n in found if n]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The maps of one method for one batch; N samples, T targets where the target is plural, S the space of a map.
+
+    label     under which the method was asked for
+    maps      raw and signed, by layer: (N, *S), or (N, T, *S)
+    finished  the same after rectify, normalize, scale and resize
+    map       the finished maps fused over the layers; None with ``fuse: none``
+    scores    what was explained: (N,), or (N, T)
+    target    the pinned target, ``target.indices`` where it is classes
+    strides   input pixels a cell, by layer
+    """
+
+    label: str
+    maps: Mapping[str, Tensor]
+    finished: Mapping[str, Tensor]
+    map: Tensor | None
+    scores: Tensor
+    target: Pinned
+    strides: Mapping[str, float]
+    noted: tuple[Noted, ...] = field(default=(), repr=False)
+
+    @property
+    def warnings(self) -> tuple[Remark, ...]:
+        """Why a map is dead, and what a method had to leave out; read lazily, so that nobody waits for the device."""
+        remarks = [remark for noted in self.noted for remark in noted.remarks()]
+        return tuple(sorted(remarks, key=lambda remark: (remark.sample, remark.layer)))

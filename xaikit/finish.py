@@ -1,0 +1,136 @@
+"""The five stages from a raw signed map to a picture: rectify, normalize, scale, resize, fuse.
+
+Each stage is one group of plugins, pure functions of maps (N, T, *S) of any number of dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from xaikit.errors import ConfigError
+
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class Rectifier(Protocol):
+    """What is kept of the sign."""
+
+    def rectify(self, saliency: Tensor) -> Tensor: ...
+
+
+class Normalizer(Protocol):
+    """The range of a map; ``space`` names the dimensions of one map."""
+
+    def normalize(self, saliency: Tensor, space: tuple[int, ...]) -> Tensor: ...
+
+
+class Scaler(Protocol):
+    """How a normalized map is bent; ``stride`` is the input pixels a cell of the tap."""
+
+    def scale(self, saliency: Tensor, stride: float) -> Tensor: ...
+
+
+class Resizer(Protocol):
+    """The spatial shape to reach, from those of the maps and that of the input."""
+
+    def size(self, maps: Sequence[tuple[int, ...]], inputs: tuple[int, ...]) -> tuple[int, ...]: ...
+
+
+class Fuser(Protocol):
+    """One map from those of several layers, stacked in front: (L, N, T, *S) to (N, T, *S).
+
+    ``renormalize`` says whether the result has left the range of its parts and is normalized once more.
+    """
+
+    @property
+    def renormalize(self) -> bool: ...
+
+    def fuse(self, stack: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The stages of one label; None leaves a stage out."""
+
+    rectify: Rectifier | None = None
+    normalize: Normalizer | None = None
+    scale: Scaler | None = None
+    resize: Resizer | None = None
+    fuse: Fuser | None = None
+
+
+def finish_maps(
+    finish: Finish, raws: Mapping[str, Tensor], strides: Mapping[str, float], inputs: tuple[int, ...]
+) -> tuple[dict[str, Tensor], Tensor | None]:
+    """Take raw maps through the stages.
+
+    Args:
+        raws: raw signed maps (N, T, *S) by layer.
+        strides: input pixels a cell, by layer.
+        inputs: the spatial shape of the model's input.
+
+    Returns:
+        The finished maps by layer, and their fusion (None without a fuser or without a map).
+
+    Raises:
+        ConfigError: maps of unequal size are to be fused and no resize is asked for.
+    """
+    finished = {layer: _bend(finish, _full(raw), strides[layer]) for layer, raw in raws.items()}
+    if finish.resize is not None and finished:
+        size = finish.resize.size([_space(raw) for raw in raws.values()], inputs)
+        finished = {layer: resize(saliency, size) for layer, saliency in finished.items()}
+    return finished, _fuse(finish, finished)
+
+
+def _bend(finish: Finish, saliency: Tensor, stride: float) -> Tensor:
+    if finish.rectify is not None:
+        saliency = finish.rectify.rectify(saliency)
+    saliency = _normalize(finish, saliency)
+    return saliency if finish.scale is None else finish.scale.scale(saliency, stride)
+
+
+def _normalize(finish: Finish, saliency: Tensor) -> Tensor:
+    if finish.normalize is None:
+        return saliency
+    return finish.normalize.normalize(saliency, tuple(range(2, saliency.dim())))
+
+
+def _fuse(finish: Finish, finished: Mapping[str, Tensor]) -> Tensor | None:
+    if finish.fuse is None or not finished:
+        return None
+    if len({_space(saliency) for saliency in finished.values()}) > 1:
+        sizes = ", ".join(f"{layer} {_space(saliency)}" for layer, saliency in finished.items())
+        raise ConfigError(
+            f"finish.fuse: expected maps of one size, got {sizes}; set finish.resize or finish.fuse: none"
+        )
+    fused = finish.fuse.fuse(torch.stack(list(finished.values())))
+    return _normalize(finish, fused) if finish.fuse.renormalize else fused
+
+
+def resize(saliency: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Maps (N, T, *S) at another spatial shape: (bi-, tri-)linear between cell centres, no overshoot.
+
+    Raises:
+        ConfigError: the size has not as many dimensions as the map.
+    """
+    space = _space(saliency)
+    if len(size) != len(space):
+        raise ConfigError(f"finish.resize: expected {len(space)} numbers for maps of shape {space}, got {list(size)}")
+    if space == tuple(size):
+        return saliency
+    return interpolate(saliency, size=tuple(size), mode=_LINEAR[len(space)], align_corners=False)
+
+
+def _full(raw: Tensor) -> Tensor:
+    """Half-precision maps are finished in float32: a normalized map needs more than eight bits."""
+    return raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
+
+
+def _space(saliency: Tensor) -> tuple[int, ...]:
+    return tuple(saliency.shape[2:])

@@ -1,0 +1,140 @@
+"""Names and globs to taps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from xaikit.errors import LayerNotFound, TapError, nearest
+from xaikit.layouts import Layout
+
+AUTO = "auto"
+_NAME = re.compile(r"^(?P<name>[^\[\]+]*)(?P<index>(\[[^\[\]]+\])*)(?P<consumed>\+?)$")
+
+LayerSpec = str | nn.Module
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Where evidence is taken.
+
+    name    the dotted name of a module
+    index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``
+    at      "output": what the module returned; "consumed": what an in-place operation made of it afterwards
+    (``features+``)
+    layout  how the tensor is arranged; None: to be inferred from its shape
+
+    >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,)))
+    ('features+', 'blocks.4[1]')
+    """
+
+    name: str
+    index: tuple[str | int, ...] = ()
+    at: Literal["output", "consumed"] = "output"
+    layout: Layout | None = None
+
+    def __str__(self) -> str:
+        path = "".join(f"[{step}]" for step in self.index)
+        return self.name + path + ("+" if self.at == "consumed" else "")
+
+
+def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[Tap, ...]:
+    """The taps that names, globs and module objects mean, in the order given, none twice.
+
+    A glob matches name by name between the dots: ``layer*`` means layer1 ... layer4, not what lies inside them.
+
+    Raises:
+        LayerNotFound: nothing of that name, with the nearest names; or a module that is no part of the model.
+    """
+    listed = [specs] if isinstance(specs, (str, nn.Module)) else list(specs)
+    names = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
+    taps = (tap for spec in listed for tap in _taps(spec, names))
+    return tuple(dict.fromkeys(taps))
+
+
+def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
+    if isinstance(spec, nn.Module):
+        return [Tap(_name_of(spec, names))]
+    match = _NAME.match(spec)
+    if match is None:
+        raise LayerNotFound(f"layer {spec!r}: expected a name, name[index] or name+")
+    index = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\[([^\[\]]+)\]", match["index"]))
+    at: Literal["output", "consumed"] = "consumed" if match["consumed"] else "output"
+    return [Tap(name, index, at) for name in _matching(match["name"], names)]
+
+
+def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
+    for name, candidate in names.items():
+        if candidate is module:
+            return name
+    raise LayerNotFound(
+        f"{type(module).__name__} is not a module of the model: expected one that model.named_modules() lists"
+    )
+
+
+def _matching(pattern: str, names: dict[str, nn.Module]) -> list[str]:
+    if pattern in names:
+        return [pattern]
+    steps = pattern.split(".")
+    found = [name for name in names if _fits(name.split("."), steps)]
+    if not found:
+        raise LayerNotFound(f"no layer {pattern!r}; {nearest(pattern, names)}")
+    return found
+
+
+def _fits(name: Sequence[str], steps: Sequence[str]) -> bool:
+    return len(name) == len(steps) and all(map(fnmatchcase, name, steps))
+
+
+def tensor_at(output: Any, tap: Tap) -> tuple[tuple[str | int, ...], Tensor]:
+    """The tensor that a tap means in what its module returned, and the way to it.
+
+    Raises:
+        TapError: there is none, or the index leads nowhere.
+    """
+    if not tap.index:
+        for path, tensor in tensors_in(output):
+            return path, tensor
+        raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")
+    value = output
+    for step in tap.index:
+        try:
+            value = value[step] if not isinstance(step, str) or isinstance(value, dict) else getattr(value, step)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            offered = ", ".join("".join(f"[{part}]" for part in path) for path, _ in tensors_in(output))
+            raise TapError(f"layer {tap}: returned nothing at [{step}]; it returned {offered or 'no tensor'}") from None
+    if not isinstance(value, Tensor):
+        raise TapError(f"layer {tap}: expected a tensor, got {type(value).__name__}")
+    return tap.index, value
+
+
+def tensors_in(value: Any) -> Iterable[tuple[tuple[str | int, ...], Tensor]]:
+    """Every tensor in a nest of tuples, lists and mappings, with the way to it."""
+    if isinstance(value, Tensor):
+        yield (), value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from (((key, *path), tensor) for path, tensor in tensors_in(item))
+    elif isinstance(value, (tuple, list)):
+        for position, item in enumerate(value):
+            yield from (((position, *path), tensor) for path, tensor in tensors_in(item))
+
+
+def replaced(value: Any, path: tuple[str | int, ...], tensor: Tensor) -> Any:
+    """The same nest with another tensor at one place; the nest given is not changed."""
+    if not path:
+        return tensor
+    step, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        copy = value.copy()
+        copy[step] = replaced(value[step], rest, tensor)
+        return copy
+    if not isinstance(step, int):
+        raise TapError(f"expected a tuple, list or mapping to replace [{step}] in, got {type(value).__name__}")
+    items = [replaced(item, rest, tensor) if place == step else item for place, item in enumerate(value)]
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)

@@ -1,0 +1,114 @@
+"""How the tensor at a tap is arranged, and its arrangement as a map: channels first, then space.
+
+A layout belongs to the tap, not to the method: tokens and channels-last maps become (N, C, *S) here and nowhere else.
+Found from the shapes alone (``shared`` aspect of the input and the grid): attributes such as ``patch_embed.grid_size``
+are wrong for a third of the models that have them, so at most the number of prefix tokens is taken as a hint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+MAX_PREFIX = 16
+Arrangement = Literal["channels_first", "channels_last", "tokens"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where channels and space lie in a tensor.
+
+    kind    channels_first (N, C, *S), channels_last (N, *S, C), or tokens (N, prefix + prod(grid), C)
+    prefix  tokens before the grid (class and register tokens)
+    grid    the spatial shape of tokens, in raster order
+    """
+
+    kind: Arrangement = "channels_first"
+    prefix: int = 0
+    grid: tuple[int, ...] = ()
+
+    def to_map(self, tensor: Tensor) -> Tensor:
+        """The tensor as (N, C, *S); a view, prefix tokens left out."""
+        if self.kind == "channels_first":
+            return tensor
+        if self.kind == "tokens":
+            tensor = tensor[:, self.prefix :].unflatten(1, self.grid)
+        return tensor.movedim(-1, 1)
+
+    def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The spatial shape of a tensor of that shape."""
+        if self.kind == "tokens":
+            return self.grid
+        return tuple(shape[2:] if self.kind == "channels_first" else shape[1:-1])
+
+
+def infer(shape: tuple[int, ...], space: tuple[int, ...], hint: int | None = None) -> Layout | None:
+    """The layout of a tensor that a model computed from an input whose spatial shape is ``space``; None if it has none.
+
+    >>> infer((1, 512, 7, 7), (224, 224)).kind
+    'channels_first'
+    >>> infer((1, 7, 7, 768), (224, 224)).kind
+    'channels_last'
+    >>> infer((1, 197, 768), (224, 224))
+    Layout(kind='tokens', prefix=1, grid=(14, 14))
+    >>> infer((1, 1000), (224, 224)) is None
+    True
+    """
+    rank = len(space)
+    if len(shape) == rank + 2:
+        last = not keeps_aspect(shape[2:], space) and keeps_aspect(shape[1:-1], space)
+        return Layout("channels_last") if last else Layout("channels_first")
+    if len(shape) == 3 and rank > 1:
+        return _tokens(shape[1], space, hint)
+    return None
+
+
+def _tokens(count: int, space: tuple[int, ...], hint: int | None) -> Layout | None:
+    prefixes = [*([] if hint is None else [hint]), *range(MAX_PREFIX + 1)]
+    for prefix in prefixes:
+        for grid in _factorizations(count - prefix, len(space)):
+            if min(grid) > 1 and keeps_aspect(grid, space):
+                return Layout("tokens", prefix, grid)
+    return None
+
+
+def _factorizations(count: int, rank: int) -> Iterator[tuple[int, ...]]:
+    """All ways to write ``count`` as an ordered product of ``rank`` numbers."""
+    if count < 1:
+        return
+    if rank == 1:
+        yield (count,)
+        return
+    for first in range(1, count + 1):
+        if count % first == 0:
+            for rest in _factorizations(count // first, rank - 1):
+                yield (first, *rest)
+
+
+def keeps_aspect(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
+    """Whether a grid has the aspect of the input, up to one cell of rounding in either direction.
+
+    >>> keeps_aspect((2, 10), (48, 320)), keeps_aspect((7, 768), (224, 224))
+    (True, False)
+    """
+    first, *others = zip(grid, space, strict=True)
+    return all(_same_scale(first, other) for other in others)
+
+
+def _same_scale(one: tuple[int, int], two: tuple[int, int]) -> bool:
+    (cells, pixels), (other_cells, other_pixels) = one, two
+    off = abs(cells * other_pixels / pixels - other_cells), abs(other_cells * pixels / other_pixels - cells)
+    return min(off) < 1
+
+
+def stride(grid: tuple[int, ...], space: tuple[int, ...]) -> float:
+    """Input pixels a cell of the grid, along the axis where they are most.
+
+    >>> stride((7, 7), (224, 224))
+    32.0
+    """
+    return max((pixels / cells for cells, pixels in zip(grid, space, strict=True)), default=math.nan)

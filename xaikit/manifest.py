@@ -1,0 +1,96 @@
+"""What a run writes down about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from xaikit import __version__
+from xaikit.bench import Bench
+from xaikit.config import Config
+from xaikit.observe import Tally
+from xaikit.registry import KINDS, Registry
+from xaikit.store import Store
+from xaikit.sweep import Trial
+
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "omegaconf", "pydantic", "pluggy", "safetensors")
+
+
+def fingerprint(config: Config) -> str:
+    """The digest of what the maps depend on: neither names, folders, workers nor batch size."""
+    plain = config.plain()
+    kept = {key: plain[key] for key in ("seed", "precision", "model", "target", "layers", "methods", "finish")}
+    kept["data"] = {key: value for key, value in plain["data"].items() if key not in ("batch_size", "workers")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def manifest_of(bench: Bench, store: Store, tally: Tally, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The manifest of a run; counts and timings are summed over its sittings."""
+    before = store.manifest()
+    records = store.records()
+    return {
+        "config": bench.config.plain(),
+        "origins": dict(bench.config.origins),
+        "trials": {trial.label: _trial(bench, place) for place, trial in enumerate(bench.trials)},
+        "seed": bench.config.seed,
+        "device": str(bench.device),
+        "model": {"origin": bench.opened.origin, "weights": bench.weights},
+        "transform": repr(bench.transform),
+        "plugins": _plugins(bench),
+        "versions": _versions(),
+        "counts": {
+            "photographs": len(bench.photographs),
+            "explained": len({record.stem for record in records}),
+            "failed": len(store.failures()),
+            **_summed(before.get("counts", {}), vars(tally)),
+        },
+        "seconds": _summed(before.get("seconds", {}), seconds),
+        "warnings": [f"{record.name}, {record.label}: {text}" for record in records for text in record.warnings],
+    }
+
+
+def _summed(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    return {key: round(before.get(key, 0) + value, 3) for key, value in now.items()}
+
+
+def _trial(bench: Bench, place: int) -> dict[str, Any]:
+    trial: Trial = bench.trials[place]
+    return {
+        "use": trial.use,
+        "options": dict(trial.options),
+        "layers": [str(tap) for tap in bench.requests[place].taps],
+        "target": trial.target.plain(),
+        "finish": trial.finish.plain(),
+        "key": trial.key(),
+    }
+
+
+def _plugins(bench: Bench) -> dict[str, dict[str, str]]:
+    """Every plugin that took part: kind and name to distribution, version and module."""
+    registry = Registry()
+    used = {("model", bench.config.model.source.use), ("data", bench.config.data.source.use)}
+    used |= {("method", trial.use) for trial in bench.trials} | {("target", trial.target.use) for trial in bench.trials}
+    found = {}
+    for kind, use in sorted(used):
+        for entry in registry.catalogue(kind):
+            if entry.name == use.rpartition(":")[2]:
+                found[f"{KINDS[kind].group}:{use}"] = {
+                    "distribution": entry.distribution,
+                    "version": entry.version,
+                    "module": entry.module,
+                }
+    return found
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "xaikit": __version__}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,141 @@
+"""``xaikit.explain``: the engine on a model and a tensor, without any YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit import auto, capture, config, engine
+from xaikit.bench import build_finish
+from xaikit.config import FinishConfig, MethodConfig, Use
+from xaikit.errors import ConfigError
+from xaikit.explanation import Explanation
+from xaikit.layers import AUTO, LayerSpec, Tap, resolve
+from xaikit.registry import Registry, check_class
+from xaikit.sweep import effective_finish
+from xaikit.targets import Call, Target
+from xaikit.view import Method
+
+TargetSpec = str | int | Sequence[int] | Mapping[str, Any] | Callable[[Any], Tensor]
+MethodSpec = str | Sequence[str] | Mapping[str, Any]
+
+
+def explain(
+    model: nn.Module,
+    inputs: Any,
+    methods: MethodSpec = "gradcam",
+    *,
+    layers: LayerSpec | Sequence[LayerSpec] = AUTO,
+    target: TargetSpec = "top1",
+    finish: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    ids: Sequence[str] | None = None,
+) -> dict[str, Explanation]:
+    """Explain a batch by one or several methods, from one forward and one gradient call.
+
+    The model is left as it was, whatever mode it is in and whether its weights are frozen.
+
+    Args:
+        inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones.
+        methods: a name, a list of names, or a mapping from label to name, options (``{"use": "smoothgradcampp", "n":
+        8}``) or an
+            instance (``MyCam(k=3)``).
+        layers: names, globs (``layer*``), modules, or "auto".
+        target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``, ``{"use":
+        "classes", "of": [1, 2]}``, or a
+            callable from the output to (N,) or (N, T) scores.
+        finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
+        seed: of every random draw.
+        ids: one string a sample, for which its random numbers are drawn; the row by default.
+
+    Returns:
+        One :class:`xaikit.Explanation` a label. Maps are (N, *S); (N, T, *S) for a plural target.
+
+    Raises:
+        ConfigError: an option, target or finish that does not exist or does not fit, all of them at once.
+        LayerNotFound, TapError, Disconnected: a layer that cannot be explained.
+        UnknownPlugin, PluginConflict, PluginContract: a method that cannot be used.
+
+    >>> import torch, xaikit
+    >>> from torch.nn import Conv2d, Flatten, Linear, ReLU, Sequential
+    >>> net = Sequential(Conv2d(3, 4, 3), ReLU(), Flatten(), Linear(144, 5))
+    >>> maps = xaikit.explain(net, torch.rand(2, 3, 8, 8), ["gradcam", "layercam"], target=[0, 3])
+    >>> maps["layercam"].map.shape
+    torch.Size([2, 8, 8])
+    """
+    registry = Registry()
+    count = len(capture.first_tensor(inputs))
+    chosen, labels = _target(target, count, registry)
+    general = FinishConfig(**config.read_finish(finish or {}, registry))
+    taps = _taps(model, inputs, layers, chosen, labels)
+    requests = []
+    for label, (use, method, own) in _methods(methods, registry).items():
+        stages = effective_finish(getattr(method, "paper", {}), general, own, registry)
+        requests.append(engine.Request(label, use, method, taps, chosen, build_finish(stages, registry), seed))
+    names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
+    if len(names) != count:
+        raise ConfigError(f"ids: expected {count}, one a sample, got {len(names)}")
+    return engine.explain(model, engine.Batch(inputs, names, labels), requests)[1]
+
+
+def _methods(methods: MethodSpec, registry: Registry) -> dict[str, tuple[str, Method, Mapping[str, Use]]]:
+    """By label: the name that seeds its draws, the instance, and the finish that it states for itself."""
+    named = _named(methods)
+    instances = {label: spec for label, spec in named.items() if not _is_plain(spec)}
+    read = config.read_methods({label: spec for label, spec in named.items() if _is_plain(spec)}, registry)
+    found: dict[str, tuple[str, Method, Mapping[str, Use]]] = {}
+    for label in named:
+        if label in instances:
+            method = instances[label]
+            check_class("method", type(method), f"method {label!r}")
+            found[label] = (type(method).__name__, method, {})
+        else:
+            found[label] = _configured(read[label], registry)
+    return found
+
+
+def _named(methods: MethodSpec) -> dict[str, Any]:
+    if isinstance(methods, Mapping):
+        return dict(methods)
+    return dict.fromkeys([methods] if isinstance(methods, str) else methods)
+
+
+def _is_plain(spec: Any) -> bool:
+    return spec is None or isinstance(spec, (str, Mapping))
+
+
+def _configured(method: MethodConfig, registry: Registry) -> tuple[str, Method, Mapping[str, Use]]:
+    if method.layers is not None or method.target is not None:
+        raise ConfigError(
+            f"methods: {method.use}: expected layers and target as arguments of explain, not of one method"
+        )
+    instance = config.instantiate("method", Use(method.use, method.options), registry)
+    return method.use, instance, method.finish
+
+
+def _target(target: TargetSpec, count: int, registry: Registry) -> tuple[Target, Tensor | None]:
+    """The target, and the labels where it is one index a sample."""
+    if callable(target):
+        return Call(target), None
+    if isinstance(target, (Sequence, Tensor)) and not isinstance(target, str):
+        if len(target) != count:
+            raise ConfigError(f"target: expected {count} class indices, one a sample, got {len(target)}")
+        return config.instantiate("target", Use("label"), registry), torch.as_tensor(target)
+    return config.instantiate("target", config.read_target(target, registry), registry), None
+
+
+def _taps(
+    model: nn.Module,
+    inputs: Any,
+    layers: LayerSpec | Sequence[LayerSpec],
+    target: Target,
+    labels: Tensor | None,
+) -> tuple[Tap, ...]:
+    listed = [layers] if isinstance(layers, (str, nn.Module)) else list(layers)
+    taps: list[Tap] = []
+    for spec in listed:
+        taps += auto.of(model, inputs, target, labels) if spec == AUTO else resolve(model, spec)
+    return tuple(dict.fromkeys(taps))

@@ -1,0 +1,55 @@
+"""The part of a model's output that targets score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from xaikit.errors import ConfigError, nearest
+
+AUTO = "auto"
+
+
+def select(output: Any, choice: str | int = AUTO) -> Any:
+    """The chosen part of an output: by key or attribute, by index, or by itself.
+
+    ``auto`` takes a tensor as it is, ``logits`` of a mapping or object that has it, and the first tensor of a tuple;
+    anything else
+    is handed to the target whole.
+
+    Raises:
+        ConfigError: the output has no such part; the parts it has are named.
+    """
+    if choice == AUTO:
+        return _itself(output)
+    if isinstance(choice, int):
+        return _indexed(output, choice)
+    if isinstance(output, Tensor) and choice == "logits":
+        return output
+    if isinstance(output, Mapping):
+        if choice in output:
+            return output[choice]
+        raise ConfigError(f"model.output: no key {choice!r}; {nearest(choice, map(str, output))}")
+    if hasattr(output, choice):
+        return getattr(output, choice)
+    raise ConfigError(f"model.output: expected an output with {choice!r}, got {type(output).__name__}")
+
+
+def _itself(output: Any) -> Any:
+    if isinstance(output, Mapping) and "logits" in output:
+        return output["logits"]
+    if not isinstance(output, Tensor) and isinstance(getattr(output, "logits", None), Tensor):
+        return output.logits
+    if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+        return output[0]
+    return output
+
+
+def _indexed(output: Any, index: int) -> Any:
+    if not isinstance(output, (tuple, list)):
+        raise ConfigError(f"model.output: expected a tuple or list to take [{index}] of, got {type(output).__name__}")
+    if not -len(output) <= index < len(output):
+        raise ConfigError(f"model.output: expected an index below {len(output)}, got {index}")
+    return output[index]

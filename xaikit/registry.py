@@ -1,0 +1,266 @@
+"""Names to entry points to plugins, one at a time.
+
+The registry reads metadata and imports only the one module that was asked for, so that a third party's broken or
+slow plugin never stands in the way of another, and nothing silently replaces a built-in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import pluggy
+
+from xaikit import hookspecs
+from xaikit.catalogue import summary_of
+from xaikit.errors import PluginConflict, PluginContract, PluginError, UnknownPlugin, nearest
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of plugin: its entry-point group, its hook, and what its classes must offer."""
+
+    group: str
+    hook: str
+    members: tuple[str, ...]
+    reserved: frozenset[str] = frozenset()
+
+
+KINDS: dict[str, Kind] = {
+    "method": Kind(
+        "xaikit.methods",
+        "xaikit_method",
+        ("needs", "explain"),
+        frozenset({"use", "layers", "target", "augment", "reduce", "finish"}),
+    ),
+    "target": Kind("xaikit.targets", "xaikit_target", ("pin",), frozenset({"use"})),
+    "rectifier": Kind("xaikit.rectifiers", "xaikit_rectifier", ("rectify",), frozenset({"use"})),
+    "normalizer": Kind("xaikit.normalizers", "xaikit_normalizer", ("normalize",), frozenset({"use"})),
+    "scaler": Kind("xaikit.scalers", "xaikit_scaler", ("scale",), frozenset({"use"})),
+    "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",), frozenset({"use"})),
+    "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",), frozenset({"use"})),
+    "model": Kind("xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout"})),
+    "data": Kind(
+        "xaikit.data",
+        "xaikit_data",
+        ("photographs",),
+        frozenset({"source", "batch_size", "workers", "transform"}),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plugin: ``cls`` is the dataclass whose fields are its options."""
+
+    kind: str
+    name: str
+    cls: type
+    distribution: str
+    version: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a plugin without importing it."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    summary: str
+
+
+class Registry:
+    """Finds plugins by kind and name among the installed distributions.
+
+    Args:
+        entry_points: the entry points to look at; those of all installed distributions by default.
+        disabled: distributions, or ``group:name`` pairs, that count as not installed; the comma-separated
+            environment variable ``XAIKIT_DISABLE_PLUGINS`` by default.
+    """
+
+    def __init__(
+        self,
+        entry_points: Iterable[metadata.EntryPoint] | None = None,
+        disabled: Iterable[str] | None = None,
+    ) -> None:
+        if disabled is None:
+            disabled = os.environ.get("XAIKIT_DISABLE_PLUGINS", "").split(",")
+        self._disabled = {_canonical(item) for item in disabled if item.strip()}
+        self._points = None if entry_points is None else tuple(entry_points)
+        self._loaded: dict[tuple[str, str], Plugin] = {}
+
+    def catalogue(self, kind: str) -> tuple[Entry, ...]:
+        """The plugins of a kind by name, none of them imported.
+
+        >>> [entry.name for entry in Registry().catalogue("scaler")]
+        ['tanh']
+        """
+        points = sorted(self._group(kind), key=lambda point: (point.name, _distribution(point)))
+        return tuple(
+            Entry(point.name, _distribution(point), _version(point), point.value, summary_of(point.module))
+            for point in points
+        )
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """The names that ``find`` knows for a kind."""
+        return tuple(sorted({point.name for point in self._group(kind)}))
+
+    def find(self, kind: str, use: str, base: Path | None = None) -> Plugin:
+        """Load one plugin.
+
+        Args:
+            kind: a key of :data:`KINDS`, such as ``"method"``.
+            use: a name, ``distribution:name``, ``package.module:Class`` or ``./file.py:Class``.
+            base: the folder that a relative file is looked for in; the working directory by default.
+
+        Raises:
+            UnknownPlugin: nobody offers that name; the nearest names are listed.
+            PluginConflict: several distributions offer it.
+            PluginContract: it is not the frozen dataclass its kind asks for.
+            PluginError: it fails to import; the cause is chained.
+        """
+        key = (kind, f"{base}/{use}" if use.startswith((".", "/")) else use)
+        if key not in self._loaded:
+            self._loaded[key] = self._load(kind, use, base)
+        return self._loaded[key]
+
+    def _load(self, kind: str, use: str, base: Path | None) -> Plugin:
+        left, colon, right = use.rpartition(":")
+        if colon and not self._offers(kind, left, right):
+            return _from_path(kind, use, left, right, base)
+        point = self._point(kind, left, right)
+        plugin = _from_entry_point(kind, point)
+        if os.environ.get("XAIKIT_TRACE_PLUGINS"):
+            print(f"xaikit: {kind} {plugin.name!r} is {plugin.module} of {plugin.distribution}", file=sys.stderr)
+        return plugin
+
+    def _group(self, kind: str) -> list[metadata.EntryPoint]:
+        group = KINDS[kind].group
+        points = metadata.entry_points(group=group) if self._points is None else self._points
+        mine = [point for point in points if point.group == group]
+        # an editable install beside a checkout on sys.path shows the same distribution twice
+        unique = {(point.name, _distribution(point)): point for point in mine}
+        return [point for point in unique.values() if not self._is_disabled(point)]
+
+    def _is_disabled(self, point: metadata.EntryPoint) -> bool:
+        return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
+
+    def _offers(self, kind: str, distribution: str, name: str) -> bool:
+        wanted = (_canonical(distribution), name)
+        return any((_canonical(_distribution(point)), point.name) == wanted for point in self._group(kind))
+
+    def _point(self, kind: str, distribution: str, name: str) -> metadata.EntryPoint:
+        points = [point for point in self._group(kind) if point.name == name]
+        if distribution:
+            points = [point for point in points if _canonical(_distribution(point)) == _canonical(distribution)]
+        if not points:
+            raise UnknownPlugin(f"no {kind} {name!r}; {nearest(name, self.names(kind))}")
+        if len(points) > 1:
+            owners = sorted(_distribution(point) for point in points)
+            raise PluginConflict(
+                f"{kind} {name!r} is offered by {' and '.join(owners)}; "
+                f"write use: {owners[0]}:{name} or use: {owners[1]}:{name}"
+            )
+        return points[0]
+
+
+def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
+    where = f"{kind} {point.name!r} ({point.value}, from {_distribution(point)} {_version(point)})"
+    module = _import(where, point.module)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module, point.value)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginContract(f"{where} implements an unknown hook: {error}") from error
+    hook = KINDS[kind].hook
+    cls = getattr(manager.hook, hook)()
+    if cls is None:
+        raise PluginContract(f"{where} has no hookimpl named {hook}")
+    check_class(kind, cls, where)
+    return Plugin(kind, point.name, cls, _distribution(point), _version(point), point.value)
+
+
+def _from_path(kind: str, use: str, left: str, right: str, base: Path | None) -> Plugin:
+    where = f"{kind} {use!r}"
+    is_file = left.endswith(".py") or "/" in left
+    module = _import_file(where, Path(base or ".") / left) if is_file else _import(where, left)
+    cls = getattr(module, right, None)
+    if cls is None:
+        offered = [name for name, value in vars(module).items() if isinstance(value, type)]
+        raise UnknownPlugin(f"{where}: {left} has no {right!r}; {nearest(right, offered)}")
+    check_class(kind, cls, where)
+    return Plugin(kind, right, cls, left, "", module.__name__)
+
+
+def _import(where: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
+
+
+def _import_file(where: str, path: Path) -> ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        raise UnknownPlugin(f"{where}: there is no file {path}")
+    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
+    name = f"xaikit_file_{re.sub(r'[^0-9a-zA-Z]', '_', path.stem)}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{where}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up to read annotations
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
+    return module
+
+
+def check_class(kind: str, cls: type, where: str) -> None:
+    """Refuse a class that is not what its kind asks for, naming what is missing.
+
+    Raises:
+        PluginContract: not a frozen dataclass, a member missing, or a field with a reserved name.
+    """
+    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
+        raise PluginContract(f"{where}: expected a frozen dataclass, got {cls!r}")
+    if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise PluginContract(f"{where}: {cls.__name__} must be frozen: @dataclass(frozen=True)")
+    missing = [member for member in KINDS[kind].members if not hasattr(cls, member)]
+    if missing:
+        raise PluginContract(f"{where}: {cls.__name__} lacks {', '.join(missing)}")
+    clash = sorted({field.name for field in dataclasses.fields(cls)} & KINDS[kind].reserved)
+    if clash:
+        raise PluginContract(f"{where}: {cls.__name__} has a field with a reserved name: {', '.join(clash)}")
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as the packaging tools compare it."""
+    return name.strip() if "xaikit." in name else re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def _distribution(point: metadata.EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
+
+
+def _version(point: metadata.EntryPoint) -> str:
+    return point.dist.version if point.dist else ""

@@ -1,0 +1,113 @@
+"""What a source of models and a source of pictures hand over, and the transform between file and tensor.
+
+The transform is ours rather than a source's own callable, because a report needs to know where on the file the model
+looked and what it saw there: ``crop`` gives the picture in the model's frame, ``tensor`` the numbers it receives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
+
+Interpolation = Literal["bilinear", "bicubic", "nearest"]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Resize the shorter side to ``size``, cut the centre ``crop`` out, scale to [0, 1], subtract ``mean``, divide by
+    ``std``.
+
+    size           shorter side in pixels, or (height, width) to reach exactly
+    crop           side or (height, width) of the centre crop in pixels
+    mean, std      one number a channel, in units of [0, 1]
+    interpolation  of the resize, with antialiasing
+    """
+
+    size: int | tuple[int, int] = 256
+    crop: int | tuple[int, int] = 224
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: Interpolation = "bilinear"
+
+    def picture(self, photograph: Image.Image) -> Image.Image:
+        """The RGB picture in the frame of the model: resized and cropped, colours untouched."""
+        size = [self.size] if isinstance(self.size, int) else list(self.size)
+        resized = F.resize(photograph, size, InterpolationMode(self.interpolation), antialias=True)
+        crop = [self.crop, self.crop] if isinstance(self.crop, int) else list(self.crop)
+        cropped: Image.Image = F.center_crop(resized, crop)
+        return cropped
+
+    def tensor(self, picture: Image.Image) -> Tensor:
+        """What the model receives of a picture in its frame: float32 (3, H, W)."""
+        pixels = F.to_tensor(picture)
+        normalized: Tensor = F.normalize(pixels, list(self.mean), list(self.std))
+        return normalized
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model and what its source knows about it.
+
+    module     the model
+    transform  how its pictures are prepared; None where the source does not know (the config's ``data.transform`` then
+    must)
+    classes    the name of each output, in order; None where unknown
+    wnids      the WordNet id of each output, in order; None where the outputs are no ImageNet classes
+    origin     where the weights came from, for the manifest
+    """
+
+    module: nn.Module
+    transform: Transform | None = None
+    classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One picture to explain, not read yet.
+
+    name   what a person calls it: the path as given, or the name of a sample
+    read   its bytes
+    label  its class as the data states it (a name, a wnid or an index), None where there is none
+    """
+
+    name: str
+    read: Callable[[], bytes]
+    label: str | int | None = None
+
+    def digest(self) -> str:
+        """The SHA-256 of the bytes: the identity of the picture, wherever it lies."""
+        return hashlib.sha256(self.read()).hexdigest()
+
+
+class ModelSource(Protocol):
+    """The class behind a plugin of ``xaikit.models``: a frozen dataclass whose fields are its options."""
+
+    def open(self) -> OpenedModel:
+        """Build the model on the CPU with its weights. Raises ConfigError for an unknown name or missing weights."""
+
+
+class DataSource(Protocol):
+    """The class behind a plugin of ``xaikit.data``: a frozen dataclass whose fields are its options."""
+
+    def photographs(self) -> Sequence[Photograph]:
+        """The pictures in a stable order. Raises :class:`DataError` where a path does not exist or nothing is found."""
+
+
+def digest_of(module: nn.Module) -> str:
+    """The SHA-256 of all parameters and buffers: name, type, shape and bytes, in the order of the state dict."""
+    hasher = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        value = tensor.detach().cpu().contiguous()
+        hasher.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        hasher.update(value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    return hasher.hexdigest()
