@@ -179,7 +179,7 @@ class _Session:
                 finished[label] = _columns(explanation.map[row], explanation)
             records += _records(self._bench, row, picture, stem, trace, explanation, seconds)
         if self._bench.config.report.overlays:
-            write_pictures(self._store, stem, picture.seen, finished, records)
+            write_pictures(self._store, stem, picture.seen, finished)
         self._store.commit(stem, maps, records, trace.space)
 
     def _failure(self, unread: Unread) -> Record:

@@ -28,7 +28,7 @@ class Reader:
         """A plugin and its options as a mapping says them; None where something is wrong with it."""
         wanted = said.get(name)
         if not isinstance(wanted, str):
-            hint = f"; add {name}: {nearest('', self.registry.names(kind))}"
+            hint = f"; add {name}, {nearest('', self.registry.names(kind))}"
             self.ledger.fault((*path, name), f"expected the name of a {kind}, got {shown(wanted)}{hint}")
             return None
         options = {key: value for key, value in said.items() if key != name}
