@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+import xaikit
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
 from torch import Tensor
 
-import xaikit
+from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
 
 ROUNDING = 1e-12
 METHODS: dict[str, dict[str, Any]] = {

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xaikit
 from hypothesis import given
-from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
 from numpy.typing import NDArray
 from torch import Tensor
 
-import xaikit
+from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
 
 Array = NDArray[np.float64]
 EXACT = 1e-10

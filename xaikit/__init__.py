@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from xaikit.hookspecs import hookimpl
     from xaikit.needs import Needs
     from xaikit.notebook import explain
-    from xaikit.plan import Plan
+    from xaikit.planning import Plan
     from xaikit.registry import Registry
     from xaikit.report import Report
     from xaikit.runner import open_report as open
@@ -54,7 +54,7 @@ _HOME = {
     "LayerNotFound": "errors",
     "Needs": "needs",
     "PinnedClasses": "targets",
-    "Plan": "plan",
+    "Plan": "planning",
     "PluginConflict": "errors",
     "PluginContract": "errors",
     "PluginError": "errors",

@@ -36,7 +36,7 @@ class Layout:
         if self.kind == "channels_first":
             return tensor
         if self.kind == "tokens":
-            tensor = tensor[:, self.prefix :].unflatten(1, self.grid)
+            tensor = tensor[:, self.prefix :].reshape(tensor.shape[0], *self.grid, tensor.shape[2])
         return tensor.movedim(-1, 1)
 
     def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ def pool(evidence: Tensor, view: View) -> Tensor:
 def weigh(weights: Tensor, view: View) -> Tensor:
     """Activations summed with a weight a channel: (N, T, C) to the raw map (N, T, *S)."""
     activations = view.activations.squeeze(1)
-    return (weights @ activations.flatten(2)).unflatten(-1, activations.shape[2:])
+    return (weights @ activations.flatten(2)).reshape(*weights.shape[:2], *activations.shape[2:])
 
 
 def combine(products: Tensor, view: View) -> Tensor:

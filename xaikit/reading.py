@@ -16,8 +16,8 @@ PAPER = (255, 255, 255)
 def decode(data: bytes, name: str) -> Image.Image:
     """Read a picture as RGB.
 
-    The EXIF orientation is obeyed; transparency lies on white; grey, palette, CMYK and 16-bit pictures are made RGB (16-bit ones scaled from
-    0 ... 65535 to 0 ... 255).
+    The EXIF orientation is obeyed; transparency lies on white; grey, palette, CMYK and 16-bit pictures are made
+    RGB (16-bit ones scaled from 0 ... 65535 to 0 ... 255).
 
     Args:
         data: the bytes of the file.

@@ -81,8 +81,9 @@ def _declared(cls: type) -> list[str]:
     lines = []
     if hasattr(cls, "needs"):
         lines.append(f"needs: {_needs(cls.needs)}")
-    if getattr(cls, "paper", None):
-        stages = ", ".join(f"{stage} {_flow(choice)}" for stage, choice in cls.paper.items())
+    paper: Mapping[str, Any] = getattr(cls, "paper", {})
+    if paper:
+        stages = ", ".join(f"{stage} {_flow(choice)}" for stage, choice in paper.items())
         lines.append(f"finish of its paper: {stages}")
     return lines
 

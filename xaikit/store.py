@@ -63,7 +63,9 @@ class Store:
         if claim.is_file():
             _check(folder, fingerprint, config)
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StoreError(f"{folder}: expected a new folder or a run, got {_what(folder)}; choose another with report.to")
+            raise StoreError(
+                f"{folder}: expected a new folder or a run, got {_what(folder)}; choose another with report.to"
+            )
         else:
             (folder / "maps").mkdir(parents=True, exist_ok=True)
             _write(claim, json.dumps({"fingerprint": fingerprint, "config": config}, indent=1, default=str).encode())
@@ -104,7 +106,9 @@ class Store:
 
     def records(self) -> tuple[Record, ...]:
         """One record for every photograph, label and target. Raises StoreError for a damaged file."""
-        return tuple(record for path in sorted((self.folder / "maps").glob("*.safetensors")) for record in _records(path))
+        return tuple(
+            record for path in sorted((self.folder / "maps").glob("*.safetensors")) for record in _records(path)
+        )
 
     def maps(self, stem: str) -> dict[tuple[str, str], Tensor]:
         """The raw maps (T, *S) of a photograph by (label, layer). Raises StoreError where they are missing or damaged."""

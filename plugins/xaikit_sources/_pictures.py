@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
-
 from xaikit import DataError, nearest
 from xaikit.sources import Photograph
 

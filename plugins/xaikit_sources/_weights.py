@@ -8,7 +8,6 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-
 from xaikit import ConfigError, nearest
 
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")

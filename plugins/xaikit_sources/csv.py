@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xaikit import DataError, hookimpl, nearest
 from xaikit.sources import Photograph
+
 from xaikit_sources import _pictures
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xaikit import hookimpl
 from xaikit.sources import Photograph
+
 from xaikit_sources import _pictures
 
 

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from torch import nn
-
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel
+
 from xaikit_sources import _weights
 
 
@@ -40,7 +40,9 @@ class ImportPath:
         except Exception as error:
             raise ConfigError(f"model.factory: {self.factory} raised {type(error).__name__}: {error}") from error
         if not isinstance(module, nn.Module):
-            raise ConfigError(f"model.factory: expected {self.factory} to return an nn.Module, got {type(module).__name__}")
+            raise ConfigError(
+                f"model.factory: expected {self.factory} to return an nn.Module, got {type(module).__name__}"
+            )
         origin = _weights.load(module, self.weights) if self.weights else self.factory
         return OpenedModel(module, classes=self._classes(), origin=origin)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-
 from xaikit import ConfigError, hookimpl
 from xaikit.sources import OpenedModel, Transform
+
 from xaikit_sources import _imagenet
 
 MEAN, STD = 127 / 255, 128 / 255

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import nn
-
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
+
 from xaikit_sources import _imagenet, _weights
 
 

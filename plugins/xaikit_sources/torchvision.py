@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 from torchvision import models
-
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
+
 from xaikit_sources import _imagenet, _weights
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import pytorch_grad_cam as peers
 import torch
-from nets import distance, subject
+import xaikit
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 
-import xaikit
+from nets import distance, subject
 
 CLOSE = 1e-5
 CLASSES = [967, 285, 657]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from nets import distance, subject
+import xaikit
 from torch import Tensor
 from torchcam import methods as torchcam
 
-import xaikit
+from nets import distance, subject
 
 CLOSE = 1e-5
 CLASSES = [967, 285, 657]

@@ -70,9 +70,7 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why maps are dead, and what methods had to leave out."""
-        return tuple(
-            f"{record.name}, {record.label}: {text}" for record in self.records for text in record.warnings
-        )
+        return tuple(f"{record.name}, {record.label}: {text}" for record in self.records for text in record.warnings)
 
     @property
     def sheets(self) -> tuple[Path, ...]:

@@ -69,7 +69,9 @@ def contact_sheet(folder: Path, rows: Sequence[Row], labels: Sequence[str]) -> I
         write(draw, (left, GAP // 2), shortened(label, TEXT, width), TEXT, INK)
         left += width + GAP
     for place, row in enumerate(rows):
-        _draw_row(sheet, draw, (GAP, GAP + 2 * TEXT + place * height), folder, row, list(zip(labels, widths[1:], strict=True)))
+        _draw_row(
+            sheet, draw, (GAP, GAP + 2 * TEXT + place * height), folder, row, list(zip(labels, widths[1:], strict=True))
+        )
     return sheet
 
 
