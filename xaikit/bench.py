@@ -18,11 +18,12 @@ from torch import Tensor
 
 from xaikit import auto
 from xaikit.config import STAGES, Config, DataConfig, FinishConfig, Use, instantiate
-from xaikit.engine import Batch, Request
+from xaikit.engine import Batch, Request, distinct
 from xaikit.errors import ConfigError, DataError
 from xaikit.finish import Finish
 from xaikit.labels import match_label
 from xaikit.layers import AUTO, Tap, resolve
+from xaikit.observe import observe
 from xaikit.reading import decode
 from xaikit.registry import Registry
 from xaikit.sources import OpenedModel, Photograph, Transform, digest_of
@@ -123,6 +124,7 @@ def resolve_bench(config: Config, trials: Sequence[Trial], registry: Registry) -
         ConfigError: the model, its weights, the device or the transform cannot be had.
         DataError: the data source finds nothing, or no photograph of it can be read.
         LayerNotFound: a layer the model does not have, or ``auto`` found none.
+        TapError, Disconnected: a layer that cannot be explained, found on the first photograph.
     """
     base = Path(config.base)
     photographs = tuple(instantiate("data", config.data.source, registry, base).photographs())
@@ -132,7 +134,22 @@ def resolve_bench(config: Config, trials: Sequence[Trial], registry: Registry) -
     bench = Bench(config, opened, device, _transform(opened, config.data), photographs, tuple(trials), ())
     probe = _Probe(bench)
     requests = tuple(_request(trial, probe, registry, base) for trial in trials)
+    _reach(bench, probe, requests)
     return dataclasses.replace(bench, requests=requests)
+
+
+def _reach(bench: Bench, probe: _Probe, requests: Sequence[Request]) -> None:
+    """One pass over the first photograph: what does not fit is found before anything is written."""
+    if requests:
+        targets = list(distinct(request.target for request in requests))
+        observe(
+            bench.opened.module,
+            probe.batch.inputs,
+            tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
+            lambda output: [target.pin(output, probe.batch.labels) for target in targets],
+            gradients=any(request.method.needs.gradients for request in requests),
+            output=bench.config.model.output,
+        )
 
 
 def _request(trial: Trial, probe: _Probe, registry: Registry, base: Path) -> Request:

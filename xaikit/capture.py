@@ -25,10 +25,9 @@ from xaikit.layers import Tap, replaced, tensor_at, tensors_in
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Conditions of a pass, all of them undone afterwards, also when it raises.
 
-    Evaluation mode for every module; no inference mode; attention computed the differentiable way, so that a map alone
-    and the same map
-    beside others come from the same kernels; compiled code run eagerly, so that hooks fire; the global random state
-    kept.
+    Evaluation mode for every module; no inference mode; attention computed the differentiable way, so that a map
+    alone and the same map beside others come from the same kernels; compiled code run eagerly, so that hooks fire;
+    the global random state kept.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))

@@ -1,9 +1,9 @@
-"""What the data calls a class, as an index of the model's outputs."""
+"""The label of a photograph, as its data states it, to the index of the model's output."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from xaikit.errors import DataError, nearest
 
@@ -11,41 +11,61 @@ from xaikit.errors import DataError, nearest
 def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence[str] | None, where: str) -> int:
     """The index of the class that a label means.
 
-    A number is an index; anything else is a WordNet id, else a class name (case and underscores do not count). The numbering of a
-    folder of classes is never taken for the model's.
-
     Args:
-        classes, wnids: the model's, in the order of its outputs, where known.
-        where: the file that is labelled so, for errors.
+        label: an index (a number, or a string of digits), else a WordNet id, else a name. Names are compared as they
+            stand first, then without case and with underscores as spaces. The numbering that a folder of folders
+            has by itself plays no part.
+        classes: the name of each output of the model; None where unknown.
+        wnids: the WordNet id of each output; None where unknown.
+        where: the file that the label belongs to, for the message.
 
     Raises:
-        DataError: no class of that name, several of them, or an index out of range.
+        DataError: out of range, unknown or ambiguous; the nearest names are listed.
 
-    >>> match_label("Egyptian_cat", ["tabby", "Egyptian cat"], None, "cat.jpg")
-    1
-    >>> match_label("0", ["tabby", "Egyptian cat"], None, "cat.jpg")
-    0
+    >>> classes, wnids = ("tench", "tiger cat"), ("n01440764", "n02123159")
+    >>> [match_label(label, classes, wnids, "a.jpg") for label in (1, "1", "n02123159", "Tiger_Cat")]
+    [1, 1, 1, 1]
     """
-    if isinstance(label, int) or label.strip().isdigit():
-        return _index(int(label), classes, where)
-    if wnids is not None and label in wnids:
+    if isinstance(label, int) or label.strip().isdecimal():
+        return _in_range(int(label), classes or wnids, where)
+    label = label.strip()
+    if wnids and label in wnids:
         return wnids.index(label)
-    if classes is None:
-        raise DataError(f"{where}: label {label!r}: this model's classes have no names; label by index")
-    found = [index for index, name in enumerate(classes) if _canonical(name) == _canonical(label)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        places = " and ".join(map(str, found))
-        raise DataError(f"{where}: label {label!r} is the name of classes {places}; label by index or WordNet id")
-    raise DataError(f"{where}: label {label!r} is no class of the model; {nearest(label, classes)}")
+    if not classes:
+        raise DataError(
+            f"{where}: label {label!r} cannot be matched: the model's class names are unknown; expected an index"
+        )
+    return _by_name(label, tuple(classes), where)
 
 
-def _index(index: int, classes: Sequence[str] | None, where: str) -> int:
-    if classes is not None and not 0 <= index < len(classes):
-        raise DataError(f"{where}: expected a class index in 0 ... {len(classes) - 1}, got {index}")
+def _in_range(index: int, outputs: Sequence[str] | None, where: str) -> int:
+    if index < 0 or (outputs and index >= len(outputs)):
+        limit = f"0 to {len(outputs) - 1}" if outputs else "0 or more"
+        raise DataError(f"{where}: expected a class index of {limit}, got {index}")
     return index
 
 
-def _canonical(name: str) -> str:
-    return re.sub(r"[\s_]+", " ", name).strip().lower()
+def _by_name(label: str, classes: tuple[str, ...], where: str) -> int:
+    exact, folded = _indices(classes)
+    found = exact.get(label) or folded.get(_fold(label), ())
+    if not found:
+        raise DataError(f"{where}: the model has no class {label!r}; {nearest(label, classes)}")
+    if len(found) > 1:
+        several = " and ".join(str(index) for index in found)
+        raise DataError(f"{where}: {label!r} names the classes {several}; use the index or the wnid")
+    return found[0]
+
+
+@lru_cache(maxsize=8)
+def _indices(classes: tuple[str, ...]) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """Where each name stands, as written and folded: looked up once a photograph, so built once a model."""
+    exact: dict[str, tuple[int, ...]] = {}
+    folded: dict[str, tuple[int, ...]] = {}
+    for index, name in enumerate(classes):
+        exact[name] = (*exact.get(name, ()), index)
+        folded[_fold(name)] = (*folded.get(_fold(name), ()), index)
+    return exact, folded
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.replace("_", " ").casefold().split())

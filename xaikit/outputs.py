@@ -16,8 +16,7 @@ def select(output: Any, choice: str | int = AUTO) -> Any:
     """The chosen part of an output: by key or attribute, by index, or by itself.
 
     ``auto`` takes a tensor as it is, ``logits`` of a mapping or object that has it, and the first tensor of a tuple;
-    anything else
-    is handed to the target whole.
+    anything else is handed to the target whole.
 
     Raises:
         ConfigError: the output has no such part; the parts it has are named.

@@ -1,59 +1,63 @@
-"""The bytes of a picture file to an RGB picture, whatever the file holds."""
+"""The bytes of a photograph to an RGB picture, whatever the file holds."""
 
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from xaikit.errors import DataError
 
-PAPER = (255, 255, 255)
+# the filters of Python's warnings belong to the whole process, and two threads that change them undo each other
+_warning_filters = threading.Lock()
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """Read a picture as RGB.
+    """The upright RGB picture, 8 bits a channel.
 
-    The EXIF orientation is obeyed; transparency lies on white; grey, palette, CMYK and 16-bit pictures are made
-    RGB (16-bit ones scaled from 0 ... 65535 to 0 ... 255).
+    The orientation of the EXIF is obeyed, and of several frames the first is taken. Transparency is laid on white. 16-bit
+    grey is divided by 257, so that 65535 is white; float grey must lie in [0, 1]. CMYK goes by Pillow's formula, without its
+    colour profile. One picture is decoded at a time; no warnings come out.
 
     Args:
-        data: the bytes of the file.
-        name: what the picture is called in an error.
+        data: the content of the file.
+        name: what the file is called, for the message.
 
     Raises:
-        DataError: empty, truncated, corrupt, too large to be one, or no picture at all.
+        DataError: empty, no picture, damaged, cut short, too large to be honest (Pillow's limit against decompression
+            bombs), or grey values out of range. The cause is chained.
     """
     if not data:
-        raise DataError(f"{name}: the file is empty")
+        raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
     try:
-        with warnings.catch_warnings():
+        with _warning_filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", category=UserWarning)  # of damaged metadata: the pixels decide
             with Image.open(io.BytesIO(data)) as image:
-                image.load()
                 return _rgb(ImageOps.exif_transpose(image))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{name}: too many pixels to be a photograph: {error}") from error
-    except Exception as error:  # Pillow's plugins raise whatever they stumble over
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name}: expected a picture, got {len(data)} bytes of no format known to Pillow") from error
+    except Exception as error:  # decoders of damaged bytes raise nearly anything
         raise DataError(f"{name}: cannot be read as a picture: {type(error).__name__}: {error}") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(image)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        opaque = image.convert("RGBA")
-        paper = Image.new("RGBA", opaque.size, (*PAPER, 255))
-        return Image.alpha_composite(paper, opaque).convert("RGB")
+    if image.mode.startswith("I"):
+        image = _grey(np.asarray(image), 65535)
+    elif image.mode == "F":
+        image = _grey(np.asarray(image), 1)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image.convert("RGB")
 
 
-def _from_deep(image: Image.Image) -> Image.Image:
-    """Grey of more than eight bits; Pillow's own conversion would clip at 255."""
-    values = np.asarray(image).astype(np.float64)
-    top = 65535 if image.mode.startswith("I") else max(float(values.max()), 1.0)
-    grey = np.clip(values / top * 255, 0, 255).round().astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+def _grey(values: np.ndarray, white: int) -> Image.Image:
+    """8-bit grey of values between 0 and ``white``."""
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= white):  # also where they are NaN
+        raise ValueError(f"expected grey values between 0 and {white}, got {low} to {high}")
+    return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))

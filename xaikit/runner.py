@@ -61,9 +61,9 @@ def run(
     registry = Registry()
     config = load(source, overrides, registry)
     trials = expand(config, registry)[0]
+    bench = resolve_bench(config, trials, registry)
     folder = Path(config.report.to or f"runs/{config.name}")
     store = Store.claim(folder, fingerprint(config), config.plain(), again=again)
-    bench = resolve_bench(config, trials, registry)
     session = _Session(bench, store)
     todo = session.todo()
     if watcher is not None:

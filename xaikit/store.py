@@ -1,204 +1,268 @@
-"""A run folder: maps and records on disk, one file a photograph, and what a run says of itself.
+"""The run folder: raw maps, records, failures and pictures on disk, and who may write there.
 
-``run.json``                   which configuration the folder belongs to
-``maps/<stem>.safetensors``    the raw signed maps of one photograph, with its records; written last, it is the commit mark
-``pictures/``, ``overlays/``   what people look at
-``failed.jsonl``               the photographs that could not be explained
-``manifest.json``              everything needed to know how it came about
+::
+
+    run.json                  the fingerprint and the config that own the folder
+    maps/<stem>.safetensors   the raw signed maps of one picture and its records: once it is there, the picture is done
+    failed.jsonl              one record a failure; tried again on the next run
+    manifest.json             what the run was
+    pictures/ overlays/ contact-sheet.png
+
+Every file appears whole or not at all.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
-import safetensors
-import safetensors.torch
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
+from xaikit.atomic import sweep, whole
 from xaikit.errors import StoreError
 from xaikit.record import Record
-from xaikit.stems import stems as _stems
+from xaikit.stems import stems
 
-OWN = ("run.json", "manifest.json", "failed.jsonl", "maps", "pictures", "overlays")
-SHEETS = "contact-sheet*.png"
+_RUN, _MANIFEST, _FAILED = "run.json", "manifest.json", "failed.jsonl"
+_MAPS, _MARK = "maps", "xaikit"
+_UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, KeyError)
 
 
+@dataclass(frozen=True)
 class Store:
-    """A run folder that is known to be one; see :meth:`claim` and :meth:`at`."""
+    """One run folder. :meth:`claim` it to write, :meth:`open` it to read."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @classmethod
-    def at(cls, folder: Path) -> Store:
-        """The store of a finished or unfinished run.
-
-        Raises:
-            StoreError: there is no run in that folder.
-        """
-        if not (folder / "run.json").is_file():
-            raise StoreError(f"{folder}: expected a run folder, got {_what(folder)}")
-        return cls(folder)
+    folder: Path
 
     @classmethod
-    def claim(cls, folder: Path, fingerprint: str, config: Mapping[str, Any], *, again: bool = False) -> Store:
-        """The store for a configuration: a new folder, or the one where it was begun.
+    def claim(
+        cls, folder: str | Path, fingerprint: str, config: Mapping[str, Any], *, again: bool = False
+    ) -> Store:
+        """Take a folder for a run: make a new one, or go on in one of the same fingerprint.
 
         Args:
-            fingerprint: of the configuration; a folder with another is refused.
-            config: the same as plain data, to say what differs.
-            again: remove the other run and start over.
+            folder: where the run writes.
+            fingerprint: equal for runs whose maps may stand together.
+            config: the plain config, kept to say what differs from another one.
+            again: begin anew in the folder of any run. Only what a run wrote is removed, no other file.
 
         Raises:
-            StoreError: the folder belongs to another configuration, or holds something that is no run.
+            StoreError: the folder holds a run of another fingerprint, or files that are no run.
         """
-        claim = folder / "run.json"
-        if again and claim.is_file():
-            _clear(folder)
-        if claim.is_file():
-            _check(folder, fingerprint, config)
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StoreError(
-                f"{folder}: expected a new folder or a run, got {_what(folder)}; choose another with report.to"
-            )
+        store = cls(Path(folder))
+        sweep(store.folder)
+        if not (store.folder / _RUN).exists():
+            store._found(fingerprint, config)
+        elif again:
+            store._remove_run()
+            store._write_json(_RUN, {"fingerprint": fingerprint, "config": config})
         else:
-            (folder / "maps").mkdir(parents=True, exist_ok=True)
-            _write(claim, json.dumps({"fingerprint": fingerprint, "config": config}, indent=1, default=str).encode())
-        for left in folder.rglob("*.tmp"):
-            left.unlink()
-        return cls(folder)
+            store._check_same(fingerprint, config)
+        return store
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Store:
+        """The store of a folder that holds a run, finished or not. Raises StoreError where it holds none."""
+        store = cls(Path(folder))
+        if not (store.folder / _RUN).is_file():
+            raise StoreError(f"{folder}: expected the folder of a run, got one without {_RUN}")
+        return store
 
     def stems(self, names: Iterable[str]) -> dict[str, str]:
-        """A unique and safe file stem for every photograph; those that the run knows keep theirs."""
-        return _stems(names, {record.name: record.stem for record in self.records()})
+        """A unique, safe file stem for each picture's name; pictures that are done keep theirs."""
+        return stems(names, {record.name: record.stem for record in self.records()})
+
+    def done(self) -> set[str]:
+        """The stems of the pictures whose maps are there."""
+        return {path.stem for path in self._map_files()}
+
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 by stem of the pictures that are done: tells whether a file has changed since."""
+        return {record.stem: record.image for record in self.records()}
 
     def commit(
-        self, stem: str, maps: Mapping[tuple[str, str], Tensor], records: Sequence[Record], space: tuple[int, ...]
+        self,
+        stem: str,
+        maps: Mapping[tuple[str, str], Tensor],
+        records: Sequence[Record],
+        input_size: tuple[int, ...],
     ) -> None:
-        """Write one photograph's raw maps (T, *S) by (label, layer), and its records; all of it or nothing."""
-        tensors = {f"{label}\n{layer}": value.detach().cpu().contiguous() for (label, layer), value in maps.items()}
-        metadata = {"records": json.dumps([record.to_json() for record in records]), "space": json.dumps(space)}
-        _write(self._maps(stem), safetensors.torch.save(tensors, metadata))
-        self._set_failures([failure for failure in self.failures() if failure.stem != stem])
+        """Write the raw maps (T, *S) by (label, layer) and the records of one picture: it is done then.
+
+        Maps are kept as float32 on the CPU; earlier failures of the picture are forgotten.
+        """
+        tensors = {f"{quote(label)}/{layer}": _plain(map_) for (label, layer), map_ in maps.items()}
+        about = {"input_size": list(input_size), "records": [record.to_json() for record in records]}
+        data = save(tensors, metadata={_MARK: json.dumps(about)})
+        self._write(f"{_MAPS}/{stem}.safetensors", data)
+        if any(record.stem == stem for record in self.failures()):
+            self._write_failures([record for record in self.failures() if record.stem != stem])
 
     def fail(self, record: Record) -> None:
-        """Note a photograph that could not be explained; the next run tries it again."""
-        self._set_failures([*(other for other in self.failures() if other.stem != record.stem), record])
-
-    def _set_failures(self, failures: Sequence[Record]) -> None:
-        path = self.folder / "failed.jsonl"
-        if failures:
-            _write(path, "".join(failure.to_json() + "\n" for failure in failures).encode())
-        else:
-            path.unlink(missing_ok=True)
-
-    def failures(self) -> tuple[Record, ...]:
-        """The photographs that could not be explained."""
-        path = self.folder / "failed.jsonl"
-        if not path.is_file():
-            return ()
-        return tuple(map(Record.from_json, path.read_text(encoding="utf-8").splitlines()))
+        """Keep a failure; an earlier one of the same row gives way."""
+        others = [other for other in self.failures() if _row(other) != _row(record)]
+        self._write_failures([*others, record])
 
     def records(self) -> tuple[Record, ...]:
-        """One record for every photograph, label and target. Raises StoreError for a damaged file."""
-        return tuple(
-            record for path in sorted((self.folder / "maps").glob("*.safetensors")) for record in _records(path)
-        )
+        """The records of all pictures that are done, by stem, each picture's in the order they were committed."""
+        return tuple(record for path in self._map_files() for record in self._about(path)[0])
 
-    def maps(self, stem: str) -> dict[tuple[str, str], Tensor]:
-        """The raw maps (T, *S) of a photograph by (label, layer). Raises StoreError where they are missing or damaged."""
-        with _opened(self._maps(stem)) as handle:
-            return {tuple(key.split("\n")): handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
+    def failures(self) -> tuple[Record, ...]:
+        """The records of the pictures that failed, in the order of failing."""
+        path = self.folder / _FAILED
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        try:
+            return tuple(map(Record.from_json, lines))
+        except _UNREADABLE as error:
+            raise _damaged(path, error, "delete it, the pictures are tried again") from error
 
-    def space(self, stem: str) -> tuple[int, ...]:
-        """The spatial shape of the input that a photograph was explained at."""
-        return tuple(json.loads(_metadata(self._maps(stem))["space"]))
+    def maps(self, stem: str, label: str | None = None) -> dict[tuple[str, str], Tensor]:
+        """The raw maps (T, *S) of one picture by (label, layer), float32; of one label where it is given.
+
+        Raises:
+            StoreError: the picture is not done, or its file is damaged.
+        """
+        path = self._map_file(stem)
+        try:
+            with safe_open(path, framework="pt") as file:
+                keys = [key for key in file.keys() if label is None or key.startswith(f"{quote(label)}/")]
+                return {_key(key): file.get_tensor(key) for key in keys}
+        except _UNREADABLE as error:
+            raise _damaged(path, error, "delete it to have the picture computed again") from error
+
+    def input_size(self, stem: str) -> tuple[int, ...]:
+        """The spatial shape of what the model received of that picture."""
+        return self._about(self._map_file(stem))[1]
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write what the run says of itself."""
-        _write(self.folder / "manifest.json", json.dumps(manifest, indent=1, default=str).encode())
+        """Write what the run was; plain values only."""
+        self._write_json(_MANIFEST, manifest)
 
     def manifest(self) -> dict[str, Any]:
-        """What the run says of itself; empty until a sitting has ended."""
-        path = self.folder / "manifest.json"
-        if not path.is_file():
-            return {}
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise StoreError(f"{path} is damaged: {error}; delete it and run again") from error
-        return found
+        """What the run was; empty before it has been written."""
+        return self._read_json(_MANIFEST) if (self.folder / _MANIFEST).exists() else {}
 
-    def _maps(self, stem: str) -> Path:
-        return self.folder / "maps" / f"{stem}.safetensors"
+    def save_picture(self, name: str, picture: Image.Image) -> Path:
+        """Write a PNG under a name such as "overlays/cat.gradcam.png".
 
+        It bears that name inside, which marks it as the run's own when the run is begun anew.
+        """
+        mark = PngInfo()
+        mark.add_itxt(_MARK, name)
+        with whole(self.folder / name) as file:
+            picture.save(file, format="PNG", pnginfo=mark)
+        return self.folder / name
 
-def _records(path: Path) -> Iterator[Record]:
-    try:
-        yield from (Record.from_json(line) for line in json.loads(_metadata(path)["records"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
+    def remove_picture(self, name: str) -> None:
+        """Remove a PNG of the run; a file of that name that the run did not write stays."""
+        if _is_own_picture(self.folder / name, name):
+            (self.folder / name).unlink()
 
+    def _found(self, fingerprint: str, config: Mapping[str, Any]) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StoreError(f"{self.folder}: expected a folder for the run, got a file")
+        if self.folder.exists() and any(self.folder.iterdir()):
+            first = min(path.name for path in self.folder.iterdir())
+            raise StoreError(
+                f"{self.folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
+                f" and no {_RUN}; name another folder in report.to"
+            )
+        self._write_json(_RUN, {"fingerprint": fingerprint, "config": config})
 
-def _metadata(path: Path) -> dict[str, str]:
-    with _opened(path) as handle:
-        return dict(handle.metadata() or {})
-
-
-def _opened(path: Path) -> Any:
-    if not path.is_file():
-        raise StoreError(f"there is no file {path}")
-    try:
-        return safetensors.safe_open(path, framework="pt")
-    except safetensors.SafetensorError as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} is damaged: {error}; delete it, and the next run makes it again")
-
-
-def _check(folder: Path, fingerprint: str, config: Mapping[str, Any]) -> None:
-    try:
-        claimed = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        same, other = claimed["fingerprint"] == fingerprint, claimed["config"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder}/run.json is damaged: {error}; delete the folder, or choose another") from error
-    if not same:
-        plain = json.loads(json.dumps(config, default=str))
-        keys = ", ".join(key for key in {**other, **plain} if other.get(key) != plain.get(key))
+    def _check_same(self, fingerprint: str, config: Mapping[str, Any]) -> None:
+        owner = self._read_json(_RUN)
+        if owner.get("fingerprint") == fingerprint:
+            return
+        differing = differences(owner.get("config", {}), config)
+        said = "\n".join(f"  {line}" for line in differing) or "  the configs agree; weights, plugins or versions do not"
         raise StoreError(
-            f"{folder} belongs to another configuration; it differs in: {keys or 'nothing that shows'}. "
-            "Choose another folder (report.to=runs/other), or start over with --force"
+            f"{self.folder}: holds another run; it differs in\n{said}\n"
+            "name another folder in report.to, or use --force to begin this one anew"
         )
 
-
-def _clear(folder: Path) -> None:
-    """Remove what a run writes and nothing else."""
-    for path in [*(folder / name for name in OWN), *folder.glob(SHEETS)]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+    def _remove_run(self) -> None:
+        """Remove what a run wrote; the owner in run.json stays until the next one is written over it."""
+        for path in [*self._own_maps(), *self._own_pictures(), self.folder / _FAILED, self.folder / _MANIFEST]:
             path.unlink(missing_ok=True)
 
+    def _own_maps(self) -> Iterator[Path]:
+        """The map files of a run; a damaged one is taken for its own, a sound one of somebody else is not."""
+        for path in self._map_files():
+            try:
+                with safe_open(path, framework="pt") as file:
+                    own = _MARK in (file.metadata() or {})
+            except _UNREADABLE:
+                own = True
+            if own:
+                yield path
 
-def _what(folder: Path) -> str:
-    if not folder.exists():
-        return "nothing at all"
-    return "a folder with other files" if folder.is_dir() else "a file"
+    def _own_pictures(self) -> Iterator[Path]:
+        for path in sorted([*self.folder.glob("*.png"), *self.folder.glob("*/*.png")]):
+            if _is_own_picture(path, path.relative_to(self.folder).as_posix()):
+                yield path
+
+    def _map_files(self) -> list[Path]:
+        return sorted((self.folder / _MAPS).glob("*.safetensors"))
+
+    def _map_file(self, stem: str) -> Path:
+        path = self.folder / _MAPS / f"{stem}.safetensors"
+        if not path.is_file():
+            raise StoreError(f"{self.folder}: no maps of '{stem}'; {nearest(stem, self.done())}")
+        return path
+
+    def _about(self, path: Path) -> tuple[tuple[Record, ...], tuple[int, ...]]:
+        """The records and the input size that a map file bears."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()[_MARK])
+            return tuple(map(Record.from_json, about["records"])), tuple(about["input_size"])
+        except _UNREADABLE as error:
+            raise _damaged(path, error, "delete it to have the picture computed again") from error
+
+    def _write_failures(self, records: Sequence[Record]) -> None:
+        lines = "".join(record.to_json() + "\n" for record in records)
+        self._write(_FAILED, lines.encode())
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        self._write(name, (json.dumps(value, indent=2) + "\n").encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        with whole(self.folder / name) as file:
+            file.write(data)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            read = json.loads(path.read_text(encoding="utf-8"))
+        except _UNREADABLE as error:
+            raise _damaged(path, error, "name another folder in report.to, or remove this one") from error
+        if not isinstance(read, dict):
+            raise StoreError(f"{path}: damaged: expected a mapping, got {type(read).__name__}")
+        return read
 
 
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: a temporary file beside it takes its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+def differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
+    """What differs between two plain configs, one line a dotted key.
+
+    >>> differences({"model": {"name": "vgg16"}, "seed": 0}, {"model": {"name": "resnet50"}, "seed": 0})
+    ["model.name: 'vgg16' there, 'resnet50' here"]
+    """
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        keys = dict.fromkeys([*theirs, *ours])
+        parts = ((theirs.get(k, _ABSENT), ours.get(k, _ABSENT), f"{key}.{k}".lstrip(".")) for k in keys)
+        return [line for part in parts for line in differences(*part)]
+    return [] if theirs == ours else [f"{key}: {_said(theirs)} there, {_said(ours)} here"]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"

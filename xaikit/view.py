@@ -23,8 +23,7 @@ class Method(Protocol):
     """The class behind a plugin of ``xaikit.methods``: a frozen dataclass whose fields are its options.
 
     ``paper`` (stage to choice) is the finish that its paper asks for; it may be left out. A property ``reruns`` may
-    tell the plan
-    how many further passes a batch costs.
+    tell the plan how many further passes a batch costs.
     """
 
     needs: ClassVar[Needs]

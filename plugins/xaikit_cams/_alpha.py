@@ -18,8 +18,7 @@ def channel_weights(numerator: Tensor, denominator: Tensor, view: View) -> Tenso
     """sum_ij numerator / denominator, (N, T, C, *S) to (N, T, C).
 
     A denominator below 1e-3 (it is 2 for a small gradient) comes from a negative sum of activations and says nothing:
-    such places
-    weigh 0 and are counted in the warnings.
+    such places weigh 0 and are counted in the warnings.
     """
     spoiled = denominator < FLOOR
     view.warn("places whose alpha has no meaning (negative activations) got weight 0", spoiled & (numerator != 0))

@@ -19,8 +19,8 @@ class GradCAMpp:
     dS/dA_k(i,j).
 
     The sum over A is alone, not over A g^3. Where g > 0, alpha is 1 / (2 + g sum A): computed so, it does not
-    underflow at
-    gradients of 1e-4 and needs no epsilon; elsewhere relu(g) = 0 makes it moot. The factor exp(S) of Y = exp(S) is
+    underflow at gradients of 1e-4 and needs no epsilon; elsewhere relu(g) = 0 makes it moot. The factor exp(S) of Y =
+    exp(S) is
     left out: it is
     one positive number a map.
 

@@ -16,8 +16,7 @@ class HiResCAM:
     """L = sum_k dy/dA_k * A_k, element by element (their Eq. 3).
 
     For a network that ends in one linear layer the map sums to the score less the bias. The paper's map is signed: it
-    asks for
-    no ReLU, which peers apply all the same.
+    asks for no ReLU, which peers apply all the same.
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)

@@ -1,5 +1,4 @@
-"""LayerCAM: positive gradients times activations, for shallow layers too (Jiang et al. 2021,
-doi:10.1109/TIP.2021.3089943)."""
+"""LayerCAM: positive gradients times activations, place by place (Jiang et al. 2021, doi:10.1109/TIP.2021.3089943)."""
 
 from __future__ import annotations
 
@@ -16,9 +15,8 @@ from xaikit.view import View
 class LayerCAM:
     """L = relu(sum_k relu(dy/dA_k) * A_k), element by element, Eq. 6 to 8.
 
-    Shallow layers (the paper: VGG's first three stages, a stride of at most 4) are scaled by tanh(2 L / max L), Eq. 9,
-    and layers are
-    fused by the element-wise maximum.
+    Shallow layers (the paper: VGG's first three stages, a stride of at most 4) are scaled by tanh(2 L / max L), Eq.
+    9, and layers are fused by the element-wise maximum.
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)

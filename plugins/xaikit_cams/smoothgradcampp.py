@@ -26,8 +26,8 @@ class SmoothGradCAMpp:
     variant  corrected: alpha's numerator is mean g^2, as in Grad-CAM++
              paper: mean g, as printed
              torchcam: TorchCAM 0.5 given the same noise, faults included: the sum in alpha runs over A mean g^3, an
-             epsilon of 1e-8 is
-             added to it, and the gradient beside alpha and the activations of the map are those of the last noisy input
+             epsilon of 1e-8 is added to it, and the gradient beside alpha and the activations of the map are those of
+             the last noisy input
     """
 
     n: int = 4

@@ -18,8 +18,8 @@ class XGradCAM:
     """w_k = sum_ij A_k(i,j) / (sum_ab A_k(a,b)) dy/dA_k(i,j) and L = relu(sum_k w_k A_k), Eq. 8.
 
     The quotient has no meaning where a channel's activations cancel, as they can before a ReLU: where |sum A| is at
-    most 1e-6 of
-    sum |A|, the channel's weight is 0 and it is counted in the warnings. Peers add an epsilon and explode there.
+    most 1e-6 of sum |A|, the channel's weight is 0 and it is counted in the warnings. Peers add an epsilon and
+    explode there.
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)

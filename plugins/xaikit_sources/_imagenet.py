@@ -1,20 +1,15 @@
-"""The thousand classes of ImageNet: their names, and their WordNet ids."""
+"""The thousand classes of ImageNet in the order that its models have them."""
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
+from torchvision.models import ResNet50_Weights
 
-@cache
-def wnids() -> tuple[str, ...]:
-    """The WordNet ids in the order of the outputs."""
-    return tuple((Path(__file__).parent / "imagenet_wnids.txt").read_text(encoding="ascii").split())
+CLASSES: tuple[str, ...] = tuple(ResNet50_Weights.DEFAULT.meta["categories"])
+WNIDS: tuple[str, ...] = tuple(Path(__file__).with_name("imagenet_wnids.txt").read_text(encoding="ascii").split())
 
 
-@cache
-def names() -> tuple[str, ...]:
-    """The class names in the order of the outputs, as torchvision's weights give them."""
-    from torchvision.models import ResNet18_Weights
-
-    return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+def wnids_of(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The WordNet id of each class where these are ImageNet's thousand, else None."""
+    return WNIDS if classes == CLASSES else None

@@ -1,50 +1,105 @@
-"""State-dict files."""
+"""State-dict files read safely, and modules built without touching the global random numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from xaikit import ConfigError, nearest
+from xaikit import ConfigError
 
-SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
+from xaikit_sources._paths import missing
+
+SUFFIXES = (".pth", ".pt", ".safetensors")
+_WRAPPERS = ("state_dict", "model_state_dict", "model")  # what training scripts file the weights under
+
+State = Mapping[str, Tensor]
+
+
+def build(where: str, seed: int, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a factory returns, its random weights drawn from ``seed`` and the global state left alone.
+
+    Raises:
+        ConfigError: the factory raised; the cause is chained.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return factory(*args, **kwargs)
+    except Exception as error:  # a factory is anybody's code
+        raise ConfigError(f"{where}: {type(error).__name__}: {_first_line(error)}") from error
 
 
 def is_file(weights: str) -> bool:
-    """Whether weights are given as a file rather than by name."""
+    """Whether an option means a file rather than a name."""
     return weights.endswith(SUFFIXES) or "/" in weights
 
 
-def load(module: nn.Module, path: str) -> str:
-    """Load a state dict from a file, strictly; what is returned tells where the weights came from.
+def is_none(weights: str | None) -> bool:
+    """Whether an option asks for random weights; YAML reads ``none`` as a string."""
+    return weights is None or weights.lower() == "none"
+
+
+def read_state(file: str, where: str) -> State:
+    """The names and tensors of a state-dict file, on the CPU; no code in it is run.
+
+    A checkpoint that files them under ``state_dict`` or ``model`` is opened up, the ``module.`` of DataParallel taken off.
 
     Raises:
-        ConfigError: no such file, no state dict, or one of another network.
+        ConfigError: the file does not exist, is damaged, or holds something else.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        beside = [str(other) for other in file.parent.glob("*") if other.suffix in SUFFIXES]
-        raise ConfigError(f"model.weights: there is no file {path}; {nearest(path, beside)}")
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"{where}: weights: {missing(file)}")
     try:
-        module.load_state_dict(_read(file))
-    except RuntimeError as error:
-        raise ConfigError(f"model.weights: {path} does not fit {type(module).__name__}: {error}") from error
-    return str(file)
+        held = load_file(path) if path.suffix == ".safetensors" else _torch_load(path)
+    except Exception as error:  # unpicklers of damaged or foreign bytes raise nearly anything
+        raise ConfigError(
+            f"{where}: weights: expected a state dict in {file!r}, as torch.save(model.state_dict(), ...) writes it; "
+            f"got {type(error).__name__}: {_first_line(error)}"
+        ) from error
+    return _tensors(held, f"{where}: weights: {file!r}")
 
 
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        if file.suffix == ".safetensors":
-            return safetensors.torch.load_file(file)
-        found: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged zip, forbidden pickle, wrong header: each reader has its own
-        raise ConfigError(f"model.weights: {file} cannot be read as a state dict: {error}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ConfigError(f"model.weights: expected a state dict in {file}, got {type(found).__name__}")
-    return found
+def load_state(module: nn.Module, state: State, where: str) -> None:
+    """Put weights into a module, every one of them.
+
+    Raises:
+        ConfigError: a name is missing or unknown, or a shape differs; the first ones are listed.
+    """
+    own = module.state_dict()
+    shapes = [
+        f"{name}: expected {tuple(own[name].shape)}, got {tuple(value.shape)}"
+        for name, value in state.items()
+        if name in own and own[name].shape != value.shape
+    ]
+    absent, unknown = ([], []) if shapes else module.load_state_dict(state, strict=False)
+    found = {"of another shape": shapes, "missing": absent, "unknown": unknown}
+    faults = [f"{len(names)} {fault} ({_some(names)})" for fault, names in found.items() if names]
+    if faults:
+        raise ConfigError(f"{where}: the weights do not fit {type(module).__name__}: {'; '.join(faults)}")
+
+
+def _torch_load(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _tensors(held: Any, where: str) -> State:
+    held = held if isinstance(held, Mapping) else {}
+    inner: State = next((held[key] for key in _WRAPPERS if isinstance(held.get(key), Mapping)), held)
+    if not inner or not all(isinstance(value, Tensor) for value in inner.values()):
+        raise ConfigError(f"{where}: expected a state dict (names to tensors), got {_some([str(key) for key in held])}")
+    if all(name.startswith("module.") for name in inner):
+        return {name.removeprefix("module."): value for name, value in inner.items()}
+    return inner
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "") or "nothing"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")

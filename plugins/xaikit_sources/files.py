@@ -1,4 +1,4 @@
-"""A picture file, a list of them, or a glob."""
+"""Picture files: one path, a list of paths, or a glob."""
 
 from __future__ import annotations
 
@@ -7,42 +7,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xaikit import DataError, hookimpl, nearest
+from xaikit import DataError, hookimpl
 from xaikit.sources import Photograph
 
-from xaikit_sources import _pictures
+from xaikit_sources._paths import missing, photograph, pictures
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files in the order given; those of a glob in natural order.
+    """Files in the order given, those of a glob sorted; a file that is named twice counts once.
 
-    path  a file, a glob (``photos/*.jpg``, ``**`` for folders below), or a list of either
+    path  a path, a glob (``**`` crosses folders; only files with a picture's suffix are taken), or a list of both
     """
 
-    path: str | tuple[str, ...]
+    path: str | list[str]
 
     def photographs(self) -> Sequence[Photograph]:
-        """Raises DataError for a file that does not exist, or a glob that finds nothing."""
-        wanted = [self.path] if isinstance(self.path, str) else self.path
-        paths = [path for pattern in wanted for path in _paths(pattern)]
-        return _pictures.found(_pictures.photographs(dict.fromkeys(paths)), ", ".join(wanted) or "an empty list")
+        """The files. Raises DataError where one does not exist, is a folder, or a glob finds no picture."""
+        given = [self.path] if isinstance(self.path, str) else self.path
+        if not given:
+            raise DataError("data files: path: expected at least one path, got an empty list")
+        names = dict.fromkeys(str(path) for pattern in given for path in _matches(pattern))
+        return [photograph(Path(name).expanduser(), name) for name in names]
 
 
-def _paths(pattern: str) -> list[Path]:
+def _matches(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
-    if path.is_file():
-        return [path]
     if path.is_dir():
-        raise DataError(f"data.path: expected a file, got the folder {pattern}; use source: folder")
+        raise DataError(
+            f"data files: expected a file, got the folder {pattern!r}; for folders there is 'source: folder'"
+        )
+    if path.is_file():
+        return [Path(pattern)]
     if not glob.has_magic(pattern):
-        raise DataError(f"data.path: there is no file {pattern}; {nearest(pattern, _pictures.beside(path))}")
-    known = _pictures.suffixes()
-    found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-    kept = [name for name in found if name.suffix.lower() in known]
-    if not kept:
-        raise DataError(f"data.path: no picture matches {pattern}")
-    return kept
+        raise DataError(f"data files: {missing(pattern)}")
+    found = pictures(Path(match) for match in glob.glob(str(path), recursive=True))
+    if not found:
+        raise DataError(f"data files: no picture matches {pattern!r} (from {str(Path.cwd())!r})")
+    return found
 
 
 @hookimpl

@@ -1,31 +1,34 @@
-"""All pictures of a folder."""
+"""All pictures of a folder, and of the folders in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xaikit import hookimpl
+from xaikit import DataError, hookimpl
 from xaikit.sources import Photograph
 
-from xaikit_sources import _pictures
+from xaikit_sources._paths import folder_at, photograph, pictures_in
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The pictures of a folder in natural order.
+    """The files with a picture's suffix, sorted by path; hidden ones are passed over.
 
     path       the folder
-    recursive  those of the folders below, too
+    recursive  also the folders in it
     """
 
     path: str
     recursive: bool = True
 
     def photographs(self) -> Sequence[Photograph]:
-        """Raises DataError where there is no such folder, or no picture in it."""
-        paths = _pictures.in_folder(_pictures.existing_folder(self.path), self.recursive)
-        return _pictures.found(_pictures.photographs(paths), self.path)
+        """The pictures. Raises DataError where the folder does not exist or holds none."""
+        found = pictures_in(folder_at(self.path, "data folder"), self.recursive)
+        if not found:
+            deep = "" if self.recursive else " itself (recursive: true looks into the folders in it)"
+            raise DataError(f"data folder: expected pictures, found none in {self.path!r}{deep}")
+        return [photograph(path, str(path)) for path in found]
 
 
 @hookimpl

@@ -1,31 +1,43 @@
-"""A folder with a folder for every class: the folder's name is the label."""
+"""A folder of one folder a class, whose name is the label."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from xaikit import hookimpl
+from xaikit import DataError, hookimpl
 from xaikit.sources import Photograph
 
-from xaikit_sources import _pictures
+from xaikit_sources._paths import folder_at, photograph, pictures_in
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """path/<class>/<picture>; the class is matched to the model's by name or WordNet id, or is an index.
+    """``path/label/.../picture.jpg``, sorted by path; pictures that lie beside the class folders are passed over.
 
-    path  the folder of folders
+    The label is the folder's name, a class name or a WordNet id, never the folder's place in the alphabet: that is
+    another numbering than the model's.
+
+    path  the folder of the class folders
     """
 
     path: str
 
     def photographs(self) -> Sequence[Photograph]:
-        """Raises DataError where there is no such folder, or no picture in its folders."""
-        root = _pictures.existing_folder(self.path)
-        paths = [path for path in _pictures.in_folder(root, recursive=True) if path.parent != root]
-        labels = [path.relative_to(root).parts[0] for path in paths]
-        return _pictures.found(_pictures.photographs(paths, labels), f"the folders of {self.path}")
+        """The pictures with their labels. Raises DataError where the folder does not exist or no class folder has any."""
+        root = folder_at(self.path, "data imagefolder")
+        found = [path for path in pictures_in(root, recursive=True) if path.parent != root]
+        if not found:
+            raise DataError(
+                f"data imagefolder: expected class folders with pictures in {self.path!r}, found none; "
+                "for pictures without labels there is 'source: folder'"
+            )
+        return [photograph(path, str(path), _label(root, path)) for path in found]
+
+
+def _label(root: Path, path: Path) -> str:
+    return path.relative_to(root).parts[0]
 
 
 @hookimpl

@@ -1,10 +1,11 @@
-"""Your own model: a function that builds it, by import path or file."""
+"""Any model: what a Python function returns, pkg.module:factory or ./file.py:factory."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
-from collections.abc import Mapping
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -14,66 +15,93 @@ from torch import nn
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel
 
-from xaikit_sources import _weights
+from xaikit_sources._imagenet import wnids_of
+from xaikit_sources._paths import missing
+from xaikit_sources._weights import build, is_none, load_state, read_state
 
 
 @dataclass(frozen=True)
 class ImportPath:
-    """What ``factory(**kwargs)`` returns. A config that names a factory runs its code: use configs that you trust.
+    """What the factory returns, in evaluation mode. Nothing is known of its pictures: state ``data.transform``.
 
-    factory  package.module:function, or ./file.py:function (relative to the working directory)
-    kwargs   what it is called with
-    weights  a local state-dict file, or none for what the factory gives
-    classes  the class names in the order of the outputs, or a text file with one a line
+    factory  ``pkg.module:factory`` or ``./file.py:factory``, relative to the working directory
+    kwargs   what the factory is called with
+    weights  a state-dict file (.pth, .pt, .safetensors) to put into the model
+    classes  the name of each output: a list, or a text file with one name a line
+    seed     of the weights that the factory draws
     """
 
     factory: str
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
-    classes: tuple[str, ...] | str | None = None
+    classes: str | list[str] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        left, _, right = self.factory.rpartition(":")
+        if not (left and right.isidentifier()):
+            raise ValueError(f"factory: expected 'pkg.module:factory' or './file.py:factory', got {self.factory!r}")
 
     def open(self) -> OpenedModel:
-        """Call the factory. Raises ConfigError where it cannot be found, fails, or returns no module."""
-        build = self._function()
-        try:
-            module = build(**self.kwargs)
-        except Exception as error:
-            raise ConfigError(f"model.factory: {self.factory} raised {type(error).__name__}: {error}") from error
-        if not isinstance(module, nn.Module):
-            raise ConfigError(
-                f"model.factory: expected {self.factory} to return an nn.Module, got {type(module).__name__}"
-            )
-        origin = _weights.load(module, self.weights) if self.weights else self.factory
-        return OpenedModel(module, classes=self._classes(), origin=origin)
+        """The model.
 
-    def _function(self) -> Any:
-        left, colon, name = self.factory.rpartition(":")
-        if not colon:
-            raise ConfigError(f"model.factory: expected package.module:function, got {self.factory!r}")
-        try:
-            module = _from_file(Path(left)) if left.endswith(".py") else importlib.import_module(left)
-        except Exception as error:
-            raise ConfigError(f"model.factory: {left} cannot be imported: {type(error).__name__}: {error}") from error
-        if not callable(getattr(module, name, None)):
-            offered = [key for key, value in vars(module).items() if callable(value)]
-            raise ConfigError(f"model.factory: {left} has no function {name!r}; {nearest(name, offered)}")
-        return getattr(module, name)
+        Raises:
+            ConfigError: the factory cannot be imported, fails, or returns no ``nn.Module``; weights do not fit.
+        """
+        module = build(self._where, self.seed, self._factory(), **self.kwargs)
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"{self._where}: expected a torch.nn.Module, got {type(module).__name__}")
+        if not is_none(self.weights):
+            load_state(module, read_state(str(self.weights), self._where), f"{self._where}: {self.weights}")
+        classes = self._classes()
+        origin = f"{self.factory}, seed {self.seed}" if is_none(self.weights) else str(self.weights)
+        return OpenedModel(module.eval(), None, classes, wnids_of(classes), origin)
+
+    @property
+    def _where(self) -> str:
+        return f"model importpath {self.factory!r}"
+
+    def _factory(self) -> Any:
+        left, _, right = self.factory.rpartition(":")
+        module = (
+            self._file(left) if left.endswith(".py") else build(self._where, self.seed, importlib.import_module, left)
+        )
+        factory = getattr(module, right, None)
+        if not callable(factory):
+            offered = [name for name, value in vars(module).items() if callable(value)]
+            raise ConfigError(f"{self._where}: {left} has no function {right!r}; {nearest(right, offered)}")
+        return factory
+
+    def _file(self, file: str) -> ModuleType:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{self._where}: {missing(file)}")
+        module: ModuleType = build(self._where, self.seed, _import_file, path.resolve())
+        return module
 
     def _classes(self) -> tuple[str, ...] | None:
-        if not isinstance(self.classes, str):
-            return self.classes
-        file = Path(self.classes).expanduser()
-        if not file.is_file():
-            raise ConfigError(f"model.classes: there is no file {self.classes}")
-        return tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+        if self.classes is None or not isinstance(self.classes, str):
+            return tuple(self.classes) if self.classes else None
+        path = Path(self.classes).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{self._where}: classes: {missing(self.classes)}")
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
 
 
-def _from_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"xaikit_model_{path.stem}", path)
+def _import_file(path: Path) -> ModuleType:
+    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
+    name = f"xaikit_model_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 

@@ -1,4 +1,4 @@
-"""Photographs that lie in the package scikit-image (pip install 'xaikit[demo]')."""
+"""Photographs that come with scikit-image, nothing downloaded: coffee, chelsea (a cat), rocket and others."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from pathlib import Path
 from xaikit import ConfigError, DataError, hookimpl, nearest
 from xaikit.sources import Photograph
 
-PHOTOGRAPHS = ("coffee", "chelsea", "rocket", "camera", "motorcycle_left")
-SUFFIXES = (".png", ".jpg")
+from xaikit_sources._paths import photograph, pictures_in
+
+_SHOWING_IMAGENET_CLASSES = ["coffee", "chelsea", "rocket", "camera", "motorcycle_left"]
 
 
 @dataclass(frozen=True)
-class SamplePhotographs:
-    """Nothing is downloaded: only what the package itself carries.
+class SamplesData:
+    """The pictures inside the installed package ``scikit-image``, by the names they have in ``skimage.data``.
 
-    names  such as coffee, chelsea (a cat), rocket, camera, astronaut
+    names  which ones, in this order; null for five photographs that show classes of ImageNet
     """
 
-    names: tuple[str, ...] = PHOTOGRAPHS
+    names: list[str] | None = None
 
     def photographs(self) -> Sequence[Photograph]:
-        """Raises ConfigError without scikit-image, DataError for a name that it does not carry."""
-        files = {path.stem: path for path in sorted(_folder().iterdir()) if path.suffix in SUFFIXES}
-        for name in self.names:
-            if name not in files:
-                raise DataError(f"data.names: scikit-image carries no picture {name!r}; {nearest(name, files)}")
-        return [Photograph(name, files[name].read_bytes) for name in self.names]
+        """The pictures. Raises ConfigError without scikit-image, DataError for a name that it does not bring."""
+        known = _known()
+        names = list(dict.fromkeys(_SHOWING_IMAGENET_CLASSES if self.names is None else self.names))
+        if not names:
+            raise DataError("data samples: names: expected at least one name, got an empty list")
+        for name in names:
+            if name not in known:
+                raise DataError(f"data samples: there is no picture {name!r}; {nearest(name, known)}")
+        return [photograph(known[name], name) for name in names]
 
 
-def _folder() -> Path:
+def _known() -> dict[str, Path]:
     try:
         import skimage
     except ImportError as error:
-        raise ConfigError("data.source: samples need scikit-image: pip install 'xaikit[demo]'") from error
-    return Path(skimage.__file__).parent / "data"
+        raise ConfigError("data samples: needs scikit-image; install it by: pip install 'xaikit[demo]'") from error
+    return {path.stem: path for path in pictures_in(Path(skimage.__file__).with_name("data"), recursive=False)}
 
 
 @hookimpl
 def xaikit_data() -> type:
-    return SamplePhotographs
+    return SamplesData

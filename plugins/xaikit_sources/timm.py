@@ -1,94 +1,126 @@
-"""Models of timm, with the transform of their data config."""
+"""The models of timm, with the transforms of their pretrained weights."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, get_args
 
-import torch
 from torch import nn
 from xaikit import ConfigError, hookimpl, nearest
-from xaikit.sources import OpenedModel, Transform
+from xaikit.sources import Interpolation, OpenedModel, Transform
 
-from xaikit_sources import _imagenet, _weights
+from xaikit_sources._imagenet import CLASSES, wnids_of
+from xaikit_sources._weights import build, is_none, load_state, read_state
 
 
 @dataclass(frozen=True)
-class Timm:
-    """A model of timm (``pip install 'xaikit[timm]'``).
+class TimmModel:
+    """A model in evaluation mode.
 
-    name     such as vit_small_patch16_224
-    weights  pretrained (downloaded, or from the hub's cache), a local file, or none for random ones
-    seed     of random weights
+    name        as in ``timm.list_models()``, with or without the tag of its weights (``resnet50.a1_in1k``), or
+                ``hf-hub:owner/name``
+    pretrained  its published weights, from the Hugging Face cache, else downloaded; false for random ones
+    weights     a state-dict file (.pth, .pt, .safetensors) instead
+    seed        of the random weights
+    kwargs      further arguments of ``timm.create_model``
     """
 
     name: str
-    weights: str | None = "pretrained"
+    pretrained: bool = True
+    weights: str | None = None
     seed: int = 0
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
     def open(self) -> OpenedModel:
-        """Build it. Raises ConfigError without timm, for an unknown name, or weights that cannot be had."""
+        """The model.
+
+        Raises:
+            ConfigError: timm is not installed, an unknown name, weights that cannot be had or do not fit.
+        """
         timm = _timm()
-        if not timm.is_model(self.name.split(".")[0]):
-            known = timm.list_models()
-            raise ConfigError(f"model.name: no timm model {self.name!r}; {nearest(self.name, known)}")
-        module, origin = self._module(timm)
-        data = timm.data.resolve_model_data_config(module)
-        imagenet = getattr(module, "num_classes", 0) == 1000
-        return OpenedModel(
-            module,
-            _transform(data),
-            _imagenet.names() if imagenet else None,
-            _imagenet.wnids() if imagenet else None,
-            origin,
-        )
+        _check_name(timm, self.name)
+        module, origin = self._published(timm) if is_none(self.weights) else self._from_file(timm, str(self.weights))
+        classes = _classes(module)
+        transform = _transform(timm.data.resolve_model_data_config(module))
+        return OpenedModel(module.eval(), transform, classes, wnids_of(classes), origin)
 
-    def _module(self, timm: Any) -> tuple[nn.Module, str]:
-        if self.weights == "pretrained":
-            return self._pretrained(timm), f"timm {self.name}"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            module: nn.Module = timm.create_model(self.name, pretrained=False)
-        if self.weights is None or self.weights == "none":
-            return module, f"random weights, seed {self.seed}"
-        if not _weights.is_file(self.weights):
-            raise ConfigError(f"model.weights: expected pretrained, none or a file, got {self.weights!r}")
-        return module, _weights.load(module, self.weights)
+    @property
+    def _where(self) -> str:
+        return f"model timm {self.name!r}"
 
-    def _pretrained(self, timm: Any) -> nn.Module:
-        try:
-            module: nn.Module = timm.create_model(self.name, pretrained=True)
-        except Exception as error:  # the hub's client, its transport and its cache each have errors of their own
-            raise ConfigError(
-                f"model.weights: the weights of {self.name} could not be had ({type(error).__name__}: {error}); "
-                "give a local file instead: weights: path/to/weights.safetensors"
-            ) from error
+    def _create(self, timm: ModuleType, where: str, pretrained: bool, **kwargs: Any) -> nn.Module:
+        kwargs = {**kwargs, **self.kwargs}
+        module: nn.Module = build(where, self.seed, timm.create_model, self.name, pretrained=pretrained, **kwargs)
         return module
 
+    def _published(self, timm: ModuleType) -> tuple[nn.Module, str]:
+        if not self.pretrained:
+            return self._create(timm, self._where, False), f"random, seed {self.seed}"
+        hint = "without a network give a state-dict file: weights: path/to/model.safetensors"
+        module = self._create(timm, f"{self._where}: cannot be had with its pretrained weights; {hint}", True)
+        return module, f"timm {self.name} {_tag(module)}".strip()
 
-def _timm() -> Any:
+    def _from_file(self, timm: ModuleType, file: str) -> tuple[nn.Module, str]:
+        state = read_state(file, self._where)
+        module = self._create(timm, self._where, False)
+        head = state.get(f"{_cfg(module).get('classifier')}.weight")
+        if head is not None and len(head) != module.num_classes:
+            module = self._create(timm, self._where, False, num_classes=len(head))
+        load_state(module, state, f"{self._where}: {file}")
+        return module, file
+
+
+def _timm() -> ModuleType:
     try:
         import timm
         import timm.data
     except ImportError as error:
-        raise ConfigError("model.source: timm is not installed: pip install 'xaikit[timm]'") from error
+        raise ConfigError("model timm: needs timm; install it by: pip install 'xaikit[timm]'") from error
     return timm
 
 
-def _transform(data: dict[str, Any]) -> Transform:
-    _, height, width = data["input_size"]
-    share = data.get("crop_pct") or 0.875
-    interpolation = data.get("interpolation", "bicubic")
+def _check_name(timm: ModuleType, name: str) -> None:
+    if ":" in name:  # hf-hub:owner/name and local-dir:path are looked up elsewhere
+        return
+    architecture, _, tag = name.partition(".")
+    known = timm.list_models()
+    if architecture not in known:
+        raise ConfigError(f"model timm: there is no model {architecture!r}; {nearest(architecture, known)}")
+    tagged = timm.list_models(f"{architecture}.*", pretrained=True)
+    if tag and name not in tagged:
+        raise ConfigError(f"model timm: {architecture!r} has no weights {tag!r}; {nearest(name, tagged)}")
+
+
+def _cfg(module: nn.Module) -> dict[str, Any]:
+    return getattr(module, "pretrained_cfg", {})
+
+
+def _tag(module: nn.Module) -> str:
+    return str(_cfg(module).get("hf_hub_id") or _cfg(module).get("url") or "")
+
+
+def _classes(module: nn.Module) -> tuple[str, ...] | None:
+    named = _cfg(module).get("label_names")
+    if named and len(named) == module.num_classes:
+        return tuple(named)
+    return CLASSES if module.num_classes == len(CLASSES) else None
+
+
+def _transform(data: dict[str, Any]) -> Transform | None:
+    """None where timm prepares pictures in a way that a :class:`Transform` cannot say."""
+    channels, height, width = data["input_size"]
+    centred = data["crop_mode"] == "center" and height == width
+    known = (centred or data["crop_mode"] == "squash") and data["interpolation"] in get_args(Interpolation)
+    if channels != 3 or not known:
+        return None
+    tall, wide = (math.floor(side / data["crop_pct"]) for side in (height, width))
     return Transform(
-        size=math.floor(min(height, width) / share),
-        crop=(height, width),
-        mean=tuple(data["mean"]),
-        std=tuple(data["std"]),
-        interpolation=interpolation if interpolation in ("bilinear", "bicubic", "nearest") else "bicubic",
+        tall if centred else (tall, wide), (height, width), data["mean"], data["std"], data["interpolation"]
     )
 
 
 @hookimpl
 def xaikit_model() -> type:
-    return Timm
+    return TimmModel

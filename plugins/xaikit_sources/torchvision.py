@@ -1,104 +1,141 @@
-"""Models of torchvision, with their weights' own transforms and class names."""
+"""The classifiers of torchvision, with the transforms and class names of their weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.models import WeightsEnum
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
 
-from xaikit_sources import _imagenet, _weights
+from xaikit_sources._imagenet import wnids_of
+from xaikit_sources._weights import State, build, is_file, is_none, load_state, read_state
+
+_INCEPTIONS = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
-class Torchvision:
-    """A model of torchvision.
+class TorchvisionModel:
+    """A classifier in evaluation mode.
 
-    name     such as resnet50
-    weights  DEFAULT, the name of an enum member (IMAGENET1K_V2), a local .pth or .safetensors file, or none for random ones
-    seed     of random weights
+    name     as in ``torchvision.models.list_models()``
+    weights  DEFAULT, another name such as IMAGENET1K_V2 (both from torch's cache, else downloaded), a state-dict file
+             (.pth, .pt, .safetensors), or null for random weights
+    seed     of the random weights
+    kwargs   further arguments of the model's constructor, such as ``{image_size: 384}``
     """
 
     name: str
     weights: str | None = "DEFAULT"
     seed: int = 0
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
     def open(self) -> OpenedModel:
-        """Build it. Raises ConfigError for an unknown name, or weights that cannot be had."""
-        known = models.list_models()
+        """The model. Weights from a file, or random ones, get the transform and class names of DEFAULT, or of the
+        weights that torchvision publishes under that file name, where the number of outputs is theirs.
+
+        Raises:
+            ConfigError: an unknown name, weights that cannot be had or do not fit, or a wrong argument.
+        """
+        recipes = self._recipes()
+        if is_none(self.weights):
+            return _opened(self._build(None, self._quiet()), recipes["DEFAULT"], f"random, seed {self.seed}")
+        assert self.weights is not None
+        if is_file(self.weights):
+            return self._from_file(self.weights, recipes)
+        return self._published(self._recipe(self.weights, recipes))
+
+    @property
+    def _where(self) -> str:
+        return f"model torchvision {self.name!r}"
+
+    def _recipes(self) -> dict[str, WeightsEnum]:
+        known = models.list_models(module=models)
         if self.name not in known:
-            raise ConfigError(f"model.name: no torchvision model {self.name!r}; {nearest(self.name, known)}")
-        default = _default(self.name)
-        if self.weights is None or self.weights == "none":
-            return _opened(self._random(), default, f"random weights, seed {self.seed}")
-        if _weights.is_file(self.weights):
-            module = self._random()
-            return _opened(module, default, _weights.load(module, self.weights))
-        member = self._member()
-        return _opened(self._downloaded(member), member, f"torchvision {member}")
+            raise ConfigError(f"model torchvision: there is no classifier {self.name!r}; {nearest(self.name, known)}")
+        return dict(models.get_model_weights(self.name).__members__)
 
-    def _random(self) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            module: nn.Module = models.get_model(self.name, weights=None)
+    def _recipe(self, name: str, recipes: dict[str, WeightsEnum]) -> WeightsEnum:
+        short = name.rpartition(".")[2]
+        if short not in recipes:
+            raise ConfigError(f"{self._where}: there are no weights {name!r}; {nearest(short, recipes)}")
+        return recipes[short]
+
+    def _build(self, recipe: WeightsEnum | None, kwargs: dict[str, Any]) -> nn.Module:
+        kwargs = {**kwargs, **self.kwargs}
+        module: nn.Module = build(
+            self._where, self.seed, models.get_model, self.name, weights=recipe, progress=False, **kwargs
+        )
         return module
 
-    def _member(self) -> Any:
-        enum = models.get_model_weights(self.name)
-        members = {"DEFAULT": enum.DEFAULT, **enum.__members__}
-        if self.weights not in members:
-            raise ConfigError(
-                f"model.weights: {self.name} has no weights {self.weights!r}; {nearest(str(self.weights), members)}"
-            )
-        return members[self.weights]
+    def _quiet(self) -> dict[str, Any]:
+        """Without a choice, these two warn that their initialization will change one day."""
+        return {"init_weights": True} if self.name in _INCEPTIONS else {}
 
-    def _downloaded(self, member: Any) -> nn.Module:
+    def _published(self, recipe: WeightsEnum) -> OpenedModel:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(recipe.url).name
         try:
-            module: nn.Module = models.get_model(self.name, weights=member)
-        except OSError as error:
+            # the builder loads the file again, but without weights_only: nothing that fails here gets there
+            recipe.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        except Exception as error:  # of the network, the disk or the unpickler
             raise ConfigError(
-                f"model.weights: {member} could not be downloaded from {member.url} ({error}); "
-                "give a local file instead: weights: path/to/weights.pth"
+                f"{self._where}: weights {recipe.name} cannot be had: tried {file}, then {recipe.url}: {error}; "
+                f"fetch that address elsewhere and put the file there, or name it: weights: path/to/{file.name}"
             ) from error
-        return module
+        return _opened(self._build(recipe, {}), recipe, f"torchvision {type(recipe).__name__}.{recipe.name}")
+
+    def _from_file(self, file: str, recipes: dict[str, WeightsEnum]) -> OpenedModel:
+        state = _renamed(read_state(file, self._where))
+        published = next((one for one in recipes.values() if Path(one.url).name == Path(file).name), None)
+        kwargs = self._quiet()
+        if published and self.name in _INCEPTIONS:  # these weights were trained elsewhere, on another scale
+            kwargs["transform_input"] = True
+        module = self._build(None, kwargs)
+        outputs = state.get(_last(module))
+        if outputs is not None and len(outputs) != _outputs(module):
+            module = self._build(None, {**kwargs, "num_classes": len(outputs)})
+        load_state(module, state, f"{self._where}: {file}")
+        return _opened(module, published or recipes["DEFAULT"], file)
 
 
-def _default(name: str) -> Any:
-    """The weights that torchvision would take: what random ones and a file's are prepared and named like."""
-    try:
-        return models.get_model_weights(name).DEFAULT
-    except (ValueError, AttributeError):
-        return None
+def _opened(module: nn.Module, recipe: WeightsEnum, origin: str) -> OpenedModel:
+    classes = tuple(recipe.meta["categories"])
+    if _outputs(module) != len(classes):
+        return OpenedModel(module.eval(), origin=origin)
+    return OpenedModel(module.eval(), _transform(recipe.transforms()), classes, wnids_of(classes), origin)
 
 
-def _opened(module: nn.Module, member: Any, origin: str) -> OpenedModel:
-    classes = tuple(member.meta["categories"]) if member is not None and "categories" in member.meta else None
-    imagenet = classes == _imagenet.names()
-    transform = None if member is None else _transform(member.transforms)
-    return OpenedModel(module, transform, classes, _imagenet.wnids() if imagenet else None, origin)
-
-
-def _transform(preset: Callable[[], Any]) -> Transform | None:
-    """Torchvision's classification preset as ours; None for what is prepared in another way."""
-    made = preset()
-    if not all(hasattr(made, name) for name in ("resize_size", "crop_size", "mean", "std", "interpolation")):
-        return None
-    if not made.resize_size:
-        return None
+def _transform(preset: Any) -> Transform:
     return Transform(
-        size=made.resize_size[0],
-        crop=made.crop_size[0],
-        mean=tuple(made.mean),
-        std=tuple(made.std),
-        interpolation=made.interpolation.value,
+        preset.resize_size[0],
+        preset.crop_size[0],
+        tuple(preset.mean),
+        tuple(preset.std),
+        preset.interpolation.value,
     )
+
+
+def _last(module: nn.Module) -> str:
+    """The parameter that has one row an output: in every classifier here the head comes last."""
+    return list(module.state_dict())[-1]
+
+
+def _outputs(module: nn.Module) -> int:
+    return len(module.state_dict()[_last(module)])
+
+
+def _renamed(state: State) -> State:
+    """Published DenseNet files have names from before 2018: ``denselayer1.norm.1.weight``."""
+    pattern = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
+    return {pattern.sub(r"\1", name): value for name, value in state.items()}
 
 
 @hookimpl
 def xaikit_model() -> type:
-    return Torchvision
+    return TorchvisionModel

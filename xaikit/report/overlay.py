@@ -19,13 +19,15 @@ _PAPER = (255, 255, 255)
 class Scale:
     """How values become colours: linearly, from ``low`` (the table's first entry) to ``high`` (its last).
 
+    ``odd`` is "NaN" or "inf" where the map has such values, else "".
+
     Maps in [0, 1] keep that range and signed maps [-1, 1], so that maps compare; only what leaves it widens the range to max|x|.
     """
 
     low: float
     high: float
     table: Tensor
-    finite: bool
+    odd: str
 
     @classmethod
     def of(cls, saliency: Tensor) -> Scale:
@@ -34,7 +36,7 @@ class Scale:
         high = max(1.0, float(values.abs().max())) if values.numel() else 1.0
         signed = bool((values < 0).any())
         table = colors.diverging() if signed else colors.sequential()
-        return cls(-high if signed else 0.0, high, table, values.numel() == saliency.numel())
+        return cls(-high if signed else 0.0, high, table, _odd(saliency))
 
     def colored(self, saliency: Tensor) -> Tensor:
         """A floating map (H, W) as colours: uint8 (H, W, 3); magenta where it is not finite."""
@@ -71,7 +73,7 @@ def color_bar(scale: Scale, height: int) -> Image.Image:
     size = min(28, max(8, height // 18))
     bar = round(0.9 * size)
     numbers = [f"{scale.high:.3g}", f"{scale.low:.3g}"]
-    words = numbers if scale.finite else [*numbers, "NaN"]
+    words = [*numbers, scale.odd] if scale.odd else numbers
     strip = Image.new("RGB", (bar + size + round(max(length(word, size) for word in words)), height), _PAPER)
     ramp = torch.linspace(255, 0, height).round().long()
     strip.paste(_image(scale.table[ramp].unsqueeze(1).repeat(1, bar, 1)), (size // 2, 0))
@@ -85,6 +87,12 @@ def beside(left: Image.Image, right: Image.Image) -> Image.Image:
     joined.paste(left, (0, 0))
     joined.paste(right, (left.width, 0))
     return joined
+
+
+def _odd(saliency: Tensor) -> str:
+    if saliency.isnan().any():
+        return "NaN"
+    return "inf" if saliency.isinf().any() else ""
 
 
 def _inscribe(strip: Image.Image, words: list[str], size: int, bar: int) -> None:
