@@ -173,9 +173,9 @@ def hooked(model: nn.Module, recording: Recording) -> Iterator[None]:
     """The taps' hooks, for the length of one forward; grad mode and inference mode are afterwards what they were."""
     grad = torch.is_grad_enabled()
     with ExitStack() as stack:
-        stack.callback(torch.set_grad_enabled, grad)
-        # dropping a guard restores the inference mode it was made in: this one has to be undone after them
+        # restores both modes, and after the guards: a guard dropped goes back to the inference mode it was made in
         stack.enter_context(torch.inference_mode(torch.is_inference_mode_enabled()))
+        torch.set_grad_enabled(grad)
         stack.callback(recording.guards.clear)
         for tap, recorder in recording.recorders.items():
             handle = model.get_submodule(tap.name).register_forward_hook(recorder)

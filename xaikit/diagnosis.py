@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from xaikit.explanation import Noted
@@ -32,32 +31,31 @@ def diagnose(
     flat = raw.flatten(2)
     unfinished = ~flat.isfinite().all(-1)
     low, high = flat.amin(-1), flat.amax(-1)
-    rectified = high if rectify is None else rectify.rectify(flat).abs().amax(-1)
-    dead = (low == high) | (rectified == 0) | unfinished
+    rectified = raw if rectify is None else rectify.rectify(raw)
+    black = _all_zero(rectified, start=2)
+    even = (low == high) & (flat.shape[-1] > 1)  # one cell alone is no even map
+    dead = even | black | unfinished
     # on a CPU the answer is at hand, elsewhere it would be waited for
     if dead.device.type == "cpu" and not bool(dead.any()):
         return
     left = dead & ~unfinished
     yield _noted(tap, NOT_FINITE, unfinished)
-    for reason, holds in _reasons(trace, tap, columns, needs, low, high, flat.shape[-1]):
+    for reason, holds in _reasons(trace, tap, columns, needs, low, high, black):
         holds = left & holds
         left = left & ~holds
         yield _noted(tap, reason, holds)
 
 
 def _reasons(
-    trace: Trace, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, cells: int
+    trace: Trace, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, black: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
     """From the most specific on; the first that holds is given."""
     yield ZERO_ACTIVATIONS, _all_zero(trace.activations[tap]).unsqueeze(1)
     if needs.gradients:
         yield ZERO_GRADIENTS, _all_zero(trace.gradients[tap][:, columns], start=2)
-    yield (
-        ALL_NEGATIVE,
-        (high <= 0) & (low < 0) & (low != high if cells > 1 else torch.ones_like(low, dtype=torch.bool)),
-    )
+    yield ALL_NEGATIVE, black & (low < 0)
     yield ZERO_MAP, (low == 0) & (high == 0)
-    yield CONSTANT, (low == high) & torch.tensor(cells > 1, device=low.device)
+    yield CONSTANT, low == high
 
 
 def _all_zero(evidence: Tensor, start: int = 1) -> Tensor:

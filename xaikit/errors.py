@@ -79,11 +79,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     >>> nearest("layr4", ["layer3", "layer4"])
     "did you mean 'layer4'?"
+    >>> nearest("GradCAM", ["gradcam", "layercam"])
+    "did you mean 'gradcam' or 'layercam'?"
     >>> nearest("zzz", ["gradcam", "layercam"])
     'known: gradcam, layercam'
     """
     names = [str(other) for other in known]
-    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    folded = {other.casefold(): other for other in names}
+    close = [folded[match] for match in difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.6)]
     if close:
         return "did you mean " + " or ".join(f"'{other}'" for other in close) + "?"
     shown = ", ".join(sorted(names)[:12]) + (" ..." if len(names) > 12 else "")

@@ -101,16 +101,31 @@ def tensor_at(output: Any, tap: Tap) -> tuple[tuple[str | int, ...], Tensor]:
         for path, tensor in tensors_in(output):
             return path, tensor
         raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")
-    value = output
+    value, way = output, []
     for step in tap.index:
         try:
-            value = value[step] if not isinstance(step, str) or isinstance(value, dict) else getattr(value, step)
+            key, value = _entered(value, step)
         except (KeyError, IndexError, TypeError, AttributeError):
-            offered = ", ".join("".join(f"[{part}]" for part in path) for path, _ in tensors_in(output))
-            raise TapError(f"layer {tap}: returned nothing at [{step}]; it returned {offered or 'no tensor'}") from None
+            raise TapError(f"layer {tap}: returned nothing at [{step}]; it returned {_offered(output)}") from None
+        way.append(key)
     if not isinstance(value, Tensor):
         raise TapError(f"layer {tap}: expected a tensor, got {type(value).__name__}")
-    return tap.index, value
+    return tuple(way), value
+
+
+def _entered(value: Any, step: str | int) -> tuple[str | int, Any]:
+    """What lies at one step, and the key it lies at: feature pyramids have keys that are digits, ``{"0": ...}``."""
+    if isinstance(value, Tensor):
+        raise TypeError("a tensor is the end of the way: an index into it would be a sample")
+    if isinstance(value, dict):
+        key = step if step in value else str(step)
+        return key, value[key]
+    return step, getattr(value, step) if isinstance(step, str) else value[step]
+
+
+def _offered(output: Any) -> str:
+    paths = ["".join(f"[{step}]" for step in path) for path, _ in tensors_in(output)]
+    return ", ".join(path or "a tensor" for path in paths) or "no tensor"
 
 
 def tensors_in(value: Any) -> Iterable[tuple[tuple[str | int, ...], Tensor]]:

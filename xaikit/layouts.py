@@ -59,6 +59,8 @@ def infer(shape: tuple[int, ...], space: tuple[int, ...], hint: int | None = Non
     True
     """
     rank = len(space)
+    if rank == 0:
+        return None
     if len(shape) == rank + 2:
         last = not keeps_aspect(shape[2:], space) and keeps_aspect(shape[1:-1], space)
         return Layout("channels_last") if last else Layout("channels_first")

@@ -85,7 +85,8 @@ def _methods(methods: MethodSpec, registry: Registry) -> dict[str, tuple[str, Me
     """By label: the name that seeds its draws, the instance, and the finish that it states for itself."""
     named = _named(methods)
     instances = {label: spec for label, spec in named.items() if not _is_plain(spec)}
-    read = config.read_methods({label: spec for label, spec in named.items() if _is_plain(spec)}, registry)
+    plain = {label: spec for label, spec in named.items() if _is_plain(spec)}
+    read = config.read_methods(plain, registry) if plain or not instances else {}
     found: dict[str, tuple[str, Method, Mapping[str, Use]]] = {}
     for label in named:
         if label in instances:

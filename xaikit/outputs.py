@@ -31,7 +31,7 @@ def select(output: Any, choice: str | int = AUTO) -> Any:
         if choice in output:
             return output[choice]
         raise ConfigError(f"model.output: no key {choice!r}; {nearest(choice, map(str, output))}")
-    if hasattr(output, choice):
+    if not isinstance(output, Tensor) and hasattr(output, choice):
         return getattr(output, choice)
     raise ConfigError(f"model.output: expected an output with {choice!r}, got {type(output).__name__}")
 

@@ -85,7 +85,8 @@ def _table(report: Report) -> Table:
     seen: dict[str, list[str]] = {}
     for record in report.records:
         probability = "" if record.probability is None else f"{record.probability:.2f}"
-        row = seen.setdefault(record.name, [record.name, record.prediction_name, probability, ""])
+        short = record.name.replace("\\", "/").rpartition("/")[2]
+        row = seen.setdefault(record.name, [short, record.prediction_name, probability, ""])
         if record.target_name and record.target_name not in row[3].split(", "):
             row[3] = ", ".join(filter(None, [row[3], record.target_name]))
     for row in list(seen.values())[:MOST_ROWS]:

@@ -13,7 +13,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -100,7 +100,7 @@ class Registry:
             disabled = os.environ.get("XAIKIT_DISABLE_PLUGINS", "").split(",")
         self._disabled = {_canonical(item) for item in disabled if item.strip()}
         self._points = None if entry_points is None else tuple(entry_points)
-        self._loaded: dict[tuple[str, str], Plugin] = {}
+        self._loaded: dict[tuple[str, str, Path | None], Plugin] = {}
 
     def catalogue(self, kind: str) -> tuple[Entry, ...]:
         """The plugins of a kind by name, none of them imported.
@@ -132,20 +132,21 @@ class Registry:
             PluginContract: it is not the frozen dataclass its kind asks for.
             PluginError: it fails to import; the cause is chained.
         """
-        key = (kind, f"{base}/{use}" if use.startswith((".", "/")) else use)
+        key = (kind, use, base)
         if key not in self._loaded:
-            self._loaded[key] = self._load(kind, use, base)
+            self._loaded[key] = plugin = self._load(kind, use, base)
+            if os.environ.get("XAIKIT_TRACE_PLUGINS"):
+                print(f"xaikit: {kind} {plugin.name!r} is {plugin.module} of {plugin.distribution}", file=sys.stderr)
         return self._loaded[key]
 
     def _load(self, kind: str, use: str, base: Path | None) -> Plugin:
         left, colon, right = use.rpartition(":")
-        if colon and not self._offers(kind, left, right):
-            return _from_path(kind, use, left, right, base)
-        point = self._point(kind, left, right)
-        plugin = _from_entry_point(kind, point)
-        if os.environ.get("XAIKIT_TRACE_PLUGINS"):
-            print(f"xaikit: {kind} {plugin.name!r} is {plugin.module} of {plugin.distribution}", file=sys.stderr)
-        return plugin
+        points = self._of(kind, left) if left else self._group(kind)
+        offered = {point.name for point in points}
+        # a distribution may be named as its package is: then what it offers goes before what the package holds
+        if colon and right not in offered and not (offered and "-" in left):
+            return _from_path(kind, use, left, right, base, offered)
+        return _from_entry_point(kind, _only(kind, right, points))
 
     def _group(self, kind: str) -> list[metadata.EntryPoint]:
         group = KINDS[kind].group
@@ -158,23 +159,20 @@ class Registry:
     def _is_disabled(self, point: metadata.EntryPoint) -> bool:
         return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
 
-    def _offers(self, kind: str, distribution: str, name: str) -> bool:
-        wanted = (_canonical(distribution), name)
-        return any((_canonical(_distribution(point)), point.name) == wanted for point in self._group(kind))
+    def _of(self, kind: str, distribution: str) -> list[metadata.EntryPoint]:
+        return [point for point in self._group(kind) if _canonical(_distribution(point)) == _canonical(distribution)]
 
-    def _point(self, kind: str, distribution: str, name: str) -> metadata.EntryPoint:
-        points = [point for point in self._group(kind) if point.name == name]
-        if distribution:
-            points = [point for point in points if _canonical(_distribution(point)) == _canonical(distribution)]
-        if not points:
-            raise UnknownPlugin(f"no {kind} {name!r}; {nearest(name, self.names(kind))}")
-        if len(points) > 1:
-            owners = sorted(_distribution(point) for point in points)
-            raise PluginConflict(
-                f"{kind} {name!r} is offered by {' and '.join(owners)}; "
-                f"write use: {owners[0]}:{name} or use: {owners[1]}:{name}"
-            )
-        return points[0]
+
+def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metadata.EntryPoint:
+    """The one point of that name."""
+    named = [point for point in points if point.name == name]
+    if not named:
+        raise UnknownPlugin(f"no {kind} {name!r}; {nearest(name, {point.name for point in points})}")
+    if len(named) > 1:
+        owners = sorted(_distribution(point) for point in named)
+        ways = " or ".join(f"use: {owner}:{name}" for owner in owners)
+        raise PluginConflict(f"{kind} {name!r} is offered by {' and '.join(owners)}; write {ways}")
+    return named[0]
 
 
 def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
@@ -186,22 +184,25 @@ def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
         manager.register(module, point.value)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginContract(f"{where} implements an unknown hook: {error}") from error
+        raise PluginContract(f"{where} implements a hook that xaikit does not have: {error}") from error
     hook = KINDS[kind].hook
-    cls = getattr(manager.hook, hook)()
+    try:
+        cls = getattr(manager.hook, hook)()
+    except Exception as error:
+        raise PluginError(f"{where}: {hook}() failed: {type(error).__name__}: {error}") from error
     if cls is None:
         raise PluginContract(f"{where} has no hookimpl named {hook}")
     check_class(kind, cls, where)
     return Plugin(kind, point.name, cls, _distribution(point), _version(point), point.value)
 
 
-def _from_path(kind: str, use: str, left: str, right: str, base: Path | None) -> Plugin:
+def _from_path(kind: str, use: str, left: str, right: str, base: Path | None, names: Collection[str]) -> Plugin:
     where = f"{kind} {use!r}"
     is_file = left.endswith(".py") or "/" in left
     module = _import_file(where, Path(base or ".") / left) if is_file else _import(where, left)
     cls = getattr(module, right, None)
     if cls is None:
-        offered = [name for name, value in vars(module).items() if isinstance(value, type)]
+        offered = [*names, *(name for name, value in vars(module).items() if isinstance(value, type))]
         raise UnknownPlugin(f"{where}: {left} has no {right!r}; {nearest(right, offered)}")
     check_class(kind, cls, where)
     return Plugin(kind, right, cls, left, "", module.__name__)
@@ -255,12 +256,12 @@ def check_class(kind: str, cls: type, where: str) -> None:
 
 def _canonical(name: str) -> str:
     """A distribution's name as the packaging tools compare it."""
-    return name.strip() if "xaikit." in name else re.sub(r"[-_.]+", "-", name.strip()).lower()
+    return name.strip() if ":" in name else re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist else "unknown"
+    return (point.dist.name if point.dist else "") or "unknown"
 
 
 def _version(point: metadata.EntryPoint) -> str:
-    return point.dist.version if point.dist else ""
+    return (point.dist.version if point.dist else "") or ""

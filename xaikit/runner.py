@@ -133,7 +133,7 @@ class _Session:
 
     def todo(self) -> list[Any]:
         """The photographs that have no maps yet, or whose file has changed since."""
-        digests = {record.stem: record.image for record in self._store.records()}
+        digests = self._store.digests()
         return [
             photograph
             for photograph in self._bench.photographs

@@ -28,7 +28,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from xaikit.atomic import sweep, whole
-from xaikit.errors import StoreError
+from xaikit.errors import StoreError, nearest
 from xaikit.record import Record
 from xaikit.stems import stems
 
@@ -44,9 +44,7 @@ class Store:
     folder: Path
 
     @classmethod
-    def claim(
-        cls, folder: str | Path, fingerprint: str, config: Mapping[str, Any], *, again: bool = False
-    ) -> Store:
+    def claim(cls, folder: str | Path, fingerprint: str, config: Mapping[str, Any], *, again: bool = False) -> Store:
         """Take a folder for a run: make a new one, or go on in one of the same fingerprint.
 
         Args:
@@ -62,7 +60,7 @@ class Store:
         sweep(store.folder)
         if not (store.folder / _RUN).exists():
             store._found(fingerprint, config)
-        elif again:
+        elif again or not store.done():  # without a map nothing is lost
             store._remove_run()
             store._write_json(_RUN, {"fingerprint": fingerprint, "config": config})
         else:
@@ -134,7 +132,7 @@ class Store:
         path = self._map_file(stem)
         try:
             with safe_open(path, framework="pt") as file:
-                keys = [key for key in file.keys() if label is None or key.startswith(f"{quote(label)}/")]
+                keys = [key for key in file.keys() if label is None or key.startswith(f"{quote(label)}/")]  # noqa: SIM118
                 return {_key(key): file.get_tensor(key) for key in keys}
         except _UNREADABLE as error:
             raise _damaged(path, error, "delete it to have the picture computed again") from error
@@ -183,7 +181,9 @@ class Store:
         if owner.get("fingerprint") == fingerprint:
             return
         differing = differences(owner.get("config", {}), config)
-        said = "\n".join(f"  {line}" for line in differing) or "  the configs agree; weights, plugins or versions do not"
+        said = (
+            "\n".join(f"  {line}" for line in differing) or "  the configs agree; weights, plugins or versions do not"
+        )
         raise StoreError(
             f"{self.folder}: holds another run; it differs in\n{said}\n"
             "name another folder in report.to, or use --force to begin this one anew"
@@ -266,3 +266,37 @@ def differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
 class _Absent:
     def __repr__(self) -> str:
         return "absent"
+
+
+_ABSENT = _Absent()
+
+
+def _said(value: Any) -> str:
+    return repr(value)
+
+
+def _plain(saliency: Tensor) -> Tensor:
+    return saliency.detach().to("cpu", torch.float32).contiguous()
+
+
+def _key(key: str) -> tuple[str, str]:
+    """Label and layer of a stored map; labels are quoted, so the first slash parts them."""
+    label, _, layer = key.partition("/")
+    return unquote(label), layer
+
+
+def _row(record: Record) -> tuple[str, str, int]:
+    return record.stem, record.label, record.column
+
+
+def _is_own_picture(path: Path, name: str) -> bool:
+    """Whether a PNG bears its own name inside, as :meth:`Store.save_picture` writes it."""
+    try:
+        with Image.open(path) as image:
+            return bool(image.info.get(_MARK) == name)
+    except OSError:
+        return False
+
+
+def _damaged(path: Path, error: Exception, remedy: str) -> StoreError:
+    return StoreError(f"{path}: damaged ({type(error).__name__}: {error}); {remedy}")

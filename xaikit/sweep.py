@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config import STAGES, Config, FinishConfig, MethodConfig, Use, read_finish
+from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
 
 DEFAULTS: Mapping[str, Use] = {
@@ -75,8 +76,14 @@ def effective_finish(
     """Stage by stage: the label's own word, else the config's, else the paper's, else the default.
 
     ``auto`` hands back to the paper. A stage that is stated replaces the one below it whole; none is ``auto`` afterwards.
+
+    Raises:
+        PluginContract: what the paper asks for does not exist.
     """
-    asked = read_finish(paper, registry)
+    try:
+        asked = {stage: use for stage, use in read_finish(paper, registry).items() if use.use != "auto"}
+    except ConfigError as error:
+        raise PluginContract(f"the finish that a method's paper asks for: {error}") from error
     stated = {**general.stages(), **own}
 
     def choose(stage: str) -> Use:

@@ -84,6 +84,10 @@ class Call:
         if not isinstance(scores, Tensor) or scores.dim() not in (1, 2):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise ConfigError(f"target {_name(self.function)}: expected scores of shape (N,) or (N, T), got {got}")
+        if isinstance(output, Tensor) and len(scores) != len(output):
+            raise ConfigError(
+                f"target {_name(self.function)}: expected scores of {len(output)} samples, got {len(scores)}"
+            )
         return PinnedCall(self.function, scores.shape[0], plural=scores.dim() == 2)
 
 

@@ -166,7 +166,7 @@ class View:
             reason: what, in a few words.
             where: true at every place it happened, (N, ...).
         """
-        self.noted.append(Noted(self.layer, reason, where.flatten(1).sum(1)))
+        self.noted.append(Noted(self.layer, reason, where.reshape(len(where), -1).sum(1)))
 
     def _declared(self, need: str) -> None:
         if not getattr(self._needs, need):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -29,12 +30,19 @@ def _decodes(format: str) -> bool:
 
 
 def pictures(paths: Iterable[Path]) -> list[Path]:
-    """The files among the paths that are pictures by their suffix, sorted."""
-    return sorted(path for path in paths if path.suffix.lower() in suffixes() and path.is_file())
+    """The files among the paths that are pictures by their suffix, in natural order."""
+    found = (path for path in paths if path.suffix.lower() in suffixes() and path.is_file())
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """2.jpg before 10.jpg; what only differs in leading zeros by its text."""
+    parts = re.split(r"([0-9]+)", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part], str(path)
 
 
 def pictures_in(folder: Path, recursive: bool) -> list[Path]:
-    """The pictures of a folder, sorted; hidden files and folders are passed over."""
+    """The pictures of a folder in natural order; hidden files and folders are passed over."""
     paths = folder.rglob("*") if recursive else folder.iterdir()
     return pictures(path for path in paths if not _hidden(path.relative_to(folder)))
 

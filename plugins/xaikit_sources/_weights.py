@@ -19,16 +19,16 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")  # what training scripts
 State = Mapping[str, Tensor]
 
 
-def build(where: str, seed: int, factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What a factory returns, its random weights drawn from ``seed`` and the global state left alone.
+def build(where: str, seed: int, make: Callable[[], Any]) -> Any:
+    """What ``make`` returns, its random weights drawn from ``seed`` and the global state left alone.
 
     Raises:
-        ConfigError: the factory raised; the cause is chained.
+        ConfigError: it raised; the cause is chained.
     """
     try:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            return factory(*args, **kwargs)
+            return make()
     except Exception as error:  # a factory is anybody's code
         raise ConfigError(f"{where}: {type(error).__name__}: {_first_line(error)}") from error
 

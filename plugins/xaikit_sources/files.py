@@ -15,7 +15,7 @@ from xaikit_sources._paths import missing, photograph, pictures
 
 @dataclass(frozen=True)
 class Files:
-    """Files in the order given, those of a glob sorted; a file that is named twice counts once.
+    """Files in the order given, those of a glob in natural order (2.jpg before 10.jpg); a file that is named twice counts once.
 
     path  a path, a glob (``**`` crosses folders; only files with a picture's suffix are taken), or a list of both
     """

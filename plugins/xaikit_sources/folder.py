@@ -13,7 +13,7 @@ from xaikit_sources._paths import folder_at, photograph, pictures_in
 
 @dataclass(frozen=True)
 class Folder:
-    """The files with a picture's suffix, sorted by path; hidden ones are passed over.
+    """The files with a picture's suffix, in natural order (2.jpg before 10.jpg); hidden ones are passed over.
 
     path       the folder
     recursive  also the folders in it

@@ -14,7 +14,7 @@ from xaikit_sources._paths import folder_at, photograph, pictures_in
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """``path/label/.../picture.jpg``, sorted by path; pictures that lie beside the class folders are passed over.
+    """``path/label/.../picture.jpg``, in natural order; pictures that lie beside the class folders are passed over.
 
     The label is the folder's name, a class name or a WordNet id, never the folder's place in the alphabet: that is
     another numbering than the model's.

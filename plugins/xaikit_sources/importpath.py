@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,7 +49,7 @@ class ImportPath:
         Raises:
             ConfigError: the factory cannot be imported, fails, or returns no ``nn.Module``; weights do not fit.
         """
-        module = build(self._where, self.seed, self._factory(), **self.kwargs)
+        module = build(self._where, self.seed, partial(self._factory(), **self.kwargs))
         if not isinstance(module, nn.Module):
             raise ConfigError(f"{self._where}: expected a torch.nn.Module, got {type(module).__name__}")
         if not is_none(self.weights):
@@ -64,7 +65,9 @@ class ImportPath:
     def _factory(self) -> Any:
         left, _, right = self.factory.rpartition(":")
         module = (
-            self._file(left) if left.endswith(".py") else build(self._where, self.seed, importlib.import_module, left)
+            self._file(left)
+            if left.endswith(".py")
+            else build(self._where, self.seed, partial(importlib.import_module, left))
         )
         factory = getattr(module, right, None)
         if not callable(factory):
@@ -76,7 +79,7 @@ class ImportPath:
         path = Path(file).expanduser()
         if not path.is_file():
             raise ConfigError(f"{self._where}: {missing(file)}")
-        module: ModuleType = build(self._where, self.seed, _import_file, path.resolve())
+        module: ModuleType = build(self._where, self.seed, partial(_import_file, path.resolve()))
         return module
 
     def _classes(self) -> tuple[str, ...] | None:

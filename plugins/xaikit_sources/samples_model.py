@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class SamplesModel:
     def open(self) -> OpenedModel:
         """The model. Raises ConfigError where the packages of the extra ``demo`` are missing or not the ones expected."""
         timm, file = _packages()
-        module = build(_WHERE, 0, timm.create_model, "tf_efficientnet_lite0")
+        module = build(_WHERE, 0, partial(timm.create_model, "tf_efficientnet_lite0"))
         load_state(module, _in_order(read_state(str(file), _WHERE), module), _WHERE)
         origin = f"{_PACKAGE} {metadata.version(_PACKAGE)}: {file.name}"
         return OpenedModel(module.eval(), _TRANSFORM, CLASSES, WNIDS, origin)

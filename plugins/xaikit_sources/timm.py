@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any, get_args
 
@@ -50,24 +51,29 @@ class TimmModel:
     def _where(self) -> str:
         return f"model timm {self.name!r}"
 
-    def _create(self, timm: ModuleType, where: str, pretrained: bool, **kwargs: Any) -> nn.Module:
-        kwargs = {**kwargs, **self.kwargs}
-        module: nn.Module = build(where, self.seed, timm.create_model, self.name, pretrained=pretrained, **kwargs)
+    def _create(self, timm: ModuleType, **kwargs: Any) -> nn.Module:
+        make = partial(timm.create_model, self.name, **{**kwargs, **self.kwargs})
+        module: nn.Module = build(self._where, self.seed, make)
         return module
 
     def _published(self, timm: ModuleType) -> tuple[nn.Module, str]:
         if not self.pretrained:
-            return self._create(timm, self._where, False), f"random, seed {self.seed}"
-        hint = "without a network give a state-dict file: weights: path/to/model.safetensors"
-        module = self._create(timm, f"{self._where}: cannot be had with its pretrained weights; {hint}", True)
-        return module, f"timm {self.name} {_tag(module)}".strip()
+            return self._create(timm), f"random, seed {self.seed}"
+        try:
+            module = self._create(timm, pretrained=True)
+        except ConfigError as error:
+            if not isinstance(error.__cause__, OSError):  # the network's errors all are
+                raise
+            hint = "its pretrained weights cannot be had; give a state-dict file: weights: path/to/model.safetensors"
+            raise ConfigError(f"{error}; {hint}") from error.__cause__
+        return module, f"timm {self.name} {_hub(module)}".strip()
 
     def _from_file(self, timm: ModuleType, file: str) -> tuple[nn.Module, str]:
         state = read_state(file, self._where)
-        module = self._create(timm, self._where, False)
+        module = self._create(timm)
         head = state.get(f"{_cfg(module).get('classifier')}.weight")
         if head is not None and len(head) != module.num_classes:
-            module = self._create(timm, self._where, False, num_classes=len(head))
+            module = self._create(timm, num_classes=len(head))
         load_state(module, state, f"{self._where}: {file}")
         return module, file
 
@@ -97,7 +103,7 @@ def _cfg(module: nn.Module) -> dict[str, Any]:
     return getattr(module, "pretrained_cfg", {})
 
 
-def _tag(module: nn.Module) -> str:
+def _hub(module: nn.Module) -> str:
     return str(_cfg(module).get("hf_hub_id") or _cfg(module).get("url") or "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ class TorchvisionModel:
         known = models.list_models(module=models)
         if self.name not in known:
             raise ConfigError(f"model torchvision: there is no classifier {self.name!r}; {nearest(self.name, known)}")
-        return dict(models.get_model_weights(self.name).__members__)
+        # the few without categories have no classifier: it is filled with NaN
+        members = models.get_model_weights(self.name).__members__
+        return {name: recipe for name, recipe in members.items() if recipe.meta["categories"]}
 
     def _recipe(self, name: str, recipes: dict[str, WeightsEnum]) -> WeightsEnum:
         short = name.rpartition(".")[2]
@@ -68,10 +71,8 @@ class TorchvisionModel:
         return recipes[short]
 
     def _build(self, recipe: WeightsEnum | None, kwargs: dict[str, Any]) -> nn.Module:
-        kwargs = {**kwargs, **self.kwargs}
-        module: nn.Module = build(
-            self._where, self.seed, models.get_model, self.name, weights=recipe, progress=False, **kwargs
-        )
+        make = partial(models.get_model, self.name, **{"weights": recipe, "progress": False, **kwargs, **self.kwargs})
+        module: nn.Module = build(self._where, self.seed, make)
         return module
 
     def _quiet(self) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaikit.config.inheriting import inherit
 from xaikit.config.interpolation import resolve
-from xaikit.config.layering import Layer, layer_of
-from xaikit.config.marks import ARGUMENT, Fault, Ledger, Mark, key_of, leaves, raise_faults
+from xaikit.config.layering import Layer, layer_of, merge
+from xaikit.config.marks import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, raise_faults
 from xaikit.config.overrides import override
 from xaikit.config.reader import Reader, instantiate
 from xaikit.config.reading import extend, missing, read_file
@@ -27,6 +29,7 @@ from xaikit.config.schema import (
     ReportConfig,
     TransformConfig,
     Use,
+    defaults,
 )
 from xaikit.config.shorthand import settle
 from xaikit.config.validation import read_config
@@ -76,19 +79,19 @@ def load(
     """
     faults: list[Fault] = []
     layer, base, name = _layer(source, faults)
-    layer = override(layer, overrides, faults)
+    below = layer_of(defaults(name), {(): DEFAULT}, faults)
+    layer = override(merge(below, layer, faults), overrides, faults)
     ledger = Ledger(layer.marks, faults)
-    said = settle((), resolve(layer, ledger), ledger)
-    found = read_config(Reader(registry or Registry(), base, ledger), {"name": name, **said})
+    said = inherit(settle((), resolve(layer, ledger), ledger), ledger)
+    found = read_config(Reader(registry or Registry(), base, ledger), said)
     ledger.close()
-    config = Config(**found, base=str(base))
-    return _with_origins(config, ledger)
+    return _with_origins(Config(**found, base=str(base)), said, ledger)
 
 
 def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
     """What the source says, the folder that files are relative to, and the name of a run that is not given one."""
     if isinstance(source, Config):
-        return layer_of(source.plain(), {(): ARGUMENT}, faults), Path(source.base), source.name
+        return layer_of(source.plain(), _marks(source), faults), Path(source.base), source.name
     if isinstance(source, Mapping):
         return extend(dict(source), {(): ARGUMENT}, "", faults), Path(), "run"
     file = os.fspath(source)
@@ -98,55 +101,62 @@ def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
     return read_file(file, faults), Path(file).parent, Path(file).stem
 
 
-def _with_origins(config: Config, ledger: Ledger) -> Config:
-    origins = {key_of(path): str(_origin(path, ledger)) for path in leaves(config.plain())}
-    return Config(**{**vars(config), "origins": origins})
+def _marks(config: Config) -> dict[tuple[str | int, ...], Mark]:
+    """Where the values of a Config came from, as far as it knows."""
+    known = {path: Mark(config.origins.get(key_of(path), str(ARGUMENT))) for path in leaves(config.plain())}
+    return {(): ARGUMENT, **known}
 
 
-def _origin(path: tuple[str | int, ...], ledger: Ledger) -> Mark:
-    """Where a value was written, also where it was written as part of a shorthand."""
-    while path and path not in ledger.marks:
-        path = path[:-1]
-        if path in ledger.marks and ledger.marks[path].text == "":
-            return Mark("default")
-    return ledger.marks.get(path, Mark("default")) if path else Mark("default")
+def _with_origins(config: Config, said: Mapping[str, Any], ledger: Ledger) -> Config:
+    origins = {key_of(path): str(_origin(path, said, ledger)) for path in leaves(config.plain())}
+    return replace(config, origins=origins)
 
 
-def read_methods(value: Any, registry: Registry, base: Path | None = None) -> dict[str, MethodConfig]:
-    """Methods as a config would say them: a name, a list of names, or a mapping by label. Raises ConfigError."""
-    ledger = _ledger()
-    settled = settle(("methods",), value, ledger) if value else {}
-    found = _read_methods(Reader(registry, base, ledger), ("methods",), settled) if settled else {}
+def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], ledger: Ledger) -> Mark:
+    """Where a value was written; what nobody said is a default."""
+    try:
+        at(said, path)
+    except KeyError:
+        return DEFAULT
+    return ledger.mark(path)
+
+
+def read_methods(
+    value: Any, registry: Registry, base: Path | None = None, finish: Mapping[str, Any] | None = None
+) -> dict[str, MethodConfig]:
+    """Methods as a config would say them: a name, a list of names, or a mapping by label.
+
+    ``finish`` is the finish that a config would say beside them; a label that uses the same plugin takes over its options.
+
+    Raises:
+        ConfigError: all that is wrong with them.
+    """
+    said, ledger = _said({"methods": value, "finish": finish})
+    found = _read_methods(Reader(registry, base, ledger), ("methods",), inherit(said, ledger)["methods"])
     ledger.close()
     return found
 
 
-def read_target(value: Any, registry: Registry) -> Use:
+def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use:
     """A target as a config would say it. Raises ConfigError."""
-    ledger = _ledger()
-    settled = _settled(("target",), value, ledger)
-    use = Reader(registry, None, ledger).use("target", ("target",), settled)
+    said, ledger = _said({"target": value})
+    use = Reader(registry, base, ledger).use("target", ("target",), said["target"])
     ledger.close()
     assert use is not None
     return use
 
 
-def read_finish(value: Mapping[str, Any], registry: Registry) -> dict[str, Use]:
+def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:
     """The stages of a finish as a config would say them. Raises ConfigError."""
-    ledger = _ledger()
-    settled = _settled(("finish",), dict(value), ledger)
-    found = _read_finish(Reader(registry, None, ledger), ("finish",), settled)
+    said, ledger = _said({"finish": value})
+    found = _read_finish(Reader(registry, base, ledger), ("finish",), said["finish"])
     ledger.close()
     return found
 
 
-def _ledger() -> Ledger:
-    return Ledger({(): ARGUMENT}, [])
-
-
-def _settled(path: tuple[str, ...], value: Any, ledger: Ledger) -> dict[str, Any]:
-    """Through the whole, so that what a shorthand refuses is noted at its key."""
-    settled = settle((), {path[0]: value}, ledger)
+def _said(values: dict[str, Any]) -> tuple[dict[str, Any], Ledger]:
+    """Values of a call in Python without their shorthand. Raises ConfigError where there is none for them."""
+    ledger = Ledger({(): ARGUMENT}, [])
+    said = layer_of(values, ledger.marks, ledger.faults).plain
     ledger.close()
-    found: dict[str, Any] = settled[path[0]]
-    return found
+    return said, ledger

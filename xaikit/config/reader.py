@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import pydantic
+import pydantic_core
 
-from xaikit.config.marks import Ledger, Path, raise_faults, shown
+from xaikit.config import values
+from xaikit.config.marks import Ledger, Path, at, shown
 from xaikit.config.schema import Use
-from xaikit.errors import PluginError, nearest
+from xaikit.errors import PluginContract, PluginError, nearest
 from xaikit.registry import Registry
 
 
@@ -24,76 +26,133 @@ class Reader:
     base: FilePath | None
     ledger: Ledger
 
-    def use(self, kind: str, path: Path, said: Mapping[str, Any], name: str = "use") -> Use | None:
-        """A plugin and its options as a mapping says them; None where something is wrong with it."""
-        wanted = said.get(name)
+    def use(
+        self,
+        kind: str,
+        path: Path,
+        said: Mapping[str, Any],
+        *,
+        key: str = "use",
+        words: tuple[str, ...] = (),
+        beside: tuple[str, ...] = (),
+    ) -> Use | None:
+        """A plugin and its options as a mapping says them; None where something is wrong with it.
+
+        ``words`` may stand in place of a plugin's name; ``beside`` are the keys that stand beside the options.
+        """
+        wanted = said.get(key)
         if not isinstance(wanted, str):
-            hint = f"; add {name}, {nearest('', self.registry.names(kind))}"
-            self.ledger.fault((*path, name), f"expected the name of a {kind}, got {shown(wanted)}{hint}")
+            self._nameless(kind, path, said, key, words)
             return None
-        options = {key: value for key, value in said.items() if key != name}
         try:
             cls = self.registry.find(kind, wanted, self.base).cls
+            hints_of(cls)
         except PluginError as error:
-            self.ledger.fault((*path, name), str(error), error)
+            stated = (*path, key) in self.ledger.marks
+            self.ledger.fault((*path, key) if stated else path, str(error), error)
             return None
-        values = self.fields(cls, path, options)
-        if values is None or not self._builds(cls, path, values):
-            return None
-        return Use(wanted, plain(cls, values))
+        options = {option: value for option, value in said.items() if option != key}
+        found = self.fields(cls, path, options, f"option of {wanted}", beside)
+        return None if found is None or not self._builds(cls, path, found) else Use(wanted, _plain(found))
 
-    def fields(self, cls: type, path: Path, said: Mapping[str, Any], what: str = "option") -> dict[str, Any] | None:
+    def _nameless(self, kind: str, path: Path, said: Mapping[str, Any], key: str, words: tuple[str, ...]) -> None:
+        names = ", ".join([*words, *self.registry.names(kind)])
+        if key in said:
+            quote = quoting(said[key], self.ledger.mark((*path, key)).text)
+            self.ledger.fault((*path, key), f"expected the name of a {kind}, got {shown(said[key])}{quote}")
+        elif not self.ledger.is_faulty((*path, key)):
+            self.ledger.fault(path, f"expected the name of a {kind}, got {shown(dict(said))}; add {key}: {names}")
+
+    def fields(
+        self, cls: type, path: Path, said: Mapping[str, Any], what: str = "key", beside: tuple[str, ...] = ()
+    ) -> dict[str, Any] | None:
         """The fields of a dataclass with their types, defaults filled in; None where something is wrong with one."""
         known = {item.name: item for item in dataclasses.fields(cls) if item.init}
-        hints = typing.get_type_hints(cls, include_extras=True)
+        hints = hints_of(cls)
         for key in [key for key in said if key not in known]:
-            self.ledger.fault((*path, key), f"unknown {what}; {nearest(key, known)}")
-        values: dict[str, Any] = {}
+            self.ledger.fault((*path, key), f"unknown {what}; {nearest(key, [*known, *beside])}")
+        found: dict[str, Any] = {}
         for key, item in known.items():
             if key in said:
-                values[key] = self.value(hints[key], (*path, key), said[key])
-            elif item.default is not dataclasses.MISSING:
-                values[key] = item.default
-            elif item.default_factory is not dataclasses.MISSING:
-                values[key] = item.default_factory()
-            else:
+                found[key] = self.value(hints[key], (*path, key), said[key])
+            elif not _is_required(item):
+                found[key] = _default(hints[key], item)
+            elif not self.ledger.is_faulty((*path, key)):
                 self.ledger.fault((*path, key), "required, but not given")
-        return None if self.ledger.is_faulty(path) else values
+        return None if any(self.ledger.is_faulty((*path, key)) for key in {*known, *said}) else found
 
     def value(self, hint: Any, path: Path, value: Any) -> Any:
         """One value as the type says; what is wrong with it is noted at its own place."""
-        try:
-            return TypeAdapter(hint).validate_python(value, strict=True if isinstance(value, bool) else None)
-        except ValidationError as error:
-            for problem in error.errors():
-                inner = tuple(part for part in problem["loc"] if isinstance(part, int))
-                self.ledger.fault((*path, *inner), self._message(problem, (*path, *inner)))
+        if self.ledger.is_faulty(path):
             return None
+        try:
+            return values.read(hint, value)
+        except pydantic.ValidationError as error:
+            for inner, text in values.complaints(error, value):
+                self.ledger.fault((*path, *inner), text + self._quoting(text, (*path, *inner), value, inner))
+        except pydantic.errors.PydanticUserError:
+            self.ledger.fault(path, f"a config cannot say a {hint}; leave it out")
+        return None
 
-    def _message(self, problem: Any, path: Path) -> str:
-        text = str(problem["msg"]).replace("Input should be ", "expected ").removeprefix("Value error, ")
-        said = problem["input"]
-        if isinstance(said, bool):
-            word = self.ledger.mark(path).text or shown(said)
-            return f'{text}, got {shown(said)}; YAML reads {word} as a boolean: quote it, "{word}"'
-        return f"{text}, got {shown(said)}"
+    def _quoting(self, text: str, path: Path, value: Any, inner: Path) -> str:
+        """A string that YAML reads as something else needs quotes."""
+        try:
+            said = at(value, inner)
+        except KeyError:
+            return ""
+        wants_string = "a string" in text or "expected '" in text
+        return quoting(said, self.ledger.mark(path).text) if wants_string else ""
 
-    def _builds(self, cls: type, path: Path, values: Mapping[str, Any]) -> bool:
+    def _builds(self, cls: type, path: Path, found: Mapping[str, Any]) -> bool:
         """Whether the class takes the values; what its ``__post_init__`` refuses is noted at the key it names first."""
         try:
-            cls(**values)
+            cls(**found)
         except ValueError as error:
             key, _, rest = str(error).partition(": ")
-            named = key in values
+            named = key in found
             self.ledger.fault((*path, key) if named else path, rest if named else str(error), error)
             return False
         return True
 
 
-def plain(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of fields as JSON knows them."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    return {key: TypeAdapter(hints[key]).dump_python(value, mode="json") for key, value in values.items()}
+def quoting(said: Any, text: str) -> str:
+    """What to add to a complaint about a value that should have been quoted."""
+    if isinstance(said, bool):
+        return f'; YAML reads {text or shown(said)} as a boolean: quote it, "{text or shown(said)}"'
+    return f'; quote it, "{text or said}"' if isinstance(said, int | float) else ""
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The type hints of a dataclass. Raises PluginContract where one has no meaning."""
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise PluginContract(f"{cls.__module__}.{cls.__qualname__}: a type hint cannot be read: {error}") from error
+
+
+def _is_required(item: dataclasses.Field[Any]) -> bool:
+    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+
+
+def _default(hint: Any, item: dataclasses.Field[Any]) -> Any:
+    """The default as its type says (2 for a float is 2.0), or as it stands where JSON cannot say it."""
+    factory = item.default_factory
+    default = item.default if factory is dataclasses.MISSING else factory()
+    try:
+        return values.read(hint, values.plain(default))
+    except (pydantic.ValidationError, pydantic.errors.PydanticUserError, pydantic_core.PydanticSerializationError):
+        return default
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in the words of JSON; a default that JSON cannot say stays with the class."""
+    said = {}
+    for key, value in found.items():
+        try:
+            said[key] = values.plain(value)
+        except pydantic_core.PydanticSerializationError:
+            continue
+    return said
 
 
 def instantiate(kind: str, use: Use, registry: Registry, base: FilePath | None = None) -> Any:
@@ -105,7 +164,7 @@ def instantiate(kind: str, use: Use, registry: Registry, base: FilePath | None =
     """
     cls = registry.find(kind, use.use, base).cls
     ledger = Ledger({}, [])
-    values = Reader(registry, base, ledger).fields(cls, (use.use,), use.options)
-    raise_faults(ledger.faults)
-    assert values is not None
-    return cls(**values)
+    found = Reader(registry, base, ledger).fields(cls, (use.use,), use.options, f"option of {use.use}")
+    ledger.close()
+    assert found is not None
+    return cls(**found)

@@ -184,5 +184,12 @@ class Config:
         }
 
 
+def defaults(name: str) -> dict[str, Any]:
+    """What a config says where it says nothing, as YAML would; targets and finishes stay with the class, to be stated whole."""
+    keys = ("version", "seed", "device", "precision", "executor")
+    simple = {item.name: item.default for item in fields(Config) if item.name in keys}
+    return {"name": name, **simple, "layers": list(Config.layers), "report": ReportConfig().plain()}
+
+
 def _stage(use: Use) -> str | dict[str, Any]:
     return use.plain() if use.options else use.use

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import typing
 from collections.abc import Mapping
 from typing import Any
 
 from xaikit.config.marks import Path, shown
-from xaikit.config.reader import Reader
+from xaikit.config.reader import Reader, hints_of
 from xaikit.config.schema import (
     STAGES,
     WORDS,
@@ -33,15 +32,19 @@ LATER = {
     "augment": "leave it out",
     "budget": "leave it out",
     "reduce": "leave it out",
+    "layout": "leave it out",
 }
+_LATER_KEYS = ("sweep", "metrics", "augment", "budget")
+_METHOD_LATER = ("augment", "reduce")
 _METHOD_KEYS = ("use", "layers", "target", "finish")
-_SIMPLE = ("version", "name", "seed", "device", "precision", "executor")
+_SIMPLE = ("version", "name", "seed", "device", "precision", "executor", "layers")
 
 
 def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config; those that are faulty are missing, and the reader's ledger says why."""
-    _unknown(reader, (), said, KEYS)
-    hints = typing.get_type_hints(Config, include_extras=True)
+    _later(reader, (), said, _LATER_KEYS)
+    _unknown(reader, (), {key: value for key, value in said.items() if key not in _LATER_KEYS}, KEYS)
+    hints = hints_of(Config)
     found: dict[str, Any] = {key: reader.value(hints[key], (key,), said[key]) for key in _SIMPLE if key in said}
     _limits(reader, found)
     found["model"] = _model(reader, _required(reader, said, "model"))
@@ -51,8 +54,6 @@ def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
         found["methods"] = read_methods(reader, ("methods",), methods)
     if "target" in said:
         found["target"] = reader.use("target", ("target",), said["target"])
-    if "layers" in said:
-        found["layers"] = reader.value(hints["layers"], ("layers",), said["layers"])
     if "finish" in said:
         found["finish"] = FinishConfig(**read_finish(reader, ("finish",), said["finish"]))
     if "report" in said:
@@ -64,7 +65,7 @@ def read_methods(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[st
     """Methods by label; a label's plugin is the label where nothing else is said."""
     if not said:
         reader.ledger.fault(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
-    found = {label: _method(reader, (*path, label), {"use": label, **mapping}) for label, mapping in said.items()}
+    found = {label: _method(reader, (*path, label), method) for label, method in said.items()}
     return {label: method for label, method in found.items() if method is not None}
 
 
@@ -78,18 +79,18 @@ def read_finish(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str
 def _stage(reader: Reader, path: Path, stage: str, said: Mapping[str, Any]) -> Use | None:
     word = said.get("use")
     if word not in WORDS:
-        return reader.use(STAGES[stage], path, said)
-    for key in said.keys() - {"use"}:
-        reader.ledger.fault((*path, key), f"{word!r} has no options")
+        return reader.use(STAGES[stage], path, said, words=WORDS)
+    for key in [key for key in said if key != "use"]:
+        names = ", ".join(reader.registry.names(STAGES[stage]))
+        reader.ledger.fault((*path, key), f"{word!r} has no options; add use: {names}")
     return Use(word)
 
 
 def _method(reader: Reader, path: Path, said: Mapping[str, Any]) -> MethodConfig | None:
-    for key in said.keys() & LATER.keys():
-        reader.ledger.fault((*path, key), f"not available yet: {LATER[key]}")
-    options = {key: value for key, value in said.items() if key not in (*_METHOD_KEYS[1:], *LATER)}
-    use = reader.use("method", path, options)
-    hints = typing.get_type_hints(MethodConfig, include_extras=True)
+    _later(reader, path, said, _METHOD_LATER)
+    options = {key: value for key, value in said.items() if key not in (*_METHOD_KEYS, *_METHOD_LATER)}
+    use = reader.use("method", path, {"use": said.get("use", path[-1]), **options}, beside=_METHOD_KEYS)
+    hints = hints_of(MethodConfig)
     layers = reader.value(hints["layers"], (*path, "layers"), said["layers"]) if "layers" in said else None
     target = reader.use("target", (*path, "target"), said["target"]) if said.get("target") is not None else None
     finish = read_finish(reader, (*path, "finish"), said.get("finish", {}))
@@ -99,9 +100,11 @@ def _method(reader: Reader, path: Path, said: Mapping[str, Any]) -> MethodConfig
 def _model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
     if said is None:
         return None
-    hints = typing.get_type_hints(ModelConfig, include_extras=True)
+    _later(reader, ("model",), said, ("layout",))
+    hints = hints_of(ModelConfig)
     output = reader.value(hints["output"], ("model", "output"), said.get("output", "auto"))
-    source = reader.use("model", ("model",), {key: said[key] for key in said if key != "output"}, "source")
+    own = {key: value for key, value in said.items() if key not in ("output", "layout")}
+    source = reader.use("model", ("model",), own, key="source", beside=("output",))
     return None if source is None else ModelConfig(source, output)
 
 
@@ -109,11 +112,12 @@ def _data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
     if said is None:
         return None
     own = ("batch_size", "workers", "transform")
-    hints = typing.get_type_hints(DataConfig, include_extras=True)
+    hints = hints_of(DataConfig)
     numbers = {key: reader.value(hints[key], ("data", key), said[key]) for key in own[:2] if key in said}
     stated = said.get("transform")
     transform = None if stated is None else _group(reader, TransformConfig, ("data", "transform"), stated)
-    source = reader.use("data", ("data",), {key: said[key] for key in said if key not in own}, "source")
+    options = {key: value for key, value in said.items() if key not in own}
+    source = reader.use("data", ("data",), options, key="source", beside=own)
     return None if source is None else DataConfig(source, **numbers, transform=transform)
 
 
@@ -122,15 +126,19 @@ def _group(reader: Reader, cls: type, path: Path, said: Any) -> Any:
     if not isinstance(said, Mapping):
         reader.ledger.fault(path, f"expected a mapping, got {shown(said)}")
         return None
-    values = reader.fields(cls, path, said, "key")
-    return None if values is None else cls(**values)
+    found = reader.fields(cls, path, said)
+    return None if found is None else cls(**found)
 
 
 def _unknown(reader: Reader, path: Path, said: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for key in said.keys() - set(known):
-        later = not path and key in LATER
-        text = f"not available yet: {LATER[key]}" if later else f"unknown key; {nearest(key, known)}"
-        reader.ledger.fault((*path, key), text)
+    for key in [key for key in said if key not in known]:
+        reader.ledger.fault((*path, key), f"unknown key; {nearest(key, known)}")
+
+
+def _later(reader: Reader, path: Path, said: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    """Keys that later versions will take and this one refuses."""
+    for key in [key for key in said if key in keys]:
+        reader.ledger.fault((*path, key), f"not available yet: {LATER[key]}")
 
 
 def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:

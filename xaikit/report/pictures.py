@@ -20,15 +20,17 @@ def write_pictures(store: Store, stem: str, seen: Image.Image, finished: Mapping
         seen: the picture as the model saw it.
         finished: finished maps (T, H, W) by label.
     """
-    for folder in ("pictures", "overlays"):
-        (store.folder / folder).mkdir(exist_ok=True)
-    seen.save(store.folder / "pictures" / f"{stem}.png", compress_level=1)
+    store.save_picture(f"pictures/{stem}.png", seen)
     for label, maps in finished.items():
         for column, saliency in enumerate(maps):
-            overlay(seen, saliency).save(overlay_path(store.folder, stem, label, column), compress_level=1)
+            store.save_picture(_overlay_name(stem, label, column), overlay(seen, saliency))
 
 
 def overlay_path(folder: Path, stem: str, label: str, column: int) -> Path:
     """Where the overlay of a label lies; the first target of a plural one is column 0."""
+    return folder / _overlay_name(stem, label, column)
+
+
+def _overlay_name(stem: str, label: str, column: int) -> str:
     ending = f".{column}" if column else ""
-    return folder / "overlays" / f"{stem}.{safe_names([label])[label]}{ending}.png"
+    return f"overlays/{stem}.{safe_names([label])[label]}{ending}.png"

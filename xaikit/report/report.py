@@ -12,7 +12,8 @@ from torch import Tensor
 from xaikit.errors import StoreError, nearest
 from xaikit.record import Record
 from xaikit.report.pictures import overlay_path
-from xaikit.store import SHEETS, Store
+from xaikit.report.sheet import SHEETS
+from xaikit.store import Store
 
 Finisher = Callable[[Mapping[str, Any], Mapping[str, Tensor], Mapping[str, float], tuple[int, ...]], Tensor | None]
 
@@ -30,7 +31,7 @@ class Report:
 
     def __init__(self, folder: Path, finisher: Finisher) -> None:
         self.folder = folder
-        self._store = Store.at(folder)
+        self._store = Store.open(folder)
         self._finisher = finisher
 
     def __repr__(self) -> str:
@@ -97,7 +98,7 @@ class Report:
         raws = {layer: raws[layer] for layer in record.layers}
         stages = self.manifest["trials"][label]["finish"]
         strides = dict(zip(record.layers, record.strides, strict=True))
-        finished = self._finisher(stages, raws, strides, self._store.space(record.stem))
+        finished = self._finisher(stages, raws, strides, self._store.input_size(record.stem))
         if finished is None:
             raise StoreError(f"{label} has no fused map (finish.fuse: none); read its layers with maps()")
         return finished[0]

@@ -11,9 +11,10 @@ from PIL import Image, ImageDraw
 from xaikit.record import Record
 from xaikit.report.lettering import INK, shortened, wrapped, write
 from xaikit.report.pictures import overlay_path
-from xaikit.store import SHEETS, Store
+from xaikit.store import Store
 
 ROWS = 50
+SHEETS = "contact-sheet*.png"
 CELL, GAP, TEXT, SMALL = 224, 12, 20, 15
 FADED, WARNING, PAPER = (110, 110, 110), (176, 32, 32), (255, 255, 255)
 
@@ -38,14 +39,14 @@ def write_sheets(store: Store, names: Sequence[str]) -> list[Path]:
         names: the photographs in order; those without maps are left out.
     """
     for old in store.folder.glob(SHEETS):
-        old.unlink()
+        store.remove_picture(old.name)
     rows = _rows(store.records(), names)
     labels = list(dict.fromkeys(label for row in rows for label in row.records))
     paths = []
     for start in range(0, len(rows), ROWS):
         number = "" if not start else f"-{start // ROWS + 1}"
-        paths.append(store.folder / f"contact-sheet{number}.png")
-        contact_sheet(store.folder, rows[start : start + ROWS], labels).save(paths[-1], compress_level=4)
+        sheet = contact_sheet(store.folder, rows[start : start + ROWS], labels)
+        paths.append(store.save_picture(f"contact-sheet{number}.png", sheet))
     return paths
 
 

@@ -1,0 +1,87 @@
+"""One value against the type hint of a field, and what to say where it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic_core
+from pydantic import TypeAdapter, ValidationError
+
+from xaikit.config.marks import Path, shown
+from xaikit.errors import nearest
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "none_required": "null",
+    "missing": "a value there",
+}
+
+
+def read(hint: Any, value: Any) -> Any:
+    """The value as the type says; text is read as a number where one is expected (environment variables are text).
+
+    Raises:
+        pydantic.ValidationError: it does not fit; a boolean never fits a number or a string.
+    """
+    return TypeAdapter(hint).validate_json(pydantic_core.to_json(value), strict=_has_boolean(value) or None)
+
+
+def plain(value: Any) -> Any:
+    """The value in the words of JSON; raises pydantic_core.PydanticSerializationError where there are none."""
+    return pydantic_core.to_jsonable_python(value)
+
+
+def _has_boolean(value: Any) -> bool:
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return isinstance(value, bool) or any(_has_boolean(child) for child in children)
+
+
+def complaints(error: ValidationError, value: Any) -> list[tuple[Path, str]]:
+    """What does not fit, at the list element where it stands; the branches of a union make one complaint."""
+    problems = error.errors()
+    places = [tuple(part for part in problem["loc"] if isinstance(part, int)) for problem in problems]
+    if all(place == problem["loc"] for place, problem in zip(places, problems, strict=True)):
+        return [(place, _complaint(problem)) for place, problem in zip(places, problems, strict=True)]
+    kinds = dict.fromkeys(_expected(problem) + _within(place) for place, problem in zip(places, problems, strict=True))
+    return [((), f"expected {' or '.join(kinds)}, got {shown(value)}")]
+
+
+def _complaint(problem: Any) -> str:
+    return f"expected {_expected(problem)}, got {_got(problem)}{_hint(problem)}"
+
+
+def _got(problem: Any) -> str:
+    return f"only {shown(problem['input'])}" if problem["type"] == "missing" else shown(problem["input"])
+
+
+def _expected(problem: Any) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"a list of {bound}"
+    return _EXPECTED.get(kind) or str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
+
+
+def _within(place: Path) -> str:
+    return "".join(f" at [{index}]" for index in place)
+
+
+def _hint(problem: Any) -> str:
+    """The nearest of the words that are allowed, and the quotes that a string needs where YAML reads something else."""
+    said, kind = problem["input"], problem["type"]
+    if kind == "literal_error" and isinstance(said, str):
+        return (
+            f"; {nearest(said, str(problem['ctx']['expected']).replace(' or ', ', ').replace(chr(39), '').split(', '))}"
+        )
+    return ""
