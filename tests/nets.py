@@ -23,6 +23,15 @@ SIZES = {1: (11,), 2: (7, 6), 3: (5, 4, 3)}
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 POOLS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+PHOTOGRAPHED = [967, 285, 657]
+PLACES = [
+    ("efficientnet_lite0", "bn2"),
+    ("efficientnet_lite0", "blocks.4"),
+    ("resnet18", "layer4"),
+    ("resnet18", "layer2"),
+    ("densenet121", "features.denseblock4"),
+    ("densenet121", "features.transition2"),
+]
 PROPERTY = settings(deadline=None, max_examples=25, derandomize=True, database=None)
 
 
@@ -155,7 +164,7 @@ def subject(name: str) -> tuple[nn.Module, Tensor]:
     """A model of the parity tests with its photographs: the real one at its size, random ones smaller."""
     if name == "efficientnet_lite0":
         return efficientnet_lite0(), photographs()
-    return random_model(name), photographs(128)
+    return random_model(name), photographs(96)
 
 
 def photographs(side: int = 224) -> Tensor:

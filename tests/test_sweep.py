@@ -26,7 +26,9 @@ def stages(paper: Any, general: Any, own: Any) -> dict[str, Use]:
 
 
 def test_a_label_takes_what_it_does_not_say_from_the_config() -> None:
-    found = trials(methods={"grad": None, "own": {"use": "grad", "layers": "a", "target": 3}}, layers=["b", "c"], seed=7)
+    found = trials(
+        methods={"grad": None, "own": {"use": "grad", "layers": "a", "target": 3}}, layers=["b", "c"], seed=7
+    )
     assert found["grad"].layers == ("b", "c")
     assert found["grad"].target == Use("top", {"k": 1})
     assert found["own"].layers == ("a",)
@@ -105,7 +107,10 @@ def test_a_paper_that_says_auto_gets_the_default() -> None:
 
 def test_a_label_takes_over_the_options_of_the_same_plugin() -> None:
     found = trials(
-        methods={"layer": {"finish": {"scale": {"use": "tanh", "max_stride": 8}}}, "grad": {"finish": {"scale": "auto"}}},
+        methods={
+            "layer": {"finish": {"scale": {"use": "tanh", "max_stride": 8}}},
+            "grad": {"finish": {"scale": "auto"}},
+        },
         finish={"scale": {"use": "tanh", "gamma": 5}},
     )
     assert found["layer"].finish.scale == Use("tanh", {"gamma": 5.0, "max_stride": 8.0})
@@ -113,5 +118,7 @@ def test_a_label_takes_over_the_options_of_the_same_plugin() -> None:
 
 
 def test_a_paper_that_asks_for_nothing_known_is_the_methods_fault() -> None:
-    with pytest.raises(PluginContract, match=r"paper asks for: finish.scale.use: no scaler 'tahn'; did you mean 'tanh'"):
+    with pytest.raises(
+        PluginContract, match=r"paper asks for: finish.scale.use: no scaler 'tahn'; did you mean 'tanh'"
+    ):
         trials(methods="astray")

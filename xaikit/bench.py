@@ -87,11 +87,10 @@ class Bench:
             if pool is None:
                 yield from ([self.read(photograph) for photograph in chunk] for chunk in chunks)
                 return
-            ahead = [pool.submit(self.read, photograph) for photograph in (chunks[0] if chunks else [])]
-            for following in [*chunks[1:], []]:
-                upcoming = [pool.submit(self.read, photograph) for photograph in following]
-                yield [future.result() for future in ahead]
-                ahead = upcoming
+            ahead = [[pool.submit(self.read, photograph) for photograph in chunk] for chunk in chunks[:1]]
+            for place in range(len(chunks)):
+                ahead += [[pool.submit(self.read, photograph) for photograph in chunk] for chunk in chunks[place + 1 :][:1]]
+                yield [future.result() for future in ahead.pop(0)]
 
     def read(self, photograph: Photograph) -> Picture | Unread:
         """Read one photograph; what is wrong with it is returned, so that it stops no other."""

@@ -3,8 +3,9 @@
 XaikitError
 ├── ConfigError       a key or value the schema rejects: full key, file and line, nearest valid name
 ├── PluginError
-│   ├── UnknownPlugin     no plugin of that name, the nearest ones are listed │   ├── PluginConflict    two
-distributions offer one name │   └── PluginContract    a plugin promised one thing and returned another
+│   ├── UnknownPlugin     no plugin of that name, the nearest ones are listed
+│   ├── PluginConflict    two distributions offer one name
+│   └── PluginContract    a plugin promised one thing and returned another
 ├── LayerNotFound     no such layer, the nearest ones are listed
 ├── TapError          the layer never ran, ran twice, or returned no tensor
 ├── Disconnected      the score does not depend on that layer

@@ -25,8 +25,7 @@ class Tap:
 
     name    the dotted name of a module
     index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``
-    at      "output": what the module returned; "consumed": what an in-place operation made of it afterwards
-    (``features+``)
+    at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``)
     layout  how the tensor is arranged; None: to be inferred from its shape
 
     >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,)))

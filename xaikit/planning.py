@@ -42,7 +42,7 @@ class Plan:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.photographs} photographs in {self.batches} batches of {self.batch_size}, "
+            f"{self.photographs} photographs in {self.batches} batch{'' if self.batches == 1 else 'es'} of {self.batch_size}, "
             f"{self.model} on {self.device}",
             f"a batch: 1 forward and {self.gradient_calls} gradient call{'s' if self.gradient_calls != 1 else ''} "
             f"for {len(self.trials)} methods at {', '.join(self.taps)}",

@@ -61,9 +61,9 @@ class Record:
 
     @classmethod
     def from_json(cls, line: str) -> Record:
-        """The record of that line. Raises ValueError or TypeError where the line is no record."""
+        """The record of that line. Raises ValueError, TypeError or KeyError where the line is none."""
         raw: dict[str, Any] = json.loads(line)
-        probability = raw.get("probability")
+        probability = raw["probability"]
         read = {
             "score": float(raw["score"]),
             "seconds": float(raw["seconds"]),

@@ -28,6 +28,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from xaikit.atomic import sweep, whole
+from xaikit.differences import differences
 from xaikit.errors import StoreError, nearest
 from xaikit.record import Record
 from xaikit.stems import stems
@@ -98,7 +99,7 @@ class Store:
 
         Maps are kept as float32 on the CPU; earlier failures of the picture are forgotten.
         """
-        tensors = {f"{quote(label)}/{layer}": _plain(map_) for (label, layer), map_ in maps.items()}
+        tensors = {_prefix(label) + layer: _plain(map_) for (label, layer), map_ in maps.items()}
         about = {"input_size": list(input_size), "records": [record.to_json() for record in records]}
         data = save(tensors, metadata={_MARK: json.dumps(about)})
         self._write(f"{_MAPS}/{stem}.safetensors", data)
@@ -132,7 +133,7 @@ class Store:
         path = self._map_file(stem)
         try:
             with safe_open(path, framework="pt") as file:
-                keys = [key for key in file.keys() if label is None or key.startswith(f"{quote(label)}/")]  # noqa: SIM118
+                keys = [key for key in file.keys() if label is None or key.startswith(_prefix(label))]  # noqa: SIM118
                 return {_key(key): file.get_tensor(key) for key in keys}
         except _UNREADABLE as error:
             raise _damaged(path, error, "delete it to have the picture computed again") from error
@@ -250,33 +251,14 @@ class Store:
         return read
 
 
-def differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
-    """What differs between two plain configs, one line a dotted key.
-
-    >>> differences({"model": {"name": "vgg16"}, "seed": 0}, {"model": {"name": "resnet50"}, "seed": 0})
-    ["model.name: 'vgg16' there, 'resnet50' here"]
-    """
-    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-        keys = dict.fromkeys([*theirs, *ours])
-        parts = ((theirs.get(k, _ABSENT), ours.get(k, _ABSENT), f"{key}.{k}".lstrip(".")) for k in keys)
-        return [line for part in parts for line in differences(*part)]
-    return [] if theirs == ours else [f"{key}: {_said(theirs)} there, {_said(ours)} here"]
-
-
-class _Absent:
-    def __repr__(self) -> str:
-        return "absent"
-
-
-_ABSENT = _Absent()
-
-
-def _said(value: Any) -> str:
-    return repr(value)
-
-
 def _plain(saliency: Tensor) -> Tensor:
-    return saliency.detach().to("cpu", torch.float32).contiguous()
+    """A copy of its own: the format refuses tensors that share memory."""
+    return saliency.detach().to("cpu", torch.float32, copy=True).contiguous()
+
+
+def _prefix(label: str) -> str:
+    """What the keys of a label's maps begin with."""
+    return quote(label, safe="") + "/"
 
 
 def _key(key: str) -> tuple[str, str]:

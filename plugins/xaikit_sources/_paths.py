@@ -35,10 +35,10 @@ def pictures(paths: Iterable[Path]) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
     """2.jpg before 10.jpg; what only differs in leading zeros by its text."""
     parts = re.split(r"([0-9]+)", str(path))
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part], str(path)
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts if part], str(path)
 
 
 def pictures_in(folder: Path, recursive: bool) -> list[Path]:

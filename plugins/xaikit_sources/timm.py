@@ -66,7 +66,7 @@ class TimmModel:
                 raise
             hint = "its pretrained weights cannot be had; give a state-dict file: weights: path/to/model.safetensors"
             raise ConfigError(f"{error}; {hint}") from error.__cause__
-        return module, f"timm {self.name} {_hub(module)}".strip()
+        return module, f"timm {_cfg(module).get('hf_hub_id') or self.name}"
 
     def _from_file(self, timm: ModuleType, file: str) -> tuple[nn.Module, str]:
         state = read_state(file, self._where)
@@ -101,10 +101,6 @@ def _check_name(timm: ModuleType, name: str) -> None:
 
 def _cfg(module: nn.Module) -> dict[str, Any]:
     return getattr(module, "pretrained_cfg", {})
-
-
-def _hub(module: nn.Module) -> str:
-    return str(_cfg(module).get("hf_hub_id") or _cfg(module).get("url") or "")
 
 
 def _classes(module: nn.Module) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ def test_a_thousand_of_each():
     ("index", "wnid", "name"),
     [
         (0, "n01440764", "tench"),
-        (134, "n02012849", "crane"),
+        (134, "n02012849", "crane bird"),
         (207, "n02099601", "golden retriever"),
         (281, "n02123045", "tabby"),
         (517, "n03126707", "crane"),

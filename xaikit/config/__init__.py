@@ -79,6 +79,8 @@ def load(
     """
     faults: list[Fault] = []
     layer, base, name = _layer(source, faults)
+    if any(fault.path in ((), ("extends",)) for fault in faults):
+        raise_faults(faults)  # what a file that cannot be read would have said is not missing
     below = layer_of(defaults(name), {(): DEFAULT}, faults)
     layer = override(merge(below, layer, faults), overrides, faults)
     ledger = Ledger(layer.marks, faults)

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from xaikit.config.marks import Fault, Ledger, Mark, Path, at, key_of, shown
+from xaikit.config.marks import DEFAULT, Fault, Ledger, Mark, Path, at, key_of, shown
 from xaikit.config.shorthand import settle
 from xaikit.errors import nearest
 
@@ -47,7 +47,9 @@ def merge(below: Layer, above: Layer, faults: list[Fault]) -> Layer:
     _make_room((), plain, above.plain, marks)
     merged = OmegaConf.to_container(OmegaConf.merge(plain, above.plain), resolve=False)
     assert isinstance(merged, dict)
-    return Layer({str(key): value for key, value in merged.items()}, {**marks, **above.marks})
+    shared = marks.keys() & {(), *_paths(above.plain)}  # mappings of both: the mark of the first stays
+    kept = {path: marks[path] for path in shared if marks[path] != DEFAULT}
+    return Layer({str(key): value for key, value in merged.items()}, {**marks, **above.marks, **kept})
 
 
 def _paths(value: Any, path: Path = ()) -> list[Path]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
 
 from xaikit.config.layering import Layer, layer_of, merge
 from xaikit.config.marks import Fault, Mark, Path, at, key_of, path_of, shown
@@ -91,28 +91,29 @@ def _apply(below: Layer, item: Override, faults: list[Fault]) -> Layer:
     index = next((place for place, part in enumerate(item.path) if isinstance(part, int)), None)
     if index is not None and not item.drops:
         return _update(below, item, item.path[:index], faults)
-    marks = {item.path: item.mark}
     if item.drops:
-        return merge(below, Layer({}, marks, (item.path,)), faults)
-    nested = item.value
-    for part in reversed(item.path):
-        nested = {part: nested}
-    return merge(below, layer_of(nested, marks, faults), faults)
+        return merge(below, Layer({}, {item.path: item.mark}, (item.path,)), faults)
+    return _over(below, item, item.path, item.value, faults)
+
+
+def _over(below: Layer, item: Override, path: Path, value: Any, faults: list[Fault]) -> Layer:
+    for part in reversed(path):
+        value = {part: value}
+    return merge(below, layer_of(value, {(): item.mark, path: item.mark}, faults), faults)
 
 
 def _update(below: Layer, item: Override, owner: Path, faults: list[Fault]) -> Layer:
-    """Change one element of a list."""
-    elements, index = _found(below.plain, owner), item.path[len(owner)]
-    if not isinstance(elements, list):
-        faults.append(Fault(item.mark, item.path, f"expected a list at {key_of(owner)}, got {shown(elements)}"))
-    elif not isinstance(index, int) or index >= len(elements):
-        faults.append(Fault(item.mark, item.path, f"expected an index below {len(elements)}, got {index}"))
+    """Change one element of the list at ``owner``, or something inside it."""
+    elements = copy.deepcopy(_found(below.plain, owner))
+    inside, last = item.path[len(owner) : -1], item.path[-1]
+    holder = _found(elements, inside)
+    if isinstance(holder, list) and isinstance(last, int) and last >= len(holder):
+        faults.append(Fault(item.mark, item.path, f"expected an index below {len(holder)}, got {last}"))
+    elif not isinstance(holder, list if isinstance(last, int) else dict):
+        wanted = "list" if isinstance(last, int) else "mapping"
+        text = f"expected a {wanted} at {key_of(owner + inside)}, got {shown(holder)}"
+        faults.append(Fault(item.mark, item.path, text))
     else:
-        holder = OmegaConf.create({"list": elements})
-        OmegaConf.update(holder, "list" + key_of(item.path[len(owner) :]), item.value, merge=True)
-        changed = at(OmegaConf.to_container(holder, resolve=False), ("list",))
-        nested: Any = changed
-        for part in reversed(owner):
-            nested = {part: nested}
-        return merge(below, Layer(nested, {owner: item.mark, item.path: item.mark}), faults)
+        holder[last] = item.value
+        return _over(below, item, owner, elements, faults)
     return below

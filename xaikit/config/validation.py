@@ -63,7 +63,7 @@ def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_methods(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str, MethodConfig]:
     """Methods by label; a label's plugin is the label where nothing else is said."""
-    if not said:
+    if not said and not reader.ledger.is_faulty(path):
         reader.ledger.fault(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
     found = {label: _method(reader, (*path, label), method) for label, method in said.items()}
     return {label: method for label, method in found.items() if method is not None}

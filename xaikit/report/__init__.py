@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from xaikit.report.pictures import write_pictures
+from xaikit.report.pictures import write_pictures, write_sheets
 from xaikit.report.report import Report
-from xaikit.report.sheet import write_sheets
 
 __all__ = ["Report", "write_pictures", "write_sheets"]

@@ -12,6 +12,7 @@ INK = (32, 32, 36)
 FAINT = (112, 112, 120)
 WARNING = (176, 64, 16)
 
+Ink = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -27,7 +28,7 @@ def legible(text: str) -> str:
     >>> legible("café\\n日本.jpg")
     'cafe ??.jpg'
     """
-    plain = unicodedata.normalize("NFKD", " ".join(text.split()))
+    plain = unicodedata.normalize("NFD", " ".join(text.split()))
     letters = (char for char in plain if not unicodedata.combining(char))
     return "".join(char if char == "…" or " " <= char <= "~" else "?" for char in letters)
 
@@ -53,7 +54,7 @@ def wrapped(text: str, size: int, width: float, most: int) -> list[str]:
     return [shortened(line, size, width) for line in lines]
 
 
-def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, ink: tuple[int, int, int]) -> None:
+def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, ink: Ink) -> None:
     """Write legible text with its upper left corner at ``at``."""
     draw.text(at, legible(text), fill=ink, font=font(size))
 

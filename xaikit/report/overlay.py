@@ -19,9 +19,8 @@ _PAPER = (255, 255, 255)
 class Scale:
     """How values become colours: linearly, from ``low`` (the table's first entry) to ``high`` (its last).
 
-    ``odd`` is "NaN" or "inf" where the map has such values, else "".
-
-    Maps in [0, 1] keep that range and signed maps [-1, 1], so that maps compare; only what leaves it widens the range to max|x|.
+    Maps in [0, 1] keep that range and signed maps [-1, 1], so that maps compare; only what leaves it widens the
+    range to max|x|. ``odd`` is "NaN" or "inf" where the map has such values, else "".
     """
 
     low: float

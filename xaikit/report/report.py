@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from torch import Tensor
 
 from xaikit.errors import StoreError, nearest
 from xaikit.record import Record
-from xaikit.report.pictures import overlay_path
-from xaikit.report.sheet import SHEETS
+from xaikit.report.pictures import SHEETS, overlay_path
 from xaikit.store import Store
 
 Finisher = Callable[[Mapping[str, Any], Mapping[str, Tensor], Mapping[str, float], tuple[int, ...]], Tensor | None]
@@ -40,28 +39,28 @@ class Report:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What the run says of itself: config, versions, counts, timings."""
+        """What the run says of itself: config, versions, counts, timings. Empty where it was interrupted."""
         return self._store.manifest()
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
-        """One for every photograph, label and target that was explained."""
-        return self._store.records()
+        """One for every photograph, label and target that was explained, in the order of the photographs."""
+        return tuple(record for record in self._committed if record.status == "ok")
 
     @cached_property
     def failures(self) -> tuple[Record, ...]:
-        """One for every photograph that could not be."""
-        return self._store.failures()
+        """One for every photograph, or label on one, that could not be."""
+        return (*self._store.failures(), *(record for record in self._committed if record.status == "failed"))
 
     @property
     def images(self) -> tuple[str, ...]:
         """The names of the photographs that were explained."""
-        return tuple(dict.fromkeys(record.name for record in self.records))
+        return _distinct(record.name for record in self.records)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the methods."""
-        return tuple(dict.fromkeys(record.label for record in self.records))
+        return _distinct(record.label for record in self.records)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -71,7 +70,9 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why maps are dead, and what methods had to leave out."""
-        return tuple(f"{record.name}, {record.label}: {text}" for record in self.records for text in record.warnings)
+        return _distinct(
+            f"{record.name}, {record.label}: {text}" for record in self.records for text in record.warnings
+        )
 
     @property
     def sheets(self) -> tuple[Path, ...]:
@@ -79,39 +80,83 @@ class Report:
         return tuple(sorted(self.folder.glob(SHEETS), key=lambda path: (len(path.name), path.name)))
 
     def overlay(self, image: str, label: str, column: int = 0) -> Path:
-        """The overlay of a photograph; ``column`` is the place on the target axis."""
-        return overlay_path(self.folder, self._found(image, label).stem, label, column)
+        """The overlay of a photograph; ``column`` is the place on the target axis.
+
+        Raises:
+            StoreError: no such photograph, label or column; or no overlay was drawn.
+        """
+        path = overlay_path(self.folder, self._found(image, label).stem, label, column)
+        if not path.is_file():
+            raise StoreError(
+                f"{path}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
+                " or for a column beyond the targets"
+            )
+        return path
 
     def maps(self, image: str, label: str) -> dict[str, Tensor]:
         """The raw signed maps by layer: (T, *S), T = 1 for a singular target."""
-        stem = self._found(image, label).stem
-        return {layer: saliency for (owner, layer), saliency in self._store.maps(stem).items() if owner == label}
+        record = self._found(image, label)
+        stored = self._store.maps(record.stem, label)
+        return {layer: stored[label, layer] for layer in record.layers}
 
     def map(self, image: str, label: str) -> Tensor:
         """The finished and fused map as the run drew it: (T, *S), T = 1 for a singular target.
 
         Raises:
-            StoreError: no such photograph or label; or the label's finish does not fuse.
+            StoreError: no such photograph or label; the label's finish does not fuse; or the run was interrupted.
         """
         record = self._found(image, label)
         raws = {layer: raw.unsqueeze(0) for layer, raw in self.maps(image, label).items()}
-        raws = {layer: raws[layer] for layer in record.layers}
-        stages = self.manifest["trials"][label]["finish"]
         strides = dict(zip(record.layers, record.strides, strict=True))
-        finished = self._finisher(stages, raws, strides, self._store.input_size(record.stem))
+        finished = self._finisher(self._stages(label), raws, strides, self._store.input_size(record.stem))
         if finished is None:
             raise StoreError(f"{label} has no fused map (finish.fuse: none); read its layers with maps()")
         return finished[0]
 
+    @cached_property
+    def _committed(self) -> list[Record]:
+        order = {name: place for place, name in enumerate(self.manifest.get("photographs", ()))}
+        return sorted(self._store.records(), key=lambda record: order.get(record.name, len(order)))
+
+    def _stages(self, label: str) -> Mapping[str, Any]:
+        if not self.manifest:
+            raise StoreError(f"{self.folder}: the run was interrupted and has no manifest yet; run it again to finish")
+        stages: Mapping[str, Any] = self.manifest["trials"][label]["finish"]
+        return stages
+
     def _found(self, image: str, label: str) -> Record:
+        """The first record of a photograph and label."""
         if label not in self.labels:
-            raise StoreError(f"no label {label!r} in {self.folder}; {nearest(label, self.labels)}")
-        named = [record for record in self.records if record.label == label]
-        for same in (_by_name, _by_file, _by_stem):
-            found = {record.stem: record for record in named if same(record) == image}
+            raise StoreError(f"{self.folder}: no label {label!r}; {nearest(label, self.labels)}")
+        stem = self._stem(image)
+        for record in self.records:
+            if (record.stem, record.label) == (stem, label):
+                return record
+        raise StoreError(f"{self.folder}: {label} has no map of {image!r}" + self._why(image))
+
+    def _stem(self, image: str) -> str:
+        for called in (_by_name, _by_stem, _by_file):
+            found = {record.stem: record.name for record in self.records if called(record) == image}
             if len(found) == 1:
-                return next(iter(found.values()))
-        raise StoreError(f"no photograph {image!r} in {self.folder}, or more than one; {nearest(image, self.images)}")
+                return next(iter(found))
+            if found:
+                raise StoreError(
+                    f"{self.folder}: {image!r} may be any of {', '.join(found.values())}; name one in full"
+                )
+        raise StoreError(f"{self.folder}: no photograph {image!r}" + (self._why(image) or f"; {self._nearest(image)}"))
+
+    def _why(self, image: str) -> str:
+        errors = [
+            record.error for record in self.failures if image in (_by_name(record), _by_file(record), record.stem)
+        ]
+        return f"; it failed: {errors[0]}" if errors else ""
+
+    def _nearest(self, image: str) -> str:
+        return nearest(image, _distinct(called(record) for called in (_by_file, _by_name) for record in self.records))
+
+
+def _distinct(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
 
 
 def _by_name(record: Record) -> str:
@@ -119,7 +164,7 @@ def _by_name(record: Record) -> str:
 
 
 def _by_file(record: Record) -> str:
-    return Path(record.name).name
+    return record.name.replace("\\", "/").rpartition("/")[2]
 
 
 def _by_stem(record: Record) -> str:

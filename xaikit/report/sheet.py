@@ -1,137 +1,75 @@
-"""The contact sheet: photographs down, methods across, with what the model says written beside each."""
+"""The contact sheet: photographs down, methods across, and below each picture what there is to say of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from xaikit.record import Record
-from xaikit.report.lettering import INK, shortened, wrapped, write
-from xaikit.report.pictures import overlay_path
-from xaikit.store import Store
+from xaikit.report.lettering import INK, Ink, shortened, write
 
-ROWS = 50
-SHEETS = "contact-sheet*.png"
-CELL, GAP, TEXT, SMALL = 224, 12, 20, 15
-FADED, WARNING, PAPER = (110, 110, 110), (176, 32, 32), (255, 255, 255)
+HEIGHT = 224  # of a picture on the sheet, in pixels
+_GAP, _HEADER, _SIZE, _LINE = 14, 20, 14, 18
+_PAPER, _RULE = (255, 255, 255), (222, 222, 226)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One photograph and target: its records by label."""
+class Cell:
+    """A picture, where there is one, and the lines below it with their colours."""
 
-    stem: str
-    column: int
-    records: dict[str, Record]
+    picture: Image.Image | None = None
+    lines: Sequence[tuple[str, Ink]] = ()
 
     @property
-    def first(self) -> Record:
-        return next(iter(self.records.values()))
+    def width(self) -> int:
+        """In pixels, at the height that pictures have on the sheet."""
+        return HEIGHT if self.picture is None else round(self.picture.width * HEIGHT / self.picture.height)
+
+    @property
+    def height(self) -> int:
+        """In pixels, with the lines."""
+        return (0 if self.picture is None else HEIGHT) + _LINE * len(self.lines)
 
 
-def write_sheets(store: Store, names: Sequence[str]) -> list[Path]:
-    """Draw the sheets of a run from what lies in its folder, at most fifty rows each.
+def contact_sheet(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    """Draw rows of cells under a header.
 
     Args:
-        names: the photographs in order; those without maps are left out.
+        header: one word a column.
+        rows: as many cells each as the header has words.
+
+    Returns:
+        An RGB picture on white; columns are as wide as their widest picture, rows as high as their highest cell.
     """
-    for old in store.folder.glob(SHEETS):
-        store.remove_picture(old.name)
-    rows = _rows(store.records(), names)
-    labels = list(dict.fromkeys(label for row in rows for label in row.records))
-    paths = []
-    for start in range(0, len(rows), ROWS):
-        number = "" if not start else f"-{start // ROWS + 1}"
-        sheet = contact_sheet(store.folder, rows[start : start + ROWS], labels)
-        paths.append(store.save_picture(f"contact-sheet{number}.png", sheet))
-    return paths
-
-
-def _rows(records: Sequence[Record], names: Sequence[str]) -> list[Row]:
-    order = {name: place for place, name in enumerate(names)}
-    grouped: dict[tuple[int, str, int], dict[str, Record]] = {}
-    for record in records:
-        if record.name in order:
-            grouped.setdefault((order[record.name], record.stem, record.column), {})[record.label] = record
-    return [Row(stem, column, grouped[place, stem, column]) for place, stem, column in sorted(grouped)]
-
-
-def contact_sheet(folder: Path, rows: Sequence[Row], labels: Sequence[str]) -> Image.Image:
-    """One sheet: a header with the labels, then a row a photograph and target."""
-    widths = _widths(folder, rows, labels)
-    height = CELL + 3 * TEXT + GAP
-    sheet = Image.new("RGB", (GAP + sum(width + GAP for width in widths), GAP + 2 * TEXT + len(rows) * height), PAPER)
+    widths = [max([HEIGHT, *(cell.width for cell in column)]) for column in zip(*rows, strict=True)]
+    lefts = [_GAP + sum(widths[:place]) + _GAP * place for place in range(len(widths))]
+    heights = [max(cell.height for cell in row) + 2 * _GAP for row in rows]
+    top = _HEADER + 2 * _GAP
+    sheet = Image.new("RGB", (_GAP + sum(widths) + _GAP * len(widths), top + sum(heights)), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    left = GAP
-    for label, width in zip(["", *labels], widths, strict=True):
-        write(draw, (left, GAP // 2), shortened(label, TEXT, width), TEXT, INK)
-        left += width + GAP
-    for place, row in enumerate(rows):
-        _draw_row(
-            sheet, draw, (GAP, GAP + 2 * TEXT + place * height), folder, row, list(zip(labels, widths[1:], strict=True))
-        )
+    for word, left, width in zip(header, lefts, widths, strict=True):
+        write(draw, (left, _GAP), shortened(word, _HEADER, width), _HEADER, INK)
+    for row, height in zip(rows, heights, strict=True):
+        draw.line((_GAP, top, sheet.width - _GAP, top), fill=_RULE)
+        for cell, left, width in zip(row, lefts, widths, strict=True):
+            _draw(sheet, cell, left, top + _GAP, width)
+        top += height
     return sheet
 
 
-def _widths(folder: Path, rows: Sequence[Row], labels: Sequence[str]) -> list[int]:
-    """The photograph's column, then one a label: as wide as its widest picture at the height of a cell."""
-    sizes = {
-        label: [_size(overlay_path(folder, row.stem, label, row.column)) for row in rows if label in row.records]
-        for label in labels
-    }
-    photographs = [_size(folder / "pictures" / f"{row.stem}.png") for row in rows]
-    return [max([CELL, *found]) for found in (photographs, *sizes.values())]
+def _draw(sheet: Image.Image, cell: Cell, left: int, top: int, width: int) -> None:
+    if cell.picture is not None:
+        sheet.paste(_fitted(cell.picture, cell.width), (left, top))
+        top += HEIGHT
+    draw = ImageDraw.Draw(sheet)
+    for place, (text, ink) in enumerate(cell.lines):
+        write(draw, (left, top + 4 + place * _LINE), shortened(text, _SIZE, width), _SIZE, ink)
 
 
-def _size(path: Path) -> int:
-    if not path.is_file():
-        return 0
-    with Image.open(path) as image:
-        return round(image.width * CELL / image.height)
-
-
-def _draw_row(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    at: tuple[int, int],
-    folder: Path,
-    row: Row,
-    columns: Sequence[tuple[str, int]],
-) -> None:
-    left, top = at
-    _paste(sheet, folder / "pictures" / f"{row.stem}.png", (left, top))
-    for line, (text, ink) in enumerate(_caption(row.first)):
-        write(draw, (left, top + CELL + 2 + line * (TEXT - 2)), shortened(text, SMALL, CELL), SMALL, ink)
-    left += max(CELL, _size(folder / "pictures" / f"{row.stem}.png")) + GAP
-    for label, width in columns:
-        record = row.records.get(label)
-        if record is not None:
-            _paste(sheet, overlay_path(folder, row.stem, label, row.column), (left, top))
-            for line, text in enumerate(wrapped("; ".join(record.warnings), SMALL, width, most=2)):
-                write(draw, (left, top + CELL + 2 + line * (TEXT - 2)), text, SMALL, WARNING)
-        left += width + GAP
-
-
-def _caption(record: Record) -> list[tuple[str, tuple[int, int, int]]]:
-    """The name, the predicted class with its probability, and what is explained where that is another."""
-    lines = [(record.name.replace("\\", "/").rpartition("/")[2], INK)]
-    if record.prediction is not None:
-        share = "" if record.probability is None else f" {record.probability:.0%}"
-        lines.append((f"{record.prediction_name}{share}", INK))
-    if record.target is not None and record.target != record.prediction:
-        lines.append((f"explained: {record.target_name}", FADED))
-    return lines
-
-
-def _paste(sheet: Image.Image, path: Path, at: tuple[int, int]) -> None:
-    if not path.is_file():
-        return
-    with Image.open(path) as image:
-        scale = CELL / image.height
-        fitted = image.convert("RGB")
-        if image.height != CELL:
-            fitted = fitted.resize((max(1, round(image.width * scale)), CELL), Image.Resampling.LANCZOS)
-        sheet.paste(fitted, at)
+def _fitted(picture: Image.Image, width: int) -> Image.Image:
+    """At the height of the sheet; the cells of a tiny picture stay sharp."""
+    if picture.height == HEIGHT:
+        return picture
+    tiny = 2 * picture.height <= HEIGHT
+    return picture.resize((width, HEIGHT), Image.Resampling.NEAREST if tiny else Image.Resampling.LANCZOS)

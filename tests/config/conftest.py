@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xaikit.config import Config, load
+from xaikit.errors import ConfigError
+
+from fakes import fake_registry
+
+NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}
+HEAD = "model: {source: zoo, name: resnet}\ndata: {source: folder, path: x}\n"
+
+Write = Callable[..., Path]
+Say = Callable[..., Config]
+Faults = Callable[..., tuple[str, ...]]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write a file into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str, name: str = "c.yaml") -> Path:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def say() -> Say:
+    """A config of what every config needs and of what is said, with overrides."""
+
+    def say(*overrides: str, **said: Any) -> Config:
+        return load({**NEEDED, **said}, overrides, fake_registry())
+
+    return say
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """The lines of the ConfigError that a file, or what is said, ends in."""
+
+    def faults(source: Path | None = None, overrides: Sequence[str] = (), **said: Any) -> tuple[str, ...]:
+        with pytest.raises(ConfigError) as caught:
+            load(source or {**NEEDED, **said}, overrides, fake_registry())
+        return caught.value.problems
+
+    return faults
+
+
+@pytest.fixture
+def head() -> str:
+    """The first two lines of a file: a model and pictures."""
+    return HEAD

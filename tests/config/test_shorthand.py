@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xaikit.config import MethodConfig, Use
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("top1", Use("top", {"k": 1})),
+        ("top5", Use("top", {"k": 5})),
+        (281, Use("logit", {"index": 281})),
+        ("label", Use("label")),
+        ({"use": "classes", "of": [1, 2]}, Use("classes", {"of": [1, 2]})),
+        ({"use": "classes", "of": (1, 2)}, Use("classes", {"of": [1, 2]})),
+    ],
+)
+def test_targets(say: Any, said: Any, meant: Use) -> None:
+    assert say(target=said).target == meant
+    assert say(methods={"grad": {"target": said}}).methods["grad"].target == meant
+
+
+def test_methods_by_name_by_list_and_by_label(say: Any) -> None:
+    both = {"grad": MethodConfig("grad"), "layer": MethodConfig("layer")}
+    assert say(methods="grad").methods == {"grad": both["grad"]}
+    assert say(methods=["grad", "layer"]).methods == both
+    assert say(methods={"grad": None, "layer": {}}).methods == both
+    assert say(methods={"mine": "grad"}).methods == {"mine": MethodConfig("grad")}
+    assert say(methods={"mine": {"use": "layer"}}).methods == {"mine": MethodConfig("layer")}
+
+
+def test_layers_and_stages(say: Any) -> None:
+    config = say(layers="a", finish={"scale": "tanh", "resize": [3, 4], "fuse": "none"})
+    assert config.layers == ("a",)
+    assert config.finish.scale == Use("tanh", {"gamma": 2.0, "max_stride": None})
+    assert config.finish.resize == Use("size", {"to": [3, 4]})
+    assert config.finish.fuse == Use("none")
+
+
+def test_null_is_nothing_said(say: Any) -> None:
+    assert say(report=None, finish=None, methods={"grad": {"target": None, "layers": None, "finish": None}}) == say()
+
+
+def test_a_name_alone_is_no_model_and_no_data(faults: Any) -> None:
+    assert faults(model="resnet50", data="images") == (
+        "model: expected a mapping, got 'resnet50'; write model: {source: torchvision, name: resnet50}",
+        "data: expected a mapping, got 'images'; write data: {source: folder, path: images}",
+    )
+
+
+def test_several_indices_are_classes(faults: Any) -> None:
+    assert faults(target=[243, 281]) == (
+        "target: expected one target, got [243, 281]; write {use: classes, of: [243, 281]}",
+    )
+
+
+def test_a_list_of_methods_holds_names(faults: Any) -> None:
+    assert faults(methods=["grad", {"use": "layer"}, "grad"]) == (
+        "methods[1]: expected a method's name, got {'use': 'layer'}; write methods: {label: {...}}",
+        "methods[2]: 'grad' stands twice; write methods: {label: {use: grad}}",
+    )
+
+
+def test_what_stands_for_no_plugin(faults: Any) -> None:
+    assert faults(methods={"grad": 3}, finish={"fuse": 2}, report=[], target=True) == (
+        "methods.grad: expected a plugin's name or a mapping, got 3",
+        "finish.fuse: expected a plugin's name or a mapping, got 2",
+        "report: expected a mapping, got []",
+        'target: expected a plugin\'s name or a mapping, got true; YAML reads true as a boolean: quote it, "true"',
+    )

@@ -1,0 +1,61 @@
+"""Needs form a union: what a pass records is what any of its methods reads."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nets import PROPERTY
+
+from xaikit.needs import Needs
+
+NEEDS = st.builds(
+    Needs,
+    gradients=st.sampled_from((0, 1, 2)),
+    inputs=st.booleans(),
+    module=st.booleans(),
+    head=st.booleans(),
+    attention=st.booleans(),
+    reruns=st.booleans(),
+    layers=st.sampled_from(("none", "one", "all")),
+)
+LEAST = Needs(layers="none")
+
+
+@PROPERTY
+@given(NEEDS, NEEDS, NEEDS)
+def test_the_union_is_commutative_associative_and_idempotent(a: Needs, b: Needs, c: Needs) -> None:
+    assert a | b == b | a
+    assert (a | b) | c == a | (b | c)
+    assert a | a == a
+    assert a | LEAST == a
+
+
+@PROPERTY
+@given(NEEDS, NEEDS)
+def test_nothing_that_one_side_needs_is_lost(a: Needs, b: Needs) -> None:
+    both = a | b
+    assert (both | a) == both == (both | b)
+    for field in dataclasses.fields(Needs):
+        assert getattr(both, field.name) in (getattr(a, field.name), getattr(b, field.name))
+    assert both.gradients == max(a.gradients, b.gradients)
+
+
+def test_the_layers_widen_from_none_over_one_to_all() -> None:
+    assert (Needs(layers="none") | Needs(layers="one")).layers == "one"
+    assert (Needs(layers="all") | Needs(layers="one")).layers == "all"
+
+
+def test_a_method_asks_for_nothing_but_one_tap_unless_it_says_so() -> None:
+    assert Needs() == Needs(gradients=0, inputs=False, module=False, head=False, attention=False, reruns=False)
+    assert Needs().layers == "one"
+
+
+def test_needs_are_values() -> None:
+    assert hash(Needs(gradients=1)) == hash(Needs(gradients=1))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Needs().inputs = True  # type: ignore[misc]
+    with pytest.raises(TypeError, match="gradient"):
+        Needs(gradient=1)  # type: ignore[call-arg]
