@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from xaikit import capture
-from xaikit.errors import TapError
-from xaikit.layers import Tap
 
 from hostile import Aliased, Nested, Pair, Plain, Raising, Stochastic, Twice, TwoInputs, Unused, images, seeded
 from untouched import untouched
+from xaikit import capture
+from xaikit.errors import TapError
+from xaikit.layers import Tap
 
 
 def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> capture.Recording:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from xaikit.cli import main
 
 from runs import config, pictures
+from xaikit.cli import main
 
 HEAVY = ("torch", "torchvision", "numpy")
 

@@ -7,8 +7,8 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import PROPERTY
 
+from nets import PROPERTY
 from xaikit import errors
 from xaikit.errors import ConfigError, PluginError, XaikitError, nearest
 

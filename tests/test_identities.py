@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-import xaikit
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import xaikit
 from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
 
 ROUNDING = 1e-12

@@ -1,4 +1,5 @@
 import pytest
+
 from xaikit.errors import DataError
 from xaikit.labels import match_label
 

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import PROPERTY
 
+from nets import PROPERTY
 from xaikit.needs import Needs
 
 NEEDS = st.builds(

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-import xaikit
 from torch import Tensor, nn
+
+import xaikit
 from xaikit import Needs
 
 

@@ -10,12 +10,12 @@ import timm
 import torch
 import torchvision
 from torch import Tensor, nn
-from xaikit.layers import Tap
-from xaikit.observe import observe
-from xaikit.targets import PinnedClasses
 
 from hostile import images, seeded, uncut
 from untouched import untouched
+from xaikit.layers import Tap
+from xaikit.observe import observe
+from xaikit.targets import PinnedClasses
 
 CLASSES = [2, 0]
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from xaikit.errors import DataError
 from xaikit.reading import decode
 

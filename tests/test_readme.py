@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import xaikit
 
 ROOT = Path(__file__).parent.parent

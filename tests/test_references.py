@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import xaikit
 from hypothesis import given
 from numpy.typing import NDArray
 from torch import Tensor
 
+import xaikit
 from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
 
 Array = NDArray[np.float64]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-import xaikit
 from PIL import Image
 
+import xaikit
 from runs import config, pictures, tiny
 
 

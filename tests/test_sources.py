@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+
 from xaikit.sources import Photograph, Transform, digest_of
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from fakes import fake_registry
 from xaikit.config import FinishConfig, Use, load, read_finish
 from xaikit.errors import PluginContract
 from xaikit.sweep import DEFAULTS, Trial, effective_finish, expand
-
-from fakes import fake_registry
 
 REGISTRY = fake_registry()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import xaikit
 
+import xaikit
 from runs import config
 
 MODULE = '''"""Mean-CAM: the mean activation (Nobody 2026)."""

@@ -56,8 +56,8 @@ def of(
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
     one = first_sample(inputs)
-    label = None if labels is None else labels[:1]
-    return find(model, one, lambda selected: target.pin(selected, label).scores(selected), output)
+    label = first_sample(labels)
+    return find(model, one, lambda selected: target.pin(selected, capture.copied(label)).scores(selected), output)
 
 
 def first_sample(inputs: Any) -> Any:

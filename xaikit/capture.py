@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -92,15 +93,31 @@ def copied(inputs: Any) -> Any:
     return mapped(lambda tensor: tensor.detach().clone(), inputs)
 
 
+@dataclass
+class Course:
+    """What the taps of one pass have in common; apart from the recording, so that no cycle keeps its tensors alive."""
+
+    differentiate: bool
+    has_leaf: bool = False
+    severed: bool = False
+    guards: list[Any] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Notice that grad mode is off where a gradient has to pass."""
+        self.severed = self.severed or (self.has_leaf and not torch.is_grad_enabled())
+
+
 class Recording:
     """One pass with its taps: what each saw, and whether the way from the first to the output stayed differentiable."""
 
     def __init__(self, taps: Sequence[Tap], differentiate: bool) -> None:
-        self.recorders = {tap: Recorder(tap, self) for tap in taps}
-        self.differentiate = differentiate
-        self.has_leaf = False
-        self.severed = False
-        self.guards: list[Any] = []
+        self.course = Course(differentiate)
+        self.recorders = {tap: Recorder(tap, self.course) for tap in taps}
+
+    @property
+    def severed(self) -> bool:
+        """Whether grad mode was found switched off behind a leaf."""
+        return self.course.severed
 
     def points(self) -> dict[Tap, Tensor]:
         """The tensor of every tap at which activation and gradient are taken.
@@ -114,9 +131,9 @@ class Recording:
 class Recorder:
     """The forward hook of one tap."""
 
-    def __init__(self, tap: Tap, recording: Recording) -> None:
+    def __init__(self, tap: Tap, course: Course) -> None:
         self._tap = tap
-        self._recording = recording
+        self._course = course
         self._firings = 0
         self._kept: Tensor | None = None
         self._handed: Tensor | None = None
@@ -127,7 +144,7 @@ class Recorder:
         self._leave_inference_mode()
         path, tensor = tensor_at(output, self._tap)
         tensor = tensor.clone() if tensor.is_inference() else tensor
-        self._kept = self._cut(tensor) if self._recording.differentiate else tensor
+        self._kept = self._cut(tensor) if self._course.differentiate else tensor
         self._version = self._kept._version
         self._handed = self._kept.clone()
         return replaced(output, path, self._handed)
@@ -135,17 +152,15 @@ class Recorder:
     def _leave_inference_mode(self) -> None:
         """A model may enter inference mode in its own forward; what lies behind the tap has to be outside of it."""
         if torch.is_inference_mode_enabled():
-            self._recording.guards.append(torch._C._InferenceMode(False))
+            self._course.guards.append(torch._C._InferenceMode(False))
 
     def _cut(self, tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
             raise TapError(f"layer {self._tap}: expected floating-point numbers to differentiate, got {tensor.dtype}")
-        recording = self._recording
-        if recording.has_leaf and not torch.is_grad_enabled():
-            recording.severed = True
+        self._course.check()
         if torch.is_grad_enabled() and tensor.requires_grad:
             return tensor
-        recording.has_leaf = True
+        self._course.has_leaf = True
         torch.set_grad_enabled(True)
         return tensor.detach().requires_grad_()
 
@@ -176,13 +191,12 @@ def hooked(model: nn.Module, recording: Recording) -> Iterator[None]:
         # restores both modes, and after the guards: a guard dropped goes back to the inference mode it was made in
         stack.enter_context(torch.inference_mode(torch.is_inference_mode_enabled()))
         torch.set_grad_enabled(grad)
-        stack.callback(recording.guards.clear)
+        stack.callback(recording.course.guards.clear)
         for tap, recorder in recording.recorders.items():
             handle = model.get_submodule(tap.name).register_forward_hook(recorder)
             stack.callback(handle.remove)
         yield
-        if recording.has_leaf and not torch.is_grad_enabled():
-            recording.severed = True
+        recording.course.check()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit import outputs
+from xaikit import capture, outputs
 from xaikit.diagnosis import diagnose
 from xaikit.errors import PluginContract
 from xaikit.explanation import Explanation, Noted
@@ -79,7 +79,7 @@ def explain(
         model,
         batch.inputs,
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-        lambda selected: [target.pin(selected, batch.labels) for target in targets],
+        lambda selected: [target.pin(selected, capture.copied(batch.labels)) for target in targets],
         gradients=any(request.method.needs.gradients for request in requests),
         output=output,
         tally=tally,
@@ -213,7 +213,10 @@ def _same(one: Any, other: Any) -> bool:
 
 def _seed(request: Request, sample: str) -> int:
     """From seed, method, options and sample alone: neither label, batch, layer nor device changes what is drawn."""
-    options = json.dumps(dataclasses.asdict(request.method), sort_keys=True, default=repr)  # type: ignore[call-overload]
+    fields = dataclasses.fields(request.method)  # type: ignore[arg-type]
+    options = json.dumps(
+        {field.name: getattr(request.method, field.name) for field in fields}, sort_keys=True, default=repr
+    )
     text = f"{request.seed}|{request.use}|{options}|{sample}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from torch import Tensor
@@ -97,8 +98,7 @@ def keeps_aspect(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:
     >>> keeps_aspect((2, 10), (48, 320)), keeps_aspect((7, 768), (224, 224))
     (True, False)
     """
-    first, *others = zip(grid, space, strict=True)
-    return all(_same_scale(first, other) for other in others)
+    return all(_same_scale(one, two) for one, two in combinations(zip(grid, space, strict=True), 2))
 
 
 def _same_scale(one: tuple[int, int], two: tuple[int, int]) -> bool:

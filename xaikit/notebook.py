@@ -72,7 +72,7 @@ def explain(
     general = FinishConfig(**config.read_finish(finish or {}, registry))
     taps = _taps(model, inputs, layers, chosen, labels)
     requests = []
-    for label, (use, method, own) in _methods(methods, registry).items():
+    for label, (use, method, own) in _methods(methods, registry, finish or {}).items():
         stages = effective_finish(getattr(method, "paper", {}), general, own, registry)
         requests.append(engine.Request(label, use, method, taps, chosen, build_finish(stages, registry), seed))
     names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
@@ -81,12 +81,14 @@ def explain(
     return engine.explain(model, engine.Batch(inputs, names, labels), requests)[1]
 
 
-def _methods(methods: MethodSpec, registry: Registry) -> dict[str, tuple[str, Method, Mapping[str, Use]]]:
+def _methods(
+    methods: MethodSpec, registry: Registry, finish: Mapping[str, Any]
+) -> dict[str, tuple[str, Method, Mapping[str, Use]]]:
     """By label: the name that seeds its draws, the instance, and the finish that it states for itself."""
     named = _named(methods)
     instances = {label: spec for label, spec in named.items() if not _is_plain(spec)}
     plain = {label: spec for label, spec in named.items() if _is_plain(spec)}
-    read = config.read_methods(plain, registry) if plain or not instances else {}
+    read = config.read_methods(plain, registry, finish=finish) if plain or not instances else {}
     found: dict[str, tuple[str, Method, Mapping[str, Use]]] = {}
     for label in named:
         if label in instances:

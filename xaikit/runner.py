@@ -68,6 +68,7 @@ def run(
     todo = session.todo()
     if watcher is not None:
         watcher.started(plan_of(bench), len(bench.photographs) - len(todo))
+    session.note()
     for pictures in bench.batches(todo):
         session.explain(pictures)
         if watcher is not None:
@@ -130,6 +131,12 @@ class _Session:
         self._tally = Tally()
         self._seconds = {"explain": 0.0, "write": 0.0}
         self._began = time.perf_counter()
+        # a column of signed maps keeps one colour table, also where a map happens to have no negative place
+        self._signed = {
+            trial.label
+            for trial in bench.trials
+            if trial.finish.rectify.use == "none" and trial.finish.normalize.use != "minmax"
+        }
 
     def todo(self) -> list[Any]:
         """The photographs that have no maps yet, or whose file has changed since."""
@@ -179,7 +186,7 @@ class _Session:
                 finished[label] = _columns(explanation.map[row], explanation)
             records += _records(self._bench, row, picture, stem, trace, explanation, seconds)
         if self._bench.config.report.overlays:
-            write_pictures(self._store, stem, picture.seen, finished)
+            write_pictures(self._store, stem, picture.seen, finished, signed=self._signed)
         self._store.commit(stem, maps, records, trace.space)
 
     def _failure(self, unread: Unread) -> Record:
@@ -192,6 +199,10 @@ class _Session:
             write_sheets(self._store, [photograph.name for photograph in self._bench.photographs])
         self._seconds["total"] = time.perf_counter() - self._began
         self._store.write_manifest(manifest_of(self._bench, self._store, self._tally, self._seconds))
+
+    def note(self) -> None:
+        """Write the manifest before the first map, so that a run that is killed can be read as well."""
+        self._store.write_manifest(manifest_of(self._bench, self._store, Tally(), {}))
 
 
 def _columns(saliency: Tensor, explanation: Explanation) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from xaikit.catalogue import summary_of
+from xaikit.config.reading import read_value
 from xaikit.registry import Entry, Plugin
 
 
@@ -33,7 +35,9 @@ def _lines(plain: Mapping[str, Any], origins: Mapping[str, str], parent: str, in
 
 def _flow(value: Any) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+    text = text.removesuffix("...\n").strip()
+    # PyYAML leaves 1e3 unquoted, which a reader of YAML 1.2 takes for a number
+    return text if read_value(text) == value else json.dumps(value)
 
 
 def catalogue(entries: Sequence[Entry]) -> str:

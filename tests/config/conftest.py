@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xaikit.config import Config, load
-from xaikit.errors import ConfigError
 
 from fakes import fake_registry
+from xaikit.config import Config, load
+from xaikit.errors import ConfigError
 
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}
 HEAD = "model: {source: zoo, name: resnet}\ndata: {source: folder, path: x}\n"

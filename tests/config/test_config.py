@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from xaikit.config import Config, FinishConfig, MethodConfig, Use, load
-from xaikit.errors import ConfigError
 
 from fakes import fake_registry
+from xaikit.config import Config, FinishConfig, MethodConfig, Use, load
+from xaikit.errors import ConfigError
 
 
 def test_what_is_not_said_is_filled_in(say: Any) -> None:
@@ -143,7 +143,7 @@ SAID = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SAID)
 def test_what_a_config_says_loads_as_the_same_config(
     tmp_path_factory: pytest.TempPathFactory, said: dict[str, Any]
@@ -181,7 +181,7 @@ LEAVES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(KEYS, JUNK, max_size=3),
     st.lists(st.tuples(st.sampled_from(LEAVES), JUNK | st.text(max_size=6)), max_size=2),

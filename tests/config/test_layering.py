@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fakes import fake_registry
 from xaikit.config import MethodConfig, Use, load
 from xaikit.config.layering import Layer, merge
-
-from fakes import fake_registry
 
 
 def test_mappings_merge_and_lists_replace(write: Any, head: str) -> None:

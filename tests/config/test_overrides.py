@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from xaikit.config import MethodConfig, Use
 
 
@@ -40,8 +41,8 @@ def test_inside_an_element(faults: Any) -> None:
     assert faults(overrides=["layers[0].a=2"]) == (
         "override 'layers[0].a=2': layers[0].a: expected a mapping at layers[0], got 'auto'",
     )
-    assert faults(overrides=["layers[0]=${no}"]) == (
-        "override 'layers[0]=${no}': layers[0]: Interpolation key 'no' not found; did you mean 'name'?",
+    assert faults(overrides=["layers[0]=${nam}"]) == (
+        "override 'layers[0]=${nam}': layers[0]: Interpolation key 'nam' not found; did you mean 'name'?",
     )
 
 

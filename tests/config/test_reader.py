@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from xaikit.config import MethodConfig, Use, instantiate, load, read_finish, read_methods, read_target
-from xaikit.errors import ConfigError, PluginConflict, PluginContract, PluginError, UnknownPlugin
-from xaikit.hookspecs import hookimpl
 
 from config.conftest import NEEDED
 from fakes import Size, Smooth, fake_registry
+from xaikit.config import MethodConfig, Use, instantiate, load, read_finish, read_methods, read_target
+from xaikit.errors import ConfigError, PluginConflict, PluginContract, PluginError, UnknownPlugin
+from xaikit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTypes

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from xaikit.config import load
 from xaikit.config.reading import read_value
 

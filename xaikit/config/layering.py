@@ -116,6 +116,8 @@ def _plain_string(path: Path, value: Any, ledger: Ledger) -> str | None:
     if not isinstance(value, str):
         ledger.fault(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
         return None
+    if "${" not in value:
+        return value
     try:
         OmegaConf.create({"value": value})
     except GrammarParseError as error:

@@ -107,9 +107,10 @@ def _update(below: Layer, item: Override, owner: Path, faults: list[Fault]) -> L
     elements = copy.deepcopy(_found(below.plain, owner))
     inside, last = item.path[len(owner) : -1], item.path[-1]
     holder = _found(elements, inside)
-    if isinstance(holder, list) and isinstance(last, int) and last >= len(holder):
+    fits = isinstance(holder, list if isinstance(last, int) else dict)
+    if fits and isinstance(last, int) and last >= len(holder):
         faults.append(Fault(item.mark, item.path, f"expected an index below {len(holder)}, got {last}"))
-    elif not isinstance(holder, list if isinstance(last, int) else dict):
+    elif not fits:
         wanted = "list" if isinstance(last, int) else "mapping"
         text = f"expected a {wanted} at {key_of(owner + inside)}, got {shown(holder)}"
         faults.append(Fault(item.mark, item.path, text))

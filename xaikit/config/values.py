@@ -49,7 +49,9 @@ def _has_boolean(value: Any) -> bool:
 
 def complaints(error: ValidationError, value: Any) -> list[tuple[Path, str]]:
     """What does not fit, at the list element where it stands; the branches of a union make one complaint."""
-    problems = error.errors()
+    found = error.errors()
+    # a list whose elements do not fit is also called too short
+    problems = [problem for problem in found if problem["type"] != "too_short" or len(found) == 1]
     places = [tuple(part for part in problem["loc"] if isinstance(part, int)) for problem in problems]
     if all(place == problem["loc"] for place, problem in zip(places, problems, strict=True)):
         return [(place, _complaint(problem)) for place, problem in zip(places, problems, strict=True)]

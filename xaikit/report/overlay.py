@@ -29,11 +29,11 @@ class Scale:
     odd: str
 
     @classmethod
-    def of(cls, saliency: Tensor) -> Scale:
-        """The scale of a map; NaN and infinite values do not count."""
+    def of(cls, saliency: Tensor, signed: bool = False) -> Scale:
+        """The scale of a map, a signed one where it has to be; NaN and infinite values do not count."""
         values = saliency[saliency.isfinite()]
         high = max(1.0, float(values.abs().max())) if values.numel() else 1.0
-        signed = bool((values < 0).any())
+        signed = signed or bool((values < 0).any())
         table = colors.diverging() if signed else colors.sequential()
         return cls(-high if signed else 0.0, high, table, _odd(saliency))
 
@@ -45,13 +45,14 @@ class Scale:
         return self.table[index].where(finite.unsqueeze(-1), torch.tensor(colors.NOT_FINITE, dtype=torch.uint8))
 
 
-def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5) -> Image.Image:
+def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signed: bool = False) -> Image.Image:
     """The map over the picture, a colour bar to the right.
 
     Args:
         picture: the picture as the model saw it.
         saliency: a finished map (H, W) of any dtype; of another size than the picture it is resized bilinearly (half-pixel).
         alpha: the share of the map's colours, in [0, 1].
+        signed: whether maps of this kind may be negative, so that they share one scale even where this one is not.
 
     Returns:
         An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours.
@@ -62,7 +63,7 @@ def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5) -> Image
     if saliency.ndim != 2:
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
     fitted = _fitted(saliency.detach().cpu().double(), (picture.height, picture.width))
-    scale = Scale.of(fitted)
+    scale = Scale.of(fitted, signed)
     blended = _blend(picture.convert("RGB"), scale.colored(fitted), alpha)
     return beside(blended, color_bar(scale, picture.height))
 

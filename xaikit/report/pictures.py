@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +21,20 @@ ROWS = 50  # a sheet
 _SIZE, _MOST = 14, 3  # of the words on a sheet, lines of them below a cell
 
 
-def write_pictures(store: Store, stem: str, seen: Image.Image, finished: Mapping[str, Tensor]) -> None:
+def write_pictures(
+    store: Store, stem: str, seen: Image.Image, finished: Mapping[str, Tensor], signed: Container[str] = ()
+) -> None:
     """Write ``pictures/<stem>.png`` and one overlay a label and target.
 
     Args:
         seen: the picture as the model saw it.
         finished: finished maps (T, H, W) by label.
+        signed: the labels whose finish keeps the sign; all their overlays have the scale of signed maps.
     """
     store.save_picture(f"pictures/{stem}.png", seen)
     for label, maps in finished.items():
         for column, saliency in enumerate(maps):
-            store.save_picture(_overlay_name(stem, label, column), overlay(seen, saliency))
+            store.save_picture(_overlay_name(stem, label, column), overlay(seen, saliency, signed=label in signed))
 
 
 def overlay_path(folder: Path, stem: str, label: str, column: int) -> Path:

@@ -1,0 +1,39 @@
+import torch
+
+from xaikit.report.colors import NOT_FINITE, diverging, sequential
+
+
+def lightness(table: torch.Tensor) -> torch.Tensor:
+    """CIE L*, by another road than the tables were made."""
+    share = table.double() / 255
+    linear = torch.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    y = linear @ torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64)
+    return torch.where(y > 216 / 24389, 116 * y ** (1 / 3) - 16, y * 24389 / 27)
+
+
+def test_tables_are_256_colours() -> None:
+    for table in (sequential(), diverging()):
+        assert table.shape == (256, 3)
+        assert table.dtype == torch.uint8
+
+
+def test_more_is_lighter_in_the_sequential_table() -> None:
+    found = lightness(sequential())
+    assert (found[4:] > found[:-4]).all()
+    steps = found[16::16] - found[:-16:16]
+    assert steps.max() / steps.min() < 2, "equal steps of the map look about equal"
+    assert found[-1] - found[0] > 80
+
+
+def test_the_diverging_table_is_lightest_at_zero_and_as_dark_at_both_ends() -> None:
+    found = lightness(diverging())
+    assert (found[4:128] > found[:124]).all()
+    assert (found[132:] < found[128:-4]).all()
+    assert abs(found[0] - found[-1]) < 6
+    assert (diverging()[127:129].int().amin(-1) > 235).all(), "the middle is near white"
+
+
+def test_neighbours_are_close_and_not_finite_is_far_from_all() -> None:
+    for table in (sequential().int(), diverging().int()):
+        assert (table[1:] - table[:-1]).abs().max() <= 6
+        assert (table - torch.tensor(NOT_FINITE)).pow(2).sum(-1).sqrt().min() > 90

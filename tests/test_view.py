@@ -1,0 +1,151 @@
+"""What a method may see: the shapes, what it must declare, and randomness that is its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nets import PROPERTY
+from views import MODULE, made_view
+from xaikit.errors import UndeclaredNeed
+from xaikit.needs import Needs
+from xaikit.view import SampleGenerator
+
+# --- shapes
+
+
+@PROPERTY
+@given(st.integers(1, 3), st.integers(1, 4), st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_evidence_has_samples_targets_channels_space(samples: int, channels: int, space: list[int]) -> None:
+    activations, gradients = torch.rand(samples, channels, *space), torch.rand(samples, 3, channels, *space)
+    for columns, targets in ((slice(0, 1), 1), (slice(1, 3), 2)):
+        view = made_view(activations, gradients, columns=columns)
+        assert view.activations.shape == (samples, 1, channels, *space)
+        assert view.gradients.shape == (samples, targets, channels, *space)
+        assert torch.equal(view.gradients, gradients[:, columns])
+        assert torch.equal(view.scores, torch.arange(samples * 3.0).view(samples, 3)[:, columns])
+        assert view.activations.shape[view.channel] == channels
+        assert [view.activations.shape[axis] for axis in view.space] == space
+
+
+def test_a_view_names_its_layer_as_it_is_shown() -> None:
+    assert made_view(torch.zeros(1, 1, 1)).layer == "features+"
+
+
+# --- needs
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        ("gradients", "view.gradients was read but not declared: needs = Needs(gradients=1)"),
+        ("inputs", "view.inputs was read but not declared: needs = Needs(inputs=True)"),
+        ("module", "view.module was read but not declared: needs = Needs(module=True)"),
+        ("retrace", "view.retrace was read but not declared: needs = Needs(reruns=True)"),
+    ],
+)
+def test_what_was_not_declared_cannot_be_read(read: str, said: str) -> None:
+    view = made_view(torch.zeros(1, 1, 1), torch.zeros(1, 3, 1, 1), needs=Needs())
+    with pytest.raises(UndeclaredNeed) as caught:
+        view.retrace(None) if read == "retrace" else getattr(view, read)
+    assert str(caught.value) == said
+
+
+def test_activations_scores_and_randomness_come_without_asking() -> None:
+    view = made_view(torch.zeros(2, 1, 1), needs=Needs())
+    assert view.activations.shape == (2, 1, 1, 1)
+    assert view.scores.shape == (2, 1)
+    assert view.generator.normal(3).shape == (2, 3)
+
+
+def test_what_was_declared_is_handed_over_as_it_is() -> None:
+    asked: list[Any] = []
+
+    def retrace(inputs: Any) -> Any:
+        asked.append(inputs)
+        return "another view"
+
+    view = made_view(torch.zeros(1, 1, 1), retrace=retrace)
+    assert view.module is MODULE
+    assert view.retrace(view.inputs) == "another view"
+    assert asked == [view.inputs]
+
+
+# --- remarks
+
+
+@pytest.mark.parametrize(
+    ("where", "counts"),
+    [
+        (torch.tensor([[True, False, True], [False, False, False]]), [2, 0]),
+        (torch.tensor([[[True, True], [True, False]], [[False, False], [False, True]]]), [3, 1]),
+        (torch.tensor([False, True]), [0, 1]),
+    ],
+)
+def test_a_warning_is_counted_for_every_sample(where: Tensor, counts: list[int]) -> None:
+    view = made_view(torch.zeros(2, 1, 1))
+    view.warn("left out", where)
+    (noted,) = view.noted
+    assert (noted.layer, noted.reason) == ("features+", "left out")
+    assert noted.counts.tolist() == counts
+
+
+# --- random numbers
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One call of a generator."""
+
+    kind: str
+    shape: tuple[int, ...] = field(default=(4, 3))
+
+    def of(self, *seeds: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        drawn: Tensor = getattr(SampleGenerator(seeds, torch.empty(0, dtype=dtype)), self.kind)(*self.shape)
+        return drawn
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_a_sample_draws_the_same_in_any_batch(kind: str) -> None:
+    draw = Draw(kind)
+    together = draw.of(5, 6, 7)
+    assert together.shape == (3, 4, 3)
+    assert torch.equal(together, torch.cat([draw.of(seed) for seed in (5, 6, 7)]))
+    assert torch.equal(draw.of(7, 5), together[[2, 0]])
+    assert not torch.equal(together[0], together[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_precision_rounds_what_is_drawn_and_changes_nothing_else(dtype: torch.dtype) -> None:
+    drawn = Draw("normal").of(5, dtype=dtype)
+    assert drawn.dtype == dtype
+    assert torch.equal(drawn, Draw("normal").of(5).to(dtype))
+
+
+def test_a_stream_goes_on() -> None:
+    generator = SampleGenerator([5], torch.empty(0))
+    assert not torch.equal(generator.normal(4), generator.normal(4))
+
+
+def test_the_global_random_state_is_neither_read_nor_changed() -> None:
+    before = torch.random.get_rng_state()
+    first = Draw("uniform").of(5)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(123)
+        assert torch.equal(Draw("uniform").of(5), first)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_numbers_have_the_distribution_they_say() -> None:
+    normal = Draw("normal", (20_000,)).of(1)
+    assert abs(normal.mean().item()) < 0.03
+    assert abs(normal.std().item() - 1) < 0.03
+    uniform = Draw("uniform", (20_000,)).of(1)
+    assert 0 <= uniform.min() < uniform.max() < 1
+    assert abs(uniform.mean().item() - 0.5) < 0.01
