@@ -61,8 +61,7 @@ def test_every_group_is_a_kind_and_every_kind_has_something_in_it() -> None:
 def test_every_plugin_says_in_one_line_what_it_is(module: str) -> None:
     summary = summary_of(module)
     assert not summary.startswith("(")
-    assert summary.endswith((".", ":")) or ":" in summary
-    assert len(summary) <= 116
+    assert summary.endswith(".")
 
 
 @pytest.mark.parametrize(("group", "name", "module"), OFFERED)
@@ -91,8 +90,8 @@ def bodies(text: str) -> Iterator[tuple[str, int]]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
 def test_no_function_is_long(path: Path) -> None:
-    sizes = dict(bodies(path.read_text(encoding="utf-8")))
-    assert {name: lines for name, lines in sizes.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
+    sizes = bodies(path.read_text(encoding="utf-8"))
+    assert [(name, lines) for name, lines in sizes if lines > MOST_LINES_OF_A_FUNCTION] == []
 
 
 def test_a_long_function_would_be_seen() -> None:

@@ -58,7 +58,8 @@ def test_all_faults_at_once_on_stderr_with_exit_code_2(tmp_path: Path, capsys: p
     assert any("layres: unknown key; did you mean 'layers'?" in line for line in lines)
     assert any("seed: expected an integer" in line for line in lines)
     assert any(
-        "override 'model.factroy=x': model.factroy: unknown option of importpath; did you mean 'factory'?" in line for line in lines
+        "override 'model.factroy=x': model.factroy: unknown option of importpath; did you mean 'factory'?" in line
+        for line in lines
     )
     assert not (tmp_path / "run").exists()
 

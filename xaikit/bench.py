@@ -89,7 +89,9 @@ class Bench:
                 return
             ahead = [[pool.submit(self.read, photograph) for photograph in chunk] for chunk in chunks[:1]]
             for place in range(len(chunks)):
-                ahead += [[pool.submit(self.read, photograph) for photograph in chunk] for chunk in chunks[place + 1 :][:1]]
+                ahead += [
+                    [pool.submit(self.read, photograph) for photograph in chunk] for chunk in chunks[place + 1 :][:1]
+                ]
                 yield [future.result() for future in ahead.pop(0)]
 
     def read(self, photograph: Photograph) -> Picture | Unread:

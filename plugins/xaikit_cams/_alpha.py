@@ -4,6 +4,7 @@ epsilon."""
 from __future__ import annotations
 
 from torch import Tensor
+
 from xaikit.view import View
 
 FLOOR = 1e-3

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+
 from xaikit import Needs, hookimpl
 from xaikit.ops import pool, weigh
 from xaikit.view import View

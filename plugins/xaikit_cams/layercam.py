@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
+
 from xaikit import Needs, hookimpl
 from xaikit.ops import combine
 from xaikit.view import View

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
+
 from xaikit import Needs, hookimpl
 from xaikit.ops import weigh
 from xaikit.view import View
-
 from xaikit_cams._alpha import channel_weights, mass
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image, ImageFile
+
 from xaikit import DataError, nearest
 from xaikit.sources import Photograph
 

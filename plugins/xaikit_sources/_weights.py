@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from xaikit import ConfigError
 
+from xaikit import ConfigError
 from xaikit_sources._paths import missing
 
 SUFFIXES = (".pth", ".pt", ".safetensors")

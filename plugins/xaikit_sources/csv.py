@@ -9,7 +9,6 @@ from pathlib import Path
 
 from xaikit import DataError, hookimpl, nearest
 from xaikit.sources import Photograph
-
 from xaikit_sources._paths import missing, photograph
 
 Row = tuple[int, dict[str, str]]

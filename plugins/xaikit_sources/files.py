@@ -9,7 +9,6 @@ from pathlib import Path
 
 from xaikit import DataError, hookimpl
 from xaikit.sources import Photograph
-
 from xaikit_sources._paths import missing, photograph, pictures
 
 

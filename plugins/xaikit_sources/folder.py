@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from xaikit import DataError, hookimpl
 from xaikit.sources import Photograph
-
 from xaikit_sources._paths import folder_at, photograph, pictures_in
 
 

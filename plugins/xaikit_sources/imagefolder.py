@@ -8,7 +8,6 @@ from pathlib import Path
 
 from xaikit import DataError, hookimpl
 from xaikit.sources import Photograph
-
 from xaikit_sources._paths import folder_at, photograph, pictures_in
 
 

@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from torch import nn
+
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel
-
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing
 from xaikit_sources._weights import build, is_none, load_state, read_state

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from xaikit import ConfigError, DataError, hookimpl, nearest
 from xaikit.sources import Photograph
-
 from xaikit_sources._paths import photograph, pictures_in
 
 _SHOWING_IMAGENET_CLASSES = ["coffee", "chelsea", "rocket", "camera", "motorcycle_left"]

@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any, get_args
 
 from torch import nn
+
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import Interpolation, OpenedModel, Transform
-
 from xaikit_sources._imagenet import CLASSES, wnids_of
 from xaikit_sources._weights import build, is_none, load_state, read_state
 

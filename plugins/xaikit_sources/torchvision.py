@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torchvision import models
 from torchvision.models import WeightsEnum
+
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
-
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._weights import State, build, is_file, is_none, load_state, read_state
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 from torch import nn
-from xaikit import ConfigError
 
+from xaikit import ConfigError
 from xaikit_sources._imagenet import CLASSES, WNIDS
 from xaikit_sources.importpath import ImportPath
 

@@ -1,6 +1,6 @@
 import pytest
-from xaikit import DataError
 
+from xaikit import DataError
 from xaikit_sources._paths import missing, photograph, suffixes
 
 

@@ -2,6 +2,7 @@ import dataclasses
 from importlib.resources import files
 
 import pytest
+
 from xaikit import Registry
 
 SOURCES = [

@@ -1,9 +1,9 @@
 import sys
 
 import pytest
+
 from xaikit import ConfigError, DataError
 from xaikit.reading import decode
-
 from xaikit_sources.samples_data import SamplesData
 
 

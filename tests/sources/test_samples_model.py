@@ -2,10 +2,10 @@ import sys
 
 import pytest
 import torch
+
 from xaikit import ConfigError
 from xaikit.reading import decode
 from xaikit.sources import OpenedModel
-
 from xaikit_sources.samples_data import SamplesData
 from xaikit_sources.samples_model import SamplesModel
 

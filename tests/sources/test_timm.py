@@ -6,8 +6,8 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from xaikit import ConfigError
 
+from xaikit import ConfigError
 from xaikit_sources._imagenet import CLASSES, WNIDS
 from xaikit_sources.timm import TimmModel, _transform
 

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torchvision import models
-from xaikit import ConfigError
 
+from xaikit import ConfigError
 from xaikit_sources._imagenet import CLASSES, WNIDS
 from xaikit_sources.torchvision import TorchvisionModel, _transform
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from xaikit import ConfigError
 
+from xaikit import ConfigError
 from xaikit_sources._weights import build, is_file, is_none, load_state, read_state
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.0, 2.0])}
