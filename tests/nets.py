@@ -28,6 +28,8 @@ PLACES = {
     "resnet18": ("layer2", "layer4"),
     "densenet121": ("features.transition2", "features.denseblock4"),
 }
+# on small work threads mostly wait for each other: thirtyfold slower where the machine is shared
+torch.set_num_threads(1)
 PROPERTY = settings(deadline=None, max_examples=25, derandomize=True, database=None)
 
 
@@ -155,7 +157,7 @@ def random_model(name: str) -> nn.Module:
         return torchvision.models.get_model(name, weights=None).eval()
 
 
-def photographs(side: int = 224) -> Tensor:
+def photographs(side: int) -> Tensor:
     """Coffee, a cat and a rocket, the middle square of each, normalized as EfficientNet-Lite0 wants it."""
     pictures = [torch.from_numpy(read()).permute(2, 0, 1) for read in (data.coffee, data.chelsea, data.rocket)]
     squares = [torchvision.transforms.functional.center_crop(one, [min(one.shape[1:])] * 2) for one in pictures]
@@ -171,5 +173,5 @@ def subject(name: str) -> tuple[nn.Module, Tensor, list[int]]:
     """
     real = name == "efficientnet_lite0"
     model = (efficientnet_lite0() if real else random_model(name)).requires_grad_(False)
-    x = photographs() if real else photographs(96)
+    x = photographs(224 if real else 96)
     return model, x.requires_grad_(), model(x).argmax(1).tolist()

@@ -109,6 +109,7 @@ def test_finish(net: nn.Module, images: Tensor) -> None:
         ({"target": "top0"}, xaikit.ConfigError, "expected at least 1, got 0"),
         ({"target": {"use": "top", "k": 9}}, xaikit.ConfigError, "expected k of at most 5 classes, got 9"),
         ({"finish": {"scael": "tanh"}}, xaikit.ConfigError, "did you mean 'scale'"),
+        ({"layers": 4}, xaikit.LayerNotFound, "expected names, modules or 'auto', got 4"),
         ({"ids": ["a"]}, xaikit.ConfigError, "expected 3, one a sample, got 1"),
         ({"methods": {"mine": object()}}, xaikit.PluginContract, "expected a frozen dataclass"),
     ],
@@ -143,3 +144,12 @@ def test_other_dimensions(dims: int) -> None:
     )
     for explanation in found.values():
         assert explanation.map.shape == (2, *[6] * dims)
+
+
+def test_a_map_that_positive_gradients_alone_would_make_is_called_negative(net: nn.Module, images: Tensor) -> None:
+    with torch.no_grad():
+        net[5].weight.copy_(-net[5].weight.abs())
+    found = xaikit.explain(net, images, ["layercam", "gradcampp"], layers="3", target=0)
+    for explanation in found.values():
+        reasons = {remark.reason for remark in explanation.warnings}
+        assert reasons == {"all-negative evidence: nothing is left after rectifying"}

@@ -10,7 +10,7 @@ transformer's last block has no gradient at its patches, a DenseNet pools what a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +42,25 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class _Returned:
+    """A tensor that a module returned: the way to it, its version then, and whether it was given to the module so."""
+
+    path: tuple[str | int, ...]
+    tensor: Tensor
+    version: int
+    given: bool
+
+    @property
+    def edge(self) -> _Edge:
+        return self.tensor.grad_fn, self.tensor.output_nr
+
+
+@dataclass(frozen=True)
 class _Call:
-    """A module call as the hook saw it; ``versions`` tell whether its tensors were changed in place afterwards."""
+    """A module call as the hook saw it."""
 
     name: str
-    outputs: tuple[tuple[tuple[str | int, ...], Tensor], ...]
-    versions: tuple[int, ...]
-    passed_through: bool
+    returned: tuple[_Returned, ...]
 
 
 def of(
@@ -140,13 +152,16 @@ def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
 def _record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> _Probe:
     completed: list[_Call] = []
 
-    def note(name: str, module: nn.Module, args: Any, result: Any) -> None:
-        tensors = tuple((path, tensor) for path, tensor in tensors_in(result) if not tensor.is_inference())
-        given = [tensor for _, tensor in tensors_in(args)]
-        through = any(tensor is other for _, tensor in tensors for other in given)
-        completed.append(_Call(name, tensors, tuple(tensor._version for _, tensor in tensors), through))
+    given: dict[str, list[tuple[int, int]]] = {}
 
-    with capture.watched(model, note):
+    def enter(name: str, module: nn.Module, args: Any) -> None:
+        given[name] = [(id(tensor), version) for _, tensor, version in _versioned(args)]
+
+    def leave(name: str, module: nn.Module, args: Any, result: Any) -> None:
+        returned = (_Returned(*one, (id(one[1]), one[2]) in given[name]) for one in _versioned(result))
+        completed.append(_Call(name, tuple(returned)))
+
+    with capture.watched(model, leave, enter):
         total = score(outputs.select(capture.call(model, inputs), output)).sum()
     if not total.requires_grad:
         raise LayerNotFound(
@@ -155,58 +170,57 @@ def _record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], outpu
     return _Probe(completed, total)
 
 
-_Found = list[tuple[tuple[str | int, ...], Tensor, int, Layout]]
+def _versioned(value: Any) -> Iterator[tuple[tuple[str | int, ...], Tensor, int]]:
+    """The tensors of a nest with their versions; those of inference mode have none and no gradient either."""
+    for path, tensor in tensors_in(value):
+        if not tensor.is_inference():
+            yield path, tensor, tensor._version
 
 
-def _maps(call: _Call, source: Tensor, hint: int | None) -> _Found:
-    """The tensors of a call that are maps with the input's aspect and more than one cell."""
+_Map = tuple[_Returned, Layout]
+
+
+def _maps(call: _Call, source: Tensor, hint: int | None) -> list[_Map]:
+    """What a call returned that is a map with the input's aspect and more than one cell."""
     space = tuple(source.shape[2:])
-    found: _Found = []
-    for (path, tensor), version in zip(call.outputs, call.versions, strict=True):
-        if not tensor.requires_grad or tensor.shape[:1] != source.shape[:1]:
+    found: list[_Map] = []
+    for returned in call.returned:
+        shape = tuple(returned.tensor.shape)
+        if not space or returned.tensor.grad_fn is None or shape[:1] != source.shape[:1]:
             continue
-        layout = infer(tuple(tensor.shape), space, hint) if space else None
-        grid = layout.space(tuple(tensor.shape)) if layout else ()
+        layout = infer(shape, space, hint)
+        grid = layout.space(shape) if layout else ()
         if layout and max(grid) > 1 and keeps_aspect(grid, space):
-            found.append((path, tensor, version, layout))
+            found.append((returned, layout))
     return found
 
 
-def _judge(call: _Call, found: _Found, times: int, total: Tensor, source: Tensor) -> Candidate:
-    alive = []
-    for path, tensor, version, layout in found:
-        (gradient,) = torch.autograd.grad(total, tensor, retain_graph=True, allow_unused=True)
-        if gradient is not None:
-            alive.append((path, tensor, version, layout, layout.to_map(gradient)))
-    taps = tuple(_tap(call, path, tensor, version) for path, tensor, version, _, _ in alive)
-    shapes = tuple(tuple(tensor.shape) for _, tensor, _, _, _ in alive)
-    gradients = [gradient for *_, gradient in alive]
-    return Candidate(
-        call.name, taps, shapes, _verdict(call, times, [row[1] for row in alive], gradients, total, source)
-    )
+def _judge(call: _Call, found: list[_Map], times: int, total: Tensor, source: Tensor) -> Candidate:
+    # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
+    reached, open_way = _search(total, {returned.edge for returned in call.returned}, source)
+    alive = [(returned, layout) for returned, layout in found if returned.edge in reached]
+    taps = tuple(_tap(call, returned) for returned, _ in alive)
+    shapes = tuple(tuple(returned.tensor.shape) for returned, _ in alive)
+    return Candidate(call.name, taps, shapes, _verdict(alive, times, open_way, total))
 
 
-def _tap(call: _Call, path: tuple[str | int, ...], tensor: Tensor, version: int) -> Tap:
-    return Tap(call.name, path, "output" if tensor._version == version else "consumed")
+def _tap(call: _Call, returned: _Returned) -> Tap:
+    unchanged = returned.tensor._version == returned.version
+    return Tap(call.name, returned.path, "output" if unchanged else "consumed")
 
 
-def _verdict(
-    call: _Call,
-    times: int,
-    tensors: Sequence[Tensor],
-    gradients: Sequence[Tensor],
-    total: Tensor,
-    source: Tensor,
-) -> str:
-    if not tensors:
+def _verdict(alive: list[_Map], times: int, open_way: bool, total: Tensor) -> str:
+    if not alive:
         return "no gradient"
     if times > 1:
         return f"called {times} times"
-    if call.passed_through:
+    if all(returned.given for returned, _ in alive):
         return "returns its input unchanged"
-    if _reaches_input(total, tensors, source):
+    if open_way:
         return "the score depends on the input past it"
-    if not all(_covered(gradient) for gradient in gradients):
+    tensors = [returned.tensor for returned, _ in alive]
+    gradients = torch.autograd.grad(total, tensors, retain_graph=True)
+    if not all(_covered(layout.to_map(one)) for one, (_, layout) in zip(gradients, alive, strict=True)):
         return "gradient at too few places or channels"
     return "chosen"
 
@@ -217,19 +231,20 @@ def _covered(gradient: Tensor) -> bool:
     return bool(nonzero.any(0).float().mean() >= PLACES) and bool(nonzero.any(1).float().mean() >= CHANNELS)
 
 
-def _reaches_input(total: Tensor, blocked: Sequence[Tensor], source: Tensor) -> bool:
-    """Whether the graph leads from the score to the input on a way that passes none of the tensors."""
-    walls = {(tensor.grad_fn, tensor.output_nr) for tensor in blocked}
-    start: _Edge = (total.grad_fn, total.output_nr)
+def _search(total: Tensor, walls: set[_Edge], source: Tensor) -> tuple[set[_Edge], bool]:
+    """Walk the graph from the score: the walls that were met, and whether a way past all of them leads to the input."""
     seen: set[_Edge] = set()
-    ahead = [start]
+    reached: set[_Edge] = set()
+    open_way = False
+    ahead: list[_Edge] = [(total.grad_fn, total.output_nr)]
     while ahead:
         edge = ahead.pop()
-        node = edge[0]
-        if node is None or edge in seen or edge in walls:
+        if edge[0] is None or edge in seen:
             continue
         seen.add(edge)
-        if getattr(node, "variable", None) is source:
-            return True
-        ahead.extend(node.next_functions)
-    return False
+        if edge in walls:
+            reached.add(edge)
+            continue
+        open_way = open_way or getattr(edge[0], "variable", None) is source
+        ahead.extend(edge[0].next_functions)
+    return reached, open_way

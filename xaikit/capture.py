@@ -200,12 +200,19 @@ def hooked(model: nn.Module, recording: Recording) -> Iterator[None]:
 
 
 @contextmanager
-def watched(model: nn.Module, hook: Callable[[str, nn.Module, Any, Any], None]) -> Iterator[None]:
-    """``hook(name, module, args, output)`` after every call of a module in the model, for the length of the block."""
+def watched(
+    model: nn.Module,
+    leave: Callable[[str, nn.Module, Any, Any], None],
+    enter: Callable[[str, nn.Module, Any], None] | None = None,
+) -> Iterator[None]:
+    """``enter(name, module, args)`` and ``leave(name, module, args, output)`` around every call of a module in the
+    model, for the length of the block."""
     with ExitStack() as stack:
         for name, module in model.named_modules():
+            if name and enter is not None:
+                stack.callback(module.register_forward_pre_hook(partial(enter, name)).remove)
             if name:
-                stack.callback(module.register_forward_hook(partial(hook, name)).remove)
+                stack.callback(module.register_forward_hook(partial(leave, name)).remove)
         yield
 
 

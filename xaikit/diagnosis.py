@@ -51,10 +51,14 @@ def _reasons(
 ) -> Iterator[tuple[str, Tensor]]:
     """From the most specific on; the first that holds is given."""
     yield ZERO_ACTIVATIONS, _all_zero(trace.activations[tap]).unsqueeze(1)
+    zero = (low == 0) & (high == 0)
     if needs.gradients:
-        yield ZERO_GRADIENTS, _all_zero(trace.gradients[tap][:, columns], start=2)
+        gradients = trace.gradients[tap][:, columns].flatten(2)
+        yield ZERO_GRADIENTS, _all_zero(gradients, start=2)
+        # a method that keeps positive gradients only has rectified before the finish does
+        yield ALL_NEGATIVE, zero & (gradients.amax(-1) <= 0)
     yield ALL_NEGATIVE, black & (low < 0)
-    yield ZERO_MAP, (low == 0) & (high == 0)
+    yield ZERO_MAP, zero
     yield CONSTANT, low == high
 
 

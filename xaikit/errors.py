@@ -79,9 +79,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """What to say after an unknown name: the likeliest spelling, else what there is.
 
     >>> nearest("layr4", ["layer3", "layer4"])
-    "did you mean 'layer4'?"
+    "did you mean 'layer4' or 'layer3'?"
     >>> nearest("GradCAM", ["gradcam", "layercam"])
-    "did you mean 'gradcam' or 'layercam'?"
+    "did you mean 'gradcam'?"
     >>> nearest("zzz", ["gradcam", "layercam"])
     'known: gradcam, layercam'
     """

@@ -124,6 +124,8 @@ def resize(saliency: Tensor, size: tuple[int, ...]) -> Tensor:
         raise ConfigError(f"finish.resize: expected {len(space)} numbers for maps of shape {space}, got {list(size)}")
     if space == tuple(size):
         return saliency
+    if len(space) not in _LINEAR:
+        raise ConfigError(f"finish.resize: expected maps of 1 to 3 dimensions, got {space}; write resize: none")
     return interpolate(saliency, size=tuple(size), mode=_LINEAR[len(space)], align_corners=False)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xaikit import auto, capture, config, engine
 from xaikit.bench import build_finish
 from xaikit.config import FinishConfig, MethodConfig, Use
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.explanation import Explanation
 from xaikit.layers import AUTO, LayerSpec, Tap, resolve
 from xaikit.registry import Registry, check_class
@@ -40,13 +40,11 @@ def explain(
 
     Args:
         inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones.
-        methods: a name, a list of names, or a mapping from label to name, options (``{"use": "smoothgradcampp", "n":
-        8}``) or an
-            instance (``MyCam(k=3)``).
+        methods: a name, a list of names, or a mapping from label to a name, to options such as
+            ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         layers: names, globs (``layer*``), modules, or "auto".
-        target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``, ``{"use":
-        "classes", "of": [1, 2]}``, or a
-            callable from the output to (N,) or (N, T) scores.
+        target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``,
+            ``{"use": "classes", "of": [1, 2]}``, or a callable from the output to (N,) or (N, T) scores.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
         ids: one string a sample, for which its random numbers are drawn; the row by default.
@@ -137,6 +135,8 @@ def _taps(
     target: Target,
     labels: Tensor | None,
 ) -> tuple[Tap, ...]:
+    if not isinstance(layers, (str, nn.Module, Sequence)):
+        raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
     listed = [layers] if isinstance(layers, (str, nn.Module)) else list(layers)
     taps: list[Tap] = []
     for spec in listed:

@@ -135,7 +135,7 @@ class Registry:
         key = (kind, use, base)
         if key not in self._loaded:
             self._loaded[key] = plugin = self._load(kind, use, base)
-            if os.environ.get("XAIKIT_TRACE_PLUGINS"):
+            if os.environ.get("XAIKIT_TRACE_PLUGINS", "0") != "0":
                 print(f"xaikit: {kind} {plugin.name!r} is {plugin.module} of {plugin.distribution}", file=sys.stderr)
         return self._loaded[key]
 

@@ -15,14 +15,13 @@ from xaikit_cams._alpha import channel_weights, mass
 
 @dataclass(frozen=True)
 class GradCAMpp:
-    """w_k = sum_ij alpha_k(i,j) relu(g) with alpha = g^2 / (2 g^2 + g^3 sum_ab A_k(a,b)), Eq. 7 and 19; g =
-    dS/dA_k(i,j).
+    """w_k = sum_ij alpha_k(i,j) relu(g) with alpha = g^2 / (2 g^2 + g^3 sum_ab A_k(a,b)), Eq. 7 and 19.
+
+    g is dS/dA_k(i,j), S the score before the softmax.
 
     The sum over A is alone, not over A g^3. Where g > 0, alpha is 1 / (2 + g sum A): computed so, it does not
-    underflow at gradients of 1e-4 and needs no epsilon; elsewhere relu(g) = 0 makes it moot. The factor exp(S) of Y =
-    exp(S) is
-    left out: it is
-    one positive number a map.
+    underflow at gradients of 1e-4 and needs no epsilon; elsewhere relu(g) = 0 makes it moot. The factor exp(S) of
+    Y = exp(S) is left out: it is one positive number a map.
 
     variant  paper
              torchcam: TorchCAM 0.5, whose division edits a copy and never happens: w_k = sum relu(g)^3

@@ -12,6 +12,7 @@ import pytest
 import pytorch_grad_cam as peers
 import torch
 from numpy.typing import NDArray
+from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ CLOSE = 1e-5
 EXACT = 1e-10
 PEERS = {"gradcam": peers.GradCAM, "hirescam": peers.HiResCAM, "layercam": peers.LayerCAM}
 VARIANT = {"as peer": {"use": "gradcampp", "variant": "pytorch-grad-cam"}}
-# as pytorch-grad-cam always finishes: it takes min-max once more after the mean over layers, and so do we
+# as pytorch-grad-cam always finishes, up to the resize; then it takes min-max once more, over one layer or their mean
 FINISH = {"rectify": "relu", "normalize": "minmax", "scale": "none", "resize": "input", "fuse": "mean"}
 # how far the pictures are apart at least, at the two places of each model: measured, and rounded down
 APART = {"efficientnet_lite0": (0.0, 0.0), "resnet18": (0.0, 0.0), "densenet121": (0.0, 0.0)}
@@ -66,6 +67,11 @@ def theirs(model: nn.Module, x: Tensor, classes: list[int], layers: tuple[str, .
     return Peer([tensor(one) for one in raw], [tensor(one) for one in finished], tensor(mean))
 
 
+def rescaled(saliency: Tensor) -> Tensor:
+    """Its last min-max: bilinear resizing has lowered the peaks."""
+    return tensor(scale_cam_image(saliency.numpy()))
+
+
 def tensor(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
@@ -76,7 +82,7 @@ def test_maps_equal_pytorch_grad_cams_raw_and_after_the_same_finishing(method: s
     found, expected = ours(name)[method], theirs(*subject(name), PLACES[name], PEERS[method])
     for place, layer in enumerate(PLACES[name]):
         assert distance(found.maps[layer], expected.raw[place]) <= CLOSE
-        assert distance(found.finished[layer], expected.finished[place]) <= CLOSE
+        assert distance(rescaled(found.finished[layer]), expected.finished[place]) <= CLOSE
         assert expected.finished[place].flatten(1).amax(1).gt(0).all()
 
 
@@ -97,7 +103,7 @@ def test_grad_campp_variant_pytorch_grad_cam_equals_pytorch_grad_cams(name: str)
     found, expected = explained(*precise, VARIANT)["as peer"], theirs(*precise, peers.GradCAMPlusPlus)
     for place, layer in enumerate(PLACES[name]):
         assert distance(found.maps[layer], expected.raw[place]) <= EXACT
-        assert distance(found.finished[layer], expected.finished[place]) <= CLOSE
+        assert distance(rescaled(found.finished[layer]), expected.finished[place]) <= CLOSE
 
 
 @models
@@ -107,5 +113,5 @@ def test_paper_grad_campp_differs_from_pytorch_grad_cam_because_its_epsilon_outw
     """1e-6 stands beside 2 g^2, which is smaller on real networks: in the sample where the pictures are closest."""
     found, expected = ours(name)["gradcampp"], theirs(*subject(name), PLACES[name], peers.GradCAMPlusPlus)
     for place, layer in enumerate(PLACES[name]):
-        difference = (found.finished[layer] - expected.finished[place]).abs().amax((1, 2))
+        difference = (rescaled(found.finished[layer]) - expected.finished[place]).abs().amax((1, 2))
         assert difference.min() > APART[name][place]
