@@ -157,6 +157,15 @@ class Skip(Plain):
         return self.classify((self.conv2(first) + first).sigmoid())
 
 
+class FrozenStem(Skip):
+    """conv1 without gradient; its output is used before and behind conv2."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            first = self.act1(self.conv1(x))
+        return self.classify((self.conv2(first) + first).sigmoid())
+
+
 class Wrapped(Plain):
     """``stage``, ``stage.0`` and ``after`` return the same tensor."""
 

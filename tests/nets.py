@@ -154,7 +154,8 @@ def random_model(name: str) -> nn.Module:
     """A torchvision architecture with seeded random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return torchvision.models.get_model(name, weights=None).eval()
+        model: nn.Module = torchvision.models.get_model(name, weights=None)
+        return model.eval()
 
 
 def photographs(side: int) -> Tensor:

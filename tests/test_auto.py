@@ -121,6 +121,26 @@ class Streams(Plain):
         return self.head(left.tanh().mean((2, 3)) + right.tanh().mean((2, 3)))
 
 
+class Handed(Plain):
+    """The last module hands one of its two maps on as it got it: both are needed to cut the score off."""
+
+    class Second(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 1)
+
+        def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+            return left, self.conv(right)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other, self.second = nn.Conv2d(2, 4, 1), self.Second()
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = self.second(self.conv1(x), self.other(x))
+        return self.classify(left.tanh() + right.tanh())
+
+
 class Tokens(nn.Module):
     """Ten tokens, four by two of them the picture; the class token is read."""
 
@@ -147,6 +167,7 @@ FOUND: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]] = {
     "behind parallel branches": (Branches, (1, 2, 8, 7), ["join"]),
     "not beside the way": (Beside, (1, 2, 8, 7), ["act1"]),
     "several streams": (Streams, (1, 2, 8, 6), ["split[maps][0]", "split[maps][1]"]),
+    "several streams, one of them handed on": (Handed, (1, 2, 8, 7), ["second[0]", "second[1]"]),
     "tokens before the last block of a class token": (Tokens, (1, 2, 8, 4), ["blocks.1"]),
     "in a model that changes its input": (Scribbling, (1, 2, 8, 7), ["act2"]),
     "in a strip": (Plain, (1, 2, 2, 40), ["act2"]),

@@ -15,6 +15,7 @@ from hostile import (
     Branches,
     FrozenBackbone,
     FrozenMiddle,
+    FrozenStem,
     Inference,
     Nested,
     NoGrad,
@@ -63,6 +64,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
     "no_grad forward": (NoGrad, BOTH),
     "inference_mode forward": (Inference, BOTH),
     "frozen backbone, tap inside": (FrozenBackbone, ["conv1", "act2"]),
+    "frozen stem, two ways from it": (FrozenStem, BOTH),
     "parallel branches": (Branches, ["conv1", "other"]),
     "parallel branches and what joins them": (Branches, ["other", "join", "conv1"]),
     "a skip around the tap": (Skip, ["conv2"]),
@@ -82,8 +84,8 @@ LIVES: dict[str, Callable[[nn.Module], object]] = {
 def reference_of(build: Callable[[], nn.Module], names: list[str]) -> Any:
     """The same weights with plain ways of computing: what no_grad and inference_mode forwards would give without."""
     model = seeded(build)
-    if isinstance(model, (NoGrad, Inference, FrozenBackbone)):
-        model.__class__ = Plain
+    plainly = {NoGrad: Plain, Inference: Plain, FrozenBackbone: Plain, FrozenStem: Skip}
+    model.__class__ = plainly.get(type(model), type(model))
     return uncut(model, images(), names, CLASSES)
 
 

@@ -34,7 +34,7 @@ def gradcam(a: Array, g: Array) -> Array:
 
 
 def xgradcam(a: Array, g: Array) -> Array:
-    """w_k = sum_ij (A_kij / sum_ab A_kab) g_kij (Fu et al. 2020, eq. 7)."""
+    """w_k = sum_ij (A_kij / sum_ab A_kab) g_kij (Fu et al. 2020)."""
     weights = []
     for k in range(len(a)):
         mass, weight = total_of(a[k]), 0.0
@@ -50,7 +50,7 @@ def gradcampp(a: Array, g: Array) -> Array:
 
 
 def smoothgradcampp(a: Array, noisy: list[Array], printed: bool = False) -> Array:
-    """As Grad-CAM++ with g, g^2, g^3 averaged over noisy inputs, A of the clean one (Omeiza et al. 2019, eqs. 9 to 11).
+    """As Grad-CAM++ with g, g^2, g^3 averaged over noisy inputs, A of the clean one (Omeiza et al. 2019).
 
     As printed, the numerator of alpha is the mean of g; else that of g^2. Where the denominator is not safely
     positive (only where activations sum to less than zero) alpha is 0.
@@ -68,7 +68,7 @@ def smoothgradcampp(a: Array, noisy: list[Array], printed: bool = False) -> Arra
 
 
 def layercam(a: Array, g: Array) -> Array:
-    """L_ij = sum_k relu(g_kij) A_kij (Jiang et al. 2021, eqs. 6 and 7)."""
+    """L_ij = sum_k relu(g_kij) A_kij (Jiang et al. 2021)."""
     saliency = np.zeros(a.shape[1:])
     for k in range(len(a)):
         for ij in np.ndindex(a[k].shape):
@@ -77,7 +77,7 @@ def layercam(a: Array, g: Array) -> Array:
 
 
 def hirescam(a: Array, g: Array) -> Array:
-    """L_ij = sum_k g_kij A_kij (Draelos and Carin 2020, eq. 2)."""
+    """L_ij = sum_k g_kij A_kij (Draelos and Carin 2020)."""
     saliency = np.zeros(a.shape[1:])
     for k in range(len(a)):
         for ij in np.ndindex(a[k].shape):
@@ -96,7 +96,7 @@ def weighted(weights: list[float], a: Array) -> Array:
 def total_of(channel: Array) -> float:
     total = 0.0
     for ij in np.ndindex(channel.shape):
-        total += channel[ij]
+        total += float(channel[ij])
     return total
 
 
@@ -177,7 +177,7 @@ def test_smooth_grad_campp_adds_normal_noise_of_its_std_to_each_sample() -> None
     assert len(noisy) == 60
     assert abs(noise.mean().item()) < 4 * 0.5 / draws
     assert abs(noise.std().item() - 0.5) < 4 * 0.5 / draws
-    assert noise.flatten(2).unique().numel() == noise.numel()
+    assert len(set(noise.flatten().tolist())) == noise.numel()
 
 
 @pytest.mark.parametrize("name", sorted(ONE_PASS))
@@ -193,8 +193,8 @@ def signed_case() -> tuple[Net, Tensor]:
     """A layer that returns its input, so that the test writes the activations; channel 0 sums to nothing or less."""
     net, _ = Spec(dims=1, depth=1, width=2, kernel=1, bias=False, batch=1).build()
     with torch.no_grad():
-        net.features.conv0.weight.copy_(torch.eye(2)[..., None])
-        net.head[-1].weight.fill_(11.0)
+        net.get_parameter("features.conv0.weight").copy_(torch.eye(2)[..., None])
+        net.get_parameter("head.2.weight").fill_(11.0)
     x = torch.ones(1, 2, 11, dtype=torch.float64)
     return net, x
 
@@ -205,15 +205,15 @@ def test_xgradcam_gives_no_weight_to_activations_that_cancel_and_says_so() -> No
     found = xaikit.explain(net, x, "xgradcam", layers="features.conv0", target=0)["xgradcam"]
     _, gradient = evidence(net, x, "features.conv0", lambda output: output[:, 0])
     assert distance(found.maps["features.conv0"], (gradient[:, 1].mean() * x[:, 1])) <= EXACT
-    assert any("cancel" in str(warning) or "1 " in str(warning) for warning in found.warnings)
+    assert [(remark.sample, remark.count) for remark in found.warnings if "cancel" in remark.reason] == [(0, 1)]
 
 
 def test_grad_campp_gives_no_weight_where_its_denominator_is_not_positive_and_says_so() -> None:
-    """Channel 0 sums to -9 with g = 1: 2 + g sum A = -7; channel 1 sums to 11: alpha = 1/13."""
+    """Channel 0 sums to -9 and has g = 1 at one place: 2 + g sum A = -7; channel 1 sums to 11: alpha = 1/13."""
     net, x = signed_case()
     x[0, 0] = torch.tensor([1.0] + [-1.0] * 10)
     found = xaikit.explain(net, x, "gradcampp", layers="features.conv0", target=0)["gradcampp"]
     expected = by_reference(net, x, "features.conv0", lambda output: output[:, 0], gradcampp)
     assert distance(found.maps["features.conv0"], expected) <= EXACT
     assert distance(expected, torch.full_like(expected, 11 / 13)) <= EXACT
-    assert found.warnings
+    assert [(remark.sample, remark.count) for remark in found.warnings if "alpha" in remark.reason] == [(0, 1)]

@@ -171,6 +171,7 @@ def test_the_manifest_says_how_it_came_about(tmp_path: Path) -> None:
     assert manifest["origins"]["seed"] == "override 'seed=7'"
     assert manifest["config"]["seed"] == manifest["seed"] == 7
     assert manifest["plugins"]["xaikit.methods:gradcam"]["distribution"] == "xaikit"
+    assert manifest["plugins"]["xaikit.scalers:tanh"]["module"] == "xaikit_finish.scale.tanh"
     assert len(manifest["model"]["weights"]) == 64
     assert {"torch", "xaikit", "python"} <= manifest["versions"].keys()
     assert manifest["trials"]["gradcam"]["finish"]["rectify"] == "relu"

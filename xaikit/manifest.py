@@ -7,11 +7,12 @@ import json
 import platform
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from xaikit import __version__
 from xaikit.bench import Bench
-from xaikit.config import Config
+from xaikit.config import STAGES, Config
 from xaikit.observe import Tally
 from xaikit.registry import KINDS, Registry
 from xaikit.store import Store
@@ -71,19 +72,17 @@ def _trial(bench: Bench, place: int) -> dict[str, Any]:
 
 
 def _plugins(bench: Bench) -> dict[str, dict[str, str]]:
-    """Every plugin that took part: kind and name to distribution, version and module."""
-    registry = Registry()
+    """Every plugin that took part, by group and name: its distribution, version and module."""
+    registry, base = Registry(), Path(bench.config.base)
     used = {("model", bench.config.model.source.use), ("data", bench.config.data.source.use)}
-    used |= {("method", trial.use) for trial in bench.trials} | {("target", trial.target.use) for trial in bench.trials}
+    for trial in bench.trials:
+        used |= {("method", trial.use), ("target", trial.target.use)}
+        used |= {(STAGES[stage], use.use) for stage, use in trial.finish.stages().items() if use.use != "none"}
     found = {}
     for kind, use in sorted(used):
-        for entry in registry.catalogue(kind):
-            if entry.name == use.rpartition(":")[2]:
-                found[f"{KINDS[kind].group}:{use}"] = {
-                    "distribution": entry.distribution,
-                    "version": entry.version,
-                    "module": entry.module,
-                }
+        plugin = registry.find(kind, use, base)
+        origin = {"distribution": plugin.distribution, "version": plugin.version, "module": plugin.module}
+        found[f"{KINDS[kind].group}:{use}"] = origin
     return found
 
 

@@ -56,7 +56,8 @@ class PinnedClasses:
 
     def scores(self, output: Tensor) -> Tensor:
         """The chosen logits, (N, T)."""
-        return output.gather(1, self.indices.to(output.device))
+        # a copy, as indices made in inference mode cannot be saved for the gradient
+        return output.gather(1, self.indices.to(output.device).clone())
 
 
 @dataclass(frozen=True, eq=False)
