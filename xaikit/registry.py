@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -100,6 +101,7 @@ class Registry:
             disabled = os.environ.get("XAIKIT_DISABLE_PLUGINS", "").split(",")
         self._disabled = {_canonical(item) for item in disabled if item.strip()}
         self._points = None if entry_points is None else tuple(entry_points)
+        self._groups: dict[str, list[metadata.EntryPoint]] = {}
         self._loaded: dict[tuple[str, str, Path | None], Plugin] = {}
 
     def catalogue(self, kind: str) -> tuple[Entry, ...]:
@@ -149,12 +151,15 @@ class Registry:
         return _from_entry_point(kind, _only(kind, right, points))
 
     def _group(self, kind: str) -> list[metadata.EntryPoint]:
-        group = KINDS[kind].group
-        points = metadata.entry_points(group=group) if self._points is None else self._points
-        mine = [point for point in points if point.group == group]
-        # an editable install beside a checkout on sys.path shows the same distribution twice
-        unique = {(point.name, _distribution(point)): point for point in mine}
-        return [point for point in unique.values() if not self._is_disabled(point)]
+        """The points of a kind. The disk is asked once: what is installed later is seen by the next process."""
+        if kind not in self._groups:
+            group = KINDS[kind].group
+            points = _installed(group, tuple(sys.path)) if self._points is None else self._points
+            mine = [point for point in points if point.group == group]
+            # an editable install beside a checkout on sys.path shows the same distribution twice
+            unique = {(point.name, _distribution(point)): point for point in mine}
+            self._groups[kind] = [point for point in unique.values() if not self._is_disabled(point)]
+        return self._groups[kind]
 
     def _is_disabled(self, point: metadata.EntryPoint) -> bool:
         return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
@@ -259,8 +264,20 @@ def _canonical(name: str) -> str:
     return name.strip() if ":" in name else re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
+@lru_cache(maxsize=64)
+def _installed(group: str, path: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
+    """The entry points of a group on a path; reading them anew would be most of the time of a small explanation."""
+    return tuple(metadata.entry_points(group=group))
+
+
 def _distribution(point: metadata.EntryPoint) -> str:
-    return (point.dist.name if point.dist else "") or "unknown"
+    return (_name_of(point.dist) if point.dist else "") or "unknown"
+
+
+@lru_cache(maxsize=256)
+def _name_of(distribution: metadata.Distribution) -> str:
+    """Its name; read from the disk at every asking, where it is not kept."""
+    return distribution.name
 
 
 def _version(point: metadata.EntryPoint) -> str:
