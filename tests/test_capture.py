@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from hostile import Aliased, Nested, Pair, Plain, Raising, Stochastic, Twice, TwoInputs, Unused, images, seeded
 from untouched import untouched
 from xaikit import capture
+from xaikit.calling import call, copied, first_tensor
+from xaikit.conditions import undisturbed
 from xaikit.errors import TapError
 from xaikit.layers import Tap
 
@@ -18,7 +20,7 @@ from xaikit.layers import Tap
 def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> capture.Recording:
     recording = capture.Recording(taps, differentiate)
     with torch.no_grad(), capture.hooked(model, recording):
-        capture.call(model, inputs)
+        call(model, inputs)
     return recording
 
 
@@ -26,7 +28,7 @@ class TestUndisturbed:
     def test_every_module_evaluates_and_trains_again_where_it_did(self) -> None:
         model = seeded(Stochastic).train()
         model.norm.eval()
-        with untouched(model), capture.undisturbed(model):
+        with untouched(model), undisturbed(model):
             assert not any(module.training for module in model.modules())
         assert model.drop.training
         assert not model.norm.training
@@ -37,35 +39,35 @@ class TestUndisturbed:
                 raise AssertionError("called")
 
         model = Stubborn()
-        with untouched(model), capture.undisturbed(model):
+        with untouched(model), undisturbed(model):
             assert not model.training
 
     def test_inference_mode_is_left_and_entered_again(self) -> None:
         model = seeded(Plain)
-        with torch.inference_mode(), untouched(model), capture.undisturbed(model):
+        with torch.inference_mode(), untouched(model), undisturbed(model):
             assert not torch.is_inference_mode_enabled()
 
     def test_the_attention_fast_path_is_off_and_as_before_afterwards(self) -> None:
         model = seeded(Plain)
-        with untouched(model), capture.undisturbed(model):
+        with untouched(model), undisturbed(model):
             assert not torch.backends.mha.get_fastpath_enabled()
 
     def test_compiled_code_runs_eagerly(self) -> None:
         import torch._dynamo
 
         model = seeded(Plain)
-        with untouched(model), capture.undisturbed(model):
+        with untouched(model), undisturbed(model):
             assert torch._dynamo.eval_frame._stance.stance == "force_eager"
 
     def test_random_numbers_drawn_inside_are_not_missed_outside(self) -> None:
         model = seeded(Plain)
-        with untouched(model), capture.undisturbed(model):
+        with untouched(model), undisturbed(model):
             torch.rand(5)
 
     @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
     def test_all_is_undone_when_the_block_raises(self, error: type[BaseException]) -> None:
         def work() -> None:
-            with torch.inference_mode(), untouched(model), capture.undisturbed(model):
+            with torch.inference_mode(), untouched(model), undisturbed(model):
                 torch.rand(5)
                 raise error
 
@@ -77,13 +79,13 @@ class TestUndisturbed:
 class TestInputs:
     def test_positional_named_and_single_inputs_reach_the_model(self) -> None:
         model, image, extra = seeded(TwoInputs), images(), images(2, 5)
-        assert torch.equal(capture.call(model, (image, extra)), capture.call(model, {"extra": extra, "image": image}))
-        assert torch.equal(capture.call(seeded(Plain), image), seeded(Plain)(image))
+        assert torch.equal(call(model, (image, extra)), call(model, {"extra": extra, "image": image}))
+        assert torch.equal(call(seeded(Plain), image), seeded(Plain)(image))
 
     def test_copies_share_no_memory_and_keep_the_nest(self) -> None:
         with torch.inference_mode():
             given = {"a": (images(2), [images(3), "word"]), "b": None}
-        made = capture.copied(given)
+        made = copied(given)
 
         def flat(nest: Any) -> list[Tensor]:
             return [nest["a"][0], nest["a"][1][0]]
@@ -96,20 +98,25 @@ class TestInputs:
             assert not mine.is_inference()
 
     def test_a_copy_is_cut_from_the_graph_of_the_input(self) -> None:
-        assert not capture.copied(images().requires_grad_()).requires_grad
+        assert not copied(images().requires_grad_()).requires_grad
 
     def test_the_first_tensor_is_found_in_a_nest(self) -> None:
         extra = images(2, 5)
-        assert capture.first_tensor({"a": ("word", extra), "b": images()}) is extra
+        assert first_tensor({"a": ("word", extra), "b": images()}) is extra
         with pytest.raises(TapError, match=r"inputs: expected a tensor, a tuple or a dict of tensors, got str"):
-            capture.first_tensor("word")
+            first_tensor("word")
+
+
+def points_of(recording: capture.Recording) -> dict[Tap, Tensor]:
+    """The one tensor of every tap."""
+    return {tap: point.tensor for tap, (point,) in recording.points().items()}
 
 
 class TestHook:
     def test_the_first_tap_is_a_leaf_and_the_next_hangs_on_it(self) -> None:
         model, x = seeded(Plain), images()
         with untouched(model, x):
-            points = record(model, x, Tap("conv1"), Tap("conv2")).points()
+            points = points_of(record(model, x, Tap("conv1"), Tap("conv2")))
         first, second = points[Tap("conv1")], points[Tap("conv2")]
         assert first.is_leaf
         assert first.requires_grad
@@ -127,13 +134,13 @@ class TestHook:
     def test_nothing_is_differentiable_where_nobody_asks_for_gradients(self) -> None:
         model, x = seeded(Plain), images()
         with untouched(model, x):
-            points = record(model, x, Tap("conv1"), Tap("conv2"), differentiate=False).points()
+            points = points_of(record(model, x, Tap("conv1"), Tap("conv2"), differentiate=False))
         assert not any(point.requires_grad for point in points.values())
 
     def test_what_is_kept_is_what_the_module_returned_although_it_is_changed_in_place_behind_it(self) -> None:
         model, x = seeded(lambda: Plain(inplace=True)), images()
         with untouched(model, x):
-            points = record(model, x, Tap("conv2"), Tap("conv2", at="consumed")).points()
+            points = points_of(record(model, x, Tap("conv2"), Tap("conv2", at="consumed")))
         returned, consumed = points[Tap("conv2")], points[Tap("conv2", at="consumed")]
         assert bool((returned < 0).any())
         assert torch.equal(returned.relu(), consumed)
@@ -150,7 +157,7 @@ class TestHook:
 
         model, x = seeded(Inside), images()
         with untouched(model, x):
-            point = record(model, x, Tap("conv2")).points()[Tap("conv2")]
+            point = points_of(record(model, x, Tap("conv2")))[Tap("conv2")]
         assert not point.is_inference()
 
     def test_grad_switched_off_on_the_way_is_noticed(self) -> None:
@@ -188,15 +195,17 @@ class TestNests:
         model, x = seeded(lambda: Nested(pack, take)), images()
         taps = Tap("block", left), Tap("block", right), Tap("block.left"), Tap("block.right")
         with untouched(model, x):
-            points = record(model, x, *taps).points()
+            points = points_of(record(model, x, *taps))
         assert torch.equal(points[taps[0]], points[taps[2]])
         assert torch.equal(points[taps[1]], points[taps[3]])
 
-    def test_without_an_index_it_is_the_first(self, kind: str) -> None:
-        pack, take, *_ = NESTS[kind]
+    def test_without_an_index_it_may_be_any_of_them_in_their_order(self, kind: str) -> None:
+        pack, take, left, right = NESTS[kind]
         model, x = seeded(lambda: Nested(pack, take)), images()
-        points = record(model, x, Tap("block"), Tap("block.left")).points()
-        assert torch.equal(points[Tap("block")], points[Tap("block.left")])
+        points = record(model, x, Tap("block"), Tap("block.left"), Tap("block.right")).points()
+        assert [point.path for point in points[Tap("block")]] == [left, right]
+        for point, side in zip(points[Tap("block")], ("left", "right"), strict=True):
+            assert torch.equal(point.tensor, points[Tap(f"block.{side}")][0].tensor)
 
     def test_an_index_to_nowhere_names_what_there_is(self, kind: str) -> None:
         pack, take, left, right = NESTS[kind]

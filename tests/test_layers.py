@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nets import PROPERTY
 from xaikit.errors import LayerNotFound, TapError
-from xaikit.layers import Tap, replaced, resolve, tensor_at, tensors_in
+from xaikit.layers import Tap, module_at, replaced, resolve, tensors_at, tensors_in
 from xaikit.layouts import Layout
 
 Pair = namedtuple("Pair", ["out", "aux"])
@@ -88,9 +88,9 @@ def test_a_module_under_two_names_is_known_by_both() -> None:
         ("zzz*", "no layer 'zzz*'; known: head, head.act, head.conv, layer1, layer1.act"),
         ("layr2[0]+", "no layer 'layr2'; did you mean 'layer2'"),
         ("", "no layer ''; known: "),
-        ("layer2[", "layer 'layer2[': expected a name, name[index] or name+"),
-        ("layer2[]", "layer 'layer2[]': expected a name, name[index] or name+"),
-        ("layer2+[0]", "layer 'layer2+[0]': expected a name, name[index] or name+"),
+        ("layer2[", "layer 'layer2[': expected a name, name[index], name@first, name@last or name+"),
+        ("layer2[]", "layer 'layer2[]': expected a name, name[index], name@first, name@last or name+"),
+        ("layer2+[0]", "layer 'layer2+[0]': expected a name, name[index], name@first, name@last or name+"),
     ],
 )
 def test_a_wrong_name_lists_the_nearest(spec: str, said: str) -> None:
@@ -131,11 +131,11 @@ def test_a_tap_with_a_layout_is_another_tap() -> None:
     assert Tap("a") != Tap("a", layout=Layout("channels_last"))
 
 
-# --- tensor_at
+# --- tensors_at
 
 
 def at(output: Any, *index: str | int) -> tuple[tuple[str | int, ...], Tensor]:
-    return tensor_at(output, Tap("neck", index))
+    return tensors_at(output, Tap("neck", index))[0]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def at(output: Any, *index: str | int) -> tuple[tuple[str | int, ...], Tensor]:
         (("text", (3, [ONE])), (1, 1, 0)),
     ],
 )
-def test_without_an_index_the_first_tensor_is_meant(output: Any, path: tuple[str | int, ...]) -> None:
+def test_without_an_index_the_first_tensor_comes_first(output: Any, path: tuple[str | int, ...]) -> None:
     found, tensor = at(output)
     assert found == path
     assert tensor is ONE
@@ -172,11 +172,40 @@ def test_an_index_leads_to_its_tensor(output: Any, index: tuple[str | int, ...])
     assert tensor is ONE
 
 
+def test_without_an_index_every_floating_point_tensor_may_be_meant() -> None:
+    counts = torch.zeros(1, dtype=torch.long)
+    assert [path for path, _ in tensors_at((counts, ONE, {"x": TWO}), Tap("neck"))] == [(1,), (2, "x")]
+    assert [path for path, _ in tensors_at((counts,), Tap("neck"))] == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "tap"),
+    [
+        ("conv@last", Tap("conv", call="last")),
+        ("conv[1]@first", Tap("conv", (1,), call="first")),
+        ("conv@last+", Tap("conv", at="consumed", call="last")),
+    ],
+)
+def test_the_call_of_a_module_that_runs_more_than_once_can_be_named(spec: str, tap: Tap) -> None:
+    model = nn.Sequential(OrderedDict(conv=nn.ReLU()))
+    assert resolve(model, spec) == (tap,)
+    assert str(tap) == spec
+
+
+def test_the_module_inside_a_compiled_one_has_its_plain_name() -> None:
+    inner = nn.Sequential(OrderedDict(conv=nn.ReLU()))
+    model = nn.Sequential(OrderedDict(stage=torch.compile(inner)))
+    assert resolve(model, "stage.conv") == (Tap("stage.conv"),)
+    assert resolve(model, [inner, inner.conv]) == (Tap("stage"), Tap("stage.conv"))
+    assert module_at(model, "stage.conv") is inner.conv
+    assert module_at(model, "stage") is inner
+
+
 def test_keys_that_are_digits_are_found() -> None:
     """torchvision's feature pyramids return ``{"0": ..., "1": ..., "pool": ...}``."""
     pyramid = OrderedDict([("0", TWO), ("1", ONE), ("pool", THREE)])
     (tap,) = resolve(nn.Sequential(OrderedDict(backbone=nn.ReLU())), "backbone[1]")
-    path, tensor = tensor_at(pyramid, tap)
+    ((path, tensor),) = tensors_at(pyramid, tap)
     assert path == ("1",)
     assert tensor is ONE
     assert replaced(pyramid, path, THREE)["1"] is THREE
@@ -231,7 +260,7 @@ def test_any_tensor_of_a_nest_is_replaced_alone_and_in_a_copy(nest: Any) -> None
         result = replaced(nest, path, THREE)
         assert type(result) is (type(nest) if path else Tensor)
         for other, old in before:
-            found = tensor_at(result, Tap("x", other))[1]
+            ((_, found),) = tensors_at(result, Tap("x", other)) if other else tensors_in(result)
             assert found is (THREE if other == path else old)
     assert all(tensor is old for (_, tensor), (_, old) in zip(tensors_in(nest), before, strict=True))
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets import PROPERTY
-from xaikit.needs import Needs
+from xaikit.needs import Needs, union
 
 NEEDS = st.builds(
     Needs,
@@ -19,9 +19,11 @@ NEEDS = st.builds(
     head=st.booleans(),
     attention=st.booleans(),
     reruns=st.booleans(),
+    replays=st.booleans(),
+    scores=st.booleans(),
     layers=st.sampled_from(("none", "one", "all")),
 )
-LEAST = Needs(layers="none")
+LEAST = Needs(scores=False, layers="none")
 
 
 @PROPERTY
@@ -41,6 +43,13 @@ def test_nothing_that_one_side_needs_is_lost(a: Needs, b: Needs) -> None:
     for field in dataclasses.fields(Needs):
         assert getattr(both, field.name) in (getattr(a, field.name), getattr(b, field.name))
     assert both.gradients == max(a.gradients, b.gradients)
+
+
+def test_scores_are_needed_as_soon_as_one_method_needs_them() -> None:
+    agnostic = Needs(scores=False)
+    assert not union([agnostic, agnostic]).scores
+    assert union([agnostic, Needs(gradients=1)]) == Needs(gradients=1)
+    assert union([]) == LEAST
 
 
 def test_the_layers_widen_from_none_over_one_to_all() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nets import PROPERTY
-from views import MODULE, made_view
+from views import ALL, MODULE, made_view
 from xaikit.errors import UndeclaredNeed
 from xaikit.needs import Needs
-from xaikit.view import SampleGenerator
+from xaikit.view import SampleGenerator, View
 
 # --- shapes
 
@@ -42,22 +43,33 @@ def test_a_view_names_its_layer_as_it_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "said"),
+    ("name", "read", "needed"),
     [
-        ("gradients", "view.gradients was read but not declared: needs = Needs(gradients=1)"),
-        ("inputs", "view.inputs was read but not declared: needs = Needs(inputs=True)"),
-        ("module", "view.module was read but not declared: needs = Needs(module=True)"),
-        ("retrace", "view.retrace was read but not declared: needs = Needs(reruns=True)"),
+        ("gradients", lambda view: view.gradients, "gradients=1"),
+        ("scores", lambda view: view.scores, "scores=True"),
+        ("inputs", lambda view: view.inputs, "inputs=True"),
+        ("image", lambda view: view.image, "inputs=True"),
+        ("module", lambda view: view.module, "module=True"),
+        ("retrace", lambda view: view.retrace(None), "reruns=True"),
+        ("rescore", lambda view: view.rescore(1, None), "reruns=True"),
+        ("retrace_with", lambda view: view.retrace_with(None), "replays=True"),
+        ("rescore_with", lambda view: view.rescore_with(1, None), "replays=True"),
+        ("hvp", lambda view: view.hvp(None), "gradients=2"),
     ],
 )
-def test_what_was_not_declared_cannot_be_read(read: str, said: str) -> None:
-    view = made_view(torch.zeros(1, 1, 1), torch.zeros(1, 3, 1, 1), needs=Needs())
+def test_what_was_not_declared_cannot_be_read(name: str, read: Callable[[View], Any], needed: str) -> None:
+    view = made_view(torch.zeros(1, 1, 1), torch.zeros(1, 3, 1, 1), needs=Needs(scores=False))
     with pytest.raises(UndeclaredNeed) as caught:
-        view.retrace(None) if read == "retrace" else getattr(view, read)
-    assert str(caught.value) == said
+        read(view)
+    assert str(caught.value) == f"view.{name} was read but not declared: needs = Needs({needed})"
 
 
-def test_activations_scores_and_randomness_come_without_asking() -> None:
+def test_first_derivatives_do_not_declare_second_ones() -> None:
+    with pytest.raises(UndeclaredNeed, match="gradients=2"):
+        made_view(torch.zeros(1, 1, 1), needs=Needs(gradients=1)).hvp(torch.zeros(1, 1, 1, 1))
+
+
+def test_activations_and_randomness_come_without_asking() -> None:
     view = made_view(torch.zeros(2, 1, 1), needs=Needs())
     assert view.activations.shape == (2, 1, 1, 1)
     assert view.scores.shape == (2, 1)
@@ -67,14 +79,27 @@ def test_activations_scores_and_randomness_come_without_asking() -> None:
 def test_what_was_declared_is_handed_over_as_it_is() -> None:
     asked: list[Any] = []
 
-    def retrace(inputs: Any) -> Any:
-        asked.append(inputs)
-        return "another view"
+    class Further:
+        def __getattr__(self, name: str) -> Callable[..., str]:
+            return lambda *given: asked.append((name, *given)) or "done"
 
-    view = made_view(torch.zeros(1, 1, 1), retrace=retrace)
+    view = made_view(torch.zeros(1, 1, 1), needs=replace(ALL, gradients=2), further=Further())
     assert view.module is MODULE
-    assert view.retrace(view.inputs) == "another view"
-    assert asked == [view.inputs]
+    assert view.image is view.inputs
+    assert {
+        view.retrace(view.inputs),
+        view.retrace_with(view.activations),
+        view.rescore(3, len, probabilities=True),
+        view.rescore_with(4, len),
+        view.hvp(view.scores),
+    } == {"done"}
+    assert [(name, given[0]) for name, *given in asked[2:4]] == [("rescore", 3), ("rescore_with", 4)]
+    assert [name for name, *_ in asked] == ["retrace", "retrace_with", "rescore", "rescore_with", "hvp"]
+
+
+def test_the_shape_of_a_map_is_known_without_any_score() -> None:
+    view = made_view(torch.zeros(2, 5, 4, 3), needs=Needs(scores=False), columns=slice(1, 3))
+    assert view.shape == (2, 2, 4, 3)
 
 
 # --- remarks

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.layers import Tap
+from xaikit.layouts import Layout
 from xaikit.needs import Needs
 from xaikit.targets import PinnedClasses
-from xaikit.view import SampleGenerator, Trace, View
+from xaikit.view import Place, SampleGenerator, Trace, View
 
 TAP = Tap("features", at="consumed")
-ALL = Needs(gradients=1, inputs=True, module=True, reruns=True)
+ALL = Needs(gradients=1, inputs=True, module=True, reruns=True, replays=True)
 MODULE = nn.ReLU()
 
 
@@ -30,6 +31,7 @@ def made_trace(activations: Tensor, gradients: Tensor | None = None) -> Trace:
         scores=torch.arange(samples * 3.0).view(samples, 3),
         activations={TAP: activations},
         gradients={} if gradients is None else {TAP: gradients},
+        places={TAP: Place((), 1, Layout())},
     )
 
 
@@ -38,9 +40,9 @@ def made_view(
     gradients: Tensor | None = None,
     needs: Needs = ALL,
     columns: slice = slice(0, 1),
-    retrace: Any = None,
+    further: Any = None,
 ) -> View:
     """A view of that trace."""
     trace = made_trace(activations, gradients)
     generator = SampleGenerator(range(len(activations)), activations)
-    return View(trace, TAP, columns, needs, MODULE, generator, retrace)
+    return View(trace, TAP, columns, needs, MODULE, generator, further)

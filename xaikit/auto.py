@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from xaikit import capture, outputs
+from xaikit.calling import call, copied, first_tensor, mapped
+from xaikit.conditions import undisturbed, unwrapped
 from xaikit.errors import LayerNotFound
 from xaikit.layers import Tap, tensors_in
 from xaikit.layouts import Layout, infer, keeps_aspect
@@ -67,14 +69,15 @@ def of(
     model: nn.Module, inputs: Any, target: Target, labels: Tensor | None, output: str | int = outputs.AUTO
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
+    model = unwrapped(model)
     one = first_sample(inputs)
     label = first_sample(labels)
-    return find(model, one, lambda selected: target.pin(selected, capture.copied(label)).scores(selected), output)
+    return find(model, one, lambda selected: target.pin(selected, copied(label)).scores(selected), output)
 
 
 def first_sample(inputs: Any) -> Any:
     """The inputs cut to one sample."""
-    return capture.mapped(lambda tensor: tensor[:1], inputs)
+    return mapped(lambda tensor: tensor[:1], inputs)
 
 
 def find(
@@ -114,7 +117,7 @@ def consider(
     def walk() -> list[Candidate]:
         return list(_walk(model, inputs, score, output))
 
-    with capture.undisturbed(model), torch.enable_grad():
+    with undisturbed(model), torch.enable_grad():
         return capture.on_detached_weights(model, walk) if capture.has_inference_weights(model) else walk()
 
 
@@ -140,13 +143,13 @@ class _Probe:
 
 def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
     """The (first) input as a leaf, and the inputs with a child of it in its place: that one may be changed in place."""
-    first = capture.first_tensor(inputs)
+    first = first_tensor(inputs)
     if not first.is_floating_point():
         raise LayerNotFound(
             f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; name a layer"
         )
     source = first.detach().clone().requires_grad_()
-    return source, capture.mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
+    return source, mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
 
 
 def _record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> _Probe:
@@ -162,7 +165,7 @@ def _record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], outpu
         completed.append(_Call(name, tuple(returned)))
 
     with capture.watched(model, leave, enter):
-        total = score(outputs.select(capture.call(model, inputs), output)).sum()
+        total = score(outputs.select(call(model, inputs), output)).sum()
     if not total.requires_grad:
         raise LayerNotFound(
             "layers: auto: the score does not depend on the input in a differentiable way; name a layer"

@@ -8,7 +8,6 @@ the tap then changes the clone.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,86 +17,39 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit.calling import call, copied
+from xaikit.conditions import undisturbed
 from xaikit.errors import TapError
-from xaikit.layers import Tap, replaced, tensor_at, tensors_in
+from xaikit.layers import Path, Tap, module_at, plain_name, replaced, tensors_at, tensors_in
+
+Substitute = Callable[[Tensor], Tensor]
 
 
-@contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Conditions of a pass, all of them undone afterwards, also when it raises.
+class Enough(BaseException):
+    """Raised out of a forward whose taps have all fired, where nothing behind them is needed.
 
-    Evaluation mode for every module; no inference mode; attention computed the differentiable way, so that a map
-    alone and the same map beside others come from the same kernels; compiled code run eagerly, so that hooks fire;
-    the global random state kept.
+    Not an Exception: a model's own ``except Exception`` must not swallow it.
     """
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(_random_state_kept(model))
-        stack.enter_context(_attention_by_parts())
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(_evaluating(model))
-        yield
 
 
-@contextmanager
-def _attention_by_parts() -> Iterator[None]:
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+@dataclass(frozen=True)
+class Point:
+    """A tensor at a tap: the way to it in what the module returned, and at which of its calls."""
 
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    # the flag and not model.eval(): a model may override eval() and train() to do something else
-    training = [module for module in model.modules() if module.training]
-    try:
-        for module in training:
-            module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-@contextmanager
-def _random_state_kept(model: nn.Module) -> Iterator[None]:
-    devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
-        yield
-
-
-def call(model: nn.Module, inputs: Any) -> Any:
-    """The model on a tensor, a tuple of positional inputs or a mapping of named ones."""
-    if isinstance(inputs, dict):
-        return model(**inputs)
-    return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
-
-
-def mapped(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
-    """The same nest of inputs with the function applied to every tensor in it."""
-    if isinstance(inputs, Tensor):
-        return function(inputs)
-    if isinstance(inputs, dict):
-        return {key: mapped(function, value) for key, value in inputs.items()}
-    if isinstance(inputs, (tuple, list)):
-        return type(inputs)(mapped(function, value) for value in inputs)
-    return inputs
-
-
-def copied(inputs: Any) -> Any:
-    """Inputs that a model may change in place and that autograd accepts, also where they are inference tensors."""
-    return mapped(lambda tensor: tensor.detach().clone(), inputs)
+    path: Path
+    turn: int
+    tensor: Tensor
 
 
 @dataclass
 class Course:
-    """What the taps of one pass have in common; apart from the recording, so that no cycle keeps its tensors alive."""
+    """What the taps of one pass have in common; apart from the recording, so that no cycle keeps its tensors alive.
+
+    waiting  taps that have not fired, where the forward may stop behind the last one; else None
+    """
 
     differentiate: bool
+    waiting: set[Tap] | None = None
     has_leaf: bool = False
     severed: bool = False
     guards: list[Any] = field(default_factory=list)
@@ -106,53 +58,88 @@ class Course:
         """Notice that grad mode is off where a gradient has to pass."""
         self.severed = self.severed or (self.has_leaf and not torch.is_grad_enabled())
 
+    def fired(self, tap: Tap) -> None:
+        """Stop the forward if this was the last tap to wait for."""
+        if self.waiting is not None:
+            self.waiting.discard(tap)
+            if not self.waiting:
+                raise Enough
+
+    def leave_inference_mode(self) -> None:
+        """A model may enter inference mode in its own forward; what lies behind a tap has to be outside of it."""
+        if torch.is_inference_mode_enabled():
+            self.guards.append(torch._C._InferenceMode(False))
+
 
 class Recording:
-    """One pass with its taps: what each saw, and whether the way from the first to the output stayed differentiable."""
+    """One pass with its taps: what each saw, and whether the way from the first to the output stayed differentiable.
 
-    def __init__(self, taps: Sequence[Tap], differentiate: bool) -> None:
-        self.course = Course(differentiate)
-        self.recorders = {tap: Recorder(tap, self.course) for tap in taps}
+    Args:
+        stop: leave the forward as soon as all taps have fired, if that can be known.
+        substitutes: what a tap returns instead, by tap.
+    """
+
+    def __init__(
+        self,
+        taps: Sequence[Tap],
+        differentiate: bool,
+        stop: bool = False,
+        substitutes: dict[Tap, Substitute] | None = None,
+    ) -> None:
+        stop = stop and all(tap.at == "output" and tap.call != "last" for tap in taps)
+        self.course = Course(differentiate, set(taps) if stop else None)
+        self.recorders = {tap: Recorder(tap, self.course, (substitutes or {}).get(tap)) for tap in taps}
 
     @property
     def severed(self) -> bool:
         """Whether grad mode was found switched off behind a leaf."""
         return self.course.severed
 
-    def points(self) -> dict[Tap, Tensor]:
-        """The tensor of every tap at which activation and gradient are taken.
+    def points(self) -> dict[Tap, list[Point]]:
+        """The tensors of every tap at which activation and gradient may be taken, one as a rule.
 
         Raises:
             TapError: a tap never fired, fired more than once, or its tensor was changed through an alias.
         """
-        return {tap: recorder.point() for tap, recorder in self.recorders.items()}
+        return {tap: recorder.points() for tap, recorder in self.recorders.items()}
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """One tensor as the hook kept it, its version then, and the clone that was handed on."""
+
+    path: Path
+    tensor: Tensor
+    version: int
+    handed: Tensor
 
 
 class Recorder:
     """The forward hook of one tap."""
 
-    def __init__(self, tap: Tap, course: Course) -> None:
+    def __init__(self, tap: Tap, course: Course, substitute: Substitute | None = None) -> None:
         self._tap = tap
         self._course = course
+        self._substitute = substitute
         self._firings = 0
-        self._kept: Tensor | None = None
-        self._handed: Tensor | None = None
-        self._version = 0
+        self._kept: list[_Kept] = []
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         self._firings += 1
-        self._leave_inference_mode()
-        path, tensor = tensor_at(output, self._tap)
-        tensor = tensor.clone() if tensor.is_inference() else tensor
-        self._kept = self._cut(tensor) if self._course.differentiate else tensor
-        self._version = self._kept._version
-        self._handed = self._kept.clone()
-        return replaced(output, path, self._handed)
+        if self._tap.call == "first" and self._firings > 1:
+            return None
+        self._course.leave_inference_mode()
+        self._kept = [self._keep(path, tensor) for path, tensor in tensors_at(output, self._tap)]
+        for kept in self._kept:
+            output = replaced(output, kept.path, kept.handed)
+        self._course.fired(self._tap)
+        return output
 
-    def _leave_inference_mode(self) -> None:
-        """A model may enter inference mode in its own forward; what lies behind the tap has to be outside of it."""
-        if torch.is_inference_mode_enabled():
-            self._course.guards.append(torch._C._InferenceMode(False))
+    def _keep(self, path: Path, tensor: Tensor) -> _Kept:
+        tensor = tensor.clone() if tensor.is_inference() else tensor
+        tensor = tensor if self._substitute is None else self._substitute(tensor)
+        kept = self._cut(tensor) if self._course.differentiate else tensor
+        return _Kept(path, kept, kept._version, kept.clone())
 
     def _cut(self, tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
@@ -164,23 +151,28 @@ class Recorder:
         torch.set_grad_enabled(True)
         return tensor.detach().requires_grad_()
 
-    def point(self) -> Tensor:
-        if self._kept is None or self._handed is None:
+    def points(self) -> list[Point]:
+        if not self._kept:
             raise TapError(
                 f"layer {self._tap} never ran in this forward: is it only used in training, or for other inputs?"
             )
-        if self._firings > 1:
+        if self._firings > 1 and self._tap.call == "only":
             raise TapError(
-                f"layer {self._tap} ran {self._firings} times in one forward: expected once; name a module around it"
+                f"layer {self._tap} ran {self._firings} times in one forward: expected once; name a module around it, "
+                f"or the call: '{self._tap.name}@first' or '{self._tap.name}@last'"
             )
+        turn = 1 if self._tap.call == "first" else self._firings
+        return [Point(kept.path, turn, self._at(kept)) for kept in self._kept]
+
+    def _at(self, kept: _Kept) -> Tensor:
         if self._tap.at == "consumed":
-            return self._handed
-        if self._kept._version != self._version:
+            return kept.handed
+        if kept.tensor._version != kept.version:
             raise TapError(
                 f"layer {self._tap}: what it returned was changed in place through an alias; "
                 f"tap the layer behind it, or '{self._tap}+'"
             )
-        return self._kept
+        return kept.tensor
 
 
 @contextmanager
@@ -193,10 +185,29 @@ def hooked(model: nn.Module, recording: Recording) -> Iterator[None]:
         torch.set_grad_enabled(grad)
         stack.callback(recording.course.guards.clear)
         for tap, recorder in recording.recorders.items():
-            handle = model.get_submodule(tap.name).register_forward_hook(recorder)
-            stack.callback(handle.remove)
+            stack.callback(module_at(model, tap.name).register_forward_hook(recorder).remove)
         yield
         recording.course.check()
+
+
+@contextmanager
+def substituted(model: nn.Module, tap: Tap, path: Path, turn: int, substitute: Substitute) -> Iterator[None]:
+    """While the block lasts, one tensor that the tap's module returns at one of its calls is another."""
+    turns = 0
+
+    def hook(module: nn.Module, args: Any, output: Any) -> Any:
+        nonlocal turns
+        turns += 1
+        if turns != turn:
+            return None
+        (found,) = [tensor for place, tensor in tensors_in(output) if place == path]
+        return replaced(output, path, substitute(found))
+
+    handle = module_at(model, tap.name).register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager
@@ -208,12 +219,19 @@ def watched(
     """``enter(name, module, args)`` and ``leave(name, module, args, output)`` around every call of a module in the
     model, for the length of the block."""
     with ExitStack() as stack:
-        for name, module in model.named_modules():
+        for name, module in _named(model):
             if name and enter is not None:
                 stack.callback(module.register_forward_pre_hook(partial(enter, name)).remove)
             if name:
                 stack.callback(module.register_forward_hook(partial(leave, name)).remove)
         yield
+
+
+def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Modules by their plain names, the wrappers of compiled ones left out."""
+    for name, module in model.named_modules():
+        if not hasattr(module, "_orig_mod"):
+            yield plain_name(name), module
 
 
 def has_inference_weights(model: nn.Module) -> bool:
@@ -248,17 +266,6 @@ class _Host(nn.Module):
 
 def _state(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [*model.named_parameters(), *model.named_buffers()]
-
-
-def first_tensor(inputs: Any) -> Tensor:
-    """The tensor that tells batch size, device and space of the inputs.
-
-    Raises:
-        TapError: there is none.
-    """
-    for _, tensor in tensors_in(inputs):
-        return tensor
-    raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
 
 
 def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...]]]:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaikit import capture, outputs
+from xaikit import outputs
+from xaikit.calling import copied
+from xaikit.conditions import unwrapped
 from xaikit.diagnosis import diagnose
 from xaikit.errors import PluginContract
 from xaikit.explanation import Explanation, Noted
 from xaikit.finish import Finish, finish_maps
-from xaikit.layers import Tap, tensors_in
+from xaikit.layers import Tap
 from xaikit.layouts import stride
+from xaikit.needs import union
 from xaikit.observe import Tally, observe
-from xaikit.targets import Target
+from xaikit.passes import Passes, Reruns, Setting
+from xaikit.rescore import Precision
+from xaikit.targets import Pinned, Target
 from xaikit.view import Method, SampleGenerator, Trace, View
 
 
@@ -50,6 +54,7 @@ class Request:
     target: Target
     finish: Finish
     seed: int = 0
+    precision: Precision = "float32"
 
 
 def explain(
@@ -59,12 +64,14 @@ def explain(
     *,
     output: str | int = outputs.AUTO,
     tally: Tally | None = None,
+    may_stop: bool = False,
 ) -> tuple[Trace, dict[str, Explanation]]:
     """Explain one batch by every request.
 
     Args:
         output: the part of the model's output that targets score, see :func:`xaikit.outputs.select`.
         tally: counts forwards and gradient calls, if given.
+        may_stop: leave the forward behind the last layer if no method needs a score; then scores are NaN.
 
     Returns:
         The trace of the shared pass, and the explanation of every label.
@@ -74,22 +81,32 @@ def explain(
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
     tally = Tally() if tally is None else tally
+    model = unwrapped(model)
     targets = distinct(request.target for request in requests)
+    stop = may_stop and _may_stop(requests)
     trace = observe(
         model,
         batch.inputs,
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-        lambda selected: [target.pin(selected, capture.copied(batch.labels)) for target in targets],
+        lambda selected: [target.pin(selected, copied(batch.labels)) for target in targets],
         gradients=any(request.method.needs.gradients for request in requests),
         output=output,
         tally=tally,
+        stop=stop,
     )
 
     def answer(request: Request) -> Explanation:
-        place = targets.index(request.target)
+        place = targets.index(request.target) if trace.output is not None else 0
         return _Question(model, batch, trace, place, request, output, tally).answer()
 
     return trace, {request.label: answer(request) for request in requests}
+
+
+def _may_stop(requests: Sequence[Request]) -> bool:
+    """Whether nothing behind the taps is needed: no score, no further pass, and no axis of several targets."""
+    needs = union(request.method.needs for request in requests)
+    more = needs.scores or needs.gradients or needs.reruns or needs.replays
+    return not more and all(getattr(request.target, "plural", True) is False for request in requests)
 
 
 def distinct(targets: Iterable[Target]) -> list[Target]:
@@ -116,34 +133,35 @@ class _Question:
     def answer(self) -> Explanation:
         request, trace = self.request, self.trace
         pinned, columns = trace.pinned[self.place], trace.columns[self.place]
-        reruns = Reruns(self._rerun, shared=len(request.taps) > 1)
+        setting = self._setting(pinned, columns)
+        reruns = Reruns(lambda inputs: setting.observe(inputs, request.taps), shared=len(request.taps) > 1)
         noted: list[Noted] = []
         raws: dict[str, Tensor] = {}
         for tap in request.taps:
-            view = self._view(trace, tap, columns, reruns.of_one_tap())
+            passes = Passes(setting, tap, reruns.of_one_tap())
+            view = passes.view(trace, columns)
             raws[str(tap)] = raw = self._raw(view)
             noted += [
                 *view.noted,
+                *passes.noted,
                 *diagnose(trace, tap, columns, raw, request.method.needs, request.finish.rectify),
             ]
-        strides = {str(tap): stride(tuple(trace.activations[tap].shape[2:]), trace.space) for tap in request.taps}
-        finished, fused = finish_maps(request.finish, raws, strides, trace.space)
-        count = columns.stop - columns.start
+        return _finished(request, trace, pinned, columns, raws, tuple(noted))
 
-        def shaped(saliency: Tensor) -> Tensor:
-            full = saliency.expand(saliency.shape[0], count, *saliency.shape[2:])
-            return full if pinned.plural else full.squeeze(1)
-
-        scores = trace.scores[:, columns]
-        return Explanation(
-            label=request.label,
-            maps={layer: shaped(raw) for layer, raw in raws.items()},
-            finished={layer: shaped(saliency) for layer, saliency in finished.items()},
-            map=None if fused is None else shaped(fused),
-            scores=scores if pinned.plural else scores.squeeze(1),
-            target=pinned,
-            strides=strides,
-            noted=tuple(noted),
+    def _setting(self, pinned: Pinned, columns: slice) -> Setting:
+        request = self.request
+        seeds = [_seed(request, sample) for sample in self.batch.ids]
+        return Setting(
+            model=self.model,
+            trace=self.trace,
+            taps=request.taps,
+            pinned=pinned,
+            columns=columns,
+            needs=request.method.needs,
+            output=self.output,
+            precision=request.precision,
+            tally=self.tally,
+            generator=lambda: SampleGenerator(seeds, self.trace.scores),
         )
 
     def _raw(self, view: View) -> Tensor:
@@ -156,59 +174,29 @@ class _Question:
             raise
         return raw
 
-    def _view(self, trace: Trace, tap: Tap, columns: slice, rerun: Callable[[Any], Trace]) -> View:
-        def retrace(inputs: Any) -> View:
-            again = rerun(inputs)
-            return self._view(again, tap, again.columns[0], rerun)
 
-        return View(trace, tap, columns, self.request.method.needs, self.model, self._generator(), retrace)
+def _finished(
+    request: Request, trace: Trace, pinned: Pinned, columns: slice, raws: dict[str, Tensor], noted: tuple[Noted, ...]
+) -> Explanation:
+    strides = {str(tap): stride(tuple(trace.activations[tap].shape[2:]), trace.space) for tap in request.taps}
+    finished, fused = finish_maps(request.finish, raws, strides, trace.space)
+    count = columns.stop - columns.start
 
-    def _rerun(self, inputs: Any) -> Trace:
-        pinned = self.trace.pinned[self.place]
-        self.tally.reruns += 1
-        needs = self.request.method.needs
-        return observe(
-            self.model,
-            inputs,
-            self.request.taps,
-            lambda _: [pinned],
-            gradients=bool(needs.gradients),
-            output=self.output,
-            tally=self.tally,
-        )
+    def shaped(saliency: Tensor) -> Tensor:
+        full = saliency.expand(saliency.shape[0], count, *saliency.shape[2:])
+        return full if pinned.plural else full.squeeze(1)
 
-    def _generator(self) -> SampleGenerator:
-        return SampleGenerator([_seed(self.request, sample) for sample in self.batch.ids], self.trace.scores)
-
-
-class Reruns:
-    """The further passes of one label. Its taps draw the same numbers, so they ask for the same inputs: run once."""
-
-    def __init__(self, run: Callable[[Any], Trace], shared: bool) -> None:
-        self._run = run
-        self._shared = shared
-        self._passes: list[tuple[Any, Trace]] = []
-
-    def of_one_tap(self) -> Callable[[Any], Trace]:
-        """A function from inputs to their trace, to be called by one tap in its own order."""
-        asked = iter(range(sys.maxsize))
-
-        def rerun(inputs: Any) -> Trace:
-            turn = next(asked)
-            if turn < len(self._passes) and _same(self._passes[turn][0], inputs):
-                return self._passes[turn][1]
-            trace = self._run(inputs)
-            if self._shared and turn == len(self._passes):
-                self._passes.append((inputs, trace))
-            return trace
-
-        return rerun
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal inputs, to the bit."""
-    pairs = zip(tensors_in(one), tensors_in(other), strict=True)
-    return all(path == place and torch.equal(mine, theirs) for (path, mine), (place, theirs) in pairs)
+    scores = trace.scores[:, columns]
+    return Explanation(
+        label=request.label,
+        maps={layer: shaped(raw) for layer, raw in raws.items()},
+        finished={layer: shaped(saliency) for layer, saliency in finished.items()},
+        map=None if fused is None else shaped(fused),
+        scores=scores if pinned.plural else scores.squeeze(1),
+        target=pinned,
+        strides=strides,
+        noted=noted,
+    )
 
 
 def _seed(request: Request, sample: str) -> int:
@@ -222,8 +210,7 @@ def _seed(request: Request, sample: str) -> int:
 
 
 def _check(raw: object, view: View) -> None:
-    samples, targets = view.scores.shape
-    space = tuple(view.activations.shape[3:])
+    samples, targets, *space = view.shape
     allowed = [(samples, targets, *space), (samples, 1, *space)]
     if not isinstance(raw, Tensor):
         raise PluginContract(f"explain: expected a tensor, got {type(raw).__name__}")

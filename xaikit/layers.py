@@ -14,9 +14,10 @@ from xaikit.errors import LayerNotFound, TapError, nearest
 from xaikit.layouts import Layout
 
 AUTO = "auto"
-_NAME = re.compile(r"^(?P<name>[^\[\]+]*)(?P<index>(\[[^\[\]]+\])*)(?P<consumed>\+?)$")
+_NAME = re.compile(r"^(?P<name>[^\[\]+@]*)(?P<index>(\[[^\[\]]+\])*)(@(?P<call>first|last))?(?P<consumed>\+?)$")
 
 LayerSpec = str | nn.Module
+Call = Literal["only", "first", "last"]
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,26 @@ class Tap:
     """Where evidence is taken.
 
     name    the dotted name of a module
-    index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``
+    index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``; without it, the
+            first tensor that the score depends on
+    call    which call of a module that runs more than once: ``conv@first``, ``conv@last``
     at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``)
     layout  how the tensor is arranged; None: to be inferred from its shape
 
-    >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,)))
-    ('features+', 'blocks.4[1]')
+    >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,), call="last"))
+    ('features+', 'blocks.4[1]@last')
     """
 
     name: str
     index: tuple[str | int, ...] = ()
     at: Literal["output", "consumed"] = "output"
     layout: Layout | None = None
+    call: Call = "only"
 
     def __str__(self) -> str:
         path = "".join(f"[{step}]" for step in self.index)
-        return self.name + path + ("+" if self.at == "consumed" else "")
+        call = "" if self.call == "only" else f"@{self.call}"
+        return self.name + path + call + ("+" if self.at == "consumed" else "")
 
 
 def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[Tap, ...]:
@@ -51,9 +56,27 @@ def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[T
         LayerNotFound: nothing of that name, with the nearest names; or a module that is no part of the model.
     """
     listed = [specs] if isinstance(specs, (str, nn.Module)) else list(specs)
-    names = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
+    names = {plain_name(name): module for name, module in model.named_modules(remove_duplicate=False) if plain_name(name)}
     taps = (tap for spec in listed for tap in _taps(spec, names))
     return tuple(dict.fromkeys(taps))
+
+
+def plain_name(name: str) -> str:
+    """A name without what ``torch.compile`` puts into it where a submodule was compiled.
+
+    >>> plain_name("layer4._orig_mod.conv"), plain_name("_orig_mod")
+    ('layer4.conv', '')
+    """
+    return ".".join(step for step in name.split(".") if step != "_orig_mod")
+
+
+def module_at(model: nn.Module, name: str) -> nn.Module:
+    """The module of that name; submodules that were compiled are looked through."""
+    module = model
+    for step in name.split("."):
+        module = getattr(module, "_orig_mod", module).get_submodule(step)
+    inner: nn.Module = getattr(module, "_orig_mod", module)
+    return inner
 
 
 def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
@@ -61,15 +84,16 @@ def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
         return [Tap(_name_of(spec, names))]
     match = _NAME.match(spec)
     if match is None:
-        raise LayerNotFound(f"layer {spec!r}: expected a name, name[index] or name+")
+        raise LayerNotFound(f"layer {spec!r}: expected a name, name[index], name@first, name@last or name+")
     index = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\[([^\[\]]+)\]", match["index"]))
     at: Literal["output", "consumed"] = "consumed" if match["consumed"] else "output"
-    return [Tap(name, index, at) for name in _matching(match["name"], names)]
+    call: Call = match["call"] or "only"
+    return [Tap(name, index, at, call=call) for name in _matching(match["name"], names)]
 
 
 def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
     for name, candidate in names.items():
-        if candidate is module:
+        if candidate is module or getattr(candidate, "_orig_mod", None) is module:
             return name
     raise LayerNotFound(
         f"{type(module).__name__} is not a module of the model: expected one that model.named_modules() lists"
@@ -90,16 +114,24 @@ def _fits(name: Sequence[str], steps: Sequence[str]) -> bool:
     return len(name) == len(steps) and all(map(fnmatchcase, name, steps))
 
 
-def tensor_at(output: Any, tap: Tap) -> tuple[tuple[str | int, ...], Tensor]:
-    """The tensor that a tap means in what its module returned, and the way to it.
+Path = tuple[str | int, ...]
+
+
+def tensors_at(output: Any, tap: Tap) -> list[tuple[Path, Tensor]]:
+    """The tensors that a tap may mean in what its module returned, and the way to each: one where it has an index.
 
     Raises:
         TapError: there is none, or the index leads nowhere.
     """
-    if not tap.index:
-        for path, tensor in tensors_in(output):
-            return path, tensor
+    if tap.index:
+        return [_indexed(output, tap)]
+    found = list(tensors_in(output))
+    if not found:
         raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")
+    return [one for one in found if one[1].is_floating_point()] or found
+
+
+def _indexed(output: Any, tap: Tap) -> tuple[Path, Tensor]:
     value, way = output, []
     for step in tap.index:
         try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 MAX_PREFIX = 16
@@ -39,6 +40,16 @@ class Layout:
         if self.kind == "tokens":
             tensor = tensor[:, self.prefix :].reshape(tensor.shape[0], *self.grid, tensor.shape[2])
         return tensor.movedim(-1, 1)
+
+    def from_map(self, saliency: Tensor, like: Tensor) -> Tensor:
+        """(M, C, *S) arranged as the tensor ``like`` (B, ...), whose prefix tokens it gets; M is a multiple of B."""
+        if self.kind == "channels_first":
+            return saliency
+        tensor = saliency.movedim(1, -1)
+        if self.kind == "channels_last":
+            return tensor
+        prefix = like[:, : self.prefix].repeat_interleave(len(saliency) // len(like), 0)
+        return torch.cat([prefix.to(tensor.dtype), tensor.flatten(1, -2)], 1)
 
     def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The spatial shape of a tensor of that shape."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Literal
 
 LayerNeed = Literal["none", "one", "all"]
@@ -18,13 +21,17 @@ class Needs:
     module     the model itself, read-only
     head       the weight of the linear classifier
     attention  attention probabilities
-    reruns     further passes of the model (``view.retrace`` and its kin)
+    reruns     further passes of the model, from other inputs (``view.retrace``, ``view.rescore``)
+    replays    further passes of what lies behind the tap, from other activations (``view.retrace_with``,
+               ``view.rescore_with``)
+    scores     what is explained; False for a method that the target is nothing to: where no method of a batch
+               needs it, the forward stops at the layer
     layers     "one": ``explain`` sees one tap at a time; "all": the views of all taps; "none": no tap at all
 
-    Activations and scores of a tap come without asking.
+    The activations of a tap come without asking.
 
-    >>> Needs(gradients=1) | Needs(inputs=True)
-    Needs(gradients=1, inputs=True, module=False, head=False, attention=False, reruns=False, layers='one')
+    >>> (Needs(gradients=1) | Needs(inputs=True, scores=False)) == Needs(gradients=1, inputs=True)
+    True
     """
 
     gradients: Literal[0, 1, 2] = 0
@@ -33,6 +40,8 @@ class Needs:
     head: bool = False
     attention: bool = False
     reruns: bool = False
+    replays: bool = False
+    scores: bool = True
     layers: LayerNeed = "one"
 
     def __or__(self, other: Needs) -> Needs:
@@ -43,5 +52,12 @@ class Needs:
             head=self.head or other.head,
             attention=self.attention or other.attention,
             reruns=self.reruns or other.reruns,
+            replays=self.replays or other.replays,
+            scores=self.scores or other.scores,
             layers=max(self.layers, other.layers, key=_BREADTH.index),
         )
+
+
+def union(needs: Iterable[Needs]) -> Needs:
+    """What all of them ask for together; the scores only if one of them does."""
+    return reduce(or_, needs, Needs(scores=False, layers="none"))

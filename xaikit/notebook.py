@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from xaikit import auto, capture, config, engine
+from xaikit import auto, config, engine, outputs
 from xaikit.bench import build_finish
+from xaikit.calling import first_tensor
+from xaikit.conditions import unwrapped
 from xaikit.config import FinishConfig, MethodConfig, Use
 from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.explanation import Explanation
 from xaikit.layers import AUTO, LayerSpec, Tap, resolve
 from xaikit.registry import Registry, check_class
+from xaikit.rescore import Precision
 from xaikit.sweep import effective_finish
 from xaikit.targets import Call, Target
 from xaikit.view import Method
@@ -33,6 +36,8 @@ def explain(
     finish: Mapping[str, Any] | None = None,
     seed: int = 0,
     ids: Sequence[str] | None = None,
+    output: str | int = outputs.AUTO,
+    precision: Precision = "float32",
 ) -> dict[str, Explanation]:
     """Explain a batch by one or several methods, from one forward and one gradient call.
 
@@ -47,6 +52,9 @@ def explain(
             ``{"use": "classes", "of": [1, 2]}``, or a callable from the output to (N,) or (N, T) scores.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
+        output: the part of the model's output that is explained: a key, attribute or index; by itself logits, or the
+            first tensor.
+        precision: "bfloat16" or "float16" for autocast in passes that only score variants, as Score-CAM's.
         ids: one string a sample, for which its random numbers are drawn; the row by default.
 
     Returns:
@@ -65,18 +73,22 @@ def explain(
     torch.Size([2, 8, 8])
     """
     registry = Registry()
-    count = len(capture.first_tensor(inputs))
+    model = unwrapped(model)
+    if precision not in get_args(Precision):
+        raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
+    count = len(first_tensor(inputs))
     chosen, labels = _target(target, count, registry)
     general = FinishConfig(**config.read_finish(finish or {}, registry))
-    taps = _taps(model, inputs, layers, chosen, labels)
+    taps = _taps(model, inputs, layers, chosen, labels, output)
     requests = []
     for label, (use, method, own) in _methods(methods, registry, finish or {}).items():
         stages = effective_finish(getattr(method, "paper", {}), general, own, registry)
-        requests.append(engine.Request(label, use, method, taps, chosen, build_finish(stages, registry), seed))
+        finisher = build_finish(stages, registry)
+        requests.append(engine.Request(label, use, method, taps, chosen, finisher, seed, precision))
     names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
     if len(names) != count:
         raise ConfigError(f"ids: expected {count}, one a sample, got {len(names)}")
-    return engine.explain(model, engine.Batch(inputs, names, labels), requests)[1]
+    return engine.explain(model, engine.Batch(inputs, names, labels), requests, output=output, may_stop=True)[1]
 
 
 def _methods(
@@ -134,11 +146,12 @@ def _taps(
     layers: LayerSpec | Sequence[LayerSpec],
     target: Target,
     labels: Tensor | None,
+    output: str | int,
 ) -> tuple[Tap, ...]:
     if not isinstance(layers, (str, nn.Module, Sequence)):
         raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
     listed = [layers] if isinstance(layers, (str, nn.Module)) else list(layers)
     taps: list[Tap] = []
     for spec in listed:
-        taps += auto.of(model, inputs, target, labels) if spec == AUTO else resolve(model, spec)
+        taps += auto.of(model, inputs, target, labels, output) if spec == AUTO else resolve(model, spec)
     return tuple(dict.fromkeys(taps))

@@ -1,34 +1,47 @@
-"""One pass of the model: a forward with all taps, and the gradients of all scores at them.
-
-Several scores are a loop over the one retained graph: exact, and on a CPU as fast as batched products.
-"""
+"""One pass of the model: a forward with all taps, and the gradients of all scores at them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
 from xaikit import capture, outputs
+from xaikit.calling import call, copied, first_tensor, memory_format_for
+from xaikit.capture import Point, Substitute
+from xaikit.conditions import undisturbed
 from xaikit.errors import Disconnected, TapError
+from xaikit.gradients import gradients_at
 from xaikit.layers import Tap
 from xaikit.layouts import Layout, infer
-from xaikit.targets import Pinned
-from xaikit.view import Trace
+from xaikit.targets import Pinned, Unpinned
+from xaikit.view import Place, Trace
 
 Pin = Callable[[Any], Sequence[Pinned]]
+_REENTRANT = "Checkpointing is not compatible"
+_STRIDES = "view size is not compatible"
+_contiguous_only: WeakSet[nn.Module] = WeakSet()
+"""Models whose forward reads its input's strides (``x.view(n, -1)``) and so refuses channels_last."""
 
 
 @dataclass
 class Tally:
-    """What has been computed so far: passes of batches, gradient calls, and the passes among them that were re-runs."""
+    """What has been computed so far.
+
+    forwards        passes of the model, of a batch or of a chunk of variants
+    gradient_calls  calls of ``autograd.grad``
+    reruns          the passes among the forwards that a method asked for
+    halvings        how often memory ran out and a chunk was halved
+    """
 
     forwards: int = 0
     gradient_calls: int = 0
     reruns: int = 0
+    halvings: int = 0
 
 
 def observe(
@@ -40,104 +53,174 @@ def observe(
     gradients: bool,
     output: str | int = outputs.AUTO,
     tally: Tally | None = None,
+    stop: bool = False,
+    substitutes: dict[Tap, Substitute] | None = None,
 ) -> Trace:
-    """One pass: a forward, and where gradients are needed one gradient call for each target.
+    """One pass: a forward, and where gradients are needed one gradient call for all targets (on a CPU, one each).
 
     Args:
         pin: gives the pinned targets, from the selected output of this pass.
+        stop: leave the forward behind the last tap; then nothing is pinned and scores are NaN.
+        substitutes: what a tap returns instead of what its module returned.
 
     Raises:
         TapError: a tap never ran, ran twice, or has no map.
         Disconnected: a score does not depend on a tap.
     """
     tally = Tally() if tally is None else tally
-    with capture.undisturbed(model):
+    asked = _Asked(model, inputs, tuple(taps), pin, gradients, output, tally, stop, substitutes)
+    with undisturbed(model):
+        found = asked.attempts()
+        if found.ambiguous and not gradients:
+            # which of several tensors a tap means does not depend on who else is explained: the score decides
+            found = _Asked(model, inputs, asked.taps, pin, True, output, tally, False, substitutes).attempts()
+    return found.trace(inputs, asked.taps, getattr(model, "num_prefix_tokens", None), gradients)
 
-        def attempt(grad: bool) -> _Pass:
-            return _Pass.run(model, inputs, taps, pin, gradients, output, grad, tally)
 
-        found = None if capture.has_inference_weights(model) else attempt(grad=False)
-        if found is None or found.broken:
-            found = capture.on_detached_weights(model, lambda: attempt(grad=True))
-        return found.trace(inputs, taps, getattr(model, "num_prefix_tokens", None))
+@dataclass(frozen=True)
+class _Asked:
+    """What one pass is to do."""
+
+    model: nn.Module
+    inputs: Any
+    taps: tuple[Tap, ...]
+    pin: Pin
+    gradients: bool
+    choice: str | int
+    tally: Tally
+    stop: bool
+    substitutes: dict[Tap, Substitute] | None
+
+    def attempts(self) -> _Pass:
+        """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
+        if not capture.has_inference_weights(self.model):
+            found = self.attempt(grad=False)
+            if not found.broken:
+                return found
+        return capture.on_detached_weights(self.model, lambda: self.attempt(grad=True))  # type: ignore[no-any-return]
+
+    def attempt(self, grad: bool) -> _Pass:
+        recording, output, stopped = forward(self, grad)
+        points = recording.points()
+        if stopped:
+            return _Pass(None, (), (), points, (), False)
+        with torch.enable_grad():
+            pinned = tuple(self.pin(output))
+            scores = tuple(target.scores(output) for target in pinned)
+            found = self._gradients(torch.cat(scores, 1), points) if self.gradients and points else ()
+        return _Pass(output, pinned, scores, points, tuple(found), recording.severed)
+
+    def _gradients(self, scores: Tensor, points: Mapping[Tap, Sequence[Point]]) -> Sequence[Tensor | None]:
+        tensors = [point.tensor for tap in points for point in points[tap]]
+        try:
+            found, calls = gradients_at(scores, tensors)
+        except RuntimeError as error:
+            if _REENTRANT not in str(error):
+                raise
+            raise Disconnected(
+                f"layers {', '.join(map(str, points))}: gradients cannot be taken through a block that is checkpointed "
+                "reentrantly; build the model with use_reentrant=False"
+            ) from error
+        self.tally.gradient_calls += calls
+        return found
+
+
+def forward(asked: _Asked, grad: bool) -> tuple[capture.Recording, Any, bool]:
+    """The model on the inputs with all taps: the recording, the selected output, and whether it was left early."""
+    wanted = memory_format_for(asked.model, asked.inputs)
+    if wanted is torch.preserve_format or asked.model in _contiguous_only:
+        return _forward(asked, grad, torch.preserve_format)
+    try:
+        return _forward(asked, grad, wanted)
+    except RuntimeError as error:
+        if _STRIDES not in str(error):
+            raise
+    _contiguous_only.add(asked.model)
+    return _forward(asked, grad, torch.preserve_format)
+
+
+def _forward(asked: _Asked, grad: bool, memory: torch.memory_format) -> tuple[capture.Recording, Any, bool]:
+    recording = capture.Recording(asked.taps, asked.gradients, asked.stop, asked.substitutes)
+    asked.tally.forwards += 1
+    with torch.set_grad_enabled(grad), capture.hooked(asked.model, recording):
+        try:
+            output = call(asked.model, copied(asked.inputs, memory))
+        except capture.Enough:
+            return recording, None, True
+    return recording, outputs.select(output, asked.choice), False
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """What a pass left: the points of its taps, and their gradients for every score (None where there is none)."""
+    """What a pass left: the points of its taps, and the gradients (T, *point) at them one after the other."""
 
     output: Any
     pinned: tuple[Pinned, ...]
     scores: tuple[Tensor, ...]
-    points: Mapping[Tap, Tensor]
-    gradients: tuple[tuple[Tensor | None, ...], ...]
+    points: Mapping[Tap, Sequence[Point]]
+    gradients: tuple[Tensor | None, ...]
     severed: bool
 
-    @staticmethod
-    def run(
-        model: nn.Module,
-        inputs: Any,
-        taps: Sequence[Tap],
-        pin: Pin,
-        gradients: bool,
-        choice: str | int,
-        grad: bool,
-        tally: Tally,
-    ) -> _Pass:
-        recording = capture.Recording(taps, gradients)
-        tally.forwards += 1
-        with torch.set_grad_enabled(grad), capture.hooked(model, recording):
-            output = outputs.select(capture.call(model, capture.copied(inputs)), choice)
-        points = recording.points()
-        with torch.enable_grad():
-            pinned = tuple(pin(output))
-            scores = tuple(target.scores(output) for target in pinned)
-            rows = _gradients(torch.cat(scores, 1), list(points.values()), tally) if gradients and points else ()
-        return _Pass(output, pinned, scores, points, rows, recording.severed)
+    @property
+    def ambiguous(self) -> bool:
+        """Whether a tap's module returned several tensors and the tap does not say which."""
+        return any(len(points) > 1 for points in self.points.values())
 
     @property
     def broken(self) -> bool:
         """Grad was switched off on the way, or a score reached no tap: worth another pass on detached weights."""
-        return self.severed or any(value is None for row in self.gradients for value in row)
+        if self.severed:
+            return True
+        found = self._by_tap()
+        return any(all(gradient is None for _, gradient in found[tap]) for tap in found)
 
-    def trace(self, inputs: Any, taps: Sequence[Tap], hint: int | None) -> Trace:
-        space = tuple(capture.first_tensor(inputs).shape[2:])
-        layouts = {tap: tap.layout or _layout(tap, self.points[tap], inputs, hint) for tap in taps}
-        stops = _cumulated([scores.shape[1] for scores in self.scores])
+    def _by_tap(self) -> dict[Tap, list[tuple[Point, Tensor | None]]]:
+        """Every point with its gradient, by tap; empty without gradients."""
+        left = iter(self.gradients)
+        return {tap: [(point, next(left)) for point in self.points[tap]] for tap in self.points} if self.gradients else {}
+
+    def trace(self, inputs: Any, taps: Sequence[Tap], hint: int | None, gradients: bool) -> Trace:
+        """The trace of this pass, with gradients if they were asked for."""
+        first = first_tensor(inputs)
+        found = self._by_tap()
+        chosen = {tap: _chosen(tap, found[tap]) if found else (self.points[tap][0], None) for tap in taps}
+        layouts = {tap: tap.layout or _layout(tap, point.tensor, first, hint) for tap, (point, _) in chosen.items()}
+        pinned, scores = self.pinned, self.scores
+        if not pinned:
+            pinned, scores = (Unpinned(),), (Unpinned().scores(first),)
+        stops = _cumulated([part.shape[1] for part in scores])
         return Trace(
             inputs=inputs,
-            space=space,
+            space=tuple(first.shape[2:]),
             output=self.output.detach() if isinstance(self.output, Tensor) else self.output,
-            pinned=self.pinned,
+            pinned=pinned,
             columns=tuple(slice(start, stop) for start, stop in stops),
-            scores=torch.cat(self.scores, 1).detach(),
-            activations={tap: layouts[tap].to_map(self.points[tap].detach()) for tap in taps},
-            gradients={tap: self._gradient(place, tap, layouts[tap]) for place, tap in enumerate(taps)}
-            if self.gradients
-            else {},
+            scores=torch.cat(scores, 1).detach(),
+            activations={tap: layouts[tap].to_map(point.tensor.detach()) for tap, (point, _) in chosen.items()},
+            gradients={
+                tap: _mapped(gradient, layouts[tap])
+                for tap, (_, gradient) in chosen.items()
+                if gradients and gradient is not None
+            },
+            places={tap: Place(point.path, point.turn, layouts[tap]) for tap, (point, _) in chosen.items()},
         )
 
-    def _gradient(self, place: int, tap: Tap, layout: Layout) -> Tensor:
-        columns = [row[place] for row in self.gradients]
-        if any(column is None for column in columns):
-            raise Disconnected(
-                f"the score does not depend on layer {tap}: it lies beside the way to the output, behind it, or in a "
-                "block that is checkpointed reentrantly (use_reentrant=False is served)"
-            )
-        maps = [layout.to_map(column) for column in columns if column is not None]
-        return maps[0].unsqueeze(1) if len(maps) == 1 else torch.stack(maps, 1)
+
+def _chosen(tap: Tap, found: Sequence[tuple[Point, Tensor | None]]) -> tuple[Point, Tensor]:
+    """The first tensor that all scores depend on."""
+    for point, gradient in found:
+        if gradient is not None:
+            return point, gradient
+    raise Disconnected(
+        f"the score does not depend on layer {tap}: it lies beside the way to the output, behind it, or in a "
+        "block that is checkpointed reentrantly (use_reentrant=False is served)"
+    )
 
 
-def _gradients(scores: Tensor, points: list[Tensor], tally: Tally) -> tuple[tuple[Tensor | None, ...], ...]:
-    """For every column of the scores, its gradient at every point; samples are independent, so their sum will do."""
-    if not scores.requires_grad:
-        return tuple((None,) * len(points) for _ in range(scores.shape[1]))
-    rows = []
-    for column in range(scores.shape[1]):
-        tally.gradient_calls += 1
-        keep = column + 1 < scores.shape[1]
-        rows.append(torch.autograd.grad(scores[:, column].sum(), points, retain_graph=keep, allow_unused=True))
-    return tuple(rows)
+def _mapped(gradient: Tensor, layout: Layout) -> Tensor:
+    """(T, *point) as (N, T, C, *S)."""
+    columns, samples = gradient.shape[:2]
+    return layout.to_map(gradient.flatten(0, 1)).unflatten(0, (columns, samples)).transpose(0, 1)
 
 
 def _cumulated(sizes: Sequence[int]) -> list[tuple[int, int]]:
@@ -145,8 +228,7 @@ def _cumulated(sizes: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip([0, *stops], stops, strict=False))
 
 
-def _layout(tap: Tap, point: Tensor, inputs: Any, hint: int | None) -> Layout:
-    first = capture.first_tensor(inputs)
+def _layout(tap: Tap, point: Tensor, first: Tensor, hint: int | None) -> Layout:
     layout = infer(tuple(point.shape), tuple(first.shape[2:]), hint) if point.shape[:1] == first.shape[:1] else None
     if layout is None:
         raise TapError(

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from xaikit import auto, capture, outputs
+from xaikit.calling import first_tensor
 from xaikit.errors import LayerNotFound
 from xaikit.layouts import infer, stride
 
@@ -41,7 +42,7 @@ def survey(
             verdicts[candidate.name] = f"auto: {name}" if name else candidate.verdict
     except LayerNotFound as error:
         verdicts[""] = str(error)
-    space = tuple(capture.first_tensor(inputs).shape[2:])
+    space = tuple(first_tensor(inputs).shape[2:])
     return [row for row in _rows(model, inputs, space, verdicts) if row.grid]
 
 

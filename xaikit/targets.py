@@ -6,6 +6,7 @@ noisy re-run never explains another class.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -28,11 +29,16 @@ class Pinned(Protocol):
     def scores(self, output: Any) -> Tensor:
         """The scalars to explain, (N, T), differentiable, of any pass on the same samples."""
 
+    def rows(self, index: Tensor) -> Pinned:
+        """The same target for chosen samples, which may repeat: ``index`` (M,) of their rows. May be left out: then
+        variants are scored one at a time."""
+
 
 class Target(Protocol):
     """The class behind a plugin of ``xaikit.targets``: a frozen dataclass whose fields are its options.
 
-    A property ``count`` may tell the plan how many scores a sample has; 1 without it.
+    A property ``count`` may tell the plan how many scores a sample has; 1 without it. ``plural = False`` says before
+    any pass that results have no axis of targets, so that the forward may stop early where no score is needed.
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
@@ -59,6 +65,14 @@ class PinnedClasses:
         # a copy, as indices made in inference mode cannot be saved for the gradient
         return output.gather(1, self.indices.to(output.device).clone())
 
+    def probabilities(self, output: Tensor) -> Tensor:
+        """The softmax probabilities of the chosen classes, (N, T)."""
+        return self.scores(output.softmax(1))
+
+    def rows(self, index: Tensor) -> PinnedClasses:
+        """The classes of chosen samples."""
+        return PinnedClasses(self.indices[index.to(self.indices.device)], self.plural)
+
 
 @dataclass(frozen=True, eq=False)
 class PinnedCall:
@@ -71,6 +85,25 @@ class PinnedCall:
     def scores(self, output: Any) -> Tensor:
         """What the function returns, as (N, T)."""
         return _columns(self.function(output), self.function, self.count)
+
+    def rows(self, index: Tensor) -> PinnedCall:
+        """The same function, of another number of samples."""
+        return PinnedCall(self.function, len(index), self.plural)
+
+
+@dataclass(frozen=True, eq=False)
+class Unpinned:
+    """The target of a pass that stopped at the layer, since no method asked for a score."""
+
+    plural: bool = False
+
+    def scores(self, output: Tensor) -> Tensor:
+        """NaN, (N, 1), of the samples of any tensor."""
+        return output.new_full((len(output), 1), math.nan, dtype=torch.get_default_dtype())
+
+    def rows(self, index: Tensor) -> Unpinned:
+        """Itself."""
+        return self
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,39 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from xaikit.calling import first_tensor
 from xaikit.errors import UndeclaredNeed
 from xaikit.explanation import Noted
-from xaikit.layers import Tap
+from xaikit.layers import Path, Tap
+from xaikit.layouts import Layout
 from xaikit.needs import Needs
 from xaikit.targets import Pinned
+
+
+Make = Callable[[slice], Tensor]
 
 
 class Method(Protocol):
     """The class behind a plugin of ``xaikit.methods``: a frozen dataclass whose fields are its options.
 
-    ``paper`` (stage to choice) is the finish that its paper asks for; it may be left out. A property ``reruns`` may
-    tell the plan how many further passes a batch costs.
+    ``paper`` (stage to choice) is the finish that its paper asks for; it may be left out. A method
+    ``further(channels, places) -> int`` may tell the plan how many further scores or passes a sample costs at a tap of
+    so many channels and places.
     """
 
     needs: ClassVar[Needs]
 
     def explain(self, view: View) -> Tensor:
         """The raw signed map (N, T, *S), or (N, 1, *S) where the target plays no part."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where exactly a tap's evidence was found: the way to the tensor, at which call of the module, and its layout."""
+
+    path: Path
+    turn: int
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class Trace:
     scores       (N, T)
     activations  (N, C, *S) by tap
     gradients    (N, T, C, *S) by tap; empty where nobody needs them
+    places       where the evidence of a tap was found, so that another pass can put something in its place
     """
 
     inputs: Any
@@ -53,6 +69,7 @@ class Trace:
     scores: Tensor
     activations: Mapping[Tap, Tensor]
     gradients: Mapping[Tap, Tensor]
+    places: Mapping[Tap, Place]
 
 
 class SampleGenerator:
@@ -83,6 +100,20 @@ class SampleGenerator:
         return torch.stack(rows).to(self._like)
 
 
+class Further(Protocol):
+    """The further passes that the engine makes for one view; see the methods of :class:`View` of the same names."""
+
+    def retrace(self, inputs: Any) -> View: ...
+
+    def retrace_with(self, activations: Tensor) -> View: ...
+
+    def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor: ...
+
+    def rescore_with(self, count: int, make: Make) -> Tensor: ...
+
+    def hvp(self, vector: Tensor) -> Tensor: ...
+
+
 class View:
     """One tap of a trace for one target, narrowed to what the method declared in its ``needs``."""
 
@@ -96,7 +127,7 @@ class View:
         needs: Needs,
         module: nn.Module,
         generator: SampleGenerator,
-        retrace: Callable[[Any], View],
+        further: Further,
     ) -> None:
         self._trace = trace
         self._tap = tap
@@ -104,13 +135,19 @@ class View:
         self._needs = needs
         self._module = module
         self._generator = generator
-        self._retrace = retrace
+        self._further = further
         self.noted: list[Noted] = []
 
     @property
     def layer(self) -> str:
         """The name of the tap."""
         return str(self._tap)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, T, *S) of the map to be returned; N and T are known without any score."""
+        activations = self._trace.activations[self._tap]
+        return (len(activations), self._columns.stop - self._columns.start, *activations.shape[2:])
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -125,24 +162,31 @@ class View:
     @property
     def gradients(self) -> Tensor:
         """Of the scores with respect to the activations, (N, T, C, *S)."""
-        self._declared("gradients")
+        self._declared("gradients", "gradients=1")
         return self._trace.gradients[self._tap][:, self._columns]
 
     @property
     def scores(self) -> Tensor:
         """What is explained, (N, T)."""
+        self._declared("scores", "scores=True")
         return self._trace.scores[:, self._columns]
 
     @property
     def inputs(self) -> Any:
         """The inputs as the model received them."""
-        self._declared("inputs")
+        self._declared("inputs", "inputs=True")
         return self._trace.inputs
+
+    @property
+    def image(self) -> Tensor:
+        """The first tensor of the inputs, (N, ...): what ``rescore`` varies; its space is (N, channels, *space)."""
+        self._declared("inputs", "inputs=True", "image")
+        return first_tensor(self._trace.inputs)
 
     @property
     def module(self) -> nn.Module:
         """The model, to be read and not changed."""
-        self._declared("module")
+        self._declared("module", "module=True")
         return self._module
 
     @property
@@ -156,8 +200,46 @@ class View:
         Args:
             inputs: in the structure of ``view.inputs``.
         """
-        self._declared("reruns")
-        return self._retrace(inputs)
+        self._declared("reruns", "reruns=True", "retrace")
+        return self._further.retrace(inputs)
+
+    def retrace_with(self, activations: Tensor) -> View:
+        """The evidence where the tap returns other activations, (N, C, *S), for the same pinned target. Costs a pass."""
+        self._declared("replays", "replays=True", "retrace_with")
+        return self._further.retrace_with(activations)
+
+    def rescore(self, count: int, make: Make, probabilities: bool = False) -> Tensor:
+        """The scores of variants of the input, (N, T, count); the engine decides how many are in memory at once.
+
+        Args:
+            count: variants a sample.
+            make: from a slice of range(count) to its variants (N, m, ...) of ``view.image``; other inputs of the
+                model stay as they are.
+            probabilities: the softmax probabilities of the explained classes instead of their scores.
+        """
+        self._declared("reruns", "reruns=True", "rescore")
+        return self._further.rescore(count, make, probabilities)
+
+    def rescore_with(self, count: int, make: Make) -> Tensor:
+        """The scores where the tap returns variants of its activations, (N, T, count).
+
+        Only what lies behind the tap is computed for every variant; checked against the true score, and computed by
+        passes of the whole model where that fails.
+
+        Args:
+            count: variants a sample.
+            make: from a slice of range(count) to its variants (N, m, C, *S).
+        """
+        self._declared("replays", "replays=True", "rescore_with")
+        return self._further.rescore_with(count, make)
+
+    def hvp(self, vector: Tensor) -> Tensor:
+        """The Hessian of the scores at the activations times a vector, both (N, T, C, *S). Costs a pass.
+
+        Zero where what lies behind the tap is linear.
+        """
+        self._declared("gradients", "gradients=2", "hvp", least=2)
+        return self._further.hvp(vector)
 
     def warn(self, reason: str, where: Tensor) -> None:
         """Say that something was left out; it is counted for every sample and shown with the explanation.
@@ -168,9 +250,6 @@ class View:
         """
         self.noted.append(Noted(self.layer, reason, where.reshape(len(where), -1).sum(1)))
 
-    def _declared(self, need: str) -> None:
-        if not getattr(self._needs, need):
-            example = "gradients=1" if need == "gradients" else f"{need}=True"
-            raise UndeclaredNeed(
-                f"view.{'retrace' if need == 'reruns' else need} was read but not declared: needs = Needs({example})"
-            )
+    def _declared(self, need: str, example: str, read: str = "", least: int = 1) -> None:
+        if getattr(self._needs, need) < least:
+            raise UndeclaredNeed(f"view.{read or need} was read but not declared: needs = Needs({example})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -12,6 +13,8 @@ from xaikit import ConfigError, PinnedClasses, class_indices, class_logits, hook
 @dataclass(frozen=True)
 class Label:
     """One class a sample, from the labels of the data (or from the list of indices given to ``xaikit.explain``)."""
+
+    plural: ClassVar[bool] = False
 
     def pin(self, output: Tensor, labels: Tensor | None) -> PinnedClasses:
         """The logit of each sample's own class. Raises ConfigError without labels, or with too few."""

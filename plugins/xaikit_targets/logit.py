@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -17,6 +18,8 @@ class Logit:
     """
 
     index: int
+
+    plural: ClassVar[bool] = False
 
     def pin(self, output: Tensor, labels: Tensor | None) -> PinnedClasses:
         """The logit of the class. Raises ConfigError where the model has no such class."""

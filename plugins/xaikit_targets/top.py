@@ -23,6 +23,11 @@ class Top:
             raise ValueError(f"k: expected at least 1, got {self.k}")
 
     @property
+    def plural(self) -> bool:
+        """Whether results keep an axis of targets."""
+        return self.k > 1
+
+    @property
     def count(self) -> int:
         """How many scores a sample, for the plan."""
         return self.k
@@ -32,7 +37,7 @@ class Top:
         logits = class_logits(output, "top")
         if self.k > logits.shape[1]:
             raise ConfigError(f"target top: expected k of at most {logits.shape[1]} classes, got {self.k}")
-        return PinnedClasses(logits.topk(self.k, dim=1).indices, plural=self.k > 1)
+        return PinnedClasses(logits.topk(self.k, dim=1).indices, plural=self.plural)
 
 
 @hookimpl

@@ -1,0 +1,84 @@
+"""A model's inputs, whatever nest they come in, and the call of a model on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.errors import TapError
+from xaikit.layers import tensors_in
+
+FEWEST_ROWS = 4
+"""From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""
+
+
+def call(model: nn.Module, inputs: Any) -> Any:
+    """The model on a tensor, a tuple of positional inputs or a mapping of named ones."""
+    if isinstance(inputs, dict):
+        return model(**inputs)
+    return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+
+
+def mapped(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
+    """The same nest of inputs with the function applied to every tensor in it."""
+    if isinstance(inputs, Tensor):
+        return function(inputs)
+    if isinstance(inputs, dict):
+        return {key: mapped(function, value) for key, value in inputs.items()}
+    if isinstance(inputs, (tuple, list)):
+        items = [mapped(function, value) for value in inputs]
+        return type(inputs)(*items) if hasattr(inputs, "_fields") else type(inputs)(items)
+    return inputs
+
+
+def copied(inputs: Any, memory_format: torch.memory_format = torch.preserve_format) -> Any:
+    """Inputs that a model may change in place and that autograd accepts, also where they are inference tensors.
+
+    Args:
+        memory_format: of the four-dimensional tensors among them.
+    """
+
+    def copy(tensor: Tensor) -> Tensor:
+        wanted = memory_format if tensor.dim() == 4 else torch.preserve_format
+        return tensor.detach().clone(memory_format=wanted)
+
+    return mapped(copy, inputs)
+
+
+def first_tensor(inputs: Any) -> Tensor:
+    """The tensor that tells batch size, device and space of the inputs.
+
+    Raises:
+        TapError: there is none.
+    """
+    for _, tensor in tensors_in(inputs):
+        return tensor
+    raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
+
+
+def rows(inputs: Any, index: Tensor) -> Any:
+    """The inputs of chosen samples, which may repeat; what has no row a sample stays as it is."""
+    samples = len(first_tensor(inputs))
+    return mapped(lambda tensor: tensor[index] if tensor.dim() and len(tensor) == samples else tensor, inputs)
+
+
+def varied(inputs: Any, variants: Tensor) -> Any:
+    """The inputs with another first tensor."""
+    first = first_tensor(inputs)
+    return mapped(lambda tensor: variants if tensor is first else tensor, inputs)
+
+
+def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:
+    """channels_last for at least four pictures in a convolutional network, by rule and never by timing.
+
+    Not in float64, which is for exactness and has no faster kernels there. The model's weights are not converted.
+    """
+    first = first_tensor(inputs)
+    if first.dim() != 4 or len(first) < FEWEST_ROWS or first.dtype == torch.float64:
+        return torch.preserve_format
+    # one convolution alone is a transformer's patch embedding
+    spatial = [m for m in model.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1]
+    return torch.channels_last if len(spatial) > 1 else torch.preserve_format

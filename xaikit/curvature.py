@@ -1,0 +1,58 @@
+"""Second-order evidence: the Hessian of a score at a tap, times a vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from xaikit import capture, outputs
+from xaikit.calling import call, copied
+from xaikit.conditions import undisturbed
+from xaikit.layers import Tap
+from xaikit.observe import Tally
+from xaikit.targets import Pinned
+from xaikit.view import Place
+
+
+def hessian_product(
+    model: nn.Module,
+    inputs: Any,
+    tap: Tap,
+    place: Place,
+    pinned: Pinned,
+    vector: Tensor,
+    output: str | int,
+    tally: Tally,
+) -> Tensor:
+    """The Hessian of every score at the tap times a vector, both (N, T, C, *S); zero where the tail is linear.
+
+    A pass of its own, with attention computed by its mathematical definition: fused attention has no second derivative.
+    """
+
+    def work() -> Tensor:
+        recording = capture.Recording([tap], differentiate=True)
+        tally.forwards += 1
+        tally.reruns += 1
+        with capture.hooked(model, recording):
+            found = outputs.select(call(model, copied(inputs)), output)
+        (point,) = [point.tensor for point in recording.points()[tap] if point.path == place.path]
+        scores = pinned.scores(found)
+        tally.gradient_calls += 2 * scores.shape[1]
+        return torch.stack([_column(scores[:, t], point, place, vector[:, t]) for t in range(scores.shape[1])], 1)
+
+    with undisturbed(model), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+        return capture.on_detached_weights(model, work)  # type: ignore[no-any-return]
+
+
+def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tensor:
+    """The product for one target: (N, C, *S)."""
+    (gradient,) = torch.autograd.grad(score.sum(), point, create_graph=True, allow_unused=True)
+    if gradient is None or not gradient.requires_grad:
+        return torch.zeros_like(vector)
+    # prefix tokens are no part of the vector
+    full = place.layout.from_map(vector.to(gradient.dtype), torch.zeros_like(gradient))
+    (product,) = torch.autograd.grad(gradient, point, full, allow_unused=True, retain_graph=True)
+    return torch.zeros_like(vector) if product is None else place.layout.to_map(product).detach()

@@ -1,0 +1,155 @@
+"""The further passes of one request: what :class:`xaikit.view.View` hands on to the engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.curvature import hessian_product
+from xaikit.explanation import Noted
+from xaikit.layers import Tap, tensors_in
+from xaikit.needs import Needs
+from xaikit.observe import Tally, observe
+from xaikit.replay import FULL, Replay
+from xaikit.rescore import Precision, Scorer, rescore
+from xaikit.targets import Pinned
+from xaikit.view import Make, SampleGenerator, Trace, View
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the further passes of one request have in common.
+
+    trace    of the clean pass; ``pinned`` and ``columns`` are the request's own among its targets
+    """
+
+    model: nn.Module
+    trace: Trace
+    taps: tuple[Tap, ...]
+    pinned: Pinned
+    columns: slice
+    needs: Needs
+    output: str | int
+    precision: Precision
+    tally: Tally
+    generator: Callable[[], SampleGenerator]
+
+    def observe(self, inputs: Any, taps: tuple[Tap, ...], instead: dict[Tap, Any] | None = None) -> Trace:
+        """One more pass for the pinned target alone."""
+        self.tally.reruns += 1
+        return observe(
+            self.model,
+            inputs,
+            taps,
+            lambda _: [self.pinned],
+            gradients=bool(self.needs.gradients),
+            output=self.output,
+            tally=self.tally,
+            substitutes=instead,
+        )
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The further passes of one request at one tap; ``noted`` is what there is to say about them."""
+
+    setting: Setting
+    tap: Tap
+    rerun: Callable[[Any], Trace]
+    noted: list[Noted] = field(default_factory=list)
+
+    def view(self, trace: Trace, columns: slice) -> View:
+        """A view of a trace at this tap."""
+        setting = self.setting
+        return View(trace, self.tap, columns, setting.needs, setting.model, setting.generator(), self)
+
+    def retrace(self, inputs: Any) -> View:
+        """See the view's method of that name; so for all below."""
+        again = self.rerun(inputs)
+        return self.view(again, again.columns[0])
+
+    def retrace_with(self, activations: Tensor) -> View:
+        place = self.setting.trace.places[self.tap]
+
+        def put(original: Tensor) -> Tensor:
+            return place.layout.from_map(activations, original).to(original.dtype, copy=True)
+
+        again = self.setting.observe(self.setting.trace.inputs, (self.tap,), {self.tap: put})
+        return self.view(again, again.columns[0])
+
+    def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor:
+        return rescore(self.scorer(), count, make, probabilities)
+
+    def rescore_with(self, count: int, make: Make) -> Tensor:
+        return self.replay().scores(count, make)
+
+    def hvp(self, vector: Tensor) -> Tensor:
+        setting, trace = self.setting, self.setting.trace
+        place = trace.places[self.tap]
+        return hessian_product(
+            setting.model, trace.inputs, self.tap, place, setting.pinned, vector, setting.output, setting.tally
+        )
+
+    def scorer(self) -> Scorer:
+        """What scores variants for the pinned target."""
+        setting = self.setting
+        return Scorer(
+            setting.model,
+            setting.trace.inputs,
+            setting.pinned,
+            setting.output,
+            setting.tally,
+            setting.precision,
+            lambda size: self._note(f"out of memory: chunks halved to {size}"),
+        )
+
+    def replay(self) -> Replay:
+        """What replays variants at this tap."""
+        trace = self.setting.trace
+        return Replay(
+            self.scorer(),
+            self.tap,
+            trace.places[self.tap],
+            trace.activations[self.tap],
+            trace.scores[:, self.setting.columns],
+            lambda: self._note(FULL),
+        )
+
+    def _note(self, reason: str) -> None:
+        samples = len(self.setting.trace.scores)
+        self.noted.append(Noted(str(self.tap), reason, torch.ones(samples, dtype=torch.long), counted=False))
+
+
+class Reruns:
+    """The further passes of one label. Its taps draw the same numbers, so they ask for the same inputs: run once."""
+
+    def __init__(self, run: Callable[[Any], Trace], shared: bool) -> None:
+        self._run = run
+        self._shared = shared
+        self._passes: list[tuple[Any, Trace]] = []
+
+    def of_one_tap(self) -> Callable[[Any], Trace]:
+        """A function from inputs to their trace, to be called by one tap in its own order."""
+        asked = iter(range(sys.maxsize))
+
+        def rerun(inputs: Any) -> Trace:
+            turn = next(asked)
+            if turn < len(self._passes) and _same(self._passes[turn][0], inputs):
+                return self._passes[turn][1]
+            trace = self._run(inputs)
+            if self._shared and turn == len(self._passes):
+                self._passes.append((inputs, trace))
+            return trace
+
+        return rerun
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal inputs, to the bit."""
+    pairs = zip(tensors_in(one), tensors_in(other), strict=True)
+    return all(path == place and torch.equal(mine, theirs) for (path, mine), (place, theirs) in pairs)

@@ -1,0 +1,163 @@
+"""The tail again, from other activations at one tap.
+
+The model runs while the tap returns the variants in place of what its module returned, so any Python forward works
+and nothing is traced or split. Four ways, the cheapest first; a way is trusted when the true activation, sent along
+as one more variant, gets the true score, and the next one is tried where it does not:
+
+joint   the inputs once, N rows, while the tap returns N * m: the prefix is paid once
+each    one sample after the other, one row, while the tap returns m: also where a skip adds around the tap
+full    every input m times: the whole model for every variant, where something is concatenated around the tap
+single  one variant after the other, N rows each: where the target can score only the samples it was pinned on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaikit import capture
+from xaikit.calling import first_tensor, rows
+from xaikit.chunks import is_out_of_memory, rows_of_activations, rows_of_inputs
+from xaikit.errors import TapError
+from xaikit.layers import Tap
+from xaikit.rescore import Scorer, apart, repeated
+from xaikit.targets import Pinned
+from xaikit.view import Make, Place
+
+WAYS = ("joint", "each", "full", "single")
+TOLERANCE = 1e-5
+"""Of the largest score: what another batch size may change."""
+FULL = "replayed by passes of the whole model: the tail alone does not give the true score"
+
+
+class Untrue(Exception):
+    """A way of replaying that does not give the true score."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Replays at one tap.
+
+    activations  the true ones, (N, C, *S)
+    truth        the true scores, (N, T)
+    fell_back    is told where only passes of the whole model gave the true score
+    """
+
+    scorer: Scorer
+    tap: Tap
+    place: Place
+    activations: Tensor
+    truth: Tensor
+    fell_back: Callable[[], None] = lambda: None
+
+    def scores(self, count: int, make: Make) -> Tensor:
+        """See :meth:`xaikit.view.View.rescore_with`.
+
+        Raises:
+            TapError: no way gives the true score, as where an operation in place behind the tap is not idempotent.
+        """
+        size = max(1, rows_of_activations(self.activations[:1]) // self.scorer.samples)
+        for way in self._ways():
+            if way == "full":
+                self.fell_back()
+                size = max(1, min(size, rows_of_inputs(first_tensor(self.scorer.inputs)[:1]) // self.scorer.samples))
+            try:
+                return self._by(way, count, 1 if way == "single" else size, make)
+            except Untrue:
+                continue
+        raise self._untrue()
+
+    def way(self) -> str:
+        """The cheapest way that gives the true score, for the plan. Costs a pass for every way that is tried."""
+        for way in self._ways():
+            try:
+                self._check(self._first(way, self._true(1 if way == "single" else 2), exact=True))
+            except Untrue:
+                continue
+            return way
+        raise self._untrue()
+
+    def _ways(self) -> list[str]:
+        return [way for way in WAYS if way != "each" or self.scorer.samples > 1]
+
+    def _untrue(self) -> TapError:
+        return TapError(
+            f"layer {self.tap}: cannot be replayed: putting its own activations in its place does not give the true "
+            "score; name the layer behind it"
+        )
+
+    def _by(self, way: str, count: int, size: int, make: Make) -> Tensor:
+        alone = way == "single" or self.scorer.precision != "float32"
+        if alone:
+            self._check(self._first(way, self._true(1 if way == "single" else 2), exact=True))
+
+        def work(part: slice) -> Tensor:
+            variants = make(part)
+            if alone or part.start > 0:
+                return self._pass(way, variants)
+            found = self._first(way, torch.cat([self._true(1), variants], 1))
+            self._check(found[..., :1])
+            return found[..., 1:]
+
+        return self.scorer.in_chunks(count, size, work)
+
+    def _true(self, times: int) -> Tensor:
+        return self.activations.unsqueeze(1).expand(-1, times, *self.activations.shape[1:])
+
+    def _check(self, found: Tensor) -> None:
+        truth = self.truth.to(found.dtype).unsqueeze(2)
+        finite = truth[truth.isfinite()].abs()
+        scale = finite.amax() if finite.numel() else truth.new_zeros(())
+        same = (found == truth) | ((found - truth).abs() <= TOLERANCE * scale) | (found.isnan() & truth.isnan())
+        if not bool(same.all()):
+            raise Untrue
+
+    def _first(self, way: str, variants: Tensor, exact: bool = False) -> Tensor:
+        """The first pass of a way: whatever it raises, another way may do."""
+        try:
+            return self._pass(way, variants, exact)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            if way == WAYS[-1]:
+                raise
+            raise Untrue from error
+
+    def _pass(self, way: str, variants: Tensor, exact: bool = False) -> Tensor:
+        """The scores (N, T, m) of variants (N, m, C, *S)."""
+        samples, each = variants.shape[:2]
+        scorer = self.scorer
+        if way == "single":
+            return torch.cat([self._run(scorer.inputs, one, scorer.pinned, 1, exact) for one in variants.split(1, 1)], 2)
+        if way == "each":
+            parts = [self._of_one(row, variants[row : row + 1], exact) for row in range(samples)]
+            return torch.cat(parts, 0)
+        index = repeated(samples, each)
+        inputs = rows(scorer.inputs, index) if way == "full" else scorer.inputs
+        return self._run(inputs, variants, self._pinned(index), each, exact)
+
+    def _of_one(self, row: int, variants: Tensor, exact: bool) -> Tensor:
+        each = variants.shape[1]
+        pinned = self._pinned(torch.full((each,), row))
+        return self._run(rows(self.scorer.inputs, torch.tensor([row])), variants, pinned, each, exact)
+
+    def _pinned(self, index: Tensor) -> Pinned:
+        pinned = self.scorer.pinned_of(index)
+        if pinned is None:
+            raise Untrue
+        return pinned
+
+    def _run(self, inputs: Any, variants: Tensor, pinned: Pinned, each: int, exact: bool) -> Tensor:
+        place = self.place
+        flat = variants.flatten(0, 1)
+
+        def put(original: Tensor) -> Tensor:
+            # a copy, since what lies behind may change it in place and the variants may be views of the evidence
+            return place.layout.from_map(flat, original).to(original.dtype, copy=True)
+
+        with capture.substituted(self.scorer.model, self.tap, place.path, place.turn, put):
+            return apart(self.scorer.score(inputs, pinned, exact=exact), each)
