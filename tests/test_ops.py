@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from nets import PROPERTY
 from views import made_view
-from xaikit.ops import combine, pool, weigh
+from xaikit.ops import combine, pool, principal, weigh
 
 SPACES = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
@@ -62,6 +64,79 @@ def test_nan_stays_in_its_sample_and_is_seen() -> None:
     activations[0, 1, 2] = torch.nan
     found = weigh(torch.ones(2, 1, 3, dtype=torch.float64), made_view(activations))
     assert found.isnan().nonzero().tolist() == [[0, 0, 2]]
+
+
+def test_weights_in_a_higher_precision_raise_the_map() -> None:
+    """Scores are float32 at least, where the activations of a half-precision layer are not."""
+    activations = normal(2, 3, 4).bfloat16()
+    found = weigh(torch.ones(2, 1, 3), made_view(activations))
+    assert found.dtype is torch.float32
+    assert torch.allclose(found, activations.float().sum(1, keepdim=True))
+
+
+CENTER = pytest.mark.parametrize("center", [False, True])
+
+
+@CENTER
+@PROPERTY
+@given(SIZES, SPACES)
+def test_principal_is_the_full_singular_value_decomposition_up_to_sign(
+    center: bool, sizes: tuple[int, int, int], space: tuple[int, ...]
+) -> None:
+    """More places than channels, fewer, and as many: both Gram matrices are taken."""
+    evidence = normal(*sizes, *space)
+    found = principal(evidence, center)
+    assert found.shape == (*sizes[:2], *space)
+    for sample, target in np.ndindex(sizes[:2]):
+        rows = evidence[sample, target].flatten(1).T.numpy()
+        rows = rows - rows.mean(0) if center else rows
+        projection = rows @ np.linalg.svd(rows, full_matrices=True)[2][0]
+        mine = found[sample, target].flatten().numpy()
+        assert min(np.abs(mine - projection).max(), np.abs(mine + projection).max()) <= 1e-10
+
+
+@CENTER
+def test_principal_agrees_with_the_mean_over_channels_whatever_the_sign_of_the_evidence(center: bool) -> None:
+    """The map of -A is therefore minus that of A; without the rule it would be the same or not, by chance."""
+    evidence = normal(40, 1, 3, 5)
+    found = principal(evidence, center)
+    assert ((found * evidence.mean(2)).sum(-1) >= 0).all()
+    assert torch.allclose(principal(-evidence, center), -found, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(principal(evidence.flip(3), center), found.flip(2), rtol=1e-12, atol=1e-12)
+
+
+def test_principal_of_evidence_that_is_not_negative_is_nowhere_negative() -> None:
+    assert (principal(normal(5, 2, 4, 3, 3).abs()) > 0).all()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("channels", [2, 9])
+def test_principal_spoils_only_the_sample_and_target_that_is_not_finite(channels: int, value: float) -> None:
+    evidence = normal(3, 2, channels, 5)
+    clean = principal(evidence)
+    evidence[1, 0, 1, 2] = value
+    found = principal(evidence)
+    assert found[1, 0].isnan().all()
+    found[1, 0] = clean[1, 0]
+    assert torch.equal(found, clean)
+
+
+def test_principal_of_nothing_is_nothing() -> None:
+    assert torch.equal(principal(torch.zeros(2, 1, 3, 4)), torch.zeros(2, 1, 4))
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_principal_neither_underflows_nor_overflows(unit: float) -> None:
+    evidence = normal(2, 1, 3, 4).float()
+    assert torch.allclose(principal(evidence * unit) / unit, principal(evidence), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_principal_raises_half_precision_to_float32(dtype: torch.dtype) -> None:
+    evidence = normal(2, 1, 3, 4).to(dtype)
+    found = principal(evidence)
+    assert found.dtype is torch.float32
+    assert torch.equal(found, principal(evidence.float()))
 
 
 def _any_view() -> Any:

@@ -191,7 +191,7 @@ def test_plan_tells_what_is_shared(tmp_path: Path) -> None:
     methods = {"gradcam": {}, "layercam": {}, "smooth": {"use": "smoothgradcampp", "n": 6}}
     plan = xaikit.plan(config(tmp_path, methods=methods, target={"use": "top", "k": 3}, layers=["stem", "auto"]))
     assert (plan.photographs, plan.batches, plan.gradient_calls, plan.taps) == (3, 2, 3, ("stem", "body"))
-    assert [trial.reruns for trial in plan.trials] == [0, 0, 6]
+    assert [trial.further for trial in plan.trials] == [0, 0, 6]
     assert "3 photographs in 2 batches" in str(plan)
     assert not (tmp_path / "run").exists()
 

@@ -82,8 +82,9 @@ def _switches() -> Iterator[tuple[str, Any]]:
     yield "cudnn", (torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
     yield "mkldnn", torch.backends.mkldnn.enabled
     yield "deterministic", torch.are_deterministic_algorithms_enabled()
-    if "torch._dynamo" in sys.modules:
-        yield "compile stance", sys.modules["torch._dynamo.eval_frame"]._stance
+    # not loaded is as good as the default: batched gradients load it
+    loaded = "torch._dynamo" in sys.modules
+    yield "compile stance", sys.modules["torch._dynamo.eval_frame"]._stance.stance if loaded else "default"
 
 
 def _random_states() -> Iterator[tuple[str, Any]]:

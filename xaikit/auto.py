@@ -126,10 +126,10 @@ def _walk(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output:
     probe = _record(model, given, score, output)
     hint = getattr(model, "num_prefix_tokens", None)
     often = Counter(call.name for call in probe.completed)
-    for call in reversed(probe.completed):
-        found = _maps(call, source, hint)
+    for completed in reversed(probe.completed):
+        found = _maps(completed, source, hint)
         if found:
-            candidate = _judge(call, found, often[call.name], probe.score, source)
+            candidate = _judge(completed, found, often[completed.name], probe.score, source)
             yield candidate
             if candidate.verdict == "chosen":
                 return

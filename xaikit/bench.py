@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,18 +17,20 @@ from PIL import Image
 from torch import Tensor
 
 from xaikit import auto
+from xaikit.conditions import unwrapped
 from xaikit.config import STAGES, Config, DataConfig, FinishConfig, Use, instantiate
-from xaikit.engine import Batch, Request, distinct
+from xaikit.engine import Batch, Request, distinct, replay_ways
 from xaikit.errors import ConfigError, DataError
 from xaikit.finish import Finish
 from xaikit.labels import match_label
 from xaikit.layers import AUTO, Tap, resolve
-from xaikit.observe import observe
+from xaikit.observe import Tally, observe
 from xaikit.reading import decode
 from xaikit.registry import Registry
 from xaikit.sources import OpenedModel, Photograph, Transform, digest_of
 from xaikit.sweep import Trial
 from xaikit.targets import Target
+from xaikit.view import Trace
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,22 @@ class Unread:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What the pass over the first photograph found out.
+
+    shapes  (channels, *space) by layer
+    ways    by label and layer, how its replays will be made
+    row     one input, its shape alone
+    gradient_calls  that a batch costs
+    """
+
+    gradient_calls: int
+    shapes: Mapping[str, tuple[int, ...]]
+    ways: Mapping[str, Mapping[str, str]]
+    row: Tensor
+
+
+@dataclass(frozen=True)
 class Bench:
     """What a run works on.
 
@@ -59,6 +77,7 @@ class Bench:
     transform    from photograph to input
     photographs  all of them, in order
     requests     one a trial, everything resolved
+    reached      what one pass over the first photograph found out
     """
 
     config: Config
@@ -68,6 +87,7 @@ class Bench:
     photographs: tuple[Photograph, ...]
     trials: tuple[Trial, ...]
     requests: tuple[Request, ...]
+    reached: Reached | None = None
 
     @cached_property
     def weights(self) -> str:
@@ -130,27 +150,55 @@ def resolve_bench(config: Config, trials: Sequence[Trial], registry: Registry) -
     base = Path(config.base)
     photographs = tuple(instantiate("data", config.data.source, registry, base).photographs())
     opened: OpenedModel = instantiate("model", config.model.source, registry, base).open()
+    opened = dataclasses.replace(opened, module=unwrapped(opened.module))
     device = pick_device(config.device)
     opened.module.to(device)
     bench = Bench(config, opened, device, _transform(opened, config.data), photographs, tuple(trials), ())
     probe = _Probe(bench)
     requests = tuple(_request(trial, probe, registry, base) for trial in trials)
-    _reach(bench, probe, requests)
-    return dataclasses.replace(bench, requests=requests)
+    reached = _reach(bench, probe, requests) if requests else None
+    return dataclasses.replace(bench, requests=requests, reached=reached)
 
 
-def _reach(bench: Bench, probe: _Probe, requests: Sequence[Request]) -> None:
+def _reach(bench: Bench, probe: _Probe, requests: Sequence[Request]) -> Reached:
     """One pass over the first photograph: what does not fit is found before anything is written."""
-    if requests:
-        targets = list(distinct(request.target for request in requests))
-        observe(
+    targets = list(distinct(request.target for request in requests))
+    taps = tuple(dict.fromkeys(tap for request in requests for tap in request.taps))
+    gradients = any(request.method.needs.gradients for request in requests)
+    tally = Tally()
+    trace = _traced(bench, probe, taps, targets, gradients, tally)
+    ways = {
+        request.label: replay_ways(
             bench.opened.module,
-            probe.batch.inputs,
-            tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-            lambda output: [target.pin(output, probe.batch.labels) for target in targets],
-            gradients=any(request.method.needs.gradients for request in requests),
-            output=bench.config.model.output,
+            probe.batch,
+            _traced(bench, probe, request.taps, [request.target], gradients=False),
+            request,
+            bench.config.model.output,
         )
+        for request in requests
+        if request.method.needs.replays
+    }
+    shapes = {str(tap): tuple(trace.activations[tap].shape[1:]) for tap in taps}
+    return Reached(tally.gradient_calls, shapes, ways, probe.batch.inputs[:1].to("meta"))
+
+
+def _traced(
+    bench: Bench,
+    probe: _Probe,
+    taps: tuple[Tap, ...],
+    targets: Sequence[Target],
+    gradients: bool,
+    tally: Tally | None = None,
+) -> Trace:
+    return observe(
+        bench.opened.module,
+        probe.batch.inputs,
+        taps,
+        lambda output: [target.pin(output, probe.batch.labels) for target in targets],
+        gradients=gradients,
+        output=bench.config.model.output,
+        tally=tally,
+    )
 
 
 def _request(trial: Trial, probe: _Probe, registry: Registry, base: Path) -> Request:
@@ -163,6 +211,7 @@ def _request(trial: Trial, probe: _Probe, registry: Registry, base: Path) -> Req
         target=target,
         finish=build_finish(trial.finish, registry, base),
         seed=trial.seed,
+        precision=trial.precision,
     )
 
 

@@ -32,6 +32,10 @@ def commands() -> None:
 @click.option("--force", is_flag=True, help="Start over in a folder that belongs to another configuration.")
 def run(config: str, overrides: tuple[str, ...], force: bool) -> None:
     """Explain the photographs of CONFIG and write maps, overlays, contact sheet and manifest."""
+    # before torch is imported: what is allocated until then stays where it is
+    from xaikit import allocator
+
+    allocator.settle()
     from xaikit import runner
     from xaikit.progress import Progress
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from xaikit import outputs
 from xaikit.calling import copied
 from xaikit.conditions import unwrapped
+from xaikit.config import Precision
 from xaikit.diagnosis import diagnose
 from xaikit.errors import PluginContract
 from xaikit.explanation import Explanation, Noted
@@ -24,7 +25,6 @@ from xaikit.layouts import stride
 from xaikit.needs import union
 from xaikit.observe import Tally, observe
 from xaikit.passes import Passes, Reruns, Setting
-from xaikit.rescore import Precision
 from xaikit.targets import Pinned, Target
 from xaikit.view import Method, SampleGenerator, Trace, View
 
@@ -96,10 +96,23 @@ def explain(
     )
 
     def answer(request: Request) -> Explanation:
+        # a trace that stopped early knows one target, which is none
         place = targets.index(request.target) if trace.output is not None else 0
         return _Question(model, batch, trace, place, request, output, tally).answer()
 
     return trace, {request.label: answer(request) for request in requests}
+
+
+def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
+    """By layer, the way in which a method's replays will be made; see :mod:`xaikit.replay`. Empty if it makes none.
+
+    Args:
+        trace: of a pass for this request's target alone.
+    """
+    if not request.method.needs.replays:
+        return {}
+    setting = _Question(model, batch, trace, 0, request, output, Tally())._setting(trace.pinned[0], trace.columns[0])
+    return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
 
 
 def _may_stop(requests: Sequence[Request]) -> bool:

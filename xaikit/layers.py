@@ -56,7 +56,9 @@ def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[T
         LayerNotFound: nothing of that name, with the nearest names; or a module that is no part of the model.
     """
     listed = [specs] if isinstance(specs, (str, nn.Module)) else list(specs)
-    names = {plain_name(name): module for name, module in model.named_modules(remove_duplicate=False) if plain_name(name)}
+    names = {
+        plain_name(name): module for name, module in model.named_modules(remove_duplicate=False) if plain_name(name)
+    }
     taps = (tap for spec in listed for tap in _taps(spec, names))
     return tuple(dict.fromkeys(taps))
 
@@ -87,7 +89,7 @@ def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
         raise LayerNotFound(f"layer {spec!r}: expected a name, name[index], name@first, name@last or name+")
     index = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\[([^\[\]]+)\]", match["index"]))
     at: Literal["output", "consumed"] = "consumed" if match["consumed"] else "output"
-    call: Call = match["call"] or "only"
+    call: Call = "first" if match["call"] == "first" else "last" if match["call"] == "last" else "only"
     return [Tap(name, index, at, call=call) for name in _matching(match["name"], names)]
 
 

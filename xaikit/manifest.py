@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xaikit import __version__
+from xaikit import __version__, allocator
 from xaikit.bench import Bench
 from xaikit.config import STAGES, Config
 from xaikit.observe import Tally
@@ -40,6 +40,7 @@ def manifest_of(bench: Bench, store: Store, tally: Tally, seconds: Mapping[str, 
         "photographs": [photograph.name for photograph in bench.photographs],
         "seed": bench.config.seed,
         "device": str(bench.device),
+        "allocator": allocator.describe(),
         "model": {"origin": bench.opened.origin, "weights": bench.weights},
         "transform": repr(bench.transform),
         "plugins": _plugins(bench),

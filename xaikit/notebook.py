@@ -12,12 +12,11 @@ from xaikit import auto, config, engine, outputs
 from xaikit.bench import build_finish
 from xaikit.calling import first_tensor
 from xaikit.conditions import unwrapped
-from xaikit.config import FinishConfig, MethodConfig, Use
+from xaikit.config import FinishConfig, MethodConfig, Precision, Use
 from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.explanation import Explanation
 from xaikit.layers import AUTO, LayerSpec, Tap, resolve
 from xaikit.registry import Registry, check_class
-from xaikit.rescore import Precision
 from xaikit.sweep import effective_finish
 from xaikit.targets import Call, Target
 from xaikit.view import Method
@@ -31,7 +30,7 @@ def explain(
     inputs: Any,
     methods: MethodSpec = "gradcam",
     *,
-    layers: LayerSpec | Sequence[LayerSpec] = AUTO,
+    layers: LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]] = AUTO,
     target: TargetSpec = "top1",
     finish: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -47,7 +46,8 @@ def explain(
         inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
-        layers: names, globs (``layer*``), modules, or "auto".
+        layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
+            ``{"name": "conv", "call": "last"}`` or "conv@last".
         target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``,
             ``{"use": "classes", "of": [1, 2]}``, or a callable from the output to (N,) or (N, T) scores.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
@@ -143,15 +143,16 @@ def _target(target: TargetSpec, count: int, registry: Registry) -> tuple[Target,
 def _taps(
     model: nn.Module,
     inputs: Any,
-    layers: LayerSpec | Sequence[LayerSpec],
+    layers: LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]],
     target: Target,
     labels: Tensor | None,
     output: str | int,
 ) -> tuple[Tap, ...]:
-    if not isinstance(layers, (str, nn.Module, Sequence)):
+    if not isinstance(layers, (str, nn.Module, Sequence, Mapping)):
         raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
-    listed = [layers] if isinstance(layers, (str, nn.Module)) else list(layers)
+    listed = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else list(layers)
     taps: list[Tap] = []
-    for spec in listed:
+    for said in listed:
+        spec = config.spelled(said) if isinstance(said, Mapping) else said
         taps += auto.of(model, inputs, target, labels, output) if spec == AUTO else resolve(model, spec)
     return tuple(dict.fromkeys(taps))

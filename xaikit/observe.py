@@ -177,7 +177,9 @@ class _Pass:
     def _by_tap(self) -> dict[Tap, list[tuple[Point, Tensor | None]]]:
         """Every point with its gradient, by tap; empty without gradients."""
         left = iter(self.gradients)
-        return {tap: [(point, next(left)) for point in self.points[tap]] for tap in self.points} if self.gradients else {}
+        return (
+            {tap: [(point, next(left)) for point in self.points[tap]] for tap in self.points} if self.gradients else {}
+        )
 
     def trace(self, inputs: Any, taps: Sequence[Tap], hint: int | None, gradients: bool) -> Trace:
         """The trace of this pass, with gradients if they were asked for."""
@@ -219,8 +221,9 @@ def _chosen(tap: Tap, found: Sequence[tuple[Point, Tensor | None]]) -> tuple[Poi
 
 def _mapped(gradient: Tensor, layout: Layout) -> Tensor:
     """(T, *point) as (N, T, C, *S)."""
-    columns, samples = gradient.shape[:2]
-    return layout.to_map(gradient.flatten(0, 1)).unflatten(0, (columns, samples)).transpose(0, 1)
+    if len(gradient) == 1:
+        return layout.to_map(gradient[0]).unsqueeze(1)
+    return torch.stack([layout.to_map(column) for column in gradient], 1)
 
 
 def _cumulated(sizes: Sequence[int]) -> list[tuple[int, int]]:

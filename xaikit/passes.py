@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit.config import Precision
 from xaikit.curvature import hessian_product
 from xaikit.explanation import Noted
 from xaikit.layers import Tap, tensors_in
 from xaikit.needs import Needs
 from xaikit.observe import Tally, observe
 from xaikit.replay import FULL, Replay
-from xaikit.rescore import Precision, Scorer, rescore
+from xaikit.rescore import Scorer, rescore
 from xaikit.targets import Pinned
 from xaikit.view import Make, SampleGenerator, Trace, View
 

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from xaikit import allocator
+
 if TYPE_CHECKING:
     from xaikit.planning import Plan
     from xaikit.report import Report
@@ -65,7 +67,7 @@ class Progress:
             self._console.print(f"{self._count}/{self._total} {share:.0%} after {now - self._began:.0f} s")
 
     def show(self, report: Report) -> None:
-        """A short table of what was seen, what went wrong, and where it was written."""
+        """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
         self._console.print(_table(report))
         for failure in report.failures:
             self._console.print(
@@ -77,6 +79,7 @@ class Progress:
             self._console.print(f"... and {len(report.warnings) - MOST_ROWS} more warnings in manifest.json")
         for path in report.sheets:
             self._console.print(f"contact sheet: {path}", highlight=False, soft_wrap=True)
+        self._console.print(f"allocator: {allocator.describe()}", highlight=False, soft_wrap=True)
         self._console.print(f"written to {report.folder}", highlight=False, soft_wrap=True)
 
 

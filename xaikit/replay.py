@@ -132,7 +132,8 @@ class Replay:
         samples, each = variants.shape[:2]
         scorer = self.scorer
         if way == "single":
-            return torch.cat([self._run(scorer.inputs, one, scorer.pinned, 1, exact) for one in variants.split(1, 1)], 2)
+            ones = [variants[:, place : place + 1] for place in range(each)]
+            return torch.cat([self._run(scorer.inputs, one, scorer.pinned, 1, exact) for one in ones], 2)
         if way == "each":
             parts = [self._of_one(row, variants[row : row + 1], exact) for row in range(samples)]
             return torch.cat(parts, 0)

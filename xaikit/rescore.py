@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,11 @@ from xaikit import outputs
 from xaikit.calling import call, copied, first_tensor, memory_format_for, rows, varied
 from xaikit.chunks import in_chunks, rows_of_inputs
 from xaikit.conditions import undisturbed
+from xaikit.config import Precision
 from xaikit.errors import ConfigError
 from xaikit.observe import Tally
 from xaikit.targets import Pinned
 from xaikit.view import Make
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,10 @@ class Scorer:
 def scoring(model: nn.Module, precision: Precision) -> Iterator[None]:
     """The conditions of a pass that is only scored."""
     device = next((value.device.type for value in model.parameters()), "cpu")
-    with undisturbed(model), torch.no_grad():
-        # a caller's own autocast stays what it is
-        with nullcontext() if precision == "float32" else torch.autocast(device, getattr(torch, precision)):
-            yield
+    # with float32 a caller's own autocast stays what it is
+    cast = nullcontext() if precision == "float32" else torch.autocast(device, getattr(torch, precision))
+    with undisturbed(model), torch.no_grad(), cast:
+        yield
 
 
 def probability_of(pinned: Pinned) -> Callable[[Any], Tensor]:
@@ -125,4 +124,4 @@ def repeated(samples: int, each: int) -> Tensor:
 
 def apart(scores: Tensor, each: int) -> Tensor:
     """(N * each, T) as (N, T, each)."""
-    return scores.unflatten(0, (-1, each)).transpose(1, 2)
+    return scores.reshape(-1, each, scores.shape[1]).transpose(1, 2)

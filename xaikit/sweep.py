@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xaikit.config import STAGES, Config, FinishConfig, MethodConfig, Use, read_finish
+from xaikit.config import STAGES, Config, FinishConfig, MethodConfig, Precision, Use, read_finish
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
 
@@ -32,7 +32,7 @@ class Trial:
     options: Mapping[str, Any]
     layers: tuple[str, ...]
     target: Use
-    precision: str
+    precision: Precision
     seed: int
     finish: FinishConfig
 

@@ -20,7 +20,6 @@ from xaikit.layouts import Layout
 from xaikit.needs import Needs
 from xaikit.targets import Pinned
 
-
 Make = Callable[[slice], Tensor]
 
 

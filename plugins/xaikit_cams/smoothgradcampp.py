@@ -43,9 +43,8 @@ class SmoothGradCAMpp:
         if self.std < 0:
             raise ValueError(f"std: expected at least 0, got {self.std}")
 
-    @property
-    def reruns(self) -> int:
-        """Further passes a batch, for the plan."""
+    def further(self, channels: int, places: int) -> int:
+        """Further passes a sample, for the plan."""
         return self.n
 
     def explain(self, view: View) -> Tensor:

@@ -35,8 +35,8 @@ def test_elements_of_lists(say: Any) -> None:
 
 
 def test_inside_an_element(faults: Any) -> None:
-    assert faults(overrides=["layers[0]={a: 1}", "layers[0].a=2"]) == (
-        "override 'layers[0].a=2': layers[0]: expected a string, got {'a': 2}",
+    assert faults(overrides=["layers[0]={name: a}", "layers[0].call=last"]) == (
+        "override 'layers[0].call=last': layers[0].call: expected a mapping at layers[0], got 'a'",
     )
     assert faults(overrides=["layers[0].a=2"]) == (
         "override 'layers[0].a=2': layers[0].a: expected a mapping at layers[0], got 'auto'",

@@ -40,6 +40,24 @@ def test_layers_and_stages(say: Any) -> None:
     assert config.finish.fuse == Use("none")
 
 
+def test_a_layer_said_at_length_is_one_string(say: Any) -> None:
+    config = say(layers=["a", {"name": "b", "call": "last"}, {"name": "c", "at": "consumed"}])
+    assert config.layers == ("a", "b@last", "c+")
+    assert say(layers={"name": "b", "call": "first"}).layers == ("b@first",)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ({"name": "b", "cal": "last"}, "layers[0]: unknown key 'cal' of a layer; did you mean 'call'?"),
+        ({"name": "b", "call": "second"}, "layers[0]: call: expected first or last, got 'second'"),
+        ({"call": "last"}, "layers[0]: expected a layer's name, got {'call': 'last'}; add name: ..."),
+    ],
+)
+def test_what_a_layer_does_not_have_is_refused(faults: Any, layer: Any, said: str) -> None:
+    assert faults(layers=[layer]) == (said,)
+
+
 def test_null_is_nothing_said(say: Any) -> None:
     assert say(report=None, finish=None, methods={"grad": {"target": None, "layers": None, "finish": None}}) == say()
 

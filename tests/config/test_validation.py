@@ -9,7 +9,7 @@ version: 2
 nmae: x
 seed: yes
 device: cdua
-precision: bfloat16
+precision: half
 executor: ray
 sweep: {seed: [1]}
 model: {source: zo, output: yes}
@@ -30,7 +30,7 @@ c.yaml:1:1: version: expected 1, got 2: update xaikit, or write version: 1
 c.yaml:2:1: nmae: unknown key; did you mean 'name'?
 c.yaml:3:1: seed: expected an integer, got true
 c.yaml:4:1: device: expected auto, cpu, cuda, cuda:N or mps, got 'cdua'; did you mean 'cuda' or 'cuda:0'?
-c.yaml:5:1: precision: 'bfloat16' is not available yet; expected float32
+c.yaml:5:1: precision: expected 'float32', 'bfloat16' or 'float16', got 'half'; known: bfloat16, float16, float32
 c.yaml:6:1: executor: 'ray' is not available yet; expected serial
 c.yaml:7:1: sweep: not available yet: run each point with overrides instead
 c.yaml:8:9: model.source: no model 'zo'; did you mean 'zoo'?

@@ -26,12 +26,13 @@ from xaikit.config.schema import (
     FinishConfig,
     MethodConfig,
     ModelConfig,
+    Precision,
     ReportConfig,
     TransformConfig,
     Use,
     defaults,
 )
-from xaikit.config.shorthand import settle
+from xaikit.config.shorthand import settle, spelled
 from xaikit.config.validation import read_config
 from xaikit.config.validation import read_finish as _read_finish
 from xaikit.config.validation import read_methods as _read_methods
@@ -44,6 +45,7 @@ __all__ = [
     "FinishConfig",
     "MethodConfig",
     "ModelConfig",
+    "Precision",
     "ReportConfig",
     "TransformConfig",
     "Use",
@@ -52,6 +54,7 @@ __all__ = [
     "read_finish",
     "read_methods",
     "read_target",
+    "spelled",
 ]
 
 

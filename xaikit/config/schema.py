@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ STAGES: Mapping[str, str] = {
     "fuse": "fuser",
 }
 """The stages of a finish in their order, each with the kind of its plugins."""
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
 
 WORDS = ("auto", "none")
 """What a finish stage may say instead of a plugin: what the paper says, and nothing at all."""
@@ -156,7 +159,7 @@ class Config:
     version: int = 1
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
-    precision: str = "float32"
+    precision: Precision = "float32"
     target: Use = Use("top", {"k": 1})
     layers: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
     finish: FinishConfig = FinishConfig()

@@ -12,6 +12,7 @@ from typing import Any
 
 from xaikit.config.marks import Ledger, Path, key_of, shown
 from xaikit.config.schema import STAGES
+from xaikit.errors import ConfigError, nearest
 
 
 class _Refused(ValueError):
@@ -89,7 +90,42 @@ def _own_target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None
 
 
 def _layers(path: Path, value: Any, ledger: Ledger) -> Any:
-    return [value] if isinstance(value, str) else value
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, (str, Mapping)) for item in listed):
+        return value
+    return [_layer((*path, index), item, ledger) for index, item in enumerate(listed)]
+
+
+def _layer(path: Path, item: str | Mapping[str, Any], ledger: Ledger) -> str:
+    try:
+        return item if isinstance(item, str) else spelled(item)
+    except ConfigError as error:
+        ledger.fault(path, str(error))
+        return str(item.get("name", "")) if isinstance(item, Mapping) else ""
+
+
+def spelled(layer: Mapping[str, Any]) -> str:
+    """A layer that is said at length, as one string.
+
+    Raises:
+        ConfigError: a key or value that a layer does not have.
+
+    >>> spelled({"name": "head.conv", "call": "last"}), spelled({"name": "features", "at": "consumed"})
+    ('head.conv@last', 'features+')
+    """
+    for key, value in layer.items():
+        if key not in _LAYER:
+            raise ConfigError(f"unknown key {key!r} of a layer; {nearest(str(key), _LAYER)}")
+        words = _LAYER[key]
+        if not isinstance(value, str) or (words and value not in words):
+            raise ConfigError(f"{key}: expected {' or '.join(words) or 'the name of a module'}, got {shown(value)}")
+    if "name" not in layer:
+        raise ConfigError(f"expected a layer's name, got {shown(dict(layer))}; add name: ...")
+    call = f"@{layer['call']}" if "call" in layer else ""
+    return f"{layer['name']}{call}" + ("+" if layer.get("at") == "consumed" else "")
+
+
+_LAYER: Mapping[str, tuple[str, ...]] = {"name": (), "call": ("first", "last"), "at": ("output", "consumed")}
 
 
 def _methods(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:

@@ -156,8 +156,6 @@ def _limits(reader: Reader, found: Mapping[str, Any]) -> None:
         reader.ledger.fault(("version",), f"expected 1, got {found['version']}: update xaikit, or write version: 1")
     if found.get("executor", "serial") not in ("serial", None):
         reader.ledger.fault(("executor",), f"{found['executor']!r} is not available yet; expected serial")
-    if found.get("precision", "float32") not in ("float32", None):
-        reader.ledger.fault(("precision",), f"{found['precision']!r} is not available yet; expected float32")
     device = found.get("device", "auto")
     if isinstance(device, str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         expected = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))

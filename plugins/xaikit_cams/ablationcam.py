@@ -1,0 +1,48 @@
+"""Ablation-CAM: channels weighed by what the score loses without them (Desai and Ramaswamy 2020, WACV)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from xaikit import Needs, hookimpl
+from xaikit.ops import weigh
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class AblationCAM:
+    """w_k = y - y_k and L = relu(sum_k w_k A_k), where y_k is the score with channel k set to zero.
+
+    The paper divides w_k by y. That is one number a map, so it changes no picture but where y is negative: there it
+    turns what supports the class into what opposes it. It is left out. Channels are set to zero on signed layers too,
+    where pytorch-grad-cam puts the minimum less 1e7. No gradient; a pass of what lies behind the layer for every
+    channel.
+    """
+
+    needs: ClassVar[Needs] = Needs(replays=True)
+    paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
+
+    def further(self, channels: int, places: int) -> int:
+        """Further scores a sample, for the plan."""
+        return channels
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, T, *S), before the ReLU."""
+        activations = view.activations
+        channels = torch.arange(activations.shape[2], device=activations.device)
+
+        def make(part: slice) -> Tensor:
+            kept = channels != channels[part, None]
+            # chosen, not multiplied: a zero times infinity would be no zero
+            return activations.where(kept.reshape(*kept.shape, *(1 for _ in view.space)), 0)
+
+        return weigh(view.scores.unsqueeze(2) - view.rescore_with(len(channels), make), view)
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return AblationCAM

@@ -1,0 +1,38 @@
+"""Eigen-CAM: the first principal component of the activations (Muhammad and Yeasin 2020, arXiv:2008.00299)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from xaikit import Needs, hookimpl
+from xaikit.ops import principal
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class EigenCAM:
+    """L = A v_1, where A = U S V^T is places x channels and v_1 the first right singular vector.
+
+    No class plays a part: the map is the same for every target, and the forward stops at the layer. The sign of v_1,
+    arbitrary in the paper and in peers, is such that the map agrees with the mean over the channels; below a ReLU the
+    map is then nowhere negative. The paper asks for no ReLU, which peers apply all the same.
+
+    center  subtract each channel's mean first, as pytorch-grad-cam does and the paper does not
+    """
+
+    center: bool = False
+
+    needs: ClassVar[Needs] = Needs(scores=False)
+    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, 1, *S)."""
+        return principal(view.activations, self.center)
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return EigenCAM

@@ -1,0 +1,37 @@
+"""Eigen-Grad-CAM: the first principal component of activations times gradients (pytorch-grad-cam's EigenGradCAM)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from xaikit import Needs, hookimpl
+from xaikit.ops import principal
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class EigenGradCAM:
+    """L = X v_1, where X is dy/dA * A as places x channels and v_1 its first right singular vector.
+
+    No paper's method: it comes from pytorch-grad-cam, which makes Eigen-CAM (arXiv:2008.00299) class-specific so. The
+    sign is such that the map agrees with HiResCAM, the sum over the channels; it is arbitrary there.
+
+    center  subtract each channel's mean first, as pytorch-grad-cam does
+    """
+
+    center: bool = False
+
+    needs: ClassVar[Needs] = Needs(gradients=1)
+    paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, T, *S), before the ReLU."""
+        return principal(view.gradients * view.activations, self.center)
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return EigenGradCAM

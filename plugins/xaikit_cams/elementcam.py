@@ -1,0 +1,33 @@
+"""Grad-CAM element-wise: positive products of gradient and activation (pytorch-grad-cam's GradCAMElementWise)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from xaikit import Needs, hookimpl
+from xaikit.ops import combine
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class ElementCAM:
+    """L = sum_k relu(dy/dA_k * A_k), element by element.
+
+    No paper's method: it comes from pytorch-grad-cam. Where activations are not negative it is LayerCAM; where they
+    are, a negative activation under a negative gradient counts here and not there.
+    """
+
+    needs: ClassVar[Needs] = Needs(gradients=1)
+    paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
+
+    def explain(self, view: View) -> Tensor:
+        """The map (N, T, *S), never negative."""
+        return combine((view.gradients * view.activations).relu_(), view)
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return ElementCAM
