@@ -232,11 +232,16 @@ class Scribbling(Plain):
 
 
 def uncut(
-    model: nn.Module, inputs: Any, names: Sequence[str], classes: Sequence[int]
+    model: nn.Module,
+    inputs: Any,
+    names: Sequence[str],
+    classes: Sequence[int],
+    pick: Callable[[Any], Tensor] = lambda output: output,
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Output, activations and gradients by one full graph: everything differentiable, a plain hook, no xaikit.
 
     The hook hands a clone on, so that an operation in place behind the module leaves its output alone.
+    ``pick`` takes the scores (N, classes) out of what the model returns.
     """
     model = copy.deepcopy(model).eval().requires_grad_()
     seen: dict[str, Tensor] = {}
@@ -247,6 +252,7 @@ def uncut(
     for name in names:
         model.get_submodule(name).register_forward_hook(keep(name))
     output = model(**inputs) if isinstance(inputs, dict) else model(*inputs if isinstance(inputs, tuple) else (inputs,))
+    output = pick(output)
     scores = output[torch.arange(len(classes)), torch.tensor(classes)]
     found = torch.autograd.grad(scores.sum(), [seen[name] for name in names])
     return output.detach(), {name: seen[name].detach() for name in names}, dict(zip(names, found, strict=True))

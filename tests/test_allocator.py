@@ -18,9 +18,7 @@ FIXED = "glibc malloc, thresholds fixed (mmap 1 GiB, trim 2 GiB)"
 DEFAULT = "glibc malloc, default thresholds"
 # mallinfo counts the allocations that are mappings of their own: those that the kernel gets back as soon as they are freed
 MAPPED = """
-import ctypes, sys
-from xaikit import allocator
-
+import ctypes
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in "arena ordblks smblks hblks".split()] + [("rest", ctypes.c_int * 6)]
 
@@ -43,16 +41,22 @@ xaikit.explain(net, torch.rand(2, 3, 8, 8))
 print(allocator.describe(), is_mapped(), sep="|")
 """
 ON_GLIBC = platform.libc_ver()[0] == "glibc"
+PRELUDE = "import sys\nfrom xaikit import allocator\n" + (MAPPED if ON_GLIBC else "")
 glibc = pytest.mark.skipif(not ON_GLIBC, reason="about glibc")
 
 
-def said(code: str, **environment: str) -> list[str]:
-    """What the code prints, between bars, in a process that has none of the variables but these."""
+def printed(code: str, **environment: str) -> list[str]:
+    """The lines that the code prints in a process that has none of the variables but these."""
     kept = {name: value for name, value in os.environ.items() if name not in allocator.USERS}
-    command = [sys.executable, "-c", MAPPED + code]
+    command = [sys.executable, "-c", PRELUDE + code]
     done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip().rpartition("\n")[2].split("|")
+    return done.stdout.splitlines()
+
+
+def said(code: str, **environment: str) -> list[str]:
+    """What stands between bars in the last of those lines."""
+    return printed(code, **environment)[-1].split("|")
 
 
 SETTLED = "print(allocator.describe(), is_mapped(), allocator.settle(), allocator.describe(), is_mapped(), sep='|')"
@@ -139,10 +143,7 @@ allocator.settle = lambda: print("torch" in sys.modules) or settle()
 commands(["run", {str(path)!r}], standalone_mode=False)
 print(json.load(open({str(tmp_path / "run" / "manifest.json")!r}))["allocator"])
 """
-    kept = {name: value for name, value in os.environ.items() if name not in allocator.USERS}
-    command = [sys.executable, "-c", MAPPED + code]
-    done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
+    lines = printed(code, **environment)
     assert lines[0] == "False"
     assert f"allocator: {lines[-1]}" in lines
     if ON_GLIBC:

@@ -1,4 +1,4 @@
-"""What a pass may not disturb, and what a tap's hook makes of what it meets."""
+"""What a tap's hook makes of what it meets."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hostile import Aliased, Nested, Pair, Plain, Raising, Stochastic, Twice, TwoInputs, Unused, images, seeded
+from hostile import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images, seeded
 from untouched import untouched
 from xaikit import capture
-from xaikit.calling import call, copied, first_tensor
-from xaikit.conditions import undisturbed
+from xaikit.calling import call
 from xaikit.errors import TapError
 from xaikit.layers import Tap
 
@@ -22,89 +21,6 @@ def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True
     with torch.no_grad(), capture.hooked(model, recording):
         call(model, inputs)
     return recording
-
-
-class TestUndisturbed:
-    def test_every_module_evaluates_and_trains_again_where_it_did(self) -> None:
-        model = seeded(Stochastic).train()
-        model.norm.eval()
-        with untouched(model), undisturbed(model):
-            assert not any(module.training for module in model.modules())
-        assert model.drop.training
-        assert not model.norm.training
-
-    def test_a_models_own_train_and_eval_are_not_called(self) -> None:
-        class Stubborn(Plain):
-            def train(self, mode: bool = True) -> Plain:
-                raise AssertionError("called")
-
-        model = Stubborn()
-        with untouched(model), undisturbed(model):
-            assert not model.training
-
-    def test_inference_mode_is_left_and_entered_again(self) -> None:
-        model = seeded(Plain)
-        with torch.inference_mode(), untouched(model), undisturbed(model):
-            assert not torch.is_inference_mode_enabled()
-
-    def test_the_attention_fast_path_is_off_and_as_before_afterwards(self) -> None:
-        model = seeded(Plain)
-        with untouched(model), undisturbed(model):
-            assert not torch.backends.mha.get_fastpath_enabled()
-
-    def test_compiled_code_runs_eagerly(self) -> None:
-        import torch._dynamo
-
-        model = seeded(Plain)
-        with untouched(model), undisturbed(model):
-            assert torch._dynamo.eval_frame._stance.stance == "force_eager"
-
-    def test_random_numbers_drawn_inside_are_not_missed_outside(self) -> None:
-        model = seeded(Plain)
-        with untouched(model), undisturbed(model):
-            torch.rand(5)
-
-    @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
-    def test_all_is_undone_when_the_block_raises(self, error: type[BaseException]) -> None:
-        def work() -> None:
-            with torch.inference_mode(), untouched(model), undisturbed(model):
-                torch.rand(5)
-                raise error
-
-        model = seeded(Stochastic).train()
-        with pytest.raises(error):
-            work()
-
-
-class TestInputs:
-    def test_positional_named_and_single_inputs_reach_the_model(self) -> None:
-        model, image, extra = seeded(TwoInputs), images(), images(2, 5)
-        assert torch.equal(call(model, (image, extra)), call(model, {"extra": extra, "image": image}))
-        assert torch.equal(call(seeded(Plain), image), seeded(Plain)(image))
-
-    def test_copies_share_no_memory_and_keep_the_nest(self) -> None:
-        with torch.inference_mode():
-            given = {"a": (images(2), [images(3), "word"]), "b": None}
-        made = copied(given)
-
-        def flat(nest: Any) -> list[Tensor]:
-            return [nest["a"][0], nest["a"][1][0]]
-
-        assert made["b"] is None
-        assert made["a"][1][1] == "word"
-        for mine, theirs in zip(flat(made), flat(given), strict=True):
-            assert torch.equal(mine, theirs)
-            assert mine.data_ptr() != theirs.data_ptr()
-            assert not mine.is_inference()
-
-    def test_a_copy_is_cut_from_the_graph_of_the_input(self) -> None:
-        assert not copied(images().requires_grad_()).requires_grad
-
-    def test_the_first_tensor_is_found_in_a_nest(self) -> None:
-        extra = images(2, 5)
-        assert first_tensor({"a": ("word", extra), "b": images()}) is extra
-        with pytest.raises(TapError, match=r"inputs: expected a tensor, a tuple or a dict of tensors, got str"):
-            first_tensor("word")
 
 
 def points_of(recording: capture.Recording) -> dict[Tap, Tensor]:
@@ -177,6 +93,35 @@ class TestHook:
             TapError, match=r"layer 0: expected floating-point numbers to differentiate, got torch.int64"
         ):
             record(model, torch.zeros(1, 2, dtype=torch.long), Tap("0"))
+
+
+class TestCalls:
+    def test_the_first_and_the_last_call_of_a_module_can_be_told_apart(self) -> None:
+        model, x = seeded(Twice), images()
+        first, last = Tap("conv2", call="first"), Tap("conv2", call="last")
+        with untouched(model, x):
+            points = record(model, x, first, last, Tap("act1")).points()
+        (once,), (twice,), (given,) = points[first], points[last], points[Tap("act1")]
+        assert (once.turn, twice.turn) == (1, 2)
+        assert torch.equal(once.tensor, model.conv2(given.tensor))
+        assert torch.equal(twice.tensor, model.conv2(once.tensor))
+
+    def test_a_forward_may_stop_behind_its_last_tap(self) -> None:
+        model, x = seeded(Plain), images()
+        reached: list[str] = []
+        for name in ("conv1", "conv2", "act2"):
+            model.get_submodule(name).register_forward_hook(lambda *_, name=name: reached.append(name))
+        recording = capture.Recording([Tap("conv2"), Tap("conv1")], differentiate=False, stop=True)
+        with untouched(model, x), torch.no_grad(), pytest.raises(capture.Enough), capture.hooked(model, recording):
+            call(model, x)
+        assert reached == ["conv1", "conv2"]
+        assert {len(points) for points in recording.points().values()} == {1}
+
+    @pytest.mark.parametrize("tap", [Tap("conv1", call="last"), Tap("conv1", at="consumed")])
+    def test_it_does_not_where_something_is_still_to_come(self, tap: Tap) -> None:
+        recording = capture.Recording([tap], differentiate=False, stop=True)
+        with torch.no_grad(), capture.hooked(model := seeded(Plain), recording):
+            assert call(model, images()).shape == (2, 3)
 
 
 NESTS = {

@@ -23,6 +23,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "xgradcam": {},
     "layercam": {},
     "hirescam": {},
+    "elementcam": {},
+    "eigencam": {},
+    "eigengradcam": {"center": True},
+    "ablationcam": {},
+    "reciprocam": {},
+    "scorecam": {"top_channels": 3},
 }
 LAYERS = ["features.conv0", "features"]
 rectified = st.sampled_from(("relu", "relu6"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,14 @@ from xaikit.outputs import select
 LOGITS, AUX = torch.zeros(2, 3), torch.ones(2, 3)
 Named = namedtuple("Named", ["logits", "aux"])
 Turned = namedtuple("Turned", ["aux", "logits"])
+
+
+@dataclass
+class Packed:
+    out: Any
+    loss: None = None
+
+
 HIDDEN = SimpleNamespace(logits=LOGITS, hidden=AUX)
 
 
@@ -25,6 +34,8 @@ HIDDEN = SimpleNamespace(logits=LOGITS, hidden=AUX)
         ({"aux": AUX, "logits": LOGITS}, "auto"),
         (HIDDEN, "auto"),
         ((LOGITS, AUX), "auto"),
+        (OrderedDict(out=LOGITS, note="text"), "auto"),
+        (Packed(LOGITS), "auto"),
         (Named(LOGITS, AUX), "auto"),
         (Turned(AUX, LOGITS), "auto"),
         (LOGITS, "logits"),
@@ -41,7 +52,10 @@ def test_the_chosen_part(output: Any, choice: str | int) -> None:
     assert select(output, choice) is LOGITS
 
 
-@pytest.mark.parametrize("output", [{"out": LOGITS}, [LOGITS], (), ("text", LOGITS), None, SimpleNamespace(logits="x")])
+@pytest.mark.parametrize(
+    "output",
+    [{"out": LOGITS, "aux": AUX}, [LOGITS], Packed([LOGITS]), (), ("text", LOGITS), None, SimpleNamespace(logits="x")],
+)
 def test_auto_hands_anything_else_on_whole(output: Any) -> None:
     assert select(output) is output
 

@@ -108,8 +108,9 @@ def _module(name: str, module: nn.Module) -> Facts:
     return facts
 
 
-def _hooks(hooks: dict[Any, Any] | None) -> Any:
-    return None if hooks is None else [(key, Same(hook)) for key, hook in hooks.items()]
+def _hooks(hooks: dict[Any, Any] | list[Any] | None) -> Any:
+    pairs = hooks.items() if isinstance(hooks, dict) else enumerate(hooks or ())
+    return None if hooks is None else [(key, Same(hook)) for key, hook in pairs]
 
 
 def _tensor(name: str, tensor: Tensor) -> Facts:

@@ -1,8 +1,8 @@
 """The allocator of this process; the command line and the benchmarks settle it, the library never does.
 
-glibc gives every large tensor back to the kernel, which then has to clear and map the same pages again in every forward: up to half
-of its time on the CPU. With both thresholds fixed the memory stays with the process. The trim threshold alone is worse than nothing:
-it freezes the other one at 128 KiB.
+glibc gives every large tensor back to the kernel, which then has to clear and map the same pages again in every forward: on the
+CPU that was up to half of its time. With both thresholds fixed the memory stays with the process. The trim threshold alone is
+worse than nothing, as it freezes the other one at 128 KiB.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from xaikit import __version__
+from xaikit import __version__, allocator
 from xaikit.errors import XaikitError
 
 BAD_INPUT = 2
@@ -32,10 +32,7 @@ def commands() -> None:
 @click.option("--force", is_flag=True, help="Start over in a folder that belongs to another configuration.")
 def run(config: str, overrides: tuple[str, ...], force: bool) -> None:
     """Explain the photographs of CONFIG and write maps, overlays, contact sheet and manifest."""
-    # before torch is imported: what is allocated until then stays where it is
-    from xaikit import allocator
-
-    allocator.settle()
+    allocator.settle()  # before torch is imported and allocates
     from xaikit import runner
     from xaikit.progress import Progress
 

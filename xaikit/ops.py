@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from xaikit.eigen import leading_eigenvector
+
 if TYPE_CHECKING:
     from xaikit.view import View
 
@@ -65,7 +67,6 @@ def _first_component(rows: Tensor, finite: Tensor) -> Tensor:
     """
     wide = rows.shape[-2] <= rows.shape[-1]
     gram = rows @ rows.mT if wide else rows.mT @ rows
-    values, vectors = torch.linalg.eigh(gram.where(finite, 0))
-    leading: Tensor = vectors[..., -1:]
+    value, leading = leading_eigenvector(gram.where(finite, 0))
     # of X X^T the leading eigenvector is the projection itself, but for its length
-    return leading * values[..., -1:, None].clamp_min(0).sqrt() if wide else rows @ leading
+    return leading * value.clamp_min(0).sqrt() if wide else rows @ leading

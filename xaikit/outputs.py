@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from torch import Tensor
@@ -15,8 +16,8 @@ AUTO = "auto"
 def select(output: Any, choice: str | int = AUTO) -> Any:
     """The chosen part of an output: by key or attribute, by index, or by itself.
 
-    ``auto`` takes a tensor as it is, ``logits`` of a mapping or object that has it, and the first tensor of a tuple;
-    anything else is handed to the target whole.
+    ``auto`` takes a tensor as it is, ``logits`` of a mapping or object that has it, the first tensor of a tuple, and the
+    one tensor of a mapping or dataclass that has no other; anything else is handed to the target whole.
 
     Raises:
         ConfigError: the output has no such part; the parts it has are named.
@@ -43,7 +44,17 @@ def _itself(output: Any) -> Any:
         return output.logits
     if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
         return output[0]
-    return output
+    tensors = [value for value in _values(output) if isinstance(value, Tensor)]
+    return tensors[0] if len(tensors) == 1 else output
+
+
+def _values(output: Any) -> list[Any]:
+    """What a mapping or a dataclass holds."""
+    if isinstance(output, Mapping):
+        return list(output.values())
+    if is_dataclass(output) and not isinstance(output, type):
+        return [getattr(output, item.name) for item in fields(output)]
+    return []
 
 
 def _indexed(output: Any, index: int) -> Any:

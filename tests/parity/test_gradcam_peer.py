@@ -21,7 +21,12 @@ from nets import PLACES, distance, subject
 
 CLOSE = 1e-5
 EXACT = 1e-10
-PEERS = {"gradcam": peers.GradCAM, "hirescam": peers.HiResCAM, "layercam": peers.LayerCAM}
+PEERS = {
+    "gradcam": peers.GradCAM,
+    "hirescam": peers.HiResCAM,
+    "layercam": peers.LayerCAM,
+    "elementcam": peers.GradCAMElementWise,
+}
 VARIANT = {"as peer": {"use": "gradcampp", "variant": "pytorch-grad-cam"}}
 # as pytorch-grad-cam always finishes, up to the resize; then it takes min-max once more, over one layer or their mean
 FINISH = {"rectify": "relu", "normalize": "minmax", "scale": "none", "resize": "input", "fuse": "mean"}

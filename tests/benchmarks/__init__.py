@@ -1,0 +1,1 @@
+"""How long explaining takes, beside a bare forward and beside the peers: ``python tests/benchmarks/run.py``."""

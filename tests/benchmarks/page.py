@@ -1,0 +1,103 @@
+"""The page of the documentation, made of nothing but the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PEERS = ("TorchCAM", "pytorch-grad-cam")
+COLUMNS = ("", "one forward", "xaikit, forwards", *(f"{peer}, forwards" for peer in PEERS))
+HEADER = (*COLUMNS, *(f"than {peer}" for peer in PEERS), "target", "")
+INTRO = """\
+# Benchmarks
+
+```sh
+{command}
+```
+
+measures how long it takes from a model and a batch to finished maps of the size of the input, against the bare forward
+(`torch.inference_mode`) and against the peers as installed and as their documentation uses them. Every row is one call of
+`xaikit.explain` with its defaults; inputs are NCHW, 224 px, weights random and seeded, models in eval mode. The sides of a row
+run by turns in one process. A ratio is the median over the rounds of what stood in one round, in brackets the lowest and the
+highest; "than" is how many times as fast as the peer xaikit is, or how many times less memory it takes. Memory is the peak of a
+fresh process over the loaded model. Ratios compare within one table, never between two.
+
+{facts}
+"""
+ALLOCATOR = """\
+## The allocator
+
+glibc gives every large tensor back to the kernel, and each forward on the CPU has the same pages cleared and mapped again.
+The command line, `xaikit run`, stops that by itself and names the allocator at its end. The library changes nothing in a process
+that is yours. There, set both variables before Python starts:
+
+```sh
+MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483647 python yours.py
+```
+
+The first keeps tensors of up to 1 GiB out of mappings of their own, the second keeps freed memory with the process. Either alone
+is not enough, and the second alone is worse than neither: it freezes the first at 128 KiB. The price is that memory once taken is
+kept for the next batch.
+"""
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The text of docs/benchmarks.md."""
+    tables = [
+        f"## {name}: {setting['allocator']}\n\n" + _markdown([HEADER, *map(cells, setting["rows"])])
+        for name, setting in found["settings"].items()
+    ]
+    return "\n".join([INTRO.format(command=found["command"], facts=_facts(found)), *tables, ALLOCATOR])
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of the table, one text a column."""
+    of_forward, faster = row["of_forward"], row["faster"]
+    most = row["sides"]["forward"]["rounds"]
+    forward = row["sides"]["forward"]["median"]
+    return (
+        row["title"],
+        f"{forward * 1e3:.0f} ms" if row["measure"] == "s" else f"{forward:.0f} MiB",
+        _spread(of_forward["xaikit"]),
+        *(_median(of_forward.get(peer), most) for peer in PEERS),
+        *(_median(faster.get(peer), most, " x") for peer in PEERS),
+        row["goal"],
+        "met" if row["met"] else "not met",
+    )
+
+
+def _spread(ratio: Mapping[str, float]) -> str:
+    return f"{_number(ratio['median'])} ({_number(ratio['low'])} to {_number(ratio['high'])})"
+
+
+def _median(ratio: Mapping[str, float] | None, most: int, unit: str = "") -> str:
+    """Nothing where the peer was not asked; an asterisk where it took part in fewer rounds."""
+    if ratio is None:
+        return ""
+    return _number(ratio["median"]) + unit + (" *" if ratio["rounds"] < most else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _facts(found: Mapping[str, Any]) -> str:
+    facts = found["facts"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    rounds = (
+        f"{found['rounds']} after one to warm up (* {found['slow_rounds']}, without; memory {found['memory_rounds']})"
+    )
+    lines = {
+        "date": facts["date"],
+        "device": facts["device"],
+        "cpu": f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, load {facts['load']} at the start",
+        "system": facts["system"],
+        "versions": versions,
+        "rounds": rounds,
+    }
+    return "\n".join(f"- {name}: {line}" for name, line in lines.items())
+
+
+def _markdown(rows: list[tuple[str, ...]]) -> str:
+    header, *body = [f"| {' | '.join(row)} |\n" for row in rows]
+    return header + f"|{'---|' * len(rows[0])}\n" + "".join(body)

@@ -1,0 +1,63 @@
+"""Eigen-CAM and its kind against pytorch-grad-cam 1.5.7, raw and up to the sign, which there is chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_grad_cam as peers
+import torch
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor
+
+import xaikit
+from nets import PLACES, distance, subject
+
+CLOSE = 1e-4
+PEERS = {"eigencam": peers.EigenCAM, "eigengradcam": peers.EigenGradCAM}
+models = pytest.mark.parametrize("name", PLACES)
+methods = pytest.mark.parametrize("method", PEERS)
+
+
+def theirs(name: str, peer: Any) -> list[Tensor]:
+    """The raw maps at both places."""
+    model, x, classes = subject(name)
+    modules = [model.get_submodule(layer) for layer in PLACES[name]]
+    targets = [ClassifierOutputTarget(index) for index in classes]
+    with peer(model, modules) as extractor:
+        extractor(x, targets)
+        seen = extractor.activations_and_grads
+        gradients = seen.gradients or [None] * len(modules)
+        raw = [
+            extractor.get_cam_image(x, module, targets, a.numpy(), None if g is None else g.numpy(), False)
+            for module, a, g in zip(modules, seen.activations, gradients, strict=True)
+        ]
+    return [torch.from_numpy(np.ascontiguousarray(one)) for one in raw]
+
+
+def ours(name: str, method: str, center: bool) -> list[Tensor]:
+    model, x, classes = subject(name)
+    found = xaikit.explain(model, x, {method: {"center": center}}, layers=PLACES[name], target=classes)[method]
+    return list(found.maps.values())
+
+
+def with_sign_of(found: Tensor, expected: Tensor) -> Tensor:
+    """Each sample turned to the side of the other."""
+    return torch.where((found * expected).sum((1, 2), keepdim=True) < 0, -found, found)
+
+
+@models
+@methods
+def test_centred_maps_equal_pytorch_grad_cams_up_to_the_sign(method: str, name: str) -> None:
+    for found, expected in zip(ours(name, method, True), theirs(name, PEERS[method]), strict=True):
+        assert distance(with_sign_of(found, expected), expected) <= CLOSE
+
+
+@methods
+def test_as_in_the_paper_they_differ_since_nothing_is_subtracted(method: str) -> None:
+    name = "efficientnet_lite0"
+    for found, expected in zip(ours(name, method, False), theirs(name, PEERS[method]), strict=True):
+        turned = with_sign_of(found, expected)
+        pictures = [saliency / saliency.abs().amax((1, 2), keepdim=True) for saliency in (turned, expected)]
+        assert (pictures[0] - pictures[1]).abs().amax((1, 2)).min() > 0.01
