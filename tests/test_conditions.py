@@ -81,7 +81,7 @@ def test_what_is_no_module_is_refused() -> None:
         unwrapped(lambda x: x)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.trace` is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_scripted_modules_are_refused_by_name() -> None:
     scripted = torch.jit.trace(nn.ReLU(), torch.zeros(1))
     with pytest.raises(TapError, match="but it is scripted or traced, where hooks do not run"):

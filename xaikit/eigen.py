@@ -55,4 +55,5 @@ def _lanczos(matrices: Tensor) -> tuple[Tensor, Tensor]:
 def _start(size: int) -> Tensor:
     """A direction that no structure of the data is orthogonal to, the same for every matrix and on every device."""
     generator = torch.Generator().manual_seed(size)
-    return torch.randn(1, size, 1, generator=generator, dtype=torch.float64) / size**0.5
+    direction: Tensor = torch.randn(1, size, 1, generator=generator, dtype=torch.float64) / size**0.5
+    return direction

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
+
 from xaikit.bench import Bench
-from xaikit.chunks import rows_of_inputs
+from xaikit.chunks import rows_of_activations, rows_of_inputs
 from xaikit.engine import Request
+from xaikit.needs import union
 from xaikit.sweep import Trial
 
 
@@ -93,9 +96,15 @@ def plan_of(bench: Bench) -> Plan:
 
 def _chunks(bench: Bench) -> str:
     """How many variants are in memory at once, where a method makes some."""
-    if bench.reached is None or not any(request.method.needs.reruns for request in bench.requests):
+    reached = bench.reached
+    if reached is None:
         return ""
-    return f"in memory at once: {rows_of_inputs(bench.reached.row)} variants of inputs"
+    needs = union(request.method.needs for request in bench.requests)
+    parts = [f"{rows_of_inputs(reached.row)} variants of inputs"] if needs.reruns else []
+    for layer in dict.fromkeys(layer for ways in reached.ways.values() for layer in ways):
+        row = torch.empty(1, *reached.shapes[layer], device="meta")
+        parts.append(f"{rows_of_activations(row)} of {layer}")
+    return f"at most in memory at once: {', '.join(parts)}" if parts else ""
 
 
 def _planned(bench: Bench, trial: Trial, request: Request) -> PlannedTrial:

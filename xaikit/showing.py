@@ -97,6 +97,6 @@ def _needs(needs: Any) -> str:
     asked = [
         f"{item.name} {getattr(needs, item.name)}" if item.name in ("gradients", "layers") else item.name
         for item in dataclasses.fields(needs)
-        if getattr(needs, item.name) != item.default
+        if getattr(needs, item.name) != item.default and item.name != "scores"
     ]
-    return ", ".join(["activations", *asked])
+    return ", ".join(["activations", *asked]) + ("" if needs.scores else "; the target plays no part")

@@ -13,7 +13,7 @@ import torch
 from benchmarks.rows import ROWS, subject
 from xaikit import allocator
 
-STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def peak() -> float:
@@ -29,7 +29,7 @@ def peak() -> float:
 def forget() -> None:
     """Start the peak anew at what is held now, where the kernel can."""
     with contextlib.suppress(OSError):
-        PEAK.write_text("5")
+        FORGET.write_text("5")
 
 
 def grown(title: str, name: str, device: str) -> float:

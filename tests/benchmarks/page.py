@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 PEERS = ("TorchCAM", "pytorch-grad-cam")
-COLUMNS = ("", "one forward", "xaikit, forwards", *(f"{peer}, forwards" for peer in PEERS))
-HEADER = (*COLUMNS, *(f"than {peer}" for peer in PEERS), "target", "")
+SIDES = ("xaikit", *PEERS)
+HEADER = (
+    "what",
+    "forward",
+    *(f"{side} / forward" for side in SIDES),
+    *(f"{peer} / xaikit" for peer in PEERS),
+    "target",
+    "is",
+)
 INTRO = """\
 # Benchmarks
 
@@ -19,8 +26,7 @@ measures how long it takes from a model and a batch to finished maps of the size
 (`torch.inference_mode`) and against the peers as installed and as their documentation uses them. Every row is one call of
 `xaikit.explain` with its defaults; inputs are NCHW, 224 px, weights random and seeded, models in eval mode. The sides of a row
 run by turns in one process. A ratio is the median over the rounds of what stood in one round, in brackets the lowest and the
-highest; "than" is how many times as fast as the peer xaikit is, or how many times less memory it takes. Memory is the peak of a
-fresh process over the loaded model. Ratios compare within one table, never between two.
+highest. Memory is the peak of a fresh process over the loaded model. Ratios compare within one table, never between two.
 
 {facts}
 """
@@ -52,7 +58,7 @@ def page(found: Mapping[str, Any]) -> str:
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of the table, one text a column."""
-    of_forward, faster = row["of_forward"], row["faster"]
+    of_forward, of_xaikit = row["of_forward"], row["of_xaikit"]
     most = row["sides"]["forward"]["rounds"]
     forward = row["sides"]["forward"]["median"]
     return (
@@ -60,7 +66,7 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{forward * 1e3:.0f} ms" if row["measure"] == "s" else f"{forward:.0f} MiB",
         _spread(of_forward["xaikit"]),
         *(_median(of_forward.get(peer), most) for peer in PEERS),
-        *(_median(faster.get(peer), most, " x") for peer in PEERS),
+        *(_median(of_xaikit.get(peer), most) for peer in PEERS),
         row["goal"],
         "met" if row["met"] else "not met",
     )
@@ -70,11 +76,11 @@ def _spread(ratio: Mapping[str, float]) -> str:
     return f"{_number(ratio['median'])} ({_number(ratio['low'])} to {_number(ratio['high'])})"
 
 
-def _median(ratio: Mapping[str, float] | None, most: int, unit: str = "") -> str:
+def _median(ratio: Mapping[str, float] | None, most: int) -> str:
     """Nothing where the peer was not asked; an asterisk where it took part in fewer rounds."""
     if ratio is None:
         return ""
-    return _number(ratio["median"]) + unit + (" *" if ratio["rounds"] < most else "")
+    return _number(ratio["median"]) + (" *" if ratio["rounds"] < most else "")
 
 
 def _number(value: float) -> str:

@@ -16,15 +16,15 @@ def result(row: Row, measured: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     """One row of the JSON. A ratio is the median of the rounds' own ratios, so that a slow moment hits both its sides."""
     peers = [name for name in row.sides if name != XAIKIT]
     of_forward = {name: _ratios(measured[name], measured[FORWARD]) for name in row.sides}
-    faster = {name: _ratios(measured[name], measured[XAIKIT]) for name in peers}
+    of_xaikit = {name: _ratios(measured[name], measured[XAIKIT]) for name in peers}
     return {
         "title": row.title,
         "measure": row.measure,
         "sides": {name: _summary(values) for name, values in measured.items()},
         "of_forward": of_forward,
-        "faster": faster,
+        "of_xaikit": of_xaikit,
         "goal": str(row.goal),
-        "met": row.goal.met(of_forward[XAIKIT]["median"], {name: found["median"] for name, found in faster.items()}),
+        "met": row.goal.met(of_forward[XAIKIT]["median"], {name: found["median"] for name, found in of_xaikit.items()}),
     }
 
 
