@@ -119,6 +119,25 @@ def test_a_replay_is_the_whole_model_run_again(build: Any, layer: str, whole: bo
     assert [remark.reason for remark in warnings if remark.reason == FULL] == [FULL] * (samples if whole else 0)
 
 
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("build", [Plain, lambda: Plain(inplace=True), Skip, Concatenated])
+def test_the_true_activations_give_the_true_score_to_the_bit(build: Any, samples: int) -> None:
+    @dataclass(frozen=True)
+    class Unchanged(Replayed):
+        def explain(self, view: View) -> Tensor:
+            def make(part: slice) -> Tensor:
+                return view.activations.expand(-1, part.stop - part.start, *view.activations.shape[2:])
+
+            self.kept.extend((view.rescore_with(COUNT, make), view.scores))
+            return view.activations.mean(view.channel)
+
+    model, x = seeded(build), images(samples, 2, 8, 7)
+    kept: list[Tensor] = []
+    with untouched(model, x):
+        xaikit.explain(model, x, {"mine": Unchanged(kept)}, layers="conv2", target={"use": "top", "k": 2})
+    assert torch.equal(kept[0], kept[1].unsqueeze(2).expand(-1, -1, COUNT))
+
+
 def test_every_sample_keeps_the_target_that_was_pinned_on_it() -> None:
     model, x = seeded(Plain), images(3, 2, 8, 7)
     found, _ = replayed(model, x, "conv2", target=[2, 0, 1])
