@@ -198,6 +198,7 @@ CASES: dict[str, Case] = {
         lambda: odd.Packed(lambda logits, features: (features, logits)), pick=single(1), options={"output": 1}
     ),
     "output dict": Case(mapping("logits"), pick=single("logits")),
+    "output dict of one tensor": Case(lambda: odd.Packed(lambda logits, _: {"out": logits}), pick=single("out")),
     "output dict, by key": Case(mapping("out"), pick=single("out"), options={"output": "out"}),
     "output dataclass": Case(lambda: odd.Packed(odd.Result), pick=lambda output: output.logits),
     "output dataclass, by attribute": Case(
@@ -235,9 +236,7 @@ CASES: dict[str, Case] = {
     "checkpointed, inside": Case(layers=("block.0",), **CHECKPOINTED),
     "checkpointed, after": Case(layers=("conv3",), **CHECKPOINTED),
     "checkpointed, everywhere": Case(layers=("conv1", "block.0", "block", "conv3"), **CHECKPOINTED),
-    "checkpointed, inside, of inference weights": Case(
-        layers=("block.0",), life=of_inference_weights, **CHECKPOINTED
-    ),
+    "checkpointed, inside, of inference weights": Case(layers=("block.0",), life=of_inference_weights, **CHECKPOINTED),
     "scaled_dot_product_attention": Case(odd.Attending, ("block", "norm"), **WIDE),
     "MultiheadAttention": Case(odd.MultiHeaded, ("block.attention", "block"), ("block.after", "block"), **WIDE),
     "TransformerEncoderLayer": Case(odd.Encoding, ("block", "norm"), **WIDE),

@@ -168,7 +168,11 @@ PACKS: dict[str, tuple[Callable[[Tensor, Tensor], Any], Any, str]] = {
         "got dict; choose a part of the output with model.output",
     ),
     "no default in a dataclass": (odd.OtherResult, "auto", "got OtherResult; choose a part of the output"),
-    "no default in a model output": (lambda a, b: odd.ModelOutput(out=a), "auto", "got ModelOutput; choose a part"),
+    "no default in a model output": (
+        lambda a, b: odd.ModelOutput(out=a, map=b),
+        "auto",
+        "got ModelOutput; choose a part",
+    ),
     "a map as the first of a tuple": (lambda a, b: (b, a), "auto", r"expected logits \(N, classes\), got a tensor of"),
 }
 

@@ -120,7 +120,7 @@ class TestMatrix:
             at = first if method == "gradcam" else first + 1
             assert method == "gradcam" or passes(case, method) >= at
             model, fault = planted(case, error, at)
-            with pytest.raises(error, match="^planted") as caught:
+            with pytest.raises(error, match=r"^planted") as caught:
                 case.explain(model, {method: METHODS[method]})
         assert type(caught.value) is error
         assert fault.calls >= at
@@ -132,7 +132,7 @@ def test_the_very_first_pass_fails(name: str, error: type[BaseException]) -> Non
     case = CASES[name]
     with case.world():
         model, _ = planted(case, error, 1)
-        with pytest.raises(error, match="^planted"):
+        with pytest.raises(error, match=r"^planted"):
             case.explain(model, ["gradcam", "layercam", "scorecam", "ablationcam"])
 
 

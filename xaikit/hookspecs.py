@@ -6,7 +6,14 @@ under which the module is registered is the plugin's name.
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
+from threading import Lock
+from types import ModuleType
+
 import pluggy
+
+from xaikit.errors import PluginContract, PluginError
 
 PROJECT = "xaikit"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -56,3 +63,42 @@ def xaikit_model() -> type:  # type: ignore[empty-body]
 @hookspec(firstresult=True)
 def xaikit_data() -> type:  # type: ignore[empty-body]
     """A source of pictures (group ``xaikit.data``): ``photographs() -> Sequence[xaikit.sources.Photograph]``."""
+
+
+_one_at_a_time = Lock()
+
+
+def returned_by(module: ModuleType, hook: str, where: str) -> type:
+    """What a plugin module's hook returns; the module is registered for the length of the call.
+
+    Args:
+        where: names the plugin in errors.
+
+    Raises:
+        PluginContract: the module has no such hook, or one that xaikit does not have.
+        PluginError: the hook raised.
+    """
+    manager = _manager()
+    with _one_at_a_time:
+        try:
+            manager.register(module)
+            manager.check_pending()
+            cls: type | None = getattr(manager.hook, hook)()
+        except pluggy.PluginValidationError as error:
+            raise PluginContract(f"{where} implements a hook that xaikit does not have: {error}") from error
+        except Exception as error:
+            raise PluginError(f"{where}: {hook}() failed: {type(error).__name__}: {error}") from error
+        finally:
+            if manager.is_registered(module):
+                manager.unregister(module)
+    if cls is None:
+        raise PluginContract(f"{where} has no hookimpl named {hook}")
+    return cls
+
+
+@lru_cache(maxsize=1)
+def _manager() -> pluggy.PluginManager:
+    """One a process: managers are cycles of references, which a thousand explanations would leave a thousand of."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(sys.modules[__name__])
+    return manager

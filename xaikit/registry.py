@@ -20,8 +20,6 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-import pluggy
-
 from xaikit import hookspecs
 from xaikit.catalogue import summary_of
 from xaikit.errors import PluginConflict, PluginContract, PluginError, UnknownPlugin, nearest
@@ -81,7 +79,6 @@ class Entry:
     version: str
     module: str
     summary: str
-
 
 class Registry:
     """Finds plugins by kind and name among the installed distributions.
@@ -183,20 +180,7 @@ def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metada
 def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
     where = f"{kind} {point.name!r} ({point.value}, from {_distribution(point)} {_version(point)})"
     module = _import(where, point.module)
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(module, point.value)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginContract(f"{where} implements a hook that xaikit does not have: {error}") from error
-    hook = KINDS[kind].hook
-    try:
-        cls = getattr(manager.hook, hook)()
-    except Exception as error:
-        raise PluginError(f"{where}: {hook}() failed: {type(error).__name__}: {error}") from error
-    if cls is None:
-        raise PluginContract(f"{where} has no hookimpl named {hook}")
+    cls = hookspecs.returned_by(module, KINDS[kind].hook, where)
     check_class(kind, cls, where)
     return Plugin(kind, point.name, cls, _distribution(point), _version(point), point.value)
 
