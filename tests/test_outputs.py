@@ -46,6 +46,8 @@ HIDDEN = SimpleNamespace(logits=LOGITS, hidden=AUX)
         ([AUX, LOGITS], -1),
         ((AUX, LOGITS), -1),
         (Turned(AUX, LOGITS), 1),
+        ({"aux": AUX, "out": LOGITS}, 1),
+        ({1: LOGITS, 0: AUX}, 1),
     ],
 )
 def test_the_chosen_part(output: Any, choice: str | int) -> None:
@@ -71,7 +73,7 @@ def test_auto_hands_anything_else_on_whole(output: Any) -> None:
         (LOGITS, "mean", "model.output: expected an output with 'mean', got Tensor"),
         (LOGITS, "T", "model.output: expected an output with 'T', got Tensor"),
         (LOGITS, 0, "model.output: expected a tuple or list to take [0] of, got Tensor"),
-        ({"out": LOGITS}, 0, "model.output: expected a tuple or list to take [0] of, got dict"),
+        ({"out": LOGITS}, 1, "model.output: expected an index below 1, got 1"),
         ((LOGITS, AUX), 2, "model.output: expected an index below 2, got 2"),
         ((LOGITS, AUX), -3, "model.output: expected an index below 2, got -3"),
     ],

@@ -235,6 +235,17 @@ def test_scorecam_costs_a_pass_for_no_channel_that_is_constant() -> None:
         assert sum(received[1:]) == scored * len(x)
 
 
+def test_scorecam_shares_nothing_out_to_a_channel_that_is_constant_in_this_sample_alone() -> None:
+    """Its mask is scored, as the other sample needs it, but takes no part in the softmax."""
+    net, x = Spec(depth=1, kernel=1, width=2, bias=False).build()
+    with torch.no_grad():
+        net.get_parameter("features.conv0.weight").copy_(torch.eye(2)[..., None, None])
+    x[0, 0] = -1.0
+    both = xaikit.explain(net, x, "scorecam", layers="features", target=0)["scorecam"].maps["features"]
+    assert distance(both[:1], x[:1, 1].relu()) <= EXACT
+    assert distance(both[1:], x[1:, 1].relu()) > 0.1
+
+
 def test_scorecam_of_a_layer_that_is_constant_is_zero() -> None:
     net, x = Spec(bias=False).build()
     with torch.no_grad():
@@ -284,7 +295,6 @@ def test_the_plan_is_told_what_a_sample_costs() -> None:
     assert further("ablationcam") == 64
     assert further("reciprocam") == 49
     assert further("scorecam") == 65
-    assert further("scorecam", weighting="softmax") == 64
     assert further("scorecam", top_channels=8) == 9
     assert further("scorecam", weighting="raw", top_channels=100) == 64
     assert further("smoothgradcampp", n=7) == 7

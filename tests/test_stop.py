@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import xaikit
-from hostile import Nested, Plain, images, seeded
+from hostile import Nested, Plain, Twice, images, seeded
 from untouched import counted, untouched
 
 
@@ -21,9 +21,12 @@ def reached(model: torch.nn.Module) -> list[str]:
     return seen
 
 
-def test_nothing_behind_the_last_layer_runs() -> None:
+def test_nothing_behind_the_last_layer_runs_once_a_whole_forward_has_shown_that_layers_run_once() -> None:
     model, x = seeded(Plain), images()
     seen = reached(model)
+    first = xaikit.explain(model, x, "eigencam", layers=["conv2", "conv1"])["eigencam"]
+    assert seen.pop() == "head"
+    seen.clear()
     with untouched(model, x):
         found = xaikit.explain(model, x, "eigencam", layers=["conv2", "conv1"])["eigencam"]
     assert seen == ["conv1", "act1", "conv2"]
@@ -31,6 +34,8 @@ def test_nothing_behind_the_last_layer_runs() -> None:
     assert found.map.shape == (2, 8, 7)
     assert found.scores.shape == (2,)
     assert found.scores.isnan().all()
+    assert first.scores.isnan().all()
+    assert torch.equal(first.map, found.map)
 
 
 def test_the_map_is_the_same_beside_a_method_that_needs_the_score() -> None:
@@ -62,9 +67,17 @@ def test_the_forward_goes_on_where_something_behind_is_needed(methods: Any, more
 @pytest.mark.parametrize("target", ["top1", 2, [1, 0]])
 def test_targets_that_are_known_to_be_one_a_sample_are_not_waited_for(target: Any) -> None:
     model = seeded(Plain)
+    xaikit.explain(model, images(), "eigencam", layers="conv2")
     seen = reached(model)
     xaikit.explain(model, images(), "eigencam", layers="conv2", target=target)
     assert "head" not in seen
+
+
+def test_a_module_that_runs_twice_is_an_error_alone_as_it_is_beside_others() -> None:
+    model = seeded(Twice)
+    for methods in ("eigencam", ["gradcam", "eigencam"], "eigencam"):
+        with pytest.raises(xaikit.TapError, match="layer conv2 ran 2 times"):
+            xaikit.explain(model, images(), methods, layers="conv2")
 
 
 def test_which_of_several_tensors_is_meant_does_not_depend_on_who_else_is_explained() -> None:

@@ -118,7 +118,7 @@ def consider(
         return list(_walk(model, inputs, score, output))
 
     with undisturbed(model), torch.enable_grad():
-        return capture.on_detached_weights(model, walk) if capture.has_inference_weights(model) else walk()
+        return capture.on_usable_weights(model, walk)
 
 
 def _walk(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> Iterator[Candidate]:

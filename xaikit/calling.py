@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,10 @@ from xaikit.layers import tensors_in
 
 FEWEST_ROWS = 4
 """From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""
+
+_STRIDES = "view size is not compatible"
+_contiguous_only: WeakSet[nn.Module] = WeakSet()
+T = TypeVar("T")
 
 
 def call(model: nn.Module, inputs: Any) -> Any:
@@ -54,6 +59,10 @@ def first_tensor(inputs: Any) -> Tensor:
     Raises:
         TapError: there is none.
     """
+    if isinstance(inputs, list):
+        raise TapError(
+            "inputs: expected N samples along the first dimension, got a list; torch.stack(...) makes it one"
+        )
     for _, tensor in tensors_in(inputs):
         return tensor
     raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
@@ -69,6 +78,24 @@ def varied(inputs: Any, variants: Tensor) -> Any:
     """The inputs with another first tensor."""
     first = first_tensor(inputs)
     return mapped(lambda tensor: variants if tensor is first else tensor, inputs)
+
+
+def laid_out(model: nn.Module, inputs: Any, run: Callable[[torch.memory_format], T]) -> T:
+    """``run(memory_format)`` in the format that is fastest for this model and these inputs.
+
+    Run once more in the inputs' own format where the forward reads strides (``x.view(n, -1)`` of a map) and refuses the
+    faster one; this is remembered for the model.
+    """
+    wanted = memory_format_for(model, inputs)
+    if wanted is torch.preserve_format or model in _contiguous_only:
+        return run(torch.preserve_format)
+    try:
+        return run(wanted)
+    except RuntimeError as error:
+        if _STRIDES not in str(error):
+            raise
+    _contiguous_only.add(model)
+    return run(torch.preserve_format)
 
 
 def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:

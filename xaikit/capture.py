@@ -131,9 +131,15 @@ class Recorder:
         self._course.leave_inference_mode()
         self._kept = [self._keep(path, tensor) for path, tensor in tensors_at(output, self._tap)]
         for kept in self._kept:
-            output = replaced(output, kept.path, kept.handed)
+            output = self._handed_on(output, kept)
         self._course.fired(self._tap)
         return output
+
+    def _handed_on(self, output: Any, kept: _Kept) -> Any:
+        try:
+            return replaced(output, kept.path, kept.handed)
+        except TapError as error:
+            raise TapError(f"layer {self._tap}: {error}") from None
 
     def _keep(self, path: Path, tensor: Tensor) -> _Kept:
         tensor = tensor.clone() if tensor.is_inference() else tensor
@@ -234,8 +240,13 @@ def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield plain_name(name), module
 
 
+def on_usable_weights(model: nn.Module, work: Callable[[], Any]) -> Any:
+    """Call ``work()``; on detached weights where some were made in inference mode, as autograd cannot save those."""
+    return on_detached_weights(model, work) if has_inference_weights(model) else work()
+
+
 def has_inference_weights(model: nn.Module) -> bool:
-    """Whether parameters or buffers were made in inference mode: autograd cannot save them."""
+    """Whether parameters or buffers were made in inference mode."""
     return any(value.is_inference() for _, value in _state(model))
 
 
@@ -248,7 +259,8 @@ def on_detached_weights(model: nn.Module, work: Any) -> Any:
     that switches grad off for a while goes back to "on".
     """
     weights = {
-        f"model.{name}": value.clone() if value.is_inference() else value.detach() for name, value in _state(model)
+        f"model.{name}": value.detach().clone() if value.is_inference() else value.detach()
+        for name, value in _state(model)
     }
     return torch.func.functional_call(_Host(model), weights, (work,))
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+import torch.fx
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
@@ -75,6 +76,10 @@ def unwrapped(model: Any) -> nn.Module:
             f"model: expected a torch.nn.Module, got {type(model).__name__}; of an exported program, explain the "
             "module that it was exported from"
         )
+    if _is_exported(model):
+        raise TapError(
+            "model: expected Python modules, but it is exported: explain the module that it was exported from"
+        )
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             which = f"the submodule {name} is" if name else "it is"
@@ -86,3 +91,10 @@ def unwrapped(model: Any) -> nn.Module:
         if value.is_meta:
             raise TapError(f"model: {name} is on the meta device and has no values: load the weights first")
     return model
+
+
+def _is_exported(model: nn.Module) -> bool:
+    """Whether it is the graph of an exported program: its layers are gone."""
+    if not isinstance(model, torch.fx.GraphModule):
+        return False
+    return any(isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes)

@@ -32,19 +32,26 @@ def hessian_product(
     A pass of its own, with attention computed by its mathematical definition: fused attention has no second derivative.
     """
 
-    def work() -> Tensor:
+    def work(grad: bool) -> Tensor | None:
         recording = capture.Recording([tap], differentiate=True)
         tally.forwards += 1
         tally.reruns += 1
-        with capture.hooked(model, recording):
+        with torch.set_grad_enabled(grad), capture.hooked(model, recording):
             found = outputs.select(call(model, copied(inputs)), output)
         (point,) = [point.tensor for point in recording.points()[tap] if point.path == place.path]
-        scores = pinned.scores(found)
-        tally.gradient_calls += 2 * scores.shape[1]
-        return torch.stack([_column(scores[:, t], point, place, vector[:, t]) for t in range(scores.shape[1])], 1)
+        with torch.enable_grad():
+            scores = pinned.scores(found)
+            if not grad and (recording.severed or not scores.requires_grad):
+                return None
+            tally.gradient_calls += 2 * scores.shape[1]
+            columns = [_column(scores[:, t], point, place, vector[:, t]) for t in range(scores.shape[1])]
+            return torch.stack(columns, 1)
 
-    with undisturbed(model), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
-        return capture.on_detached_weights(model, work)  # type: ignore[no-any-return]
+    with undisturbed(model), sdpa_kernel(SDPBackend.MATH):
+        product = capture.on_usable_weights(model, lambda: work(grad=False))
+        # as for the first derivative: once more where grad was switched off on the way
+        found: Tensor = capture.on_detached_weights(model, lambda: work(grad=True)) if product is None else product
+        return found
 
 
 def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from xaikit import capture, outputs
-from xaikit.calling import call, copied, first_tensor, memory_format_for
+from xaikit.calling import call, copied, first_tensor, laid_out
 from xaikit.capture import Point, Substitute
 from xaikit.conditions import undisturbed
 from xaikit.errors import Disconnected, TapError
@@ -22,10 +22,9 @@ from xaikit.targets import Pinned, Unpinned
 from xaikit.view import Place, Trace
 
 Pin = Callable[[Any], Sequence[Pinned]]
-_REENTRANT = "Checkpointing is not compatible"
-_STRIDES = "view size is not compatible"
-_contiguous_only: WeakSet[nn.Module] = WeakSet()
-"""Models whose forward reads its input's strides (``x.view(n, -1)``) and so refuses channels_last."""
+_REENTRANT = "use_reentrant"
+_run_once: WeakKeyDictionary[nn.Module, set[Tap]] = WeakKeyDictionary()
+"""Taps that a whole forward has shown to run once: a forward that stops at them would not notice a second call."""
 
 
 @dataclass
@@ -60,7 +59,8 @@ def observe(
 
     Args:
         pin: gives the pinned targets, from the selected output of this pass.
-        stop: leave the forward behind the last tap; then nothing is pinned and scores are NaN.
+        stop: pin nothing, scores are NaN; and leave the forward behind the last tap, as soon as an earlier one that
+            was not left has shown that the taps run once.
         substitutes: what a tap returns instead of what its module returned.
 
     Raises:
@@ -93,17 +93,18 @@ class _Asked:
 
     def attempts(self) -> _Pass:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
-        if not capture.has_inference_weights(self.model):
-            found = self.attempt(grad=False)
-            if not found.broken:
-                return found
-        return capture.on_detached_weights(self.model, lambda: self.attempt(grad=True))  # type: ignore[no-any-return]
+        found: _Pass = capture.on_usable_weights(self.model, lambda: self.attempt(grad=False))
+        if found.broken:
+            found = capture.on_detached_weights(self.model, lambda: self.attempt(grad=True))
+        return found
 
     def attempt(self, grad: bool) -> _Pass:
-        recording, output, stopped = forward(self, grad)
+        recording, returned = laid_out(self.model, self.inputs, lambda memory: _forward(self, grad, memory))
         points = recording.points()
-        if stopped:
+        if self.stop:
+            _run_once[self.model] |= points.keys()
             return _Pass(None, (), (), points, (), False)
+        output = outputs.select(returned, self.choice)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
             scores = tuple(target.scores(output) for target in pinned)
@@ -125,29 +126,19 @@ class _Asked:
         return found
 
 
-def forward(asked: _Asked, grad: bool) -> tuple[capture.Recording, Any, bool]:
-    """The model on the inputs with all taps: the recording, the selected output, and whether it was left early."""
-    wanted = memory_format_for(asked.model, asked.inputs)
-    if wanted is torch.preserve_format or asked.model in _contiguous_only:
-        return _forward(asked, grad, torch.preserve_format)
-    try:
-        return _forward(asked, grad, wanted)
-    except RuntimeError as error:
-        if _STRIDES not in str(error):
-            raise
-    _contiguous_only.add(asked.model)
-    return _forward(asked, grad, torch.preserve_format)
-
-
-def _forward(asked: _Asked, grad: bool, memory: torch.memory_format) -> tuple[capture.Recording, Any, bool]:
-    recording = capture.Recording(asked.taps, asked.gradients, asked.stop, asked.substitutes)
+def _forward(asked: _Asked, grad: bool, memory: torch.memory_format) -> tuple[capture.Recording, Any]:
+    """The model on the inputs with all taps: the recording, and what it returned if it was not left early."""
+    known = _run_once.setdefault(asked.model, set())
+    recording = capture.Recording(
+        asked.taps, asked.gradients, asked.stop and known >= set(asked.taps), asked.substitutes
+    )
     asked.tally.forwards += 1
     with torch.set_grad_enabled(grad), capture.hooked(asked.model, recording):
         try:
             output = call(asked.model, copied(asked.inputs, memory))
         except capture.Enough:
-            return recording, None, True
-    return recording, outputs.select(output, asked.choice), False
+            output = None
+    return recording, output
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,7 @@ class _Pass:
         """The trace of this pass, with gradients if they were asked for."""
         first = first_tensor(inputs)
         found = self._by_tap()
-        chosen = {tap: _chosen(tap, found[tap]) if found else (self.points[tap][0], None) for tap in taps}
+        chosen = {tap: _chosen(tap, found[tap], self.pinned) if found else (self.points[tap][0], None) for tap in taps}
         layouts = {tap: tap.layout or _layout(tap, point.tensor, first, hint) for tap, (point, _) in chosen.items()}
         pinned, scores = self.pinned, self.scores
         if not pinned:
@@ -208,14 +199,14 @@ class _Pass:
         )
 
 
-def _chosen(tap: Tap, found: Sequence[tuple[Point, Tensor | None]]) -> tuple[Point, Tensor]:
+def _chosen(tap: Tap, found: Sequence[tuple[Point, Tensor | None]], pinned: Sequence[Pinned]) -> tuple[Point, Tensor]:
     """The first tensor that all scores depend on."""
     for point, gradient in found:
         if gradient is not None:
             return point, gradient
     raise Disconnected(
-        f"the score does not depend on layer {tap}: it lies beside the way to the output, behind it, or in a "
-        "block that is checkpointed reentrantly (use_reentrant=False is served)"
+        f"the score ({', '.join(map(str, pinned))}) does not depend on layer {tap}: it lies beside the way to the "
+        "output, behind it, or in a block that is checkpointed reentrantly (use_reentrant=False is served)"
     )
 
 

@@ -58,6 +58,10 @@ def _values(output: Any) -> list[Any]:
 
 
 def _indexed(output: Any, index: int) -> Any:
+    if isinstance(output, Mapping):
+        if index in output:
+            return output[index]
+        output = tuple(output.values())
     if not isinstance(output, (tuple, list)):
         raise ConfigError(f"model.output: expected a tuple or list to take [{index}] of, got {type(output).__name__}")
     if not -len(output) <= index < len(output):

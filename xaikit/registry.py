@@ -80,6 +80,7 @@ class Entry:
     module: str
     summary: str
 
+
 class Registry:
     """Finds plugins by kind and name among the installed distributions.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit import outputs
-from xaikit.calling import call, copied, first_tensor, memory_format_for, rows, varied
+from xaikit.calling import call, copied, first_tensor, laid_out, rows, varied
 from xaikit.chunks import in_chunks, rows_of_inputs
 from xaikit.conditions import undisturbed
 from xaikit.config import Precision
@@ -57,9 +57,12 @@ class Scorer:
         self.tally.reruns += 1
         score = probability_of(pinned) if probabilities else pinned.scores
         precision = "float32" if exact else self.precision
-        memory = memory_format_for(self.model, inputs)
+
+        def run(memory: torch.memory_format) -> Any:
+            return call(self.model, copied(inputs, memory))
+
         with scoring(self.model, precision):
-            result = score(outputs.select(call(self.model, copied(inputs, memory)), self.output)).detach()
+            result = score(outputs.select(laid_out(self.model, inputs, run), self.output)).detach()
         return result.float() if result.dtype in (torch.float16, torch.bfloat16) else result
 
     def in_chunks(self, count: int, size: int, work: Callable[[slice], Tensor]) -> Tensor:

@@ -65,6 +65,11 @@ class PinnedClasses:
         # a copy, as indices made in inference mode cannot be saved for the gradient
         return output.gather(1, self.indices.to(output.device).clone())
 
+    def __str__(self) -> str:
+        """The classes, a row a sample where they differ."""
+        rows = dict.fromkeys(tuple(row) for row in self.indices.tolist())
+        return " or ".join("class " + ", ".join(map(str, row)) for row in rows)
+
     def probabilities(self, output: Tensor) -> Tensor:
         """The softmax probabilities of the chosen classes, (N, T)."""
         return self.scores(output.softmax(1))
@@ -85,6 +90,9 @@ class PinnedCall:
     def scores(self, output: Any) -> Tensor:
         """What the function returns, as (N, T)."""
         return _columns(self.function(output), self.function, self.count)
+
+    def __str__(self) -> str:
+        return _name(self.function)
 
     def rows(self, index: Tensor) -> PinnedCall:
         """The same function, of another number of samples."""

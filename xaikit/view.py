@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from xaikit.calling import first_tensor
+from xaikit.calling import first_tensor, varied
 from xaikit.errors import UndeclaredNeed
 from xaikit.explanation import Noted
 from xaikit.layers import Path, Tap
@@ -181,6 +181,11 @@ class View:
         """The first tensor of the inputs, (N, ...): what ``rescore`` varies; its space is (N, channels, *space)."""
         self._declared("inputs", "inputs=True", "image")
         return first_tensor(self._trace.inputs)
+
+    def inputs_with(self, image: Tensor) -> Any:
+        """The inputs with another first tensor, for ``retrace``."""
+        self._declared("inputs", "inputs=True", "inputs_with")
+        return varied(self._trace.inputs, image)
 
     @property
     def module(self) -> nn.Module:

@@ -84,9 +84,10 @@ class SmoothGradCAMpp:
         return weigh((alpha * last.gradients.clamp_min(0)).sum(view.space), last)
 
     def _noisy(self, view: View) -> Iterator[View]:
-        inputs = view.inputs
+        image = view.image
         for _ in range(self.n):
-            yield view.retrace(inputs + self.std * view.generator.normal(*inputs.shape[1:]))
+            noise = self.std * view.generator.normal(*image.shape[1:])
+            yield view.retrace(view.inputs_with(image + noise))
 
 
 def _peak(view: View) -> Tensor:
