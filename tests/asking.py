@@ -20,8 +20,11 @@ from xaikit.registry import Registry
 from xaikit.view import View
 
 REGISTRY = Registry()
-ONE_PASS = ["gradcam", "gradcampp", "xgradcam", "layercam", "hirescam"]
-ALL = [*ONE_PASS, "smoothgradcampp"]
+ONE_PASS = [
+    *("gradcam", "gradcampp", "xgradcam", "layercam", "hirescam"),
+    *("elementcam", "eigencam", "eigengradcam"),
+]
+ALL = [*ONE_PASS, "smoothgradcampp", "reciprocam", "ablationcam", "scorecam"]
 TAPS = (Tap("conv1"), Tap("conv2"), Tap("act2"))
 
 

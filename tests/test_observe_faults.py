@@ -33,7 +33,12 @@ class TestFaults:
             (Twice, "conv2", TapError, r"layer conv2 ran 2 times in one forward"),
             (Unused, "conv2", TapError, r"layer conv2 never ran in this forward"),
             (Aliased, "conv1", TapError, r"layer conv1: what it returned was changed in place through an alias"),
-            (Beside, "conv2", Disconnected, r"the score \(class .*\) does not depend on layer conv2: it lies beside the way"),
+            (
+                Beside,
+                "conv2",
+                Disconnected,
+                r"the score \(class .*\) does not depend on layer conv2: it lies beside the way",
+            ),
             (Plain, "head", TapError, r"layer head returned \(2, 3\) for inputs \(2, 2, 8, 7\): expected a map"),
         ],
     )

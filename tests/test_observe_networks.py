@@ -55,23 +55,36 @@ REAL: dict[str, tuple[Callable[[], nn.Module], int, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("detached", [False, True])
 @pytest.mark.parametrize("name", REAL)
-def test_real_networks_equal_the_uncut_graph_to_the_bit(name: str, detached: bool) -> None:
+def test_real_networks_equal_the_uncut_graph_to_the_bit(name: str) -> None:
+    assert_equals_uncut(name, torch.float32, detached=False, tolerance=0)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_so_do_those_of_inference_weights_but_for_rounding(name: str) -> None:
+    """They are replaced by copies in the pass, and where a copy lies in memory chooses among matrix kernels."""
+    assert_equals_uncut(name, torch.float64, detached=True, tolerance=1e-12)
+
+
+def assert_equals_uncut(name: str, dtype: torch.dtype, detached: bool, tolerance: float) -> None:
     build, side, names = REAL[name]
-    model, x = seeded(build, torch.float32), images(2, 3, side, side, dtype=torch.float32)
+    model, x = seeded(build, dtype), images(2, 3, side, side, dtype=dtype)
     output, activations, gradients = uncut(model, x, names, CLASSES)
     with torch.inference_mode(detached):
-        model = copy.deepcopy(model).train()  # weights of inference mode are replaced by detached ones in the pass
+        model = copy.deepcopy(model).train()
+
+    def same(found: Tensor, expected: Tensor) -> bool:
+        return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
+
     pinned = PinnedClasses(torch.tensor(CLASSES).unsqueeze(1))
     with untouched(model, x):
         trace = observe(model, x, [Tap(layer) for layer in names], lambda _: [pinned], gradients=True)
-    assert torch.equal(trace.output, output)
+    assert same(trace.output, output)
     for layer in names:
         tap = Tap(layer)
         assert bool(gradients[layer].any())
-        assert torch.equal(trace.activations[tap], as_map(activations[layer]))
-        assert torch.equal(trace.gradients[tap].squeeze(1), as_map(gradients[layer]))
+        assert same(trace.activations[tap], as_map(activations[layer]))
+        assert same(trace.gradients[tap].squeeze(1), as_map(gradients[layer]))
 
 
 def as_map(tensor: Tensor) -> Tensor:

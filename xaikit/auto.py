@@ -118,7 +118,8 @@ def consider(
         return list(_walk(model, inputs, score, output))
 
     with undisturbed(model), torch.enable_grad():
-        return capture.on_usable_weights(model, walk)
+        found: list[Candidate] = capture.on_usable_weights(model, walk)
+        return found
 
 
 def _walk(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> Iterator[Candidate]:
