@@ -101,6 +101,23 @@ def init(path: str) -> None:
     click.echo(f"wrote {path}; now: xaikit run {path}")
 
 
+@commands.command()
+@click.argument("kind", metavar="KIND")
+@click.argument("name")
+@click.option("--to", default=".", type=click.Path(file_okay=False), help="Where to put the folder xaikit-NAME.")
+@click.option("--stage", help="Of a finisher: rectify (the default), normalize, scale, resize or fuse.")
+@click.option("--of", help="What a source gives: data (the default) or model.")
+def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> None:
+    """Write a distribution of your own, xaikit-NAME, with a plugin of KIND: method, target, finisher or source."""
+    from xaikit import scaffold
+
+    word = scaffold.kind_of(kind, stage, of)
+    root = scaffold.write(word, name, Path(to))
+    click.echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
+    for line in scaffold.next_commands(word, name, root):
+        click.echo(f"  {line}")
+
+
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
     try:

@@ -27,6 +27,8 @@ measures how long it takes from a model and a batch to finished maps of the size
 `xaikit.explain` with its defaults; inputs are NCHW, 224 px, weights random and seeded, models in eval mode. The sides of a row
 run by turns in one process. A ratio is the median over the rounds of what stood in one round, in brackets the lowest and the
 highest. Memory is the peak of a fresh process over the loaded model. Ratios compare within one table, never between two.
+xaikit runs convolutional networks channels_last from a batch of four on, so it can take less than the forward of a user who does
+not.
 
 {facts}
 """

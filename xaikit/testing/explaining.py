@@ -1,0 +1,82 @@
+"""How the kit asks for explanations: always on nets of its own, and always inside ``untouched``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.errors import ConfigError
+from xaikit.explanation import Explanation
+from xaikit.notebook import explain
+from xaikit.testing.nets import CASES, CLASSES, Case
+from xaikit.testing.untouched import untouched
+
+RAW = {"rectify": "none", "normalize": "none", "scale": "none", "resize": "none", "fuse": "none"}
+
+
+def explained(
+    methods: Mapping[str, Any], case: Case, target: Any = 1, inputs: Tensor | None = None, net: nn.Module | None = None, **more: Any
+) -> dict[str, Explanation]:
+    """What methods by label say on a net of the kit."""
+    net = case.net() if net is None else net
+    x = case.inputs() if inputs is None else inputs
+    with untouched(net, x):
+        return explain(net, x, methods, layers=case.layer, target=target, finish=RAW, **more)
+
+
+def raw(method: Any, case: Case, target: Any = 1, inputs: Tensor | None = None, **more: Any) -> Tensor:
+    """The raw map of one method, (N, *S) or (N, T, *S)."""
+    return explained({"checked": method}, case, target, inputs, **more)["checked"].maps[case.layer]
+
+
+def served(method: Any) -> list[Case]:
+    """The nets of the kit that a method explains; a ConfigError is its way to refuse one."""
+    cases = []
+    reasons = []
+    for case in CASES:
+        try:
+            raw(method, case)
+        except ConfigError as error:
+            reasons.append(f"{case.name}: {error}")
+        else:
+            cases.append(case)
+    if not cases:
+        raise ConfigError("every net of the kit is refused:\n  " + "\n  ".join(reasons))
+    return cases
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A target that is a function of the logits; a value, so that it shows what it is."""
+
+    weights: tuple[float, ...]
+    times: float = 1.0
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """sum_c weights_c * logits_c, times a number: (N,)"""
+        return self.times * (logits * torch.tensor(self.weights, dtype=logits.dtype, device=logits.device)).sum(1)
+
+
+def of_class(index: int, times: float = 1.0) -> Scores:
+    """One logit, times a number."""
+    return Scores(tuple(float(index == other) for other in range(CLASSES)), times)
+
+
+def columns_of(method: Any, case: Case, classes: Sequence[int]) -> list[Tensor]:
+    """The maps of several classes, one by one."""
+    return [raw(method, case, target=index) for index in classes]
+
+
+def without(method: Any, need: str) -> Any:
+    """The same method, declaring one need less."""
+    less: Any = 1 if need == "gradients" and method.needs.gradients == 2 else 0 if need == "gradients" else False
+    cls = type(method)
+    poorer = type(cls.__name__, (cls,), {"needs": replace(method.needs, **{need: less})})
+    made = object.__new__(poorer)
+    for name, value in vars(method).items():
+        object.__setattr__(made, name, value)
+    return made

@@ -1,0 +1,266 @@
+"""The contract of a method, one function a promise."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from xaikit import config
+from xaikit.catalogue import summary_of
+from xaikit.config import instantiate
+from xaikit.errors import UndeclaredNeed
+from xaikit.testing.checks import CheckFailed, distance, expect, expect_close, shown
+from xaikit.testing.explaining import columns_of, explained, of_class, raw, served, without
+from xaikit.testing.nets import POOLED, TOKENS, Case
+from xaikit.testing.probes import Pooled
+from xaikit.testing.subjects import Subject, changed
+
+ROUNDING = 1e-10
+FAULTS: tuple[type[BaseException], ...] = (RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError)
+Work = Callable[[Subject], None]
+
+
+def entry_point_and_name_agree(subject: Subject) -> None:
+    plugin = subject.plugin
+    if subject.is_offered:
+        expect(plugin.name == subject.said, f"expected the name {subject.said!r}, got {plugin.name!r}")
+        expect(bool(re.fullmatch(r"[a-z][a-z0-9_]*", plugin.name)), f"expected a name like mycam, got {plugin.name!r}")
+
+
+def card_is_complete(subject: Subject) -> None:
+    plugin = subject.plugin
+    summary = summary_of(plugin.module) if subject.is_offered else (plugin.cls.__doc__ or "").strip().splitlines()[:1]
+    expect(bool(summary), "expected a first line of documentation that says what it is, got none")
+    text = plugin.cls.__doc__ or ""
+    expect("=" in text, f"expected an equation in the docstring of {plugin.cls.__name__}, got {shown(text)}")
+    if subject.is_offered:
+        cited = re.search(r"\b(19|20)\d\d\b|arXiv:|doi:|\bno paper|pytorch-grad-cam|TorchCAM", f"{summary} {text}")
+        expect(cited is not None, f"expected a citation (a year, arXiv: or doi:) or the words 'no paper', got {summary!r}")
+
+
+def options_survive_yaml(subject: Subject) -> None:
+    for instance in subject.instances():
+        options = {item.name: getattr(instance, item.name) for item in dataclasses.fields(instance)}
+        said = yaml.safe_load(yaml.safe_dump(_plain(options)))
+        again = subject.made(said)
+        expect(again == instance, f"expected {instance} from YAML again, got {again}")
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+
+
+def every_option_changes_something(subject: Subject) -> None:
+    for name in [item.name for item in dataclasses.fields(subject.cls)]:
+        tried = [(one, other) for one in subject.instances() for other in changed(one, name)]
+        tried += [(one, other) for one in subject.instances() for other in subject.instances() if one != other]
+        relevant = [(one, other) for one, other in tried if getattr(one, name) != getattr(other, name)]
+        expect(
+            any(_differ(one, other) for one, other in relevant),
+            f"option {name}: expected it to change the map on one of the kit's nets, and it changes nothing; "
+            "name a case where it does in examples: ClassVar = ({...},), or drop it",
+        )
+
+
+def _differ(one: Any, other: Any) -> bool:
+    return any(distance(raw(one, case), raw(other, case)) > ROUNDING for case in served(one) if case in served(other))
+
+
+def shape_in_one_two_and_three_dimensions(subject: Subject) -> None:
+    for method, case in _served(subject):
+        found = raw(method, case)
+        expected = (2, *case.space)
+        expect(tuple(found.shape) == expected, f"on {case.name}: expected a map {expected}, got {tuple(found.shape)}")
+        expect(bool(found.isfinite().all()), f"on {case.name}: expected finite numbers, got {shown(found)}")
+
+
+def half_precision(subject: Subject) -> None:
+    for method in subject.instances():
+        case = served(method)[0]
+        for dtype in (torch.bfloat16, torch.float32):
+            found = raw(method, case, inputs=case.inputs(dtype=dtype), net=case.net(dtype))
+            expect(bool(found.isfinite().all()), f"in {dtype}: expected finite numbers, got {shown(found)}")
+
+
+def finite_on_zero_gradients(subject: Subject) -> None:
+    for method, case in _served(subject):
+        found = raw(method, case, target=of_class(0, times=0.0))
+        expect(bool(found.isfinite().all()), f"on {case.name}, zero gradients: expected finite numbers, got {shown(found)}")
+
+
+def finite_on_constant_activations(subject: Subject) -> None:
+    for method, case in _served(subject):
+        found = raw(method, case, inputs=torch.zeros_like(case.inputs()))
+        expect(bool(found.isfinite().all()), f"on {case.name}, zero inputs: expected finite numbers, got {shown(found)}")
+
+
+def small_gradients_are_not_swallowed(subject: Subject) -> None:
+    """An absolute epsilon outweighs gradients of 1e-6, which real networks have."""
+    for method, case in _served(subject):
+        if method.needs.gradients:
+            whole, small = (raw(method, case, target=of_class(1, times)) for times in (1e-9, 1e-12))
+            alike = distance(whole / whole.abs().amax(), small / small.abs().amax()) if whole.any() else 0.0
+            expect(alike < 1e-3, f"on {case.name}: expected the same picture for scores x 1e-9 and x 1e-12, got a difference of {alike:.2g}")
+
+
+def same_seed_same_map(subject: Subject) -> None:
+    for method, case in _served(subject):
+        one, other = raw(method, case, seed=3), raw(method, case, seed=3)
+        expect(torch.equal(one, other), f"on {case.name}: expected the same map twice, got a difference of {distance(one, other):.2g}")
+
+
+def alone_equals_shared(subject: Subject) -> None:
+    for method, case in _served(subject):
+        alone = raw(method, case)
+        others = {"before": Pooled(), "checked": method, "again": method, "after": Pooled()}
+        shared = explained(others, case)
+        for label in ("checked", "again"):
+            expect(torch.equal(shared[label].maps[case.layer], alone), f"on {case.name}: expected the map beside other methods to be the map alone, to the bit")
+        expect(
+            torch.equal(shared["before"].maps[case.layer], shared["after"].maps[case.layer]),
+            f"on {case.name}: expected the evidence to be left as it is: Grad-CAM after it differs from Grad-CAM before it",
+        )
+
+
+def tokens_equal_maps(subject: Subject) -> None:
+    for method in subject.instances():
+        if POOLED in served(method) and not method.needs.reruns:
+            expect_close(
+                raw(method, TOKENS), raw(method, POOLED), ROUNDING, "the same activations as tokens and as a map"
+            )
+
+
+def several_targets_equal_one_by_one(subject: Subject) -> None:
+    for method, case in _served(subject):
+        together = raw(method, case, target={"use": "classes", "of": [2, 0]})
+        for place, alone in enumerate(columns_of(method, case, [2, 0])):
+            expect_close(together[:, place], alone, ROUNDING, f"on {case.name}: a class alone and among others")
+
+
+def the_pinned_target_is_explained(subject: Subject) -> None:
+    """The class that is likeliest on the clean input is explained in every further pass, whatever wins there."""
+    for method, case in _served(subject):
+        with torch.no_grad():
+            likeliest = case.net()(case.inputs()).argmax(1).tolist()
+        expect_close(
+            raw(method, case, target="top1"), raw(method, case, target=likeliest), ROUNDING, f"on {case.name}: top1 and the class it is"
+        )
+
+
+def needs_are_enough(subject: Subject) -> None:
+    for method in subject.instances():
+        try:
+            served(method)
+        except UndeclaredNeed as error:
+            raise CheckFailed(str(error)) from error
+
+
+def needs_are_used(subject: Subject) -> None:
+    for need in ("gradients", "inputs", "module", "head", "attention", "reruns", "replays"):
+        wanting = [method for method in subject.instances() if getattr(method.needs, need)]
+        expect(
+            not wanting or any(_is_missed(method, need) for method in wanting),
+            f"needs: {need} is declared and never read; leave it out of Needs(...)",
+        )
+
+
+def _is_missed(method: Any, need: str) -> bool:
+    for case in served(method):
+        try:
+            raw(without(method, need), case)
+        except UndeclaredNeed:
+            return True
+        except Exception:
+            return True
+    return False
+
+
+def untouched_when_a_pass_fails(subject: Subject) -> None:
+    for method in subject.instances():
+        case = served(method)[0]
+        for fault in FAULTS:
+            for at in range(1, 4):
+                _fails(method, case, fault, at)
+
+
+def _fails(method: Any, case: Case, fault: type[BaseException], at: int) -> None:
+    """The ``at``-th forward raises in the middle; the kit around it says what was left behind."""
+    net = case.net().train()
+    count = 0
+
+    def hook(module: nn.Module, args: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == at:
+            raise fault("planted by the kit")
+
+    net.get_submodule("head").register_forward_pre_hook(hook)
+    try:
+        explained({"checked": method}, case, net=net)
+    except fault:
+        return
+    expect(count < at or fault is torch.OutOfMemoryError, f"expected {fault.__name__} of forward {at} to come through, and it was swallowed")
+
+
+def nothing_is_left_behind(subject: Subject) -> None:
+    """Neither hooks nor tensors: what a method keeps would grow with every explanation."""
+    for method in subject.instances():
+        case = served(method)[0]
+        net, x = case.net(), case.inputs()
+        for _ in range(2):
+            explained({"checked": method}, case, net=net, inputs=x)
+        gc.collect()
+        before = _tensors()
+        for _ in range(5):
+            explained({"checked": method}, case, net=net, inputs=x)
+        gc.collect()
+        more = _tensors() - before
+        expect(more <= 0, f"expected no tensor to stay alive after an explanation, got {more} after five")
+
+
+def _tensors() -> int:
+    return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
+
+
+def paper_finish_exists(subject: Subject) -> None:
+    paper = getattr(subject.cls, "paper", {})
+    stages = config.read_finish(paper, subject.registry)
+    for stage, use in stages.items():
+        if use.use not in ("auto", "none"):
+            instantiate(config.STAGES[stage], use, subject.registry)
+
+
+def _served(subject: Subject) -> Iterator[tuple[Any, Case]]:
+    for method in subject.instances():
+        for case in served(method):
+            yield method, case
+
+
+CHECKS: tuple[Work, ...] = (
+    needs_are_enough,
+    needs_are_used,
+    entry_point_and_name_agree,
+    card_is_complete,
+    options_survive_yaml,
+    paper_finish_exists,
+    shape_in_one_two_and_three_dimensions,
+    half_precision,
+    finite_on_zero_gradients,
+    finite_on_constant_activations,
+    small_gradients_are_not_swallowed,
+    every_option_changes_something,
+    same_seed_same_map,
+    alone_equals_shared,
+    tokens_equal_maps,
+    several_targets_equal_one_by_one,
+    the_pinned_target_is_explained,
+    untouched_when_a_pass_fails,
+    nothing_is_left_behind,
+)

@@ -1,0 +1,104 @@
+"""The nets of the kit: small, seeded, in float64, the simplest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+CLASSES = 3
+CHANNELS = 4
+SIZES = {1: (12,), 2: (6, 5), 3: (4, 3, 3)}
+CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A net, a layer of it, and inputs.
+
+    name     as a failing check says it
+    build    a net in evaluation mode, the same every time
+    layer    the tap
+    space    of the inputs
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    layer: str
+    space: tuple[int, ...] = SIZES[2]
+
+    def net(self, dtype: torch.dtype = torch.float64) -> nn.Module:
+        """The net; the global random state is kept."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.build().eval().to(dtype)
+
+    def inputs(self, samples: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Normal numbers, (samples, 2, *space)."""
+        generator = torch.Generator().manual_seed(1)
+        return torch.randn(samples, 2, *self.space, generator=generator, dtype=torch.float64).to(dtype)
+
+
+class Net(nn.Module):
+    """conv, act, [tail] and a head; ``act`` is the map that is pooled where there is no tail.
+
+    Args:
+        dims: of space, 1 to 3.
+        act: what is behind the convolution; its output is nowhere negative for a ReLU.
+        tail: a second convolution and a smooth function before pooling, so that the score is no linear one of ``act``.
+    """
+
+    def __init__(self, dims: int = 2, act: nn.Module | None = None, tail: bool = False) -> None:
+        super().__init__()
+        convolution = CONVOLUTIONS[dims]
+        self.conv = convolution(2, CHANNELS, 3, padding=1)
+        self.act = act or nn.ReLU()
+        self.tail = nn.Sequential(convolution(CHANNELS, CHANNELS, 3), nn.Softplus()) if tail else nn.Identity()
+        self.head = nn.Linear(CHANNELS, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.tail(self.act(self.conv(x))).flatten(2).mean(2))
+        return logits
+
+
+class Tokens(Net):
+    """The same numbers as :class:`Net`, as tokens (N, 1 + places, C) behind one that is no place."""
+
+    class Block(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(2).transpose(1, 2)
+            return torch.cat([tokens.new_ones(len(tokens), 1, CHANNELS), tokens], 1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Tokens.Block()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.block(self.act(self.conv(x)))
+        logits: Tensor = self.head(tokens[:, 1:].mean(1))
+        return logits
+
+
+class Flat(Net):
+    """``act`` flattened, not pooled: every place has a weight of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(3)
+        self.head = nn.Linear(CHANNELS * 9, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.pool(self.act(self.conv(x))).flatten(1))
+        return logits
+
+
+POOLED = Case("a convolution, ReLU, pooling and a linear head", Net, "act")
+TAIL = Case("two convolutions with a smooth function", lambda: Net(tail=True), "act")
+SIGNED = Case("signed activations before a ReLU", lambda: Net(act=nn.ReLU(inplace=True)), "conv")
+FLAT = Case("a convolution, ReLU and a linear head on every place", Flat, "act")
+TOKENS = Case("the same as tokens behind a class token", Tokens, "block")
+LINE = Case("one dimension of space", lambda: Net(1, tail=True), "act", SIZES[1])
+SOLID = Case("three dimensions of space", lambda: Net(3, tail=True), "act", SIZES[3])
+CASES = (POOLED, FLAT, TAIL, SIGNED, LINE, SOLID)

@@ -1,0 +1,122 @@
+"""What is checked: a plugin by its name or file, and instances of it with different options."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from xaikit.config import Use, instantiate
+from xaikit.errors import UnknownPlugin
+from xaikit.registry import KINDS, Plugin, Registry, check_class
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A plugin under check.
+
+    said  how its author named it: an entry point, ``file.py``, ``file.py:Class``, ``package.module:Class``; or the
+          class itself
+    """
+
+    kind: str
+    said: str | type
+    registry: Registry
+
+    @property
+    def name(self) -> str:
+        """As it is shown."""
+        return self.said if isinstance(self.said, str) else self.said.__name__
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it is an entry point, and no file, path or class."""
+        return isinstance(self.said, str) and ".py" not in self.said and ":" not in self.said
+
+    @property
+    def plugin(self) -> Plugin:
+        """Loaded anew each time, so that a file that does not import is a failing check and no failing collection."""
+        if isinstance(self.said, type):
+            check_class(self.kind, self.said, f"{self.kind} {self.name!r}")
+            return Plugin(self.kind, self.name, self.said, "", "", self.said.__module__)
+        return self.registry.find(self.kind, located(self.kind, self.said), Path.cwd())
+
+    @property
+    def cls(self) -> type:
+        """The class behind it."""
+        return self.plugin.cls
+
+    def instances(self) -> list[Any]:
+        """With default options, and with those of each of its ``examples``; only the latter where some have no default.
+
+        Raises:
+            UnknownPlugin: an option has no default and there is no example.
+        """
+        examples: list[Mapping[str, Any]] = list(getattr(self.cls, "examples", ()))
+        required = [item.name for item in dataclasses.fields(self.cls) if _is_required(item)]
+        if required and not examples:
+            raise UnknownPlugin(
+                f"{self.name}: option {required[0]} has no default; give the kit options to use: "
+                f"examples: ClassVar = ({{{required[0]!r}: ...}},)"
+            )
+        first = [] if required else [{}]
+        return [self.made(options) for options in [*first, *examples]]
+
+    def made(self, options: Mapping[str, Any]) -> Any:
+        """An instance, as a config makes it."""
+        if isinstance(self.said, type):
+            return self.said(**options)
+        return instantiate(self.kind, Use(located(self.kind, self.said), dict(options)), self.registry, Path.cwd())
+
+
+def located(kind: str, said: str) -> str:
+    """``./mycam.py`` as ``./mycam.py:MyCam``, where the file has one class of that kind."""
+    if not said.endswith(".py"):
+        return said
+    source = Path(said).read_text(encoding="utf-8")
+    member = KINDS[kind].members[-1]
+    names = [name for name, methods in _classes(source).items() if member in methods]
+    if len(names) != 1:
+        found = ", ".join(names) or "none"
+        raise UnknownPlugin(f"{said}: expected one class with {member}(), got {found}; write {said}:CLASS")
+    return f"{said if '/' in said else f'./{said}'}:{names[0]}"
+
+
+def _classes(source: str) -> dict[str, set[str]]:
+    return {
+        node.name: {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def _is_required(item: dataclasses.Field[Any]) -> bool:
+    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+
+
+def changed(instance: Any, name: str) -> Iterator[Any]:
+    """The same with other values of one option, as far as its type tells any that the class accepts."""
+    hint = get_type_hints(type(instance)).get(name)
+    value = getattr(instance, name)
+    for other in _others(hint, value):
+        try:
+            yield dataclasses.replace(instance, **{name: other})
+        except (ValueError, TypeError):
+            continue
+
+
+def _others(hint: Any, value: Any) -> list[Any]:
+    if get_origin(hint) is Literal:
+        return [choice for choice in get_args(hint) if choice != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, 2 * value + 1, max(1, value // 2)]
+    if isinstance(value, float):
+        return [2 * value + 0.5, value / 2]
+    if value is None:
+        return [1, 0.5]
+    return []
