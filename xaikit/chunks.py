@@ -10,7 +10,7 @@ from torch import Tensor
 BUDGET = 256 * 2**20
 """Bytes, the same on every machine, so that a chunk is the same size wherever a run goes on."""
 MOST_ROWS = 32
-ROOM = 24
+ROOM = 27
 """Activations of a network that are alive at once, in units of its input."""
 
 

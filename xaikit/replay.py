@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from xaikit import capture
-from xaikit.calling import first_tensor, rows
+from xaikit.calling import first_tensor, laid_out, rows
 from xaikit.chunks import is_out_of_memory, rows_of_activations, rows_of_inputs
 from xaikit.errors import TapError
 from xaikit.layers import Tap
@@ -75,7 +75,7 @@ class Replay:
         """The cheapest way that gives the true score, for the plan. Costs a pass for every way that is tried."""
         for way in self._ways():
             try:
-                self._check(self._first(way, self._true(1 if way == "single" else 2), exact=True))
+                self._check_alone(way)
             except Untrue:
                 continue
             return way
@@ -93,20 +93,25 @@ class Replay:
     def _by(self, way: str, count: int, size: int, make: Make) -> Tensor:
         alone = way == "single" or self.scorer.precision != "float32"
         if alone:
-            self._check(self._first(way, self._true(1 if way == "single" else 2), exact=True))
+            self._check_alone(way)
 
         def work(part: slice) -> Tensor:
             variants = make(part)
             if alone or part.start > 0:
-                return self._pass(way, variants)
-            found = self._first(way, torch.cat([self._true(1), variants], 1))
+                return self._pass(way, [variants])
+            found = self._first(way, [self._true, variants])
             self._check(found[..., :1])
             return found[..., 1:]
 
         return self.scorer.in_chunks(count, size, work)
 
-    def _true(self, times: int) -> Tensor:
-        return self.activations.unsqueeze(1).expand(-1, times, *self.activations.shape[1:])
+    @property
+    def _true(self) -> Tensor:
+        return self.activations.unsqueeze(1)
+
+    def _check_alone(self, way: str) -> None:
+        """By a pass of its own, without autocast."""
+        self._check(self._first(way, [self._true] * (1 if way == "single" else 2), exact=True))
 
     def _check(self, found: Tensor) -> None:
         truth = self.truth.to(found.dtype).unsqueeze(2)
@@ -116,10 +121,10 @@ class Replay:
         if not bool(same.all()):
             raise Untrue
 
-    def _first(self, way: str, variants: Tensor, exact: bool = False) -> Tensor:
+    def _first(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
         """The first pass of a way: whatever it raises, another way may do."""
         try:
-            return self._pass(way, variants, exact)
+            return self._pass(way, parts, exact)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
@@ -127,24 +132,25 @@ class Replay:
                 raise
             raise Untrue from error
 
-    def _pass(self, way: str, variants: Tensor, exact: bool = False) -> Tensor:
-        """The scores (N, T, m) of variants (N, m, C, *S)."""
-        samples, each = variants.shape[:2]
+    def _pass(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
+        """The scores (N, T, m) of variants (N, m, C, *S), which come in parts."""
+        samples, each = self.scorer.samples, sum(part.shape[1] for part in parts)
         scorer = self.scorer
         if way == "single":
-            ones = [variants[:, place : place + 1] for place in range(each)]
-            return torch.cat([self._run(scorer.inputs, one, scorer.pinned, 1, exact) for one in ones], 2)
+            ones = [part[:, place : place + 1] for part in parts for place in range(part.shape[1])]
+            return torch.cat([self._run(scorer.inputs, [one], scorer.pinned, exact) for one in ones], 2)
         if way == "each":
-            parts = [self._of_one(row, variants[row : row + 1], exact) for row in range(samples)]
-            return torch.cat(parts, 0)
+            return torch.cat(
+                [self._of_one(row, [part[row : row + 1] for part in parts], exact) for row in range(samples)]
+            )
         index = repeated(samples, each)
         inputs = rows(scorer.inputs, index) if way == "full" else scorer.inputs
-        return self._run(inputs, variants, self._pinned(index), each, exact)
+        return self._run(inputs, parts, self._pinned(index), exact)
 
-    def _of_one(self, row: int, variants: Tensor, exact: bool) -> Tensor:
-        each = variants.shape[1]
+    def _of_one(self, row: int, parts: list[Tensor], exact: bool) -> Tensor:
+        each = sum(part.shape[1] for part in parts)
         pinned = self._pinned(torch.full((each,), row))
-        return self._run(rows(self.scorer.inputs, torch.tensor([row])), variants, pinned, each, exact)
+        return self._run(rows(self.scorer.inputs, torch.tensor([row])), parts, pinned, exact)
 
     def _pinned(self, index: Tensor) -> Pinned:
         pinned = self.scorer.pinned_of(index)
@@ -152,13 +158,32 @@ class Replay:
             raise Untrue
         return pinned
 
-    def _run(self, inputs: Any, variants: Tensor, pinned: Pinned, each: int, exact: bool) -> Tensor:
-        place = self.place
-        flat = variants.flatten(0, 1)
+    def _run(self, inputs: Any, parts: list[Tensor], pinned: Pinned, exact: bool) -> Tensor:
+        place, model = self.place, self.scorer.model
 
-        def put(original: Tensor) -> Tensor:
-            # a copy, since what lies behind may change it in place and the variants may be views of the evidence
-            return place.layout.from_map(flat, original).to(original.dtype, copy=True)
+        def run(memory: torch.memory_format) -> Tensor:
+            flat = gathered(parts, memory)
 
-        with capture.substituted(self.scorer.model, self.tap, place.path, place.turn, put):
-            return apart(self.scorer.score(inputs, pinned, exact=exact), each)
+            def put(original: Tensor) -> Tensor:
+                return place.layout.from_map(flat, original).to(original.dtype)
+
+            with capture.substituted(model, self.tap, place.path, place.turn, put):
+                return self.scorer.score(inputs, pinned, exact=exact)
+
+        each = sum(part.shape[1] for part in parts)
+        batch = parts[0].new_empty(len(parts[0]) * each, *parts[0].shape[2:], device="meta")
+        return apart(laid_out(model, batch, run), each)
+
+
+def gathered(parts: list[Tensor], memory: torch.memory_format) -> Tensor:
+    """Variants (N, m, C, *S) in one batch (N * m, C, *S): a copy, since what lies behind may change it in place."""
+    first = parts[0]
+    samples, each = len(first), sum(part.shape[1] for part in parts)
+    shape = (samples * each, *first.shape[2:])
+    wanted = torch.contiguous_format if memory is torch.preserve_format else memory
+    made = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=wanted)
+    apart_by_sample, start = made.view(samples, each, *first.shape[2:]), 0
+    for part in parts:
+        apart_by_sample[:, start : start + part.shape[1]].copy_(part)
+        start += part.shape[1]
+    return made

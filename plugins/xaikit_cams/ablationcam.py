@@ -24,6 +24,9 @@ class AblationCAM:
     """
 
     needs: ClassVar[Needs] = Needs(replays=True)
+    traits: ClassVar[frozenset[str]] = frozenset(
+        {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
+    )
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def further(self, channels: int, places: int) -> int:

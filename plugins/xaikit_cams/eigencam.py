@@ -26,6 +26,7 @@ class EigenCAM:
     center: bool = False
 
     needs: ClassVar[Needs] = Needs(scores=False)
+    traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
 
     def explain(self, view: View) -> Tensor:

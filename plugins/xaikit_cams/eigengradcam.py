@@ -25,6 +25,7 @@ class EigenGradCAM:
     center: bool = False
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample", "scale_free"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def explain(self, view: View) -> Tensor:

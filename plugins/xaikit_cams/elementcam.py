@@ -21,6 +21,7 @@ class ElementCAM:
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample", "scale_free"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def explain(self, view: View) -> Tensor:

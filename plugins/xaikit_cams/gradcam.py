@@ -17,6 +17,9 @@ class GradCAM:
     """w_k = 1/Z sum_ij dy/dA_k(i,j) and L = relu(sum_k w_k A_k), Eq. 1 and 2; y is the score before the softmax."""
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset(
+        {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
+    )
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def explain(self, view: View) -> Tensor:

@@ -31,6 +31,7 @@ class GradCAMpp:
     variant: Literal["paper", "torchcam", "pytorch-grad-cam"] = "paper"
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def explain(self, view: View) -> Tensor:

@@ -21,6 +21,9 @@ class HiResCAM:
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset(
+        {"class_specific", "complete", "deterministic", "linear", "per_sample", "scale_free"}
+    )
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
 
     def explain(self, view: View) -> Tensor:

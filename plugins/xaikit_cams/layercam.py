@@ -21,6 +21,7 @@ class LayerCAM:
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample", "scale_free"})
     paper: ClassVar[dict[str, Any]] = {
         "rectify": "relu",
         "normalize": "max",

@@ -22,6 +22,9 @@ class ReciproCAM:
     """
 
     needs: ClassVar[Needs] = Needs(replays=True)
+    traits: ClassVar[frozenset[str]] = frozenset(
+        {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
+    )
     paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "minmax"}
 
     def further(self, channels: int, places: int) -> int:

@@ -40,6 +40,7 @@ class ScoreCAM:
     top_channels: int | None = None
 
     needs: ClassVar[Needs] = Needs(inputs=True, reruns=True)
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def __post_init__(self) -> None:

@@ -35,6 +35,7 @@ class SmoothGradCAMpp:
     variant: Literal["corrected", "paper", "torchcam"] = "corrected"
 
     needs: ClassVar[Needs] = Needs(gradients=1, inputs=True, reruns=True)
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def __post_init__(self) -> None:

@@ -24,6 +24,9 @@ class XGradCAM:
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset(
+        {"class_specific", "complete", "deterministic", "linear", "per_sample", "scale_free"}
+    )
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def explain(self, view: View) -> Tensor:

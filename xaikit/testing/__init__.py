@@ -16,7 +16,14 @@ In a test::
 from __future__ import annotations
 
 from xaikit.testing.checks import Check, CheckFailed
-from xaikit.testing.contract import KINDS_CHECKED, checks_of, finisher_checks, method_checks, source_checks, target_checks
+from xaikit.testing.contract import (
+    KINDS_CHECKED,
+    checks_of,
+    finisher_checks,
+    method_checks,
+    source_checks,
+    target_checks,
+)
 from xaikit.testing.reference import Reference
 from xaikit.testing.untouched import untouched
 

@@ -60,7 +60,9 @@ def expect_close(found: Tensor, expected: Tensor, tolerance: float, said: str) -
     """Equal shapes, and equal numbers to a share of the largest; NaN equals NaN."""
     expect(found.shape == expected.shape, f"{said}: expected shape {tuple(expected.shape)}, got {tuple(found.shape)}")
     far = distance(found, expected)
-    expect(far <= tolerance, f"{said}: expected a difference of at most {tolerance:g} of the largest value, got {far:.2g}")
+    expect(
+        far <= tolerance, f"{said}: expected a difference of at most {tolerance:g} of the largest value, got {far:.2g}"
+    )
 
 
 def distance(one: Tensor, other: Tensor) -> float:

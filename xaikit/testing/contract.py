@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from xaikit.registry import Registry
-from xaikit.testing import finishers, methods, sources, targets
 from xaikit.testing.checks import Check
+from xaikit.testing.finishers import CHECKS as OF_FINISHERS
+from xaikit.testing.methods import CHECKS as OF_METHODS
 from xaikit.testing.reference import Reference, equals_its_reference
+from xaikit.testing.sources import CHECKS as OF_SOURCES
 from xaikit.testing.subjects import Subject
+from xaikit.testing.targets import CHECKS as OF_TARGETS
 from xaikit.testing.traits import TRAITS, trait_holds, traits_are_known
 
 Work = Callable[[Subject], None]
@@ -21,7 +24,7 @@ def method_checks(method: str | type, reference: Reference | None = None) -> lis
         method: an entry point, ``./mycam.py``, ``./mycam.py:MyCam``, ``package.module:Class``, or the class.
         reference: its formula restated slowly; what the paper says, which no other check can know.
     """
-    works: dict[str, Work] = {work.__name__: work for work in methods.CHECKS}
+    works: dict[str, Work] = {work.__name__: work for work in OF_METHODS}
     works["traits_are_known"] = traits_are_known
     works |= {f"trait_{name}": trait_holds(name) for name in TRAITS}
     if reference is not None:
@@ -31,17 +34,17 @@ def method_checks(method: str | type, reference: Reference | None = None) -> lis
 
 def target_checks(target: str | type) -> list[Check]:
     """The contract of a target."""
-    return _checks("target", target, {work.__name__: work for work in targets.CHECKS})
+    return _checks("target", target, {work.__name__: work for work in OF_TARGETS})
 
 
 def finisher_checks(kind: str, finisher: str | type) -> list[Check]:
     """The contract of a stage of the finish: kind is rectifier, normalizer, scaler, resizer or fuser."""
-    return _checks(kind, finisher, {work.__name__: work for work in finishers.CHECKS[kind]})
+    return _checks(kind, finisher, {work.__name__: work for work in OF_FINISHERS[kind]})
 
 
 def source_checks(kind: str, source: str | type) -> list[Check]:
     """The contract of a source: kind is model or data. Options without a default come from its ``examples``."""
-    return _checks(kind, source, {work.__name__: work for work in sources.CHECKS[kind]})
+    return _checks(kind, source, {work.__name__: work for work in OF_SOURCES[kind]})
 
 
 def checks_of(kind: str, plugin: str | type) -> list[Check]:
@@ -50,10 +53,10 @@ def checks_of(kind: str, plugin: str | type) -> list[Check]:
         return method_checks(plugin)
     if kind == "target":
         return target_checks(plugin)
-    return finisher_checks(kind, plugin) if kind in finishers.CHECKS else source_checks(kind, plugin)
+    return finisher_checks(kind, plugin) if kind in OF_FINISHERS else source_checks(kind, plugin)
 
 
-KINDS_CHECKED = ("method", "target", *finishers.CHECKS, *sources.CHECKS)
+KINDS_CHECKED = ("method", "target", *OF_FINISHERS, *OF_SOURCES)
 
 
 def _checks(kind: str, plugin: str | type, works: Mapping[str, Work]) -> list[Check]:

@@ -19,7 +19,12 @@ RAW = {"rectify": "none", "normalize": "none", "scale": "none", "resize": "none"
 
 
 def explained(
-    methods: Mapping[str, Any], case: Case, target: Any = 1, inputs: Tensor | None = None, net: nn.Module | None = None, **more: Any
+    methods: Mapping[str, Any],
+    case: Case,
+    target: Any = 1,
+    inputs: Tensor | None = None,
+    net: nn.Module | None = None,
+    **more: Any,
 ) -> dict[str, Explanation]:
     """What methods by label say on a net of the kit."""
     net = case.net() if net is None else net
@@ -76,7 +81,7 @@ def without(method: Any, need: str) -> Any:
     less: Any = 1 if need == "gradients" and method.needs.gradients == 2 else 0 if need == "gradients" else False
     cls = type(method)
     poorer = type(cls.__name__, (cls,), {"needs": replace(method.needs, **{need: less})})
-    made = object.__new__(poorer)
+    made: Any = object.__new__(poorer)
     for name, value in vars(method).items():
         object.__setattr__(made, name, value)
     return made

@@ -22,12 +22,19 @@ class Case:
     build    a net in evaluation mode, the same every time
     layer    the tap
     space    of the inputs
+    stride   pixels a place at the tap
     """
 
     name: str
     build: Callable[[], nn.Module]
     layer: str
     space: tuple[int, ...] = SIZES[2]
+    stride: int = 1
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The space of the map."""
+        return tuple(-(-side // self.stride) for side in self.space)
 
     def net(self, dtype: torch.dtype = torch.float64) -> nn.Module:
         """The net; the global random state is kept."""
@@ -47,13 +54,14 @@ class Net(nn.Module):
     Args:
         dims: of space, 1 to 3.
         act: what is behind the convolution; its output is nowhere negative for a ReLU.
+        stride: input pixels a place.
         tail: a second convolution and a smooth function before pooling, so that the score is no linear one of ``act``.
     """
 
-    def __init__(self, dims: int = 2, act: nn.Module | None = None, tail: bool = False) -> None:
+    def __init__(self, dims: int = 2, act: nn.Module | None = None, tail: bool = False, stride: int = 1) -> None:
         super().__init__()
         convolution = CONVOLUTIONS[dims]
-        self.conv = convolution(2, CHANNELS, 3, padding=1)
+        self.conv = convolution(2, CHANNELS, 3, stride=stride, padding=1)
         self.act = act or nn.ReLU()
         self.tail = nn.Sequential(convolution(CHANNELS, CHANNELS, 3), nn.Softplus()) if tail else nn.Identity()
         self.head = nn.Linear(CHANNELS, CLASSES)
@@ -95,7 +103,7 @@ class Flat(Net):
 
 
 POOLED = Case("a convolution, ReLU, pooling and a linear head", Net, "act")
-TAIL = Case("two convolutions with a smooth function", lambda: Net(tail=True), "act")
+TAIL = Case("two convolutions with a smooth function", lambda: Net(tail=True, stride=2), "act", (11, 10), 2)
 SIGNED = Case("signed activations before a ReLU", lambda: Net(act=nn.ReLU(inplace=True)), "conv")
 FLAT = Case("a convolution, ReLU and a linear head on every place", Flat, "act")
 TOKENS = Case("the same as tokens behind a class token", Tokens, "block")

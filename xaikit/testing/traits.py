@@ -46,7 +46,10 @@ def class_agnostic(subject: Subject) -> None:
     for method in subject.instances():
         for case in served(method):
             expect_close(
-                raw(method, case, target=0), raw(method, case, target=1), 0.0, f"on {case.name}: the maps of two classes"
+                raw(method, case, target=0),
+                raw(method, case, target=1),
+                0.0,
+                f"on {case.name}: the maps of two classes",
             )
 
 
@@ -56,7 +59,9 @@ def linear(subject: Subject) -> None:
         for case in served(method):
             difference = raw(method, case, target=Scores((1.0, -1.0, 0.0)))
             apart = raw(method, case, target=of_class(0)) - raw(method, case, target=of_class(1))
-            expect_close(difference, apart, ROUNDING, f"on {case.name}: the map of y_0 - y_1 and the difference of maps")
+            expect_close(
+                difference, apart, ROUNDING, f"on {case.name}: the map of y_0 - y_1 and the difference of maps"
+            )
 
 
 def scale_free(subject: Subject) -> None:
@@ -66,7 +71,10 @@ def scale_free(subject: Subject) -> None:
             once, tenfold = (raw(method, case, target=of_class(1, times)) for times in (1.0, 10.0))
             expect(bool(once.any()), f"on {case.name}: expected a map that is not zero")
             expect_close(
-                tenfold / tenfold.abs().amax(), once / once.abs().amax(), ROUNDING, f"on {case.name}: y and 10 y, normalized"
+                tenfold / tenfold.abs().amax(),
+                once / once.abs().amax(),
+                ROUNDING,
+                f"on {case.name}: y and 10 y, normalized",
             )
 
 
@@ -81,7 +89,10 @@ def complete(subject: Subject) -> None:
             found = explained({"checked": method}, case, target=1, net=net)["checked"]
             bias = net.head.bias.detach()[1]
             expect_close(
-                found.maps[case.layer].flatten(1).sum(1) + bias, found.scores, ROUNDING, f"on {case.name}: sum + bias and the score"
+                found.maps[case.layer].flatten(1).sum(1) + bias,
+                found.scores,
+                ROUNDING,
+                f"on {case.name}: sum + bias and the score",
             )
 
 
@@ -89,7 +100,10 @@ def deterministic(subject: Subject) -> None:
     """Nothing is drawn: another seed changes nothing."""
     for method in subject.instances():
         for case in served(method):
-            expect(torch.equal(raw(method, case, seed=0), raw(method, case, seed=1)), f"on {case.name}: another seed, another map")
+            expect(
+                torch.equal(raw(method, case, seed=0), raw(method, case, seed=1)),
+                f"on {case.name}: another seed, another map",
+            )
 
 
 def drawn(subject: Subject) -> None:

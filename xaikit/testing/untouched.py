@@ -89,10 +89,10 @@ def _switches() -> Iterator[tuple[str, Any]]:
 
 def _random_states() -> Iterator[tuple[str, Any]]:
     yield "torch random state", _bytes(torch.get_rng_state())
-    for device in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+    for device in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         yield f"cuda:{device} random state", _bytes(torch.cuda.get_rng_state(device))
     name, keys, *rest = np.random.get_state()  # the legacy generator is the process-wide one
-    yield "numpy random state", (name, keys.tobytes(), *rest)
+    yield "numpy random state", (name, np.asarray(keys).tobytes(), *rest)
     yield "python random state", random.getstate()
 
 
