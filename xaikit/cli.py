@@ -22,7 +22,8 @@ _config = click.argument("config", type=click.Path(dir_okay=False))
 def commands() -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
-    Exit codes: 0 all done, 1 some photographs could not be explained, 2 the input is wrong and nothing was started.
+    Exit codes: 0 all done, 1 some photographs could not be explained or some checks failed, 2 the input is wrong and
+    nothing was started.
     """
 
 
@@ -77,6 +78,21 @@ def methods(name: str | None, kind: str) -> None:
         raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
     registry = Registry()
     click.echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
+
+
+@commands.command()
+@click.argument("plugin")
+@click.option("--kind", default="method", show_default=True, help="Another kind of plugin: target, scaler, model, ...")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be given more than once.")
+def check(plugin: str, kind: str, only: tuple[str, ...]) -> None:
+    """Check that PLUGIN keeps its contract: the name of an installed one, or a file such as ./mycam.py."""
+    from xaikit import checking
+    from xaikit.registry import KINDS
+
+    if kind not in KINDS:
+        raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
+    if not checking.check(kind, plugin, only):
+        sys.exit(SOME_FAILED)
 
 
 @commands.command()

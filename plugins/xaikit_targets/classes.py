@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,6 +18,8 @@ class Classes:
     """
 
     of: tuple[int, ...]
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": (2, 0)},)
 
     def __post_init__(self) -> None:
         if not self.of:

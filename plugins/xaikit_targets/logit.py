@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -18,6 +18,8 @@ class Logit:
     """
 
     index: int
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"index": 2},)
 
     plural: ClassVar[bool] = False
 

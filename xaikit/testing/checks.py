@@ -75,5 +75,5 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 def shown(value: Any) -> str:
     """A value in a message, cut to one line."""
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -80,8 +80,12 @@ def without(method: Any, need: str) -> Any:
     """The same method, declaring one need less."""
     less: Any = 1 if need == "gradients" and method.needs.gradients == 2 else 0 if need == "gradients" else False
     cls = type(method)
-    poorer = type(cls.__name__, (cls,), {"needs": replace(method.needs, **{need: less})})
-    made: Any = object.__new__(poorer)
+    return remade(type(cls.__name__, (cls,), {"needs": replace(method.needs, **{need: less})}), method)
+
+
+def remade(cls: type, method: Any) -> Any:
+    """An instance of another class with the same options."""
+    made: Any = object.__new__(cls)
     for name, value in vars(method).items():
         object.__setattr__(made, name, value)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,14 @@ import torch
 from torch import Tensor
 
 from xaikit.testing.checks import expect_close
-from xaikit.testing.explaining import raw, served
+from xaikit.testing.explaining import raw, remade, served
 from xaikit.testing.nets import Case
 from xaikit.testing.subjects import Subject
+from xaikit.view import View
 
-Reference = Callable[[Tensor, Tensor], Tensor]
-"""From one sample's activations A and gradients dy/dA, both (C, *S), to its raw map (*S). Loops are welcome."""
+Reference = Callable[[Tensor, Tensor], Tensor] | Callable[[View], Tensor]
+"""From one sample's activations A and gradients dy/dA, both (C, *S), to its raw map (*S); or, where a method makes
+further passes, from its View to (N, T, *S), drawing the same numbers in the same order. Loops are welcome."""
 
 TOLERANCE = 1e-9
 
@@ -22,14 +25,27 @@ TOLERANCE = 1e-9
 def equals_its_reference(reference: Reference) -> Callable[[Subject], None]:
     """A check that the default options give what a reference gives, on every net of the kit and for every class."""
 
+    by_view = len(inspect.signature(reference).parameters) == 1
+
     def work(subject: Subject) -> None:
         method = subject.instances()[0]
         for case in served(method):
             for index in range(3):
-                expected = torch.stack([reference(a, g) for a, g in zip(*evidence(case, index), strict=True)])
+                expected = _of_view(reference, method, case, index) if by_view else _of_sample(reference, case, index)
                 expect_close(raw(method, case, target=index), expected, TOLERANCE, f"on {case.name}, class {index}")
 
     return work
+
+
+def _of_sample(reference: Any, case: Case, index: int) -> Tensor:
+    return torch.stack([reference(a, g) for a, g in zip(*evidence(case, index), strict=True)])
+
+
+def _of_view(reference: Any, method: Any, case: Case, index: int) -> Tensor:
+    """By a method of the same name and options, so that it draws the same numbers."""
+    cls = type(method)
+    slow = type(cls.__name__, (cls,), {"explain": lambda self, view: reference(view)})
+    return raw(remade(slow, method), case, target=index)
 
 
 def evidence(case: Case, index: int) -> tuple[Tensor, Tensor]:

@@ -20,11 +20,13 @@ class Subject:
 
     said  how its author named it: an entry point, ``file.py``, ``file.py:Class``, ``package.module:Class``; or the
           class itself
+    more  options to check it with, beside those of the class's own ``examples``
     """
 
     kind: str
     said: str | type
     registry: Registry
+    more: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ class Subject:
         Raises:
             UnknownPlugin: an option has no default and there is no example.
         """
-        examples: list[Mapping[str, Any]] = list(getattr(self.cls, "examples", ()))
+        examples: list[Mapping[str, Any]] = [*getattr(self.cls, "examples", ()), *self.more]
         required = [item.name for item in dataclasses.fields(self.cls) if _is_required(item)]
         if required and not examples:
             raise UnknownPlugin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from xaikit import hookimpl
 
@@ -16,6 +17,8 @@ class Size:
     """
 
     to: tuple[int, ...]
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"to": (9, 4)},)
 
     def __post_init__(self) -> None:
         if not self.to or min(self.to) < 1:

@@ -1,0 +1,55 @@
+"""Every plugin of every entry point keeps its contract: each check of the kit on each of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+from skimage import data, io
+
+from xaikit.registry import Registry
+from xaikit.testing import KINDS_CHECKED, Check, checks_of
+
+
+@cache
+def pictures() -> str:
+    """A folder with one picture in a folder of its class, and a table of it."""
+    root = Path(mkdtemp())
+    (root / "tabby").mkdir()
+    io.imsave(root / "tabby" / "cat.png", data.chelsea()[::4, ::4])
+    with (root / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "label"], ["tabby/cat.png", "281"]])
+    return str(root)
+
+
+def examples(kind: str, name: str) -> list[dict[str, Any]]:
+    """Options of plugins that cannot do without: they belong to a machine or a moment, and so not to the class."""
+    if kind == "data":
+        paths = {"files": "tabby/cat.png", "folder": "", "imagefolder": "", "csv": "table.csv"}
+        return [{"path": f"{pictures()}/{paths[name]}"}] if name in paths else []
+    options = {
+        "importpath": {"factory": "hostile:small"},
+        "timm": {"name": "test_resnet", "weights": "none"},
+        "torchvision": {"name": "squeezenet1_1", "weights": "none"},
+    }
+    return [options[name]] if kind == "model" and name in options else []
+
+
+def everything() -> Iterator[tuple[str, str, Check]]:
+    for kind in KINDS_CHECKED:
+        for entry in Registry().catalogue(kind):
+            for check in checks_of(kind, entry.name, examples(kind, entry.name)):
+                yield kind, entry.name, check
+
+
+ALL = list(everything())
+
+
+@pytest.mark.parametrize(("kind", "name", "check"), ALL, ids=[f"{kind}-{name}-{check}" for kind, name, check in ALL])
+def test_contract(kind: str, name: str, check: Check) -> None:
+    check()

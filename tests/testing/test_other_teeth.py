@@ -1,0 +1,156 @@
+"""Targets, finishers and sources with one fault each, and the check that finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from xaikit.sources import OpenedModel, Photograph
+from xaikit.testing import CheckFailed, checks_of
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A pinned function of logits (N, classes) and of what was pinned."""
+
+    function: Callable[[Tensor], Tensor]
+    plural: bool = False
+
+    def scores(self, output: Tensor) -> Tensor:
+        return self.function(output)
+
+
+def target(pin: Callable[[Any, Tensor], Any]) -> type:
+    return dataclass(frozen=True)(
+        type("Faulty", (), {"__doc__": "A target.", "pin": lambda self, output, labels: pin(output, labels)})
+    )
+
+
+def finisher(name: str, function: Callable[..., Any]) -> type:
+    return dataclass(frozen=True)(
+        type("Faulty", (), {"__doc__": "A stage.", name: lambda self, *given: function(*given)})
+    )
+
+
+def first(output: Tensor) -> Tensor:
+    return output[:, :1]
+
+
+TARGETS: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
+    "chosen again on every pass": (
+        lambda output, labels: Chosen(lambda later: later.amax(1, keepdim=True)),
+        "what_is_pinned_stays",
+    ),
+    "no column a target": (lambda output, labels: Chosen(lambda later: later[:, 0]), "scores_have_a_row_a_sample"),
+    "several and not plural": (lambda output, labels: Chosen(lambda later: later[:, :2]), "scores_have_a_row_a_sample"),
+    "detached": (lambda output, labels: Chosen(lambda later: first(later).detach()), "scores_are_differentiable"),
+    "coupled by the batch": (
+        lambda output, labels: Chosen(lambda later: first(later) - later.mean()),
+        "samples_are_scored_alone",
+    ),
+    "output changed": (lambda output, labels: Chosen(lambda later: first(later.mul_(2))), "nothing_is_changed"),
+    "whatever comes": (
+        lambda output, labels: Chosen(first) if output.dim() == 2 else 1 / 0,
+        "what_does_not_fit_is_refused",
+    ),
+}
+
+STAGES: dict[str, tuple[str, str, Callable[..., Any], str]] = {
+    "another shape": ("rectifier", "rectify", lambda x: x[:1], "shape_and_type_are_kept"),
+    "half precision": ("rectifier", "rectify", lambda x: x.half(), "shape_and_type_are_kept"),
+    "changed in place": ("rectifier", "rectify", lambda x: x.relu_(), "nothing_is_changed"),
+    "by the batch": ("normalizer", "normalize", lambda x, space: x / x.abs().amax(), "each_map_stands_for_itself"),
+    "NaN hidden": ("rectifier", "rectify", lambda x: x.nan_to_num(0.0), "what_is_not_finite_stays_visible"),
+    "zero by zero": (
+        "normalizer",
+        "normalize",
+        lambda x, space: x / x.abs().amax(space, keepdim=True),
+        "dead_maps_are_finite",
+    ),
+    "too large": ("normalizer", "normalize", lambda x, space: 2 * x, "range_is_at_most_one"),
+    "no whole number": ("resizer", "size", lambda maps, inputs: (7.5, 7.5), "size_is_one_number_a_dimension"),
+    "stack kept": ("fuser", "fuse", lambda stack: stack, "shape_and_type_are_kept"),
+    "does not say": ("fuser", "fuse", lambda stack: stack.amax(0), "says_whether_to_normalize_again"),
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A model whose weights nobody seeded."""
+
+    def open(self) -> OpenedModel:
+        return OpenedModel(nn.Linear(2, 2))
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A model that is not wrapped."""
+
+    def open(self) -> Any:
+        return nn.Linear(2, 2)
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """Pictures in another order each time."""
+
+    turns: tuple[int, ...] = ()
+    _asked: list[int] = field(default_factory=list, compare=False, repr=False)
+
+    def photographs(self) -> Sequence[Photograph]:
+        self._asked.append(1)
+        names = ["a", "b"] if len(self._asked) % 2 else ["b", "a"]
+        return [Photograph(name, lambda: b"") for name in names]
+
+
+@dataclass(frozen=True)
+class Torn:
+    """A picture that is none."""
+
+    def photographs(self) -> Sequence[Photograph]:
+        return [Photograph("a", lambda: b"no picture")]
+
+
+@dataclass(frozen=True)
+class Empty:
+    """No picture."""
+
+    def photographs(self) -> Sequence[Photograph]:
+        return []
+
+
+SOURCES = [
+    ("model", Drawn, "opens_the_same_again"),
+    ("model", Bare, "opens_a_model"),
+    ("data", Shuffled, "pictures_are_listed_in_a_stable_order"),
+    ("data", Empty, "pictures_are_listed_in_a_stable_order"),
+    ("data", Torn, "pictures_can_be_read"),
+]
+
+
+def failing(kind: str, cls: type, name: str) -> None:
+    (one,) = [check for check in checks_of(kind, cls) if check.name == name]
+    with torch.random.fork_rng(devices=[]), pytest.raises(CheckFailed, match=rf"^{name}: "):
+        one()
+
+
+@pytest.mark.parametrize("fault", TARGETS)
+def test_a_faulty_target_is_found(fault: str) -> None:
+    pin, name = TARGETS[fault]
+    failing("target", target(pin), name)
+
+
+@pytest.mark.parametrize("fault", STAGES)
+def test_a_faulty_stage_is_found(fault: str) -> None:
+    kind, method, function, name = STAGES[fault]
+    failing(kind, finisher(method, function), name)
+
+
+@pytest.mark.parametrize(("kind", "cls", "name"), SOURCES)
+def test_a_faulty_source_is_found(kind: str, cls: type, name: str) -> None:
+    failing(kind, cls, name)

@@ -1,0 +1,57 @@
+"""``xaikit check``: the contract of a plugin as a table, each failure with how to see it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from xaikit.errors import ConfigError, nearest
+from xaikit.registry import Registry
+from xaikit.testing import Check, CheckFailed, checks_of
+from xaikit.testing.subjects import Subject
+
+
+def check(kind: str, plugin: str, only: Sequence[str] = (), console: Console | None = None) -> bool:
+    """Run the checks of a plugin and print what came of them. True if all hold.
+
+    Args:
+        only: names of checks; all of them where none is given.
+
+    Raises:
+        ConfigError: there is no check of that name.
+        PluginError: the plugin cannot be had, whatever it would do.
+    """
+    Subject(kind, plugin, Registry()).plugin  # noqa: B018
+    console = console or Console(soft_wrap=True, highlight=False)
+    table = Table("check", "", "seconds", title=f"{kind} {plugin}", title_justify="left")
+    failures = []
+    for one in _chosen(checks_of(kind, plugin), only):
+        began = time.perf_counter()
+        failure = _failure(one)
+        failures += [failure] if failure else []
+        table.add_row(one.name, "FAILED" if failure else "ok", f"{time.perf_counter() - began:.1f}")
+    console.print(table)
+    for failure in failures:
+        console.print(failure, style="red", markup=False)
+    count = len(table.rows)
+    console.print(f"{count - len(failures)} of {count} checks hold")
+    return not failures
+
+
+def _chosen(checks: Sequence[Check], only: Sequence[str]) -> list[Check]:
+    names = [check.name for check in checks]
+    for name in only:
+        if name not in names:
+            raise ConfigError(f"no check {name!r}; {nearest(name, names)}")
+    return [check for check in checks if not only or check.name in only]
+
+
+def _failure(one: Check) -> str:
+    try:
+        one()
+    except CheckFailed as failed:
+        return str(failed)
+    return ""
