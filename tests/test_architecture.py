@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -99,6 +100,28 @@ def test_a_long_function_would_be_seen() -> None:
     assert list(bodies(f"{long}\n\ndef g():\n    '''Doc.'''\n")) == [("f", 41), ("g", 0)]
 
 
+# --- evidence stays where it is
+
+ON_DEVICE = [
+    *("calling", "capture", "chunks", "conditions", "curvature", "diagnosis", "eigen", "engine", "finish", "gradients"),
+    *("observe", "ops", "passes", "replay", "rescore", "view"),
+]
+TO_HOST = re.compile(r"\.(item|tolist|numpy|cpu)\(|import numpy")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(ROOT / "xaikit" / f"{name}.py" for name in ON_DEVICE), *sorted((ROOT / "plugins" / "xaikit_cams").glob("*.py"))],
+    ids=short,
+)
+def test_evidence_is_not_copied_to_the_host(path: Path) -> None:
+    assert TO_HOST.findall(path.read_text(encoding="utf-8")) == []
+
+
+def test_such_a_copy_would_be_seen() -> None:
+    assert TO_HOST.findall("weights.cpu().numpy()\nscore.item()") == ["cpu", "numpy", "item"]
+
+
 # --- light commands
 
 
@@ -175,6 +198,12 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_another_name_is_not() -> None:
     with pytest.raises(AttributeError, match=r"^module 'xaikit' has no attribute 'expalin'$"):
         xaikit.expalin  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_contract_kit_needs_no_test_runner() -> None:
+    loaded = loaded_by("from xaikit.testing import method_checks\nfor check in method_checks('gradcam'): check()")
+    assert "torch" in loaded
+    assert loaded & {"pytest", "_pytest", "hypothesis"} == set()
 
 
 def test_one_version() -> None:

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pluggy
 import pytest
 
-from xaikit import hookimpl, hookspecs
-from xaikit.registry import KINDS
+from xaikit import PluginContract, hookimpl, hookspecs
+from xaikit.registry import KINDS, Registry
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("xaikit_")}
+
+
+def module(**members: Any) -> ModuleType:
+    made = ModuleType("acme")
+    vars(made).update(members)
+    return made
+
+
+@pytest.mark.parametrize("version", [hookspecs.API, "1.7", 1, None])
+def test_a_plugin_of_this_major_version_is_taken_and_one_that_says_nothing_too(version: Any) -> None:
+    said = {} if version is None else {"xaikit_api": version}
+    found = hookspecs.returned_by(module(xaikit_method=hookimpl(lambda: int), **said), "xaikit_method", "method 'acme'")
+    assert found is int
+
+
+@pytest.mark.parametrize("version", ["2.0", 2, "0.9"])
+def test_one_of_another_major_version_is_refused_with_what_to_do(version: Any) -> None:
+    built = module(xaikit_method=hookimpl(lambda: int), xaikit_api=version)
+    with pytest.raises(PluginContract) as caught:
+        hookspecs.returned_by(built, "xaikit_method", "method 'acme' (acme.cam, from acme 3.1)")
+    assert str(caught.value) == (
+        f"method 'acme' (acme.cam, from acme 3.1) was built for version {version} of xaikit's hooks, expected 1.0: "
+        f"update the plugin, or install an xaikit that has {version}"
+    )
+
+
+def test_a_file_of_another_major_version_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / "mycam.py").write_text("xaikit_api = 2\nclass MyCam: ...\n")
+    with pytest.raises(PluginContract, match=r"method './mycam.py:MyCam' was built for version 2 of xaikit's hooks"):
+        Registry().find("method", "./mycam.py:MyCam", tmp_path)
 
 
 def test_there_is_one_hook_a_kind() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,22 @@ def test_a_method_from_a_file_beside_the_config(tmp_path: Path) -> None:
     where = r"mine\.yaml:\d+:\d+: methods\.mine\.fcator: unknown option of .*; did you mean"
     with pytest.raises(xaikit.ConfigError, match=where):
         xaikit.run(tmp_path / "mine.yaml")
+
+
+def test_precision_is_that_of_passes_that_are_only_scored(tmp_path: Path) -> None:
+    methods = {"gradcam": {}, "scorecam": {}}
+    full = xaikit.run(config(made(tmp_path / "full"), methods=methods))
+    half = xaikit.run(config(made(tmp_path / "half"), methods=methods, precision="bfloat16"))
+    assert torch.equal(full.map("one.png", "gradcam"), half.map("one.png", "gradcam"))
+    assert not torch.equal(full.map("one.png", "scorecam"), half.map("one.png", "scorecam"))
+
+
+def test_the_plan_tells_how_replays_are_made_and_what_is_in_memory(tmp_path: Path) -> None:
+    said = str(xaikit.plan(config(tmp_path, methods={"ablationcam": {}, "scorecam": {}}, layers=["stem"])))
+    assert "of what lies behind stem alone" in said
+    assert re.search(r"at most in memory at once: \d+ variants of inputs, \d+ of stem$", said)
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

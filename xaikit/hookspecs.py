@@ -16,6 +16,9 @@ import pluggy
 from xaikit.errors import PluginContract, PluginError
 
 PROJECT = "xaikit"
+API = "1.0"
+"""The version of these hooks and of what plugins are given. A plugin may say which one it was built for, in its module:
+``xaikit_api = "1.0"``; one built for another major version is refused by name."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -75,9 +78,10 @@ def returned_by(module: ModuleType, hook: str, where: str) -> type:
         where: names the plugin in errors.
 
     Raises:
-        PluginContract: the module has no such hook, or one that xaikit does not have.
+        PluginContract: the module has no such hook, one that xaikit does not have, or was built for other hooks.
         PluginError: the hook raised.
     """
+    check_api(module, where)
     manager = _manager()
     with _one_at_a_time:
         try:
@@ -94,6 +98,20 @@ def returned_by(module: ModuleType, hook: str, where: str) -> type:
     if cls is None:
         raise PluginContract(f"{where} has no hookimpl named {hook}")
     return cls
+
+
+def check_api(module: ModuleType, where: str) -> None:
+    """Refuse a module that was built for another major version of the hooks.
+
+    Raises:
+        PluginContract: with what to do.
+    """
+    built_for = str(getattr(module, "xaikit_api", API))
+    if built_for.partition(".")[0] != API.partition(".")[0]:
+        raise PluginContract(
+            f"{where} was built for version {built_for} of xaikit's hooks, expected {API}: update the plugin, or install an "
+            f"xaikit that has {built_for}"
+        )
 
 
 @lru_cache(maxsize=1)

@@ -190,6 +190,7 @@ def _from_path(kind: str, use: str, left: str, right: str, base: Path | None, na
     where = f"{kind} {use!r}"
     is_file = left.endswith(".py") or "/" in left
     module = _import_file(where, Path(base or ".") / left) if is_file else _import(where, left)
+    hookspecs.check_api(module, where)
     cls = getattr(module, right, None)
     if cls is None:
         offered = [*names, *(name for name, value in vars(module).items() if isinstance(value, type))]

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from xaikit import __version__
+from xaikit import __version__, hookspecs
 from xaikit.config.reading import read_value
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.registry import KINDS, Registry
@@ -164,6 +164,7 @@ def _words(kind: str, name: str, template: str) -> dict[str, Any]:
         "distribution": _distribution(name),
         "module": module_of(name),
         "title": _title(name, kind, template),
+        "api": hookspecs.API,
         "group": KINDS[kind].group,
         "version": ".".join(__version__.split(".")[:2]),
         "usage": _usage(kind, name),

@@ -85,6 +85,8 @@ def _declared(cls: type) -> list[str]:
     lines = []
     if hasattr(cls, "needs"):
         lines.append(f"needs: {_needs(cls.needs)}")
+    if hasattr(cls, "traits"):
+        lines.append(f"traits: {', '.join(sorted(cls.traits)) or 'none'}")
     paper: Mapping[str, Any] = getattr(cls, "paper", {})
     if paper:
         stages = ", ".join(f"{stage} {_flow(choice)}" for stage, choice in paper.items())

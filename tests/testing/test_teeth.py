@@ -16,6 +16,7 @@ from torch import Tensor
 
 from xaikit import Needs
 from xaikit.ops import weigh
+from xaikit.registry import Registry
 from xaikit.testing import Check, CheckFailed, method_checks
 from xaikit.view import View
 
@@ -51,6 +52,14 @@ def test_a_planted_fault_is_found_by_its_check(fault: str) -> None:
 @pytest.mark.parametrize("one", method_checks(Sound), ids=str)
 def test_nothing_sound_is_bitten(one: Check) -> None:
     one()
+
+
+def test_grad_campp_is_not_scale_free_whatever_it_says() -> None:
+    cls = Registry().find("method", "gradcampp").cls
+    claiming = type("Claiming", (cls,), {"traits": cls.traits | {"scale_free"}})
+    check(method_checks(cls), "trait_scale_free")()
+    with pytest.raises(CheckFailed, match=r"trait_scale_free: .*y and 10 y, normalized: expected a difference"):
+        check(method_checks(claiming), "trait_scale_free")()
 
 
 # --- options

@@ -16,6 +16,7 @@ from xaikit.config.inheriting import inherit
 from xaikit.config.interpolation import resolve
 from xaikit.config.layering import Layer, layer_of, merge
 from xaikit.config.marks import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, raise_faults
+from xaikit.config.migration import migrate
 from xaikit.config.overrides import override
 from xaikit.config.reader import Reader, instantiate
 from xaikit.config.reading import extend, missing, read_file
@@ -87,7 +88,7 @@ def load(
     below = layer_of(defaults(name), {(): DEFAULT}, faults)
     layer = override(merge(below, layer, faults), overrides, faults)
     ledger = Ledger(layer.marks, faults)
-    said = inherit(settle((), resolve(layer, ledger), ledger), ledger)
+    said = migrate(inherit(settle((), resolve(layer, ledger), ledger), ledger))
     found = read_config(Reader(registry or Registry(), base, ledger), said)
     ledger.close()
     return _with_origins(Config(**found, base=str(base)), said, ledger)

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from xaikit.config.migration import VERSION
+
 Side = Annotated[int, Field(ge=1)]
 Colour = tuple[float, float, float]
 
@@ -156,7 +158,7 @@ class Config:
     model: ModelConfig
     data: DataConfig
     methods: Mapping[str, MethodConfig]
-    version: int = 1
+    version: int = VERSION
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     precision: Precision = "float32"

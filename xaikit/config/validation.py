@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xaikit.config.marks import Path, shown
+from xaikit.config.migration import VERSION
 from xaikit.config.reader import Reader, hints_of
 from xaikit.config.schema import (
     STAGES,
@@ -152,8 +153,9 @@ def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str,
 
 def _limits(reader: Reader, found: Mapping[str, Any]) -> None:
     """Values that later versions will take and this one refuses."""
-    if found.get("version", 1) not in (1, None):
-        reader.ledger.fault(("version",), f"expected 1, got {found['version']}: update xaikit, or write version: 1")
+    if found.get("version", VERSION) not in (VERSION, None):
+        said = f"expected {VERSION}, got {found['version']}: update xaikit, or write version: {VERSION}"
+        reader.ledger.fault(("version",), said)
     if found.get("executor", "serial") not in ("serial", None):
         reader.ledger.fault(("executor",), f"{found['executor']!r} is not available yet; expected serial")
     device = found.get("device", "auto")

@@ -78,6 +78,8 @@ def located(kind: str, said: str) -> str:
     """``./mycam.py`` as ``./mycam.py:MyCam``, where the file has one class of that kind."""
     if not said.endswith(".py"):
         return said
+    if not Path(said).is_file():
+        raise UnknownPlugin(f"{kind} {said!r}: there is no file {Path(said).resolve()}")
     source = Path(said).read_text(encoding="utf-8")
     member = KINDS[kind].members[-1]
     names = [name for name, methods in _classes(source).items() if member in methods]

@@ -1,0 +1,96 @@
+"""``xaikit check``: a readable table, what fails with how to see it again, and an exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from xaikit.cli import commands, main
+
+MINE = '''"""Mine."""
+
+from dataclasses import dataclass
+
+from xaikit import Needs
+
+
+@dataclass(frozen=True)
+class Helper:
+    """Something else in the same file."""
+
+
+@dataclass(frozen=True)
+class MyCam:
+    """L = mean_k A_k, with an option that does nothing."""
+
+    power: float = 2.0
+    needs = Needs(scores=False)
+
+    def explain(self, view):
+        return view.activations.mean(view.channel)
+'''
+
+
+def run(*args: str) -> tuple[int, str]:
+    found = CliRunner().invoke(commands, ["check", *args])
+    return found.exit_code, found.output
+
+
+def test_an_installed_method_keeps_its_contract() -> None:
+    code, said = run("hirescam", "--only", "trait_complete", "--only", "needs_are_used")
+    assert code == 0
+    assert said.splitlines()[0].strip() == "method hirescam"
+    assert [line.split()[1:4:2] for line in said.splitlines() if "│" in line] == [
+        ["needs_are_used", "ok"],
+        ["trait_complete", "ok"],
+    ]
+    assert said.splitlines()[-1] == "2 of 2 checks hold"
+
+
+def test_other_kinds_are_checked_too() -> None:
+    code, said = run("minmax", "--kind", "normalizer")
+    assert code == 0
+    assert "range_is_at_most_one" in said
+
+
+def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mycam.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    code, said = run("./mycam.py")
+    assert code == 1
+    failed = [line for line in said.splitlines() if "FAILED" in line]
+    assert [line.split()[1] for line in failed] == ["every_option_changes_something"]
+    assert "option power: expected it to change the map on one of the kit's nets, and it changes nothing" in said
+    assert "again: xaikit check ./mycam.py --only every_option_changes_something" in said
+    code, said = run("./mycam.py:MyCam", "--only", "every_option_changes_something")
+    assert code == 1
+    assert said.splitlines()[-1] == "0 of 1 checks hold"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["check", "gradcm"], "xaikit: UnknownPlugin: no method 'gradcm'; did you mean 'gradcam'"),
+        (["check", "gradcam", "--only", "trait_liner"], "xaikit: ConfigError: no check 'trait_liner'; did you mean 'trait_linear'"),
+        (["check", "./nowhere.py"], "xaikit: UnknownPlugin: method './nowhere.py': there is no file"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_at_once(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(args)
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_with_several_classes_is_asked_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "two.py"
+    path.write_text(MINE + MINE.replace("MyCam", "YourCam"))
+    with pytest.raises(SystemExit):
+        main(["check", str(path)])
+    assert f"expected one class with explain(), got MyCam, YourCam; write {path}:CLASS" in capsys.readouterr().err
