@@ -75,13 +75,14 @@ def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_agai
     ("args", "said"),
     [
         (["check", "gradcm"], "xaikit: UnknownPlugin: no method 'gradcm'; did you mean 'gradcam'"),
-        (["check", "gradcam", "--only", "trait_liner"], "xaikit: ConfigError: no check 'trait_liner'; did you mean 'trait_linear'"),
+        (
+            ["check", "gradcam", "--only", "trait_liner"],
+            "xaikit: ConfigError: no check 'trait_liner'; did you mean 'trait_linear'",
+        ),
         (["check", "./nowhere.py"], "xaikit: UnknownPlugin: method './nowhere.py': there is no file"),
     ],
 )
-def test_what_cannot_be_checked_is_said_at_once(
-    args: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_checked_is_said_at_once(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(args)
     assert left.value.code == 2

@@ -33,9 +33,9 @@ def examples(kind: str, name: str) -> list[dict[str, Any]]:
         paths = {"files": "tabby/cat.png", "folder": "", "imagefolder": "", "csv": "table.csv"}
         return [{"path": f"{pictures()}/{paths[name]}"}] if name in paths else []
     options = {
-        "importpath": {"factory": "hostile:small"},
-        "timm": {"name": "test_resnet", "weights": "none"},
-        "torchvision": {"name": "squeezenet1_1", "weights": "none"},
+        "importpath": {"factory": "hostile:Plain"},
+        "timm": {"name": "test_resnet", "pretrained": False},
+        "torchvision": {"name": "squeezenet1_1", "weights": None},
     }
     return [options[name]] if kind == "model" and name in options else []
 

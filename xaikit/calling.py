@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -107,5 +108,5 @@ def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:
     if first.dim() != 4 or len(first) < FEWEST_ROWS or first.dtype == torch.float64:
         return torch.preserve_format
     # one convolution alone is a transformer's patch embedding
-    spatial = [m for m in model.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1]
-    return torch.channels_last if len(spatial) > 1 else torch.preserve_format
+    spatial = (m for m in model.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1)
+    return torch.channels_last if len(list(islice(spatial, 2))) > 1 else torch.preserve_format

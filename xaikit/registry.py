@@ -267,4 +267,9 @@ def _name_of(distribution: metadata.Distribution) -> str:
 
 
 def _version(point: metadata.EntryPoint) -> str:
-    return (point.dist.version if point.dist else "") or ""
+    return (_version_of(point.dist) if point.dist else "") or ""
+
+
+@lru_cache(maxsize=256)
+def _version_of(distribution: metadata.Distribution) -> str:
+    return distribution.version

@@ -39,9 +39,11 @@ class AblationCAM:
         channels = torch.arange(activations.shape[2], device=activations.device)
 
         def make(part: slice) -> Tensor:
-            kept = channels != channels[part, None]
-            # chosen, not multiplied: a zero times infinity would be no zero
-            return activations.where(kept.reshape(*kept.shape, *(1 for _ in view.space)), 0)
+            left_out = channels[part]
+            variants = activations.expand(-1, len(left_out), *activations.shape[2:]).clone()
+            # set, not multiplied: a zero times infinity would be no zero
+            variants[:, torch.arange(len(left_out), device=channels.device), left_out] = 0
+            return variants
 
         return weigh(view.scores.unsqueeze(2) - view.rescore_with(len(channels), make), view)
 
