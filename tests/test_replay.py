@@ -278,3 +278,11 @@ def test_further_passes_are_counted_apart() -> None:
     request = own(Replayed([]), [Tap("conv2")])
     explain(model, Batch(x, ("a", "b")), [request], tally=tally)
     assert (tally.forwards, tally.reruns, tally.gradient_calls) == (2, 1, 0)
+
+
+def test_a_score_near_zero_is_held_against_the_size_of_the_output() -> None:
+    model, x = seeded(Plain, torch.float32), images(2, 2, 8, 7, dtype=torch.float32)
+    with torch.no_grad():
+        near = model(x)[:, 0].clone()
+    _, warnings = replayed(model, x, "conv2", target=lambda output: output[:, 0] - near[0])
+    assert FULL not in {remark.reason for remark in warnings}

@@ -1,7 +1,7 @@
 """On networks as they are: a replay equals the full re-run, or falls back and says so.
 
-In float64 to 1e-12 of the largest score. In float32 another batch size or memory format chooses other kernels, which
-alone moves two of the 21 by up to 4e-6; there the engine's own tolerance holds.
+In float64 to 1e-12 of the largest score. In float32 another batch size, memory format or number of threads chooses other
+kernels, which alone moves some by 1e-5; there the engine's own tolerance holds.
 """
 
 from __future__ import annotations

@@ -118,12 +118,19 @@ class Passes:
             trace.places[self.tap],
             trace.activations[self.tap],
             trace.scores[:, self.setting.columns],
+            _largest(trace.output, trace.scores),
             lambda: self._note(FULL),
         )
 
     def _note(self, reason: str) -> None:
         samples = len(self.setting.trace.scores)
         self.noted.append(Noted(str(self.tap), reason, torch.ones(samples, dtype=torch.long), counted=False))
+
+
+def _largest(output: Any, scores: Tensor) -> Tensor:
+    """The largest finite magnitude of an output, or of the scores where the output is no tensor."""
+    numbers = output if isinstance(output, Tensor) and output.is_floating_point() else scores
+    return torch.nan_to_num(numbers, 0.0, 0.0, 0.0).abs().amax()
 
 
 class Reruns:

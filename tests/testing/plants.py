@@ -188,6 +188,14 @@ def failures_swallowed(view: View) -> Tensor:
     return weigh(pool(view.gradients, view) * (1 + scores.unsqueeze(2).abs()), view)
 
 
+@caught_by("trait_class_specific", needs=Needs(inputs=True, module=True))
+def another_class_on_every_pass(view: View) -> Tensor:
+    """The class that wins on a masked input, instead of the pinned one."""
+    likeliest = view.module(-view.inputs).argmax(1)
+    weights = view.activations.mean(view.space) * (1 + likeliest.view(-1, 1, 1))
+    return weigh(weights.expand(-1, view.shape[1], -1), view)
+
+
 @caught_by("paper_finish_exists", paper={"rectify": "rleu"})
 def no_such_finish(view: View) -> Tensor:
     return weigh(pool(view.gradients, view), view)
