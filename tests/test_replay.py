@@ -286,3 +286,11 @@ def test_a_score_near_zero_is_held_against_the_size_of_the_output() -> None:
         near = model(x)[:, 0].clone()
     _, warnings = replayed(model, x, "conv2", target=lambda output: output[:, 0] - near[0])
     assert FULL not in {remark.reason for remark in warnings}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_models_of_half_precision_are_replayed_by_their_tail_too(dtype: torch.dtype) -> None:
+    model, x = seeded(Plain, dtype), images(2, 2, 8, 7, dtype=dtype)
+    found, warnings = replayed(model, x, "conv2")
+    assert found.isfinite().all()
+    assert FULL not in {remark.reason for remark in warnings}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import xaikit
 from xaikit import Needs
-from xaikit.replay import FULL, TOLERANCE
+from xaikit.replay import FULL, TOLERANCES
 from xaikit.view import View
 
 COUNT = 5
@@ -132,7 +132,7 @@ def full(model: nn.Module, x: Tensor, layer: str, dim: int, classes: Tensor) -> 
     return scores.view(len(x), 1, rows)[..., 1:]
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, TOLERANCE)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, TOLERANCES[torch.float32])])
 @pytest.mark.parametrize(("name", "layer"), CASES)
 def test_a_replay_equals_the_full_run_or_falls_back_and_says_so(
     name: str, layer: str, dtype: torch.dtype, tolerance: float

@@ -29,10 +29,9 @@ from xaikit.targets import Pinned
 from xaikit.view import Make, Place
 
 WAYS = ("joint", "each", "full", "single")
-TOLERANCES = {torch.float64: 1e-9}
-TOLERANCE = 1e-4
-"""Of the largest number of the output: what another batch size may change, in float32 and below. A tail that is cut in
-the wrong place is off by far more."""
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
+"""Of the largest number of the output: what another batch size may change. A tail that is cut in the wrong place is off
+by far more."""
 FEWEST_PLACES = 64
 """Behind smaller maps there is pooling more than convolution, and laying the variants out anew costs more than it gains."""
 FULL = "replayed by passes of the whole model: the tail alone does not give the true score"
@@ -121,7 +120,7 @@ class Replay:
 
     def _check(self, found: Tensor) -> None:
         truth = self.truth.to(found.dtype).unsqueeze(2)
-        near = (found - truth).abs() <= TOLERANCES.get(found.dtype, TOLERANCE) * self.scale
+        near = (found - truth).abs() <= TOLERANCES.get(self.truth.dtype, 1e-4) * self.scale
         same = (found == truth) | near | (found.isnan() & truth.isnan())
         if not bool(same.all()):
             raise Untrue
