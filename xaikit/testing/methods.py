@@ -183,8 +183,6 @@ def _is_missed(method: Any, need: str) -> bool:
             raw(without(method, need), case)
         except UndeclaredNeed:
             return True
-        except Exception:
-            return True
     return False
 
 
