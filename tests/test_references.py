@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from numpy.typing import NDArray
 from torch import Tensor
 
 import xaikit
 from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
+from slowly import Array, weighted
 
-Array = NDArray[np.float64]
 EXACT = 1e-10
 
 
@@ -82,14 +81,6 @@ def hirescam(a: Array, g: Array) -> Array:
     for k in range(len(a)):
         for ij in np.ndindex(a[k].shape):
             saliency[ij] += g[k][ij] * a[k][ij]
-    return saliency
-
-
-def weighted(weights: list[float], a: Array) -> Array:
-    saliency = np.zeros(a.shape[1:])
-    for k, weight in enumerate(weights):
-        for ij in np.ndindex(a[k].shape):
-            saliency[ij] += weight * a[k][ij]
     return saliency
 
 

@@ -11,13 +11,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from torch import Tensor
 
 import xaikit
 from nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
+from slowly import Array, weighted
 
-Array = NDArray[np.float64]
 Scores = Callable[[Array], Array]
 EXACT = 1e-10
 LAYERS = ["features.conv0", "features"]
@@ -129,14 +128,6 @@ DECOMPOSED: dict[str, Callable[[Sample], Array]] = {
     "eigencam": lambda one: one.a,
     "eigengradcam": lambda one: one.g * one.a,
 }
-
-
-def weighted(weights: list[float], a: Array) -> Array:
-    saliency = np.zeros(a.shape[1:])
-    for k, weight in enumerate(weights):
-        for ij in np.ndindex(a[k].shape):
-            saliency[ij] += weight * a[k][ij]
-    return saliency
 
 
 def scorer(module: Callable[[Tensor], Tensor]) -> Scores:
