@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xaikit import finish, hookspecs, sources, targets, view
+from xaikit import executors, finish, hookspecs, sources, targets, view
 from xaikit.registry import KINDS, Registry
 from xaikit.showing import card
 
@@ -26,6 +26,7 @@ PROTOCOLS: dict[str, type] = {
     "fuser": finish.Fuser,
     "model": sources.ModelSource,
     "data": sources.DataSource,
+    "executor": executors.Executor,
 }
 MADE = "<!-- made by `python docs/generate.py`; do not edit -->"
 

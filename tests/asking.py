@@ -44,10 +44,10 @@ def batch(inputs: Any, labels: Sequence[int] | None = None, ids: Sequence[str] =
 
 
 def answers(
-    model: nn.Module, given: Batch, requests: Sequence[Request], tally: Tally | None = None
+    model: nn.Module, given: Batch, requests: Sequence[Request], tally: Tally | None = None, **more: Any
 ) -> dict[str, Explanation]:
     with untouched(model, given.inputs, given.labels):
-        return explain(model, given, requests, tally=tally)[1]
+        return explain(model, given, requests, tally=tally, **more)[1]
 
 
 def assert_equal_maps(found: Explanation, expected: Explanation) -> None:

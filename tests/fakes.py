@@ -9,18 +9,20 @@ from types import ModuleType
 from typing import Any, ClassVar, Literal
 
 from xaikit.hookspecs import hookimpl
+from xaikit.needs import Needs
 from xaikit.registry import KINDS, Registry
 
 
 @dataclass(frozen=True)
 class Grad:
-    needs: ClassVar[Any] = None
+    needs: ClassVar[Needs] = Needs(gradients=1)
+    traits: ClassVar[frozenset[str]] = frozenset({"deterministic"})
     explain: ClassVar[Any] = None
 
 
 @dataclass(frozen=True)
 class Smooth:
-    needs: ClassVar[Any] = None
+    needs: ClassVar[Needs] = Needs(gradients=1, reruns=True)
     explain: ClassVar[Any] = None
     n: int = 4
     std: float = 1
@@ -109,6 +111,18 @@ class Folder:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Serial:
+    execute: ClassVar[Any] = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Actors:
+    execute: ClassVar[Any] = None
+    workers: int = 2
+
+
 OFFERED: dict[str, dict[str, type]] = {
     "method": {"grad": Grad, "smooth": Smooth, "layer": Layer, "astray": Astray},
     "target": {"top": Top, "logit": Logit, "classes": Classes, "label": Label},
@@ -119,6 +133,7 @@ OFFERED: dict[str, dict[str, type]] = {
     "fuser": {"max": Stage, "mean": Stage},
     "model": {"zoo": Zoo, "other": Zoo},
     "data": {"folder": Folder, "files": Folder},
+    "executor": {"serial": Serial, "actors": Actors},
 }
 
 

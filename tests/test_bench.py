@@ -4,62 +4,70 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import xaikit
-from runs import CLASSES, config, pictures
-from xaikit.bench import Bench, Picture, Unread, pick_device, resolve_bench
+from runs import CLASSES, config
+from xaikit.bench import Bench
+from xaikit.opening import pick_device, resolve_bench
 from xaikit.registry import Registry
-from xaikit.sweep import expand
+from xaikit.sources import architecture_of
+from xaikit.sweep import expand, groups
 
 
 def bench_of(said: dict[str, Any]) -> Bench:
     registry = Registry()
     read = xaikit.load(said, registry=registry)
-    return resolve_bench(read, expand(read, registry)[0], registry)
+    return resolve_bench(read, groups(expand(read, registry))[0], registry)
 
 
 def test_it_resolves_names_to_things(tmp_path: Path) -> None:
     bench = bench_of(
         config(tmp_path, layers=["stem", "auto"], methods={"a": {"use": "layercam", "layers": "stem"}, "gradcam": {}})
     )
-    assert [[str(tap) for tap in request.taps] for request in bench.requests] == [["stem"], ["stem", "body"]]
-    assert [type(request.method).__name__ for request in bench.requests] == ["LayerCAM", "GradCAM"]
-    assert bench.requests[0].finish.scale is not None, "LayerCAM's paper bends shallow layers"
-    assert bench.requests[1].finish.scale is None
+    asked = [bench.asked[placed.trial.evidence] for placed in bench.placed]
+    assert [[str(tap) for tap in each.taps] for each in asked] == [["stem"], ["stem", "body"]]
+    assert [type(each.request.method).__name__ for each in asked] == ["LayerCAM", "GradCAM"]
+    finishes = [bench.finishes[placed.trial.id] for placed in bench.placed]
+    assert finishes[0].scale is not None, "LayerCAM's paper bends shallow layers"
+    assert finishes[1].scale is None
     assert bench.opened.classes == tuple(CLASSES)
     assert len(bench.weights) == 64
 
 
-def test_batches_come_in_order_with_and_without_workers(tmp_path: Path) -> None:
-    pictures(tmp_path / "photos", tuple(f"{n}.png" for n in range(5)))
+def test_trials_that_differ_in_layers_or_finish_share_a_request_and_its_maps(tmp_path: Path) -> None:
+    methods = {
+        "one": {"use": "gradcam", "layers": ["body"]},
+        "two": {"use": "gradcam", "layers": ["stem", "body"], "finish": {"fuse": "mean"}},
+        "same": {"use": "gradcam", "layers": ["body"], "finish": {"normalize": "minmax"}},
+        "other": {"use": "gradcam", "layers": ["body"], "target": 3},
+    }
+    bench = bench_of(config(tmp_path, methods=methods))
+    asked = {placed.name: bench.asked[placed.trial.evidence] for placed in bench.placed}
+    assert len(bench.asked) == 3, "a finish is no evidence"
+    assert asked["one"] is asked["same"]
+    assert asked["one"].keys == asked["two"].keys[1:]
+    assert asked["one"].keys != asked["other"].keys
+    requests = bench.requests(tuple(bench.asked))
+    assert [[str(tap) for tap in request.taps] for request in requests] == [["body", "stem"], ["body"]]
+    only = bench.requests([asked["one"].evidence])
+    assert [[str(tap) for tap in request.taps] for request in only] == [["body"]], "what is not missing is not computed"
+
+
+def test_the_key_is_of_what_results_depend_on_beside_trial_and_photograph(tmp_path: Path) -> None:
     said = config(tmp_path)
-    orders = []
-    for workers in (0, 3):
-        said["data"]["workers"] = workers
-        bench = bench_of(said)
-        orders.append(
-            [[Path(item.photograph.name).name for item in batch] for batch in bench.batches(bench.photographs)]
-        )
-    assert orders[0] == orders[1] == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png"]]
-    assert list(bench.batches([])) == []
+    base = bench_of(said).key
+    assert bench_of({**said, "methods": ["layercam"], "seed": 3}).key == base
+    other = {**said["data"], "transform": {**said["data"]["transform"], "size": 40}}
+    assert bench_of({**said, "data": other}).key != base
+    assert bench_of({**said, "model": {**said["model"], "kwargs": {"seed": 1}}}).key != base
 
 
-def test_a_picture_knows_what_the_model_sees(tmp_path: Path) -> None:
-    bench = bench_of(config(tmp_path))
-    picture = bench.read(bench.photographs[0])
-    assert isinstance(picture, Picture)
-    assert picture.seen.size == (32, 32)
-    assert picture.pixels.shape == (3, 32, 32)
-    first = torch.tensor(picture.seen.getpixel((0, 0)), dtype=torch.float32)
-    torch.testing.assert_close(picture.pixels[:, 0, 0], (first / 255 - 0.5) / 0.25)
+def test_the_architecture_is_more_than_the_weights() -> None:
+    from torch import nn
 
-
-def test_what_cannot_be_read_is_a_value(tmp_path: Path) -> None:
-    pictures(tmp_path / "photos")
-    (tmp_path / "photos" / "zz.png").write_bytes(b"")
-    bench = bench_of(config(tmp_path))
-    assert isinstance(bench.read(bench.photographs[-1]), Unread)
+    one, two = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), nn.GELU())
+    assert architecture_of(one) != architecture_of(two)
+    assert architecture_of(one) == architecture_of(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
 
 
 def test_no_readable_photograph_is_an_error_with_reasons(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_run_prints_what_was_seen_and_where_it_lies(
     assert f"contact sheet: {tmp_path / 'run' / 'contact-sheet.png'}" in out
     assert f"written to {tmp_path / 'run'}" in out
     assert cli("run", yaml_file) == 0
-    assert "3 of 3 photographs are done already" in capsys.readouterr().out
+    assert "3 of 3 photographs are done" in capsys.readouterr().out
 
 
 def test_failed_pictures_show_in_the_exit_code(
@@ -75,7 +75,7 @@ def test_show_is_yaml_that_says_where_values_came_from(yaml_file: str, capsys: p
 
 def test_plan_and_layers(yaml_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("plan", yaml_file) == 0
-    assert "1 forward and 1 gradient call for 2 methods at body" in capsys.readouterr().out
+    assert "1 forward and 1 gradient call for 2 trials at body" in capsys.readouterr().out
     assert cli("layers", yaml_file) == 0
     rows = capsys.readouterr().out.splitlines()
     assert next(row for row in rows if row.startswith("body ")).split()[-2:] == ["auto:", "body"]
@@ -122,9 +122,41 @@ def test_init_writes_a_config_that_loads_and_never_overwrites(
 
 def test_force_starts_over(yaml_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("run", yaml_file) == 0
-    assert cli("run", yaml_file, "seed=1") == 2
-    assert "seed: 0 there, 1 here" in capsys.readouterr().err
-    assert cli("run", yaml_file, "seed=1", "--force") == 0
+    assert cli("run", yaml_file, "name=other") == 0
+    assert "3 of 3 photographs are done" in capsys.readouterr().out, "a name is nothing that maps depend on"
+    assert cli("run", yaml_file, "--force") == 0
+    assert "0 of 3 photographs are done" in capsys.readouterr().out
+
+
+def test_sweep_adds_axes_and_query_asks(yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    axes = ("layers=[stem],[stem,body]", "target=0..2", "device=cpu")
+    assert cli("plan", "--dry", yaml_file, *axes) == 0
+    said = capsys.readouterr().out
+    assert "6 points, 12 trials" in said
+    assert "12 trials share 12 pieces of evidence of 6 questions" in said
+    assert cli("sweep", yaml_file, *axes) == 0
+    assert "6 points, 12 trials on 1 bench" in capsys.readouterr().out
+    sql = "SELECT label, target, count(*) AS n FROM records GROUP BY ALL ORDER BY ALL LIMIT 2"
+    assert cli("query", str(tmp_path / "run"), sql) == 0
+    assert capsys.readouterr().out.splitlines() == ["label    target  n", "gradcam       0  6", "gradcam       1  6"]
+    assert cli("query", str(tmp_path / "run"), sql, "--csv") == 0
+    assert capsys.readouterr().out.splitlines()[1] == "gradcam,0,6"
+    assert cli("query", str(tmp_path / "run"), "SELECT nothing") == 2
+    assert "there are the views records" in capsys.readouterr().err
+    assert cli("compact", str(tmp_path / "run")) == 0
+    assert cli("compare", str(tmp_path / "run"), "--measure", "area") == 0
+    assert "gradcam" in capsys.readouterr().out
+
+
+def test_diff_of_two_runs_is_an_exit_code(yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("run", yaml_file) == 0
+    assert cli("run", yaml_file, f"report.to={tmp_path}/same") == 0
+    assert cli("run", yaml_file, f"report.to={tmp_path}/other", "target=4") == 0
+    assert cli("diff", str(tmp_path / "run"), str(tmp_path / "same")) == 0
+    assert cli("diff", str(tmp_path / "run"), str(tmp_path / "other")) == 1
+    capsys.readouterr()
+    assert cli("run", yaml_file, "--shard", "3/2") == 2
+    assert "expected I/N with I from 1 to N" in capsys.readouterr().err
 
 
 def _imported_by(code: str) -> set[str]:
@@ -157,4 +189,4 @@ def test_progress_lines_without_a_terminal(
     pictures(tmp_path / "photos")
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(config(tmp_path)))
     assert cli("run", str(tmp_path / "small.yaml")) == 0
-    assert "2/3 67% after" in capsys.readouterr().out
+    assert "3/3 100%, " in capsys.readouterr().out

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from views import TAP, made_trace
 from xaikit import diagnosis
-from xaikit.diagnosis import diagnose
+from xaikit.diagnosis import Evidence, Rectified, diagnose
 from xaikit.explanation import Remark
 from xaikit.finish import Rectifier
 from xaikit.needs import Needs
@@ -24,7 +24,7 @@ NAN, INF = torch.nan, torch.inf
 
 def remarks(
     *rows: list[float],
-    rectify: Rectifier | None = None,
+    rectify: Rectified = None,
     needs: Needs = GRADIENTS,
     activations: Tensor | None = None,
     gradients: Tensor | None = None,
@@ -36,7 +36,11 @@ def remarks(
         torch.ones(count, 2, *space) if activations is None else activations,
         torch.ones(count, 3, 2, *space) if gradients is None else gradients,
     )
-    return [remark for noted in diagnose(trace, TAP, slice(0, 1), raw, needs, rectify) for remark in noted.remarks()]
+    return [
+        remark
+        for noted in diagnose(Evidence(trace), TAP, slice(0, 1), raw, needs, rectify)
+        for remark in noted.remarks()
+    ]
 
 
 def reasons(*rows: list[float], rectify: Rectifier | None = None) -> list[str]:
@@ -98,6 +102,20 @@ def test_zero_activations() -> None:
     assert found == [Remark(1, "features+", "zero activations")]
 
 
+def test_negative_gradients_are_the_reason_where_a_method_keeps_positive_ones_only() -> None:
+    gradients = -torch.ones(2, 3, 2, 4)
+    gradients[1, 0, 0, 0] = 1
+    found = remarks([0.0] * 4, [0.0] * 4, gradients=gradients, rectify=Relu())
+    assert sorted(map(str, found)) == [
+        "sample 0, features+: all-negative gradients: nothing is left of them",
+        "sample 1, features+: zero map: the evidence cancels",
+    ]
+    # of a map that is negative the gradients say nothing
+    assert [one.reason for one in remarks([-1.0] * 4, gradients=gradients[:1], rectify=Relu())] == [
+        diagnosis.ALL_NEGATIVE
+    ]
+
+
 def test_zero_gradients_only_where_the_method_reads_them() -> None:
     gradients = torch.ones(2, 3, 2, 4)
     gradients[0, 0] = 0
@@ -146,6 +164,60 @@ def test_nan_in_the_evidence_is_not_taken_for_zero() -> None:
     assert [remark.reason for remark in found] == [diagnosis.NOT_FINITE]
 
 
+# --- for any finish
+
+
+@dataclasses.dataclass(frozen=True)
+class Flipped:
+    """Keeps what is negative."""
+
+    def rectify(self, saliency: Tensor) -> Tensor:
+        return (-saliency).clamp_min(0)
+
+
+ROWS = [
+    ALIVE,
+    [-1.0, -2.0, -3.0, -4.0],
+    [-2.0] * 4,
+    [2.0] * 4,
+    [0.0] * 4,
+    [NAN] * 4,
+    [-INF, -1.0, -2.0, -3.0],
+    [-1.0],
+    [1.0],
+]
+
+
+@pytest.mark.parametrize("rectify", [None, Relu(), Abs()])
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_noted_for_any_finish_holds_what_is_noted_for_each(row: list[float], rectify: Rectifier | None) -> None:
+    noted = remarks(row, rectify=diagnosis.ANY)
+    expected = [remark.reason for remark in remarks(row, rectify=rectify)]
+    found = [remark.reason for remark in noted if diagnosis.holds_for(remark.reason, rectify)]
+    # a map that is constant and negative is both; rectified, the second goes without saying
+    assert found[: len(expected)] == expected
+    assert found[len(expected) :] == ([diagnosis.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
+
+
+def test_only_all_negative_evidence_depends_on_the_finish() -> None:
+    held = {
+        rectify: diagnosis.holds_for(diagnosis.ALL_NEGATIVE, rectify) for rectify in (None, Relu(), Abs(), Flipped())
+    }
+    assert held == {None: False, Relu(): True, Abs(): False, Flipped(): False}
+    assert diagnosis.holds_for(diagnosis.ZERO_MAP, None)
+
+
+def test_evidence_is_looked_at_once_for_all() -> None:
+    trace = made_trace(torch.zeros(2, 2, 4), torch.zeros(2, 3, 2, 4))
+    evidence = Evidence(trace)
+    first = evidence.zero_activations(TAP), evidence.zero_gradients(TAP, slice(0, 3))
+    trace.activations[TAP].fill_(1)
+    trace.gradients[TAP].fill_(1)
+    assert torch.equal(evidence.zero_activations(TAP), first[0])
+    assert torch.equal(evidence.zero_gradients(TAP, slice(1, 3)), first[1][:, 1:])
+    assert first[1].shape == (2, 3)
+
+
 # --- plural targets
 
 
@@ -155,7 +227,7 @@ def test_plural_targets_are_counted() -> None:
     gradients = torch.ones(3, 3, 2, 4)
     gradients[2, 1] = 0
     trace = made_trace(torch.ones(3, 2, 4), gradients)
-    noted = diagnose(trace, TAP, slice(1, 3), raw, GRADIENTS, Relu())
+    noted = diagnose(Evidence(trace), TAP, slice(1, 3), raw, GRADIENTS, Relu())
     assert sorted(str(remark) for one in noted for remark in one.remarks()) == [
         "sample 0, features+: all-negative evidence: nothing is left after rectifying (1)",
         "sample 1, features+: all-negative evidence: nothing is left after rectifying (2)",
@@ -168,7 +240,7 @@ def test_one_map_for_all_targets_is_diagnosed_once_for_each() -> None:
     gradients = torch.ones(1, 3, 2, 4)
     gradients[0, 1] = 0
     trace = made_trace(torch.ones(1, 2, 4), gradients)
-    noted = list(diagnose(trace, TAP, slice(1, 3), torch.zeros(1, 1, 4), GRADIENTS, None))
+    noted = list(diagnose(Evidence(trace), TAP, slice(1, 3), torch.zeros(1, 1, 4), GRADIENTS, None))
     assert sorted(str(remark) for one in noted for remark in one.remarks()) == [
         "sample 0, features+: zero gradients (1)",
         "sample 0, features+: zero map: the evidence cancels (1)",
@@ -182,7 +254,7 @@ def test_one_map_for_all_targets_is_diagnosed_once_for_each() -> None:
 def test_any_number_of_dimensions(space: tuple[int, ...]) -> None:
     trace = made_trace(torch.ones(2, 2, *space), torch.ones(2, 3, 2, *space))
     raw = torch.stack([torch.zeros(1, *space), torch.full((1, *space), 2.0)])
-    noted = diagnose(trace, TAP, slice(0, 1), raw, GRADIENTS, Relu())
+    noted = diagnose(Evidence(trace), TAP, slice(0, 1), raw, GRADIENTS, Relu())
     assert {remark.reason for one in noted for remark in one.remarks()} == {diagnosis.ZERO_MAP, diagnosis.CONSTANT}
 
 
@@ -198,6 +270,6 @@ class OnSpace:
 def test_the_rectifier_sees_the_map_as_it_is_and_leaves_it_so() -> None:
     raw = -torch.ones(1, 1, 2, 2)
     trace = made_trace(torch.ones(1, 2, 2, 2), torch.ones(1, 3, 2, 2, 2))
-    noted = list(diagnose(trace, TAP, slice(0, 1), raw, GRADIENTS, OnSpace()))
+    noted = list(diagnose(Evidence(trace), TAP, slice(0, 1), raw, GRADIENTS, OnSpace()))
     assert [remark.reason for one in noted for remark in one.remarks()] == [diagnosis.ALL_NEGATIVE]
     assert torch.equal(raw, -torch.ones(1, 1, 2, 2))

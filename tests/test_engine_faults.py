@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from asking import ALL, TAPS, Mean, Probe, Returning, Sneak, answers, ask, batch, own, target
+from asking import ALL, TAPS, Mean, Probe, Returning, Sneak, answers, ask, assert_equal_maps, batch, own, target
 from hostile import Beside, Plain, Raising, Stochastic, images, seeded
-from xaikit.engine import explain
+from xaikit.engine import Request, explain
 from xaikit.errors import ConfigError, Disconnected, PluginContract, UndeclaredNeed
+from xaikit.explanation import Explanation
+from xaikit.finish import Finish
 from xaikit.view import View
 
 
@@ -101,6 +104,97 @@ class TestFaults:
     def test_a_layer_beside_the_way(self) -> None:
         with pytest.raises(Disconnected, match="layer conv2"):
             answers(seeded(Beside).train(), batch(images()), [ask("gradcam", TAPS[:2])])
+
+
+class TestHandedOver:
+    """With ``failed`` what one request raises stops no other."""
+
+    @staticmethod
+    def explained(
+        requests: list[Request], model: nn.Module | None = None
+    ) -> tuple[dict[str, Explanation], dict[str, Exception]]:
+        failed: dict[str, Exception] = {}
+
+        def note(request: Request, error: Exception) -> None:
+            failed[request.label] = error
+
+        return answers(model or seeded(Plain), batch(images(), [2, 0]), requests, failed=note), failed
+
+    @pytest.mark.parametrize("error", [ZeroDivisionError("oh"), torch.OutOfMemoryError("no room"), MemoryError()])
+    def test_a_method_that_raises(self, error: Exception) -> None:
+        guilty = own(Probe(TestFaults.raising(error)), TAPS[:2])
+        requests = [ask("gradcam"), guilty, ask("scorecam")]
+        found, failed = self.explained(requests)
+        assert failed == {"mine": error}
+        assert failed["mine"].__notes__ == ["while explaining 'mine' at layer conv2"]
+        assert list(found) == ["gradcam", "scorecam"]
+        for label, expected in answers(seeded(Plain), batch(images()), requests[::2]).items():
+            assert_equal_maps(found[label], expected)
+
+    def test_only_the_guilty_one_of_those_that_are_answered_together(self) -> None:
+        second = seeded(Plain)(images()).detach()[:, 1:2]
+
+        def look(view: View) -> None:
+            if view.layer == "conv2" and bool((view.scores == second).all(0).any()):
+                raise ZeroDivisionError("not that class there")
+
+        fine = own(Probe(look), TAPS[:2], target("logit", index=0))
+        guilty = replace(fine, label="guilty", target=target("logit", index=1))
+        elsewhere = replace(guilty, label="elsewhere", taps=TAPS[:1])
+        found, failed = self.explained([fine, guilty, elsewhere])
+        assert list(failed) == ["guilty"]
+        assert failed["guilty"].__notes__ == ["while explaining 'guilty' at layer conv2"]
+        assert list(found) == ["mine", "elsewhere"]
+        for request in (fine, elsewhere):
+            alone = answers(seeded(Plain), batch(images()), [request])[request.label]
+            assert_equal_maps(found[request.label], alone)
+            assert found[request.label].warnings == ()
+
+    def test_a_finish_that_raises_fails_its_own_label(self) -> None:
+        @dataclass(frozen=True)
+        class Broken:
+            def rectify(self, saliency: Tensor) -> Tensor:
+                raise ZeroDivisionError("oh")
+
+        fine = ask("scorecam", TAPS[:1])
+        found, failed = self.explained([replace(fine, label="broken", finish=Finish(rectify=Broken())), fine])
+        assert (list(found), list(failed)) == (["scorecam"], ["broken"])
+
+    def test_a_model_that_raises_in_a_rerun(self) -> None:
+        class Second(Plain):
+            def features(self, x: Tensor) -> Tensor:
+                if not torch.equal(x, images()):
+                    raise RuntimeError("on the way")
+                return super().features(x)
+
+        found, failed = self.explained([ask("smoothgradcampp"), ask("gradcam")], seeded(Second))
+        assert (list(found), list(failed)) == (["gradcam"], ["smoothgradcampp"])
+
+    def test_an_interrupt_is_handed_to_nobody(self) -> None:
+        guilty = own(Probe(TestFaults.raising(KeyboardInterrupt())), TAPS[:2])
+        for requests in ([guilty], [guilty, replace(guilty, label="other", target=target("logit", index=1))]):
+            with pytest.raises(KeyboardInterrupt):
+                self.explained(requests)
+
+    def test_what_the_shared_pass_raises_is_raised(self) -> None:
+        with pytest.raises(Disconnected):
+            self.explained([ask("gradcam", TAPS[:2])], seeded(Beside))
+        with pytest.raises(ConfigError, match="got 7"):
+            self.explained([ask("gradcam", wanted=target("logit", index=7)), ask("layercam")])
+
+    def test_nothing_of_what_failed_is_kept(self) -> None:
+        def look(view: View) -> None:
+            raise ZeroDivisionError("oh")
+
+        guilty = own(Probe(look), TAPS[:2])
+        requests = [guilty, replace(guilty, label="other", target=target("logit", index=1)), ask("gradcam")]
+
+        def live() -> int:
+            self.explained(requests)
+            gc.collect()
+            return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
+
+        assert live() == live()
 
 
 class TestWhatComesBack:

@@ -49,7 +49,7 @@ def test_the_wheel_holds_the_module_and_its_entry_point(wheel: Path) -> None:
 
 def test_its_yaml_runs_beside_built_ins(flipped: Environment, tmp_path: Path) -> None:
     assert "weight: float = 0.5" in flipped.sh("xaikit methods flipcam", tmp_path)
-    flipped.sh(f"xaikit run {PROJECT / 'flipcam.yaml'} report.to=run", tmp_path)
+    flipped.sh(f"xaikit run {PROJECT / 'flipcam.yaml'} report.to=run report.maps=float32", tmp_path)
     report = xaikit.open(tmp_path / "run")
     assert report.labels == ("gradcam", "flipcam", "mirrored", "layercam")
     assert report.manifest["plugins"]["xaikit.methods:flipcam"]["distribution"] == "xaikit-flipcam"
@@ -63,7 +63,7 @@ def test_its_yaml_runs_beside_built_ins(flipped: Environment, tmp_path: Path) ->
 def test_its_maps_are_the_average_by_hand(flipped: Environment, tmp_path: Path) -> None:
     said = config(tmp_path, methods=["flipcam"], layers="body")
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(said))
-    flipped.sh("xaikit run small.yaml", tmp_path)
+    flipped.sh("xaikit run small.yaml report.maps=float32", tmp_path)
     report = xaikit.open(tmp_path / "run")
     net = tiny(tmp_path)
     transform = Transform(32, 32, (0.5,) * 3, (0.25,) * 3)

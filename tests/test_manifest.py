@@ -1,30 +1,36 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import xaikit
+import xaikit_cams.gradcam
 from runs import config
-from xaikit.manifest import fingerprint
 
 
-def test_the_fingerprint_is_of_what_maps_depend_on(tmp_path: Path) -> None:
-    said = config(tmp_path)
-    base = fingerprint(xaikit.load(said))
-    same = [
-        "name=other",
-        "report.to=elsewhere",
-        "report.overlays=false",
-        "data.batch_size=7",
-        "data.workers=3",
-        "device=cpu",
-    ]
-    other = [
-        "seed=1",
-        "layers=stem",
-        "target=2",
-        "methods.gradcam.finish.fuse=mean",
-        "model.kwargs={seed: 2}",
-        "data.transform.size=40",
-    ]
-    assert {fingerprint(xaikit.load(said, [text])) for text in same} == {base}
-    assert len({base, *(fingerprint(xaikit.load(said, [text])) for text in other)}) == 1 + len(other)
+def test_the_lock_of_plugins_tells_versions_and_sources(tmp_path: Path) -> None:
+    report = xaikit.run(config(tmp_path))
+    lock = json.loads((tmp_path / "run" / "manifest.json").read_text())["plugins"]
+    source = Path(xaikit_cams.gradcam.__file__).read_text()
+    assert lock["xaikit.methods:gradcam"] == {
+        "distribution": "xaikit",
+        "version": xaikit.__version__,
+        "module": "xaikit_cams.gradcam",
+        "source": hashlib.sha256(source.encode()).hexdigest(),
+    }
+    assert {
+        "xaikit.executors:serial",
+        "xaikit.targets:top",
+        "xaikit.models:importpath",
+        "xaikit.fusers:max",
+    } <= lock.keys()
+    assert report.stopped == ""
+
+
+def test_counts_and_times_are_summed_over_sittings(tmp_path: Path) -> None:
+    xaikit.run(config(tmp_path, methods=["gradcam"]))
+    report = xaikit.run(config(tmp_path, methods=["gradcam", "layercam"]))
+    assert report.counts["forwards"] == 4, "two batches each sitting"
+    assert report.counts["photographs"] == 3
+    assert report.manifest["seconds"]["total"] > 0

@@ -152,4 +152,4 @@ def test_a_map_that_positive_gradients_alone_would_make_is_called_negative(net: 
     found = xaikit.explain(net, images, ["layercam", "gradcampp"], layers="3", target=0)
     for explanation in found.values():
         reasons = {remark.reason for remark in explanation.warnings}
-        assert reasons == {"all-negative evidence: nothing is left after rectifying"}
+        assert reasons == {"all-negative gradients: nothing is left of them"}

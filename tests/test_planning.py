@@ -1,24 +1,51 @@
 from __future__ import annotations
 
-from xaikit.planning import Plan, PlannedTrial
+from dataclasses import replace
+
+from xaikit.planning import Plan, PlannedBench, PlannedTrial
+
+TRIALS = (
+    PlannedTrial("gradcam", "gradcam", ("layer4",), "top (k 1)"),
+    PlannedTrial("smooth", "smoothgradcampp", ("layer4",), "top (k 1)", 4),
+    PlannedTrial("ablated", "ablationcam", ("layer3", "inner"), "top (k 1)", 7, {"layer3": "joint", "inner": "full"}),
+)
+BENCH = PlannedBench(
+    model="resnet50",
+    device="cpu",
+    photographs=17,
+    batch_size=8,
+    trials=TRIALS,
+    taps=("layer4",),
+    questions=3,
+    maps=4,
+    gradient_calls=1,
+    further=11,
+    seconds=100.0,
+    memory=3 * 2**20,
+    disk=5000,
+    done=2,
+    chunks="at most in memory at once: 16 variants of inputs",
+)
 
 
 def test_a_plan_reads_like_a_sentence() -> None:
-    trials = (
-        PlannedTrial("gradcam", "gradcam", ("layer4",), "top (k 1)"),
-        PlannedTrial("smooth", "smoothgradcampp", ("layer4",), "top (k 1)", 4),
-        PlannedTrial(
-            "ablated", "ablationcam", ("layer3", "inner"), "top (k 1)", 7, {"layer3": "joint", "inner": "full"}
-        ),
-    )
-    plan = Plan("resnet50", "cpu", 17, 8, trials, ("layer4",), 1, "at most in memory at once: 16 variants of inputs")
-    assert plan.batches == 3
+    plan = Plan((BENCH,))
+    assert (plan.batches, plan.photographs, plan.trials) == (3, 17, TRIALS)
     assert str(plan).splitlines() == [
         "17 photographs in 3 batches of 8, resnet50 on cpu",
-        "a batch: 1 forward and 1 gradient call for 3 methods at layer4",
+        "a batch: 1 forward and 1 gradient call for 3 trials at layer4",
+        "a photograph: 4 raw maps of 3 questions, 11 further passes",
         "  gradcam: gradcam at layer4 for top (k 1)",
         "  smooth: smoothgradcampp at layer4 for top (k 1), and 4 further passes a sample",
         "  ablated: ablationcam at layer3, inner for top (k 1), and 7 further passes a sample, "
         "of what lies behind layer3 alone, of the whole model for inner",
         "at most in memory at once: 16 variants of inputs",
+        "about 2 min, memory 3 MiB, disk 5 KiB; 2 of 17 photographs are done",
     ]
+
+
+def test_a_sweep_is_summed_up_and_long_lists_are_cut() -> None:
+    many = replace(BENCH, trials=TRIALS * 10)
+    said = str(Plan((BENCH, many), points=6)).splitlines()
+    assert said[0] == "6 points, 33 trials on 2 benches"
+    assert "  ... and 6 more" in said

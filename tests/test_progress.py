@@ -4,18 +4,26 @@ import io
 
 from rich.console import Console
 
-from xaikit.planning import Plan
+from xaikit.planning import Plan, PlannedBench
 from xaikit.progress import Progress
+from xaikit.shards import Receipt, Shard
+from xaikit.store import Failure
 
-PLAN = Plan("net", "cpu", 4, 2, (), (), 0)
+PLAN = Plan((PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1),))
+
+
+def receipt(count: int, *failures: Failure) -> Receipt:
+    return Receipt(Shard(0, 0, (tuple(range(count)),), ("e",)), count, failures, {"forwards": 2}, {})
 
 
 def watched(terminal: bool) -> str:
     out = io.StringIO()
-    with Progress(Console(file=out, force_terminal=terminal, width=100)) as progress:
-        progress.started(PLAN, done=1)
-        progress.advanced(2)
-        progress.advanced(1)
+    with Progress(Console(file=out, force_terminal=terminal, width=140)) as progress:
+        progress.started(PLAN)
+        progress.advanced(receipt(2))
+        progress.advanced(
+            receipt(1, Failure("b", "a.png", error="no"), Failure("b", "a.png", evidence="e", error="no"))
+        )
     return out.getvalue()
 
 
@@ -23,9 +31,10 @@ def test_a_bar_in_a_terminal() -> None:
     text = watched(terminal=True)
     assert "photographs" in text
     assert "4/4" in text
+    assert "images/s, 4 forwards, 1 failed" in text
 
 
 def test_no_bar_without_one() -> None:
     text = watched(terminal=False)
-    assert "1 of 4 photographs are done already" in text
+    assert "1 of 4 photographs are done" in text
     assert "━" not in text

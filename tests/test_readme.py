@@ -61,7 +61,8 @@ def test_every_config_runs(path: Path, tmp_path: Path) -> None:
     report = xaikit.run(path, [f"report.to={tmp_path / 'run'}"])
     assert report.images
     assert not report.failures
-    assert report.sheets[0].is_file()
+    drawn = xaikit.load(path).report.overlays
+    assert [sheet.is_file() for sheet in report.sheets] == [True] * drawn
 
 
 def test_the_quick_start_finds_espresso_cat_and_missile(tmp_path: Path) -> None:

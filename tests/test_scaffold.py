@@ -36,7 +36,10 @@ CALLS = {
 }
 
 
-@pytest.fixture(params=sorted(KINDS))
+WRITTEN = set(KINDS) - {"executor"}  # who wants to replace what does the shards reads docs/hooks.md
+
+
+@pytest.fixture(params=sorted(WRITTEN))
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -49,9 +52,9 @@ def own(kind: str, tmp_path: Path) -> Path:
 
 
 def test_every_kind_has_a_template() -> None:
-    assert set(CALLS) == set(KINDS)
+    assert set(CALLS) == WRITTEN
     templates = ROOT / "xaikit" / "templates" / "new" / "modules"
-    assert {path.name.partition(".")[0] for path in templates.iterdir()} == set(KINDS)
+    assert {path.name.partition(".")[0] for path in templates.iterdir()} == WRITTEN
 
 
 def test_the_folder_is_complete(own: Path, kind: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nets import PROPERTY
 from xaikit.errors import ConfigError, XaikitError
-from xaikit.targets import Call, PinnedClasses, class_indices, class_logits
+from xaikit.targets import Call, PinnedClasses, PinnedTogether, class_indices, class_logits
 
 
 def logits(samples: int = 3, classes: int = 4) -> Tensor:
@@ -40,6 +40,46 @@ def test_pinned_classes_are_the_same_in_a_later_pass_and_differentiable() -> Non
     (gradient,) = torch.autograd.grad(scores.sum(), later)
     assert gradient.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
     assert not pinned.plural
+
+
+# --- PinnedTogether
+
+
+def together() -> PinnedTogether:
+    classes = PinnedClasses(torch.tensor([[0, 2], [1, 1], [3, 0]]), plural=True)
+    return PinnedTogether((classes, PinnedClasses(torch.tensor([[3], [2], [1]]))))
+
+
+def test_targets_together_have_their_columns_side_by_side() -> None:
+    pinned = together()
+    assert pinned.plural
+    assert pinned.scores(logits()).tolist() == [[0, 2, 3], [5, 5, 6], [11, 8, 9]]
+    assert torch.equal(
+        pinned.probabilities(logits()), torch.cat([one.probabilities(logits()) for one in pinned.parts], 1)
+    )
+    assert str(pinned) == "class 0, 2 or class 1, 1 or class 3, 0; class 3 or class 2 or class 1"
+
+
+def test_targets_together_of_chosen_samples() -> None:
+    index = torch.tensor([2, 0, 2])
+    assert torch.equal(together().rows(index).scores(logits()[index]), together().scores(logits())[index])
+
+
+def test_targets_together_can_only_do_what_all_of_them_can() -> None:
+    called = Call(margin).pin(logits(), None)
+    mixed = PinnedTogether((together(), called))
+    assert getattr(mixed, "probabilities", None) is None
+    assert mixed.rows(torch.tensor([1])).scores(logits(1)).shape == (1, 4)
+    assert getattr(PinnedTogether((together(), Bound())), "rows", None) is None
+
+
+class Bound:
+    """Scores the samples it was pinned on and no others."""
+
+    plural = False
+
+    def scores(self, output: Any) -> Tensor:
+        return output[:, :1]
 
 
 # --- Call

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nets import PROPERTY
-from views import ALL, MODULE, made_view
+from views import ALL, MODULE, TAP, made_trace, made_view
 from xaikit.errors import UndeclaredNeed
 from xaikit.needs import Needs
 from xaikit.view import SampleGenerator, View
@@ -102,19 +102,46 @@ def test_the_shape_of_a_map_is_known_without_any_score() -> None:
     assert view.shape == (2, 2, 4, 3)
 
 
+# --- some targets of a trace
+
+
+@pytest.mark.parametrize(("targets", "columns"), [([0], [0]), ([1], [1, 2]), ([0, 1], [0, 1, 2])])
+def test_a_narrowed_trace_has_the_columns_of_its_targets_uncopied(targets: list[int], columns: list[int]) -> None:
+    trace = made_trace(torch.rand(2, 4, 5), torch.rand(2, 3, 4, 5))
+    narrowed = trace.narrowed(targets, [TAP])
+    assert torch.equal(narrowed.scores, trace.scores[:, columns])
+    assert torch.equal(narrowed.gradients[TAP], trace.gradients[TAP][:, columns])
+    assert narrowed.gradients[TAP].untyped_storage().data_ptr() == trace.gradients[TAP].untyped_storage().data_ptr()
+    assert narrowed.activations[TAP] is trace.activations[TAP]
+    assert narrowed.columns == (slice(0, len(columns)),)
+    (pinned,) = narrowed.pinned
+    assert pinned.scores(trace.output).shape == (2, len(columns))
+    assert pinned is trace.pinned[targets[0]] or len(targets) > 1
+
+
+def test_targets_that_lie_apart_are_brought_together() -> None:
+    trace = made_trace(torch.rand(2, 4, 5), torch.rand(2, 3, 4, 5))
+    trace = replace(trace, pinned=(trace.pinned[0],) * 3, columns=tuple(slice(place, place + 1) for place in range(3)))
+    narrowed = trace.narrowed([0, 2], [TAP])
+    assert torch.equal(narrowed.scores, trace.scores[:, [0, 2]])
+    assert torch.equal(narrowed.gradients[TAP], trace.gradients[TAP][:, [0, 2]])
+    assert narrowed.columns == (slice(0, 2),)
+
+
 # --- remarks
 
 
 @pytest.mark.parametrize(
     ("where", "counts"),
     [
-        (torch.tensor([[True, False, True], [False, False, False]]), [2, 0]),
-        (torch.tensor([[[True, True], [True, False]], [[False, False], [False, True]]]), [3, 1]),
-        (torch.tensor([False, True]), [0, 1]),
+        (torch.tensor([[True, False, True], [False, False, False]]), [[2], [0]]),
+        (torch.tensor([[[True, True], [True, False]], [[False, False], [False, True]]]), [[2, 1], [0, 1]]),
+        (torch.tensor([[[True, True, True]], [[False, False, True]]]), [[3], [1]]),
+        (torch.tensor([False, True]), [[0], [1]]),
     ],
 )
-def test_a_warning_is_counted_for_every_sample(where: Tensor, counts: list[int]) -> None:
-    view = made_view(torch.zeros(2, 1, 1))
+def test_a_warning_is_counted_for_every_sample_and_target(where: Tensor, counts: list[list[int]]) -> None:
+    view = made_view(torch.zeros(2, 1, 1), columns=slice(1, 3))
     view.warn("left out", where)
     (noted,) = view.noted
     assert (noted.layer, noted.reason) == ("features+", "left out")

@@ -43,6 +43,6 @@ def made_view(
     further: Any = None,
 ) -> View:
     """A view of that trace."""
-    trace = made_trace(activations, gradients)
-    generator = SampleGenerator(range(len(activations)), activations)
-    return View(trace, TAP, columns, needs, MODULE, generator, further)
+    whole = made_trace(activations, gradients)
+    trace = whole.narrowed([whole.columns.index(columns)], [TAP])
+    return View(trace, TAP, needs, MODULE, lambda: SampleGenerator(range(len(activations)), activations), further)

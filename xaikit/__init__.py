@@ -16,7 +16,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xaikit.comparing import compare
     from xaikit.config import Config, load
+    from xaikit.diffing import diff
     from xaikit.errors import (
         ConfigError,
         DataError,
@@ -67,6 +69,8 @@ _HOME = {
     "XaikitError": "errors",
     "class_indices": "targets",
     "class_logits": "targets",
+    "compare": "comparing",
+    "diff": "diffing",
     "explain": "notebook",
     "hookimpl": "hookspecs",
     "load": "config",
@@ -99,6 +103,8 @@ __all__ = [
     "__version__",
     "class_indices",
     "class_logits",
+    "compare",
+    "diff",
     "explain",
     "hookimpl",
     "load",

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from xaikit import __version__, allocator
 from xaikit.errors import XaikitError
 
+STOPPED = 3
 BAD_INPUT = 2
 SOME_FAILED = 1
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 _config = click.argument("config", type=click.Path(dir_okay=False))
+_folder = click.argument("run", metavar="RUN")
+_force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
+_shard = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts, for one job of many that share a folder; then run once without.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,36 +31,96 @@ _config = click.argument("config", type=click.Path(dir_okay=False))
 def commands() -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
-    Exit codes: 0 all done, 1 some photographs could not be explained or some checks failed, 2 the input is wrong and
-    nothing was started.
+    Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed or two runs differ, 2 the input is
+    wrong or the folder cannot be used, 3 the run stopped early and goes on with the same command.
     """
 
 
 @commands.command()
 @_config
 @_overrides
-@click.option("--force", is_flag=True, help="Start over in a folder that belongs to another configuration.")
-def run(config: str, overrides: tuple[str, ...], force: bool) -> None:
+@_force
+@_shard
+def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
     """Explain the photographs of CONFIG and write maps, overlays, contact sheet and manifest."""
-    allocator.settle()  # before torch is imported and allocates
-    from xaikit import runner
-    from xaikit.progress import Progress
-
-    with Progress() as progress:
-        report = runner.run(config, overrides, again=force, watcher=progress)
-    progress.show(report)
-    if report.failures:
-        sys.exit(SOME_FAILED)
+    _run(config, overrides, (), force, shard)
 
 
 @commands.command()
 @_config
 @_overrides
-def plan(config: str, overrides: tuple[str, ...]) -> None:
-    """Say which passes a run of CONFIG makes and who shares them, without making them."""
+@_force
+@_shard
+def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+    """Run CONFIG with axes added: KEY=VALUE,VALUE or KEY=0..4; a KEY=VALUE alone is an override as anywhere.
+
+    Commas inside brackets do not part values: 'layers=[layer3],[layer3,layer4]' are two.
+    """
+    from xaikit.config import split_axes
+
+    plain, axes = split_axes(overrides)
+    _run(config, plain, axes, force, shard)
+
+
+@commands.command()
+@_config
+@_overrides
+@click.option("--dry", is_flag=True, help="Open no model and no photograph: only count what the config says.")
+def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
+    """Say which passes a run of CONFIG makes, who shares them, what they cost and what is done; axes as with `sweep`."""
+    from xaikit import runner
+    from xaikit.config import split_axes
+
+    plain, axes = split_axes(overrides)
+    click.echo(runner.outline(config, plain, axes=axes) if dry else str(runner.plan(config, plain, axes=axes)))
+
+
+@commands.command()
+@_folder
+@click.argument("sql")
+@click.option("--csv", is_flag=True, help="Comma-separated values instead of a table.")
+def query(run: str, sql: str, csv: bool) -> None:
+    """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
+    from xaikit import runner
+    from xaikit.tables import as_csv, as_text
+
+    click.echo((as_csv if csv else as_text)(runner.open_report(run).query(sql)))
+
+
+@commands.command()
+@_folder
+def compact(run: str) -> None:
+    """Merge the many small record files of a RUN into few; maps stay where they are."""
     from xaikit import runner
 
-    click.echo(str(runner.plan(config, overrides)))
+    click.echo(f"{runner.compact(run)} parts were merged")
+
+
+@commands.command()
+@_folder
+@click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
+@click.option("--measure", help="Only this measure, such as area or gini.")
+def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> None:
+    """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
+    from xaikit import runner
+    from xaikit.comparing import compare as compared
+
+    click.echo(str(compared(runner.open_report(run), by=by, measure=measure)))
+
+
+@commands.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--tolerance", default=1e-3, show_default=True, help="In units of the largest magnitude of a map.")
+def diff(run_a: str, run_b: str, tolerance: float) -> None:
+    """Compare the maps and records of two runs; exit code 1 where they differ or are missing."""
+    from xaikit import runner
+    from xaikit.diffing import diff as differences
+
+    found = differences(runner.open_report(run_a), runner.open_report(run_b), tolerance=tolerance)
+    click.echo(str(found))
+    if not found.same:
+        sys.exit(SOME_FAILED)
 
 
 @commands.command()
@@ -132,6 +201,28 @@ def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> Non
     click.echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
     for line in scaffold.next_commands(word, name, root):
         click.echo(f"  {line}")
+
+
+def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:
+    allocator.settle()  # before torch is imported and allocates
+    from xaikit import runner
+    from xaikit.progress import Progress
+
+    share = None if shard is None else _share(shard)
+    with Progress() as progress:
+        report = runner.run(config, overrides, axes=axes, again=force, share=share, watcher=progress)
+    progress.show(report)
+    if report.stopped:
+        sys.exit(STOPPED)
+    if report.failures:
+        sys.exit(SOME_FAILED)
+
+
+def _share(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise click.BadParameter(f"expected I/N with I from 1 to N, such as 1/4, got {text!r}", param_hint="--shard")
+    return int(part), int(parts)
 
 
 def main(args: list[str] | None = None) -> Any:

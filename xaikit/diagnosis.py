@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Literal
 
+import torch
 from torch import Tensor
 
 from xaikit.explanation import Noted
@@ -15,55 +17,114 @@ from xaikit.view import Trace
 NOT_FINITE = "values that are NaN or infinite"
 ZERO_ACTIVATIONS = "zero activations"
 ZERO_GRADIENTS = "zero gradients"
+NEGATIVE_GRADIENTS = "all-negative gradients: nothing is left of them"
 ALL_NEGATIVE = "all-negative evidence: nothing is left after rectifying"
 CONSTANT = "constant map: every place matters the same"
 ZERO_MAP = "zero map: the evidence cancels"
 
+ANY: Literal["any"] = "any"
+"""In place of a rectifier: what is said holds for any. See :func:`holds_for`."""
+Rectified = Rectifier | Literal["any"] | None
+
+
+def holds_for(reason: str, rectify: Rectifier | None) -> bool:
+    """Whether a reason that was noted for any finish is one for a finish with this rectifier (None: without).
+
+    Only what is negative all over depends on it: it is black where a rectifier leaves nothing of it.
+    """
+    if reason != ALL_NEGATIVE:
+        return True
+    return rectify is not None and not bool(rectify.rectify(-torch.ones(1, 1, 2, 2)).any())
+
+
+class Evidence:
+    """What diagnoses ask of a trace, each looked up once for all requests: (N, T), or (N, 1)."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._activations: dict[Tap, tuple[Tensor, Tensor]] = {}
+        self._gradients: dict[Tap, tuple[Tensor, Tensor]] = {}
+
+    def zero_activations(self, tap: Tap) -> Tensor:
+        """(N, 1)"""
+        activations = self._trace.activations[tap].unsqueeze(1)
+        return _zero(*_once(self._activations, tap, lambda: _range(activations)))
+
+    def zero_gradients(self, tap: Tap, columns: slice) -> Tensor:
+        """(N, T)"""
+        return _zero(*self._of_gradients(tap))[:, columns]
+
+    def negative_gradients(self, tap: Tap, columns: slice) -> Tensor:
+        """Where none is positive, (N, T)."""
+        return (self._of_gradients(tap)[1] <= 0)[:, columns]
+
+    def _of_gradients(self, tap: Tap) -> tuple[Tensor, Tensor]:
+        return _once(self._gradients, tap, lambda: _range(self._trace.gradients[tap]))
+
 
 def diagnose(
-    trace: Trace, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectifier | None
+    evidence: Evidence, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectified
 ) -> Iterator[Noted]:
     """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
 
     Args:
         raw: the raw map (N, T, *S).
+        rectify: of the finish; with ``"any"`` what is negative all over is noted for those who rectify, beside
+            what else there is to say.
     """
-    flat = raw.flatten(2)
-    unfinished = ~flat.isfinite().all(-1)
-    low, high = flat.amin(-1), flat.amax(-1)
-    rectified = raw if rectify is None else rectify.rectify(raw)
-    black = _all_zero(rectified, start=2)
-    even = (low == high) & (flat.shape[-1] > 1)  # one cell alone is no even map
+    low, high = _range(raw)
+    unfinished = ~(low.isfinite() & high.isfinite())
+    black = high <= 0 if rectify == ANY else _black(raw, rectify, low, high)
+    even = (low == high) & (raw.shape[2:].numel() > 1)  # one cell alone is no even map
     dead = even | black | unfinished
     # on a CPU the answer is at hand, elsewhere it would be waited for
     if dead.device.type == "cpu" and not bool(dead.any()):
         return
     left = dead & ~unfinished
     yield _noted(tap, NOT_FINITE, unfinished)
-    for reason, holds in _reasons(trace, tap, columns, needs, low, high, black):
+    for reason, holds in _reasons(evidence, tap, columns, needs, low, high, black, even):
         holds = left & holds
-        left = left & ~holds
+        if not (rectify == ANY and reason == ALL_NEGATIVE):
+            left = left & ~holds
         yield _noted(tap, reason, holds)
 
 
 def _reasons(
-    trace: Trace, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, black: Tensor
+    evidence: Evidence, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, black: Tensor, even: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
     """From the most specific on; the first that holds is given."""
-    yield ZERO_ACTIVATIONS, _all_zero(trace.activations[tap]).unsqueeze(1)
-    zero = (low == 0) & (high == 0)
+    yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
+    zero = _zero(low, high)
     if needs.gradients:
-        gradients = trace.gradients[tap][:, columns].flatten(2)
-        yield ZERO_GRADIENTS, _all_zero(gradients, start=2)
-        # a method that keeps positive gradients only has rectified before the finish does
-        yield ALL_NEGATIVE, zero & (gradients.amax(-1) <= 0)
+        yield ZERO_GRADIENTS, evidence.zero_gradients(tap, columns)
+        # of a method that keeps positive gradients only
+        yield NEGATIVE_GRADIENTS, zero & evidence.negative_gradients(tap, columns)
     yield ALL_NEGATIVE, black & (low < 0)
     yield ZERO_MAP, zero
-    yield CONSTANT, low == high
+    yield CONSTANT, even
 
 
-def _all_zero(evidence: Tensor, start: int = 1) -> Tensor:
-    return evidence.flatten(start).abs().amax(-1) == 0
+def _black(raw: Tensor, rectify: Rectifier | None, low: Tensor, high: Tensor) -> Tensor:
+    """Where nothing is left after rectifying, (N, T)."""
+    return _zero(low, high) if rectify is None else _zero(*_range(rectify.rectify(raw)))
+
+
+def _range(evidence: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and largest of every sample and target, (N, T, ...) to (N, T) twice; NaN where one is."""
+    flat = evidence.flatten(2)
+    return flat.amin(-1), flat.amax(-1)  # on a CPU twenty times faster than aminmax
+
+
+def _zero(low: Tensor, high: Tensor) -> Tensor:
+    return (low == 0) & (high == 0)
+
+
+def _once(
+    known: dict[Tap, tuple[Tensor, Tensor]], tap: Tap, look: Callable[[], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    if tap not in known:
+        known[tap] = look()
+    return known[tap]
 
 
 def _noted(tap: Tap, reason: str, holds: Tensor) -> Noted:

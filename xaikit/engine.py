@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from xaikit import outputs
+from xaikit.answer import Answers
 from xaikit.calling import copied
 from xaikit.conditions import unwrapped
-from xaikit.config import Precision
-from xaikit.diagnosis import diagnose
-from xaikit.errors import PluginContract
 from xaikit.explanation import Explanation, Noted
-from xaikit.finish import Finish, finish_maps
-from xaikit.layers import Tap
-from xaikit.layouts import stride
 from xaikit.needs import union
 from xaikit.observe import Tally, observe
-from xaikit.passes import Passes, Reruns, Setting
-from xaikit.targets import Pinned, Target
-from xaikit.view import Method, SampleGenerator, Trace, View
+from xaikit.passes import Passes
+from xaikit.question import Asked, Batch, Question, Request, questions, variants_of
+from xaikit.rescore import Kept
+from xaikit.targets import Target
+from xaikit.view import Trace
 
+__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
 
-@dataclass(frozen=True)
-class Batch:
-    """What the model is run on.
-
-    inputs  a tensor, a tuple or a dict, N samples along the first dimension
-    ids     one a sample: the identity its random numbers are drawn for
-    labels  class indices (N,), where known
-    """
-
-    inputs: Any
-    ids: tuple[str, ...]
-    labels: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """One label with everything resolved: what to explain, where, by which method, and how to finish it."""
-
-    label: str
-    use: str
-    method: Method
-    taps: tuple[Tap, ...]
-    target: Target
-    finish: Finish
-    seed: int = 0
-    precision: Precision = "float32"
+Failed = Callable[[Request, Exception], None]
 
 
 def explain(
@@ -65,6 +35,7 @@ def explain(
     output: str | int = outputs.AUTO,
     tally: Tally | None = None,
     may_stop: bool = False,
+    failed: Failed | None = None,
 ) -> tuple[Trace, dict[str, Explanation]]:
     """Explain one batch by every request.
 
@@ -72,9 +43,10 @@ def explain(
         output: the part of the model's output that targets score, see :func:`xaikit.outputs.select`.
         tally: counts forwards and gradient calls, if given.
         may_stop: leave the forward behind the last layer if no method needs a score; then scores are NaN.
+        failed: is given what one request raised, and the others go on; without it, it is raised.
 
     Returns:
-        The trace of the shared pass, and the explanation of every label.
+        The trace of the shared pass, and the explanation of every label that did not fail.
 
     Raises:
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
@@ -83,7 +55,6 @@ def explain(
     tally = Tally() if tally is None else tally
     model = unwrapped(model)
     targets = distinct(request.target for request in requests)
-    stop = may_stop and _may_stop(requests)
     trace = observe(
         model,
         batch.inputs,
@@ -92,15 +63,81 @@ def explain(
         gradients=any(request.method.needs.gradients for request in requests),
         output=output,
         tally=tally,
-        stop=stop,
+        stop=may_stop and _may_stop(requests),
     )
+    # a trace that stopped early knows one target, which is none
+    places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
+    found = _Session(Answers(model, batch, trace, output, tally), failed).answer(requests, places)
+    return trace, {request.label: found[request.label] for request in requests if request.label in found}
 
-    def answer(request: Request) -> Explanation:
-        # a trace that stopped early knows one target, which is none
-        place = targets.index(request.target) if trace.output is not None else 0
-        return _Question(model, batch, trace, place, request, output, tally).answer()
 
-    return trace, {request.label: answer(request) for request in requests}
+@dataclass(frozen=True)
+class _Session:
+    """The answers to all requests, of which one that fails stops no other; ``found`` by label."""
+
+    answers: Answers
+    failed: Failed | None
+    found: dict[str, Explanation] = field(default_factory=dict)
+
+    def answer(self, requests: Sequence[Request], places: Sequence[int]) -> dict[str, Explanation]:
+        """Answer all requests, given the places of their targets; in any order."""
+        asked: list[Asked] = []
+        for request, place in zip(requests, places, strict=True):
+            with self._handed_over(request):
+                asked.append(Asked(request, place, variants_of(request.method)))
+        for family in questions(asked, self.answers.trace.pinned):
+            kept = Kept() if len(family) > 1 else None
+            for question in family:
+                self._answer(question, kept)
+        return self.found
+
+    def _answer(self, question: Question, kept: Kept | None) -> None:
+        """Several requests by one answer; each by its own where that fails, so that only the guilty one does."""
+        if len(question.asked) == 1:
+            self._alone(question, kept)
+            return
+        raised = self._together(question, kept)
+        if raised:
+            for one in question.apart():
+                self._alone(one, kept)
+            self._say(question, f"explained alone: together with other labels it raised {raised}")
+
+    def _alone(self, question: Question, kept: Kept | None) -> None:
+        (one,) = question.asked
+        with self._handed_over(one.request):
+            raws = self.answers.raws(question, kept)
+            self.found[one.request.label] = self.answers.explanation(question, one, raws)
+
+    def _together(self, question: Question, kept: Kept | None) -> str:
+        """The name of what was raised, if anything was."""
+        try:
+            raws = self.answers.raws(question, kept)
+        except Exception as error:  # by name alone: the error itself holds all that its frames do
+            return type(error).__name__
+        for one in question.asked:
+            with self._handed_over(one.request):
+                self.found[one.request.label] = self.answers.explanation(question, one, raws)
+        return ""
+
+    def _say(self, question: Question, reason: str) -> None:
+        """A remark on all answers, where none failed: a failure speaks for itself."""
+        labels = [one.request.label for one in question.asked]
+        if all(label in self.found for label in labels):
+            for label in labels:
+                said = tuple(
+                    Noted(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
+                    for layer, raw in self.found[label].maps.items()
+                )
+                self.found[label] = replace(self.found[label], noted=self.found[label].noted + said)
+
+    @contextmanager
+    def _handed_over(self, request: Request) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if self.failed is None:
+                raise
+            self.failed(request, error)
 
 
 def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
@@ -111,7 +148,7 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     """
     if not request.method.needs.replays:
         return {}
-    setting = _Question(model, batch, trace, 0, request, output, Tally())._setting(trace.pinned[0], trace.columns[0])
+    setting = Answers(model, batch, trace, output, Tally()).setting(Question((Asked(request, 0),)))
     return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
 
 
@@ -129,103 +166,3 @@ def distinct(targets: Iterable[Target]) -> list[Target]:
         if target not in found:
             found.append(target)
     return found
-
-
-@dataclass(frozen=True)
-class _Question:
-    """One request, put to one trace; ``place`` is that of its target among the pinned ones."""
-
-    model: nn.Module
-    batch: Batch
-    trace: Trace
-    place: int
-    request: Request
-    output: str | int
-    tally: Tally
-
-    def answer(self) -> Explanation:
-        request, trace = self.request, self.trace
-        pinned, columns = trace.pinned[self.place], trace.columns[self.place]
-        setting = self._setting(pinned, columns)
-        reruns = Reruns(lambda inputs: setting.observe(inputs, request.taps), shared=len(request.taps) > 1)
-        noted: list[Noted] = []
-        raws: dict[str, Tensor] = {}
-        for tap in request.taps:
-            passes = Passes(setting, tap, reruns.of_one_tap())
-            view = passes.view(trace, columns)
-            raws[str(tap)] = raw = self._raw(view)
-            noted += [
-                *view.noted,
-                *passes.noted,
-                *diagnose(trace, tap, columns, raw, request.method.needs, request.finish.rectify),
-            ]
-        return _finished(request, trace, pinned, columns, raws, tuple(noted))
-
-    def _setting(self, pinned: Pinned, columns: slice) -> Setting:
-        request = self.request
-        seeds = [_seed(request, sample) for sample in self.batch.ids]
-        return Setting(
-            model=self.model,
-            trace=self.trace,
-            taps=request.taps,
-            pinned=pinned,
-            columns=columns,
-            needs=request.method.needs,
-            output=self.output,
-            precision=request.precision,
-            tally=self.tally,
-            generator=lambda: SampleGenerator(seeds, self.trace.scores),
-        )
-
-    def _raw(self, view: View) -> Tensor:
-        try:
-            with torch.no_grad():
-                raw = self.request.method.explain(view)
-            _check(raw, view)
-        except Exception as error:
-            error.add_note(f"while explaining {self.request.label!r} at layer {view.layer}")
-            raise
-        return raw
-
-
-def _finished(
-    request: Request, trace: Trace, pinned: Pinned, columns: slice, raws: dict[str, Tensor], noted: tuple[Noted, ...]
-) -> Explanation:
-    strides = {str(tap): stride(tuple(trace.activations[tap].shape[2:]), trace.space) for tap in request.taps}
-    finished, fused = finish_maps(request.finish, raws, strides, trace.space)
-    count = columns.stop - columns.start
-
-    def shaped(saliency: Tensor) -> Tensor:
-        full = saliency.expand(saliency.shape[0], count, *saliency.shape[2:])
-        return full if pinned.plural else full.squeeze(1)
-
-    scores = trace.scores[:, columns]
-    return Explanation(
-        label=request.label,
-        maps={layer: shaped(raw) for layer, raw in raws.items()},
-        finished={layer: shaped(saliency) for layer, saliency in finished.items()},
-        map=None if fused is None else shaped(fused),
-        scores=scores if pinned.plural else scores.squeeze(1),
-        target=pinned,
-        strides=strides,
-        noted=noted,
-    )
-
-
-def _seed(request: Request, sample: str) -> int:
-    """From seed, method, options and sample alone: neither label, batch, layer nor device changes what is drawn."""
-    fields = dataclasses.fields(request.method)  # type: ignore[arg-type]
-    options = json.dumps(
-        {field.name: getattr(request.method, field.name) for field in fields}, sort_keys=True, default=repr
-    )
-    text = f"{request.seed}|{request.use}|{options}|{sample}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def _check(raw: object, view: View) -> None:
-    samples, targets, *space = view.shape
-    allowed = [(samples, targets, *space), (samples, 1, *space)]
-    if not isinstance(raw, Tensor):
-        raise PluginContract(f"explain: expected a tensor, got {type(raw).__name__}")
-    if tuple(raw.shape) not in allowed:
-        raise PluginContract(f"explain: expected a map of shape {allowed[0]}, got {tuple(raw.shape)}")

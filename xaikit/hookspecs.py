@@ -68,6 +68,11 @@ def xaikit_data() -> type:  # type: ignore[empty-body]
     """A source of pictures (group ``xaikit.data``): ``photographs() -> Sequence[xaikit.sources.Photograph]``."""
 
 
+@hookspec(firstresult=True)
+def xaikit_executor() -> type:  # type: ignore[empty-body]
+    """Who does the shards of a run (group ``xaikit.executors``): ``execute(job, shards) -> Iterator[Receipt]``."""
+
+
 _one_at_a_time = Lock()
 
 

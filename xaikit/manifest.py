@@ -3,88 +3,101 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import inspect
 import platform
+import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from xaikit import __version__, allocator
-from xaikit.bench import Bench
-from xaikit.config import STAGES, Config
-from xaikit.observe import Tally
-from xaikit.registry import KINDS, Registry
-from xaikit.store import Store
-from xaikit.sweep import Trial
+from xaikit.config import STAGES
+from xaikit.project import Project
+from xaikit.registry import KINDS, Plugin, Registry
 
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "omegaconf", "pydantic", "pluggy", "safetensors")
-
-
-def fingerprint(config: Config) -> str:
-    """The digest of what the maps depend on: neither names, folders, workers nor batch size."""
-    plain = config.plain()
-    kept = {key: plain[key] for key in ("seed", "precision", "model", "target", "layers", "methods", "finish")}
-    kept["data"] = {key: value for key, value in plain["data"].items() if key not in ("batch_size", "workers")}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+LIBRARIES = (
+    *("torch", "torchvision", "timm", "numpy", "pillow", "omegaconf", "pydantic", "pluggy", "safetensors"),
+    *("pyarrow", "duckdb", "ray"),
+)
 
 
-def manifest_of(bench: Bench, store: Store, tally: Tally, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """The manifest of a run; counts and timings are summed over its sittings."""
-    before = store.manifest()
-    records = store.records()
+def manifest_of(
+    project: Project, before: Mapping[str, Any], counts: Mapping[str, int], seconds: Mapping[str, float], stopped: str
+) -> dict[str, Any]:
+    """The manifest of a run; counts and timings are summed over its sittings.
+
+    Args:
+        before: the manifest of the sitting before, if there was one.
+        stopped: why the run ended early, "" where it did not, "running" where it has not ended.
+    """
+    config = project.config
+    first = project.surveyed[0]
     return {
-        "config": bench.config.plain(),
-        "origins": dict(bench.config.origins),
-        "trials": {trial.label: _trial(bench, place) for place, trial in enumerate(bench.trials)},
-        "photographs": [photograph.name for photograph in bench.photographs],
-        "seed": bench.config.seed,
-        "device": str(bench.device),
+        "config": config.plain(),
+        "origins": dict(config.origins),
+        "stopped": stopped,
+        "trials": {trial.name: _trial(trial) for trial in project.stored()},
+        "seed": config.seed,
+        "device": config.device,
+        "threads": project.worker.job.threads,
         "allocator": allocator.describe(),
-        "model": {"origin": bench.opened.origin, "weights": bench.weights},
-        "transform": repr(bench.transform),
-        "plugins": _plugins(bench),
+        "model": {"origin": first.origin, "weights": first.weights},
+        "benches": {
+            each.key: {"origin": each.origin, "weights": each.weights, "transform": each.transform}
+            for each in project.surveyed
+        },
+        "plugins": _plugins(project),
         "versions": _versions(),
         "counts": {
-            "photographs": len(bench.photographs),
-            "explained": len({record.stem for record in records}),
-            "failed": len(store.failures()),
-            **_summed(before.get("counts", {}), vars(tally)),
+            "photographs": sum(len(each.photographs) for each in project.surveyed),
+            **_summed(before.get("counts", {}), counts),
         },
-        "seconds": _summed(before.get("seconds", {}), seconds) or before.get("seconds", {}),
-        "warnings": [f"{record.name}, {record.label}: {text}" for record in records for text in record.warnings],
+        "seconds": _summed(before.get("seconds", {}), seconds),
     }
 
 
 def _summed(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    return {key: round(before.get(key, 0) + value, 3) for key, value in now.items()}
+    names = [name for name in dict.fromkeys([*before, *now]) if name not in ("photographs", "failed")]
+    return {name: round(before.get(name, 0) + now.get(name, 0), 3) for name in names}
 
 
-def _trial(bench: Bench, place: int) -> dict[str, Any]:
-    trial: Trial = bench.trials[place]
+def _trial(trial: Any) -> dict[str, Any]:
     return {
-        "use": trial.use,
+        "id": trial.id,
+        "use": trial.method,
         "options": dict(trial.options),
-        "layers": [str(tap) for tap in bench.requests[place].taps],
-        "target": trial.target.plain(),
-        "finish": trial.finish.plain(),
-        "key": trial.key(),
+        "layers": list(trial.layers),
+        "target": dict(trial.target),
+        "finish": dict(trial.finish),
+        "where": dict(trial.where),
     }
 
 
-def _plugins(bench: Bench) -> dict[str, dict[str, str]]:
-    """Every plugin that took part, by group and name: its distribution, version and module."""
-    registry, base = Registry(), Path(bench.config.base)
-    used = {("model", bench.config.model.source.use), ("data", bench.config.data.source.use)}
-    for trial in bench.trials:
-        used |= {("method", trial.use), ("target", trial.target.use)}
-        used |= {(STAGES[stage], use.use) for stage, use in trial.finish.stages().items() if use.use != "none"}
-    found = {}
-    for kind, use in sorted(used):
-        plugin = registry.find(kind, use, base)
-        origin = {"distribution": plugin.distribution, "version": plugin.version, "module": plugin.module}
-        found[f"{KINDS[kind].group}:{use}"] = origin
-    return found
+def _plugins(project: Project) -> dict[str, dict[str, str]]:
+    """The lock: every plugin that took part, by group and name, with its distribution, version, module and source."""
+    registry, base = Registry(), Path(project.config.base)
+    used = {("executor", project.config.executor.use)}
+    for group in project.worker.job.groups:
+        used |= {("model", group.model.source.use), ("data", group.data.source.use)}
+        for placed in group.placed:
+            trial = placed.trial
+            used |= {("method", trial.use), ("target", trial.target.use)}
+            used |= {(STAGES[stage], use.use) for stage, use in trial.finish.stages().items() if use.use != "none"}
+    return {f"{KINDS[kind].group}:{use}": _locked(registry.find(kind, use, base)) for kind, use in sorted(used)}
+
+
+def _locked(plugin: Plugin) -> dict[str, str]:
+    try:
+        source = inspect.getsource(sys.modules[plugin.cls.__module__])
+    except (OSError, KeyError):
+        source = ""
+    return {
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "module": plugin.module,
+        "source": hashlib.sha256(source.encode()).hexdigest() if source else "",
+    }
 
 
 def _versions() -> dict[str, str]:

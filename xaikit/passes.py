@@ -1,9 +1,10 @@
-"""The further passes of one request: what :class:`xaikit.view.View` hands on to the engine."""
+"""The further passes of one question: what :class:`xaikit.view.View` hands on to the engine."""
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,28 +18,37 @@ from xaikit.layers import Tap, tensors_in
 from xaikit.needs import Needs
 from xaikit.observe import Tally, observe
 from xaikit.replay import FULL, Replay
-from xaikit.rescore import Scorer, rescore
+from xaikit.rescore import Kept, Scorer, rescore
 from xaikit.targets import Pinned
 from xaikit.view import Make, SampleGenerator, Trace, View
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the further passes of one request have in common.
+    """What the further passes of one question have in common.
 
-    trace    of the clean pass; ``pinned`` and ``columns`` are the request's own among its targets
+    trace  of the clean pass, narrowed to the question: one target and its taps
+    kept   outputs for re-run variants that other questions ask for too
     """
 
     model: nn.Module
     trace: Trace
-    taps: tuple[Tap, ...]
-    pinned: Pinned
-    columns: slice
     needs: Needs
     output: str | int
     precision: Precision
     tally: Tally
-    generator: Callable[[], SampleGenerator]
+    draw: Callable[[], SampleGenerator]
+    kept: Kept | None = None
+
+    @property
+    def pinned(self) -> Pinned:
+        """The target."""
+        return self.trace.pinned[0]
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Where the question is asked."""
+        return tuple(self.trace.activations)
 
     def observe(self, inputs: Any, taps: tuple[Tap, ...], instead: dict[Tap, Any] | None = None) -> Trace:
         """One more pass for the pinned target alone."""
@@ -57,22 +67,26 @@ class Setting:
 
 @dataclass(frozen=True)
 class Passes:
-    """The further passes of one request at one tap; ``noted`` is what there is to say about them."""
+    """The further passes of one question at one tap.
+
+    noted  what there is to say about them
+    turns  counts the calls of ``rescore``
+    """
 
     setting: Setting
     tap: Tap
     rerun: Callable[[Any], Trace]
     noted: list[Noted] = field(default_factory=list)
+    turns: Iterator[int] = field(default_factory=itertools.count)
 
-    def view(self, trace: Trace, columns: slice) -> View:
+    def view(self, trace: Trace) -> View:
         """A view of a trace at this tap."""
         setting = self.setting
-        return View(trace, self.tap, columns, setting.needs, setting.model, setting.generator(), self)
+        return View(trace, self.tap, setting.needs, setting.model, setting.draw, self)
 
     def retrace(self, inputs: Any) -> View:
         """See the view's method of that name; so for all below."""
-        again = self.rerun(inputs)
-        return self.view(again, again.columns[0])
+        return self.view(self.rerun(inputs))
 
     def retrace_with(self, activations: Tensor) -> View:
         place = self.setting.trace.places[self.tap]
@@ -80,11 +94,11 @@ class Passes:
         def put(original: Tensor) -> Tensor:
             return place.layout.from_map(activations, original).to(original.dtype, copy=True)
 
-        again = self.setting.observe(self.setting.trace.inputs, (self.tap,), {self.tap: put})
-        return self.view(again, again.columns[0])
+        return self.view(self.setting.observe(self.setting.trace.inputs, (self.tap,), {self.tap: put}))
 
     def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor:
-        return rescore(self.scorer(), count, make, probabilities)
+        turn = (self.tap, next(self.turns))
+        return rescore(self.scorer(), count, make, probabilities, self.setting.kept, turn)
 
     def rescore_with(self, count: int, make: Make) -> Tensor:
         return self.replay().scores(count, make)
@@ -117,7 +131,7 @@ class Passes:
             self.tap,
             trace.places[self.tap],
             trace.activations[self.tap],
-            trace.scores[:, self.setting.columns],
+            trace.scores,
             _largest(trace.output, trace.scores),
             lambda: self._note(FULL),
         )
@@ -134,7 +148,7 @@ def _largest(output: Any, scores: Tensor) -> Tensor:
 
 
 class Reruns:
-    """The further passes of one label. Its taps draw the same numbers, so they ask for the same inputs: run once."""
+    """The further passes of one question. Its taps draw the same numbers, so they ask for the same inputs: run once."""
 
     def __init__(self, run: Callable[[Any], Trace], shared: bool) -> None:
         self._run = run

@@ -171,7 +171,7 @@ class Replay:
                 return place.layout.from_map(gathered(parts, memory), original).to(original.dtype)
 
             with capture.substituted(model, self.tap, place.path, place.turn, put):
-                return self.scorer.score(inputs, pinned, exact=exact)
+                return self.scorer.score(self.scorer.run(inputs, exact=exact), pinned, exact=exact)
 
         each = sum(part.shape[1] for part in parts)
         if parts[0][0, 0, 0].numel() < FEWEST_PLACES:

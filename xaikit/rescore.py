@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,9 @@ from xaikit.errors import ConfigError
 from xaikit.observe import Tally
 from xaikit.targets import Pinned
 from xaikit.view import Make
+
+MOST_KEPT = 256 * 2**20
+"""Bytes of outputs that are kept at a time."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,26 @@ class Scorer:
         narrow = getattr(self.pinned, "rows", None)
         return None if narrow is None else narrow(index)
 
-    def score(self, inputs: Any, pinned: Pinned, *, probabilities: bool = False, exact: bool = False) -> Tensor:
-        """One forward, (rows, T), in float32 at least.
+    def run(self, inputs: Any, *, exact: bool = False) -> Any:
+        """One forward: the selected output.
 
         Args:
             exact: without autocast.
         """
         self.tally.forwards += 1
         self.tally.reruns += 1
-        score = probability_of(pinned) if probabilities else pinned.scores
-        precision = "float32" if exact else self.precision
 
         def run(memory: torch.memory_format) -> Any:
             return call(self.model, copied(inputs, memory))
 
-        with scoring(self.model, precision):
-            result = score(outputs.select(laid_out(self.model, inputs, run), self.output)).detach()
+        with scoring(self.model, "float32" if exact else self.precision):
+            return outputs.select(laid_out(self.model, inputs, run), self.output)
+
+    def score(self, output: Any, pinned: Pinned, *, probabilities: bool = False, exact: bool = False) -> Tensor:
+        """The scores of an output, (rows, T), in float32 at least."""
+        score = probability_of(pinned) if probabilities else pinned.scores
+        with scoring(self.model, "float32" if exact else self.precision):
+            result = score(output).detach()
         return result.float() if result.dtype in (torch.float16, torch.bfloat16) else result
 
     def in_chunks(self, count: int, size: int, work: Callable[[slice], Tensor]) -> Tensor:
@@ -96,28 +103,72 @@ def probability_of(pinned: Pinned) -> Callable[[Any], Tensor]:
     return found
 
 
-def rescore(scorer: Scorer, count: int, make: Make, probabilities: bool = False) -> Tensor:
-    """The scores of variants of the (first) input, (N, T, count); see :meth:`xaikit.view.View.rescore`."""
+class Kept:
+    """Outputs for variants, kept for those who ask for the same variants again.
+
+    A slice of variants is known as it was made: by another size of chunks nothing is found, and the model runs again.
+    """
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._left = most
+        self._outputs: dict[Hashable, Tensor] = {}
+
+    def find(self, turn: Hashable, part: slice) -> Tensor | None:
+        """The output for a slice of the variants that were asked for in some turn, None where there is none."""
+        return self._outputs.get((turn, part.start, part.stop))
+
+    def keep(self, turn: Hashable, part: slice, output: Any) -> None:
+        """Keep an output, if it is a tensor and there is room."""
+        if isinstance(output, Tensor) and output.numel() * output.element_size() <= self._left:
+            # a copy: it may be a small part of a large tensor
+            self._outputs[turn, part.start, part.stop] = output.clone()
+            self._left -= output.numel() * output.element_size()
+
+
+def rescore(
+    scorer: Scorer,
+    count: int,
+    make: Make,
+    probabilities: bool = False,
+    kept: Kept | None = None,
+    turn: Hashable = None,
+) -> Tensor:
+    """The scores of variants of the (first) input, (N, T, count); see :meth:`xaikit.view.View.rescore`.
+
+    Args:
+        kept: where outputs for these variants are looked for and left; ``turn`` tells them from other variants.
+    """
+    if probabilities:
+        probability_of(scorer.pinned)  # said before anything is computed
     first = first_tensor(scorer.inputs)
     samples = scorer.samples
     size = max(1, rows_of_inputs(first[:1]) // samples)
 
     def work(part: slice) -> Tensor:
-        return by_rows(scorer, make(part), probabilities)
+        output = None if kept is None else kept.find(turn, part)
+        if output is None:
+            output = run_rows(scorer, make(part))
+            if kept is not None:
+                kept.keep(turn, part, output)
+        return score_rows(scorer, output, part.stop - part.start, probabilities)
 
     if scorer.pinned_of(torch.arange(samples)) is None:
         size = 1
     return scorer.in_chunks(count, size, work)
 
 
-def by_rows(scorer: Scorer, variants: Tensor, probabilities: bool) -> Tensor:
-    """(N, m, ...) variants of the first input in one batch: the scores (N, T, m)."""
+def run_rows(scorer: Scorer, variants: Tensor) -> Any:
+    """The output for (N, m, ...) variants of the first input in one batch."""
     samples, each = variants.shape[:2]
-    index = repeated(samples, each)
-    pinned = scorer.pinned if each == 1 else scorer.pinned_of(index)
+    inputs = scorer.inputs if each == 1 else rows(scorer.inputs, repeated(samples, each))
+    return scorer.run(varied(inputs, variants.flatten(0, 1)))
+
+
+def score_rows(scorer: Scorer, output: Any, each: int, probabilities: bool = False) -> Tensor:
+    """The scores (N, T, m) of an output for m variants a sample."""
+    pinned = scorer.pinned if each == 1 else scorer.pinned_of(repeated(scorer.samples, each))
     assert pinned is not None  # variants come one at a time where rows cannot be chosen
-    inputs = varied(scorer.inputs if each == 1 else rows(scorer.inputs, index), variants.flatten(0, 1))
-    return apart(scorer.score(inputs, pinned, probabilities=probabilities), each)
+    return apart(scorer.score(output, pinned, probabilities=probabilities), each)
 
 
 def repeated(samples: int, each: int) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from xaikit import __version__, hookspecs
-from xaikit.config.reading import read_value
+from xaikit.config.text import read_value
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.registry import KINDS, Registry
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from xaikit.catalogue import summary_of
-from xaikit.config.reading import read_value
+from xaikit.config.text import flow
 from xaikit.registry import Entry, Plugin
 
 
@@ -30,14 +27,7 @@ def _lines(plain: Mapping[str, Any], origins: Mapping[str, str], parent: str, in
             yield f"{indent}{key}:", ""
             yield from _lines(value, origins, full, indent + "  ")
         else:
-            yield f"{indent}{key}: {_flow(value)}", origins.get(full, "default")
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000, allow_unicode=True)
-    text = text.removesuffix("...\n").strip()
-    # PyYAML leaves 1e3 unquoted, which a reader of YAML 1.2 takes for a number
-    return text if read_value(text) == value else json.dumps(value)
+            yield f"{indent}{key}: {flow(value)}", origins.get(full, "default")
 
 
 def catalogue(entries: Sequence[Entry]) -> str:
@@ -89,7 +79,7 @@ def _declared(cls: type) -> list[str]:
         lines.append(f"traits: {', '.join(sorted(cls.traits)) or 'none'}")
     paper: Mapping[str, Any] = getattr(cls, "paper", {})
     if paper:
-        stages = ", ".join(f"{stage} {_flow(choice)}" for stage, choice in paper.items())
+        stages = ", ".join(f"{stage} {flow(choice)}" for stage, choice in paper.items())
         lines.append(f"finish of its paper: {stages}")
     return lines
 

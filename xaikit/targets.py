@@ -114,6 +114,37 @@ class Unpinned:
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class PinnedTogether:
+    """Several targets as one: their columns side by side.
+
+    ``rows`` and ``probabilities`` are there only if all parts have them.
+    """
+
+    parts: tuple[Pinned, ...]
+    plural: bool = True
+
+    def scores(self, output: Any) -> Tensor:
+        """Of all parts, (N, T)."""
+        return torch.cat([part.scores(output) for part in self.parts], 1)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.parts))
+
+    @property
+    def rows(self) -> Callable[[Tensor], PinnedTogether]:
+        """The same targets for chosen samples."""
+        each = [part.rows for part in self.parts]
+        return lambda index: PinnedTogether(tuple(rows(index) for rows in each))
+
+    @property
+    def probabilities(self) -> Callable[[Any], Tensor]:
+        """The probabilities of all parts, (N, T)."""
+        # a target that is no class has none: then neither have all of them together
+        each: list[Callable[[Any], Tensor]] = [part.probabilities for part in self.parts]  # type: ignore[attr-defined]
+        return lambda output: torch.cat([probabilities(output) for probabilities in each], 1)
+
+
 @dataclass(frozen=True)
 class Call:
     """A callable as a target: ``function(output) -> (N,)``, or ``(N, T)`` for a plural one."""

@@ -6,7 +6,9 @@ Shapes: N samples, T targets, C channels, S the space of the tap (any number of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -18,7 +20,7 @@ from xaikit.explanation import Noted
 from xaikit.layers import Path, Tap
 from xaikit.layouts import Layout
 from xaikit.needs import Needs
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, PinnedTogether
 
 Make = Callable[[slice], Tensor]
 
@@ -29,6 +31,10 @@ class Method(Protocol):
     ``paper`` (stage to choice) is the finish that its paper asks for; it may be left out. A method
     ``further(channels, places) -> int`` may tell the plan how many further scores or passes a sample costs at a tap of
     so many channels and places.
+
+    A method ``variants() -> Hashable`` may say what its re-run variants depend on: instances of equal variants ask
+    ``view.rescore`` for the same variants in the same order at the same tap (one may ask for more than the other at the
+    end), and draw the same numbers. The engine then runs the model once for all of them.
     """
 
     needs: ClassVar[Needs]
@@ -69,6 +75,29 @@ class Trace:
     activations: Mapping[Tap, Tensor]
     gradients: Mapping[Tap, Tensor]
     places: Mapping[Tap, Place]
+
+    def narrowed(self, targets: Sequence[int], taps: Sequence[Tap]) -> Trace:
+        """The same pass for some of its targets, which become one, at some of its taps.
+
+        Nothing is copied where the columns of these targets lie side by side.
+
+        Args:
+            targets: their places among the pinned ones, ascending.
+        """
+        columns = [self.columns[place] for place in targets]
+        pinned = [self.pinned[place] for place in targets]
+        chosen: slice | list[int] = slice(columns[0].start, columns[-1].stop)
+        if any(one.stop != other.start for one, other in pairwise(columns)):
+            chosen = [column for part in columns for column in range(part.start, part.stop)]
+        scores = self.scores[:, chosen]
+        return replace(
+            self,
+            pinned=(pinned[0] if len(pinned) == 1 else PinnedTogether(tuple(pinned)),),
+            columns=(slice(0, scores.shape[1]),),
+            scores=scores,
+            activations={tap: self.activations[tap] for tap in taps},
+            gradients={tap: self.gradients[tap][:, chosen] for tap in taps if tap in self.gradients},
+        )
 
 
 class SampleGenerator:
@@ -114,7 +143,10 @@ class Further(Protocol):
 
 
 class View:
-    """One tap of a trace for one target, narrowed to what the method declared in its ``needs``."""
+    """One tap of a trace, narrowed to what the method declared in its ``needs``.
+
+    Its targets are all those of the trace; ``noted`` is what the method had to say, counted (N, T), or (N, 1).
+    """
 
     channel = 2
 
@@ -122,18 +154,16 @@ class View:
         self,
         trace: Trace,
         tap: Tap,
-        columns: slice,
         needs: Needs,
         module: nn.Module,
-        generator: SampleGenerator,
+        draw: Callable[[], SampleGenerator],
         further: Further,
     ) -> None:
         self._trace = trace
         self._tap = tap
-        self._columns = columns
         self._needs = needs
         self._module = module
-        self._generator = generator
+        self._draw = draw
         self._further = further
         self.noted: list[Noted] = []
 
@@ -146,7 +176,7 @@ class View:
     def shape(self) -> tuple[int, ...]:
         """(N, T, *S) of the map to be returned; N and T are known without any score."""
         activations = self._trace.activations[self._tap]
-        return (len(activations), self._columns.stop - self._columns.start, *activations.shape[2:])
+        return (len(activations), self._trace.scores.shape[1], *activations.shape[2:])
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -162,13 +192,13 @@ class View:
     def gradients(self) -> Tensor:
         """Of the scores with respect to the activations, (N, T, C, *S)."""
         self._declared("gradients", "gradients=1")
-        return self._trace.gradients[self._tap][:, self._columns]
+        return self._trace.gradients[self._tap]
 
     @property
     def scores(self) -> Tensor:
         """What is explained, (N, T)."""
         self._declared("scores", "scores=True")
-        return self._trace.scores[:, self._columns]
+        return self._trace.scores
 
     @property
     def inputs(self) -> Any:
@@ -193,10 +223,10 @@ class View:
         self._declared("module", "module=True")
         return self._module
 
-    @property
+    @cached_property
     def generator(self) -> SampleGenerator:
         """Random numbers, one stream a sample."""
-        return self._generator
+        return self._draw()
 
     def retrace(self, inputs: Any) -> View:
         """The evidence at other inputs of the same shape, for the same pinned target. Costs a pass.
@@ -218,7 +248,8 @@ class View:
         Args:
             count: variants a sample.
             make: from a slice of range(count) to its variants (N, m, ...) of ``view.image``; other inputs of the
-                model stay as they are.
+                model stay as they are. It may not be asked for variants that the model has been run on already, for
+                another instance of the method with equal ``variants()``.
             probabilities: the softmax probabilities of the explained classes instead of their scores.
         """
         self._declared("reruns", "reruns=True", "rescore")
@@ -250,9 +281,11 @@ class View:
 
         Args:
             reason: what, in a few words.
-            where: true at every place it happened, (N, ...).
+            where: true at every place it happened, (N, T, ...); (N, ...) of another second size is counted for every
+                target.
         """
-        self.noted.append(Noted(self.layer, reason, where.reshape(len(where), -1).sum(1)))
+        targets = where.shape[1] if where.shape[1:2] == (self.shape[1],) else 1
+        self.noted.append(Noted(self.layer, reason, where.reshape(len(where), targets, -1).sum(2)))
 
     def _declared(self, need: str, example: str, read: str = "", least: int = 1) -> None:
         if getattr(self._needs, need) < least:

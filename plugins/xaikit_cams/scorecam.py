@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -53,6 +54,10 @@ class ScoreCAM:
         """Further scores a sample at most, for the plan."""
         return min(channels, self.top_channels or channels) + (self.weighting == "increase")
 
+    def variants(self) -> Hashable:
+        """What the masked inputs depend on: whatever is made of their scores, the model runs once for all."""
+        return self.masks, self.top_channels
+
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S), before the ReLU."""
         chosen, live = self._channels(view.activations.squeeze(1).flatten(2))
@@ -81,6 +86,7 @@ class ScoreCAM:
 
         scores = view.rescore(chosen.shape[1], make, probabilities=self.weighting == "raw")
         if self.weighting == "increase":
+            # behind the masks, which other weightings ask for too
             return scores - view.rescore(1, lambda part: torch.zeros_like(image).unsqueeze(1))
         return scores
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from fakes import fake_registry
-from xaikit.config import Config, FinishConfig, MethodConfig, Use, load
+from xaikit.config import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig, Use, load
 from xaikit.errors import ConfigError
 
 
@@ -26,7 +26,10 @@ def test_what_is_not_said_is_filled_in(say: Any) -> None:
     assert config.methods == {"grad": MethodConfig("grad")}
     assert config.model.source == Use("zoo", {"name": "resnet", "weights": "DEFAULT"})
     assert (config.data.batch_size, config.data.workers, config.data.transform) == (8, 0, None)
-    assert (config.report.to, config.report.overlays, config.executor) == (None, True, "serial")
+    assert config.report == ReportConfig(to=None, overlays=True, maps="float16", shard=64)
+    assert (config.executor, config.budget) == (Use("serial", {"threads": None}), None)
+    assert config.sweep == SweepConfig()
+    assert "sweep" not in config.plain()
 
 
 def test_the_name_of_a_file_is_its_stem_and_files_are_relative_to_it(write: Any, head: str) -> None:
@@ -138,7 +141,20 @@ SAID = st.fixed_dictionaries(
         "target": TARGETS,
         "finish": FINISHES,
         "layers": st.lists(NAMES, min_size=1, max_size=3),
-        "report": st.fixed_dictionaries({}, optional={"to": NAMES, "overlays": st.booleans()}),
+        "report": st.fixed_dictionaries(
+            {}, optional={"to": NAMES, "overlays": st.booleans(), "shard": st.integers(1, 9)}
+        ),
+        "executor": st.sampled_from(["serial", {"use": "actors", "workers": 3}]),
+        "budget": st.sampled_from([None, 90, "1h30m"]),
+        "sweep": st.fixed_dictionaries(
+            {},
+            optional={
+                "seed": st.one_of(st.just("0..3"), st.lists(st.integers(0, 9), min_size=1, unique=True)),
+                "layers": st.lists(NAMES, min_size=1, unique=True),
+                "zip": st.just({"model.name": ["a", "b"], "target": ["top1", 3]}),
+                "include": st.just({"precision": "float16"}),
+            },
+        ),
     },
 )
 
@@ -160,14 +176,19 @@ def test_what_a_config_says_loads_as_the_same_config(
 
 
 WORDS = st.sampled_from(["${a}", "${name}", "auto", "top1", "grad", "a:b", "~"])
-OPTIONS = st.sampled_from(["use", "source", "finish", "scale", "name", "k", "of"])
+OPTIONS = st.sampled_from(
+    ["use", "source", "finish", "scale", "name", "k", "of", "seed", "zip", "exclude", "include", "methods.smooth.n"]
+)
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=4), WORDS),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(OPTIONS, inner, max_size=3)),
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    ["model", "data", "methods", "target", "layers", "finish", "report", "seed", "name", "device", "extends"]
+    [
+        *("model", "data", "methods", "target", "layers", "finish", "report", "seed", "name", "device", "extends"),
+        *("sweep", "executor", "budget"),
+    ]
 )
 LEAVES = [
     "model.name",
@@ -178,6 +199,11 @@ LEAVES = [
     "layers.0",
     "finish.scale",
     "data.transform",
+    "sweep",
+    "sweep.seed",
+    "sweep.methods.smooth.n",
+    "sweep.zip",
+    "sweep.seed[0]",
 ]
 
 

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
+from xaikit.config import Config, ReportConfig, Use, load
+
 BAD = """\
 version: 2
 nmae: x
 seed: yes
 device: cdua
 precision: half
-executor: ray
-sweep: {seed: [1]}
+executor: {use: serail, threads: x}
+budget: soon
 model: {source: zo, output: yes}
 data: {source: folder, path: 3, workers: [1], batch_size: 0, transform: {size: [1, a], crop: 0.5, mean: [1, 2], sdt: 1}}
 target: {k: 3}
@@ -22,7 +24,8 @@ methods:
   layer: {finish: {scale: {gamma: 2}, fuse: maxx, rectfy: relu}}
   b: {use: no}
 finish: {normalize: {use: auto, x: 1}}
-report: {to: 2024, overlays: maybe}
+report: {to: 2024, overlays: maybe, maps: int8, shard: 0}
+sweep: {seed: [1, yes], layers: []}
 """
 
 SAID = """\
@@ -31,8 +34,8 @@ c.yaml:2:1: nmae: unknown key; did you mean 'name'?
 c.yaml:3:1: seed: expected an integer, got true
 c.yaml:4:1: device: expected auto, cpu, cuda, cuda:N or mps, got 'cdua'; did you mean 'cuda' or 'cuda:0'?
 c.yaml:5:1: precision: expected 'float32', 'bfloat16' or 'float16', got 'half'; known: bfloat16, float16, float32
-c.yaml:6:1: executor: 'ray' is not available yet; expected serial
-c.yaml:7:1: sweep: not available yet: run each point with overrides instead
+c.yaml:6:12: executor.use: no executor 'serail'; did you mean 'serial'?
+c.yaml:7:1: budget: expected a duration such as 20min, 90s or 1h30m, got 'soon'
 c.yaml:8:9: model.source: no model 'zo'; did you mean 'zoo'?
 c.yaml:8:21: model.output: expected a string or an integer, got true; YAML reads yes as a boolean: quote it, "yes"
 c.yaml:9:24: data.path: expected a string, got 3; quote it, "3"
@@ -59,6 +62,10 @@ c.yaml:16:7: methods.b.use: expected the name of a method, got false; YAML reads
 c.yaml:17:33: finish.normalize.x: 'auto' has no options; add use: max, minmax
 c.yaml:18:10: report.to: expected a string, got 2024; quote it, "2024"
 c.yaml:18:20: report.overlays: expected true or false, got 'maybe'
+c.yaml:18:37: report.maps: expected 'float16', 'uint8' or 'float32', got 'int8'; did you mean 'uint8'?
+c.yaml:18:49: report.shard: expected greater than or equal to 1, got 0
+c.yaml:19:19: sweep.seed[1]: expected an integer, got true
+c.yaml:19:25: sweep.layers: expected at least one value, got []
 """
 
 
@@ -66,7 +73,7 @@ def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
     assert faults(write(BAD)) == tuple(SAID.splitlines())
 
 
-@pytest.mark.parametrize("key", ["sweep", "metrics", "augment", "budget"])
+@pytest.mark.parametrize("key", ["metrics", "augment"])
 def test_keys_of_later_versions(faults: Any, key: str) -> None:
     (line,) = faults(**{key: None})
     assert line.startswith(f"{key}: not available yet: ")
@@ -99,3 +106,35 @@ def test_a_transform(say: Any) -> None:
     transform = say(data=data).data.transform
     assert (transform.size, transform.crop, transform.mean, transform.std) == ((3, 4), 2, (0.0, 0.0, 0.5), None)
     assert say(data={**data, "transform": None}).data.transform is None
+
+
+@pytest.mark.parametrize(
+    ("said", "use"),
+    [
+        ("serial", Use("serial", {"threads": None})),
+        ({"use": "serial", "threads": 2}, Use("serial", {"threads": 2})),
+        ("actors", Use("actors", {"workers": 2})),
+    ],
+)
+def test_executors(say: Any, said: Any, use: Use) -> None:
+    assert say(executor=said).executor == use
+
+
+def test_an_executor_is_stated_whole(faults: Any) -> None:
+    assert faults(executor=None) == ("executor: expected the name of an executor, got {}; add use: actors, serial",)
+    assert faults(overrides=["executor.threads=2"]) == (
+        "override 'executor.threads=2': executor: expected the name of an executor, got {'threads': 2}; "
+        "add use: actors, serial",
+    )
+
+
+def test_the_default_executor_is_serial_with_its_options() -> None:
+    found = load(
+        {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": "gradcam", "executor": "serial"}
+    )
+    assert found.executor == Config.executor
+
+
+@pytest.mark.parametrize("maps", ["float16", "uint8", "float32"])
+def test_how_raw_maps_are_kept(say: Any, maps: str) -> None:
+    assert say(report={"maps": maps}).report == ReportConfig(maps=maps)  # type: ignore[arg-type]

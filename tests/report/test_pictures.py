@@ -1,17 +1,43 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 from PIL import Image
+from torch import Tensor
 
-from xaikit.record import Record
-from xaikit.report import pictures
-from xaikit.report.overlay import overlay
-from xaikit.report.pictures import overlay_path, write_pictures, write_sheets
-from xaikit.store import Store
+from folders import BENCH, FINISH, commit, everything, photographs, planned, row, trial
+from xaikit.report import draw_missing, is_signed, overlay, overlay_name, picture_name, pictures, write_sheets
+from xaikit.report.index import Index
+from xaikit.store import Failure, Store, open_picture, save_picture
+from xaikit.store.trials import StoredTrial, to_table
 
-SEEN = Image.new("RGB", (32, 32), (90, 120, 60))
+SEEN = Image.new("RGB", (6, 8), (90, 120, 60))
+SIGNED = {**FINISH, "rectify": "none"}
+
+
+def finisher(
+    stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
+) -> Tensor | None:
+    """The coarsest layer at the size of the input, negative where the finish keeps the sign."""
+    if stages["fuse"] == {"use": "faulty"}:
+        raise ValueError("by somebody else")
+    raw = raws["layer4"].abs() * (-1 if stages["rectify"] == "none" else 1)
+    return None if stages["fuse"] == "none" else raw.repeat_interleave(4, -2).repeat_interleave(3, -1)
+
+
+def draw(store: Store) -> None:
+    draw_missing(Index(store), finisher)
+
+
+def explain(store: Store, *names: str, trials: Sequence[str] = ("gradcam",), columns: int = 1, **more: Any) -> None:
+    """Rows, pictures and overlays of some photographs."""
+    for name in names:
+        commit(store, f"{name[0]}-shard", [row(f"photos/{name}", column=at, **more) for at in range(columns)])
+        save_picture(store.folder, picture_name(Path(name).stem), SEEN)
+        for label in trials:
+            for column in range(columns):
+                save_picture(store.folder, overlay_name(Path(name).stem, label, column), SEEN)
 
 
 class Drawn(list[tuple[list[str], list[list[list[str]]], list[list[bool]]]]):
@@ -30,132 +56,173 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
     return drawn
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.claim(tmp_path, "one", {})
+def one(folder: Path, *trials: StoredTrial, names: Sequence[str] = ("a.jpg",)) -> Store:
+    return planned(folder, trials, [f"photos/{name}" for name in names])
 
 
-def explain(store: Store, stem: str, labels: Sequence[str] = ("gradcam",), columns: int = 1, **more: object) -> None:
-    about = {"prediction": 1, "prediction_name": "cat", "probability": 0.97, "target": 1, "target_name": "cat", **more}
-    rows = [
-        Record("ab", f"photos/{stem}.jpg", stem, label, column=column, **about)  # type: ignore[arg-type]
-        for label in labels
-        for column in range(columns)
-    ]
-    write_pictures(store, stem, SEEN, {label: torch.rand(columns, 32, 32) for label in labels})
-    store.commit(stem, {}, rows, (32, 32))
+# overlays
 
 
-def test_a_picture_and_an_overlay_for_every_label_and_target(store: Store) -> None:
-    maps = {"gradcam": torch.rand(2, 32, 32), "a/b": torch.rand(1, 8, 8)}
-    write_pictures(store, "cat", SEEN, maps)
-    assert (store.folder / "pictures" / "cat.png").is_file()
-    assert len(list((store.folder / "overlays").iterdir())) == 3
-    for label, column in (("gradcam", 0), ("gradcam", 1), ("a/b", 0)):
-        with Image.open(overlay_path(store.folder, "cat", label, column)) as found:
-            assert found.tobytes() == overlay(SEEN, maps[label][column]).tobytes()
+def test_overlays_that_are_missing_are_drawn_of_every_trial_and_target(tmp_path: Path) -> None:
+    store = one(tmp_path, trial(), trial("a/b"), trial("signed", finish=SIGNED))
+    explain(store, "a.jpg", trials=(), columns=2)
+    draw(store)
+    assert len(store.folder.names("overlays")) == 6
+    raw = store.maps(f"shards/{BENCH}/a-shard.safetensors", ["q1/layer4"])["q1/layer4"]
+    for column in (0, 1):
+        fused = finisher(FINISH, {"layer4": raw}, {}, ())
+        assert fused is not None
+        for name, expected in (("a/b", overlay(SEEN, fused[0, column])), ("signed", overlay(SEEN, -fused[0, column]))):
+            found = open_picture(store.folder, overlay_name("a", name, column))
+            assert found is not None
+            assert found.tobytes() == expected.tobytes()
 
 
-def test_labels_that_keep_the_sign_have_its_scale(store: Store) -> None:
-    maps = {"hirescam": torch.rand(1, 32, 32)}
-    write_pictures(store, "cat", SEEN, maps, signed={"hirescam"})
-    with Image.open(overlay_path(store.folder, "cat", "hirescam", 0)) as found:
-        assert found.tobytes() == overlay(SEEN, maps["hirescam"][0], signed=True).tobytes()
+def test_overlays_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
+    store = one(tmp_path, trial(), trial("new", finish=SIGNED))
+    explain(store, "a.jpg")
+    before = store.folder.read("overlays/a.gradcam.png")
+    draw(store)
+    assert store.folder.read("overlays/a.gradcam.png") == before
+    assert store.folder.names("overlays") == ["overlays/a.gradcam.png", "overlays/a.new.png"]
 
 
-def test_hostile_labels_stay_in_the_folder(store: Store) -> None:
-    for label in ("../../up", "a/b", "", "con", "x" * 300, "日本"):
-        path = overlay_path(store.folder, "cat", label, 0)
-        assert path.parent == store.folder / "overlays"
-        store.save_picture(path.relative_to(store.folder).as_posix(), SEEN)
+def test_what_cannot_be_drawn_is_left_out(tmp_path: Path) -> None:
+    faulty = {**FINISH, "fuse": {"use": "faulty"}}
+    store = one(
+        tmp_path, trial(), trial("unfused", finish={**FINISH, "fuse": "none"}), trial("faulty", finish=faulty),
+        trial("volume", space=(8, 6, 4)), names=("a.jpg", "b.jpg"),
+    )  # fmt: skip
+    explain(store, "a.jpg", "b.jpg", trials=())
+    store.folder.remove("pictures/b.png")
+    draw(store)
+    assert store.folder.names("overlays") == ["overlays/a.gradcam.png"]
 
 
-def test_the_sheet_is_drawn_from_the_folder_in_the_order_of_the_names(store: Store, drawn: Drawn) -> None:
-    for stem in ("a", "b", "gone"):
-        explain(store, stem, ["gradcam", "layercam"])
-    paths = write_sheets(Store.open(store.folder), ["photos/b.jpg", "photos/a.jpg"])
-    assert paths == [store.folder / "contact-sheet.png"]
-    caption = ["97% cat"]
-    assert drawn == [
-        (
-            ["photograph", "gradcam", "layercam"],
-            [[["b.jpg", *caption], [], []], [["a.jpg", *caption], [], []]],
-            [[True, True, True]] * 2,
-        )
-    ]
+@pytest.mark.parametrize(
+    ("rectify", "normalize", "signed"),
+    [("none", "max", True), ("none", "minmax", False), ("relu", "max", False), ("none", {"use": "x"}, True)],
+)
+def test_maps_that_may_be_negative_have_one_colour_table(rectify: str, normalize: object, signed: bool) -> None:
+    assert is_signed({**FINISH, "rectify": rectify, "normalize": normalize}) is signed
+
+
+def test_hostile_names_stay_in_the_folder(tmp_path: Path) -> None:
+    store = planned(tmp_path)
+    for name in ("../../up", "a/b", "", "con", "x" * 300, "日本"):
+        assert overlay_name("cat", name, 0).rpartition("/")[0] == "overlays"
+        save_picture(store.folder, overlay_name("cat", name, 1), SEEN)
+    assert len(list((tmp_path / "overlays").iterdir())) == 6
+
+
+# sheets
+
+
+def test_the_sheet_is_drawn_from_the_folder_in_the_order_of_the_plan(tmp_path: Path, drawn: Drawn) -> None:
+    store = one(tmp_path, trial(), trial("layercam"), names=("b.jpg", "a.jpg", "not yet.jpg"))
+    explain(store, "a.jpg", "b.jpg", "gone.jpg", trials=("gradcam", "layercam"))
+    assert write_sheets(Index(Store.open(tmp_path))) == ["contact-sheet.png"]
+    words = [[[name, "97% tabby"], [], []] for name in ("b.jpg", "a.jpg")]
+    assert drawn == [(["photograph", "gradcam", "layercam"], words, [[True, True, True]] * 2)]
 
 
 @pytest.mark.parametrize(
     ("more", "lines"),
     [
-        ({"target": 7, "target_name": "dog"}, ["a.jpg", "97% cat", "explained: dog"]),
-        ({"target": None, "target_name": "margin cat - dog"}, ["a.jpg", "97% cat", "explained: margin cat - dog"]),
+        ({"target": 7, "target_name": "dog"}, ["a.jpg", "97% tabby", "explained: dog"]),
+        ({"target": None, "target_name": "margin cat - dog"}, ["a.jpg", "97% tabby", "explained: margin cat - dog"]),
         ({"prediction": None, "probability": None, "target": None, "target_name": ""}, ["a.jpg"]),
-        ({"probability": None}, ["a.jpg", "cat"]),
+        ({"probability": None}, ["a.jpg", "tabby"]),
     ],
 )
 def test_the_caption_says_what_is_explained_where_it_is_not_the_prediction(
-    store: Store, drawn: Drawn, more: dict[str, object], lines: list[str]
+    tmp_path: Path, drawn: Drawn, more: dict[str, object], lines: list[str]
 ) -> None:
-    explain(store, "a", **more)
-    write_sheets(store, ["photos/a.jpg"])
+    store = one(tmp_path)
+    explain(store, "a.jpg", **more)
+    write_sheets(Index(store))
     assert drawn[0][1] == [[lines, []]]
 
 
-def test_every_target_has_a_row(store: Store, drawn: Drawn) -> None:
-    explain(store, "a", columns=3)
-    write_sheets(store, ["photos/a.jpg"])
+def test_every_target_has_a_row(tmp_path: Path, drawn: Drawn) -> None:
+    store = one(tmp_path)
+    explain(store, "a.jpg", columns=3)
+    write_sheets(Index(store))
     assert drawn[0][2] == [[True, True]] * 3
 
 
-def test_labels_with_targets_of_their_own_say_them_in_their_cells(store: Store, drawn: Drawn) -> None:
-    rows = [
-        Record("ab", "a.jpg", "a", "one", target=1, target_name="cat", prediction=1, prediction_name="cat"),
-        Record("ab", "a.jpg", "a", "two", target=2, target_name="dog", prediction=1, prediction_name="cat"),
+def test_trials_with_targets_of_their_own_say_them_in_their_cells(tmp_path: Path, drawn: Drawn) -> None:
+    store = one(tmp_path, trial("one"), trial("two", evidence="e2"))
+    other = row("photos/a.jpg", evidence="e2", target=2, target_name="dog")
+    commit(store, "000000-a", [row("photos/a.jpg"), other])
+    write_sheets(Index(store))
+    assert drawn[0][1] == [[["a.jpg", "97% tabby"], ["no fused map"], ["explained: dog", "no fused map"]]]
+
+
+def test_dead_maps_and_failures_carry_their_reason(tmp_path: Path, drawn: Drawn) -> None:
+    store = one(tmp_path, trial(), trial("twin"), trial("other", evidence="e2"), names=("a.jpg", "b.jpg", "c.jpg"))
+    explain(store, "a.jpg", trials=("gradcam", "twin", "other"), warnings=["layer4: zero gradients"])
+    of_b, of_c = Failure(BENCH, "photos/b.jpg", error="Disconnected", evidence="e1"), Failure(BENCH, "photos/c.jpg")
+    beside = Failure(BENCH, "photos/a.jpg", error="of another plan", evidence="e9")
+    unknown = Failure(BENCH, "photos/unknown.jpg", error="of another plan")
+    store.write_failures([of_b, Failure(of_c.bench, of_c.name, error="not a picture"), beside, unknown])
+    write_sheets(Index(store))
+    dead = ["layer4: zero gradients"]
+    assert drawn[0][1] == [
+        [["a.jpg", "97% tabby"], dead, dead, []],
+        [["b.jpg"], ["Disconnected"], ["Disconnected"], []],
+        [["c.jpg", "not a picture"], [], [], []],
     ]
-    store.commit("a", {}, rows, (32, 32))
-    write_sheets(store, ["a.jpg"])
-    assert drawn[0][1] == [[["a.jpg", "cat"], ["no fused map"], ["explained: dog", "no fused map"]]]
 
 
-def test_dead_maps_and_failures_carry_their_reason(store: Store, drawn: Drawn) -> None:
-    explain(store, "a", warnings=("layer4: zero gradients",))
-    store.commit("b", {}, [Record("ab", "b.jpg", "b", "gradcam", status="failed", error="Disconnected")], (32, 32))
-    store.fail(Record("ab", "photos/c.jpg", "c", status="failed", error="not a picture"))
-    write_sheets(store, ["photos/a.jpg", "b.jpg", "photos/c.jpg"])
-    header, words, has_picture = drawn[0]
-    assert header == ["photograph", "gradcam"]
-    assert words == [
-        [["a.jpg", "97% cat"], ["layer4: zero gradients"]],
-        [["b.jpg"], ["Disconnected"]],
-        [["c.jpg", "not a picture"], []],
-    ]
-    assert has_picture == [[True, True], [False, False], [False, False]]
-
-
-def test_nothing_but_failures_still_makes_a_sheet(store: Store) -> None:
-    store.fail(Record("ab", "c.jpg", "c", status="failed", error="not a picture"))
-    assert write_sheets(store, ["c.jpg"]) == [store.folder / "contact-sheet.png"]
+def test_nothing_but_failures_still_makes_a_sheet(tmp_path: Path) -> None:
+    store = one(tmp_path)
+    store.write_failures([Failure(BENCH, "photos/a.jpg", error="not a picture")])
+    assert write_sheets(Index(store)) == ["contact-sheet.png"]
+    assert open_picture(store.folder, "contact-sheet.png") is not None
 
 
 def test_many_photographs_make_several_sheets_and_old_ones_go(
-    store: Store, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "ROWS", 2)
-    for stem in "abcde":
-        explain(store, stem)
-    names = [f"photos/{stem}.jpg" for stem in "abcde"]
-    assert [path.name for path in write_sheets(store, names)] == [
-        "contact-sheet.png", "contact-sheet-2.png", "contact-sheet-3.png"
-    ]  # fmt: skip
+    names = [f"{stem}.jpg" for stem in "abcde"]
+    store = one(tmp_path, names=names)
+    explain(store, *names)
+    sheets = ["contact-sheet.png", "contact-sheet-2.png", "contact-sheet-3.png"]
+    assert write_sheets(Index(store)) == sheets
     assert [len(rows) for _, rows, _ in drawn] == [2, 2, 1]
-    (store.folder / "contact-sheet-of-mine.png").write_bytes(b"mine")
-    write_sheets(store, names[:1])
-    assert sorted(path.name for path in store.folder.glob("*.png")) == [
-        "contact-sheet-of-mine.png",
-        "contact-sheet.png",
-    ]
+    for mine in ("contact-sheet-of-mine.png", "contact-sheet-4.png"):
+        (tmp_path / mine).write_bytes(b"mine")
+    store.write_plan({}, to_table([trial()]), photographs(["photos/a.jpg"]))
+    assert write_sheets(Index(store)) == sheets[:1]
+    left = [name for name in everything(tmp_path) if name.startswith("contact-sheet")]
+    assert left == ["contact-sheet-4.png", "contact-sheet-of-mine.png", "contact-sheet.png"]
 
 
-def test_no_photographs_make_no_sheet(store: Store) -> None:
-    assert write_sheets(store, []) == []
+def test_a_sheet_shows_the_first_photographs_and_trials_of_many(
+    tmp_path: Path, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MOST_ROWS", 2)
+    monkeypatch.setattr(pictures, "MOST_TRIALS", 1)
+    store = one(tmp_path, trial(), trial("second"), names=("a.jpg", "b.jpg", "c.jpg"))
+    explain(store, "a.jpg", "b.jpg", "c.jpg")
+    write_sheets(Index(store))
+    header, words, _ = drawn[0]
+    assert header == ["photograph", "gradcam"]
+    assert [cells[0][0] for cells in words] == ["a.jpg", "b.jpg"]
+
+
+def test_no_photographs_make_no_sheet(tmp_path: Path) -> None:
+    assert write_sheets(Index(one(tmp_path))) == []
+
+
+def test_nothing_is_drawn_twice_by_chance(tmp_path: Path) -> None:
+    written = []
+    for name in ("one", "two"):
+        store = one(tmp_path / name)
+        explain(store, "a.jpg", trials=())
+        draw(store)
+        write_sheets(Index(store))
+        written.append({file: store.folder.read(file) for file in everything(tmp_path / name)})
+    assert written[0] == written[1]

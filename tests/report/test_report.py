@@ -1,3 +1,4 @@
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,84 +8,130 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from folders import BENCH, FINISH, commit, maps, planned, row, trial
 from xaikit.errors import StoreError
-from xaikit.record import Record
-from xaikit.report import Report, write_pictures
-from xaikit.store import Store
+from xaikit.report import Report
+from xaikit.store import Failure, Store, save_picture
 
-MAPS = {("gradcam", "layer3"): torch.randn(1, 4, 4), ("gradcam", "layer4"): torch.randn(1, 2, 2)}
-FINISH = {"rectify": "relu", "scale": {"use": "tanh", "gamma": 2.0}}
+NAMES = ("b/dog.jpg", "b/cat.jpg", "a/cat.jpg", "b/broken.jpg")
+EXPLAINED = ("a/cat.jpg", "b/cat.jpg", "b/dog.jpg")
+MAPS = maps(3)
 
 
 def finisher(
     stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
 ) -> Tensor | None:
     """Says in a map what it was given."""
-    assert stages == FINISH
+    if stages["fuse"] == "none":
+        return None
     assert {layer: tuple(raw.shape) for layer, raw in raws.items()} == {"layer3": (1, 1, 4, 4), "layer4": (1, 1, 2, 2)}
-    return torch.full((1, 1, *space), strides["layer3"] + 1000 * strides["layer4"])
+    sign = -1 if stages["rectify"] == "none" else 1
+    return torch.full((1, 1, *space), sign * (strides["layer3"] + 1000 * strides["layer4"]))
 
 
-def record(name: str, stem: str, **more: Any) -> Record:
-    about: dict[str, Any] = {"label": "gradcam", "layers": ("layer3", "layer4"), "strides": (16.0, 32.0), **more}
-    return Record("ab", name, stem, **about)
+def run(where: str | Path) -> Store:
+    others = [
+        trial("signed", finish={**FINISH, "rectify": "none"}),
+        trial("unfused", finish={**FINISH, "fuse": "none"}),
+    ]
+    store = planned(where, [trial(), *others], NAMES)
+    rows = [row(name, warnings=["layer4: zero map"] if "dog" in name else []) for name in EXPLAINED]
+    commit(store, "000000-a", rows, MAPS)
+    save_picture(store.folder, "overlays/dog.gradcam.png", Image.new("RGB", (6, 8)))
+    store.write_failures([Failure(BENCH, "b/broken.jpg", "", "", "cut short")])
+    store.write_manifest({"counts": {"forwards": 2}, "stopped": "the budget is spent"})
+    return store
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    store = Store.claim(tmp_path, "one", {})
-    for name, stem in (("a/cat.jpg", "cat-1"), ("b/cat.jpg", "cat-2"), ("b/dog.jpg", "dog")):
-        store.commit(stem, MAPS, [record(name, stem, warnings=("layer4: zero map",) * (stem == "dog"))], (8, 6))
-    write_pictures(store, "dog", Image.new("RGB", (6, 8)), {"gradcam": torch.rand(1, 8, 6)})
-    store.fail(Record("cd", "b/broken.jpg", "broken", status="failed", error="cut short"))
-    store.write_manifest({"trials": {"gradcam": {"finish": FINISH}}, "counts": {"forwards": 2}})
+    run(tmp_path)
     return tmp_path
 
 
 def test_a_report_says_what_is_there(folder: Path) -> None:
     report = Report(folder, finisher)
-    assert report.images == ("a/cat.jpg", "b/cat.jpg", "b/dog.jpg")
-    assert report.labels == ("gradcam",)
+    assert report.folder == folder
+    assert report.images == NAMES[:3], "in the order of the plan"
+    assert report.labels == report.names == ("gradcam", "signed", "unfused")
     assert [failure.name for failure in report.failures] == ["b/broken.jpg"]
-    assert report.warnings == ("b/dog.jpg, gradcam: layer4: zero map",)
-    assert report.counts == {"forwards": 2}
-    assert repr(report) == f"Report('{folder}': 3 photographs by gradcam, 1 failed)"
+    assert report.warnings[0] == "b/dog.jpg, gradcam: layer4: zero map"
+    assert (report.counts, report.stopped) == ({"forwards": 2}, "the budget is spent")
+    assert repr(report) == f"Report('{folder}': 3 photographs by gradcam, signed, unfused, 1 failed)"
+    assert len(report.records) == 9
+    assert {record.name for record in report.head(1)} == {"b/dog.jpg"}
 
 
-def test_photographs_come_in_the_order_of_the_manifest(folder: Path) -> None:
-    Store.open(folder).write_manifest({"photographs": ["b/dog.jpg", "b/cat.jpg", "a/cat.jpg", "unread.jpg"]})
-    assert Report(folder, finisher).images == ("b/dog.jpg", "b/cat.jpg", "a/cat.jpg")
+def test_many_trials_are_counted(tmp_path: Path) -> None:
+    planned(tmp_path, [trial(f"sharp/{count}", label="sharp") for count in range(9)])
+    assert repr(Report(tmp_path, finisher)) == f"Report('{tmp_path}': 0 photographs by 9 trials, 0 failed)"
 
 
 @pytest.mark.parametrize("image", ["b/dog.jpg", "dog.jpg", "dog"])
 def test_a_photograph_is_called_by_its_name_its_file_or_its_stem(folder: Path, image: str) -> None:
     report = Report(folder, finisher)
-    for layer, found in report.maps(image, "gradcam").items():
-        assert torch.equal(found, MAPS["gradcam", layer])
-    assert list(report.maps(image, "gradcam")) == ["layer3", "layer4"]
+    found = report.maps(image, "gradcam")
+    assert list(found) == ["layer3", "layer4"]
+    for layer, each in found.items():
+        torch.testing.assert_close(each, MAPS[f"q1/{layer}"][2], rtol=0, atol=2**-9)
     assert report.overlay(image, "gradcam") == folder / "overlays" / "dog.gradcam.png"
 
 
-def test_a_map_is_finished_as_the_run_did(folder: Path) -> None:
-    found = Report(folder, finisher).map("dog", "gradcam")
-    assert found.shape == (1, 8, 6)
-    assert (found == 32016).all()
+def test_trials_that_differ_in_finish_share_one_stored_map_and_both_finish_it(folder: Path) -> None:
+    report = Report(folder, finisher)
+    assert len(list((folder / "shards").rglob("*.safetensors"))) == 1
+    assert report.map("dog", "gradcam").shape == (1, 8, 6)
+    assert (report.map("dog", "gradcam") == 32016).all()
+    assert (report.map("dog", "signed") == -32016).all()
+    for layer, each in report.maps("dog", "gradcam").items():
+        assert torch.equal(each, report.maps("dog", "signed")[layer])
+
+
+@pytest.mark.parametrize("called", ["sharp/8", "abcdef012", "abcdef"])
+def test_a_trial_is_called_by_its_name_or_its_id(tmp_path: Path, called: str) -> None:
+    trials = [
+        trial("sharp/8", label="sharp", id="abcdef012"),
+        trial("sharp/16", label="sharp", id="abcabc012", strides=(1.0, 1.0)),
+    ]
+    commit(planned(tmp_path, trials), "000000-a", [row()])
+    report = Report(tmp_path, finisher)
+    assert (report.map("cat", called) == 32016).all()
+    assert (report.map("cat", "sharp/16") == 1001).all()
+    with pytest.raises(StoreError, match="'sharp' may be any of these; name one in full:\n  sharp/8\n  sharp/16"):
+        report.map("cat", "sharp")
+    with pytest.raises(StoreError, match="no label 'abc'"):
+        report.map("cat", "abc")
+
+
+def test_a_label_that_one_trial_has_is_enough(tmp_path: Path) -> None:
+    commit(planned(tmp_path, [trial("sharp/8", label="sharp"), trial("other")]), "000000-a", [row()])
+    assert (Report(tmp_path, finisher).map("cat", "sharp") == 32016).all()
+
+
+def test_ids_that_begin_alike_and_names_on_two_models_are_told_apart(tmp_path: Path) -> None:
+    twice = [trial("sharp", id="abcdef0"), trial("sharp", id="abcdef1", bench="bench2", model="vgg16")]
+    report = Report(planned(tmp_path, twice).folder.url(""), finisher)
+    for called in ("sharp", "abcdef"):
+        with pytest.raises(
+            StoreError, match=r"may be any of these.*\n  sharp \(resnet50, photos, id abcdef0\)\n  .*vgg16"
+        ):
+            report.maps("cat", called)
 
 
 def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
-    store = Store.claim(tmp_path, "one", {})
-    store.commit("cat", {("gradcam", "x"): torch.zeros(1, 1, 1)}, [record("pets/cat", "cat", layers=("x",))], (8, 8))
-    store.commit("cat-9", {("gradcam", "x"): torch.ones(1, 1, 1)}, [record("cat", "cat-9", layers=("x",))], (8, 8))
-    assert Report(tmp_path, finisher).maps("cat", "gradcam")["x"].item() == 1
+    raw = {key: torch.arange(2.0).reshape(2, 1, 1, 1).expand(2, 1, *each.shape[2:]) for key, each in MAPS.items()}
+    commit(planned(tmp_path, names=("pets/cat", "cat")), "000000-a", [row("pets/cat"), row("cat")], raw)
+    assert Report(tmp_path, finisher).maps("cat", "gradcam")["layer4"].unique().tolist() == [1]
 
 
 @pytest.mark.parametrize(
     ("image", "label", "said"),
     [
         ("dgo.jpg", "gradcam", "no photograph 'dgo.jpg'; did you mean 'dog.jpg'"),
-        ("cat.jpg", "gradcam", "'cat.jpg' may be any of a/cat.jpg, b/cat.jpg; name one in full"),
+        ("cat.jpg", "gradcam", "'cat.jpg' may be any of these; name one in full:\n  b/cat.jpg\n  a/cat.jpg"),
         ("dog", "gradcm", "no label 'gradcm'; did you mean 'gradcam'"),
-        ("broken.jpg", "gradcam", "no photograph 'broken.jpg'; it failed: cut short"),
+        ("broken.jpg", "gradcam", "gradcam has no map of 'broken.jpg'; it failed: cut short"),
+        ("broken", "gradcam", "gradcam has no map of 'broken'; it failed: cut short"),
     ],
 )
 def test_what_is_not_there_is_an_error_with_the_nearest_name(folder: Path, image: str, label: str, said: str) -> None:
@@ -95,43 +142,76 @@ def test_what_is_not_there_is_an_error_with_the_nearest_name(folder: Path, image
         assert str(missing.value).startswith(f"{folder}: {said}")
 
 
+def test_evidence_that_failed_says_why_and_other_failures_are_no_reason(folder: Path) -> None:
+    Store.open(folder).write_failures(
+        [Failure(BENCH, "b/broken.jpg", "", "e9", "of others"), Failure("bench9", "b/broken.jpg", error="elsewhere"),
+         Failure(BENCH, "b/broken.jpg", "", "e1", "Disconnected")]
+    )  # fmt: skip
+    with pytest.raises(StoreError, match=r"no map of 'broken'; it failed: Disconnected$"):
+        Report(folder, finisher).map("broken", "gradcam")
+
+
 def test_an_overlay_that_was_not_drawn_is_an_error(folder: Path) -> None:
     for image, column in (("dog", 1), ("a/cat.jpg", 0)):
         with pytest.raises(StoreError, match=r"\.png: no such overlay"):
             Report(folder, finisher).overlay(image, "gradcam", column)
 
 
-def test_a_label_that_failed_on_one_photograph_is_a_failure_with_its_reason(folder: Path) -> None:
-    failed = record("b/dog.jpg", "dog", status="failed", error="Disconnected")
-    Store.open(folder).commit("dog", {}, [failed, record("b/dog.jpg", "dog", label="other")], (8, 6))
-    report = Report(folder, finisher)
-    assert [failure.error for failure in report.failures] == ["cut short", "Disconnected"]
-    with pytest.raises(StoreError, match="gradcam has no map of 'dog'; it failed: Disconnected"):
-        report.map("dog", "gradcam")
-
-
 def test_a_finish_that_does_not_fuse_has_no_map(folder: Path) -> None:
-    with pytest.raises(StoreError, match=r"gradcam has no fused map \(finish.fuse: none\)"):
-        Report(folder, lambda *_: None).map("dog", "gradcam")
+    report = Report(folder, finisher)
+    assert report.maps("dog", "unfused")
+    with pytest.raises(StoreError, match=r"unfused has no fused map \(finish.fuse: none\)"):
+        report.map("dog", "unfused")
 
 
-def test_an_interrupted_run_opens_and_says_why_it_cannot_finish_maps(folder: Path) -> None:
+def test_an_interrupted_run_opens(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     report = Report(folder, finisher)
-    assert (len(report.images), report.counts, report.manifest) == (3, {}, {})
-    assert report.maps("dog", "gradcam")
-    with pytest.raises(StoreError, match="was interrupted and has no manifest yet"):
-        report.map("dog", "gradcam")
+    assert (len(report.images), report.counts, report.manifest, report.stopped) == (3, {}, {}, "")
+    assert report.map("dog", "gradcam").shape == (1, 8, 6)
+
+
+def test_damaged_maps_are_an_error(folder: Path) -> None:
+    (folder / "shards" / BENCH / "000000-a.safetensors").write_bytes(b"torn")
+    with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged"):
+        Report(folder, finisher).maps("dog", "gradcam")
+
+
+def test_a_run_is_read_shard_by_shard(folder: Path) -> None:
+    store = Store.open(folder)
+    commit(store, "000001-b", [row("b/broken.jpg")])
+    commit(store, "000002-c", [row("of another plan.jpg")])
+    report = Report(folder, finisher)
+    shards = list(report)
+    assert [len(shard.records) for shard in shards] == [9, 3]
+    assert [shard.records for shard in report.shards()] == [shard.records for shard in shards]
+    for place, record in enumerate(shards[0].records):
+        for layer, each in shards[0].maps(place).items():
+            assert torch.equal(each, report.maps(record.name, record.trial)[layer])
+    assert torch.equal(shards[0].map(0), report.map(shards[0].records[0].name, "gradcam"))
+    with pytest.raises(StoreError, match="no fused map"):
+        shards[0].map(2)
 
 
 def test_sheets_are_in_the_order_of_their_numbers(folder: Path) -> None:
-    for number in ("", "-10", "-2"):
+    for number in ("", "-10", "-2", "-of-mine"):
         (folder / f"contact-sheet{number}.png").write_bytes(b"")
-    assert [path.stem for path in Report(folder, finisher).sheets] == [
-        "contact-sheet", "contact-sheet-2", "contact-sheet-10"
-    ]  # fmt: skip
+    assert Report(folder, finisher).sheets == tuple(
+        folder / f"contact-sheet{number}.png" for number in ("", "-2", "-10")
+    )
+
+
+def test_a_remote_run_reads_the_same(folder: Path) -> None:
+    address = f"memory://{uuid.uuid4().hex}/run"
+    save_picture(run(address).folder, "contact-sheet.png", Image.new("RGB", (2, 2)))
+    here, there = Report(folder, finisher), Report(address, finisher)
+    assert there.folder == address
+    assert there.records == here.records
+    assert torch.equal(there.map("dog", "gradcam"), here.map("dog", "gradcam"))
+    assert there.overlay("dog", "gradcam") == f"{address}/overlays/dog.gradcam.png"
+    assert there.sheets == (f"{address}/contact-sheet.png",)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"expected the folder of a run, got one without run\.json"):
+    with pytest.raises(StoreError, match=r"expected the folder of a run, got one without plan\.json"):
         Report(tmp_path, finisher)

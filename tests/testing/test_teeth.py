@@ -89,6 +89,61 @@ def test_an_option_that_yaml_cannot_say_is_found() -> None:
         check(method_checks(Unspeakable), "options_survive_yaml")()
 
 
+# --- variants
+
+
+@dataclass(frozen=True)
+class Dimmed(Sound):
+    """L = sum_n y(x / n)^p mean_k(A_k), n up to a count; says truly, or not, what its variants depend on."""
+
+    power: float = 1.0
+    count: int = 2
+    shift: float = 0.0
+    say: ClassVar[Callable[[Any], Any]] = lambda self: (self.count, self.shift)
+    needs: ClassVar[Needs] = Needs(inputs=True, reruns=True)
+
+    def variants(self) -> Any:
+        return type(self).say(self)
+
+    def explain(self, view: View) -> Tensor:
+        image = view.image.unsqueeze(1)
+        dimmer = torch.cat([image / (place + 1) + self.shift for place in range(self.count)], 1)
+        scores = view.rescore(self.count, lambda part: dimmer[:, part]).pow(self.power).sum(2)
+        return scores.reshape(*scores.shape, *[1] * len(view.space)) * view.activations.mean(view.channel)
+
+
+@dataclass(frozen=True)
+class Declared(Sound):
+    """L = sum_k mean(g_k) A_k; declares variants and asks for none."""
+
+    def variants(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("say", "message"),
+    [
+        (lambda self: (self.count, self.shift), ""),
+        (lambda self: None, ""),
+        (lambda self: self.count, r"whose variants\(\) are equal, to ask for the same variants in call 1"),
+        (lambda self: self.shift, "in call 1"),
+        (lambda self: [self.count], "expected a hashable value"),
+    ],
+)
+def test_equal_variants_are_held_against_what_is_asked_for(say: Any, message: str) -> None:
+    one = check(method_checks(type("Dimmed", (Dimmed,), {"say": say})), "equal_variants_are_equal")
+    if not message:
+        one()
+        return
+    with pytest.raises(CheckFailed, match=message):
+        one()
+
+
+def test_variants_that_nobody_asks_for_are_found() -> None:
+    with pytest.raises(CheckFailed, match=r"view\.rescore is never asked for any; leave it out"):
+        check(method_checks(Declared), "equal_variants_are_equal")()
+
+
 # --- formulas, which only a reference knows
 
 

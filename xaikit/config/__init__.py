@@ -12,12 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaikit.config.axes import split_axes, with_axes
+from xaikit.config.blame import note_faults
+from xaikit.config.grid import Grid, grid_of
 from xaikit.config.inheriting import inherit
 from xaikit.config.interpolation import resolve
 from xaikit.config.layering import Layer, layer_of, merge
-from xaikit.config.marks import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, raise_faults
+from xaikit.config.marks import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, path_of, raise_faults
 from xaikit.config.migration import migrate
 from xaikit.config.overrides import override
+from xaikit.config.parts import Stated
+from xaikit.config.points import Column, Points, Read
 from xaikit.config.reader import Reader, instantiate
 from xaikit.config.reading import extend, missing, read_file
 from xaikit.config.schema import (
@@ -29,33 +34,48 @@ from xaikit.config.schema import (
     ModelConfig,
     Precision,
     ReportConfig,
+    SweepConfig,
     TransformConfig,
     Use,
     defaults,
 )
 from xaikit.config.shorthand import settle, spelled
+from xaikit.config.sweeping import read_sweep
+from xaikit.config.text import flow
 from xaikit.config.validation import read_config
 from xaikit.config.validation import read_finish as _read_finish
 from xaikit.config.validation import read_methods as _read_methods
+from xaikit.config.values import spelling
+from xaikit.config.written import keep, layer_behind, own_value
 from xaikit.registry import Registry
 
 __all__ = [
     "STAGES",
+    "Column",
     "Config",
     "DataConfig",
     "FinishConfig",
+    "Grid",
     "MethodConfig",
     "ModelConfig",
     "Precision",
+    "Read",
     "ReportConfig",
+    "Stated",
+    "SweepConfig",
     "TransformConfig",
     "Use",
+    "flow",
     "instantiate",
     "load",
+    "own_value",
     "read_finish",
     "read_methods",
+    "read_points",
     "read_target",
     "spelled",
+    "spelling",
+    "split_axes",
 ]
 
 
@@ -63,41 +83,99 @@ def load(
     source: str | os.PathLike[str] | Mapping[str, Any] | Config,
     overrides: Sequence[str] = (),
     registry: Registry | None = None,
+    axes: Sequence[str] = (),
 ) -> Config:
     """Read a configuration.
 
     Args:
         source: a YAML file, a mapping as YAML would say it, or a Config.
         overrides: ``key.of.it=value``, values as YAML, or ``~key.of.it`` to drop one.
+        axes: ``key.of.it=value,value`` or ``key.of.it=0..4``, in place of the same axis of ``sweep``; see :func:`split_axes`.
 
     Raises:
         ConfigError: every fault, each as ``file:line:column: full.key: what is wrong``.
         PluginConflict: the only fault is that two distributions offer a name that is used.
 
     >>> sources = {"model": {"source": "samples"}, "data": {"source": "samples"}}
-    >>> config = load({**sources, "methods": "gradcam"}, ["target=281"])
-    >>> config.target
-    Use(use='logit', options={'index': 281})
+    >>> config = load({**sources, "methods": "gradcam"}, ["target=281"], axes=["seed=0..2"])
+    >>> config.target, config.sweep.axes
+    (Use(use='logit', options={'index': 281}), {'seed': (0, 1, 2)})
     >>> config.origins["target.index"], config.origins["seed"]
     ("override 'target=281'", 'default')
     """
     faults: list[Fault] = []
-    layer, base, name = _layer(source, faults)
+    below, base, name = _layer(source, faults)
     if any(fault.path in ((), ("extends",)) for fault in faults):
         raise_faults(faults)  # what a file that cannot be read would have said is not missing
-    below = layer_of(defaults(name), {(): DEFAULT}, faults)
-    layer = override(merge(below, layer, faults), overrides, faults)
-    ledger = Ledger(layer.marks, faults)
-    said = migrate(inherit(settle((), resolve(layer, ledger), ledger), ledger))
-    found = read_config(Reader(registry or Registry(), base, ledger), said)
+    layer = override(merge(layer_of(defaults(name), {(): DEFAULT}, faults), below, faults), overrides, faults)
+    layer = with_axes(layer, axes, faults)
+    fixed, varied = _apart(layer)
+    ledger = Ledger(dict(layer.marks), faults)
+    said = migrate(inherit(settle((), resolve(fixed, ledger), ledger), ledger))
+    reader = Reader(registry or Registry(), base, ledger)
+    found = read_config(reader, said)
+    sweep = _sweep(varied, fixed, reader, overrides)
     ledger.close()
-    return _with_origins(Config(**found, base=str(base)), said, ledger)
+    config = Config(**found, sweep=sweep, base=str(base))
+    return keep(_with_origins(config, {**said, "sweep": varied}, ledger), layer)
+
+
+def read_points(config: Config, registry: Registry) -> tuple[Grid, Read]:
+    """The points of a config, and what they say; one point without a sweep.
+
+    Raises:
+        ConfigError: a value, or a combination of values, is wrong.
+    """
+    faults: list[Fault] = []
+    fixed, varied = _apart(layer_behind(config, faults))
+    ledger = Ledger(fixed.marks, faults)
+    grid = grid_of(read_sweep(varied, ledger))
+    ledger.close()
+    read = Points(fixed, grid, registry, Path(config.base)).read()
+    note_faults(read, grid, ledger)
+    ledger.close()
+    return grid, read
+
+
+def _apart(layer: Layer) -> tuple[Layer, dict[str, Any]]:
+    """What a config says for all points, and its sweep."""
+    fixed = {key: value for key, value in layer.plain.items() if key != "sweep"}
+    return replace(layer, plain=fixed), layer.plain.get("sweep", {})
+
+
+def _sweep(varied: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: Sequence[str]) -> SweepConfig:
+    """The sweep, and what is wrong with its points."""
+    ledger = reader.ledger
+    known = list(ledger.faults)
+    sweep = read_sweep(varied, ledger)
+    grid = grid_of(sweep)
+    if not sweep:
+        return sweep
+    if not grid.points:
+        ledger.fault(("sweep", "exclude"), "leaves no point")
+    _silenced(sweep, grid, ledger, overrides)
+    # what a faulty entry excludes or ties is not known, so that a combination may be one that nobody wants
+    together = not any(ledger.is_faulty(("sweep", word)) for word in ("exclude", "zip"))
+    read = Points(fixed, grid, reader.registry, reader.base or Path(), known).read()
+    note_faults(read, grid, ledger, together=together)
+    return sweep
+
+
+def _silenced(sweep: SweepConfig, grid: Grid, ledger: Ledger, overrides: Sequence[str]) -> None:
+    """Note overrides of keys that vary anyhow: they would say nothing. An included point may leave them to the config."""
+    given = {f"override {text!r}" for text in overrides}
+    for key in () if sweep.include else grid.keys:
+        path = path_of(key) or ()
+        if str(ledger.marks.get(path)) in given and not str(ledger.mark(("sweep", key))).startswith("axis "):
+            ledger.fault(
+                path, f"varies by sweep.{key}, so that this says nothing; write sweep.{key}=[...], or ~sweep.{key}"
+            )
 
 
 def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
     """What the source says, the folder that files are relative to, and the name of a run that is not given one."""
     if isinstance(source, Config):
-        return layer_of(source.plain(), _marks(source), faults), Path(source.base), source.name
+        return layer_behind(source, faults), Path(source.base), source.name
     if isinstance(source, Mapping):
         return extend(dict(source), {(): ARGUMENT}, "", faults), Path(), "run"
     file = os.fspath(source)
@@ -105,12 +183,6 @@ def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
         faults.append(Fault(Mark("config"), (), missing(file)))
         raise_faults(faults)
     return read_file(file, faults), Path(file).parent, Path(file).stem
-
-
-def _marks(config: Config) -> dict[tuple[str | int, ...], Mark]:
-    """Where the values of a Config came from, as far as it knows."""
-    known = {path: Mark(config.origins.get(key_of(path), str(ARGUMENT))) for path in leaves(config.plain())}
-    return {(): ARGUMENT, **known}
 
 
 def _with_origins(config: Config, said: Mapping[str, Any], ledger: Ledger) -> Config:

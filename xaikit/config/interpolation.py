@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -16,6 +17,45 @@ from xaikit.errors import nearest
 def resolve(layer: Layer, ledger: Ledger) -> dict[str, Any]:
     """The plain values without any interpolation; what stands for nothing is noted in the ledger and left out."""
     return _mapping((), OmegaConf.create(layer.plain), ledger, ())
+
+
+ANYTHING = "*"
+"""Among :func:`references`: it is not known which."""
+
+
+def is_interpolated(value: Any) -> bool:
+    """Whether anything in a value stands for something else."""
+    return any("${" in text for text in _texts(value))
+
+
+def references(value: Any) -> frozenset[str]:
+    """The top-level keys that the interpolations in a value look up, and :data:`ANYTHING` where one cannot be told.
+
+    >>> sorted(references(["${seed}/${model.name}", "${oc.env:HOME}"])), references("${.n}")
+    (['model', 'seed'], frozenset({'*'}))
+    """
+    return frozenset(key for text in _texts(value) if "${" in text for key in _references(text))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [text for child in children for text in _texts(child)]
+
+
+def _references(text: str) -> list[str]:
+    whole = re.findall(r"\$\{\s*([^${}]*)\}", text)
+    if len(whole) != text.count("${"):  # one inside another
+        return [ANYTHING]
+    return [key for inner in whole for key in _reference(inner)]
+
+
+def _reference(inner: str) -> list[str]:
+    if inner.startswith("oc.env:"):
+        return []
+    key = re.match(r"[^.:\[\s]+(?=[.\[\s]|$)", inner)
+    return [key[0] if key else ANYTHING]
 
 
 def _mapping(path: Path, node: DictConfig, ledger: Ledger, above: tuple[Any, ...]) -> dict[str, Any]:

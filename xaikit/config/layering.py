@@ -13,6 +13,7 @@ from omegaconf.errors import GrammarParseError
 
 from xaikit.config.marks import DEFAULT, Fault, Ledger, Mark, Path, at, key_of, shown
 from xaikit.config.shorthand import settle
+from xaikit.config.sweeping import settle_sweep, within_sweep
 from xaikit.errors import nearest
 
 
@@ -33,10 +34,16 @@ def layer_of(raw: Mapping[Any, Any], marks: dict[Path, Mark], faults: list[Fault
     for key in drops:
         if values.pop(key) is not None:
             ledger.fault((key,), f"expected nothing after '{key}:'; it drops an inherited key")
-        marks[tuple(key[1:].split("."))] = ledger.mark((key,))
+        marks[_dropped(key)] = ledger.mark((key,))
     settled = settle((), values, ledger)
+    if "sweep" in settled:
+        settled["sweep"] = settle_sweep(settled["sweep"], ledger)
     marks.update({path: ledger.mark(path) for path in _paths(settled)})
-    return Layer(settled, marks, tuple(tuple(key[1:].split(".")) for key in drops))
+    return Layer(settled, marks, tuple(_dropped(key) for key in drops))
+
+
+def _dropped(key: str) -> Path:
+    return within_sweep(tuple(key[1:].split(".")))
 
 
 def merge(below: Layer, above: Layer, faults: list[Fault]) -> Layer:
@@ -79,7 +86,8 @@ def _make_room(path: Path, below: dict[str, Any], above: Mapping[str, Any], mark
         if _merges(here, below[key], above[key]):
             _make_room(here, below[key], above[key], marks)
         else:
-            del below[key]
+            if not (isinstance(below[key], list) and isinstance(above[key], list)):  # an axis keeps its place
+                del below[key]
             _forget(marks, here)
 
 

@@ -11,7 +11,8 @@ import yaml
 
 from xaikit.config.layering import Layer, layer_of, merge
 from xaikit.config.marks import Fault, Mark, Path, at, key_of, path_of, shown
-from xaikit.config.reading import read_value
+from xaikit.config.sweeping import within_sweep
+from xaikit.config.text import read_value
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def _parse(text: str, faults: list[Fault]) -> list[Override]:
     elif path is None:
         faults.append(Fault(mark, (), f"expected a key such as a.b or a[0], got {key!r}"))
     else:
-        return _read(mark, path, value, drops, faults)
+        return _read(mark, within_sweep(path), value, drops, faults)
     return []
 
 

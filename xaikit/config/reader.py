@@ -56,12 +56,12 @@ class Reader:
         return None if found is None or not self._builds(cls, path, found) else Use(wanted, _plain(found))
 
     def _nameless(self, kind: str, path: Path, said: Mapping[str, Any], key: str, words: tuple[str, ...]) -> None:
-        names = ", ".join([*words, *self.registry.names(kind)])
+        names, a_kind = ", ".join([*words, *self.registry.names(kind)]), f"a{'n' * (kind[0] in 'aeiou')} {kind}"
         if key in said:
             quote = quoting(said[key], self.ledger.mark((*path, key)).text)
-            self.ledger.fault((*path, key), f"expected the name of a {kind}, got {shown(said[key])}{quote}")
+            self.ledger.fault((*path, key), f"expected the name of {a_kind}, got {shown(said[key])}{quote}")
         elif not self.ledger.is_faulty((*path, key)):
-            self.ledger.fault(path, f"expected the name of a {kind}, got {shown(dict(said))}; add {key}: {names}")
+            self.ledger.fault(path, f"expected the name of {a_kind}, got {shown(dict(said))}; add {key}: {names}")
 
     def fields(
         self, cls: type, path: Path, said: Mapping[str, Any], what: str = "key", beside: tuple[str, ...] = ()

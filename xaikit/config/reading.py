@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -11,31 +10,8 @@ import yaml
 
 from xaikit.config.layering import Layer, layer_of, merge
 from xaikit.config.marks import Fault, Ledger, Mark, Path, shown
+from xaikit.config.text import Loader
 from xaikit.errors import nearest
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as OmegaConf reads it: 1e3 is a number and a date is a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":float"))]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"""[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?|\.(inf|Inf|INF))$
-        |\.(nan|NaN|NAN)$""",
-        re.VERBOSE,
-    ),
-    list("-+0123456789."),
-)
-
-
-def read_value(text: str) -> Any:
-    """One value as YAML; raises yaml.YAMLError."""
-    return yaml.load(text, _Loader)
 
 
 def read_file(file: str, faults: list[Fault], trail: tuple[str, ...] = ()) -> Layer:
@@ -83,7 +59,7 @@ def missing(file: str) -> str:
 def _read(file: str, ledger: Ledger) -> dict[str, Any]:
     try:
         text = FilePath(file).read_text(encoding="utf-8-sig")
-        loader = _Loader(text)
+        loader = Loader(text)
         node = loader.get_single_node()
         if node is None:
             return {}

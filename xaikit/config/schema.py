@@ -5,7 +5,7 @@ Options are plain values, as JSON knows them, with every default filled in: two 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
@@ -133,14 +133,49 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """The folder that a run is written to (``runs/<name>`` where none is given), and whether overlays are drawn."""
+    """What a run writes, and where.
+
+    to        the folder; ``runs/<name>`` where none is given
+    overlays  whether overlays are drawn
+    maps      how raw maps are kept
+    shard     photographs that are committed together, rounded up to whole batches; a kill loses at most these
+    """
 
     to: str | None = None
     overlays: bool = True
+    maps: Literal["float16", "uint8", "float32"] = "float16"
+    shard: Annotated[int, Field(ge=1)] = 64
 
     def plain(self) -> dict[str, Any]:
         """As YAML would say it."""
-        return {"to": self.to, "overlays": self.overlays}
+        return {"to": self.to, "overlays": self.overlays, "maps": self.maps, "shard": self.shard}
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """What varies: full keys, and values without their shorthand. It is false where nothing does.
+
+    axes     the values of a key; axes multiply
+    zip      axes that move together, their lists of one length
+    exclude  points to drop: the values of some axes, all of which a point must have
+    include  points to add: one value a key; what an entry does not name is as the config says
+    """
+
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    zip: Sequence[Mapping[str, Sequence[Any]]] = ()
+    exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
+    include: Sequence[Mapping[str, Any]] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.axes or self.zip or self.exclude or self.include)
+
+    def plain(self) -> dict[str, Any]:
+        """As YAML would say it: only what is stated."""
+        said: dict[str, Any] = {key: list(values) for key, values in self.axes.items()}
+        for word in ("zip", "exclude"):
+            if entries := getattr(self, word):
+                said[word] = [{key: list(values) for key, values in entry.items()} for entry in entries]
+        return {**said, "include": [dict(entry) for entry in self.include]} if self.include else said
 
 
 @dataclass(frozen=True)
@@ -150,8 +185,9 @@ class Config:
     origins  where each value came from, by full key: ``file:line:column``, ``override 'a.b=c'``, ``argument``
              (a mapping in Python) or ``default``. A list is one value.
     base     the folder that plugin files (``use: ./mycam.py:MyCam``) are relative to
+    written  what was written before anything was resolved, for the points of a sweep: see :mod:`xaikit.config.written`
 
-    Neither of the two takes part in comparisons.
+    None of the three takes part in comparisons.
     """
 
     name: str
@@ -166,13 +202,16 @@ class Config:
     layers: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
     finish: FinishConfig = FinishConfig()
     report: ReportConfig = ReportConfig()
-    executor: str = "serial"
+    executor: Use = Use("serial", {"threads": None})
+    budget: float | None = None
+    sweep: SweepConfig = SweepConfig()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     base: str = field(default=".", compare=False)
+    written: Any = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
-        return {
+        said = {
             "version": self.version,
             "name": self.name,
             "seed": self.seed,
@@ -185,13 +224,15 @@ class Config:
             "methods": {label: method.plain() for label, method in self.methods.items()},
             "finish": self.finish.plain(),
             "report": self.report.plain(),
-            "executor": self.executor,
+            "executor": _stage(self.executor),
+            "budget": self.budget,
         }
+        return {**said, "sweep": self.sweep.plain()} if self.sweep else said
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """What a config says where it says nothing, as YAML would; targets and finishes stay with the class, to be stated whole."""
-    keys = ("version", "seed", "device", "precision", "executor")
+    """What a config says where it says nothing, as YAML would; plugins stay with the class, to be stated whole."""
+    keys = ("version", "seed", "device", "precision", "budget")
     simple = {item.name: item.default for item in fields(Config) if item.name in keys}
     return {"name": name, **simple, "layers": list(Config.layers), "report": ReportConfig().plain()}
 

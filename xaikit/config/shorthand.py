@@ -15,7 +15,7 @@ from xaikit.config.schema import STAGES
 from xaikit.errors import ConfigError, nearest
 
 
-class _Refused(ValueError):
+class Refused(ValueError):
     """A value that no shorthand allows."""
 
 
@@ -40,21 +40,21 @@ def _children(path: Path, mapping: Mapping[str, Any], ledger: Ledger) -> dict[st
     for key, value in mapping.items():
         try:
             settled[key] = settle((*path, key), value, ledger)
-        except _Refused as refusal:
+        except Refused as refusal:
             ledger.fault((*path, key), str(refusal))
     return settled
 
 
 def _group(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     if value is not None and not isinstance(value, Mapping):
-        raise _Refused(f"expected a mapping, got {shown(value)}")
+        raise Refused(f"expected a mapping, got {shown(value)}")
     return _children(path, value or {}, ledger)
 
 
 def _source(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     if isinstance(value, str):
         example = "source: torchvision, name" if path == ("model",) else "source: folder, path"
-        raise _Refused(f"expected a mapping, got {value!r}; write {key_of(path)}: {{{example}: {value}}}")
+        raise Refused(f"expected a mapping, got {value!r}; write {key_of(path)}: {{{example}: {value}}}")
     return _group(path, value, ledger)
 
 
@@ -63,7 +63,7 @@ def _plugin(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
         return {"use": value}
     if value is not None and not isinstance(value, Mapping):
         hint = _quote(path, value, ledger) if isinstance(value, bool) else ""
-        raise _Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
+        raise Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
     return _children(path, value or {}, ledger)
 
 
@@ -78,7 +78,7 @@ def _resize(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
 
 def _target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     if isinstance(value, list):
-        raise _Refused(f"expected one target, got {shown(value)}; write {{use: classes, of: {shown(value)}}}")
+        raise Refused(f"expected one target, got {shown(value)}; write {{use: classes, of: {shown(value)}}}")
     if isinstance(value, int) and not isinstance(value, bool):
         return {"use": "logit", "index": value}
     top = re.fullmatch(r"top(\d+)", value) if isinstance(value, str) else None
@@ -168,5 +168,6 @@ _RULES: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
     (("methods", "*", "finish"), _group),
     (("finish",), _group),
     (("report",), _group),
+    (("executor",), _plugin),
     *_FINISH,
 ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from xaikit.config.durations import seconds
 from xaikit.config.marks import Path, shown
 from xaikit.config.migration import VERSION
 from xaikit.config.reader import Reader, hints_of
@@ -25,40 +26,42 @@ from xaikit.errors import nearest
 
 KEYS = (
     *("version", "name", "seed", "device", "precision", "model", "data", "target"),
-    *("layers", "methods", "finish", "report", "executor"),
+    *("layers", "methods", "finish", "report", "executor", "budget", "sweep"),
 )
 LATER = {
-    "sweep": "run each point with overrides instead",
     "metrics": "read the maps through the report instead",
     "augment": "leave it out",
-    "budget": "leave it out",
     "reduce": "leave it out",
     "layout": "leave it out",
 }
-_LATER_KEYS = ("sweep", "metrics", "augment", "budget")
+_LATER_KEYS = ("metrics", "augment")
 _METHOD_LATER = ("augment", "reduce")
-_METHOD_KEYS = ("use", "layers", "target", "finish")
-_SIMPLE = ("version", "name", "seed", "device", "precision", "executor", "layers")
+METHOD_KEYS = ("use", "layers", "target", "finish")
+_SIMPLE = ("version", "name", "seed", "device", "precision", "layers")
 
 
 def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Config; those that are faulty are missing, and the reader's ledger says why."""
+    """The fields of a Config but its sweep; those that are faulty are missing, and the reader's ledger says why."""
     _later(reader, (), said, _LATER_KEYS)
     _unknown(reader, (), {key: value for key, value in said.items() if key not in _LATER_KEYS}, KEYS)
     hints = hints_of(Config)
     found: dict[str, Any] = {key: reader.value(hints[key], (key,), said[key]) for key in _SIMPLE if key in said}
     _limits(reader, found)
-    found["model"] = _model(reader, _required(reader, said, "model"))
-    found["data"] = _data(reader, _required(reader, said, "data"))
+    found["model"] = read_model(reader, _required(reader, said, "model"))
+    found["data"] = read_data(reader, _required(reader, said, "data"))
     methods = _required(reader, said, "methods")
     if methods is not None:
         found["methods"] = read_methods(reader, ("methods",), methods)
     if "target" in said:
-        found["target"] = reader.use("target", ("target",), said["target"])
+        found["target"] = read_target(reader, (), said)
     if "finish" in said:
         found["finish"] = FinishConfig(**read_finish(reader, ("finish",), said["finish"]))
     if "report" in said:
         found["report"] = _group(reader, ReportConfig, ("report",), said["report"])
+    if "executor" in said:
+        found["executor"] = reader.use("executor", ("executor",), said["executor"])
+    if said.get("budget") is not None:
+        found["budget"] = _budget(reader, said["budget"])
     return found
 
 
@@ -88,17 +91,34 @@ def _stage(reader: Reader, path: Path, stage: str, said: Mapping[str, Any]) -> U
 
 
 def _method(reader: Reader, path: Path, said: Mapping[str, Any]) -> MethodConfig | None:
-    _later(reader, path, said, _METHOD_LATER)
-    options = {key: value for key, value in said.items() if key not in (*_METHOD_KEYS, *_METHOD_LATER)}
-    use = reader.use("method", path, {"use": said.get("use", path[-1]), **options}, beside=_METHOD_KEYS)
-    hints = hints_of(MethodConfig)
-    layers = reader.value(hints["layers"], (*path, "layers"), said["layers"]) if "layers" in said else None
-    target = reader.use("target", (*path, "target"), said["target"]) if said.get("target") is not None else None
+    use = read_method(reader, path, said)
+    layers, target = read_layers(reader, path, said), read_target(reader, path, said)
     finish = read_finish(reader, (*path, "finish"), said.get("finish", {}))
     return None if use is None else MethodConfig(use.use, use.options, layers, target, finish)
 
 
-def _model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
+def read_method(reader: Reader, path: Path, said: Mapping[str, Any]) -> Use | None:
+    """The plugin of a label and its options."""
+    _later(reader, path, said, _METHOD_LATER)
+    options = {key: value for key, value in said.items() if key not in (*METHOD_KEYS, *_METHOD_LATER)}
+    return reader.use("method", path, {"use": said.get("use", path[-1]), **options}, beside=METHOD_KEYS)
+
+
+def read_layers(reader: Reader, path: Path, said: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The layers that a label, or the config, says."""
+    hint = hints_of(MethodConfig if path else Config)["layers"]
+    found: tuple[str, ...] | None = reader.value(hint, (*path, "layers"), said["layers"]) if "layers" in said else None
+    return found
+
+
+def read_target(reader: Reader, path: Path, said: Mapping[str, Any]) -> Use | None:
+    """The target that a label, or the config, says."""
+    stated = said.get("target")
+    return None if stated is None else reader.use("target", (*path, "target"), stated)
+
+
+def read_model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
+    """Where the model comes from, and its output."""
     if said is None:
         return None
     _later(reader, ("model",), said, ("layout",))
@@ -109,7 +129,8 @@ def _model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None
     return None if source is None else ModelConfig(source, output)
 
 
-def _data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
+def read_data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
+    """Where the pictures come from, and how they are prepared."""
     if said is None:
         return None
     own = ("batch_size", "workers", "transform")
@@ -151,13 +172,19 @@ def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str,
     return None
 
 
+def _budget(reader: Reader, said: Any) -> float | None:
+    try:
+        return seconds(said)
+    except ValueError as error:
+        reader.ledger.fault(("budget",), str(error))
+        return None
+
+
 def _limits(reader: Reader, found: Mapping[str, Any]) -> None:
     """Values that later versions will take and this one refuses."""
     if found.get("version", VERSION) not in (VERSION, None):
         said = f"expected {VERSION}, got {found['version']}: update xaikit, or write version: {VERSION}"
         reader.ledger.fault(("version",), said)
-    if found.get("executor", "serial") not in ("serial", None):
-        reader.ledger.fault(("executor",), f"{found['executor']!r} is not available yet; expected serial")
     device = found.get("device", "auto")
     if isinstance(device, str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         expected = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))

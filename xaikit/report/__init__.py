@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from xaikit.report.pictures import write_pictures, write_sheets
-from xaikit.report.report import Report
+from xaikit.report.index import Index
+from xaikit.report.overlay import overlay
+from xaikit.report.pictures import draw_missing, is_signed, overlay_name, picture_name, write_sheets
+from xaikit.report.report import Report, ReportShard
 
-__all__ = ["Report", "write_pictures", "write_sheets"]
+__all__ = [
+    "Index",
+    "Report",
+    "ReportShard",
+    "draw_missing",
+    "is_signed",
+    "overlay",
+    "overlay_name",
+    "picture_name",
+    "write_sheets",
+]

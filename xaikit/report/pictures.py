@@ -2,112 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
 from xaikit.record import Record
+from xaikit.report.index import Index
 from xaikit.report.lettering import FAINT, INK, WARNING, Ink, wrapped
+from xaikit.report.naming import file_name
 from xaikit.report.overlay import overlay
 from xaikit.report.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.stems import safe_names
-from xaikit.store import Store
+from xaikit.store import Store, open_picture, remove_picture, save_picture
+from xaikit.store.trials import StoredTrial
 
-SHEETS = "contact-sheet*.png"
+Finisher = Callable[[Mapping[str, Any], Mapping[str, Tensor], Mapping[str, float], tuple[int, ...]], Tensor | None]
+"""From the stages of a finish, raw maps (N, T, *S), strides and the input's shape to the fused map."""
+
+SHEET = "contact-sheet"
 ROWS = 50  # a sheet
+MOST_ROWS, MOST_TRIALS = 500, 16
+"""What sheets show of a run: the first photographs and trials; more are for a query, not for the eye."""
 _SIZE, _MOST = 14, 3  # of the words on a sheet, lines of them below a cell
 
 
-def write_pictures(
-    store: Store, stem: str, seen: Image.Image, finished: Mapping[str, Tensor], signed: Container[str] = ()
-) -> None:
-    """Write ``pictures/<stem>.png`` and one overlay a label and target.
+def picture_name(stem: str) -> str:
+    """Where a photograph lies as the model saw it."""
+    return f"pictures/{stem}.png"
 
-    Args:
-        seen: the picture as the model saw it.
-        finished: finished maps (T, H, W) by label.
-        signed: the labels whose finish keeps the sign; all their overlays have the scale of signed maps.
+
+def overlay_name(stem: str, trial: str, column: int) -> str:
+    """Where the overlay of a trial lies; the first target of a plural one is column 0."""
+    ending = f".{column}" if column else ""
+    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.png"
+
+
+def draw_missing(index: Index, finisher: Finisher) -> None:
+    """Draw the overlays that a plan asks for and the folder does not have: of a finish that is new, or that were deleted.
+
+    What cannot be finished is left out; whoever computed it has recorded why.
     """
-    store.save_picture(f"pictures/{stem}.png", seen)
-    for label, maps in finished.items():
-        for column, saliency in enumerate(maps):
-            store.save_picture(_overlay_name(stem, label, column), overlay(seen, saliency, signed=label in signed))
+    store = index.store
+    there = set(store.folder.names("overlays", ".png"))
+    for part in index.parts:
+        for record, trial, row in index.records(index.rows([part])):
+            fuses = trial.finish["fuse"] != "none" and len(trial.space) == 2
+            if not fuses or overlay_name(record.stem, trial.name, record.column) in there:
+                continue
+            seen = open_picture(store.folder, picture_name(record.stem))
+            if seen is not None:
+                _draw(store, record, trial, row, seen, finisher)
 
 
-def overlay_path(folder: Path, stem: str, label: str, column: int) -> Path:
-    """Where the overlay of a label lies; the first target of a plural one is column 0."""
-    return folder / _overlay_name(stem, label, column)
+def _draw(
+    store: Store, record: Record, trial: StoredTrial, row: Mapping[str, Any], seen: Image.Image, finisher: Finisher
+) -> None:
+    stored = store.maps(row["file"], trial.maps, row["row"])
+    raws = {layer: stored[key].unsqueeze(0) for layer, key in zip(trial.layers, trial.maps, strict=True)}
+    try:
+        fused = finisher(trial.finish, raws, dict(zip(trial.layers, trial.strides, strict=True)), trial.space)
+    except Exception:  # a finisher of somebody else may raise anything, and has when the map was computed
+        return
+    if fused is not None:
+        picture = overlay(seen, fused[0][record.column], signed=is_signed(trial.finish))
+        save_picture(store.folder, overlay_name(record.stem, trial.name, record.column), picture)
 
 
-def write_sheets(store: Store, names: Sequence[str]) -> list[Path]:
-    """Draw the contact sheets of a run from what lies in its folder, at most fifty rows each.
+def is_signed(finish: Mapping[str, Any]) -> bool:
+    """Whether finished maps may be negative: their overlays keep one colour table, also where a map happens not to be."""
+    return bool(finish["rectify"] == "none" and finish["normalize"] != "minmax")
 
-    Args:
-        names: the photographs in order; those that were neither explained nor tried are left out.
+
+def write_sheets(index: Index) -> list[str]:
+    """Draw the contact sheets of a run from what lies in its folder, fifty rows each.
 
     Returns:
-        Where the sheets lie: contact-sheet.png, contact-sheet-2.png and so on. Those of an earlier sitting are gone.
+        Their names: contact-sheet.png, contact-sheet-2.png and so on. Those of an earlier sitting are gone.
     """
-    for old in list(store.folder.glob(SHEETS)):
-        store.remove_picture(old.name)
-    rows = _rows([*store.records(), *store.failures()], names)
-    labels = list(dict.fromkeys(label for row in rows for label in row.records if label))
+    store = index.store
+    for old in store.folder.names("", ".png"):
+        if is_sheet(old):
+            remove_picture(store.folder, old)
+    rows = _rows(index)
+    trials = list(dict.fromkeys(trial.name for trial in index.trials))[:MOST_TRIALS]
     return [
-        _write_sheet(store, start // ROWS + 1, rows[start : start + ROWS], labels)
+        _write_sheet(store, start // ROWS + 1, rows[start : start + ROWS], trials)
         for start in range(0, len(rows), ROWS)
     ]
 
 
+def is_sheet(name: str) -> bool:
+    """Whether that is the name of a contact sheet."""
+    return re.fullmatch(rf"{SHEET}(-\d+)?\.png", name) is not None
+
+
 @dataclass(frozen=True)
 class _Row:
-    """One photograph and place on the target axis: its records by label; "" is the failure of the whole photograph."""
+    """One photograph and place on the target axis: its records by trial, and why others are missing."""
 
+    name: str
     stem: str
     column: int
     records: Mapping[str, Record]
+    failed: Mapping[str, str]
 
-    def cells(self, folder: Path, labels: Sequence[str]) -> list[Cell]:
-        picture = _opened(folder / "pictures" / f"{self.stem}.png")
-        methods = [self._cell(folder, label) if label in self.records else Cell() for label in labels]
-        return [Cell(picture, self._caption()), *methods]
+    def cells(self, store: Store, trials: Sequence[str]) -> list[Cell]:
+        picture = open_picture(store.folder, picture_name(self.stem))
+        return [Cell(picture, self._caption()), *(self._cell(store, trial) for trial in trials)]
 
     def _caption(self) -> list[tuple[str, Ink]]:
         """The name, the predicted class with its probability, and what is explained where that is another."""
-        first = next(iter(self.records.values()))
-        lines = [(first.name.replace("\\", "/").rpartition("/")[2], INK)]
-        if first.prediction is not None:
+        lines = [(file_name(self.name), INK)]
+        first = next(iter(self.records.values()), None)
+        if first is not None and first.prediction is not None:
             share = "" if first.probability is None else f"{first.probability:.0%} "
             lines.append((share + first.prediction_name, INK))
-        if not self._targets_differ():
+        if first is not None and not self._targets_differ():
             lines += _explained(first)
-        return lines + (_said(self.records[""]) if "" in self.records else [])
+        return lines + (_said(self.failed[""]) if "" in self.failed else [])
 
-    def _cell(self, folder: Path, label: str) -> Cell:
-        record = self.records[label]
-        picture = _opened(overlay_path(folder, self.stem, label, self.column)) if record.status == "ok" else None
+    def _cell(self, store: Store, trial: str) -> Cell:
+        record = self.records.get(trial)
+        if record is None:
+            return Cell(None, _said(self.failed[trial])) if trial in self.failed else Cell()
+        picture = open_picture(store.folder, overlay_name(self.stem, trial, self.column))
         explained = _explained(record) if self._targets_differ() else []
-        unfused = [("no fused map", FAINT)] if picture is None and record.status == "ok" else []
-        return Cell(picture, [*explained, *_said(record), *unfused])
+        unfused = [("no fused map", FAINT)] if picture is None else []
+        return Cell(picture, [*explained, *_said("; ".join(record.warnings)), *unfused])
 
     def _targets_differ(self) -> bool:
         return len({(record.target, record.target_name) for record in self.records.values()}) > 1
 
 
-def _rows(records: Sequence[Record], names: Sequence[str]) -> list[_Row]:
-    order = {name: place for place, name in enumerate(names)}
-    grouped: dict[tuple[int, str, int], dict[str, Record]] = {}
-    for record in records:
-        if record.name in order:
-            grouped.setdefault((order[record.name], record.stem, record.column), {})[record.label] = record
-    return [_Row(stem, column, grouped[place, stem, column]) for place, stem, column in sorted(grouped)]
+def _rows(index: Index) -> list[_Row]:
+    """The first photographs of the plan that were explained or tried, as they stand on the sheets."""
+    order: dict[str, int] = {}
+    for known in index.photographs.values():
+        for name in known:
+            order.setdefault(name, len(order))
+    names = list(order)[:MOST_ROWS]
+    failed = _failed(index)
+    grouped: dict[tuple[int, str], dict[int, dict[str, Record]]] = {}
+    for record, _, _ in index.records(index.rows(names=names)):
+        columns = grouped.setdefault((order[record.name], record.stem), {})
+        columns.setdefault(record.column, {})[record.trial] = record
+    for name in failed.keys() & set(names):
+        stem = next(known[name].stem for known in index.photographs.values() if name in known)
+        grouped.setdefault((order[name], stem), {0: {}})
+    return [
+        _Row(names[place], stem, column, columns[column], failed.get(names[place], {}))
+        for (place, stem), columns in sorted(grouped.items())
+        for column in sorted(columns)
+    ]
 
 
-def _write_sheet(store: Store, number: int, rows: Sequence[_Row], labels: Sequence[str]) -> Path:
-    sheet = contact_sheet(["photograph", *labels], [row.cells(store.folder, labels) for row in rows])
-    return store.save_picture(f"contact-sheet{'' if number == 1 else f'-{number}'}.png", sheet)
+def _failed(index: Index) -> dict[str, dict[str, str]]:
+    """Why, by photograph and trial; "" is the whole photograph."""
+    found: dict[str, dict[str, str]] = {}
+    for failure in index.store.failures():
+        trials = index.by_evidence.get((failure.bench, failure.evidence), ())
+        for trial in [each.name for each in trials] if failure.evidence else [""]:
+            found.setdefault(failure.name, {})[trial] = failure.error
+    return found
+
+
+def _write_sheet(store: Store, number: int, rows: Sequence[_Row], trials: Sequence[str]) -> str:
+    sheet = contact_sheet(["photograph", *trials], [row.cells(store, trials) for row in rows])
+    name = f"{SHEET}{'' if number == 1 else f'-{number}'}.png"
+    save_picture(store.folder, name, sheet)
+    return name
 
 
 def _explained(record: Record) -> list[tuple[str, Ink]]:
@@ -116,19 +183,6 @@ def _explained(record: Record) -> list[tuple[str, Ink]]:
     return [(f"explained: {record.target_name}", FAINT)] if other and record.target_name else []
 
 
-def _said(record: Record) -> list[tuple[str, Ink]]:
+def _said(words: str) -> list[tuple[str, Ink]]:
     """Why there is no map, or what to know about it."""
-    words = record.error if record.status == "failed" else "; ".join(record.warnings)
-    return [(line, WARNING) for line in wrapped(words, _SIZE, HEIGHT, _MOST)]
-
-
-def _opened(path: Path) -> Image.Image | None:
-    if not path.is_file():
-        return None
-    with Image.open(path) as image:
-        return image.convert("RGB")
-
-
-def _overlay_name(stem: str, label: str, column: int) -> str:
-    ending = f".{column}" if column else ""
-    return f"overlays/{stem}.{safe_names([label])[label]}{ending}.png"
+    return [(line, WARNING) for line in wrapped(words, _SIZE, HEIGHT, _MOST)] if words else []

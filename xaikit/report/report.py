@@ -2,65 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 
-from xaikit.errors import StoreError, nearest
+from xaikit.errors import StoreError
 from xaikit.record import Record
-from xaikit.report.pictures import SHEETS, overlay_path
-from xaikit.store import Store
+from xaikit.report.index import Index
+from xaikit.report.naming import distinct, find_photograph, find_trial
+from xaikit.report.pictures import Finisher, is_sheet, overlay_name
+from xaikit.report.query import query
+from xaikit.store import Failure, Store
+from xaikit.store.folder import Disk
+from xaikit.store.trials import StoredTrial
 
-Finisher = Callable[[Mapping[str, Any], Mapping[str, Tensor], Mapping[str, float], tuple[int, ...]], Tensor | None]
+
+@dataclass(frozen=True)
+class ReportShard:
+    """The records of one part of a run, and their maps; what is held in memory at once."""
+
+    records: tuple[Record, ...]
+    _report: Report
+    _rows: tuple[tuple[StoredTrial, Mapping[str, Any]], ...]
+
+    def maps(self, place: int) -> dict[str, Tensor]:
+        """The raw signed maps (T, *S) by layer of the record at a place."""
+        return self._report.raw(*self._rows[place])
+
+    def map(self, place: int) -> Tensor:
+        """The finished and fused map (T, *S) of the record at a place. Raises StoreError where the finish does not fuse."""
+        return self._report.finish(self._rows[place][0], self.maps(place))
 
 
 class Report:
-    """A run folder, read. A photograph is named by its name, its file name, or its stem.
+    """A run folder, read. A photograph is named by its name, its file name, or its stem; a trial by its name, its label
+    where that is the only one, or its id.
 
     Args:
-        folder: of a run.
+        folder: of a run, a path or URL.
         finisher: from the stages of a finish, raw maps (N, T, *S), strides and the input's shape to the fused map.
 
     Raises:
         StoreError: there is no run in the folder.
     """
 
-    def __init__(self, folder: Path, finisher: Finisher) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | Path, finisher: Finisher) -> None:
         self._store = Store.open(folder)
+        self._index = Index(self._store)
         self._finisher = finisher
+        self.folder: Path | str = self._store.folder.path if isinstance(self._store.folder, Disk) else str(folder)
 
     def __repr__(self) -> str:
-        methods = ", ".join(self.labels)
-        return f"Report({str(self.folder)!r}: {len(self.images)} photographs by {methods}, {len(self.failures)} failed)"
+        trials = ", ".join(self.labels) if len(self.trials) <= 8 else f"{len(self.trials)} trials"
+        return f"Report({str(self.folder)!r}: {len(self.images)} photographs by {trials}, {len(self.failures)} failed)"
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What the run says of itself: config, versions, counts, timings. Empty where it was interrupted."""
         return self._store.manifest()
 
+    @property
+    def trials(self) -> tuple[StoredTrial, ...]:
+        """What the run was planned to hold: one for each trial on each model."""
+        return self._index.trials
+
     @cached_property
     def records(self) -> tuple[Record, ...]:
-        """One for every photograph, label and target that was explained, in the order of the photographs."""
-        return tuple(record for record in self._committed if record.status == "ok")
+        """One for every photograph, trial and target that was explained, in the order of the photographs; all of them in
+        memory. Iterate over :meth:`shards` where these are many."""
+        return tuple(record for record, _, _ in self._index.records(self._rows))
+
+    def head(self, photographs: int) -> tuple[Record, ...]:
+        """The records of the first photographs."""
+        names = self.images[:photographs]
+        return tuple(record for record, _, _ in self._index.records(self._index.rows(names=names)))
 
     @cached_property
-    def failures(self) -> tuple[Record, ...]:
-        """One for every photograph, or label on one, that could not be."""
-        return (*self._store.failures(), *(record for record in self._committed if record.status == "failed"))
+    def failures(self) -> tuple[Failure, ...]:
+        """One for every photograph, or evidence of one, that could not be computed."""
+        return self._store.failures()
 
-    @property
+    @cached_property
     def images(self) -> tuple[str, ...]:
-        """The names of the photographs that were explained."""
-        return _distinct(record.name for record in self.records)
+        """The names of the photographs that were explained, in their order."""
+        seen = set(self._rows["name"].unique().to_pylist())
+        return distinct(name for known in self._index.photographs.values() for name in known if name in seen)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the methods."""
-        return _distinct(record.label for record in self.records)
+        return distinct(trial.label for trial in self.trials)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the trials: the labels, where nothing was swept."""
+        return distinct(trial.name for trial in self.trials)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -68,104 +110,120 @@ class Report:
         return dict(self.manifest.get("counts", {}))
 
     @property
+    def stopped(self) -> str:
+        """Why the run ended early, "" where it did not."""
+        return str(self.manifest.get("stopped", ""))
+
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Why maps are dead, and what methods had to leave out."""
-        return _distinct(
-            f"{record.name}, {record.label}: {text}" for record in self.records for text in record.warnings
+        told = self._rows.filter(pc.greater(pc.list_value_length(self._rows["warnings"]), 0))
+        return distinct(
+            f"{record.name}, {record.trial}: {text}"
+            for record, _, _ in self._index.records(told)
+            for text in record.warnings
         )
 
     @property
-    def sheets(self) -> tuple[Path, ...]:
-        """The contact sheets, in order."""
-        return tuple(sorted(self.folder.glob(SHEETS), key=lambda path: (len(path.name), path.name)))
+    def sheets(self) -> tuple[Path | str, ...]:
+        """The contact sheets, in order; URLs where the folder is one."""
+        names = [name for name in self._store.folder.names("", ".png") if is_sheet(name)]
+        return tuple(self._place(name) for name in sorted(names, key=lambda name: (len(name), name)))
 
-    def overlay(self, image: str, label: str, column: int = 0) -> Path:
-        """The overlay of a photograph; ``column`` is the place on the target axis.
+    def shards(self) -> Iterator[ReportShard]:
+        """The records part by part, with their maps: for runs that do not fit in memory."""
+        for part in self._index.parts:
+            found = list(self._index.records(self._index.rows([part])))
+            if found:
+                rows = tuple((trial, row) for _, trial, row in found)
+                yield ReportShard(tuple(record for record, _, _ in found), self, rows)
+
+    def __iter__(self) -> Iterator[ReportShard]:
+        return self.shards()
+
+    def query(self, sql: str) -> pa.Table:
+        """The answer of duckdb to SQL over the views ``records``, ``trials``, ``photographs`` and ``failures``.
+
+        ``records`` has a column for everything in :class:`xaikit.record.Record` and one for every swept key.
 
         Raises:
-            StoreError: no such photograph, label or column; or no overlay was drawn.
+            StoreError: the query is wrong; the message says how.
         """
-        path = overlay_path(self.folder, self._found(image, label).stem, label, column)
-        if not path.is_file():
+        return query(self._index, sql)
+
+    def to_pandas(self) -> Any:
+        """The records as a DataFrame (extra ``pandas``). Raises StoreError where pandas is not installed."""
+        try:
+            import pandas  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+        except ImportError as error:
+            raise StoreError("to_pandas: pandas is not installed: pip install 'xaikit[pandas]'") from error
+        return self.query('SELECT * FROM records ORDER BY position, trial, "column"').to_pandas()
+
+    def overlay(self, image: str, trial: str, column: int = 0) -> Path | str:
+        """The overlay of a photograph, a URL where the folder is one; ``column`` is the place on the target axis.
+
+        Raises:
+            StoreError: no such photograph, trial or column; or no overlay was drawn.
+        """
+        chosen, row = self._found(image, trial)
+        stem = self._index.photographs[chosen.bench][row["name"]].stem
+        name = overlay_name(stem, chosen.name, column)
+        if self._store.folder.size(name) is None:
             raise StoreError(
-                f"{path}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
+                f"{self.folder}/{name}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
                 " or for a column beyond the targets"
             )
-        return path
+        return self._place(name)
 
-    def maps(self, image: str, label: str) -> dict[str, Tensor]:
-        """The raw signed maps by layer: (T, *S), T = 1 for a singular target."""
-        record = self._found(image, label)
-        stored = self._store.maps(record.stem, label)
-        return {layer: stored[label, layer] for layer in record.layers}
+    def maps(self, image: str, trial: str) -> dict[str, Tensor]:
+        """The raw signed maps by layer, as they are kept: (T, *S), T = 1 for a singular target."""
+        return self.raw(*self._found(image, trial))
 
-    def map(self, image: str, label: str) -> Tensor:
+    def map(self, image: str, trial: str) -> Tensor:
         """The finished and fused map as the run drew it: (T, *S), T = 1 for a singular target.
 
         Raises:
-            StoreError: no such photograph or label; the label's finish does not fuse; or the run was interrupted.
+            StoreError: no such photograph or trial; or the finish of the trial does not fuse.
         """
-        record = self._found(image, label)
-        raws = {layer: raw.unsqueeze(0) for layer, raw in self.maps(image, label).items()}
-        strides = dict(zip(record.layers, record.strides, strict=True))
-        finished = self._finisher(self._stages(label), raws, strides, self._store.input_size(record.stem))
+        chosen, row = self._found(image, trial)
+        return self.finish(chosen, self.raw(chosen, row))
+
+    def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The raw maps that a row of the store points to."""
+        stored = self._store.maps(row["file"], trial.maps, row["row"])
+        return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
+
+    def finish(self, trial: StoredTrial, maps: Mapping[str, Tensor]) -> Tensor:
+        """Raw maps (T, *S) by layer, finished as a trial says. Raises StoreError where its finish does not fuse."""
+        raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
+        strides = dict(zip(trial.layers, trial.strides, strict=True))
+        finished = self._finisher(trial.finish, raws, strides, trial.space)
         if finished is None:
-            raise StoreError(f"{label} has no fused map (finish.fuse: none); read its layers with maps()")
+            raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
         return finished[0]
 
     @cached_property
-    def _committed(self) -> list[Record]:
-        order = {name: place for place, name in enumerate(self.manifest.get("photographs", ()))}
-        return sorted(self._store.records(), key=lambda record: order.get(record.name, len(order)))
+    def _rows(self) -> pa.Table:
+        return self._index.rows()
 
-    def _stages(self, label: str) -> Mapping[str, Any]:
-        if not self.manifest:
-            raise StoreError(f"{self.folder}: the run was interrupted and has no manifest yet; run it again to finish")
-        stages: Mapping[str, Any] = self.manifest["trials"][label]["finish"]
-        return stages
+    def _found(self, image: str, trial: str) -> tuple[StoredTrial, Mapping[str, Any]]:
+        """The trial, and the first row of a photograph by it."""
+        chosen = find_trial(self._index, trial)
+        name = find_photograph(self._index, chosen.bench, image)
+        rows = self._rows
+        hit = pc.and_(pc.equal(rows["evidence"], chosen.evidence), pc.equal(rows["name"], name))
+        for row in rows.filter(pc.and_(hit, pc.equal(rows["bench"], chosen.bench))).slice(0, 1).to_pylist():
+            return chosen, row
+        raise StoreError(f"{self.folder}: {chosen.name} has no map of {image!r}{self._why(chosen, name)}")
 
-    def _found(self, image: str, label: str) -> Record:
-        """The first record of a photograph and label."""
-        if label not in self.labels:
-            raise StoreError(f"{self.folder}: no label {label!r}; {nearest(label, self.labels)}")
-        stem = self._stem(image)
-        for record in self.records:
-            if (record.stem, record.label) == (stem, label):
-                return record
-        raise StoreError(f"{self.folder}: {label} has no map of {image!r}" + self._why(image))
-
-    def _stem(self, image: str) -> str:
-        for called in (_by_name, _by_stem, _by_file):
-            found = {record.stem: record.name for record in self.records if called(record) == image}
-            if len(found) == 1:
-                return next(iter(found))
-            if found:
-                raise StoreError(
-                    f"{self.folder}: {image!r} may be any of {', '.join(found.values())}; name one in full"
-                )
-        raise StoreError(f"{self.folder}: no photograph {image!r}" + (self._why(image) or f"; {self._nearest(image)}"))
-
-    def _why(self, image: str) -> str:
+    def _why(self, trial: StoredTrial, name: str) -> str:
         errors = [
-            record.error for record in self.failures if image in (_by_name(record), _by_file(record), record.stem)
+            failure.error
+            for failure in self.failures
+            if (failure.bench, failure.name) == (trial.bench, name) and failure.evidence in ("", trial.evidence)
         ]
-        return f"; it failed: {errors[0]}" if errors else ""
+        return f"; it failed: {errors[-1]}" if errors else ""
 
-    def _nearest(self, image: str) -> str:
-        return nearest(image, _distinct(called(record) for called in (_by_file, _by_name) for record in self.records))
-
-
-def _distinct(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(words))
-
-
-def _by_name(record: Record) -> str:
-    return record.name
-
-
-def _by_file(record: Record) -> str:
-    return record.name.replace("\\", "/").rpartition("/")[2]
-
-
-def _by_stem(record: Record) -> str:
-    return record.stem
+    def _place(self, name: str) -> Path | str:
+        place = self._store.folder.url(name)
+        return place if isinstance(self.folder, str) else Path(place)

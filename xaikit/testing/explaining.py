@@ -83,6 +83,12 @@ def without(method: Any, need: str) -> Any:
     return remade(type(cls.__name__, (cls,), {"needs": replace(method.needs, **{need: less})}), method)
 
 
+def twin(method: Any) -> Any:
+    """The same method by another class of the same name: it draws the same numbers and shares no answer."""
+    cls = type(method)
+    return remade(type(cls.__name__, (cls,), {}), method)
+
+
 def remade(cls: type, method: Any) -> Any:
     """An instance of another class with the same options."""
     made: Any = object.__new__(cls)

@@ -17,10 +17,11 @@ from xaikit.config import instantiate
 from xaikit.errors import UndeclaredNeed
 from xaikit.testing import common
 from xaikit.testing.checks import CheckFailed, distance, expect, expect_close, shown
-from xaikit.testing.explaining import columns_of, explained, of_class, raw, served, without
+from xaikit.testing.explaining import columns_of, explained, of_class, raw, served, twin, without
 from xaikit.testing.nets import POOLED, TOKENS, Case
 from xaikit.testing.probes import Pooled
 from xaikit.testing.subjects import Subject, changed
+from xaikit.testing.variants import equal_variants_are_equal
 
 ROUNDING = 1e-10
 FAULTS: tuple[type[BaseException], ...] = (RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError)
@@ -119,9 +120,10 @@ def same_seed_same_map(subject: Subject) -> None:
 def alone_equals_shared(subject: Subject) -> None:
     for method, case in _served(subject):
         alone = raw(method, case)
-        others = {"before": Pooled(), "checked": method, "again": method, "after": Pooled()}
+        # "same" is one answer with it, a twin is asked anew
+        others = {"before": Pooled(), "checked": method, "same": method, "again": twin(method), "after": twin(Pooled())}
         shared = explained(others, case)
-        for label in ("checked", "again"):
+        for label in ("checked", "same", "again"):
             expect(
                 torch.equal(shared[label].maps[case.layer], alone),
                 f"on {case.name}: expected the map beside other methods to be the map alone, to the bit",
@@ -267,6 +269,7 @@ CHECKS: tuple[Work, ...] = (
     tokens_equal_maps,
     several_targets_equal_one_by_one,
     the_pinned_target_is_explained,
+    equal_variants_are_equal,
     untouched_when_a_pass_fails,
     nothing_is_left_behind,
 )

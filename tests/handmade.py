@@ -1,0 +1,126 @@
+"""Run folders written by hand: what is in them is exactly what a test says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from xaikit.report import Report
+from xaikit.store import ROWS, Store, encode
+from xaikit.store.trials import StoredTrial, to_table
+
+FINISH = {"rectify": "relu", "normalize": "max", "scale": "none", "resize": "none", "fuse": "mean"}
+LAYERS = ("body",)
+
+
+def finisher(
+    stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
+) -> Tensor | None:
+    """The mean over layers of what is positive, whatever the stages."""
+    return torch.stack([raw.clamp_min(0) for raw in raws.values()]).mean(0)
+
+
+def stored(name: str, **changes: Any) -> StoredTrial:
+    """A trial on one bench, whose evidence is its own unless it says otherwise."""
+    layers = changes.get("layers", LAYERS)
+    evidence = changes.get("evidence", f"evidence of {name}")
+    said: dict[str, Any] = {
+        "bench": "bench",
+        "model": "tiny",
+        "data": "photos",
+        "id": f"id of {name}",
+        "evidence": evidence,
+        "label": name,
+        "name": name,
+        "method": "grad",
+        "options": {},
+        "target": {"use": "top"},
+        "layers": layers,
+        "maps": tuple(f"{evidence}|{layer}" for layer in layers),
+        "strides": (8.0,) * len(layers),
+        "space": (8, 8),
+        "seed": 0,
+        "precision": "float32",
+        "finish": FINISH,
+        "where": {},
+    }
+    return StoredTrial(**{**said, **changes})
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One photograph by one trial: raw maps (T, *S) by layer, and what is noted for each of the T places."""
+
+    name: str
+    trial: StoredTrial
+    maps: Mapping[str, Tensor]
+    score: float = 1.0
+    image: str = ""
+    noted: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return self.image or hashlib.sha256(self.name.encode()).hexdigest()
+
+
+def written(folder: Path, trials: Sequence[StoredTrial], shots: Sequence[Shot], together: int = 2) -> Report:
+    """A run of these shots, in parts of some photographs each."""
+    store = Store.claim(folder)
+    known = dict.fromkeys((shot.trial.bench, shot.name, shot.digest) for shot in shots)
+    benches, names, digests = zip(*known, strict=True) if known else ((), (), ())
+    stems = [f"p{place}" for place in range(len(known))]
+    about = {"bench": benches, "position": range(len(known)), "name": names, "stem": stems, "image": digests}
+    schema = pa.schema(
+        [
+            (key, pa.int32() if key == "position" else pa.string())
+            for key in ("bench", "position", "name", "stem", "image")
+        ]
+    )
+    photographs = pa.table({key: list(value) for key, value in about.items()}, schema=schema)
+    store.write_plan({"benches": sorted({trial.bench for trial in trials})}, to_table(trials), photographs)
+    for bench in dict.fromkeys(benches):
+        own = [key for key in known if key[0] == bench]
+        for start in range(0, len(own), together):
+            _commit(store, bench, f"{start:06d}", own[start : start + together], shots)
+    return Report(folder, finisher)
+
+
+def _commit(store: Store, bench: str, shard: str, known: Sequence[tuple[str, ...]], shots: Sequence[Shot]) -> None:
+    maps: dict[str, Tensor] = {}
+    rows: list[dict[str, Any]] = []
+    for place, key in enumerate(known):
+        for shot in (shot for shot in shots if (shot.trial.bench, shot.name, shot.digest) == key):
+            for name, layer in zip(shot.trial.maps, shot.trial.layers, strict=True):
+                raw = shot.maps[layer]
+                maps.setdefault(name, torch.zeros(len(known), *raw.shape))[place] = raw
+            rows += _rows(shot, f"shards/{bench}/{shard}.safetensors", place)
+    encoded = {name: value for key, raw in maps.items() for name, value in encode(key, raw, "float32").items()}
+    store.commit(bench, shard, encoded, pa.Table.from_pylist(rows, schema=ROWS))
+
+
+def _rows(shot: Shot, file: str, place: int) -> list[dict[str, Any]]:
+    said = {
+        "bench": shot.trial.bench,
+        "evidence": shot.trial.evidence,
+        "image": shot.digest,
+        "name": shot.name,
+        "target": 3,
+        "target_name": "class 3",
+        "score": shot.score,
+        "prediction": 3,
+        "prediction_name": "class 3",
+        "probability": 0.5,
+        "warnings": [],
+        "seconds": 0.1,
+        "file": file,
+        "row": place,
+        **shot.noted,
+    }
+    return [{**said, "column": column} for column in range(len(next(iter(shot.maps.values()))))]

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from folders import BENCH, FINISH, commit, planned, row, trial
+from xaikit.diagnosis import ALL_NEGATIVE
+from xaikit.report.index import Index, rectifies
+from xaikit.store import Store
+
+SIGNED = {**FINISH, "rectify": "none"}
+NAMES = ("b.jpg", "a.jpg")
+
+
+def names(store: Store) -> list[str]:
+    return Index(store).rows()["name"].to_pylist()
+
+
+def test_rows_of_evidence_that_is_not_in_the_plan_are_not_shown(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES)
+    commit(store, "000000-a", [row("a.jpg"), row("b.jpg", evidence="of another plan")])
+    assert names(store) == ["a.jpg"]
+
+
+def test_evidence_that_only_another_bench_of_the_plan_has_is_not_shown(tmp_path: Path) -> None:
+    store = planned(tmp_path, [trial(), trial("other", bench="bench2", evidence="e2")], NAMES)
+    commit(store, "000000-a", [row("a.jpg"), row("a.jpg", evidence="e2")])
+    index = Index(store)
+    assert index.rows()["evidence"].to_pylist() == ["e1"]
+    assert [record.trial for record, _, _ in index.records(index.rows())] == ["gradcam"]
+
+
+def test_benches_that_are_not_in_the_plan_are_not_read(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES)
+    commit(store, "000000-a", [row("a.jpg")], bench="of another plan")
+    assert Index(store).parts == ()
+    assert names(store) == []
+
+
+def test_photographs_that_have_changed_or_are_not_in_the_plan_are_not_shown(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES, a="new digest")
+    commit(store, "000000-a", [row("a.jpg", image="old digest"), row("b.jpg"), row("gone.jpg")])
+    assert names(store) == ["b.jpg"]
+    commit(store, "000001-a", [row("a.jpg", image="new digest")])
+    assert names(store) == ["b.jpg", "a.jpg"]
+
+
+def test_rows_of_some_photographs_and_parts(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES)
+    for number, name in enumerate(NAMES):
+        commit(store, f"{number:06d}-a", [row(name)])
+    index = Index(store)
+    assert index.rows(names=["a.jpg"])["name"].to_pylist() == ["a.jpg"]
+    assert index.rows(index.parts[:1])["name"].to_pylist() == ["b.jpg"]
+    assert index.rows(names=[]).num_rows == index.rows(parts=[], names=["a.jpg"]).num_rows == 0
+
+
+def test_records_come_by_photograph_then_trial_then_column(tmp_path: Path) -> None:
+    trials = [trial("two"), trial("one"), trial("three", evidence="e2")]
+    store = planned(tmp_path, trials, NAMES)
+    rows = [row(name, evidence=key, column=at) for key in ("e2", "e1") for name in ("a.jpg", "b.jpg") for at in (1, 0)]
+    commit(store, "000000-a", rows)
+    index = Index(store)
+    found = [(record.name, record.trial, record.column) for record, _, _ in index.records(index.rows())]
+    assert found == [(name, each, at) for name in NAMES for each in ("two", "one", "three") for at in (0, 1)]
+
+
+def test_a_record_says_what_the_row_and_the_trial_say(tmp_path: Path) -> None:
+    store = planned(tmp_path, [trial("sharp/8", label="sharp")])
+    commit(store, "000000-a", [row(score=None, target=None, warnings=["layer4: zero map"])])
+    index = Index(store)
+    ((record, found, _),) = index.records(index.rows())
+    assert (record.trial, record.label, record.layers, record.stem) == ("sharp/8", "sharp", ("layer3", "layer4"), "cat")
+    assert (record.image, record.target, record.warnings) == ("digest of cat.jpg", None, ("layer4: zero map",))
+    assert (record.probability, record.seconds, found) == (0.97, 0.25, index.trials[0])
+
+
+@pytest.mark.parametrize(
+    ("rectify", "black"),
+    [("relu", True), ("none", False), ("abs", False), ({"use": "abs"}, False), ({"use": "mine", "a": 1}, True)],
+)
+def test_only_what_rectifies_is_blackened_by_negative_evidence(tmp_path: Path, rectify: object, black: bool) -> None:
+    told = [f"layer4: {ALL_NEGATIVE}", "layer4: zero gradients"]
+    store = planned(tmp_path, [trial(finish={**FINISH, "rectify": rectify})])
+    commit(store, "000000-a", [row(warnings=told)])
+    index = Index(store)
+    ((record, found, _),) = index.records(index.rows())
+    assert record.warnings == tuple(told if black else told[1:])
+    assert rectifies(found) is black
+
+
+def test_merged_parts_are_seen_once(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES)
+    commit(store, "000000-a", [row("a.jpg")])
+    part = f"shards/{BENCH}/000000-a.parquet"
+    store.write_part(f"shards/{BENCH}/merged-1.parquet", store.rows([part]), {"replaces": [part], "files": {}})
+    assert names(store) == ["a.jpg"]

@@ -1,0 +1,103 @@
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from folders import commit, maps, planned, row
+from xaikit.errors import StoreError
+from xaikit.store import Store, open_picture, save_picture
+from xaikit.store.folder import Disk, Folder, Remote, folder_of
+
+
+@pytest.fixture(params=["disk", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    return folder_of(tmp_path / "run" if request.param == "disk" else f"memory://{uuid.uuid4().hex}/run/")
+
+
+def put(folder: Folder, name: str, content: bytes = b"content") -> None:
+    with folder.write(name) as file:
+        file.write(content)
+
+
+def test_files_come_back_with_their_sizes_and_sorted_names(folder: Folder) -> None:
+    for name in ("b/two.png", "b/a/one.png", "top.json"):
+        put(folder, name)
+    assert folder.read("b/two.png") == b"content"
+    with folder.open("b/two.png") as file:
+        assert (file.read(4), file.read()) == (b"cont", b"ent")
+    assert [folder.size(name) for name in ("top.json", "absent", "b")] == [7, None, None]
+    assert folder.names() == ["b/a/one.png", "b/two.png", "top.json"]
+    assert folder.names("b", ".png") == ["b/a/one.png", "b/two.png"]
+    assert folder.first() == "b"
+
+
+def test_a_folder_that_is_not_there_is_empty(folder: Folder) -> None:
+    assert (folder.names(), folder.names("shards", ".parquet"), folder.first()) == ([], [], None)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(folder: Folder) -> None:
+    put(folder, "file", b"old")
+    with pytest.raises(TypeError, match="bytes-like"), folder.write("file") as file:
+        file.writelines([b"half", "other half"])  # type: ignore[list-item]
+    assert folder.read("file") == b"old"
+    put(folder, "file", b"new")
+    assert folder.read("file") == b"new"
+
+
+def test_removing_is_for_what_is_there(folder: Folder) -> None:
+    put(folder, "file")
+    for _ in range(2):
+        folder.remove("file")
+    folder.sweep()
+    assert folder.names() == []
+
+
+def test_a_neighbour_whose_name_begins_alike_is_another_folder() -> None:
+    address = f"memory://{uuid.uuid4().hex}"
+    put(folder_of(f"{address}/run2"), "file")
+    assert folder_of(f"{address}/run").names() == []
+
+
+def test_what_is_what(tmp_path: Path) -> None:
+    assert folder_of(tmp_path) == Disk(tmp_path)
+    assert folder_of(f"file://{tmp_path}/a%20b") == Disk(tmp_path / "a b")
+    assert folder_of("s3://bucket/run/") == Remote("s3://bucket/run")
+    assert str(folder_of("s3://bucket/run/")) == "s3://bucket/run"
+
+
+def test_a_remote_folder_without_fsspec_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(StoreError, match=r"s3://bucket/run: a remote folder needs fsspec: pip install 'xaikit\[s3\]'"):
+        Store.claim("s3://bucket/run")
+
+
+def test_a_protocol_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(StoreError, match="nowhere://run: cannot be opened: Protocol not known"):
+        Store.claim("nowhere://run")
+
+
+def test_a_run_lives_in_a_remote_folder() -> None:
+    address = f"memory://{uuid.uuid4().hex}/run"
+    raw = maps(2)
+    commit(planned(address, names=("cat.jpg", "dog.jpg")), "000000-a", [row("cat.jpg"), row("dog.jpg")], raw)
+    store = Store.open(address)
+    (part,) = store.parts()
+    assert store.rows([part])["name"].to_pylist() == ["cat.jpg", "dog.jpg"]
+    found = store.maps("shards/bench1/000000-a.safetensors", raw, 1)
+    for key, each in found.items():
+        assert (each - raw[key][1]).abs().max() <= 2**-11 * raw[key].abs().max()
+    store.check("bench1")
+    save_picture(store.folder, "contact-sheet.png", Image.new("RGB", (2, 2)))
+    assert open_picture(store.folder, "contact-sheet.png") is not None
+    again = Store.claim(address, again=True)
+    assert again.folder.names() == ["plan.json"]
+    assert again.plan() == {}
+
+
+def test_a_remote_folder_of_somebody_else_is_refused() -> None:
+    address = f"memory://{uuid.uuid4().hex}/thesis"
+    put(folder_of(address), "chapters/one.tex")
+    with pytest.raises(StoreError, match=r"one with other files \('chapters'\) and no plan\.json"):
+        Store.claim(address)

@@ -1,0 +1,78 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from xaikit.store.maps import Kept, decode, encode
+
+KINDS: tuple[Kept, ...] = ("float16", "uint8", "float32")
+SHAPES = array_shapes(min_dims=3, max_dims=5, max_side=4)
+VALUES = st.floats(width=32, allow_nan=False, allow_infinity=False)
+TINY = 1e-44  # two steps of the smallest float32
+
+
+def there_and_back(raw: torch.Tensor, kept: Kept) -> torch.Tensor:
+    return decode("k", encode("k", raw, kept))
+
+
+@given(arrays("float32", SHAPES, elements=VALUES))
+def test_half_precision_is_within_half_a_step_of_the_largest_value(array) -> None:  # type: ignore[no-untyped-def]
+    raw = torch.from_numpy(array)
+    found = there_and_back(raw, "float16")
+    most = raw.double().flatten(2).abs().amax(2)
+    error = (found.double() - raw.double()).flatten(2).abs().amax(2)
+    assert found.dtype == torch.float32
+    assert (error <= 2**-11 * most + TINY).all()
+
+
+@given(arrays("float32", SHAPES, elements=st.floats(0, 2.0**127, width=32)))
+def test_bytes_are_within_half_of_255_steps_of_a_rectified_map(array) -> None:  # type: ignore[no-untyped-def]
+    raw = torch.from_numpy(array)
+    stored = encode("k", raw, "uint8")
+    most = raw.double().flatten(2).amax(2)
+    error = (decode("k", stored).double() - raw.double()).flatten(2).abs().amax(2)
+    assert stored["k"].dtype == torch.uint8
+    assert (error <= most * (1 / 510 + 1e-6) + TINY).all()
+
+
+@given(arrays("float32", SHAPES, elements=st.floats(width=32)))
+def test_float32_comes_back_bit_for_bit(array) -> None:  # type: ignore[no-untyped-def]
+    raw = torch.from_numpy(array)
+    assert torch.equal(there_and_back(raw, "float32").view(torch.int32), raw.view(torch.int32))
+
+
+def test_bytes_keep_only_what_a_relu_leaves_and_negatives_cost_no_steps() -> None:
+    found = there_and_back(torch.tensor([[[-100.0, 1.0, 0.5]]]), "uint8")
+    torch.testing.assert_close(found, torch.tensor([[[0.0, 1.0, 0.5]]]), rtol=0, atol=1 / 510 + 1e-6)
+
+
+@pytest.mark.parametrize("kept", KINDS)
+@pytest.mark.parametrize("finite", [0.0, -2.0])
+def test_what_is_not_finite_stays_visible_and_spoils_nothing_else(kept: Kept, finite: float) -> None:
+    raw = torch.tensor([[[math.nan, math.inf, -math.inf, finite]], [[1.0, 2.0, 3.0, 4.0]]])
+    found = there_and_back(raw, kept)
+    torch.testing.assert_close(found, raw, rtol=2**-11, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("kept", KINDS)
+@pytest.mark.parametrize("shape", [(2, 1, 3), (2, 3, 4, 4), (1, 1, 2, 3, 4)])
+def test_zero_maps_are_zero(kept: Kept, shape: tuple[int, ...]) -> None:
+    assert torch.equal(there_and_back(torch.zeros(shape), kept), torch.zeros(shape))
+
+
+def test_every_map_has_a_scale_of_its_own() -> None:
+    raw = torch.tensor([[[1e-30, 0.0], [1e30, 0.0]]])
+    torch.testing.assert_close(there_and_back(raw, "float16"), raw, rtol=2**-11, atol=0)
+
+
+@pytest.mark.parametrize("kept", KINDS)
+def test_views_shared_memory_other_types_and_gradients_are_taken(kept: Kept) -> None:
+    batch = torch.arange(8.0, dtype=torch.float64).reshape(1, 2, 2, 2).requires_grad_()
+    for raw in (batch, batch.mT, batch[:, :1], batch.float()):
+        stored = encode("k", raw, kept)
+        assert all(part.is_contiguous() and not part.requires_grad for part in stored.values())
+        torch.testing.assert_close(decode("k", stored), raw.detach().float(), rtol=0, atol=7 / 510)
+    assert encode("k", batch.float().detach(), kept)["k"].data_ptr() != batch.data_ptr()

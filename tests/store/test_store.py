@@ -1,0 +1,282 @@
+import json
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from folders import BENCH, commit, everything, maps, planned, row, table, trial
+from xaikit.atomic import UNFINISHED
+from xaikit.errors import StoreError
+from xaikit.store import ROWS, Failure, Store, save_picture
+from xaikit.store.trials import from_table
+
+FILE = f"shards/{BENCH}/000000-a.safetensors"
+PART = f"shards/{BENCH}/000000-a.parquet"
+PLANNED = ["photographs.parquet", "plan.json", "trials.parquet"]
+
+
+def committed(folder: Path) -> Store:
+    store = planned(folder, names=("cat.jpg", "dog.jpg"))
+    commit(store, "000000-a", [row("cat.jpg"), row("dog.jpg")])
+    return store
+
+
+# who may write
+
+
+def test_a_new_folder_is_made_and_belongs_to_a_run_from_then_on(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "new"
+    assert Store.claim(folder).plan() == {}
+    (folder / "notes.txt").write_text("mine")
+    assert Store.claim(folder).parts() == []
+    assert Store.look(folder) is None
+    with pytest.raises(StoreError, match="ended before it was planned; run its config again"):
+        Store.open(folder)
+
+
+def test_a_folder_keeps_what_it_has_whatever_is_run_in_it(tmp_path: Path) -> None:
+    committed(tmp_path)
+    store = planned(tmp_path, [trial("other", evidence="e2")], names=("bird.jpg",))
+    assert store.parts() == [PART]
+    assert [each.name for each in from_table(store.trials())] == ["other"]
+    assert store.photographs()["name"].to_pylist() == ["bird.jpg"]
+
+
+def test_a_plan_comes_back_with_its_format(tmp_path: Path) -> None:
+    planned(tmp_path)
+    for found in (Store.open(str(tmp_path)), Store.look(tmp_path)):
+        assert found is not None
+        assert found.plan() == {"format": 2, "config": {"seed": 0}}
+
+
+def test_again_removes_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    for name in ("overlays/cat.gradcam.png", "pictures/cat.png", "contact-sheet.png"):
+        save_picture(store.folder, name, Image.new("RGB", (4, 4)))
+    store.write_failures([Failure(BENCH, "bad.jpg")])
+    store.write_failures([Failure(BENCH, "bad.jpg")], "failed-2-of-3.jsonl")
+    store.write_manifest({"seed": 0})
+    (tmp_path / "shards" / BENCH / "torn.safetensors").write_bytes(b"torn")
+    (tmp_path / "shards" / BENCH / "torn.parquet").write_bytes(b"torn")
+    mine = ["notes.txt", "overlays/copy.png", "overlays/figure.png", "failed-notes.jsonl", "shards/mine.parquet"]
+    mine += ["shards/mine.safetensors", "shards/readme.md", "more/failed.jsonl"]
+    (tmp_path / "more").mkdir()
+    for name in ("notes.txt", "failed-notes.jsonl", "more/failed.jsonl", "shards/readme.md"):
+        (tmp_path / name).write_text("mine")
+    Image.new("RGB", (4, 4)).save(tmp_path / "overlays" / "figure.png")
+    (tmp_path / "overlays" / "copy.png").write_bytes((tmp_path / "overlays" / "cat.gradcam.png").read_bytes())
+    save_file({"weight": torch.ones(2)}, tmp_path / "shards" / "mine.safetensors")
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "shards" / "mine.parquet")
+    assert Store.claim(tmp_path, again=True).plan() == {}
+    assert everything(tmp_path) == sorted([*mine, "plan.json"])
+    assert Store.claim(tmp_path).failures() == (), "files of somebody are no reason to refuse what was begun anew"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_of_somebody_else_is_refused_and_untouched(tmp_path: Path, again: bool) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(StoreError, match=r"one with other files \('thesis.tex'\) and no plan.json.*report.to"):
+        Store.claim(tmp_path, again=again)
+    assert everything(tmp_path) == ["thesis.tex"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(StoreError, match="expected a folder for the run, got a file"):
+        Store.claim(tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(StoreError, match=r"cannot be written to: .*name another folder in report\.to"):
+        Store.claim(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", r"plan\.json: damaged \(JSONDecodeError"),
+        (b"\xff", r"damaged \(Unicode"),
+        (b"[]", r"a mapping, got list"),
+    ],
+)
+def test_a_damaged_plan_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    committed(tmp_path)
+    (tmp_path / "plan.json").write_bytes(content)
+    for take in (Store.claim, Store.open, Store.look):
+        with pytest.raises(StoreError, match=said):
+            take(tmp_path)
+
+
+def test_a_run_of_another_version_is_refused_and_begun_anew_when_asked(tmp_path: Path) -> None:
+    committed(tmp_path)
+    (tmp_path / "plan.json").write_text('{"format": 1}')
+    for take in (Store.claim, Store.open):
+        with pytest.raises(StoreError, match=r"expected a run of format 2, got 1: .*--force to begin this one anew"):
+            take(tmp_path)
+    assert Store.look(tmp_path) is None
+    assert Store.claim(tmp_path, again=True).parts() == []
+
+
+def test_only_a_run_opens(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"expected the folder of a run, got one without plan\.json"):
+        Store.open(tmp_path)
+    assert Store.look(tmp_path / "absent") is None
+
+
+# maps and rows
+
+
+def test_maps_and_rows_come_back(tmp_path: Path) -> None:
+    raw = maps(2)
+    rows = [row("cat.jpg", warnings=["layer4: zero map"]), row("dog.jpg", target=None, probability=math.inf)]
+    commit(planned(tmp_path), "000000-a", rows, raw)
+    store = Store.open(tmp_path)
+    assert store.is_done(BENCH, "000000-a")
+    assert not store.is_done(BENCH, "000001-a")
+    assert store.rows([PART]).to_pylist() == [{**each, "file": FILE, "row": at} for at, each in enumerate(rows)]
+    assert store.rows([PART], ["name"]).to_pydict() == {"name": ["cat.jpg", "dog.jpg"]}
+    assert (store.rows([]).schema, store.rows([], ["name"]).num_rows) == (ROWS, 0)
+    found = store.maps(FILE, (key for key in raw))
+    for key, each in raw.items():
+        torch.testing.assert_close(found[key], each, rtol=0, atol=2**-11 * float(each.abs().max()))
+        assert torch.equal(store.maps(FILE, [key], 1)[key], found[key][1])
+
+
+def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        committed(tmp_path / name)
+    assert everything(tmp_path / "one") == [*PLANNED[:2], PART, FILE, PLANNED[2]]
+    for file in everything(tmp_path / "one"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_rows_are_written_last_and_maps_without_them_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = planned(tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write_part", killed)
+        with pytest.raises(KeyboardInterrupt):
+            commit(store, "000000-a", [row()])
+    assert (tmp_path / FILE).is_file()
+    assert store.parts() == []
+    assert not store.is_done(BENCH, "000000-a")
+    commit(store, "000000-a", [row()])
+    assert store.parts() == [PART]
+
+
+def test_the_parts_of_one_bench_are_its_own(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    commit(store, "000000-a", [row()], bench="bench10")
+    assert store.parts(BENCH) == [PART]
+    assert store.parts() == [PART, "shards/bench10/000000-a.parquet"]
+
+
+def test_a_merged_part_hides_what_it_replaces(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    commit(store, "000001-b", [row("bird.jpg")])
+    merged = f"shards/{BENCH}/merged-0123.parquet"
+    store.write_part(merged, store.rows([PART]), {"replaces": [PART], "files": store.files(PART)})
+    assert store.parts() == [f"shards/{BENCH}/000001-b.parquet", merged]
+    assert sorted(store.rows(store.parts())["name"].to_pylist()) == ["bird.jpg", "cat.jpg", "dog.jpg"]
+    store.folder.remove(PART)
+    assert store.is_done(BENCH, "000000-a")
+    assert not store.is_done(BENCH, "000002-c")
+
+
+def test_a_folder_whose_name_reads_like_a_column_is_read(tmp_path: Path) -> None:
+    store = committed(tmp_path / "seed=7" / "column=9")
+    assert store.rows(store.parts())["column"].to_pylist() == [0, 0]
+    assert store.trials()["seed"].to_pylist() == [0]
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"\xff" * 64], ids=["empty", "short", "garbage"])
+def test_damaged_files_are_named_with_the_remedy(tmp_path: Path, content: bytes) -> None:
+    store = committed(tmp_path)
+    for name in (PART, FILE, "trials.parquet"):
+        (tmp_path / name).write_bytes(content)
+    computed = "delete it to have its photographs computed again"
+    for read in (lambda: store.rows([PART]), lambda: store.about(PART), lambda: store.check(BENCH)):
+        with pytest.raises(StoreError, match=rf"000000-a\.parquet: damaged .*; {computed}"):
+            read()
+    with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged .*; delete it, and the part"):
+        store.maps(FILE, ["q1/layer3"])
+    with pytest.raises(StoreError, match=r"trials\.parquet: damaged .*; run the config again"):
+        store.trials()
+
+
+def test_maps_that_are_missing_or_cut_short_are_found_before_anything_is_computed(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    store.check(BENCH)
+    size = (tmp_path / FILE).stat().st_size
+    (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:-4])
+    with pytest.raises(StoreError, match=rf"damaged: expected {size} bytes, got {size - 4} bytes; delete {PART} to"):
+        store.check(BENCH)
+    (tmp_path / FILE).unlink()
+    with pytest.raises(StoreError, match="got no file"):
+        store.check(BENCH)
+
+
+def test_maps_that_a_file_does_not_have_are_an_error(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    for key, place in (("q9/layer3", 0), ("q1/layer3", 9)):
+        with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged"):
+            store.maps(FILE, [key], place)
+
+
+def test_a_foreign_part_is_named(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    pq.write_table(table([row()]), tmp_path / "shards" / BENCH / "foreign.parquet")
+    with pytest.raises(StoreError, match=r"foreign\.parquet: damaged"):
+        store.check(BENCH)
+
+
+# the manifest, and being killed
+
+
+def test_the_manifest_comes_back_and_is_empty_before(tmp_path: Path) -> None:
+    store = planned(tmp_path)
+    assert store.manifest() == {}
+    store.write_manifest({"seed": 0, "counts": {"forwards": 2}})
+    assert Store.open(tmp_path).manifest() == {"seed": 0, "counts": {"forwards": 2}}
+
+
+def test_what_a_killed_run_left_unfinished_is_ignored_and_swept(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.getpid", lambda: 2**40)
+        patched.setattr(Path, "unlink", lambda *_, **__: None)
+        patched.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+        with pytest.raises(StoreError, match="killed"):
+            Store.claim(tmp_path)
+    (torn,) = everything(tmp_path)
+    assert torn.endswith(f".{2**40}{UNFINISHED}")
+    committed(tmp_path)
+    (tmp_path / "shards" / torn).write_bytes(b"half")
+    assert Store.open(tmp_path).parts() == [PART]
+    assert (tmp_path / "shards" / torn).exists(), "reading a run that may be going on removes nothing"
+    Store.claim(tmp_path)
+    assert everything(tmp_path) == [*PLANNED[:2], PART, FILE, PLANNED[2]]
+
+
+def test_a_plan_that_was_not_finished_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.claim(tmp_path)
+    write = Store.write_table
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Store, "write_table", lambda self, name, table: write(self, name, table) if "tri" in name else 1 / 0
+        )
+        with pytest.raises(ZeroDivisionError):
+            store.write_plan({}, table([]), table([]))
+    assert everything(tmp_path) == ["plan.json", "trials.parquet"]
+    assert json.loads((tmp_path / "plan.json").read_text()) == {"format": 2, "planned": False}
+    assert planned(tmp_path).plan()["config"] == {"seed": 0}

@@ -1,0 +1,10 @@
+"""The run folder: what was computed, kept so that nothing is computed twice and nothing is lost."""
+
+from __future__ import annotations
+
+from xaikit.store.maps import Kept, decode, encode
+from xaikit.store.pictures import open_picture, remove_picture, save_picture
+from xaikit.store.rows import ROWS, Failure
+from xaikit.store.store import Store
+
+__all__ = ["ROWS", "Failure", "Kept", "Store", "decode", "encode", "open_picture", "remove_picture", "save_picture"]

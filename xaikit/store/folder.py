@@ -1,0 +1,174 @@
+"""A folder on a disk, or behind a URL that fsspec knows: files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from xaikit.atomic import UNFINISHED, sweep, whole
+from xaikit.errors import StoreError
+
+
+class Folder(Protocol):
+    """What a store asks of the place it lies in. Names are relative, with ``/`` between their parts."""
+
+    def __str__(self) -> str: ...
+
+    def write(self, name: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
+        """A file to write; it has its name when the block ends well, and is not there otherwise.
+
+        ``durable`` waits until the disk has it.
+        """
+
+    def read(self, name: str) -> bytes: ...
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """A file to read some of."""
+
+    def size(self, name: str) -> int | None:
+        """In bytes; None where there is no such file."""
+
+    def names(self, folder: str = "", ending: str = "") -> list[str]:
+        """The names of all files at or below a folder, sorted; none where it does not exist."""
+
+    def first(self) -> str | None:
+        """The first file or folder of all that lie here, unfinished files aside; None where nothing does."""
+
+    def remove(self, name: str) -> None: ...
+
+    def sweep(self) -> None:
+        """Remove what a killed process left unfinished."""
+
+    def url(self, name: str) -> str:
+        """As pyarrow and duckdb open it."""
+
+
+def folder_of(where: str | Path) -> Folder:
+    """The folder at a path or URL. Raises StoreError where a URL cannot be opened."""
+    address = str(where)
+    if address.startswith("file://"):
+        return Disk(Path(url2pathname(urlsplit(address).path)))
+    if "://" not in address:
+        return Disk(Path(where))
+    return Remote(address.rstrip("/"))
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A folder of this machine."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @contextmanager
+    def write(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+        with whole(self.path / name, durable=durable) as file:
+            yield file
+
+    def read(self, name: str) -> bytes:
+        return (self.path / name).read_bytes()
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        return (self.path / name).open("rb")
+
+    def size(self, name: str) -> int | None:
+        path = self.path / name
+        return path.stat().st_size if path.is_file() else None
+
+    def names(self, folder: str = "", ending: str = "") -> list[str]:
+        found = (self.path / folder).rglob(f"*{ending}")
+        return sorted(path.relative_to(self.path).as_posix() for path in found if path.is_file())
+
+    def first(self) -> str | None:
+        if not self.path.is_dir():
+            return None
+        return min((path.name for path in self.path.iterdir() if not path.name.endswith(UNFINISHED)), default=None)
+
+    def remove(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        sweep(self.path)
+
+    def url(self, name: str) -> str:
+        return str(self.path / name)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A folder behind a URL such as s3://bucket/run. An object there appears whole by itself."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+    @cached_property
+    def filesystem(self) -> Any:
+        """The filesystem of fsspec."""
+        return self._opened[0]
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        try:
+            import fsspec
+        except ImportError as error:
+            raise StoreError(f"{self.address}: a remote folder needs fsspec: pip install 'xaikit[s3]'") from error
+        try:
+            filesystem, path = fsspec.core.url_to_fs(self.address)
+        except (ImportError, ValueError) as error:
+            raise StoreError(f"{self.address}: cannot be opened: {error}") from error
+        return filesystem, str(path).rstrip("/")
+
+    @contextmanager
+    def write(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+        buffer = io.BytesIO()
+        yield buffer
+        self.filesystem.pipe_file(self._at(name), buffer.getvalue())
+
+    def read(self, name: str) -> bytes:
+        data: bytes = self.filesystem.cat_file(self._at(name))
+        return data
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        file: AbstractContextManager[BinaryIO] = self.filesystem.open(self._at(name), "rb")
+        return file
+
+    def size(self, name: str) -> int | None:
+        try:
+            info = self.filesystem.info(self._at(name))
+        except FileNotFoundError:
+            return None
+        return int(info["size"]) if info["type"] == "file" else None
+
+    def names(self, folder: str = "", ending: str = "") -> list[str]:
+        self.filesystem.invalidate_cache()
+        root = self._opened[1]
+        found = self.filesystem.find(f"{root}/{folder}" if folder else root)
+        return sorted(name for path in found if (name := str(path).removeprefix(root).lstrip("/")).endswith(ending))
+
+    def first(self) -> str | None:
+        names = self.names()
+        return names[0].partition("/")[0] if names else None
+
+    def remove(self, name: str) -> None:
+        if self.size(name) is not None:
+            self.filesystem.rm_file(self._at(name))
+
+    def sweep(self) -> None:
+        """Nothing is ever unfinished here."""
+
+    def url(self, name: str) -> str:
+        return f"{self.address}/{name}"
+
+    def _at(self, name: str) -> str:
+        return f"{self._opened[1]}/{name}"

@@ -1,0 +1,299 @@
+"""The run folder: the plan, maps, rows, failures and pictures on disk, and who may write there.
+
+::
+
+    plan.json                      what the folder was planned to hold; frozen until a config that differs runs in it
+    trials.parquet                 the trials of the plan, one row for each trial of each bench
+    photographs.parquet            the photographs of the plan in their order
+    shards/<bench>/<shard>.safetensors   raw signed maps, (n, T, *S) by key
+    shards/<bench>/<shard>.parquet       their rows, written last: once it is there, the shard is done
+    failed.jsonl                   one failure a line; tried again on the next run
+    manifest.json                  what the run was
+    pictures/ overlays/ contact-sheet.png
+
+Every file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import safe_open
+from safetensors.torch import load, save
+from torch import Tensor
+
+from xaikit.errors import StoreError
+from xaikit.store.folder import Disk, Folder, Remote, folder_of
+from xaikit.store.maps import decode, names_of
+from xaikit.store.pictures import MARK, is_own
+from xaikit.store.rows import ROWS, Failure
+from xaikit.store.tables import (
+    COMPUTED,
+    UNREADABLE,
+    about_part,
+    damaged,
+    is_merged,
+    is_own_file,
+    read_table,
+    unwritable,
+)
+
+FORMAT = 2
+PLAN, TRIALS, PHOTOGRAPHS, MANIFEST, FAILED = (
+    *("plan.json", "trials.parquet", "photographs.parquet"),
+    *("manifest.json", "failed.jsonl"),
+)
+SHARDS = "shards"
+_FAILED = re.compile(r"failed(-\d+-of-\d+)?\.jsonl")
+_UNPLANNED = {"format": FORMAT, "planned": False}  # who the folder belongs to, before it is known what it is to hold
+
+
+@dataclass(frozen=True)
+class Store:
+    """One run folder. :meth:`claim` it to write, :meth:`open` it to read."""
+
+    folder: Folder
+
+    @classmethod
+    def claim(cls, where: str | Path, *, again: bool = False) -> Store:
+        """Take a folder to run in: a new one, or one that holds a run, of whatever config: what it holds is used again.
+
+        Args:
+            again: begin anew. Only what a run wrote is removed, no other file.
+
+        Raises:
+            StoreError: the folder holds files that are no run, is damaged, or cannot be written to.
+        """
+        store = cls(folder_of(where))
+        store._check_claimable(again)
+        try:
+            store.folder.sweep()
+            if again:
+                store.remove_run()
+            if again or store.folder.size(PLAN) is None:
+                store._write_json(PLAN, _UNPLANNED)
+        except OSError as error:
+            raise unwritable(store.folder, error) from error
+        return store
+
+    @classmethod
+    def open(cls, where: str | Path) -> Store:
+        """The store of a folder that holds a run, finished or not. Raises StoreError where it holds none."""
+        store = cls(folder_of(where))
+        if store.folder.size(PLAN) is None:
+            raise StoreError(f"{where}: expected the folder of a run, got one without {PLAN}")
+        store._check_format()
+        if not store.plan():
+            raise StoreError(f"{where}: the run in this folder ended before it was planned; run its config again")
+        return store
+
+    @classmethod
+    def look(cls, where: str | Path) -> Store | None:
+        """The store of a folder, or None where it holds no run of this format."""
+        store = cls(folder_of(where))
+        return store if store.plan().get("format") == FORMAT else None
+
+    def write_plan(self, plan: Mapping[str, Any], trials: pa.Table, photographs: pa.Table) -> None:
+        """Freeze what the folder is to hold; the plan itself comes last. Raises StoreError where it cannot be written."""
+        try:
+            self.write_table(TRIALS, trials)
+            self.write_table(PHOTOGRAPHS, photographs)
+            self._write_json(PLAN, {"format": FORMAT, **plan})
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+
+    def plan(self) -> dict[str, Any]:
+        """What the folder was planned to hold; empty where nothing was planned yet."""
+        found = {} if self.folder.size(PLAN) is None else self._read_json(PLAN)
+        return {} if found == _UNPLANNED else found
+
+    def trials(self) -> pa.Table:
+        """The trials of the plan."""
+        return self.read_table(TRIALS)
+
+    def photographs(self) -> pa.Table:
+        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known)."""
+        return self.read_table(PHOTOGRAPHS)
+
+    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> None:
+        """Keep the maps and rows of a shard; it is done when this returns. Raises OSError where the disk does not take it."""
+        name = f"{SHARDS}/{bench}/{shard}"
+        data = save(dict(maps), metadata={MARK: "maps"})
+        with self.folder.write(f"{name}.safetensors") as file:
+            file.write(data)
+        self.write_part(f"{name}.parquet", rows, {"bytes": len(data), "file": f"{name}.safetensors"})
+
+    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
+        """Write rows as one part; ``about`` is kept with them."""
+        self.write_table(name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+
+    def is_done(self, bench: str, shard: str) -> bool:
+        """Whether a shard has been committed under this name."""
+        name = f"{SHARDS}/{bench}/{shard}"
+        if self.folder.size(f"{name}.parquet") is not None:
+            return True
+        merged = (part for part in self.parts(bench) if is_merged(part))
+        return any(f"{name}.safetensors" in self.files(part) for part in merged)
+
+    def parts(self, bench: str = "") -> list[str]:
+        """The names of the committed parts, without those that a merged part has taken the place of.
+
+        Raises:
+            StoreError: a part cannot be read.
+        """
+        names = self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
+        gone = {replaced for name in names if is_merged(name) for replaced in self.about(name).get("replaces", ())}
+        return [name for name in names if name not in gone]
+
+    def about(self, part: str) -> dict[str, Any]:
+        """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
+        return about_part(self.folder, part)
+
+    def files(self, part: str) -> dict[str, int]:
+        """The files of maps that a part answers for, with their sizes in bytes."""
+        about = self.about(part)
+        own = {about["file"]: about["bytes"]} if "file" in about else {}
+        return {**own, **about.get("files", {})}
+
+    def rows(self, parts: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of some parts, one part after the other.
+
+        Raises:
+            StoreError: a part is damaged.
+        """
+        tables = [read_table(self.folder, name, columns, COMPUTED) for name in parts]
+        wanted = ROWS if columns is None else pa.schema([ROWS.field(name) for name in columns])
+        return pa.concat_tables(tables) if tables else wanted.empty_table()
+
+    def check(self, bench: str) -> None:
+        """That the maps of every part of a bench are there, whole. Raises StoreError for the first that are not."""
+        for part in self.parts(bench):
+            for file, expected in self.files(part).items():
+                there = self.folder.size(file)
+                if there != expected:
+                    got = "no file" if there is None else f"{there} bytes"
+                    raise StoreError(
+                        f"{self.folder}/{file}: damaged: expected {expected} bytes, got {got}; "
+                        f"delete {part} to have its photographs computed again"
+                    )
+
+    def maps(self, file: str, keys: Iterable[str], row: int | None = None) -> dict[str, Tensor]:
+        """Raw maps of a file by key, float32: (n, T, *S), or (T, *S) of one row.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        keys = tuple(keys)
+        try:
+            stored = self._stored(file, keys, row)
+            return {key: decode(key, stored) if row is None else decode(key, stored)[0] for key in keys}
+        except UNREADABLE as error:
+            remedy = (
+                "delete it, and the part of shards/ that the next run names, to have its photographs computed again"
+            )
+            raise damaged(f"{self.folder}/{file}", error, remedy) from error
+
+    def _stored(self, file: str, keys: Sequence[str], row: int | None) -> dict[str, Tensor]:
+        rows = slice(None) if row is None else slice(row, row + 1)
+        wanted = [name for key in keys for name in names_of(key)]
+        if isinstance(self.folder, Remote):
+            everything = _fetched(self.folder, file, self.folder.size(file))
+            return {name: everything[name][rows].clone() for name in wanted if name in everything}
+        with safe_open(self.folder.url(file), framework="pt") as opened:
+            held = set(opened.keys())
+            return {name: opened.get_slice(name)[rows] for name in wanted if name in held}
+
+    def failures(self) -> tuple[Failure, ...]:
+        """The failures of the folder, those of all who write to it, in the order of failing."""
+        return tuple(failure for name in self._failed() for failure in self._failures(name))
+
+    def _failed(self) -> list[str]:
+        return [name for name in self.folder.names("", ".jsonl") if _FAILED.fullmatch(name)]
+
+    def _failures(self, name: str) -> list[Failure]:
+        try:
+            lines = self.folder.read(name).decode("utf-8").splitlines()
+            return [Failure.from_json(line) for line in lines]
+        except UNREADABLE as error:
+            raise damaged(f"{self.folder}/{name}", error, "delete it, the photographs are tried again") from error
+
+    def write_failures(self, failures: Sequence[Failure], name: str = FAILED) -> None:
+        """Keep the failures of one who writes to this folder, in the place of those kept before."""
+        lines = "".join(failure.to_json() + "\n" for failure in failures)
+        if lines or self.folder.size(name) is not None:
+            with self.folder.write(name) as file:
+                file.write(lines.encode())
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write what the run was; plain values only."""
+        self._write_json(MANIFEST, manifest)
+
+    def manifest(self) -> dict[str, Any]:
+        """What the run was; empty before it has been written."""
+        return self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+
+    def remove_run(self) -> None:
+        """Remove what a run wrote, the plan last, and no other file."""
+        parts = [name for name in self.folder.names(SHARDS, ".parquet") if is_own_file(self.folder, name)]
+        maps = [name for name in self.folder.names(SHARDS, ".safetensors") if is_own_file(self.folder, name)]
+        pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
+        for name in [*parts, *maps, *pictures, *self._failed(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+            self.folder.remove(name)
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a table as Parquet."""
+        with self.folder.write(name) as file:
+            pq.write_table(table, file, compression="zstd", store_schema=True)
+
+    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a table. Raises StoreError where it is missing or damaged."""
+        return read_table(self.folder, name, columns, "run the config again to have it written anew")
+
+    def _check_claimable(self, again: bool) -> None:
+        if isinstance(self.folder, Disk) and self.folder.path.exists() and not self.folder.path.is_dir():
+            raise StoreError(f"{self.folder}: expected a folder for the run, got a file")
+        planned = self.folder.size(PLAN) is not None
+        first = self.folder.first()
+        if first is not None and not planned:
+            raise StoreError(
+                f"{self.folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
+                f" and no {PLAN}; name another folder in report.to"
+            )
+        if planned and not again:
+            self._check_format()
+
+    def _check_format(self) -> None:
+        found = self._read_json(PLAN).get("format")
+        if found != FORMAT:
+            raise StoreError(
+                f"{self.folder}: expected a run of format {FORMAT}, got {found!r}: it was written by another version of "
+                "xaikit; name another folder in report.to, or use --force to begin this one anew"
+            )
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        with self.folder.write(name) as file:
+            file.write((json.dumps(value, indent=2) + "\n").encode())
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            read = json.loads(self.folder.read(name).decode("utf-8"))
+        except UNREADABLE as error:
+            remedy = "name another folder in report.to, or remove this one"
+            raise damaged(f"{self.folder}/{name}", error, remedy) from error
+        if not isinstance(read, dict):
+            raise StoreError(f"{self.folder}/{name}: damaged: expected a mapping, got {type(read).__name__}")
+        return read
+
+
+@lru_cache(maxsize=1)
+def _fetched(folder: Remote, file: str, size: int | None) -> dict[str, Tensor]:
+    """The last file that came from afar: who reads one of its maps reads the next."""
+    return load(folder.read(file))

@@ -1,0 +1,75 @@
+"""What a method declares by ``variants()``: instances of equal variants ask for the same re-run variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaikit.question import variants_of
+from xaikit.testing.checks import expect
+from xaikit.testing.explaining import raw, remade, served
+from xaikit.testing.nets import Case
+from xaikit.testing.subjects import Subject, changed
+from xaikit.view import Make, View
+
+
+def equal_variants_are_equal(subject: Subject) -> None:
+    """Whoever declares them asks for some, and asks for the same under every option that they do not depend on."""
+    declaring = [method for method in subject.instances() if variants_of(method) is not None]
+    for method in declaring:
+        expect(
+            any(_asked(method, case) for case in served(method)),
+            "variants() is declared and view.rescore is never asked for any; leave it out",
+        )
+    for one, other in _equal(subject, declaring):
+        for case in served(one):
+            for turn, (first, second) in enumerate(zip(_asked(one, case), _asked(other, case), strict=False), 1):
+                expect(
+                    torch.equal(first, second),
+                    f"on {case.name}: expected {one} and {other}, whose variants() are equal, to ask for the same variants "
+                    f"in call {turn} of view.rescore",
+                )
+
+
+def _equal(subject: Subject, declaring: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Instances that differ in an option and not in their variants."""
+    for one in declaring:
+        others = [other for item in fields(one) for other in changed(one, item.name)]
+        for other in [*others, *subject.instances()]:
+            if other != one and variants_of(other) == variants_of(one):
+                yield one, other
+
+
+def _asked(method: Any, case: Case) -> list[Tensor]:
+    """The variants of every call of ``view.rescore``, (N, count, ...) each."""
+    calls: list[list[Tensor]] = []
+    cls: Any = type(method)
+    recorded = type(cls.__name__, (cls,), {"explain": lambda self, view: cls.explain(self, _Recorded(view, calls))})
+    raw(remade(recorded, method), case)
+    return [torch.cat(parts, 1) for parts in calls]
+
+
+class _Recorded:
+    """A view that keeps what ``make`` returns."""
+
+    def __init__(self, view: View, calls: list[list[Tensor]]) -> None:
+        self._view = view
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)
+
+    def rescore(self, count: int, make: Make, probabilities: bool = False) -> Tensor:
+        parts: list[Tensor] = []
+        self._calls.append(parts)
+
+        def kept(part: slice) -> Tensor:
+            made = make(part)
+            parts.append(made.clone())
+            return made
+
+        return self._view.rescore(count, kept, probabilities)
