@@ -160,3 +160,24 @@ def test_a_renamed_or_doubled_photograph_is_taken_over(tmp_path: Path) -> None:
     assert (after.map("zz.png", "gradcam") == expected).all()
     assert (after.map("also.png", "layercam") == after.map("05.png", "layercam")).all()
     assert len(after.images) == len(PHOTOGRAPHS) + 1
+
+
+def test_a_plan_finds_out_that_the_folder_cannot_be_used(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("mine")
+    with pytest.raises(xaikit.StoreError, match=r"got one with other files \('thesis\.tex'\)"):
+        xaikit.plan(said)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(xaikit.StoreError, match="is no folder"):
+        xaikit.plan({**said, "report": {"to": str(tmp_path / "file" / "run")}})
+
+
+def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    said["report"]["maps"] = "uint8"
+    report = xaikit.run(said)
+    assert report.map("00.png", "gradcam").min() >= 0
+    said["methods"] = ["gradcam", "hirescam"]
+    with pytest.raises(xaikit.ConfigError, match="uint8 keeps what a ReLU leaves, got hirescam without one"):
+        xaikit.run(said)

@@ -233,6 +233,8 @@ def test_what_is_wrong_with_a_config_by_hand() -> None:
     with pytest.raises(ConfigError) as caught:
         expand(replace(BY_HAND, sweep=SweepConfig({"seed": (1, "x")})), REGISTRY)
     assert caught.value.problems == ("sweep.seed[1]: expected an integer, got 'x'",)
+    with pytest.raises(ConfigError, match=r"^sweep.exclude: leaves no point$"):
+        expand(replace(BY_HAND, sweep=SweepConfig({"seed": (1,)}, exclude=({"seed": (1,)},))), REGISTRY)
     with pytest.raises(ConfigError, match=r"methods.a.n: expected an integer, got 'many'"):
         expand(replace(BY_HAND, methods={"a": MethodConfig("smooth", {"n": "many"})}), REGISTRY)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from xaikit import __version__
 from xaikit.bench import Bench, is_labelled
 from xaikit.config import Config, instantiate
+from xaikit.errors import ConfigError
 from xaikit.executors import Executor
 from xaikit.loading import Loader
 from xaikit.opening import pick_device, retrace
@@ -23,6 +24,8 @@ from xaikit.shards import Job, Shard, cut, rounds
 from xaikit.sources import Photograph
 from xaikit.stems import stems
 from xaikit.store import Store
+from xaikit.store.claiming import check_free
+from xaikit.store.folder import folder_of as store_folder
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.sweep import Group, Placed, expand, groups
 from xaikit.todo import Todo, todo
@@ -100,11 +103,26 @@ def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pro
     config = replace(config, base=base, device=device)
     points = expand(config, registry)
     placed = groups(points)
+    _check_kept(config, placed)
+    check_free(store_folder(folder_of(config)))
     job = Job(config, placed, folder_of(config), int(frozen.get("threads") or executor.thread_count()))
     worker = Worker(job)
     with threads(job.threads):
         surveyed = tuple(_surveyed(worker.bench(index), group) for index, group in enumerate(placed))
     return Project(config, len(points), executor, worker, surveyed)
+
+
+def _check_kept(config: Config, placed: Sequence[Group]) -> None:
+    """That maps which are kept without their sign need none. Raises ConfigError, naming the trials that do."""
+    if config.report.maps != "uint8":
+        return
+    signed = [each.name for group in placed for each in group.placed if each.trial.finish.rectify.use != "relu"]
+    if signed:
+        more = f" and {len(signed) - 3} more" if len(signed) > 3 else ""
+        raise ConfigError(
+            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(signed[:3])}{more} without one; "
+            "write maps: float16, or finish: {rectify: relu}"
+        )
 
 
 def missing_of(project: Project, store: Store) -> tuple[Todo, ...]:

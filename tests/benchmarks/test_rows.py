@@ -109,5 +109,6 @@ def test_a_peak_is_seen_after_what_was_taken_is_given_back() -> None:
     memory.forget()
     before = memory.peak()
     with mmap.mmap(-1, 2**26) as taken:
-        taken.write(bytes(1) * 2**25)
-    assert 32 <= memory.peak() - before < 80
+        taken.write(bytes(1) * 2**26)
+    # 64 MiB of the map and as much of what is written; less what was held before and is given back meanwhile
+    assert 48 <= memory.peak() - before < 160

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from xaikit.config import Use
+from xaikit.config.interpolation import ANYTHING, is_interpolated, references
 
 
 def test_values_stand_for_others(say: Any) -> None:
@@ -56,3 +57,26 @@ def test_a_required_option_that_stands_for_nothing_is_named_once(faults: Any) ->
     assert faults(model={"source": "zoo", "name": "${nmae}"}) == (
         "model.name: Interpolation key 'nmae' not found; did you mean 'name'?",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [
+        ("plain", set()),
+        ("${seed}", {"seed"}),
+        ("${ model.name }/${seed}", {"model", "seed"}),
+        ("${layers[0]}", {"layers"}),
+        ({"a": ["${name}", {"b": "x${data.path}"}]}, {"name", "data"}),
+        ("${oc.env:HOME}", set()),
+        ("${oc.env:HOME,x}/${seed}", {"seed"}),
+        ("${.n}", {ANYTHING}),
+        ("${..n}", {ANYTHING}),
+        ("${oc.select:seed}", {ANYTHING}),
+        ("${model.${name}}", {ANYTHING}),
+        ("${oc.env:X,${seed}}", {ANYTHING}),
+        (3, set()),
+    ],
+)
+def test_what_interpolations_look_up(value: Any, keys: set[str]) -> None:
+    assert references(value) == keys
+    assert is_interpolated(value) == ("${" in str(value))

@@ -166,6 +166,8 @@ def test_a_dotted_key_is_one_key_of_a_sweep(path: Any, meant: Any) -> None:
 def test_an_override_of_what_varies_anyhow_is_no_silent_nothing(faults: Any, say: Any) -> None:
     text = "varies by sweep.seed, so that this says nothing; write sweep.seed=[...], or ~sweep.seed"
     assert faults(overrides=["seed=5"], sweep={"seed": [1, 2]}) == (f"override 'seed=5': seed: {text}",)
+    text = "varies by sweep.zip[0].seed, so that this says nothing; write sweep.zip[0].seed=[...], or ~sweep.zip"
+    assert faults(overrides=["seed=5"], sweep={"zip": {"seed": [1, 2]}}) == (f"override 'seed=5': seed: {text}",)
     assert say("seed=5", "~sweep.seed", sweep={"seed": [1, 2]}).seed == 5
     assert say("seed=5", sweep={"seed": [1, 2], "include": {"layers": "a"}}).seed == 5
 

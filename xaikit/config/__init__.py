@@ -129,7 +129,7 @@ def read_points(config: Config, registry: Registry) -> tuple[Grid, Read]:
     faults: list[Fault] = []
     fixed, varied = _apart(layer_behind(config, faults))
     ledger = Ledger(fixed.marks, faults)
-    grid = grid_of(read_sweep(varied, ledger))
+    grid = _grid(read_sweep(varied, ledger), ledger)
     ledger.close()
     read = Points(fixed, grid, registry, Path(config.base)).read()
     note_faults(read, grid, ledger)
@@ -148,11 +148,9 @@ def _sweep(varied: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: S
     ledger = reader.ledger
     known = list(ledger.faults)
     sweep = read_sweep(varied, ledger)
-    grid = grid_of(sweep)
     if not sweep:
         return sweep
-    if not grid.points:
-        ledger.fault(("sweep", "exclude"), "leaves no point")
+    grid = _grid(sweep, ledger)
     _silenced(sweep, grid, ledger, overrides)
     # what a faulty entry excludes or ties is not known, so that a combination may be one that nobody wants
     together = not any(ledger.is_faulty(("sweep", word)) for word in ("exclude", "zip"))
@@ -161,15 +159,22 @@ def _sweep(varied: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: S
     return sweep
 
 
+def _grid(sweep: SweepConfig, ledger: Ledger) -> Grid:
+    grid = grid_of(sweep)
+    if not grid.points:
+        ledger.fault(("sweep", "exclude"), "leaves no point")
+    return grid
+
+
 def _silenced(sweep: SweepConfig, grid: Grid, ledger: Ledger, overrides: Sequence[str]) -> None:
     """Note overrides of keys that vary anyhow: they would say nothing. An included point may leave them to the config."""
     given = {f"override {text!r}" for text in overrides}
-    for key in () if sweep.include else grid.keys:
-        path = path_of(key) or ()
-        if str(ledger.marks.get(path)) in given and not str(ledger.mark(("sweep", key))).startswith("axis "):
-            ledger.fault(
-                path, f"varies by sweep.{key}, so that this says nothing; write sweep.{key}=[...], or ~sweep.{key}"
-            )
+    for key, places in () if sweep.include else zip(grid.keys, grid.places, strict=True):
+        path, axis = path_of(key) or (), places[0][:-1]
+        if str(ledger.marks.get(path)) in given and not str(ledger.mark(axis)).startswith("axis "):
+            said = f"varies by {key_of(axis)}, so that this says nothing"
+            drop = "sweep.zip" if axis[1] == "zip" else key_of(axis)
+            ledger.fault(path, f"{said}; write {key_of(axis)}=[...], or ~{drop}")
 
 
 def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:

@@ -54,8 +54,8 @@ def _references(text: str) -> list[str]:
 def _reference(inner: str) -> list[str]:
     if inner.startswith("oc.env:"):
         return []
-    key = re.match(r"[^.:\[\s]+(?=[.\[\s]|$)", inner)
-    return [key[0] if key else ANYTHING]
+    key = re.match(r"[^.\[\s]+", inner)
+    return [key[0] if key and ":" not in inner else ANYTHING]  # a resolver may look anywhere
 
 
 def _mapping(path: Path, node: DictConfig, ledger: Ledger, above: tuple[Any, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,11 +41,14 @@ class Ray:
     def execute(self, worker: Worker, shards: Sequence[Shard], stop: Stop) -> Iterator[Receipt]:
         """Do the shards, one at a time in every actor; an actor stays with its model as long as there is work for it."""
         ray = _ray()
-        started = not ray.is_initialized()
-        if started:
-            quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
-            ray.init(**({"log_to_driver": False} if os.environ.get("RAY_ADDRESS") else quiet))
         count = self.workers or max(1, int((os.cpu_count() or 1) / max(self.num_cpus, 1)))
+        started = not ray.is_initialized()
+        if started and os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False)
+        elif started:
+            # room for as many workers as were asked for, on however small a machine
+            cores = max(os.cpu_count() or 1, math.ceil(count * self.num_cpus))
+            ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
             yield from _Dispatch(ray, self, worker.job, list(shards), stop, count).receipts()
         finally:

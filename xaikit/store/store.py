@@ -31,7 +31,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from xaikit.errors import StoreError
-from xaikit.store.folder import Disk, Folder, Remote, folder_of
+from xaikit.store.claiming import PLAN, check_free
+from xaikit.store.folder import Folder, Remote, folder_of
 from xaikit.store.maps import decode, names_of
 from xaikit.store.pictures import MARK, is_own
 from xaikit.store.rows import ROWS, Failure
@@ -47,10 +48,7 @@ from xaikit.store.tables import (
 )
 
 FORMAT = 2
-PLAN, TRIALS, PHOTOGRAPHS, MANIFEST, FAILED = (
-    *("plan.json", "trials.parquet", "photographs.parquet"),
-    *("manifest.json", "failed.jsonl"),
-)
+TRIALS, PHOTOGRAPHS, MANIFEST, FAILED = "trials.parquet", "photographs.parquet", "manifest.json", "failed.jsonl"
 SHARDS = "shards"
 _FAILED = re.compile(r"failed(-\d+-of-\d+)?\.jsonl")
 _UNPLANNED = {"format": FORMAT, "planned": False}  # who the folder belongs to, before it is known what it is to hold
@@ -73,7 +71,9 @@ class Store:
             StoreError: the folder holds files that are no run, is damaged, or cannot be written to.
         """
         store = cls(folder_of(where))
-        store._check_claimable(again)
+        check_free(store.folder)
+        if not again and store.folder.size(PLAN) is not None:
+            store._check_format()
         try:
             store.folder.sweep()
             if again:
@@ -256,19 +256,6 @@ class Store:
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a table. Raises StoreError where it is missing or damaged."""
         return read_table(self.folder, name, columns, "run the config again to have it written anew")
-
-    def _check_claimable(self, again: bool) -> None:
-        if isinstance(self.folder, Disk) and self.folder.path.exists() and not self.folder.path.is_dir():
-            raise StoreError(f"{self.folder}: expected a folder for the run, got a file")
-        planned = self.folder.size(PLAN) is not None
-        first = self.folder.first()
-        if first is not None and not planned:
-            raise StoreError(
-                f"{self.folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
-                f" and no {PLAN}; name another folder in report.to"
-            )
-        if planned and not again:
-            self._check_format()
 
     def _check_format(self) -> None:
         found = self._read_json(PLAN).get("format")
