@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,17 @@ ray = pytest.importorskip("ray")
 def cluster() -> Iterator[None]:
     """One for all tests of this file: starting it takes seconds."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Ray leaves sockets and files of its own open
-    with pytest.warns() if False else _quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray leaves sockets and files of its own open
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
         yield
         ray.shutdown()
 
 
-def _quiet() -> Any:
-    import warnings
-
-    return warnings.catch_warnings()
+def test_a_missing_ray_is_said_before_anything_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(xaikit.ConfigError, match=r"executor: ray is not installed: pip install 'xaikit\[ray\]'"):
+        xaikit.load(config(tmp_path, executor="ray"))
 
 
 def with_ray(said: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -44,7 +44,20 @@ def flow(value: Any) -> str:
         return str(value)
     if isinstance(value, Mapping) and list(value) == ["use"] and isinstance(value["use"], str):
         value = value["use"]
-    text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000, allow_unicode=True, sort_keys=False)
-    text = text.removesuffix("...\n").strip()
-    # PyYAML leaves 1e3 unquoted, which a reader of YAML 1.2 takes for a number
-    return text if read_value(text) == value else json.dumps(value)
+    # PyYAML leaves 1e3 unquoted, which a reader of YAML 1.2 takes for a number, and breaks lines at those of a string
+    for text in (_dumped(value), json.dumps(value)):
+        if "\n" not in text and read_value(text) == value:
+            return text
+    return _dumped(value, '"')
+
+
+def _dumped(value: Any, style: str | None = None) -> str:
+    text: str = yaml.safe_dump(
+        value,
+        default_flow_style=True,
+        default_style=style,
+        width=1_000_000,
+        allow_unicode=style is None,
+        sort_keys=False,
+    )
+    return text.removesuffix("...\n").strip()

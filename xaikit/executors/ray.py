@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaikit import allocator
-from xaikit.errors import ConfigError
 from xaikit.hookspecs import hookimpl
 from xaikit.shards import Job, Receipt, Shard, Stop
 from xaikit.store import Failure, Store
@@ -33,6 +33,10 @@ class Ray:
     num_cpus: float = 1
     num_gpus: float = 0
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise ValueError("ray is not installed: pip install 'xaikit[ray]', or write executor: serial")
 
     def thread_count(self) -> int:
         """Threads of torch in each actor."""
@@ -144,13 +148,9 @@ def _quarantined(job: Job, shard: Shard, death: Exception) -> Receipt:
 
 
 def _ray() -> Any:
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError as error:
-        raise ConfigError(
-            "executor: ray is not installed: pip install 'xaikit[ray]', or write executor: serial"
-        ) from error
+    import ray
+    import ray.exceptions
+
     return ray
 
 
