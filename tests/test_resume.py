@@ -181,3 +181,13 @@ def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
     said["methods"] = ["gradcam", "hirescam"]
     with pytest.raises(xaikit.ConfigError, match="uint8 keeps what a ReLU leaves, got hirescam without one"):
         xaikit.run(said)
+
+
+def test_failures_of_a_part_are_forgotten_once_the_whole_has_mended_them(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    (tmp_path / "photos" / "03.png").write_bytes(b"no picture")
+    assert len(runner.run(said, share=(1, 2)).failures) == 1
+    assert len(xaikit.run(said).failures) == 1
+    pictures(tmp_path / "photos", PHOTOGRAPHS)
+    assert xaikit.run(said).failures == ()
+    assert [path.name for path in (tmp_path / "run").glob("failed*")] == ["failed.jsonl"]

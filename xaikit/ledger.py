@@ -68,6 +68,9 @@ class Ledger:
             return failure.evidence in lacks if failure.evidence else bool(lacks)
 
         self._failures = [failure for failure in self._failures if stands(failure)]
+        self._store.write_failures(self._failures, self._name)
+        if self._name == FAILED:
+            self._store.forget_other_failures()
         self._write("running")
 
     def finish(self, stopped: str) -> None:

@@ -115,8 +115,9 @@ class _Dispatch:
         if not self.waiting or self.stop(self.waiting[0]):
             self.waiting.clear()
             return
-        # not far ahead of the order, in which all models see the same photographs where the time is limited
-        near = self.waiting[: 2 * self.count]
+        # where the time is limited nobody runs ahead of the round, so that all models see the same photographs
+        first, limited = self.waiting[0], self.job.config.budget is not None
+        near = [shard for shard in self.waiting if not limited or shard.number == first.number]
         shard = next((shard for shard in near if shard.bench == self.benches.get(actor)), near[0])
         self.waiting.remove(shard)
         self.benches[actor] = shard.bench

@@ -232,6 +232,12 @@ class Store:
             with self.folder.write(name) as file:
                 file.write(lines.encode())
 
+    def forget_other_failures(self) -> None:
+        """Remove the failures of those who did a part of the work: whoever does the whole has taken them over."""
+        for name in self.folder.names("", ".jsonl"):
+            if name != FAILED and _FAILED.fullmatch(name):
+                self.folder.remove(name)
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write what the run was; plain values only."""
         self._write_json(MANIFEST, manifest)
