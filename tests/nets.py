@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -164,6 +165,44 @@ def photographs(side: int) -> Tensor:
     squares = [torchvision.transforms.functional.center_crop(one, [min(one.shape[1:])] * 2) for one in pictures]
     resized = [nn.functional.interpolate(one[None].float(), (side, side), mode="area") for one in squares]
     return (torch.cat(resized) - 127) / 128
+
+
+def redrawn(model: nn.Module) -> nn.Module:
+    """Heads, gains and layer scales that start at (nearly) zero drawn anew: they would make 0 = 0 of every comparison."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.numel() and parameter.abs().max() < 1e-3:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return model
+
+
+def calibrated(model: nn.Module, x: Tensor) -> nn.Module:
+    """Batch normalization with the statistics of a batch: else an untrained network's signal dies on the way."""
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if norms:
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 1.0
+            norm.train()
+        with torch.no_grad():
+            model(x)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    return model.eval()
+
+
+def narrow(build: Callable[..., nn.Module]) -> nn.Module:
+    """A VGG or AlexNet with a small classifier in place of its hundred million weights."""
+    with torch.device("meta"):
+        model = build()
+        inputs = next(module for module in model.classifier if isinstance(module, nn.Linear)).in_features
+        model.classifier = nn.Linear(inputs, 10)
+    model.to_empty(device="cpu")
+    for module in model.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    return model
 
 
 @cache

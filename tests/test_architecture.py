@@ -109,8 +109,9 @@ def test_a_long_function_would_be_seen() -> None:
 # --- evidence stays where it is
 
 ON_DEVICE = [
-    *("answer", "calling", "capture", "chunks", "conditions", "curvature", "diagnosis", "eigen", "engine", "finish"),
-    *("gradients", "observe", "ops", "passes", "question", "replay", "rescore", "view"),
+    *("answer", "attending", "augmenting", "biases", "calling", "capture", "chunks", "conditions", "curvature", "cutting"),
+    *("diagnosis", "eigen", "engine", "finish", "generator", "gradients", "heads", "observe", "ops", "own", "passes"),
+    *("question", "recording", "replay", "rescaling", "rescore", "seen", "trace", "view"),
 ]
 TO_HOST = re.compile(r"\.(item|tolist|numpy|cpu)\(|import numpy")
 

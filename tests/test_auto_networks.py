@@ -12,6 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from hostile import images, seeded
+from nets import narrow, redrawn
 from untouched import untouched
 from xaikit import auto
 from xaikit.layers import Tap
@@ -19,19 +20,6 @@ from xaikit.observe import observe
 from xaikit.targets import PinnedClasses
 
 models = torchvision.models
-
-
-def narrow(build: Callable[..., nn.Module]) -> nn.Module:
-    """A VGG or AlexNet with a small classifier in place of its hundred million weights."""
-    with torch.device("meta"):
-        model = build()
-        inputs = next(module for module in model.classifier if isinstance(module, nn.Linear)).in_features
-        model.classifier = nn.Linear(inputs, 10)
-    model.to_empty(device="cpu")
-    for module in model.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    return model
 
 
 def of_timm(name: str, **options: Any) -> Callable[[], nn.Module]:
@@ -89,14 +77,6 @@ TIMM: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], Expected]] = {
     "efficientnet_lite0": (of_timm("efficientnet_lite0"), (64, 96), [("bn2", (1280, 2, 3))]),
 }
 NETWORKS = TORCHVISION | TIMM
-
-
-def redrawn(model: nn.Module) -> nn.Module:
-    """Heads and scales that start at zero would hide every gradient."""
-    for parameter in model.parameters():
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(0))
-    return model
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -12,20 +12,22 @@ from hostile import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images
 from untouched import untouched
 from xaikit import capture
 from xaikit.calling import call
+from xaikit.cutting import Enough
 from xaikit.errors import TapError
 from xaikit.layers import Tap
+from xaikit.recording import Recording
 
 
-def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> capture.Recording:
-    recording = capture.Recording(taps, differentiate)
-    with torch.no_grad(), capture.hooked(model, recording):
+def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> Recording:
+    recording = Recording(taps, differentiate)
+    with torch.no_grad(), recording.hooked(model):
         call(model, inputs)
     return recording
 
 
-def points_of(recording: capture.Recording) -> dict[Tap, Tensor]:
+def points_of(recording: Recording) -> dict[Tap, Tensor]:
     """The one tensor of every tap."""
-    return {tap: point.tensor for tap, (point,) in recording.points().items()}
+    return {tap: point.tensor for tap, (point,) in recording.recorded().points.items()}
 
 
 class TestHook:
@@ -111,16 +113,16 @@ class TestCalls:
         reached: list[str] = []
         for name in ("conv1", "conv2", "act2"):
             model.get_submodule(name).register_forward_hook(lambda *_, name=name: reached.append(name))
-        recording = capture.Recording([Tap("conv2"), Tap("conv1")], differentiate=False, stop=True)
-        with untouched(model, x), torch.no_grad(), pytest.raises(capture.Enough), capture.hooked(model, recording):
+        recording = Recording([Tap("conv2"), Tap("conv1")], differentiate=False, stop=True)
+        with untouched(model, x), torch.no_grad(), pytest.raises(Enough), recording.hooked(model):
             call(model, x)
         assert reached == ["conv1", "conv2"]
-        assert {len(points) for points in recording.points().values()} == {1}
+        assert {len(points) for points in recording.recorded().points.values()} == {1}
 
     @pytest.mark.parametrize("tap", [Tap("conv1", call="last"), Tap("conv1", at="consumed")])
     def test_it_does_not_where_something_is_still_to_come(self, tap: Tap) -> None:
-        recording = capture.Recording([tap], differentiate=False, stop=True)
-        with torch.no_grad(), capture.hooked(model := seeded(Plain), recording):
+        recording = Recording([tap], differentiate=False, stop=True)
+        with torch.no_grad(), recording.hooked(model := seeded(Plain)):
             assert call(model, images()).shape == (2, 3)
 
 

@@ -92,7 +92,7 @@ def test_a_block_that_is_wrong_would_be_seen(reader: Reader) -> None:
             reader.do(wrong)
 
 
-@pytest.mark.parametrize("page", ["hooks.md", "methods.md"])
+@pytest.mark.parametrize("page", ["hooks.md", "methods.md", "targets.md"])
 def test_a_page_that_the_code_writes_is_up_to_date(page: str) -> None:
     made = generator().PAGES[page]()
     assert (DOCS / page).read_text(encoding="utf-8") == made, "run: python docs/generate.py"
@@ -110,6 +110,13 @@ def test_hooks_has_every_hook_and_every_kind() -> None:
 def test_methods_has_every_method() -> None:
     page = (DOCS / "methods.md").read_text(encoding="utf-8")
     own = [entry.name for entry in xaikit.Registry().catalogue("method") if entry.distribution == "xaikit"]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == own
+
+
+def test_targets_has_every_target_and_every_layout() -> None:
+    page = (DOCS / "targets.md").read_text(encoding="utf-8")
+    entries = [*xaikit.Registry().catalogue("target"), *xaikit.Registry().catalogue("layout")]
+    own = [entry.name for entry in entries if entry.distribution == "xaikit"]
     assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == own
 
 

@@ -11,18 +11,21 @@ from hypothesis import strategies as st
 from nets import PROPERTY
 from xaikit.needs import Needs, union
 
-NEEDS = st.builds(
-    Needs,
-    gradients=st.sampled_from((0, 1, 2)),
-    inputs=st.booleans(),
-    module=st.booleans(),
-    head=st.booleans(),
-    attention=st.booleans(),
-    reruns=st.booleans(),
-    replays=st.booleans(),
-    scores=st.booleans(),
-    layers=st.sampled_from(("none", "one", "all")),
+ASKED = st.fixed_dictionaries(
+    dict(
+        gradients=st.sampled_from((0, 1, 2)),
+        inputs=st.booleans(),
+        module=st.booleans(),
+        head=st.booleans(),
+        attention=st.sampled_from((0, 1, 2)),
+        biases=st.booleans(),
+        reruns=st.booleans(),
+        replays=st.booleans(),
+        scores=st.booleans(),
+        layers=st.sampled_from(("none", "one", "all")),
+    )
 )
+NEEDS = ASKED.map(lambda asked: Needs(**{**asked, "layers": "all"} if asked["attention"] or asked["biases"] else asked))
 LEAST = Needs(scores=False, layers="none")
 
 

@@ -18,6 +18,7 @@ import torchvision
 from torch import Tensor, nn
 
 import xaikit
+from nets import calibrated, redrawn
 from xaikit import Needs
 from xaikit.replay import FULL, TOLERANCES
 from xaikit.view import View
@@ -66,24 +67,9 @@ def network(name: str, dtype: torch.dtype) -> tuple[nn.Module, Tensor]:
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = build().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.abs().max() < 1e-3:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    _calibrate(model, torch.randn(8, 3, size, size, generator=generator))
+        model = redrawn(build().eval())
+    calibrated(model, torch.randn(8, 3, size, size, generator=generator))
     return model.to(dtype), torch.randn(2, 3, size, size, generator=generator).to(dtype)
-
-
-def _calibrate(model: nn.Module, x: Tensor) -> None:
-    """Batch normalization with the statistics of a batch: else an untrained network's signal dies on the way."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = 1.0
-        norm.train()
-    with torch.no_grad():
-        model(x)
-    model.eval()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from asking import REGISTRY
 from hostile import Plain, images, seeded, uncut
 from served import CASES, Case, top_score
 from untouched import untouched
-from xaikit import Needs
+from xaikit import ConfigError, Needs
 from xaikit.view import View
 
 
@@ -178,7 +178,20 @@ class TestSecondOrder:
             assert product.shape == vector.shape
 
 
-METHODS = REGISTRY.names("method")
+REFUSED = {"cam", "rollout", "gae", "legrad"}
+"""By this model: what lies behind its layer is more than pooling, and it has no attention."""
+BLIND = {"center", "uniform"}
+"""To any input."""
+COUPLED = {"dff"}
+"""Its concepts are those of the whole batch: without a sample they are others."""
+METHODS = [name for name in REGISTRY.names("method") if name not in REFUSED | BLIND | COUPLED]
+
+
+@pytest.mark.parametrize("use", sorted(REFUSED))
+def test_what_this_model_does_not_have_is_refused(use: str) -> None:
+    model, x = seeded(Plain), images(3, 2, 8, 7)
+    with untouched(model, x), pytest.raises(ConfigError, match="expected"):
+        xaikit.explain(model, x, use, layers="conv2", target=[2, 0, 1])
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
@@ -193,11 +206,12 @@ def test_a_sample_that_is_no_number_stays_visible_and_alone(use: str, bad: float
     clean = explained()
     x[1, 0, 3, 3] = bad
     spoiled = explained()
-    assert not bool(spoiled.maps["conv2"][1].isfinite().all())
+    (layer,) = spoiled.maps
+    assert not bool(spoiled.maps[layer][1].isfinite().all())
     assert not bool(spoiled.map[1].isfinite().all())
     for row in (0, 2):
-        assert torch.equal(spoiled.maps["conv2"][row], clean.maps["conv2"][row])
+        assert torch.equal(spoiled.maps[layer][row], clean.maps[layer][row])
         assert torch.equal(spoiled.map[row], clean.map[row])
     about = [str(remark) for remark in spoiled.warnings]
-    assert "sample 1, conv2: values that are NaN or infinite" in about
+    assert f"sample 1, {layer}: values that are NaN or infinite" in about
     assert [remark for remark in spoiled.warnings if remark.sample != 1] == list(clean.warnings)

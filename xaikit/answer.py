@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,17 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit.augmenting import Variant, average, variants
+from xaikit.calling import first_tensor
 from xaikit.diagnosis import ANY, Evidence, diagnose
-from xaikit.errors import PluginContract
+from xaikit.errors import ConfigError, PluginContract
 from xaikit.explanation import Explanation, Noted
 from xaikit.finish import finish_maps
+from xaikit.generator import SampleGenerator
 from xaikit.layers import Tap
 from xaikit.layouts import stride
-from xaikit.observe import Tally
+from xaikit.observe import Tally, observe
 from xaikit.passes import Passes, Reruns, Setting
 from xaikit.question import Asked, Batch, Question, Request, variants_of
 from xaikit.rescore import Kept
-from xaikit.view import SampleGenerator, Trace, View
+from xaikit.targets import PinnedParts, itself
+from xaikit.view import Trace, View, parts_of
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,20 @@ class Raw:
     saliency  (N, T, *S), or (N, 1, *S) where the target plays no part
     said      by the method, counted (N, T) or (N, 1)
     noted     of the further passes, whatever the target
+    numbers   by the method, by name: (N, T) or (N, 1)
+    parts     maps that the method puts on the target axis by itself, whatever the target; 0 where it does not
     """
 
     saliency: Tensor
     said: tuple[Noted, ...]
     noted: tuple[Noted, ...]
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
+    parts: int = 0
 
     def of(self, columns: slice) -> tuple[Tensor, list[Noted]]:
         """The map and the notes for some of the targets."""
+        if self.parts:
+            return self.saliency, [*(replace(one, counts=one.counts.sum(1)) for one in self.said), *self.noted]
         said = [replace(one, counts=_columns(one.counts, columns).sum(1)) for one in self.said]
         return _columns(self.saliency, columns), [*said, *self.noted]
 
@@ -58,17 +68,70 @@ class Answers:
     trace: Trace
     output: str | int
     tally: Tally
+    requests: Sequence[Request] = ()
     evidence: Evidence = field(init=False)
+    _varied: dict[Hashable, Trace] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", Evidence(self.trace))
 
     def raws(self, question: Question, kept: Kept | None) -> dict[Tap, Raw]:
-        """What the method says at every tap of a question.
+        """What the method says at every tap of a question; the mean over all variants of the batch, where it asks for some.
 
         Args:
             kept: outputs for the variants of this question that others ask for too.
         """
+        if not question.common.manner.augment:
+            return self._raws(question, kept)
+        if parts_of(question.common.method):
+            raise ConfigError(
+                f"augment: {question.common.use} makes parts of its own on every variant, in any order: there is no mean of "
+                "them; leave it out"
+            )
+        found: dict[Tap, list[Raw]] = {}
+        for variant in variants(question.common.manner.augment):
+            # what is kept for others is of the clean inputs
+            answers = self if variant.is_clean else self._of(variant, question.common)
+            for tap, raw in answers._raws(question, None).items():
+                undone = variant.undone(raw.saliency, self.trace.activations[tap].shape[2:])
+                found.setdefault(tap, []).append(replace(raw, saliency=undone))
+        return {tap: _averaged(raws) for tap, raws in found.items()}
+
+    def _of(self, variant: Variant, request: Request) -> Answers:
+        """Answers to the same questions from a pass on a variant of the batch, which is made once for all requests."""
+        key = (variant, request.seed if variant.draw is not None else None)
+        sharing = [one for one in self.requests if one.manner.augment == request.manner.augment]
+        if key not in self._varied:
+            self._varied[key] = self._observed(variant, request, sharing)
+        trace = self._varied[key]
+        return replace(self, trace=trace, batch=replace(self.batch, inputs=trace.inputs))
+
+    def _observed(self, variant: Variant, request: Request, sharing: Sequence[Request]) -> Trace:
+        like = first_tensor(self.batch.inputs)
+        inputs = variant.inputs(
+            self.batch.inputs, lambda draw: seeded(f"{request.seed}|augment|{draw}", self.batch.ids, like)
+        )
+        self.tally.reruns += 1
+        try:
+            return observe(
+                self.model,
+                inputs,
+                tuple(dict.fromkeys(tap for one in sharing for tap in one.taps)),
+                lambda _: self.trace.pinned,
+                gradients=any(one.method.needs.gradients for one in sharing),
+                output=self.output,
+                tally=self.tally,
+            )
+        except Exception as error:
+            if variant.scale == 1:
+                raise
+            size = tuple(first_tensor(inputs).shape[2:])
+            raise ConfigError(
+                f"augment.scale: expected a model that takes inputs of {size}, got {type(error).__name__}: {error}; leave "
+                "scale out, or take gain"
+            ) from error
+
+    def _raws(self, question: Question, kept: Kept | None) -> dict[Tap, Raw]:
         setting = self.setting(question, kept)
         reruns = Reruns(lambda inputs: setting.observe(inputs, setting.taps), shared=len(setting.taps) > 1)
         raws: dict[Tap, Raw] = {}
@@ -76,7 +139,13 @@ class Answers:
             passes = Passes(setting, tap, reruns.of_one_tap())
             view = passes.view(setting.trace)
             saliency = _said(question.common, view)
-            raws[tap] = Raw(saliency, tuple(view.noted), tuple(passes.noted))
+            if setting.reduce != "sum" and not passes.reduced:
+                raise ConfigError(
+                    f"reduce: {setting.reduce} plays no part in {question.common.use}, which sums no weighed channels: leave "
+                    "it out"
+                )
+            parts = parts_of(question.common.method)
+            raws[tap] = Raw(saliency, tuple(view.noted), tuple(passes.noted), view.numbers, parts)
         return raws
 
     def setting(self, question: Question, kept: Kept | None = None) -> Setting:
@@ -92,6 +161,7 @@ class Answers:
             tally=self.tally,
             draw=partial(_generator, request, self.batch.ids, trace.scores),
             kept=kept,
+            reduce=request.manner.reduce,
         )
 
     def explanation(self, question: Question, one: Asked, raws: Mapping[Tap, Raw]) -> Explanation:
@@ -105,13 +175,21 @@ class Answers:
         fused = None
         if request.finish is not None:
             finished, fused = finish_maps(request.finish, maps, strides, self.trace.space)
-        pinned, count = self.trace.pinned[one.place], columns.stop - columns.start
+        pinned, count = itself(self.trace.pinned[one.place]), columns.stop - columns.start
+        scores = self.trace.scores[:, columns]
+        if parts := parts_of(request.method):
+            pinned, count = PinnedParts(pinned, parts), parts
+            scores = scores.new_full((len(scores), parts), torch.nan)
 
         def shaped(saliency: Tensor) -> Tensor:
             full = saliency.expand(saliency.shape[0], count, *saliency.shape[2:])
             return full if pinned.plural else full.squeeze(1)
 
-        scores = self.trace.scores[:, columns]
+        numbers: dict[str, dict[str, Tensor]] = {}
+        for tap in request.taps:
+            for name, value in raws[tap].numbers.items():
+                mine = value if parts else _columns(value, question.columns(one, self.trace.columns))
+                numbers.setdefault(name, {})[str(tap)] = shaped(mine)
         return Explanation(
             label=request.label,
             maps={layer: shaped(raw) for layer, raw in maps.items()},
@@ -121,6 +199,7 @@ class Answers:
             target=pinned,
             strides=strides,
             noted=tuple(noted),
+            numbers=numbers,
         )
 
     def _diagnosed(self, one: Asked, tap: Tap, raw: Tensor) -> Iterator[Noted]:
@@ -133,16 +212,16 @@ def _said(request: Request, view: View) -> Tensor:
     try:
         with torch.no_grad():
             saliency = request.method.explain(view)
-        _check(saliency, view)
+        _check(saliency, view, parts_of(request.method))
     except Exception as error:
         error.add_note(f"while explaining {request.label!r} at layer {view.layer}")
         raise
     return saliency
 
 
-def _check(raw: object, view: View) -> None:
+def _check(raw: object, view: View, parts: int) -> None:
     samples, targets, *space = view.shape
-    allowed = [(samples, targets, *space), (samples, 1, *space)]
+    allowed = [(samples, parts, *space)] if parts else [(samples, targets, *space), (samples, 1, *space)]
     if not isinstance(raw, Tensor):
         raise PluginContract(f"explain: expected a tensor, got {type(raw).__name__}")
     if tuple(raw.shape) not in allowed:
@@ -160,6 +239,19 @@ def _generator(request: Request, samples: tuple[str, ...], like: Tensor) -> Samp
         fields = dataclasses.fields(method)  # type: ignore[arg-type]
         options = {field.name: getattr(method, field.name) for field in fields}
     options = json.dumps(options, sort_keys=True, default=repr)
-    texts = [f"{request.seed}|{request.use}|{options}|{sample}" for sample in samples]
+    return seeded(f"{request.seed}|{request.use}|{options}", samples, like)
+
+
+def _averaged(raws: Sequence[Raw]) -> Raw:
+    """The mean of the maps, and all that was said of any."""
+    said = tuple(note for raw in raws for note in raw.said)
+    noted = tuple(note for raw in raws for note in raw.noted)
+    numbers = {name: torch.stack([raw.numbers[name] for raw in raws]).mean(0) for name in raws[0].numbers}
+    return Raw(average([raw.saliency for raw in raws]), said, noted, numbers, raws[0].parts)
+
+
+def seeded(said: str, samples: Sequence[str], like: Tensor) -> SampleGenerator:
+    """Random numbers of one purpose, with a stream a sample."""
+    texts = [f"{said}|{sample}" for sample in samples]
     digests = [hashlib.sha256(text.encode()).digest() for text in texts]
     return SampleGenerator([int.from_bytes(digest[:8], "big") >> 1 for digest in digests], like)

@@ -2,8 +2,8 @@
 
 The rule: walk the module calls of one forward backwards, in the order in which they completed, and take the first
 whose output tensors *together* cut the score from the input in the autograd graph, with gradient at half of their
-places and a tenth of their channels at least. Walking backwards, the outermost of several modules that returned the
-same tensor comes first and gives its name. Names of layers, and the last convolution, say nothing: a class-token
+places and a tenth of their channels at least, and in more than one. Walking backwards, the outermost of several modules
+that returned the same tensor comes first and gives its name. Names of layers, and the last convolution, say nothing: a class-token
 transformer's last block has no gradient at its patches, a DenseNet pools what a functional ReLU made.
 """
 
@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from xaikit import capture, outputs
-from xaikit.calling import call, copied, first_tensor, mapped
+from xaikit.calling import call, copied, first_tensor, mapped, reading
 from xaikit.conditions import undisturbed, unwrapped
 from xaikit.errors import LayerNotFound
 from xaikit.layers import Tap, tensors_in
 from xaikit.layouts import Layout, infer, keeps_aspect
-from xaikit.targets import Target
+from xaikit.targets import Target, layers_of, pin
 
 PLACES, CHANNELS = 0.5, 0.1
 _Edge = tuple[Any, int]
@@ -72,7 +72,8 @@ def of(
     model = unwrapped(model)
     one = first_sample(inputs)
     label = first_sample(labels)
-    return find(model, one, lambda selected: target.pin(selected, copied(label)).scores(selected), output)
+    with reading(layers_of([target])):
+        return find(model, one, lambda selected: pin(target, selected, copied(label)).scores(selected), output)
 
 
 def first_sample(inputs: Any) -> Any:
@@ -230,9 +231,11 @@ def _verdict(alive: list[_Map], times: int, open_way: bool, total: Tensor) -> st
 
 
 def _covered(gradient: Tensor) -> bool:
-    """(1, C, *S): gradient at half of the places, and in a tenth of the channels."""
+    """(1, C, *S): gradient at half of the places, and in a tenth of the channels; in one of several it is a map of classes."""
     nonzero = gradient[0].flatten(1) != 0
-    return bool(nonzero.any(0).float().mean() >= PLACES) and bool(nonzero.any(1).float().mean() >= CHANNELS)
+    channels = nonzero.any(1)
+    wide = len(channels) == 1 or (bool(channels.float().mean() >= CHANNELS) and bool(channels.sum() > 1))
+    return bool(nonzero.any(0).float().mean() >= PLACES) and wide
 
 
 def _search(total: Tensor, walls: set[_Edge], source: Tensor) -> tuple[set[_Edge], bool]:

@@ -17,7 +17,7 @@ from xaikit.config import STAGES, Config, FinishConfig, instantiate
 from xaikit.engine import Batch, Request
 from xaikit.finish import Finish
 from xaikit.layers import Tap
-from xaikit.layouts import stride
+from xaikit.layouts import Arrangement, stride
 from xaikit.loading import Loader, Picture
 from xaikit.registry import Registry
 from xaikit.sources import OpenedModel, Photograph, Transform, architecture_of, digest_of
@@ -72,6 +72,7 @@ class Bench:
     asked        what they need, by evidence; several trials may share one
     finishes     by the id of a trial
     reached      what one pass over the first photograph found out
+    arrangement  how the tensors at its layers are arranged, where the config says it
     """
 
     config: Config
@@ -83,6 +84,7 @@ class Bench:
     asked: Mapping[str, Asked] = dataclasses.field(default_factory=dict)
     finishes: Mapping[str, Finish] = dataclasses.field(default_factory=dict)
     reached: Reached | None = None
+    arrangement: Arrangement | None = None
 
     @cached_property
     def weights(self) -> str:
@@ -93,6 +95,7 @@ class Bench:
     def key(self) -> str:
         """What a result depends on beside trial and photograph, in 16 hexadecimal digits."""
         said = [self.weights, architecture_of(self.opened.module), repr(self.transform), self.config.model.output]
+        said += [] if self.config.model.layout is None else [repr(self.config.model.layout)]
         return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
     @cached_property

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -11,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import TapError
-from xaikit.layers import tensors_in
+from xaikit.layers import module_at, resolve, tensors_in
 
 FEWEST_ROWS = 4
 """From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""
@@ -21,8 +25,59 @@ _contiguous_only: WeakSet[nn.Module] = WeakSet()
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a model returned, and what some of its layers did: for targets that are units of a layer."""
+
+    output: Any
+    seen: Mapping[str, Tensor]
+
+
+_read: ContextVar[tuple[str, ...]] = ContextVar("layers whose outputs are kept beside the model's", default=())
+
+
+@contextmanager
+def reading(layers: Iterable[str]) -> Iterator[None]:
+    """While the block lasts, every call of a model keeps what these layers returned, where there are any."""
+    token = _read.set(tuple(dict.fromkeys(layers)))
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
 def call(model: nn.Module, inputs: Any) -> Any:
-    """The model on a tensor, a tuple of positional inputs or a mapping of named ones."""
+    """The model on a tensor, a tuple of positional inputs or a mapping of named ones.
+
+    Returns:
+        What the model returns; inside :func:`reading`, a :class:`Beside`.
+    """
+    if not _read.get():
+        return _call(model, inputs)
+    seen: dict[str, Tensor] = {}
+    with ExitStack() as stack:
+        for name in _read.get():
+            handle = _found(model, name).register_forward_hook(partial(_keep, seen, name))
+            stack.callback(handle.remove)
+        output = _call(model, inputs)
+    return Beside(output, seen)
+
+
+def _found(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return module_at(model, name)
+    except AttributeError:
+        resolve(model, name)  # raises, with the nearest names
+        raise
+
+
+def _keep(seen: dict[str, Tensor], name: str, module: nn.Module, args: Any, output: Any) -> None:
+    for _, tensor in tensors_in(output):
+        seen[name] = tensor.clone()  # what comes may change it in place
+        return
+
+
+def _call(model: nn.Module, inputs: Any) -> Any:
     if isinstance(inputs, dict):
         return model(**inputs)
     return model(*inputs) if isinstance(inputs, tuple) else model(inputs)

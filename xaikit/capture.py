@@ -8,9 +8,9 @@ the tap then changes the clone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,17 +19,11 @@ from torch import Tensor, nn
 
 from xaikit.calling import call, copied
 from xaikit.conditions import undisturbed
+from xaikit.cutting import Course
 from xaikit.errors import TapError
 from xaikit.layers import Path, Tap, module_at, plain_name, replaced, tensors_at, tensors_in
 
 Substitute = Callable[[Tensor], Tensor]
-
-
-class Enough(BaseException):
-    """Raised out of a forward whose taps have all fired, where nothing behind them is needed.
-
-    Not an Exception: a model's own ``except Exception`` must not swallow it.
-    """
 
 
 @dataclass(frozen=True)
@@ -39,69 +33,6 @@ class Point:
     path: Path
     turn: int
     tensor: Tensor
-
-
-@dataclass
-class Course:
-    """What the taps of one pass have in common; apart from the recording, so that no cycle keeps its tensors alive.
-
-    waiting  taps that have not fired, where the forward may stop behind the last one; else None
-    """
-
-    differentiate: bool
-    waiting: set[Tap] | None = None
-    has_leaf: bool = False
-    severed: bool = False
-    guards: list[Any] = field(default_factory=list)
-
-    def check(self) -> None:
-        """Notice that grad mode is off where a gradient has to pass."""
-        self.severed = self.severed or (self.has_leaf and not torch.is_grad_enabled())
-
-    def fired(self, tap: Tap) -> None:
-        """Stop the forward if this was the last tap to wait for."""
-        if self.waiting is not None:
-            self.waiting.discard(tap)
-            if not self.waiting:
-                raise Enough
-
-    def leave_inference_mode(self) -> None:
-        """A model may enter inference mode in its own forward; what lies behind a tap has to be outside of it."""
-        if torch.is_inference_mode_enabled():
-            self.guards.append(torch._C._InferenceMode(False))
-
-
-class Recording:
-    """One pass with its taps: what each saw, and whether the way from the first to the output stayed differentiable.
-
-    Args:
-        stop: leave the forward as soon as all taps have fired, if that can be known.
-        substitutes: what a tap returns instead, by tap.
-    """
-
-    def __init__(
-        self,
-        taps: Sequence[Tap],
-        differentiate: bool,
-        stop: bool = False,
-        substitutes: dict[Tap, Substitute] | None = None,
-    ) -> None:
-        stop = stop and all(tap.at == "output" and tap.call != "last" for tap in taps)
-        self.course = Course(differentiate, set(taps) if stop else None)
-        self.recorders = {tap: Recorder(tap, self.course, (substitutes or {}).get(tap)) for tap in taps}
-
-    @property
-    def severed(self) -> bool:
-        """Whether grad mode was found switched off behind a leaf."""
-        return self.course.severed
-
-    def points(self) -> dict[Tap, list[Point]]:
-        """The tensors of every tap at which activation and gradient may be taken, one as a rule.
-
-        Raises:
-            TapError: a tap never fired, fired more than once, or its tensor was changed through an alias.
-        """
-        return {tap: recorder.points() for tap, recorder in self.recorders.items()}
 
 
 @dataclass(frozen=True)
@@ -144,18 +75,8 @@ class Recorder:
     def _keep(self, path: Path, tensor: Tensor) -> _Kept:
         tensor = tensor.clone() if tensor.is_inference() else tensor
         tensor = tensor if self._substitute is None else self._substitute(tensor)
-        kept = self._cut(tensor) if self._course.differentiate else tensor
+        kept = self._course.cut(tensor, self._tap) if self._course.differentiate else tensor
         return _Kept(path, kept, kept._version, kept.clone())
-
-    def _cut(self, tensor: Tensor) -> Tensor:
-        if not tensor.is_floating_point():
-            raise TapError(f"layer {self._tap}: expected floating-point numbers to differentiate, got {tensor.dtype}")
-        self._course.check()
-        if torch.is_grad_enabled() and tensor.requires_grad:
-            return tensor
-        self._course.has_leaf = True
-        torch.set_grad_enabled(True)
-        return tensor.detach().requires_grad_()
 
     def points(self) -> list[Point]:
         if not self._kept:
@@ -179,21 +100,6 @@ class Recorder:
                 f"tap the layer behind it, or '{self._tap}+'"
             )
         return kept.tensor
-
-
-@contextmanager
-def hooked(model: nn.Module, recording: Recording) -> Iterator[None]:
-    """The taps' hooks, for the length of one forward; grad mode and inference mode are afterwards what they were."""
-    grad = torch.is_grad_enabled()
-    with ExitStack() as stack:
-        # restores both modes, and after the guards: a guard dropped goes back to the inference mode it was made in
-        stack.enter_context(torch.inference_mode(torch.is_inference_mode_enabled()))
-        torch.set_grad_enabled(grad)
-        stack.callback(recording.course.guards.clear)
-        for tap, recorder in recording.recorders.items():
-            stack.callback(module_at(model, tap.name).register_forward_hook(recorder).remove)
-        yield
-        recording.course.check()
 
 
 @contextmanager
@@ -225,7 +131,7 @@ def watched(
     """``enter(name, module, args)`` and ``leave(name, module, args, output)`` around every call of a module in the
     model, for the length of the block."""
     with ExitStack() as stack:
-        for name, module in _named(model):
+        for name, module in named(model):
             if name and enter is not None:
                 stack.callback(module.register_forward_pre_hook(partial(enter, name)).remove)
             if name:
@@ -233,7 +139,7 @@ def watched(
         yield
 
 
-def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Modules by their plain names, the wrappers of compiled ones left out."""
     for name, module in model.named_modules():
         if not hasattr(module, "_orig_mod"):

@@ -13,6 +13,7 @@ from xaikit.calling import call, copied
 from xaikit.conditions import undisturbed
 from xaikit.layers import Tap
 from xaikit.observe import Tally
+from xaikit.recording import Recording
 from xaikit.targets import Pinned
 from xaikit.view import Place
 
@@ -33,12 +34,12 @@ def hessian_product(
     """
 
     def work(grad: bool) -> Tensor | None:
-        recording = capture.Recording([tap], differentiate=True)
+        recording = Recording([tap], differentiate=True)
         tally.forwards += 1
         tally.reruns += 1
-        with torch.set_grad_enabled(grad), capture.hooked(model, recording):
+        with torch.set_grad_enabled(grad), recording.hooked(model):
             found = outputs.select(call(model, copied(inputs)), output)
-        (point,) = [point.tensor for point in recording.points()[tap] if point.path == place.path]
+        (point,) = [point.tensor for point in recording.recorded().points[tap] if point.path == place.path]
         with torch.enable_grad():
             scores = pinned.scores(found)
             if not grad and (recording.severed or not scores.requires_grad):

@@ -93,9 +93,10 @@ def _reasons(
     evidence: Evidence, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, black: Tensor, even: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
     """From the most specific on; the first that holds is given."""
-    yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
     zero = _zero(low, high)
-    if needs.gradients:
+    if tap.is_hooked:  # else there is no layer whose activations could be zero
+        yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
+    if needs.gradients and tap.is_hooked:
         yield ZERO_GRADIENTS, evidence.zero_gradients(tap, columns)
         # of a method that keeps positive gradients only
         yield NEGATIVE_GRADIENTS, zero & evidence.negative_gradients(tap, columns)

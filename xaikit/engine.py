@@ -11,7 +11,7 @@ from torch import nn
 
 from xaikit import outputs
 from xaikit.answer import Answers
-from xaikit.calling import copied
+from xaikit.calling import copied, reading
 from xaikit.conditions import unwrapped
 from xaikit.explanation import Explanation, Noted
 from xaikit.needs import union
@@ -19,7 +19,7 @@ from xaikit.observe import Tally, observe
 from xaikit.passes import Passes
 from xaikit.question import Asked, Batch, Question, Request, questions, variants_of
 from xaikit.rescore import Kept
-from xaikit.targets import Target
+from xaikit.targets import Target, layers_of, pin
 from xaikit.view import Trace
 
 __all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
@@ -52,14 +52,28 @@ def explain(
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
-    tally = Tally() if tally is None else tally
-    model = unwrapped(model)
     targets = distinct(request.target for request in requests)
+    with reading(layers_of(targets)):
+        return _explain(
+            unwrapped(model), batch, requests, targets, output, Tally() if tally is None else tally, may_stop, failed
+        )
+
+
+def _explain(
+    model: nn.Module,
+    batch: Batch,
+    requests: Sequence[Request],
+    targets: Sequence[Target],
+    output: str | int,
+    tally: Tally,
+    may_stop: bool,
+    failed: Failed | None,
+) -> tuple[Trace, dict[str, Explanation]]:
     trace = observe(
         model,
         batch.inputs,
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-        lambda selected: [target.pin(selected, copied(batch.labels)) for target in targets],
+        lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
         gradients=any(request.method.needs.gradients for request in requests),
         output=output,
         tally=tally,
@@ -67,7 +81,7 @@ def explain(
     )
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
-    found = _Session(Answers(model, batch, trace, output, tally), failed).answer(requests, places)
+    found = _Session(Answers(model, batch, trace, output, tally, tuple(requests)), failed).answer(requests, places)
     return trace, {request.label: found[request.label] for request in requests if request.label in found}
 
 
@@ -149,7 +163,8 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     if not request.method.needs.replays:
         return {}
     setting = Answers(model, batch, trace, output, Tally()).setting(Question((Asked(request, 0),)))
-    return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
+    with reading(layers_of([request.target])):
+        return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
 
 
 def _may_stop(requests: Sequence[Request]) -> bool:

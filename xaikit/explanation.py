@@ -53,6 +53,7 @@ class Explanation:
     scores    what was explained: (N,), or (N, T)
     target    the pinned target, ``target.indices`` where it is classes
     strides   input pixels a cell, by layer
+    numbers   what the method measured of its maps, by name and layer: (N,), or (N, T)
     """
 
     label: str
@@ -63,6 +64,7 @@ class Explanation:
     target: Pinned
     strides: Mapping[str, float]
     noted: tuple[Noted, ...] = field(default=(), repr=False)
+    numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
 
     @property
     def warnings(self) -> tuple[Remark, ...]:

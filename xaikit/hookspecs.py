@@ -69,6 +69,11 @@ def xaikit_data() -> type:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
+def xaikit_layout() -> type:  # type: ignore[empty-body]
+    """How tensors are arranged (group ``xaikit.layouts``): ``layout(shape, space)``, a layout or None."""
+
+
+@hookspec(firstresult=True)
 def xaikit_executor() -> type:  # type: ignore[empty-body]
     """Who does the shards of a run (group ``xaikit.executors``): ``execute(job, shards) -> Iterator[Receipt]``."""
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound, TapError, nearest
-from xaikit.layouts import Layout
+from xaikit.layouts import Arrangement
+from xaikit.needs import Needs
 
 AUTO = "auto"
 _NAME = re.compile(r"^(?P<name>[^\[\]+@]*)(?P<index>(\[[^\[\]]+\])*)(@(?P<call>first|last))?(?P<consumed>\+?)$")
@@ -28,8 +29,9 @@ class Tap:
     index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``; without it, the
             first tensor that the score depends on
     call    which call of a module that runs more than once: ``conv@first``, ``conv@last``
-    at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``)
-    layout  how the tensor is arranged; None: to be inferred from its shape
+    at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``);
+            or no module's, see INPUT and what follows it
+    layout  how the tensor is arranged; None: found from its shape
 
     >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,), call="last"))
     ('features+', 'blocks.4[1]@last')
@@ -37,14 +39,29 @@ class Tap:
 
     name: str
     index: tuple[str | int, ...] = ()
-    at: Literal["output", "consumed"] = "output"
-    layout: Layout | None = None
+    at: Literal["output", "consumed", "input", "biases", "attention", "attended"] = "output"
+    layout: Arrangement | None = None
     call: Call = "only"
 
     def __str__(self) -> str:
         path = "".join(f"[{step}]" for step in self.index)
         call = "" if self.call == "only" else f"@{self.call}"
         return self.name + path + call + ("+" if self.at == "consumed" else "")
+
+    @property
+    def is_hooked(self) -> bool:
+        """Whether it is the output of a module."""
+        return self.at in ("output", "consumed")
+
+
+INPUT = Tap("input", at="input")
+"""The model's (first) input, as methods see it that look at no layer."""
+BIASES = Tap("input", at="biases")
+"""The same, with the gradient at it and what all layers add: a map of the input."""
+ATTENTION = Tap("attention", at="attention")
+"""The tokens that attend to each other in all blocks: a map of their grid."""
+ATTENDED = Tap("attention", at="attended")
+"""The same, with the gradients at the attention of all blocks."""
 
 
 def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[Tap, ...]:
@@ -61,6 +78,15 @@ def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[T
     }
     taps = (tap for spec in listed for tap in _taps(spec, names))
     return tuple(dict.fromkeys(taps))
+
+
+def whole(needs: Needs) -> Tap | None:
+    """Where a method has its one map that looks at no layer, or at all of them; None for one that is asked layer by layer."""
+    if needs.layers == "one":
+        return None
+    if needs.attention:
+        return ATTENDED if needs.gradients else ATTENTION
+    return BIASES if needs.biases else INPUT
 
 
 def plain_name(name: str) -> str:

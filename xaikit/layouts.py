@@ -11,13 +11,28 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 MAX_PREFIX = 16
-Arrangement = Literal["channels_first", "channels_last", "tokens"]
+Kind = Literal["channels_first", "channels_last", "tokens"]
+
+
+class Arrangement(Protocol):
+    """The class behind a plugin of ``xaikit.layouts``: a frozen dataclass whose fields are its options."""
+
+    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> Layout | None:
+        """How a tensor is arranged.
+
+        Args:
+            shape: of the tensor at the tap, samples first.
+            space: of the model's input.
+
+        Returns:
+            A :class:`Layout`, or any object with its four methods; None where a tensor of that shape is no such map.
+        """
 
 
 @dataclass(frozen=True)
@@ -29,9 +44,13 @@ class Layout:
     grid    the spatial shape of tokens, in raster order
     """
 
-    kind: Arrangement = "channels_first"
+    kind: Kind = "channels_first"
     prefix: int = 0
     grid: tuple[int, ...] = ()
+
+    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> Layout | None:
+        """Itself: a layout is an arrangement that asks for nothing."""
+        return self
 
     def to_map(self, tensor: Tensor) -> Tensor:
         """The tensor as (N, C, *S); a view, prefix tokens left out."""
@@ -67,8 +86,8 @@ def infer(shape: tuple[int, ...], space: tuple[int, ...], hint: int | None = Non
     'channels_last'
     >>> infer((1, 197, 768), (224, 224))
     Layout(kind='tokens', prefix=1, grid=(14, 14))
-    >>> infer((1, 1000), (224, 224)) is None
-    True
+    >>> infer((1, 1000), (224, 224)) is None, infer((1, 1024, 1), (224, 224)) is None
+    (True, True)
     """
     rank = len(space)
     if rank == 0:
@@ -76,7 +95,7 @@ def infer(shape: tuple[int, ...], space: tuple[int, ...], hint: int | None = Non
     if len(shape) == rank + 2:
         last = not keeps_aspect(shape[2:], space) and keeps_aspect(shape[1:-1], space)
         return Layout("channels_last") if last else Layout("channels_first")
-    if len(shape) == 3 and rank > 1:
+    if len(shape) == 3 and rank > 1 and shape[2] > 1:  # (N, C, 1) is a pooled vector: no tokens of one channel
         return _tokens(shape[1], space, hint)
     return None
 

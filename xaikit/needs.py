@@ -10,6 +10,7 @@ from typing import Literal
 
 LayerNeed = Literal["none", "one", "all"]
 _BREADTH: tuple[LayerNeed, ...] = ("none", "one", "all")
+"""A union that has attention or biases is "all", as one of its parts is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,16 @@ class Needs:
     inputs     the model's inputs, as the model received them
     module     the model itself, read-only
     head       the weight of the linear classifier
-    attention  attention probabilities
+    attention  0 none, 1 the attention probabilities of every block (with gradients=1 also the gradients of the score at
+               them), 2 also the gradients at them of the score that each block's own tokens get
+    biases     what every layer adds beyond its linear part, and the gradients of the score there and at the input
     reruns     further passes of the model, from other inputs (``view.retrace``, ``view.rescore``)
     replays    further passes of what lies behind the tap, from other activations (``view.retrace_with``,
                ``view.rescore_with``)
     scores     what is explained; False for a method that the target is nothing to: where no method of a batch
                needs it, the forward stops at the layer
-    layers     "one": ``explain`` sees one tap at a time; "all": the views of all taps; "none": no tap at all
+    layers     "one": ``explain`` sees one tap at a time; "all": it sees the evidence of the whole model, of attention or
+               biases, and makes one map; "none": the inputs alone, and one map. Then ``layers`` of a config plays no part
 
     The activations of a tap come without asking.
 
@@ -38,11 +42,18 @@ class Needs:
     inputs: bool = False
     module: bool = False
     head: bool = False
-    attention: bool = False
+    attention: Literal[0, 1, 2] = 0
+    biases: bool = False
     reruns: bool = False
     replays: bool = False
     scores: bool = True
     layers: LayerNeed = "one"
+
+    def __post_init__(self) -> None:
+        if (self.attention or self.biases) and self.layers != "all":
+            raise ValueError(
+                f'layers: expected "all" beside attention or biases, which are of all layers, got "{self.layers}"'
+            )
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -50,7 +61,8 @@ class Needs:
             inputs=self.inputs or other.inputs,
             module=self.module or other.module,
             head=self.head or other.head,
-            attention=self.attention or other.attention,
+            attention=max(self.attention, other.attention),
+            biases=self.biases or other.biases,
             reruns=self.reruns or other.reruns,
             replays=self.replays or other.replays,
             scores=self.scores or other.scores,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import torch
@@ -12,10 +13,10 @@ from xaikit import auto, config, engine, outputs
 from xaikit.bench import build_finish
 from xaikit.calling import first_tensor
 from xaikit.conditions import unwrapped
-from xaikit.config import FinishConfig, MethodConfig, Precision, Use
+from xaikit.config import FinishConfig, Manner, MethodConfig, Precision, Reduce, Use
 from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.explanation import Explanation
-from xaikit.layers import AUTO, LayerSpec, Tap, resolve
+from xaikit.layers import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.registry import Registry, check_class
 from xaikit.sweep import effective_finish
 from xaikit.targets import Call, Target
@@ -37,6 +38,9 @@ def explain(
     ids: Sequence[str] | None = None,
     output: str | int = outputs.AUTO,
     precision: Precision = "float32",
+    augment: Mapping[str, Any] | None = None,
+    reduce: Reduce = "sum",
+    layout: str | Mapping[str, Any] | None = None,
 ) -> dict[str, Explanation]:
     """Explain a batch by one or several methods, from one forward and one gradient call.
 
@@ -55,6 +59,11 @@ def explain(
         output: the part of the model's output that is explained: a key, attribute or index; by itself logits, or the
             first tensor.
         precision: "bfloat16" or "float16" for autocast in passes that only score variants, as Score-CAM's.
+        augment: variants of the inputs whose maps are averaged: ``{"flip": True, "scale": [0.9, 1, 1.1]}``; see
+            :class:`xaikit.config.AugmentConfig`. A method of the mapping may say its own.
+        reduce: "principal" for the first principal component of weighed channels in place of their sum.
+        layout: how the tensors at the layers are arranged, where shapes alone do not tell:
+            ``{"use": "tokens", "prefix": 5, "grid": [16, 16]}``.
         ids: one string a sample, for which its random numbers are drawn; the row by default.
 
     Returns:
@@ -79,34 +88,50 @@ def explain(
     count = len(first_tensor(inputs))
     chosen, labels = _target(target, count, registry)
     general = FinishConfig(**config.read_finish(finish or {}, registry))
-    taps = _taps(model, inputs, layers, chosen, labels, output)
+    manner = config.read_manner(augment, reduce)
+    arranged = config.read_layout(layout, registry)
+    arrangement = None if arranged is None else config.instantiate("layout", arranged, registry)
+    asked = _methods(methods, registry, finish or {}, manner)
+    taps: tuple[Tap, ...] = ()
+    if any(whole(one.method.needs) is None for one in asked.values()):
+        taps = _taps(model, inputs, layers, chosen, labels, output)
+        taps = tuple(tap if arrangement is None else replace(tap, layout=arrangement) for tap in taps)
     requests = []
-    for label, (use, method, own) in _methods(methods, registry, finish or {}).items():
-        stages = effective_finish(getattr(method, "paper", {}), general, own, registry)
-        finisher = build_finish(stages, registry)
-        requests.append(engine.Request(label, use, method, taps, chosen, finisher, seed, precision))
+    for label, one in asked.items():
+        stages = effective_finish(getattr(one.method, "paper", {}), general, one.finish, registry)
+        finisher, single = build_finish(stages, registry), whole(one.method.needs)
+        at = taps if single is None else (single,)
+        requests.append(engine.Request(label, one.use, one.method, at, chosen, finisher, seed, precision, one.manner))
     names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
     if len(names) != count:
         raise ConfigError(f"ids: expected {count}, one a sample, got {len(names)}")
     return engine.explain(model, engine.Batch(inputs, names, labels), requests, output=output, may_stop=True)[1]
 
 
-def _methods(
-    methods: MethodSpec, registry: Registry, finish: Mapping[str, Any]
-) -> dict[str, tuple[str, Method, Mapping[str, Use]]]:
-    """By label: the name that seeds its draws, the instance, and the finish that it states for itself."""
+@dataclass(frozen=True)
+class _Asked:
+    """One label: the name that seeds its draws, the instance, and the finish and manner that it states for itself."""
+
+    use: str
+    method: Method
+    finish: Mapping[str, Use]
+    manner: Manner
+
+
+def _methods(methods: MethodSpec, registry: Registry, finish: Mapping[str, Any], manner: Manner) -> dict[str, _Asked]:
+    """By label."""
     named = _named(methods)
     instances = {label: spec for label, spec in named.items() if not _is_plain(spec)}
     plain = {label: spec for label, spec in named.items() if _is_plain(spec)}
     read = config.read_methods(plain, registry, finish=finish) if plain or not instances else {}
-    found: dict[str, tuple[str, Method, Mapping[str, Use]]] = {}
+    found: dict[str, _Asked] = {}
     for label in named:
         if label in instances:
             method = instances[label]
             check_class("method", type(method), f"method {label!r}")
-            found[label] = (type(method).__name__, method, {})
+            found[label] = _Asked(type(method).__name__, method, {}, manner)
         else:
-            found[label] = _configured(read[label], registry)
+            found[label] = _configured(read[label], registry, manner)
     return found
 
 
@@ -120,13 +145,14 @@ def _is_plain(spec: Any) -> bool:
     return spec is None or isinstance(spec, (str, Mapping))
 
 
-def _configured(method: MethodConfig, registry: Registry) -> tuple[str, Method, Mapping[str, Use]]:
+def _configured(method: MethodConfig, registry: Registry, manner: Manner) -> _Asked:
     if method.layers is not None or method.target is not None:
         raise ConfigError(
             f"methods: {method.use}: expected layers and target as arguments of explain, not of one method"
         )
     instance = config.instantiate("method", Use(method.use, method.options), registry)
-    return method.use, instance, method.finish
+    augment = manner.augment if method.augment is None else method.augment
+    return _Asked(method.use, instance, method.finish, Manner(augment, method.reduce or manner.reduce))
 
 
 def _target(target: TargetSpec, count: int, registry: Registry) -> tuple[Target, Tensor | None]:

@@ -12,18 +12,18 @@ import torch
 
 from xaikit import auto
 from xaikit.bench import Asked, Bench, Reached, build_finish, map_key
+from xaikit.calling import reading
 from xaikit.conditions import unwrapped
 from xaikit.config import Config, DataConfig, Use, instantiate
 from xaikit.engine import Batch, Request, distinct, replay_ways
 from xaikit.errors import ConfigError, DataError
-from xaikit.layers import AUTO, Tap, resolve
+from xaikit.layers import AUTO, Tap, resolve, whole
 from xaikit.loading import Picture
-from xaikit.needs import Needs
 from xaikit.observe import Tally, observe
 from xaikit.registry import Registry
 from xaikit.sources import OpenedModel, Photograph, Transform
 from xaikit.sweep import Group, Placed, Trial
-from xaikit.targets import Target
+from xaikit.targets import Target, layers_of, pin
 from xaikit.view import Trace
 
 
@@ -47,7 +47,9 @@ def resolve_bench(config: Config, group: Group, registry: Registry, *, probed: b
     opened = dataclasses.replace(opened, module=unwrapped(opened.module))
     device = pick_device(config.device)
     opened.module.to(device)
-    bench = Bench(config, opened, device, _transform(opened, data), photographs, group.placed)
+    layout = config.model.layout
+    arrangement = None if layout is None else instantiate("layout", layout, registry, base)
+    bench = Bench(config, opened, device, _transform(opened, data), photographs, group.placed, arrangement=arrangement)
     if not probed:
         return bench
     probe = _Probe(bench)
@@ -73,12 +75,13 @@ def _asked(placed: Sequence[Placed], probe: _Probe, registry: Registry, base: Pa
     taps: dict[str, tuple[Tap, ...]] = {}
     for evidence, trial in trials.items():
         request = _request(trial, registry, base)
-        taps[evidence] = probe.taps(trial.layers, request.target)
+        single = whole(request.method.needs)
+        taps[evidence] = probe.taps(trial.layers, request.target) if single is None else (single,)
         known = requests.get(request.label, request)
         requests[request.label] = dataclasses.replace(known, taps=tuple(dict.fromkeys([*known.taps, *taps[evidence]])))
 
     def asked(evidence: str) -> Asked:
-        request = requests[_label(trials[evidence], registry, base)]
+        request = requests[trials[evidence].question]
         keys = tuple(map_key(request.label, str(tap)) for tap in taps[evidence])
         return Asked(evidence, request, taps[evidence], keys)
 
@@ -88,7 +91,7 @@ def _asked(placed: Sequence[Placed], probe: _Probe, registry: Registry, base: Pa
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
     """Without taps and finish: several trials share it, and each finishes what is stored its own way."""
     return Request(
-        label=_label(trial, registry, base),
+        label=trial.question,
         use=trial.use,
         method=instantiate("method", Use(trial.use, trial.options), registry, base),
         taps=(),
@@ -96,13 +99,8 @@ def _request(trial: Trial, registry: Registry, base: Path) -> Request:
         finish=None,
         seed=trial.seed,
         precision=trial.precision,
+        manner=trial.manner,
     )
-
-
-def _label(trial: Trial, registry: Registry, base: Path) -> str:
-    """The question, unless the method sees all layers at once."""
-    needs: Needs = getattr(registry.find("method", trial.use, base).cls, "needs")  # noqa: B009, a class of a plugin
-    return trial.evidence if needs.layers == "all" else trial.question
 
 
 def _reach(bench: Bench, probe: _Probe) -> Reached:
@@ -124,7 +122,7 @@ def _reach(bench: Bench, probe: _Probe) -> Reached:
         for request in requests
         if request.method.needs.replays
     }
-    shapes = {str(tap): tuple(trace.activations[tap].shape[1:]) for tap in taps}
+    shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
     return Reached(tally.gradient_calls, shapes, ways, probe.batch.inputs[:1].to("meta"), trace.space)
 
 
@@ -144,15 +142,16 @@ def _traced(
     gradients: bool,
     tally: Tally | None = None,
 ) -> Trace:
-    return observe(
-        bench.opened.module,
-        probe.batch.inputs,
-        taps,
-        lambda output: [target.pin(output, probe.batch.labels) for target in targets],
-        gradients=gradients,
-        output=bench.config.model.output,
-        tally=tally,
-    )
+    with reading(layers_of(targets)):
+        return observe(
+            bench.opened.module,
+            probe.batch.inputs,
+            taps,
+            lambda output: [pin(target, output, probe.batch.labels) for target in targets],
+            gradients=gradients,
+            output=bench.config.model.output,
+            tally=tally,
+        )
 
 
 class _Probe:
@@ -171,7 +170,8 @@ class _Probe:
         taps: list[Tap] = []
         for spec in layers:
             taps += self._auto(target) if spec == AUTO else resolve(self._bench.opened.module, spec)
-        return tuple(dict.fromkeys(taps))
+        layout = self._bench.arrangement
+        return tuple(dict.fromkeys(tap if layout is None else dataclasses.replace(tap, layout=layout) for tap in taps))
 
     def _auto(self, target: Target) -> tuple[Tap, ...]:
         for known, taps in self._found:

@@ -21,15 +21,23 @@ def pool(evidence: Tensor, view: View) -> Tensor:
 def weigh(weights: Tensor, view: View) -> Tensor:
     """Activations summed with a weight a channel: (N, T, C) to the raw map (N, T, *S).
 
+    Where a config says ``reduce: principal``, their first principal component in place of the sum, which takes noise out of
+    it (pytorch-grad-cam's ``eigen_smooth``); see :func:`principal` for its sign.
+
     Weights from scores may be in a higher precision than half-precision activations, and then the map is too.
     """
+    if view.reduce == "principal":
+        return principal(weights.reshape(*weights.shape, *[1] * len(view.space)) * view.activations)
     activations = view.activations.squeeze(1).to(torch.promote_types(weights.dtype, view.activations.dtype))
     return (weights @ activations.flatten(2)).reshape(*weights.shape[:2], *activations.shape[2:])
 
 
 def combine(products: Tensor, view: View) -> Tensor:
-    """Evidence weighed element by element, summed over the channels: (N, T, C, *S) to the raw map (N, T, *S)."""
-    return products.sum(view.channel)
+    """Evidence weighed element by element, summed over the channels: (N, T, C, *S) to the raw map (N, T, *S).
+
+    With ``reduce: principal`` their first principal component, as in :func:`weigh`.
+    """
+    return principal(products) if view.reduce == "principal" else products.sum(view.channel)
 
 
 def principal(evidence: Tensor, center: bool = False) -> Tensor:
@@ -70,3 +78,21 @@ def _first_component(rows: Tensor, finite: Tensor) -> Tensor:
     value, leading = leading_eigenvector(gram.where(finite, 0))
     # of X X^T the leading eigenvector is the projection itself, but for its length
     return leading * value.clamp_min(0).sqrt() if wide else rows @ leading
+
+
+def kernel_principal(kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """The first kernel principal component, of either sign, and whether there is one: (..., P, P) to (..., P) and (..., 1).
+
+    The kernel is centred in its rows and columns; the component is the eigenvector of its largest eigenvalue times that
+    one's root. Where the eigenvalue is within rounding of nothing, the kernel tells no place from another: the component
+    is 0. Where the kernel is not finite, the component is NaN.
+    """
+    finite = kernel.isfinite().all(-1, keepdim=True).all(-2, keepdim=True)
+    kernel = kernel.where(finite, 0)
+    rows = kernel.mean(-1, keepdim=True)
+    centred = kernel - rows - rows.mT + rows.mean(-2, keepdim=True)
+    value, leading = leading_eigenvector(centred)
+    slack = kernel.shape[-1] * torch.finfo(kernel.dtype).eps * kernel.abs().amax((-2, -1), keepdim=True)
+    told = (value > slack) | ~finite
+    component = (leading * value.clamp_min(0).sqrt()).where(told, 0).where(finite, torch.nan)
+    return component.squeeze(-1), told.squeeze(-1)

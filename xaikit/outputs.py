@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from xaikit.calling import Beside
 from xaikit.errors import ConfigError, nearest
 
 AUTO = "auto"
@@ -22,6 +23,8 @@ def select(output: Any, choice: str | int = AUTO) -> Any:
     Raises:
         ConfigError: the output has no such part; the parts it has are named.
     """
+    if isinstance(output, Beside):
+        return Beside(select(output.output, choice), output.seen)
     if choice == AUTO:
         return _itself(output)
     if isinstance(choice, int):

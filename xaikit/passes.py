@@ -11,16 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.config import Precision
+from xaikit.attending import Attention
+from xaikit.config import Precision, Reduce
 from xaikit.curvature import hessian_product
 from xaikit.explanation import Noted
+from xaikit.generator import SampleGenerator
+from xaikit.heads import head_of
 from xaikit.layers import Tap, tensors_in
 from xaikit.needs import Needs
 from xaikit.observe import Tally, observe
+from xaikit.own import own_attention
 from xaikit.replay import FULL, Replay
+from xaikit.rescaling import multipliers
 from xaikit.rescore import Kept, Scorer, rescore
 from xaikit.targets import Pinned
-from xaikit.view import Make, SampleGenerator, Trace, View
+from xaikit.view import Make, Trace, View
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Setting:
 
     trace  of the clean pass, narrowed to the question: one target and its taps
     kept   outputs for re-run variants that other questions ask for too
+    reduce what is made of weighed channels
     """
 
     model: nn.Module
@@ -39,6 +45,7 @@ class Setting:
     tally: Tally
     draw: Callable[[], SampleGenerator]
     kept: Kept | None = None
+    reduce: Reduce = "sum"
 
     @property
     def pinned(self) -> Pinned:
@@ -71,6 +78,7 @@ class Passes:
 
     noted  what there is to say about them
     turns  counts the calls of ``rescore``
+    reduced  how often channels were reduced
     """
 
     setting: Setting
@@ -78,11 +86,16 @@ class Passes:
     rerun: Callable[[Any], Trace]
     noted: list[Noted] = field(default_factory=list)
     turns: Iterator[int] = field(default_factory=itertools.count)
+    reduced: list[int] = field(default_factory=list)
 
     def view(self, trace: Trace) -> View:
         """A view of a trace at this tap."""
         setting = self.setting
-        return View(trace, self.tap, setting.needs, setting.model, setting.draw, self)
+        return View(trace, self.tap, setting.needs, setting.model, setting.draw, self, self._reduce)
+
+    def _reduce(self) -> Reduce:
+        self.reduced.append(1)
+        return self.setting.reduce
 
     def retrace(self, inputs: Any) -> View:
         """See the view's method of that name; so for all below."""
@@ -109,6 +122,21 @@ class Passes:
         return hessian_product(
             setting.model, trace.inputs, self.tap, place, setting.pinned, vector, setting.output, setting.tally
         )
+
+    def multipliers(self) -> Tensor:
+        setting, trace = self.setting, self.setting.trace
+        place, activations = trace.places[self.tap], trace.activations[self.tap]
+        return multipliers(
+            setting.model, trace.inputs, self.tap, place, setting.pinned, activations, setting.output, setting.tally
+        )
+
+    def head(self) -> Tensor:
+        trace = self.setting.trace
+        return head_of(self.setting.model, self.tap, trace.activations[self.tap], trace.output, self.setting.pinned)
+
+    def own_attention(self) -> tuple[Attention, ...]:
+        setting = self.setting
+        return own_attention(setting.model, setting.trace, setting.pinned, setting.output, setting.tally)
 
     def scorer(self) -> Scorer:
         """What scores variants for the pinned target."""
@@ -142,9 +170,9 @@ class Passes:
 
 
 def _largest(output: Any, scores: Tensor) -> Tensor:
-    """The largest finite magnitude of an output, or of the scores where the output is no tensor."""
-    numbers = output if isinstance(output, Tensor) and output.is_floating_point() else scores
-    return torch.nan_to_num(numbers, 0.0, 0.0, 0.0).abs().amax()
+    """The largest finite magnitude of an output and its scores: a score may be a sum over many places of it."""
+    told = [scores, output] if isinstance(output, Tensor) and output.is_floating_point() else [scores]
+    return torch.stack([torch.nan_to_num(one, 0.0, 0.0, 0.0).abs().amax().to(scores.dtype) for one in told]).amax()
 
 
 class Reruns:

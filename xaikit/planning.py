@@ -13,6 +13,7 @@ from xaikit.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.engine import Request
 from xaikit.needs import union
 from xaikit.sweep import Placed
+from xaikit.view import parts_of
 
 ROW = 100
 """Bytes of a row of records, about."""
@@ -27,6 +28,7 @@ class PlannedTrial:
     name     unique in the run
     further  passes or scores of variants, for every sample
     ways     by layer, how replays are made: "joint" of the tail alone, "full" of the whole model; see xaikit.replay
+    traces   passes in place of the one, where the inputs are augmented
     """
 
     name: str
@@ -35,9 +37,11 @@ class PlannedTrial:
     target: str
     further: int = 0
     ways: Mapping[str, str] = field(default_factory=dict)
+    traces: int = 1
 
     def __str__(self) -> str:
         said = f"{self.name}: {self.use} at {', '.join(self.layers)} for {self.target}"
+        said += f", the mean of {self.traces} augmented passes" if self.traces > 1 else ""
         if self.further:
             said += f", and {self.further} further passes a sample"
         whole = [layer for layer, way in self.ways.items() if way in ("full", "single")]
@@ -176,7 +180,7 @@ def _stored_bytes(bench: Bench, request: Request) -> int:
     if bench.reached is None:
         return 0
     kept = {"float16": 2, "uint8": 1, "float32": 4}[bench.config.report.maps]
-    columns = int(getattr(request.target, "count", 1))
+    columns = parts_of(request.method) or int(getattr(request.target, "count", 1))
     return sum(math.prod(bench.reached.shapes[str(tap)][1:]) * columns * kept for tap in request.taps)
 
 
@@ -212,12 +216,19 @@ def _planned(bench: Bench, placed: Placed) -> PlannedTrial:
         layers=tuple(map(str, asked.taps)),
         target=f"{trial.target.use} ({options})" if options else trial.target.use,
         further=_further(bench, asked.request, asked.taps),
+        traces=trial.manner.augment.count,
         ways={layer: way for layer, way in ways.items() if layer in set(map(str, asked.taps))},
     )
 
 
 def _further(bench: Bench, request: Request, taps: tuple[object, ...] | None = None) -> int:
-    """Further passes of one question, at some of its taps."""
+    """Further passes of one question, at some of its taps; all of them for every variant of an augmented input."""
+    augment = request.manner.augment
+    traces = augment.count - augment.has_clean
+    return traces + augment.count * _of_one_trace(bench, request, taps)
+
+
+def _of_one_trace(bench: Bench, request: Request, taps: tuple[object, ...] | None) -> int:
     count = getattr(request.method, "further", None)
     if count is None or bench.reached is None:
         return 0

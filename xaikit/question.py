@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xaikit.config import Precision
+from xaikit.config import PLAIN, Manner, Precision
 from xaikit.errors import PluginContract
 from xaikit.finish import Finish
 from xaikit.layers import Tap
@@ -37,6 +37,7 @@ class Request:
 
     finish  None: somebody else finishes the raw maps. Then nothing is finished here, and what is remarked holds for
             any finish; see :func:`xaikit.diagnosis.holds_for`
+    manner  how the raw maps are taken: augmentation, and how channels are reduced
     """
 
     label: str
@@ -47,6 +48,7 @@ class Request:
     finish: Finish | None
     seed: int = 0
     precision: Precision = "float32"
+    manner: Manner = PLAIN
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def questions(asked: Iterable[Asked], pinned: Sequence[Pinned]) -> list[list[Que
 
 def _together(one: Asked, other: Asked, pinned: Sequence[Pinned]) -> bool:
     first, second = one.request, other.request
-    if (first.use, first.seed, first.precision) != (second.use, second.seed, second.precision):
+    if _conditions(first) != _conditions(second):
         return False
     if not _equal(first.method, second.method):
         return False
@@ -141,6 +143,10 @@ def _together(one: Asked, other: Asked, pinned: Sequence[Pinned]) -> bool:
     if needs.layers != "one" and first.taps != second.taps:
         return False
     return one.place == other.place or _serves_several(needs, [pinned[one.place], pinned[other.place]])
+
+
+def _conditions(request: Request) -> tuple[Any, ...]:
+    return request.use, request.seed, request.precision, request.manner
 
 
 def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
@@ -165,4 +171,4 @@ def _family(asked: Asked) -> Hashable:
     request = asked.request
     if asked.variants is None or not request.method.needs.reruns:
         return None
-    return (type(request.method), request.use, asked.variants, request.seed, request.precision)
+    return (type(request.method), *_conditions(request), asked.variants)

@@ -55,6 +55,7 @@ KINDS: dict[str, Kind] = {
         ("photographs",),
         frozenset({"source", "batch_size", "workers", "transform"}),
     ),
+    "layout": Kind("xaikit.layouts", "xaikit_layout", ("layout",), frozenset({"use"})),
     "executor": Kind("xaikit.executors", "xaikit_executor", ("execute",), frozenset({"use"})),
 }
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from xaikit import project as projects
 from xaikit.auto import first_sample
 from xaikit.bench import build_finish
+from xaikit.calling import reading
 from xaikit.config import Config, FinishConfig, instantiate, load, read_finish
 from xaikit.finish import finish_maps
 from xaikit.interrupt import Stopping
@@ -26,6 +27,7 @@ from xaikit.store import Store
 from xaikit.store.compacting import compact as merge_parts
 from xaikit.survey import survey, table
 from xaikit.sweep import expand, groups
+from xaikit.targets import layers_of, pin
 
 Source = str | Path | Mapping[str, Any] | Config
 
@@ -123,12 +125,13 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
     bench = resolve_bench(config, groups(expand(config, registry))[0], registry, probed=False)
     batch = probe_batch(bench)
     target = instantiate("target", config.target, registry, Path(config.base))
-    rows = survey(
-        bench.opened.module,
-        first_sample(batch.inputs),
-        lambda output: target.pin(output, batch.labels).scores(output),
-        config.model.output,
-    )
+    with reading(layers_of([target])):
+        rows = survey(
+            bench.opened.module,
+            first_sample(batch.inputs),
+            lambda output: pin(target, output, batch.labels).scores(output),
+            config.model.output,
+        )
     return table(rows)
 
 

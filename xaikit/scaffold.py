@@ -25,7 +25,7 @@ STAGES = {
     "fuse": "fuser",
 }
 SOURCES = {"data": "data", "model": "model"}
-WORDS = ("method", "target", "finisher", "source")
+WORDS = ("method", "target", "layout", "finisher", "source")
 _TEMPLATES = Path(__file__).parent / "templates" / "new"
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _WORDS_OF_THE_CONFIG = ("auto", "none")
@@ -187,6 +187,7 @@ def _usage(kind: str, name: str) -> str:
     others = {
         "method": f"methods: [{name}, gradcam]",
         "target": f"target: {name}",
+        "layout": f"model: {{source: torchvision, name: resnet50, layout: {name}}}",
         "model": f"model: {{source: {name}}}",
         "data": f"data: {{source: {name}}}",
     }

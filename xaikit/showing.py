@@ -10,6 +10,7 @@ from typing import Any
 
 from xaikit.catalogue import summary_of
 from xaikit.config.text import flow
+from xaikit.needs import Needs
 from xaikit.registry import Entry, Plugin
 
 
@@ -42,7 +43,7 @@ def catalogue(entries: Sequence[Entry]) -> str:
 
 
 def card(plugin: Plugin) -> str:
-    """What there is to know of one plugin: citation, equation, options with defaults, needs and the finish of its paper."""
+    """What there is to know of one plugin: citation, equation, cost, faults, peers, options, needs, traits and finish."""
     module = sys.modules[plugin.cls.__module__]
     parts = [
         f"{plugin.name}  ({plugin.kind} of {plugin.distribution} {plugin.version})".rstrip(),
@@ -81,14 +82,25 @@ def _declared(cls: type) -> list[str]:
     if paper:
         stages = ", ".join(f"{stage} {flow(choice)}" for stage, choice in paper.items())
         lines.append(f"finish of its paper: {stages}")
+    if hasattr(cls, "traits"):
+        lines.append(f"deterministic: {'yes' if 'deterministic' in cls.traits else 'no, drawn from the seed'}")
+        lines.append(f"class specific: {_class_specific(cls)}")
     return lines
 
 
-def _needs(needs: Any) -> str:
-    """The needs that differ from asking for nothing."""
+def _needs(needs: Needs) -> str:
+    """The needs that differ from asking for nothing; levels and breadths with their value."""
     asked = [
-        f"{item.name} {getattr(needs, item.name)}" if item.name in ("gradients", "layers") else item.name
+        item.name if value is True else f"{item.name} {value}"
         for item in dataclasses.fields(needs)
-        if getattr(needs, item.name) != item.default and item.name != "scores"
+        if (value := getattr(needs, item.name)) != item.default and item.name != "scores"
     ]
-    return ", ".join(["activations", *asked]) + ("" if needs.scores else "; the target plays no part")
+    # of all layers it sees what it asks for, of none nothing
+    return ", ".join(["activations", *asked] if needs.layers == "one" else asked)
+
+
+def _class_specific(cls: Any) -> str:
+    if "class_specific" in cls.traits:
+        return "yes"
+    needs: Needs | None = getattr(cls, "needs", None)
+    return "not asserted" if needs is None or needs.scores else "no, the target plays no part"

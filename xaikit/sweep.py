@@ -137,11 +137,11 @@ class _Label:
     def __init__(self, label: str, read: Read, plugins: _Plugins) -> None:
         own, general = read.methods[label], read.general
         self._label, self._plugins, self._stated = label, plugins, own["finish"].values
-        self._columns = [own[part] for part in ("method", "layers", "target", "finish")]
+        self._columns = [own[part] for part in ("method", "layers", "target", "finish", "manner")]
         self._columns += [general["seed"], general["precision"]]
         self._methods = [plugins.method(use) for use in own["method"].values]
         self._targets = [plugins.target(use) for use in own["target"].values]
-        self._layers, self._seeds, self._precisions = (self._columns[part].values for part in (1, 4, 5))
+        self._layers, self._manners, self._seeds, self._precisions = (self._columns[at].values for at in (1, 4, 5, 6))
         self._shown = [canonical(layers) for layers in self._layers]
         self._sources, self._finish = cache(self._code), cache(self._finished)
         self._question, self._evidence, self._id = cache(self._asked), cache(self._seen), cache(self._named)
@@ -152,10 +152,14 @@ class _Label:
         made = {row: self._trial(*row) for row in dict.fromkeys(rows)}
         return list(map(made.__getitem__, rows))
 
-    def _trial(self, method: int, layers: int, target: int, finish: int, seed: int, precision: int) -> Trial | None:
+    def _trial(
+        self, method: int, layers: int, target: int, finish: int, manner: int, seed: int, precision: int
+    ) -> Trial | None:
         meant, aim = self._methods[method], self._targets[target]
         if meant is None:
             return None
+        # noise is drawn, and augmented passes are not run again in another precision
+        drawn = meant.drawn or bool(self._manners[manner].augment.noise)
         trial = Trial(
             self._label,
             meant.use.use,
@@ -168,11 +172,13 @@ class _Label:
             self._sources(method, target),
             meant.known.name,
             aim.known.name,
-            meant.drawn,
+            drawn,
             meant.rescored,
+            self._manners[manner],
         )
         # it would find its keys by itself, but not a hundred thousand times in a second
-        question = self._question(method, target, seed if meant.drawn else None, precision if meant.rescored else None)
+        cast = precision if meant.rescored else None
+        question = self._question(method, target, seed if drawn else None, cast, manner)
         evidence = self._evidence(question, layers)
         object.__setattr__(trial, "question", question)
         object.__setattr__(trial, "evidence", evidence)
@@ -191,7 +197,7 @@ class _Label:
         found = effective_finish(paper, stated.general, stated.own, self._plugins.registry)
         return found, said("", found.plain())
 
-    def _asked(self, method: int, target: int, seed: int | None, precision: int | None) -> str:
+    def _asked(self, method: int, target: int, seed: int | None, precision: int | None, manner: int) -> str:
         meant, aim = self._methods[method], self._targets[target]
         assert meant is not None
         return question_of(
@@ -200,6 +206,7 @@ class _Label:
             self._sources(method, target),
             None if seed is None else self._seeds[seed],
             None if precision is None else self._precisions[precision],
+            self._manners[manner],
         )
 
     def _seen(self, question: str, layers: int) -> str:

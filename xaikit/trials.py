@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from xaikit.config import STAGES, FinishConfig, Precision, Use, read_finish
+from xaikit.config import PLAIN, STAGES, FinishConfig, Manner, Precision, Use, read_finish
 from xaikit.digests import short
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
@@ -32,6 +32,7 @@ class Trial:
     aim       the same of the target
     drawn     whether the seed matters: not to a method that says that it is deterministic
     rescored  whether the precision matters: only to a method that runs the model again
+    manner    how its raw maps are taken: augmentation, and how channels are reduced
 
     Its keys are ``question``, ``evidence`` and ``id``. Neither label, run, report, executor nor batch size enter them.
     """
@@ -49,6 +50,7 @@ class Trial:
     aim: str = ""
     drawn: bool = True
     rescored: bool = True
+    manner: Manner = PLAIN
 
     @cached_property
     def question(self) -> str:
@@ -59,6 +61,7 @@ class Trial:
             self.sources,
             self.seed if self.drawn else None,
             self.precision if self.rescored else None,
+            self.manner,
         )
 
     @cached_property
@@ -82,10 +85,18 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def question_of(method: str, target: str, sources: str, seed: int | None, precision: Precision | None) -> str:
+def question_of(
+    method: str,
+    target: str,
+    sources: str,
+    seed: int | None,
+    precision: Precision | None,
+    manner: Manner = PLAIN,
+) -> str:
     """The key of a question; ``method`` and ``target`` as :func:`said`, None for what does not matter to the method."""
     cast = "null" if precision is None else f'"{precision}"'
-    return short(f'[{method},{target},"{sources}",{"null" if seed is None else seed},{cast}]')
+    taken = f",{canonical(manner.plain())}" if manner else ""
+    return short(f'[{method},{target},"{sources}",{"null" if seed is None else seed},{cast}{taken}]')
 
 
 def evidence_of(question: str, layers: str) -> str:

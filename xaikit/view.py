@@ -5,22 +5,24 @@ Shapes: N samples, T targets, C channels, S the space of the tap (any number of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, ClassVar, Protocol
 
-import torch
 from torch import Tensor, nn
 
+from xaikit.attending import Attention
+from xaikit.biases import Bias
 from xaikit.calling import first_tensor, varied
+from xaikit.config import Reduce
 from xaikit.errors import UndeclaredNeed
 from xaikit.explanation import Noted
-from xaikit.layers import Path, Tap
-from xaikit.layouts import Layout
+from xaikit.generator import SampleGenerator
+from xaikit.layers import Tap
 from xaikit.needs import Needs
-from xaikit.targets import Pinned, PinnedTogether
+from xaikit.trace import Place, Trace
+
+__all__ = ["Further", "Make", "Method", "Place", "SampleGenerator", "Trace", "View", "parts_of"]
 
 Make = Callable[[slice], Tensor]
 
@@ -35,6 +37,9 @@ class Method(Protocol):
     A method ``variants() -> Hashable`` may say what its re-run variants depend on: instances of equal variants ask
     ``view.rescore`` for the same variants in the same order at the same tap (one may ask for more than the other at the
     end), and draw the same numbers. The engine then runs the model once for all of them.
+
+    A method with a property ``parts`` puts so many maps on the target axis by itself, whatever the target, as concepts
+    of a factorization: ``explain`` then returns (N, parts, *S).
     """
 
     needs: ClassVar[Needs]
@@ -43,89 +48,9 @@ class Method(Protocol):
         """The raw signed map (N, T, *S), or (N, 1, *S) where the target plays no part."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where exactly a tap's evidence was found: the way to the tensor, at which call of the module, and its layout."""
-
-    path: Path
-    turn: int
-    layout: Layout
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Everything that one pass saw, at all taps and for all targets.
-
-    inputs       as the model received them
-    space        the spatial shape of the (first) input
-    output       detached, as ``model.output`` selects it
-    pinned       the targets, in order; ``columns`` has the place of each on the T axis
-    scores       (N, T)
-    activations  (N, C, *S) by tap
-    gradients    (N, T, C, *S) by tap; empty where nobody needs them
-    places       where the evidence of a tap was found, so that another pass can put something in its place
-    """
-
-    inputs: Any
-    space: tuple[int, ...]
-    output: Any
-    pinned: tuple[Pinned, ...]
-    columns: tuple[slice, ...]
-    scores: Tensor
-    activations: Mapping[Tap, Tensor]
-    gradients: Mapping[Tap, Tensor]
-    places: Mapping[Tap, Place]
-
-    def narrowed(self, targets: Sequence[int], taps: Sequence[Tap]) -> Trace:
-        """The same pass for some of its targets, which become one, at some of its taps.
-
-        Nothing is copied where the columns of these targets lie side by side.
-
-        Args:
-            targets: their places among the pinned ones, ascending.
-        """
-        columns = [self.columns[place] for place in targets]
-        pinned = [self.pinned[place] for place in targets]
-        chosen: slice | list[int] = slice(columns[0].start, columns[-1].stop)
-        if any(one.stop != other.start for one, other in pairwise(columns)):
-            chosen = [column for part in columns for column in range(part.start, part.stop)]
-        scores = self.scores[:, chosen]
-        return replace(
-            self,
-            pinned=(pinned[0] if len(pinned) == 1 else PinnedTogether(tuple(pinned)),),
-            columns=(slice(0, scores.shape[1]),),
-            scores=scores,
-            activations={tap: self.activations[tap] for tap in taps},
-            gradients={tap: self.gradients[tap][:, chosen] for tap in taps if tap in self.gradients},
-        )
-
-
-class SampleGenerator:
-    """Random numbers with one stream a sample, drawn on the CPU.
-
-    A sample draws the same numbers whatever batch, device or precision it is explained in.
-
-    Args:
-        seeds: one a sample.
-        like: a tensor whose device and type the numbers get.
-    """
-
-    def __init__(self, seeds: Sequence[int], like: Tensor) -> None:
-        self._streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._like = like
-
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers, (N, *shape)."""
-        return self._draw(torch.randn, shape)
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1), (N, *shape)."""
-        return self._draw(torch.rand, shape)
-
-    def _draw(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
-        # float64 whatever the model computes in, so that precision does not change what is drawn
-        rows = [draw(shape, generator=stream, dtype=torch.float64) for stream in self._streams]
-        return torch.stack(rows).to(self._like)
+def parts_of(method: Method) -> int:
+    """Maps that a method puts on the target axis by itself; 0 for one that has a map a target."""
+    return int(getattr(method, "parts", 0))
 
 
 class Further(Protocol):
@@ -140,6 +65,12 @@ class Further(Protocol):
     def rescore_with(self, count: int, make: Make) -> Tensor: ...
 
     def hvp(self, vector: Tensor) -> Tensor: ...
+
+    def multipliers(self) -> Tensor: ...
+
+    def head(self) -> Tensor: ...
+
+    def own_attention(self) -> tuple[Attention, ...]: ...
 
 
 class View:
@@ -158,6 +89,7 @@ class View:
         module: nn.Module,
         draw: Callable[[], SampleGenerator],
         further: Further,
+        reduce: Callable[[], Reduce] = lambda: "sum",
     ) -> None:
         self._trace = trace
         self._tap = tap
@@ -165,7 +97,9 @@ class View:
         self._module = module
         self._draw = draw
         self._further = further
+        self._reduce = reduce
         self.noted: list[Noted] = []
+        self.numbers: dict[str, Tensor] = {}
 
     @property
     def layer(self) -> str:
@@ -182,6 +116,11 @@ class View:
     def space(self) -> tuple[int, ...]:
         """The dimensions of evidence that are space."""
         return tuple(range(3, self.activations.dim()))
+
+    @property
+    def reduce(self) -> Reduce:
+        """What is made of weighed channels, by ``ops.weigh`` and ``ops.combine``."""
+        return self._reduce()
 
     @property
     def activations(self) -> Tensor:
@@ -216,6 +155,48 @@ class View:
         """The inputs with another first tensor, for ``retrace``."""
         self._declared("inputs", "inputs=True", "inputs_with")
         return varied(self._trace.inputs, image)
+
+    @property
+    def head(self) -> Tensor:
+        """The rows of the linear classifier that belong to the explained classes, (N, T, C).
+
+        Raises:
+            ConfigError: what lies between the layer and the output is more than average pooling and that classifier, or
+                the target is no class.
+        """
+        self._declared("head", "head=True")
+        return self._further.head()
+
+    @property
+    def attention(self) -> tuple[Attention, ...]:
+        """The attention of every block in which all tokens of a picture attend to each other, in order."""
+        self._declared("attention", 'attention=1, layers="all"')
+        return self._trace.attention
+
+    @property
+    def own_attention(self) -> tuple[Attention, ...]:
+        """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one.
+
+        Costs two passes and a gradient call a target.
+        """
+        self._declared("attention", 'attention=2, layers="all"', "own_attention", least=2)
+        return self._further.own_attention()
+
+    def on_grid(self, tokens: Tensor) -> Tensor:
+        """A number a token, (N, T, K), as a map (N, T, *S); tokens before the grid are left out."""
+        layout = self._trace.places[self._tap].layout
+        return layout.to_map(tokens.movedim(1, 2))
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the grid: class and register tokens."""
+        return self._trace.places[self._tap].layout.prefix
+
+    @property
+    def biases(self) -> tuple[Bias, ...]:
+        """What every layer adds beyond its linear part, with the gradients of the scores there."""
+        self._declared("biases", 'biases=True, layers="all"')
+        return self._trace.biases
 
     @property
     def module(self) -> nn.Module:
@@ -275,6 +256,16 @@ class View:
         """
         self._declared("gradients", "gradients=2", "hvp", least=2)
         return self._further.hvp(vector)
+
+    def multipliers(self) -> Tensor:
+        """DeepLIFT's, (N, T, C, *S), by the Rescale rule and against zero: times the activations they sum to the score
+        less that of zero. Costs two passes; refused where more than linear operations and ReLUs lie behind the tap."""
+        self._declared("replays", "replays=True", "multipliers")
+        return self._further.multipliers()
+
+    def number(self, name: str, value: Tensor) -> None:
+        """Keep a number with the explanation, such as what its map leaves unexplained: (N, T), or (N, 1) for all targets."""
+        self.numbers[name] = value
 
     def warn(self, reason: str, where: Tensor) -> None:
         """Say that something was left out; it is counted for every sample and shown with the explanation.

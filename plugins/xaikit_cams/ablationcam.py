@@ -18,9 +18,14 @@ class AblationCAM:
     """w_k = y - y_k and L = relu(sum_k w_k A_k), where y_k is the score with channel k set to zero.
 
     The paper divides w_k by y. That is one number a map, so it changes no picture but where y is negative: there it
-    turns what supports the class into what opposes it. It is left out. Channels are set to zero on signed layers too,
-    where pytorch-grad-cam puts the minimum less 1e7. No gradient; a pass of what lies behind the layer for every
-    channel.
+    turns what supports the class into what opposes it. It is left out. Channels are set to zero on signed layers too.
+
+    Cost: one forward and a pass of what lies behind the layer for every channel (C T); no gradient.
+    Fails: channels that stand in for each other weigh little, as each is taken away alone. Zero need not mean absent
+        where a layer has no ReLU. Slow at early layers, whose tail is nearly the model.
+    Peers: pytorch-grad-cam runs the model for every channel, sets channels of signed layers to the minimum less 1e7
+        instead of zero, and divides by y, so that negative scores turn the map over. Captum's LayerFeatureAblation
+        can make the weights. TorchCAM has none.
     """
 
     needs: ClassVar[Needs] = Needs(replays=True)

@@ -17,10 +17,17 @@ class EigenCAM:
     """L = A v_1, where A = U S V^T is places x channels and v_1 the first right singular vector.
 
     No class plays a part: the map is the same for every target, and the forward stops at the layer. The sign of v_1,
-    arbitrary in the paper and in peers, is such that the map agrees with the mean over the channels; below a ReLU the
-    map is then nowhere negative. The paper asks for no ReLU, which peers apply all the same.
+    arbitrary in the paper, is such that the map agrees with the mean over the channels; below a ReLU the map is then
+    nowhere negative. The paper asks for no ReLU.
 
-    center  subtract each channel's mean first, as pytorch-grad-cam does and the paper does not
+    Cost: one forward that stops at the layer (under 1 F); no gradient.
+    Fails: it shows what is most active, be it the class or not: a large background, or a few channels or places that
+        outweigh all others, as in transformers. Nothing tells two objects in a picture apart.
+    Peers: pytorch-grad-cam subtracts the mean of each channel (``center: true``), leaves the sign to chance and applies
+        a ReLU, so that maps come out inverted or empty; it accepts targets and ignores them. TorchCAM and Captum
+        have none.
+
+    center  subtract each channel's mean first, which the paper does not
     """
 
     center: bool = False

@@ -14,7 +14,15 @@ from xaikit.view import View
 
 @dataclass(frozen=True)
 class GradCAM:
-    """w_k = 1/Z sum_ij dy/dA_k(i,j) and L = relu(sum_k w_k A_k), Eq. 1 and 2; y is the score before the softmax."""
+    """w_k = 1/Z sum_ij dy/dA_k(i,j) and L = relu(sum_k w_k A_k), Eq. 1 and 2; y is the score before the softmax.
+
+    Cost: one forward and one gradient call of what lies behind the layer, shared with all other one-pass methods.
+    Fails: a channel has one weight for the whole picture: where the layers behind read it differently in different
+        places, the map shows places that the score does not depend on (the flaw that HiResCAM mends). At early layers
+        the mean gradient says little. Of several objects of a class it may show one.
+    Peers: TorchCAM, pytorch-grad-cam and Captum have the same weights, and differ in the finish: the first two
+        stretch between minimum and maximum, Captum applies no ReLU unless asked to.
+    """
 
     needs: ClassVar[Needs] = Needs(gradients=1)
     traits: ClassVar[frozenset[str]] = frozenset(

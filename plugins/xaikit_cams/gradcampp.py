@@ -23,6 +23,13 @@ class GradCAMpp:
     underflow at gradients of 1e-4 and needs no epsilon; elsewhere relu(g) = 0 makes it moot. The factor exp(S) of
     Y = exp(S) is left out: it is one positive number a map.
 
+    Cost: one forward and one gradient call of what lies behind the layer, shared with all other one-pass methods.
+    Fails: what speaks against the class is dropped, so that at the last layer it tells classes apart much worse than
+        Grad-CAM. Not scale free: a score in other units makes another map. Where sum A is negative, before a ReLU,
+        2 + g sum A may come near zero and one place outweighs all.
+    Peers: TorchCAM's division has no effect (``variant: torchcam``); pytorch-grad-cam has the formula, and an epsilon
+        that changes it (``variant: pytorch-grad-cam``). Captum has none.
+
     variant  paper
              torchcam: TorchCAM 0.5, whose division edits a copy and never happens: w_k = sum relu(g)^3
              pytorch-grad-cam: adds 1e-6 to the denominator, which outweighs 2 g^2 on real networks

@@ -17,7 +17,13 @@ class HiResCAM:
     """L = sum_k dy/dA_k * A_k, element by element (their Eq. 3).
 
     For a network that ends in one linear layer the map sums to the score less the bias. The paper's map is signed: it
-    asks for no ReLU, which peers apply all the same.
+    asks for no ReLU.
+
+    Cost: one forward and one gradient call of what lies behind the layer, shared with all other one-pass methods.
+    Fails: that it shows what the score depends on is proven where one linear layer follows, with or without pooling;
+        at earlier layers it is a first-order estimate, and as noisy as the gradient.
+    Peers: pytorch-grad-cam has the same sum and always applies a ReLU, so that the sign is lost. Captum's
+        LayerGradientXActivation is the product before the sum over channels. TorchCAM has none.
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)

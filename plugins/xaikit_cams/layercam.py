@@ -18,6 +18,13 @@ class LayerCAM:
 
     Shallow layers (the paper: VGG's first three stages, a stride of at most 4) are scaled by tanh(2 L / max L), Eq.
     9, and layers are fused by the element-wise maximum.
+
+    Cost: one forward and one gradient call of what lies behind the layer, shared with all other one-pass methods.
+    Fails: what speaks against the class is dropped, so that at the last layer it tells classes apart much worse than
+        Grad-CAM. Before a stride or a max-pooling the gradient, and so the map, has a grid in it: take the layer
+        beside it.
+    Peers: TorchCAM has the same map of a layer; it applies the tanh whenever layers are fused, to deep ones as well, and
+        never to one alone. pytorch-grad-cam has no tanh and fuses by the mean. Captum has none.
     """
 
     needs: ClassVar[Needs] = Needs(gradients=1)

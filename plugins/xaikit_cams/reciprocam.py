@@ -16,9 +16,14 @@ from xaikit.view import View
 class ReciproCAM:
     """L_p = y(A with every place but p set to zero), stretched between minimum and maximum.
 
-    y is the score before the softmax; the authors' code takes the probability behind it. No gradient; a pass of what
-    lies behind the layer for every place. Below global pooling and a linear head L_p is CAM's over the number of
-    places, plus the bias.
+    y is the score before the softmax; the authors' code takes the probability behind it. Below global pooling and a
+    linear head L_p is CAM's over the number of places, plus the bias.
+
+    Cost: one forward and a pass of what lies behind the layer for every place (H W T, 49 of them for 7 x 7); no
+        gradient.
+    Fails: a place by itself is what the tail was never trained on: what counts only beside something else is not seen.
+        Stretched between minimum and maximum, a map of nothing looks like one of something.
+    Peers: none of TorchCAM, pytorch-grad-cam and Captum has it.
     """
 
     needs: ClassVar[Needs] = Needs(replays=True)

@@ -8,23 +8,28 @@ from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from xaikit import Needs, hookimpl
-from xaikit.ops import weigh
 from xaikit.view import View
+from xaikit_cams._masks import Masks, check_masks, live_channels, masks_of, one_of, shares, weigh_chosen
 
 Weighting = Literal["increase", "softmax", "raw"]
-Masks = Literal["upsample_first", "normalize_first"]
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 @dataclass(frozen=True)
 class ScoreCAM:
     """w = softmax_k(y(x * M_k) - y(0)) and L = relu(sum_k w_k A_k), Eq. 5 to 7; M_k is A_k in [0, 1], at the input's size.
 
-    y is the score before the softmax. No gradient; a pass of the whole model for every channel. Constant channels mask
-    nothing: they weigh 0 and cost no pass, as in the authors' code.
+    y is the score before the softmax. Constant channels mask nothing: they weigh 0 and cost no pass, as in the authors'
+    code.
+
+    Cost: one forward and another of the whole model for every channel (C F, thousands on a ResNet-50), shared by all
+        targets; ``top_channels`` bounds it. No gradient.
+    Fails: a softmax over logits is often nearly one-hot: then the map is one channel. A masked input is none that the
+        model was trained on, so that weights also tell how it takes to masks.
+    Peers: three algorithms bear the name. TorchCAM stretches masks before they are upsampled and compares with the
+        score of the input itself, which the softmax does not see. pytorch-grad-cam upsamples with other corners
+        (align_corners). Captum has none.
 
     weighting     increase: as printed, with the all-zero input as the baseline
                   softmax: without the baseline, as TorchCAM and pytorch-grad-cam. A softmax does not see what is
@@ -45,10 +50,8 @@ class ScoreCAM:
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 
     def __post_init__(self) -> None:
-        _one_of("weighting", self.weighting, get_args(Weighting))
-        _one_of("masks", self.masks, get_args(Masks))
-        if self.top_channels is not None and self.top_channels < 1:
-            raise ValueError(f"top_channels: expected at least 1 or none, got {self.top_channels}")
+        one_of("weighting", self.weighting, get_args(Weighting))
+        check_masks(self.masks, self.top_channels)
 
     def further(self, channels: int, places: int) -> int:
         """Further scores a sample at most, for the plan."""
@@ -60,69 +63,24 @@ class ScoreCAM:
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S), before the ReLU."""
-        chosen, live = self._channels(view.activations.squeeze(1).flatten(2))
-        weights = self._weights(self._scores(view, chosen), live.unsqueeze(1))
-        samples, targets, _ = weights.shape
-        everywhere = weights.new_zeros(samples, targets, view.activations.shape[2])
-        return weigh(everywhere.scatter(2, chosen.unsqueeze(1).expand_as(weights), weights), view)
-
-    def _channels(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Which channels mask, most varied first, and whether they vary at all: (N, C, places) to (N, K) twice."""
-        varied = maps.amax(2) > maps.amin(2)
-        spread = maps.std(2, correction=0).masked_fill(~varied, -1)
-        order = spread.argsort(dim=1, descending=True, stable=True)
-        # the one number that is waited for: it saves a whole pass for every channel that is constant in all samples
-        most = int(varied.sum(1).amax())
-        # at least one, so that there is something to score
-        order = order[:, : max(1, min(most, self.top_channels or most))]
-        return order, varied.gather(1, order)
+        chosen, live = live_channels(view, self.top_channels)
+        scores = self._scores(view, chosen)
+        weights = scores.masked_fill(~live.unsqueeze(1), 0) if self.weighting == "raw" else shares(scores, live)
+        return weigh_chosen(weights, chosen, view)
 
     def _scores(self, view: View, chosen: Tensor) -> Tensor:
         """What the masked inputs score, (N, T, K)."""
         image = view.image
 
         def make(part: slice) -> Tensor:
-            return (image.unsqueeze(1) * self._masks(view, chosen[:, part]).unsqueeze(2)).to(image.dtype)
+            masks = masks_of(view, chosen[:, part], self.masks)
+            return (image.unsqueeze(1) * masks.unsqueeze(2)).to(image.dtype)
 
         scores = view.rescore(chosen.shape[1], make, probabilities=self.weighting == "raw")
         if self.weighting == "increase":
             # behind the masks, which other weightings ask for too
             return scores - view.rescore(1, lambda part: torch.zeros_like(image).unsqueeze(1))
         return scores
-
-    def _masks(self, view: View, channels: Tensor) -> Tensor:
-        """The masks of some channels, (N, m) to (N, m, *space)."""
-        maps = view.activations.squeeze(1)
-        maps = maps[torch.arange(len(maps), device=maps.device).unsqueeze(1), channels]
-        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        size = view.image.shape[2:]
-        if self.masks == "upsample_first":
-            return _stretched(_upsampled(maps, size))
-        return _upsampled(_stretched(maps), size)
-
-    def _weights(self, scores: Tensor, live: Tensor) -> Tensor:
-        if self.weighting != "raw":
-            # a sample without a live channel has no softmax: its weights are 0 all the same
-            scores = scores.masked_fill(~live, -torch.inf).softmax(2)
-        return scores.masked_fill(~live, 0)
-
-
-def _upsampled(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Linearly, between the centres of cells."""
-    return interpolate(maps, size=size, mode=MODES[len(size)], align_corners=False)
-
-
-def _stretched(maps: Tensor) -> Tensor:
-    """Each map between its minimum and maximum; a constant one is zero."""
-    space = tuple(range(2, maps.dim()))
-    low = maps.amin(space, keepdim=True)
-    span = maps.amax(space, keepdim=True) - low
-    return (maps - low) / span.where(span != 0, 1)
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
 
 
 @hookimpl

@@ -18,8 +18,13 @@ from xaikit_cams._alpha import channel_weights, mass
 class SmoothGradCAMpp:
     """w_k = sum_ij alpha_k(i,j) relu(mean g) with alpha = mean g^2 / (2 mean g^2 + mean g^3 sum_ab A_k(a,b)).
 
-    Means are over noisy inputs; the activations, in alpha and in the map, are those of the clean one. Costs n further
-    passes.
+    Means are over noisy inputs; the activations, in alpha and in the map, are those of the clean one.
+
+    Cost: n forwards and n gradient calls of what lies behind the layer, beside the shared pass.
+    Fails: as Grad-CAM++: what speaks against the class is dropped, and a score in other units makes another map. The
+        noise is absolute: the same std is much for one preprocessing and little for another.
+    Peers: TorchCAM's, with four deviations, is ``variant: torchcam``; it draws without a seed. pytorch-grad-cam and
+        Captum have none.
 
     n        noisy inputs
     std      of the noise, absolute, in units of the model's input

@@ -77,7 +77,14 @@ def load_state(module: nn.Module, state: State, where: str) -> None:
         if name in own and own[name].shape != value.shape
     ]
     absent, unknown = ([], []) if shapes else module.load_state_dict(state, strict=False)
-    found = {"of another shape": shapes, "missing": absent, "unknown": unknown}
+    check_fit(module, where, shapes, absent, unknown)
+
+
+def check_fit(
+    module: nn.Module, where: str, shapes: list[str], absent: list[str], unknown: list[str] | None = None
+) -> None:
+    """Raises :class:`ConfigError` where names are listed: of tensors of another shape, missing ones, unknown ones."""
+    found = {"of another shape": shapes, "missing": absent, "unknown": unknown or []}
     faults = [f"{len(names)} {fault} ({_some(names)})" for fault, names in found.items() if names]
     if faults:
         raise ConfigError(f"{where}: the weights do not fit {type(module).__name__}: {'; '.join(faults)}")

@@ -296,7 +296,7 @@ def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
         ({"layers": ["a", ["a"]]}, "sweep.layers[1]: stands twice; first as sweep.layers[0]"),
         (
             {"methods.grad.nn": [1, 2]},
-            "sweep.methods.grad.nn: unknown option of grad; known: finish, layers, target, use",
+            "sweep.methods.grad.nn: unknown option of grad; known: augment, finish, layers, reduce, target, use",
         ),
         ({"methods.grda.layers": ["a", "b"]}, "sweep.methods.grda.layers: no method 'grda'; did you mean 'grad'?"),
         (
@@ -305,7 +305,7 @@ def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
             "known: bfloat16, float16, float32",
         ),
         ({"include": [{"model.nam": "x"}]}, "sweep.include[0].model.nam: unknown option of zoo; did you mean 'name'?"),
-        ({"methods.grad.augment": [1, 2]}, "sweep.methods.grad.augment: not available yet: leave it out"),
+        ({"methods.grad.augment": [{}, 2]}, "sweep.methods.grad.augment[1]: expected a mapping, got 2"),
     ],
 )
 def test_faults_stand_at_their_place(faults: Any, said: Any, line: str) -> None:

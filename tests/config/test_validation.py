@@ -51,10 +51,10 @@ c.yaml:11:17: layers[2]: expected a string, got 4; quote it, "4"
 c.yaml:13:3: methods.gard: no method 'gard'; did you mean 'grad'?
 c.yaml:14:12: methods.smooth.n: expected an integer, got 'many'
 c.yaml:14:21: methods.smooth.variant: expected 'paper' or 'corrected', got 'papper'; did you mean 'paper'?
-c.yaml:14:38: methods.smooth.augment: not available yet: leave it out
+c.yaml:14:38: methods.smooth.augment: expected a mapping, got 3
 c.yaml:14:50: methods.smooth.layer: unknown option of smooth; did you mean 'layers'?
 c.yaml:14:60: methods.smooth.layers: expected a list of at least 1, got []
-c.yaml:14:72: methods.smooth.reduce: not available yet: leave it out
+c.yaml:14:72: methods.smooth.reduce: expected 'sum' or 'principal', got 1; quote it, "1"
 c.yaml:15:20: methods.layer.finish.scale: expected the name of a scaler, got {'gamma': 2}; add use: auto, none, tanh
 c.yaml:15:39: methods.layer.finish.fuse.use: no fuser 'maxx'; did you mean 'max'?
 c.yaml:15:51: methods.layer.finish.rectfy: unknown key; did you mean 'rectify'?
@@ -73,15 +73,15 @@ def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
     assert faults(write(BAD)) == tuple(SAID.splitlines())
 
 
-@pytest.mark.parametrize("key", ["metrics", "augment"])
+@pytest.mark.parametrize("key", ["metrics"])
 def test_keys_of_later_versions(faults: Any, key: str) -> None:
     (line,) = faults(**{key: None})
     assert line.startswith(f"{key}: not available yet: ")
 
 
-def test_a_models_layout_is_of_later_versions(faults: Any) -> None:
-    assert faults(model={"source": "zoo", "name": "x", "layout": "tokens"}) == (
-        "model.layout: not available yet: leave it out",
+def test_a_models_layout_is_a_plugin(faults: Any) -> None:
+    assert faults(model={"source": "zoo", "name": "x", "layout": "tokns"}) == (
+        "model.layout.use: no layout 'tokns'; there are none",
     )
 
 

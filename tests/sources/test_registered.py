@@ -6,7 +6,7 @@ import pytest
 from xaikit import Registry
 
 SOURCES = [
-    *(("model", name) for name in ("importpath", "samples", "timm", "torchvision")),
+    *(("model", name) for name in ("hub", "importpath", "samples", "timm", "torchvision", "transformers")),
     *(("data", name) for name in ("csv", "files", "folder", "imagefolder", "samples")),
 ]
 

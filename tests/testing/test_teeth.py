@@ -14,7 +14,7 @@ import torch
 from plants import PLANTS, TRAITS, Sound
 from torch import Tensor
 
-from xaikit import Needs
+from xaikit import ConfigError, Needs
 from xaikit.ops import weigh
 from xaikit.registry import Registry
 from xaikit.testing import Check, CheckFailed, method_checks
@@ -243,6 +243,8 @@ class Aliased(Sound):
         handle = module.register_forward_hook(lambda *call: seen.append(call[2]))
         view.module(view.inputs)
         handle.remove()
+        if seen[0].dim() != len(view.shape):
+            raise ConfigError("expected a map, got tokens")
         return torch.einsum("ntc,nc...->nt...", view.gradients.flatten(3).mean(3), seen[0])
 
 

@@ -18,6 +18,7 @@ from xaikit.config.grid import Grid, grid_of
 from xaikit.config.inheriting import inherit
 from xaikit.config.interpolation import resolve
 from xaikit.config.layering import Layer, layer_of, merge
+from xaikit.config.manner import PLAIN, AugmentConfig, Manner, Reduce
 from xaikit.config.marks import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, path_of, raise_faults
 from xaikit.config.migration import migrate
 from xaikit.config.overrides import override
@@ -42,7 +43,7 @@ from xaikit.config.schema import (
 from xaikit.config.shorthand import settle, spelled
 from xaikit.config.sweeping import read_sweep
 from xaikit.config.text import flow
-from xaikit.config.validation import read_config
+from xaikit.config.validation import read_augment, read_config, read_reduce
 from xaikit.config.validation import read_finish as _read_finish
 from xaikit.config.validation import read_methods as _read_methods
 from xaikit.config.values import spelling
@@ -50,16 +51,20 @@ from xaikit.config.written import keep, layer_behind, own_value
 from xaikit.registry import Registry
 
 __all__ = [
+    "PLAIN",
     "STAGES",
+    "AugmentConfig",
     "Column",
     "Config",
     "DataConfig",
     "FinishConfig",
     "Grid",
+    "Manner",
     "MethodConfig",
     "ModelConfig",
     "Precision",
     "Read",
+    "Reduce",
     "ReportConfig",
     "Stated",
     "SweepConfig",
@@ -70,6 +75,8 @@ __all__ = [
     "load",
     "own_value",
     "read_finish",
+    "read_layout",
+    "read_manner",
     "read_methods",
     "read_points",
     "read_target",
@@ -233,6 +240,24 @@ def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path 
     """The stages of a finish as a config would say them. Raises ConfigError."""
     said, ledger = _said({"finish": value})
     found = _read_finish(Reader(registry, base, ledger), ("finish",), said["finish"])
+    ledger.close()
+    return found
+
+
+def read_manner(augment: Mapping[str, Any] | None, reduce: str) -> Manner:
+    """How raw maps are taken, as a config would say it. Raises ConfigError."""
+    said, ledger = _said({"augment": augment, "reduce": reduce})
+    reader = Reader(Registry(), None, ledger)
+    found = read_augment(reader, (), said), read_reduce(reader, (), said)
+    ledger.close()
+    return Manner(found[0] or AugmentConfig(), found[1])
+
+
+def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:
+    """A layout as a config would say it; None where shapes are to tell. Raises ConfigError."""
+    said, ledger = _said({"model": {"layout": value}})
+    stated = said["model"]["layout"]
+    found = None if stated is None else Reader(registry, base, ledger).use("layout", ("model", "layout"), stated)
     ledger.close()
     return found
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaikit.config.inheriting import inherit
+from xaikit.config.manner import UNCHANGED, Manner
 from xaikit.config.marks import Path
 from xaikit.config.reader import Reader, hints_of
 from xaikit.config.schema import Config, FinishConfig, Use
 from xaikit.config.validation import (
     METHOD_KEYS,
+    read_augment,
     read_data,
     read_finish,
     read_layers,
     read_method,
     read_model,
+    read_reduce,
     read_target,
 )
 
@@ -81,6 +84,7 @@ def label_parts(label: str, stated: bool) -> dict[str, Part]:
         "method": Part(_of(label, _own_method), (own,), beside),
         "layers": Part(_of(label, _own_layers), ((*own, "layers"), ("layers",))),
         "target": Part(_of(label, _own_target), ((*own, "target"), ("target",))),
+        "manner": Part(_of(label, _own_manner), ((*own, "augment"), (*own, "reduce"), ("augment",), ("reduce",))),
         "finish": Part(_of(label, _own_finish), ((*own, "finish"), (*own, "use"), ("finish",))),
     }
 
@@ -129,6 +133,12 @@ def _own_layers(reader: Reader, path: Path, own: Mapping[str, Any], said: Mappin
 
 def _own_target(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
     return _target(reader, said) if own.get("target") is None else read_target(reader, path, own)
+
+
+def _own_manner(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Manner:
+    augment = read_augment(reader, path, own) if own.get("augment") is not None else read_augment(reader, (), said)
+    reduce = read_reduce(reader, path, own) or read_reduce(reader, (), said)
+    return Manner(augment or UNCHANGED, reduce or "sum")
 
 
 def _own_finish(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Stated:

@@ -53,7 +53,7 @@ class Reader:
             return None
         options = {option: value for option, value in said.items() if option != key}
         found = self.fields(cls, path, options, f"option of {wanted}", beside)
-        return None if found is None or not self._builds(cls, path, found) else Use(wanted, _plain(found))
+        return None if found is None or not self.builds(cls, path, found) else Use(wanted, _plain(found))
 
     def _nameless(self, kind: str, path: Path, said: Mapping[str, Any], key: str, words: tuple[str, ...]) -> None:
         names, a_kind = ", ".join([*words, *self.registry.names(kind)]), f"a{'n' * (kind[0] in 'aeiou')} {kind}"
@@ -103,7 +103,7 @@ class Reader:
         wants_string = "a string" in text or "expected '" in text
         return quoting(said, self.ledger.mark(path).text) if wants_string else ""
 
-    def _builds(self, cls: type, path: Path, found: Mapping[str, Any]) -> bool:
+    def builds(self, cls: type, path: Path, found: Mapping[str, Any]) -> bool:
         """Whether the class takes the values; what its ``__post_init__`` refuses is noted at the key it names first."""
         try:
             cls(**found)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from xaikit.config.manner import UNCHANGED, AugmentConfig, Reduce
 from xaikit.config.migration import VERSION
 
 Side = Annotated[int, Field(ge=1)]
@@ -53,6 +54,8 @@ class MethodConfig:
     layers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     target: Use | None = None
     finish: Mapping[str, Use] = field(default_factory=dict)
+    augment: AugmentConfig | None = None
+    reduce: Reduce | None = None
 
     def plain(self) -> dict[str, Any]:
         """As YAML would say it."""
@@ -61,6 +64,10 @@ class MethodConfig:
             said["layers"] = list(self.layers)
         if self.target is not None:
             said["target"] = self.target.plain()
+        if self.augment is not None:
+            said["augment"] = self.augment.plain()
+        if self.reduce is not None:
+            said["reduce"] = self.reduce
         if self.finish:
             said["finish"] = {stage: _stage(use) for stage, use in self.finish.items()}
         return said
@@ -87,14 +94,19 @@ class FinishConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Where the model comes from, and which output is explained: ``auto``, a key or an index."""
+    """Where the model comes from, and which output is explained: ``auto``, a key or an index.
+
+    layout  how the tensors at all layers are arranged; None: found from their shapes
+    """
 
     source: Use
     output: str | int = "auto"
+    layout: Use | None = None
 
     def plain(self) -> dict[str, Any]:
         """As YAML would say it."""
-        return {**self.source.plain("source"), "output": self.output}
+        said = {**self.source.plain("source"), "output": self.output}
+        return said if self.layout is None else {**said, "layout": self.layout.plain()}
 
 
 @dataclass(frozen=True)
@@ -200,6 +212,8 @@ class Config:
     precision: Precision = "float32"
     target: Use = Use("top", {"k": 1})
     layers: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
+    augment: AugmentConfig = UNCHANGED
+    reduce: Reduce = "sum"
     finish: FinishConfig = FinishConfig()
     report: ReportConfig = ReportConfig()
     executor: Use = Use("serial", {"threads": None})
@@ -222,6 +236,8 @@ class Config:
             "target": self.target.plain(),
             "layers": list(self.layers),
             "methods": {label: method.plain() for label, method in self.methods.items()},
+            "augment": self.augment.plain(),
+            "reduce": self.reduce,
             "finish": self.finish.plain(),
             "report": self.report.plain(),
             "executor": _stage(self.executor),
@@ -232,7 +248,7 @@ class Config:
 
 def defaults(name: str) -> dict[str, Any]:
     """What a config says where it says nothing, as YAML would; plugins stay with the class, to be stated whole."""
-    keys = ("version", "seed", "device", "precision", "budget")
+    keys = ("version", "seed", "device", "precision", "reduce", "budget")
     simple = {item.name: item.default for item in fields(Config) if item.name in keys}
     return {"name": name, **simple, "layers": list(Config.layers), "report": ReportConfig().plain()}
 

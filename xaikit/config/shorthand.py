@@ -51,6 +51,14 @@ def _group(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     return _children(path, value or {}, ledger)
 
 
+def _own_group(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None:
+    return None if value is None else _group(path, value, ledger)
+
+
+def _layout(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None:
+    return None if value in (None, "auto") else _plugin(path, value, ledger)
+
+
 def _source(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     if isinstance(value, str):
         example = "source: torchvision, name" if path == ("model",) else "source: folder, path"
@@ -158,6 +166,7 @@ _FINISH: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
 _RULES: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
     ((), _group),
     (("model",), _source),
+    (("model", "layout"), _layout),
     (("data",), _source),
     (("target",), _target),
     (("layers",), _layers),
@@ -166,6 +175,8 @@ _RULES: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
     (("methods", "*", "target"), _own_target),
     (("methods", "*", "layers"), _layers),
     (("methods", "*", "finish"), _group),
+    (("methods", "*", "augment"), _own_group),
+    (("augment",), _group),
     (("finish",), _group),
     (("report",), _group),
     (("executor",), _plugin),

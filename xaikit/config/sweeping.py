@@ -16,7 +16,7 @@ from xaikit.errors import nearest
 ENTRIES = ("zip", "exclude", "include")
 """The keys of a sweep that are no axes: lists of mappings from keys."""
 
-VARIES = ("seed", "precision", "model", "data", "target", "layers", "methods", "finish")
+VARIES = ("seed", "precision", "model", "data", "target", "layers", "methods", "augment", "reduce", "finish")
 """The keys of a config that maps depend on."""
 
 _FIXED = ("version", "name", "device", "report", "executor", "budget", "data.batch_size", "data.workers")

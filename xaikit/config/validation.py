@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xaikit.config.durations import seconds
+from xaikit.config.manner import AugmentConfig
 from xaikit.config.marks import Path, shown
 from xaikit.config.migration import VERSION
 from xaikit.config.reader import Reader, hints_of
@@ -26,24 +27,17 @@ from xaikit.errors import nearest
 
 KEYS = (
     *("version", "name", "seed", "device", "precision", "model", "data", "target"),
-    *("layers", "methods", "finish", "report", "executor", "budget", "sweep"),
+    *("layers", "methods", "augment", "reduce", "finish", "report", "executor", "budget", "sweep"),
 )
-LATER = {
-    "metrics": "read the maps through the report instead",
-    "augment": "leave it out",
-    "reduce": "leave it out",
-    "layout": "leave it out",
-}
-_LATER_KEYS = ("metrics", "augment")
-_METHOD_LATER = ("augment", "reduce")
-METHOD_KEYS = ("use", "layers", "target", "finish")
-_SIMPLE = ("version", "name", "seed", "device", "precision", "layers")
+LATER = {"metrics": "read the maps through the report instead"}
+METHOD_KEYS = ("use", "layers", "target", "augment", "reduce", "finish")
+_SIMPLE = ("version", "name", "seed", "device", "precision", "layers", "reduce")
 
 
 def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config but its sweep; those that are faulty are missing, and the reader's ledger says why."""
-    _later(reader, (), said, _LATER_KEYS)
-    _unknown(reader, (), {key: value for key, value in said.items() if key not in _LATER_KEYS}, KEYS)
+    _later(reader, (), said, tuple(LATER))
+    _unknown(reader, (), {key: value for key, value in said.items() if key not in LATER}, KEYS)
     hints = hints_of(Config)
     found: dict[str, Any] = {key: reader.value(hints[key], (key,), said[key]) for key in _SIMPLE if key in said}
     _limits(reader, found)
@@ -54,6 +48,8 @@ def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
         found["methods"] = read_methods(reader, ("methods",), methods)
     if "target" in said:
         found["target"] = read_target(reader, (), said)
+    if "augment" in said:
+        found["augment"] = read_augment(reader, (), said)
     if "finish" in said:
         found["finish"] = FinishConfig(**read_finish(reader, ("finish",), said["finish"]))
     if "report" in said:
@@ -94,13 +90,13 @@ def _method(reader: Reader, path: Path, said: Mapping[str, Any]) -> MethodConfig
     use = read_method(reader, path, said)
     layers, target = read_layers(reader, path, said), read_target(reader, path, said)
     finish = read_finish(reader, (*path, "finish"), said.get("finish", {}))
-    return None if use is None else MethodConfig(use.use, use.options, layers, target, finish)
+    augment, reduce = read_augment(reader, path, said), read_reduce(reader, path, said)
+    return None if use is None else MethodConfig(use.use, use.options, layers, target, finish, augment, reduce)
 
 
 def read_method(reader: Reader, path: Path, said: Mapping[str, Any]) -> Use | None:
     """The plugin of a label and its options."""
-    _later(reader, path, said, _METHOD_LATER)
-    options = {key: value for key, value in said.items() if key not in (*METHOD_KEYS, *_METHOD_LATER)}
+    options = {key: value for key, value in said.items() if key not in METHOD_KEYS}
     return reader.use("method", path, {"use": said.get("use", path[-1]), **options}, beside=METHOD_KEYS)
 
 
@@ -117,16 +113,30 @@ def read_target(reader: Reader, path: Path, said: Mapping[str, Any]) -> Use | No
     return None if stated is None else reader.use("target", (*path, "target"), stated)
 
 
+def read_augment(reader: Reader, path: Path, said: Mapping[str, Any]) -> AugmentConfig | None:
+    """The augmentation that a label, or the config, says."""
+    stated = said.get("augment")
+    found: AugmentConfig | None = None if stated is None else _group(reader, AugmentConfig, (*path, "augment"), stated)
+    return found
+
+
+def read_reduce(reader: Reader, path: Path, said: Mapping[str, Any]) -> Any:
+    """How channels are reduced, as a label, or the config, says."""
+    hint = hints_of(MethodConfig if path else Config)["reduce"]
+    return reader.value(hint, (*path, "reduce"), said["reduce"]) if "reduce" in said else None
+
+
 def read_model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
     """Where the model comes from, and its output."""
     if said is None:
         return None
-    _later(reader, ("model",), said, ("layout",))
     hints = hints_of(ModelConfig)
     output = reader.value(hints["output"], ("model", "output"), said.get("output", "auto"))
     own = {key: value for key, value in said.items() if key not in ("output", "layout")}
-    source = reader.use("model", ("model",), own, key="source", beside=("output",))
-    return None if source is None else ModelConfig(source, output)
+    stated = said.get("layout")
+    layout = None if stated is None else reader.use("layout", ("model", "layout"), stated)
+    source = reader.use("model", ("model",), own, key="source", beside=("output", "layout"))
+    return None if source is None else ModelConfig(source, output, layout)
 
 
 def read_data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
@@ -149,7 +159,7 @@ def _group(reader: Reader, cls: type, path: Path, said: Any) -> Any:
         reader.ledger.fault(path, f"expected a mapping, got {shown(said)}")
         return None
     found = reader.fields(cls, path, said)
-    return None if found is None else cls(**found)
+    return None if found is None or not reader.builds(cls, path, found) else cls(**found)
 
 
 def _unknown(reader: Reader, path: Path, said: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from xaikit.registry import Registry
 from xaikit.testing.checks import Check
 from xaikit.testing.finishers import CHECKS as OF_FINISHERS
+from xaikit.testing.layouts import CHECKS as OF_LAYOUTS
 from xaikit.testing.methods import CHECKS as OF_METHODS
 from xaikit.testing.reference import Reference, equals_its_reference
 from xaikit.testing.sources import CHECKS as OF_SOURCES
@@ -52,16 +53,23 @@ def source_checks(kind: str, source: str | type, examples: Examples = ()) -> lis
     return _checks(kind, source, _named(OF_SOURCES[kind]), examples)
 
 
+def layout_checks(layout: str | type, examples: Examples = ()) -> list[Check]:
+    """The contract of a layout."""
+    return _checks("layout", layout, _named(OF_LAYOUTS), examples)
+
+
 def checks_of(kind: str, plugin: str | type, examples: Examples = ()) -> list[Check]:
     """The contract of a plugin of any kind of :data:`KINDS_CHECKED`."""
     if kind == "method":
         return method_checks(plugin, examples=examples)
     if kind == "target":
         return target_checks(plugin, examples)
+    if kind == "layout":
+        return layout_checks(plugin, examples)
     return (finisher_checks if kind in OF_FINISHERS else source_checks)(kind, plugin, examples)
 
 
-KINDS_CHECKED = ("method", "target", *OF_FINISHERS, *OF_SOURCES)
+KINDS_CHECKED = ("method", "target", "layout", *OF_FINISHERS, *OF_SOURCES)
 
 
 def _named(works: Sequence[Work]) -> dict[str, Work]:

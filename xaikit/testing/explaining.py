@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from xaikit.errors import ConfigError
 from xaikit.explanation import Explanation
+from xaikit.layers import BIASES, INPUT, whole
 from xaikit.notebook import explain
 from xaikit.testing.nets import CASES, CLASSES, Case
 from xaikit.testing.untouched import untouched
@@ -35,7 +36,18 @@ def explained(
 
 def raw(method: Any, case: Case, target: Any = 1, inputs: Tensor | None = None, **more: Any) -> Tensor:
     """The raw map of one method, (N, *S) or (N, T, *S)."""
-    return explained({"checked": method}, case, target, inputs, **more)["checked"].maps[case.layer]
+    return only(explained({"checked": method}, case, target, inputs, **more)["checked"])
+
+
+def only(explanation: Explanation) -> Tensor:
+    """Its one map: at the layer of the case, or of a method that looks at no layer or at all of them."""
+    (saliency,) = explanation.maps.values()
+    return saliency
+
+
+def space_of(method: Any, case: Case) -> tuple[int, ...]:
+    """The space of a method's map: that of the layer, of the tokens, or of the input."""
+    return case.space if whole(method.needs) in (INPUT, BIASES) else case.grid
 
 
 def served(method: Any) -> list[Case]:

@@ -17,11 +17,22 @@ from xaikit.config import instantiate
 from xaikit.errors import UndeclaredNeed
 from xaikit.testing import common
 from xaikit.testing.checks import CheckFailed, distance, expect, expect_close, shown
-from xaikit.testing.explaining import columns_of, explained, of_class, raw, served, twin, without
+from xaikit.testing.explaining import (
+    columns_of,
+    explained,
+    of_class,
+    only,
+    raw,
+    served,
+    space_of,
+    twin,
+    without,
+)
 from xaikit.testing.nets import POOLED, TOKENS, Case
 from xaikit.testing.probes import Pooled
 from xaikit.testing.subjects import Subject, changed
 from xaikit.testing.variants import equal_variants_are_equal
+from xaikit.view import parts_of
 
 ROUNDING = 1e-10
 FAULTS: tuple[type[BaseException], ...] = (RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError)
@@ -55,15 +66,22 @@ def every_option_changes_something(subject: Subject) -> None:
 
 
 def _differ(one: Any, other: Any) -> bool:
-    return any(distance(raw(one, case), raw(other, case)) > ROUNDING for case in served(one) if case in served(other))
+    pairs = [(raw(one, case), raw(other, case)) for case in served(one) if case in served(other)]
+    return any(first.shape != second.shape or distance(first, second) > ROUNDING for first, second in pairs)
 
 
 def shape_in_one_two_and_three_dimensions(subject: Subject) -> None:
     for method, case in _served(subject):
         found = raw(method, case)
-        expected = (2, *case.grid)
+        expected = (2, *_parts(method), *space_of(method, case))
         expect(tuple(found.shape) == expected, f"on {case.name}: expected a map {expected}, got {tuple(found.shape)}")
         expect(bool(found.isfinite().all()), f"on {case.name}: expected finite numbers, got {shown(found)}")
+
+
+def _parts(method: Any) -> tuple[int, ...]:
+    """The axis that a method puts behind the batch by itself, if it does."""
+    count = parts_of(method)
+    return (count,) if count else ()
 
 
 def half_precision(subject: Subject) -> None:
@@ -125,11 +143,11 @@ def alone_equals_shared(subject: Subject) -> None:
         shared = explained(others, case)
         for label in ("checked", "same", "again"):
             expect(
-                torch.equal(shared[label].maps[case.layer], alone),
+                torch.equal(only(shared[label]), alone),
                 f"on {case.name}: expected the map beside other methods to be the map alone, to the bit",
             )
         expect(
-            torch.equal(shared["before"].maps[case.layer], shared["after"].maps[case.layer]),
+            torch.equal(only(shared["before"]), only(shared["after"])),
             f"on {case.name}: expected the evidence to be left as it is: Grad-CAM after it differs from Grad-CAM before it",
         )
 
@@ -146,7 +164,9 @@ def several_targets_equal_one_by_one(subject: Subject) -> None:
     for method, case in _served(subject):
         together = raw(method, case, target={"use": "classes", "of": [2, 0]})
         for place, alone in enumerate(columns_of(method, case, [2, 0])):
-            expect_close(together[:, place], alone, ROUNDING, f"on {case.name}: a class alone and among others")
+            # parts are the same whatever is asked for
+            mine = together if parts_of(method) else together[:, place]
+            expect_close(mine, alone, ROUNDING, f"on {case.name}: a class alone and among others")
 
 
 def the_pinned_target_is_explained(subject: Subject) -> None:
@@ -171,7 +191,7 @@ def needs_are_enough(subject: Subject) -> None:
 
 
 def needs_are_used(subject: Subject) -> None:
-    for need in ("gradients", "inputs", "module", "head", "attention", "reruns", "replays"):
+    for need in ("gradients", "inputs", "module", "head", "attention", "biases", "reruns", "replays"):
         wanting = [method for method in subject.instances() if getattr(method.needs, need)]
         expect(
             not wanting or any(_is_missed(method, need) for method in wanting),

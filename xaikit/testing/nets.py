@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 CLASSES = 3
 CHANNELS = 4
@@ -41,6 +43,12 @@ class Case:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return self.build().eval().to(dtype)
+
+    def as_map(self, tensor: Tensor) -> Tensor:
+        """What the tap returned as (N, C, *grid): of tokens the last ones, which are the places."""
+        if tensor.dim() == len(self.space) + 2:
+            return tensor
+        return tensor[:, -prod(self.grid) :].transpose(1, 2).reshape(len(tensor), -1, *self.grid)
 
     def inputs(self, samples: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
         """Normal numbers, (samples, 2, *space)."""
@@ -102,6 +110,36 @@ class Flat(Net):
         return logits
 
 
+class Attending(nn.Module):
+    """A tiny transformer: patches of 2 x 2 behind a class token, two blocks of attention with two heads."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = nn.Linear(CHANNELS, 3 * CHANNELS)
+            self.norm = nn.LayerNorm(CHANNELS)
+            self.mlp = nn.Sequential(nn.Linear(CHANNELS, CHANNELS), nn.GELU())
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            query, key, value = self.qkv(tokens).unflatten(2, (3, 2, -1)).movedim((2, 3), (0, 2))
+            tokens = tokens + scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+            mixed: Tensor = tokens + self.mlp(self.norm(tokens))
+            return mixed
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(2, CHANNELS, 2, stride=2)
+        self.token = nn.Parameter(torch.randn(1, 1, CHANNELS))
+        self.blocks = nn.Sequential(Attending.Block(), Attending.Block())
+        self.head = nn.Linear(CHANNELS, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.embed(x).flatten(2).transpose(1, 2)
+        tokens = self.blocks(torch.cat([self.token.expand(len(x), -1, -1), patches], 1))
+        logits: Tensor = self.head(tokens[:, 0])
+        return logits
+
+
 POOLED = Case("a convolution, ReLU, pooling and a linear head", Net, "act")
 TAIL = Case("two convolutions with a smooth function", lambda: Net(tail=True, stride=2), "act", (11, 10), 2)
 SIGNED = Case("signed activations before a ReLU", lambda: Net(act=nn.ReLU(inplace=True)), "conv")
@@ -109,4 +147,5 @@ FLAT = Case("a convolution, ReLU and a linear head on every place", Flat, "act")
 TOKENS = Case("the same as tokens behind a class token", Tokens, "block")
 LINE = Case("one dimension of space", lambda: Net(1, tail=True), "act", SIZES[1])
 SOLID = Case("three dimensions of space", lambda: Net(3, tail=True), "act", SIZES[3])
-CASES = (POOLED, FLAT, TAIL, SIGNED, LINE, SOLID)
+ATTENTION = Case("two blocks of attention behind a class token", Attending, "blocks.0", (8, 6), 2)
+CASES = (POOLED, FLAT, TAIL, SIGNED, LINE, SOLID, ATTENTION)

@@ -60,4 +60,4 @@ def evidence(case: Case, index: int) -> tuple[Tensor, Tensor]:
     score = net(case.inputs())[:, index].sum()
     handle.remove()
     (gradients,) = torch.autograd.grad(score, kept)
-    return kept[0].detach(), gradients
+    return case.as_map(kept[0].detach()), case.as_map(gradients)

@@ -1,7 +1,13 @@
-"""The contract of a target."""
+"""The contract of a target.
+
+It is checked on logits (4, 5). A target of another output offers one: a static method ``example_output(seed)`` of its
+class, the output for four samples, float64, a tensor or a list of dicts of tensors, one a sample; another seed gives
+other numbers of the same shapes. What is chosen on one must not be what would be chosen on the other.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,15 +28,45 @@ def logits(seed: int = 0) -> Tensor:
     return torch.randn(SAMPLES, CLASSES, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def _output(target: Any, seed: int = 0) -> Any:
+    """What its model returns, as far as the class tells."""
+    return getattr(target, "example_output", logits)(seed)
+
+
 def _pinned(subject: Subject) -> Iterator[tuple[Any, Any]]:
     for target in subject.instances():
-        yield target, target.pin(logits(), LABELS)
+        yield target, target.pin(_output(target), LABELS)
+
+
+def _numbers(output: Any) -> list[Tensor]:
+    """The tensors of an output that can be differentiated."""
+    found = [output] if isinstance(output, Tensor) else [tensor for item in output for tensor in item.values()]
+    return [tensor for tensor in found if tensor.is_floating_point()]
+
+
+def _chosen(output: Any, index: Tensor) -> Any:
+    return output[index] if isinstance(output, Tensor) else [output[row] for row in index.tolist()]
+
+
+def _gradients(scores: Tensor, output: Any) -> list[Tensor]:
+    """Of a sum of scores, a tensor for each of the numbers of the output."""
+    numbers = _numbers(output)
+    found = torch.autograd.grad(scores.sum(), numbers, retain_graph=True, allow_unused=True)
+    return [
+        torch.zeros_like(one) if gradient is None else gradient for one, gradient in zip(numbers, found, strict=True)
+    ]
+
+
+def _with_graph(output: Any) -> Any:
+    for tensor in _numbers(output):
+        tensor.requires_grad_()
+    return output
 
 
 def scores_have_a_row_a_sample(subject: Subject) -> None:
     """(N, T), and as many columns as ``count`` and ``plural`` say."""
     for target, pinned in _pinned(subject):
-        scores = pinned.scores(logits())
+        scores = pinned.scores(_output(target))
         expect(
             scores.dim() == 2 and len(scores) == SAMPLES, f"expected scores (N, T) = (4, T), got {tuple(scores.shape)}"
         )
@@ -46,60 +82,61 @@ def scores_have_a_row_a_sample(subject: Subject) -> None:
 
 def scores_are_differentiable(subject: Subject) -> None:
     """A gradient reaches the output from every score."""
-    for _, pinned in _pinned(subject):
-        output = logits().requires_grad_()
+    for target, pinned in _pinned(subject):
+        output = _with_graph(_output(target))
         scores = pinned.scores(output)
-        for column in range(scores.shape[1]):
-            (gradient,) = torch.autograd.grad(scores[:, column].sum(), output, retain_graph=True)
-            expect(bool(gradient.any(1).all()), f"score {column}: expected a gradient for every sample, got zeros")
+        for row, column in itertools.product(*map(range, scores.shape)):
+            reached = any(bool(gradient.any()) for gradient in _gradients(scores[row, column], output))
+            expect(reached, f"score {column}: expected a gradient for every sample, got zeros")
 
 
 def what_is_pinned_stays(subject: Subject) -> None:
     """On another output the same is scored as on the clean one, and not what wins there."""
     for target, pinned in _pinned(subject):
-        clean, elsewhere = _read(pinned, logits()), _read(pinned, logits(seed=1))
+        clean, elsewhere = _read(pinned, _output(target)), _read(pinned, _output(target, 1))
         expect(
             torch.equal(clean, elsewhere),
             f"expected what is scored to be chosen once, on the clean pass: it read outputs {clean.nonzero().tolist()} "
             f"there and {elsewhere.nonzero().tolist()} of another output",
         )
-        again = target.pin(logits(), LABELS)
-        expect_close(pinned.scores(logits()), again.scores(logits()), 0.0, "the scores of the clean output afterwards")
+        again = target.pin(_output(target), LABELS)
+        found, expected = pinned.scores(_output(target)), again.scores(_output(target))
+        expect_close(found, expected, 0.0, "the scores of the clean output afterwards")
 
 
-def _read(pinned: Any, output: Tensor) -> Tensor:
+def _read(pinned: Any, output: Any) -> Tensor:
     """Which numbers of an output its scores depend on."""
-    output = output.requires_grad_()
-    (gradient,) = torch.autograd.grad(pinned.scores(output).sum(), output)
-    return gradient != 0
+    gradients = _gradients(pinned.scores(_with_graph(output)), output)
+    return gradients[0] != 0 if isinstance(output, Tensor) else torch.cat([one.flatten() for one in gradients]) != 0
 
 
 def samples_are_scored_alone(subject: Subject) -> None:
     """Another sample beside it changes no score, and ``rows`` gives the target of chosen samples."""
-    for _, pinned in _pinned(subject):
-        whole = pinned.scores(logits())
-        changed = logits()
-        changed[0] += 3
+    for target, pinned in _pinned(subject):
+        whole = pinned.scores(_output(target))
+        changed = _output(target)
+        for tensor in _numbers(changed if isinstance(changed, Tensor) else changed[:1]):
+            (tensor[0] if isinstance(changed, Tensor) else tensor).add_(3)
         expect_close(pinned.scores(changed)[1:], whole[1:], 0.0, "the scores of the other samples, one being changed")
         index = torch.tensor([2, 2, 0])
         if hasattr(pinned, "rows"):
-            expect_close(
-                pinned.rows(index).scores(logits()[index]), whole[index], 0.0, "rows(index) and the rows of all"
-            )
+            of_rows = pinned.rows(index).scores(_chosen(_output(target), index))
+            expect_close(of_rows, whole[index], 0.0, "rows(index) and the rows of all")
 
 
 def nothing_is_changed(subject: Subject) -> None:
     """Neither the output nor the labels."""
     for target in subject.instances():
-        output, labels = logits(), LABELS.clone()
+        output, labels = _output(target), LABELS.clone()
         target.pin(output, labels).scores(output)
-        expect(torch.equal(output, logits()) and torch.equal(labels, LABELS), "expected the output to stay as it is")
+        same = all(map(torch.equal, _numbers(output), _numbers(_output(target))))
+        expect(same and torch.equal(labels, LABELS), "expected the output to stay as it is")
 
 
 def what_does_not_fit_is_refused(subject: Subject) -> None:
-    """An output that is no tensor of logits is refused with an error of xaikit's, or scored."""
+    """Another output than its own is refused with an error of xaikit's, or scored."""
     for target in subject.instances():
-        for output in (torch.zeros(SAMPLES, CLASSES, 3, 3), [{"boxes": torch.zeros(1, 4)}], None):
+        for output in (logits(), torch.zeros(SAMPLES, CLASSES, 3, 3), [{"boxes": torch.zeros(1, 4)}], None):
             try:
                 target.pin(output, None)
             except XaikitError:

@@ -13,7 +13,7 @@ import torch
 
 from xaikit.errors import nearest
 from xaikit.testing.checks import distance, expect, expect_close
-from xaikit.testing.explaining import Scores, explained, of_class, raw, served
+from xaikit.testing.explaining import Scores, explained, of_class, only, raw, served
 from xaikit.testing.nets import FLAT, POOLED, Net
 from xaikit.testing.subjects import Subject
 
@@ -96,7 +96,7 @@ def complete(subject: Subject) -> None:
             found = explained({"checked": method}, case, target=1, net=net)["checked"]
             bias = net.head.bias.detach()[1]
             expect_close(
-                found.maps[case.layer].flatten(1).sum(1) + bias,
+                only(found).flatten(1).sum(1) + bias,
                 found.scores,
                 ROUNDING,
                 f"on {case.name}: sum + bias and the score",

@@ -1,0 +1,1 @@
+"""How a tensor at a tap is arranged, one a module."""

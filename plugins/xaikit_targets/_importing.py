@@ -1,0 +1,56 @@
+"""A function of the user's by its path: pkg.module:function or ./file.py:function."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from xaikit import ConfigError, nearest
+from xaikit_targets._files import found
+
+
+def imported(path: str, where: str) -> Callable[..., Any]:
+    """The function; a file is relative to the working directory.
+
+    Raises:
+        ConfigError: it cannot be imported, or there is no such function.
+    """
+    left, _, right = path.rpartition(":")
+    file = found(left, where).resolve() if left.endswith(".py") else None
+    try:
+        # whatever importing draws, the global random numbers stay
+        with torch.random.fork_rng(devices=[]):
+            module = importlib.import_module(left) if file is None else _from_file(file)
+    except Exception as error:  # a module is anybody's code
+        raise ConfigError(f"{where}: {left} cannot be imported: {type(error).__name__}: {error}") from error
+    function = getattr(module, right, None)
+    if not callable(function):
+        offered = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise ConfigError(f"{where}: {left} has no function {right!r}; {nearest(right, offered)}")
+    made: Callable[..., Any] = function
+    return made
+
+
+def _from_file(path: Path) -> ModuleType:
+    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
+    name = f"xaikit_function_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,108 @@
+"""One class against those that are like it (Finer-CAM: Zhang et al. 2025, CVPR, arXiv:2501.11309)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from xaikit import ConfigError, class_indices, hookimpl
+from xaikit_targets._classes import PinnedClass, beside, check_of, classes_of
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """s = sum_t p_t (y_c - alpha y_t) / sum_t p_t over reference classes t: what tells c from what looks like it.
+
+    ``against: {top: 3}`` takes the classes whose logits are nearest to y_c, by |y_t - y_c|, c apart. References and
+    weights p_t, the softmax probabilities, are fixed on the clean pass, so that the score is linear in the logits: the
+    map of a linear method is exactly the map of c less alpha times the weighted mean of the maps of the references.
+
+    Fails: references that have nothing to do with c (few classes, a flat output) contrast with nothing and add noise.
+    Peers: TorchCAM's FinerCAM weighs them all alike, with 0.6 for alpha: ``{alpha: 0.6, weights: uniform}``. pytorch-grad-cam's
+    differentiates the weights too, and adds 1e-9 to their sum; its class is the nearest to y_c, which is another where
+    two logits are equal.
+
+    of       the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
+    against  {top: k}, or a list of class indices, of which the class itself is passed over
+    alpha    how much of the references is taken off; 0 leaves the logit
+    weights  softmax, or uniform
+    """
+
+    of: int | Literal["top", "label"] = "top"
+    against: dict[str, int] | tuple[int, ...] = field(default_factory=lambda: {"top": 3})
+    alpha: float = 1.0
+    weights: Literal["softmax", "uniform"] = "softmax"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"of": 2},
+        {"of": "label", "against": {"top": 1}},
+        {"against": (1, 0, 3), "alpha": 0.5},
+        {"alpha": 0.6, "weights": "uniform"},
+    )
+
+    plural: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_of(self.of)
+        if isinstance(self.against, Mapping):
+            if set(self.against) != {"top"} or self.against["top"] < 1:
+                raise ValueError(f"against: expected {{top: k}} with k of at least 1, got {self.against}")
+        elif not self.against or len(set(self.against)) < len(self.against):
+            raise ValueError(f"against: expected class indices, each once, got {list(self.against)}")
+        if not 0 <= self.alpha < float("inf"):
+            raise ValueError(f"alpha: expected a number of at least 0, got {self.alpha}")
+        if self.weights not in ("softmax", "uniform"):
+            raise ValueError(f"weights: expected 'softmax' or 'uniform', got {self.weights!r}")
+
+    def pin(self, output: Any, labels: Tensor | None) -> PinnedContrast:
+        """Fix the class, its references and their weights.
+
+        Raises:
+            ConfigError: the model or the data has no such class, or no reference is left.
+        """
+        logits, indices = classes_of(self.of, output, labels, "contrast")
+        logits = logits.detach()
+        references = self._references(logits, indices)
+        itself = references == indices
+        if bool(itself.all(1).any()):
+            raise ConfigError(
+                f"target contrast: expected a class to set class {references[0, 0]} against, got only itself"
+            )
+        known = logits.gather(1, references) if self.weights == "softmax" else torch.zeros_like(logits[:, :1])
+        # in this way the probabilities of all other classes cancel, also where they are too small to be told from 0
+        shares = torch.where(itself, -torch.inf, known).softmax(1)
+        return PinnedContrast(indices, references=references, shares=shares, alpha=self.alpha)
+
+    def _references(self, logits: Tensor, indices: Tensor) -> Tensor:
+        """(N, R)"""
+        if not isinstance(self.against, Mapping):
+            return class_indices(self.against, logits, "contrast").expand(len(logits), len(self.against))
+        count, others = self.against["top"], logits.shape[1] - 1
+        if count > others:
+            raise ConfigError(f"target contrast: expected against.top of at most {others} other classes, got {count}")
+        apart = (logits - logits.gather(1, indices)).abs().scatter(1, indices, torch.inf)
+        return apart.topk(count, dim=1, largest=False).indices
+
+
+@dataclass(frozen=True, eq=False)
+class PinnedContrast(PinnedClass):
+    """One class a sample, its references (N, R) and their shares (N, R), which add up to 1."""
+
+    references: Tensor = field(kw_only=True)
+    shares: Tensor = field(kw_only=True)
+    alpha: float = field(kw_only=True)
+
+    def scores(self, output: Tensor) -> Tensor:
+        """(N, 1)"""
+        others = output.gather(1, beside(self.references, output))
+        shares = beside(self.shares, output).to(output.dtype)
+        return self.logit(output) - self.alpha * (shares * others).sum(1, keepdim=True)
+
+
+@hookimpl
+def xaikit_target() -> type:
+    return Contrast

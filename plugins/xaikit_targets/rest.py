@@ -1,0 +1,50 @@
+"""The logit of one class and its log-probability together (ReST: Cai 2025, arXiv:2501.06261)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from xaikit import hookimpl
+from xaikit_targets._classes import PinnedClass, check_of, classes_of
+
+
+@dataclass(frozen=True)
+class Rest:
+    """s = y_c + log p_c, the residual softmax target class of Shapley-CAM; p_c is the probability of class c.
+
+    The gradient of the logit plus the gradient of the log-probability, dy_c - sum_i p_i dy_i: evidence for the class,
+    and evidence against the others as far as the model believes in them. Unlike that of p_c it never vanishes.
+
+    Peers: pytorch-grad-cam's ClassifierOutputReST from 1.5.7 on; before, it summed the log-probability over the batch.
+
+    of  the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
+    """
+
+    of: int | Literal["top", "label"] = "top"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": 2}, {"of": "label"})
+
+    plural: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_of(self.of)
+
+    def pin(self, output: Any, labels: Tensor | None) -> PinnedRest:
+        """Fix the class. Raises ConfigError where the model or the data has no such class."""
+        return PinnedRest(classes_of(self.of, output, labels, "rest")[1])
+
+
+class PinnedRest(PinnedClass):
+    """Logit and log-probability of one class a sample."""
+
+    def scores(self, output: Tensor) -> Tensor:
+        """(N, 1)"""
+        return self.logit(output) + self.logit(output.log_softmax(1))
+
+
+@hookimpl
+def xaikit_target() -> type:
+    return Rest

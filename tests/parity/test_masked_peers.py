@@ -1,0 +1,163 @@
+"""SS-CAM and IS-CAM against TorchCAM 0.5, SESS against pytorch-grad-cam 1.5.7: where we agree, and where they stray."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from pytorch_grad_cam.sess import SESS
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+from torchcam import methods as torchcam
+
+import xaikit
+from nets import distance, photographs, random_model
+from xaikit.view import SampleGenerator
+
+CLOSE = 1e-4
+# 64 channels: of masks behind a ReLU, and before a sum
+RECTIFIED, SIGNED = "layer1.0", "layer1.1.conv2"
+STEPS = 4
+STD = 0.5
+AS_TORCHCAM = {"use": "sscam", "n": 2, "std": STD, "masks": "normalize_first"}
+
+
+@cache
+def subject() -> tuple[nn.Module, Tensor, list[int]]:
+    """A ResNet-18 with random weights, small photographs, and the class that wins on each."""
+    model, x = random_model("resnet18"), photographs(64)
+    return model, x, model(x).argmax(1).tolist()
+
+
+def explained(methods: Any, layer: str, x: Tensor | None = None) -> dict[str, Tensor]:
+    model, given, classes = subject()
+    found = xaikit.explain(model, given if x is None else x, methods, layers=layer, target=classes)
+    return {label: one.maps[layer] for label, one in found.items()}
+
+
+def picture(saliency: Tensor) -> Tensor:
+    """After the ReLU, between minimum and maximum; nothing stays nothing."""
+    saliency = saliency.relu()
+    low = saliency.amin((1, 2), keepdim=True)
+    span = saliency.amax((1, 2), keepdim=True) - low
+    return (saliency - low) / span.where(span > 0, 1)
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """The smallest over the samples of the largest difference of pictures."""
+    return float((picture(one) - picture(other)).abs().amax((1, 2)).min())
+
+
+# --- SS-CAM
+
+
+class Known(torch.distributions.Normal):
+    """Noise drawn before, in turn; the same for all channels, as ours."""
+
+    def __init__(self, fields: Tensor) -> None:
+        super().__init__(0.0, STD)
+        self.fields = iter(fields.unbind(1))
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        return STD * next(self.fields).unsqueeze(1).expand(sample_shape)
+
+
+def torchcams_sscam(layer: str, known: Tensor | None) -> Tensor:
+    model, x, classes = subject()
+    with (
+        torch.random.fork_rng(devices=[]),
+        torchcam.SSCAM(model, layer, batch_size=64, num_samples=2, std=STD) as extractor,
+    ):
+        torch.manual_seed(0)
+        if known is not None:
+            extractor._distrib = Known(known)
+        (saliency,) = extractor(classes, model(x), normalized=False)
+    return saliency
+
+
+def ours_with(fields: Tensor, layer: str, **options: Any) -> Tensor:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SampleGenerator, "normal", lambda self, *shape: fields)
+        return explained({"s": AS_TORCHCAM | options}, layer)["s"]
+
+
+def fields() -> Tensor:
+    return torch.randn(3, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("layer", [RECTIFIED, SIGNED])
+def test_sscam_given_torchcams_options_and_the_same_noise_equals_torchcams(layer: str) -> None:
+    found = ours_with(fields(), layer)
+    assert distance(picture(found), picture(torchcams_sscam(layer, fields()))) <= CLOSE
+    assert found.relu().flatten(1).any(1).all()
+
+
+def test_sscam_differs_from_torchcam_because_that_draws_noise_for_every_channel() -> None:
+    """The same formula given noise of its own: another map, by what one draw does."""
+    assert apart(ours_with(fields(), SIGNED), torchcams_sscam(SIGNED, None)) > 1e-3
+
+
+def test_paper_sscam_differs_from_torchcam_because_it_stretches_after_upsampling() -> None:
+    found = ours_with(fields(), SIGNED, masks="upsample_first")
+    assert apart(found, torchcams_sscam(SIGNED, fields())) > 1e-3
+
+
+# --- IS-CAM
+
+
+@cache
+def torchcams_iscam(layer: str) -> Tensor:
+    model, x, classes = subject()
+    with torchcam.ISCAM(model, layer, batch_size=64, num_samples=STEPS) as extractor:
+        (saliency,) = extractor(classes, model(x), normalized=False)
+    return saliency
+
+
+@pytest.mark.parametrize("layer", [RECTIFIED, SIGNED])
+def test_iscam_given_torchcams_variant_equals_torchcams(layer: str) -> None:
+    found = explained({"s": {"use": "iscam", "n": STEPS, "variant": "torchcam"}}, layer)["s"]
+    assert distance(picture(found), picture(torchcams_iscam(layer))) <= CLOSE
+    assert found.relu().flatten(1).any(1).all()
+
+
+def test_paper_iscam_differs_from_torchcam_which_multiplies_by_running_sums() -> None:
+    found = explained({"s": {"use": "iscam", "n": STEPS}}, SIGNED)["s"]
+    assert apart(found, torchcams_iscam(SIGNED)) > 0.01
+
+
+# --- SESS
+
+
+def their_sess(layer: str, x: Tensor, **options: Any) -> Tensor:
+    """At the input's size."""
+    model, _, classes = subject()
+    targets = [ClassifierOutputTarget(one) for one in classes]
+    with SESS(model, [model.get_submodule(layer)], **options) as enhanced:
+        return torch.from_numpy(enhanced(x, targets))
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+@pytest.mark.parametrize("layer", ["layer2", "layer3"])
+def test_sess_equals_pytorch_grad_cams_averaged_to_cells(layer: str, pool: str) -> None:
+    x = subject()[1]
+    found = explained({"s": {"use": "sess", "scales": 5, "pool": pool}}, layer)["s"]
+    expected = adaptive_avg_pool2d(their_sess(layer, x, num_scales=5, pool=pool), found.shape[1:])
+    assert distance(picture(found), picture(expected)) <= CLOSE
+
+
+def test_sess_with_all_its_scales_equals_pytorch_grad_cams() -> None:
+    found = explained("sess", "layer3")["sess"]
+    expected = adaptive_avg_pool2d(their_sess("layer3", subject()[1]), found.shape[1:])
+    assert distance(picture(found), picture(expected)) <= CLOSE
+
+
+def test_sess_differs_on_inputs_that_are_no_squares_as_its_windows_have_the_inputs_shape() -> None:
+    """Theirs are squares of the shorter side: at the first scale two of them lie where ours has one."""
+    x = torch.cat([subject()[1], subject()[1].flip(3)], 3)
+    found = explained({"s": {"use": "sess", "scales": 2}}, "layer2", x)["s"]
+    expected = adaptive_avg_pool2d(their_sess("layer2", x, num_scales=2), found.shape[1:])
+    assert found.shape == expected.shape == (3, 8, 16)
+    assert apart(found, expected) > 0.05

@@ -1,0 +1,81 @@
+"""The contract of layouts: a tensor becomes a map and the same tensor again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaikit.testing import common
+from xaikit.testing.checks import expect
+from xaikit.testing.subjects import Subject
+
+Work = Callable[[Subject], None]
+
+SPACE = (12, 8)
+SHAPES = ((2, 5, 6, 4), (2, 6, 4, 5), (2, 24, 5), (2, 25, 5), (2, 29, 5), (2, 24, 1), (3, 5, 12, 8), (2, 12, 8, 5))
+"""Of tensors that a model could compute from inputs of two dimensions of space."""
+
+
+def _served(subject: Subject) -> Iterator[tuple[Any, Tensor]]:
+    """Every layout that is found for one of the shapes, and a tensor of it; where none is, those that the class names."""
+    for arrangement in subject.instances():
+        shapes = (*SHAPES, *getattr(subject.cls, "example_shapes", ()))
+        for shape in shapes:
+            layout = arrangement.layout(shape, SPACE)
+            if layout is not None:
+                yield layout, torch.arange(float(torch.Size(shape).numel())).reshape(shape)
+
+
+def serves_something(subject: Subject) -> None:
+    """At least one tensor is such a map; a class names shapes of its own in ``example_shapes``, for inputs of 12 x 8."""
+    expect(any(True for _ in _served(subject)), f"expected a layout for one of {SHAPES}; name others in example_shapes")
+
+
+def a_map_has_channels_before_space(subject: Subject) -> None:
+    """``to_map`` gives (N, C, *S), and ``space`` its S."""
+    for layout, tensor in _served(subject):
+        found = layout.to_map(tensor)
+        expect(found.dim() == 2 + len(SPACE), f"to_map: expected (N, C, *S), got {tuple(found.shape)}")
+        expect(len(found) == len(tensor), f"to_map: expected {len(tensor)} samples, got {len(found)}")
+        said = tuple(layout.space(tuple(tensor.shape)))
+        expect(said == tuple(found.shape[2:]), f"space: expected {tuple(found.shape[2:])}, got {said}")
+
+
+def a_map_becomes_the_same_tensor_again(subject: Subject) -> None:
+    """``from_map(to_map(t), t)`` is t, and of twice the samples it is t for both."""
+    for layout, tensor in _served(subject):
+        there = layout.to_map(tensor)
+        back = layout.from_map(there, tensor)
+        expect(torch.equal(back, tensor), f"from_map: expected the tensor {tuple(tensor.shape)} again, got another")
+        twice = layout.from_map(there.repeat_interleave(2, 0), tensor)
+        expect(torch.equal(twice, tensor.repeat_interleave(2, 0)), "from_map: expected two variants of every sample")
+
+
+def a_gradient_goes_through(subject: Subject) -> None:
+    """``to_map`` loses no place but those before the grid, and mixes none."""
+    for layout, tensor in _served(subject):
+        leaf = tensor.clone().requires_grad_()
+        layout.to_map(leaf).sum().backward()
+        assert leaf.grad is not None
+        expect(set(leaf.grad.unique().tolist()) <= {0.0, 1.0}, "to_map: expected every number at most once")
+
+
+def other_tensors_are_no_map(subject: Subject) -> None:
+    """None for logits and numbers."""
+    for arrangement in subject.instances():
+        for shape in ((2,), (2, 7)):
+            found = arrangement.layout(shape, SPACE)
+            expect(found is None, f"layout: expected None for a tensor {shape}, got {found}")
+
+
+CHECKS: tuple[Work, ...] = (
+    *common.CHECKS,
+    serves_something,
+    a_map_has_channels_before_space,
+    a_map_becomes_the_same_tensor_again,
+    a_gradient_goes_through,
+    other_tensors_are_no_map,
+)
