@@ -109,7 +109,18 @@ def test_a_long_function_would_be_seen() -> None:
 # --- evidence stays where it is
 
 ON_DEVICE = [
-    *("answer", "attending", "augmenting", "biases", "calling", "capture", "chunks", "conditions", "curvature", "cutting"),
+    *(
+        "answer",
+        "attending",
+        "augmenting",
+        "biases",
+        "calling",
+        "capture",
+        "chunks",
+        "conditions",
+        "curvature",
+        "cutting",
+    ),
     *("diagnosis", "eigen", "engine", "finish", "generator", "gradients", "heads", "observe", "ops", "own", "passes"),
     *("question", "recording", "replay", "rescaling", "rescore", "seen", "trace", "view"),
 ]

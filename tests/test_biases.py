@@ -306,3 +306,14 @@ def test_a_layer_that_can_be_differentiated_once_only_is_missed_and_refused() ->
     )
     with pytest.raises(ConfigError, match="of the largest term left over"):
         fullgrad(trained(net), inputs())
+
+
+def test_the_gradient_at_the_input_comes_with_the_biases_alone() -> None:
+    class Forgetful(Added):
+        needs = Needs(gradients=1, layers="all")
+
+        def explain(self, view: View) -> Tensor:
+            return view.gradients.sum(2)
+
+    with pytest.raises(xaikit.UndeclaredNeed, match="read at the input, which needs the whole model"):
+        xaikit.explain(net_of_every_kind(), inputs(), {"it": Forgetful()}, target=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,15 @@ ASKED = st.fixed_dictionaries(
         layers=st.sampled_from(("none", "one", "all")),
     )
 )
-NEEDS = ASKED.map(lambda asked: Needs(**{**asked, "layers": "all"} if asked["attention"] or asked["biases"] else asked))
+
+
+def allowed(asked: dict[str, Any]) -> Needs:
+    """What goes together: attention and biases are of all layers, and biases come with gradients."""
+    asked |= {"layers": "all"} if asked["attention"] or asked["biases"] else {}
+    return Needs(**{**asked, "gradients": max(1, asked["gradients"])} if asked["biases"] else asked)
+
+
+NEEDS = ASKED.map(allowed)
 LEAST = Needs(scores=False, layers="none")
 
 
@@ -71,3 +80,16 @@ def test_needs_are_values() -> None:
         Needs().inputs = True  # type: ignore[misc]
     with pytest.raises(TypeError, match="gradient"):
         Needs(gradient=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"attention": 1}, 'layers: expected "all" beside attention or biases, .* got "one"'),
+        ({"biases": True, "gradients": 1, "layers": "none"}, 'got "none"'),
+        ({"biases": True, "layers": "all"}, "gradients: expected 1 beside biases, .* got 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(asked: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Needs(**asked)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import xaikit
 from xaikit.planning import Plan, PlannedBench, PlannedTrial
 
 TRIALS = (
@@ -49,3 +50,24 @@ def test_a_sweep_is_summed_up_and_long_lists_are_cut() -> None:
     said = str(Plan((BENCH, many), points=6)).splitlines()
     assert said[0] == "6 points, 33 trials on 2 benches"
     assert "  ... and 6 more" in said
+
+
+def test_augmented_passes_are_counted_and_said() -> None:
+    config = {
+        "model": {"source": "samples"},
+        "data": {"source": "samples"},
+        "methods": {
+            "plain": "gradcam",
+            "smooth": {"use": "gradcam", "augment": {"flip": True, "scale": [0.9, 1, 1.1]}},
+            "noisy": {"use": "smoothgradcampp", "n": 3, "augment": {"noise": 0.1, "draws": 2}},
+            "blind": "lafam",
+            "shares": {"use": "layercam", "augment": {"flip": True, "scale": [0.9, 1, 1.1]}},
+        },
+    }
+    plan = xaikit.plan(config)
+    plain, smooth, noisy, blind, _ = plan.trials
+    assert plan.benches[0].further == 5 + 2 + 2 * 3
+    assert [trial.further for trial in (plain, smooth, noisy, blind)] == [0, 5, 2 + 2 * 3, 0]
+    assert [trial.traces for trial in (plain, smooth, noisy, blind)] == [1, 6, 2, 1]
+    assert "gradcam at bn2 for top (k 1), the mean of 6 augmented passes, and 5 further passes a sample" in str(smooth)
+    assert str(blind) == "blind: lafam at bn2 for no target, as none plays a part"

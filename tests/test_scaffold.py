@@ -173,7 +173,10 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("metod",), r"KIND: expected one of method, target, layout, finisher, source, got 'metod'; did you mean 'method'\?"),
+        (
+            ("metod",),
+            r"KIND: expected one of method, target, layout, finisher, source, got 'metod'; did you mean 'method'\?",
+        ),
         (("finisher", "scal"), r"--stage: expected one of rectify, .*, got 'scal'; did you mean 'scale'"),
         (("source", None, "dat"), r"--of: expected one of data, model, got 'dat'; did you mean 'data'"),
         (("method", "scale"), "--stage: expected with a finisher only, got 'scale' with a method"),

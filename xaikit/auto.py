@@ -3,8 +3,8 @@
 The rule: walk the module calls of one forward backwards, in the order in which they completed, and take the first
 whose output tensors *together* cut the score from the input in the autograd graph, with gradient at half of their
 places and a tenth of their channels at least, and in more than one. Walking backwards, the outermost of several modules
-that returned the same tensor comes first and gives its name. Names of layers, and the last convolution, say nothing: a class-token
-transformer's last block has no gradient at its patches, a DenseNet pools what a functional ReLU made.
+that returned the same tensor comes first and gives its name. Names of layers, and the last convolution, say nothing: a
+class-token transformer's last block has no gradient at its patches, a DenseNet pools what a functional ReLU made.
 """
 
 from __future__ import annotations

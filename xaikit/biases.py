@@ -138,7 +138,8 @@ class Layers:
         """A layer begins. From the first one on grad is on, whatever the model says: its input is a leaf behind."""
         self._course.leave_inference_mode()
         torch.set_grad_enabled(True)
-        if len(args) == 1 and isinstance(args[0], Tensor) and args[0].is_floating_point():  # an embedding looks things up
+        # an embedding looks things up
+        if len(args) == 1 and isinstance(args[0], Tensor) and args[0].is_floating_point():
             self._given[name] = args[0].detach().clone()
 
     def leave(self, name: str, module: nn.Module, args: Any, output: Any) -> Any:

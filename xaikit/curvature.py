@@ -11,11 +11,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from xaikit import capture, outputs
 from xaikit.calling import call, copied
 from xaikit.conditions import undisturbed
+from xaikit.errors import ConfigError
 from xaikit.layers import Tap
 from xaikit.observe import Tally
 from xaikit.recording import Recording
 from xaikit.targets import Pinned
 from xaikit.view import Place
+
+_ONCE = ("is not implemented", "double backward", "differentiate twice")
+"""What torch and torchvision say of a function that can be differentiated once only."""
 
 
 def hessian_product(
@@ -62,5 +66,13 @@ def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tenso
         return torch.zeros_like(vector)
     # prefix tokens are no part of the vector
     full = place.layout.from_map(vector.to(gradient.dtype), torch.zeros_like(gradient))
-    (product,) = torch.autograd.grad(gradient, point, full, allow_unused=True, retain_graph=True)
+    try:
+        (product,) = torch.autograd.grad(gradient, point, full, allow_unused=True, retain_graph=True)
+    except RuntimeError as error:
+        if not any(said in str(error) for said in _ONCE):
+            raise
+        raise ConfigError(
+            "expected functions between layer and score that can be differentiated twice, for a Hessian product, got "
+            f"one that cannot ({error}); take a method without, such as gradcam"
+        ) from error
     return torch.zeros_like(vector) if product is None else place.layout.to_map(product).detach()

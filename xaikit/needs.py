@@ -54,6 +54,8 @@ class Needs:
             raise ValueError(
                 f'layers: expected "all" beside attention or biases, which are of all layers, got "{self.layers}"'
             )
+        if self.biases and not self.gradients:
+            raise ValueError("gradients: expected 1 beside biases, which are weighed by them, got 0")
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(

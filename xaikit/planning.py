@@ -10,6 +10,7 @@ import torch
 
 from xaikit.bench import Bench
 from xaikit.chunks import ROOM, rows_of_activations, rows_of_inputs
+from xaikit.config import Use
 from xaikit.engine import Request
 from xaikit.needs import union
 from xaikit.sweep import Placed
@@ -148,7 +149,10 @@ def planned(bench: Bench, missing: int, seconds: float | None = None) -> Planned
     config = bench.config
     requests = bench.requests(tuple(bench.asked))
     taps = dict.fromkeys(str(tap) for request in requests for tap in request.taps)
-    further = sum(_further(bench, request) for request in requests)
+    # the passes on augmented inputs are shared by all that ask for the same ones
+    augmented = {(one.manner.augment, one.seed if one.manner.augment.noise else 0) for one in requests}
+    further = sum(_further(bench, request) - _traces(request) for request in requests)
+    further += sum(augment.count - augment.has_clean for augment, _ in augmented)
     disk = sum(_stored_bytes(bench, request) for request in requests) + ROW * len(bench.asked)
     return PlannedBench(
         model=model_name(bench),
@@ -208,24 +212,36 @@ def _chunks(bench: Bench) -> str:
 
 def _planned(bench: Bench, placed: Placed) -> PlannedTrial:
     trial, asked = placed.trial, bench.asked[placed.trial.evidence]
-    options = ", ".join(f"{key} {value}" for key, value in trial.target.options.items())
     ways = bench.reached.ways.get(asked.request.label, {}) if bench.reached else {}
     return PlannedTrial(
         name=placed.name,
         use=trial.use,
         layers=tuple(map(str, asked.taps)),
-        target=f"{trial.target.use} ({options})" if options else trial.target.use,
+        target=_target(trial.target, asked.request),
         further=_further(bench, asked.request, asked.taps),
         traces=trial.manner.augment.count,
         ways={layer: way for layer, way in ways.items() if layer in set(map(str, asked.taps))},
     )
 
 
+def _target(target: Use, request: Request) -> str:
+    """What is explained, in words."""
+    needs = request.method.needs
+    if not needs.scores and not needs.gradients:
+        return "no target, as none plays a part"
+    options = ", ".join(f"{key} {value}" for key, value in target.options.items())
+    return f"{target.use} ({options})" if options else target.use
+
+
 def _further(bench: Bench, request: Request, taps: tuple[object, ...] | None = None) -> int:
     """Further passes of one question, at some of its taps; all of them for every variant of an augmented input."""
+    return _traces(request) + request.manner.augment.count * _of_one_trace(bench, request, taps)
+
+
+def _traces(request: Request) -> int:
+    """Passes beside the one that is made anyhow."""
     augment = request.manner.augment
-    traces = augment.count - augment.has_clean
-    return traces + augment.count * _of_one_trace(bench, request, taps)
+    return augment.count - augment.has_clean
 
 
 def _of_one_trace(bench: Bench, request: Request, taps: tuple[object, ...] | None) -> int:

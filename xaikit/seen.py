@@ -13,7 +13,7 @@ from xaikit.attending import Attention, attention_of, global_calls
 from xaikit.biases import Bias, bias_of
 from xaikit.calling import Beside, first_tensor
 from xaikit.capture import Point
-from xaikit.errors import Disconnected, TapError
+from xaikit.errors import ConfigError, Disconnected, TapError, XaikitError
 from xaikit.layers import ATTENDED, ATTENTION, BIASES, INPUT, Tap
 from xaikit.layouts import Layout, infer
 from xaikit.recording import Recorded
@@ -107,10 +107,7 @@ class Pass:
             pinned, scores = (Unpinned(),), (Unpinned().scores(first),)
         stops = _cumulated([part.shape[1] for part in scores])
         whole = {tap: first for tap in taps if tap in (INPUT, BIASES)}
-        refused: dict[Tap, str] = {}
         attention, grid = self._attention(taps, reading)
-        if not attention:
-            refused = {tap: _no_attention(self) for tap in taps if _attends(tap)}
         if grid is not None:
             whole |= {tap: first.new_ones(1).expand(len(first), 1, *grid.grid) for tap in taps if _attends(tap)}
         return Trace(
@@ -131,7 +128,7 @@ class Pass:
             },
             attention=attention,
             biases=self._biases(reading) if BIASES in taps else (),
-            refused=refused,
+            refused=self._refused(taps, grid),
         )
 
     def _maps(
@@ -140,12 +137,22 @@ class Pass:
         """The gradients of every tap as maps."""
         maps = {tap: _mapped(one, layouts[tap]) for tap, (_, one) in chosen.items() if one is not None}
         at_input = self._beside()[2]
-        if self.recorded.input is not None and at_input is None:
-            raise Disconnected(
-                f"the score ({', '.join(map(str, self.pinned))}) does not depend on the input by anything that can be "
-                "differentiated"
-            )
         return maps if at_input is None else {**maps, BIASES: _mapped(at_input, Layout())}
+
+    def _refused(self, taps: Sequence[Tap], grid: Layout | None) -> dict[Tap, XaikitError]:
+        """What this model does not have."""
+        said = f"the score ({', '.join(map(str, self.pinned))}) does not depend on"
+        found: dict[Tap, XaikitError] = {}
+        for tap in taps:
+            if _attends(tap) and grid is None:
+                found[tap] = ConfigError(
+                    f"attention: expected blocks in which all tokens of a picture attend to each other, {_got(self)}"
+                )
+            elif tap == ATTENDED and self.recorded.at and all(one is None for one in self._beside()[0]):
+                found[tap] = Disconnected(f"{said} the attention of a picture's tokens")
+            elif tap == BIASES and self.recorded.input is not None and self._beside()[2] is None:
+                found[tap] = Disconnected(f"{said} the input by anything that can be differentiated")
+        return found
 
     def _attention(self, taps: Sequence[Tap], reading: Reading) -> tuple[tuple[Attention, ...], Layout | None]:
         """The attention of all blocks, and the layout of its tokens."""
@@ -160,10 +167,6 @@ class Pass:
         if not chosen:
             return (), None
         at_mixed = self._beside()[0] or [None] * len(calls)
-        if self.recorded.at and all(at_mixed[place] is None for place in chosen):
-            raise Disconnected(
-                f"the score ({', '.join(map(str, self.pinned))}) does not depend on the attention of a picture's tokens"
-            )
         found = tuple(attention_of(calls[place], at_mixed[place]) for place in chosen)
         return found, layout(found[0].probabilities.shape[-1])
 
@@ -185,11 +188,6 @@ def _attends(tap: Tap) -> bool:
     return tap in (ATTENTION, ATTENDED)
 
 
-def _no_attention(found: Pass) -> str:
-    """What to say of a model without the attention that is needed."""
-    return f"attention: expected blocks in which all tokens of a picture attend to each other, {_got(found)}"
-
-
 def _got(found: Pass) -> str:
     shapes = dict.fromkeys(f"{tuple(call.probabilities.shape)} in {call.name}" for call in found.recorded.calls)
     if not shapes:
@@ -198,7 +196,8 @@ def _got(found: Pass) -> str:
             "such as gradcam, explains it"
         )
     return (
-        f"got attention of shape (N, heads, queries, keys) {', '.join(list(shapes)[:3])}: windows, or tokens of no grid"
+        f"got attention of shape (N, heads, queries, keys) {', '.join(list(shapes)[:3])}: windows, stages of several "
+        "sizes, or tokens of no grid; a method of maps, such as gradcam, explains it"
     )
 
 

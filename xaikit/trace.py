@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit.attending import Attention
 from xaikit.biases import Bias
-from xaikit.errors import ConfigError
+from xaikit.errors import XaikitError
 from xaikit.layers import Path, Tap
 from xaikit.layouts import Layout
 from xaikit.targets import Pinned, PinnedTogether
@@ -54,12 +54,13 @@ class Trace:
     places: Mapping[Tap, Place]
     attention: tuple[Attention, ...] = ()
     biases: tuple[Bias, ...] = ()
-    refused: Mapping[Tap, str] = field(default_factory=dict)
+    refused: Mapping[Tap, XaikitError] = field(default_factory=dict)
 
     def served(self, tap: Tap) -> Tap:
-        """The tap, if the model has it. Raises ConfigError."""
+        """The tap, if the model has it. Raises ConfigError or Disconnected."""
         if tap in self.refused:
-            raise ConfigError(self.refused[tap])
+            # a new one each time: notes are added to what is raised
+            raise type(self.refused[tap])(str(self.refused[tap]))
         return tap
 
     def narrowed(self, targets: Sequence[int], taps: Sequence[Tap]) -> Trace:

@@ -18,7 +18,7 @@ from xaikit.config import Reduce
 from xaikit.errors import UndeclaredNeed
 from xaikit.explanation import Noted
 from xaikit.generator import SampleGenerator
-from xaikit.layers import Tap
+from xaikit.layers import INPUT, Tap
 from xaikit.needs import Needs
 from xaikit.trace import Place, Trace
 
@@ -131,6 +131,11 @@ class View:
     def gradients(self) -> Tensor:
         """Of the scores with respect to the activations, (N, T, C, *S)."""
         self._declared("gradients", "gradients=1")
+        if self._tap == INPUT:
+            raise UndeclaredNeed(
+                "view.gradients was read at the input, which needs the whole model: needs = "
+                'Needs(gradients=1, biases=True, layers="all")'
+            )
         return self._trace.gradients[self._tap]
 
     @property

@@ -35,8 +35,9 @@ class FullGrad:
     Fails: refused where something is not counted: functions that are no modules (torch.sigmoid in a forward), products of
         activations (squeeze-and-excitation, attention). A channel counts as much as any other, however small: maps
         are soft, and those of deep networks alike for all classes.
-    Peers: pytorch-grad-cam takes biases of Conv2d and BatchNorm2d alone, unchecked: equal on VGG and ResNet. Captum and
-        TorchCAM: none. The authors' code stretches a layer's channels together, as ``rescale: layer`` does.
+    Peers: pytorch-grad-cam takes biases of Conv2d and BatchNorm2d alone, unchecked, and adds 1e-7 to every maximum: equal on
+        VGG and ResNet where scores are large enough. Captum and TorchCAM: none. The authors' code stretches a layer's
+        channels together, as ``rescale: layer`` does.
 
     rescale  what N stretches: each channel, as the paper's sum says, or all channels of a layer together
     """
@@ -58,6 +59,11 @@ class FullGrad:
         products = exact(view.activations * view.gradients)
         saliency, terms = self._stretched(products), [products.flatten(2).sum(2)]
         for bias in biases:
+            if len(bias.gradients) != view.shape[0]:
+                raise ConfigError(
+                    f"fullgrad: layer {bias.name}: expected one row a sample ({view.shape[0]}), got {len(bias.gradients)}: what "
+                    "windows or all samples share cannot be told apart; take another method, such as gradcam or layercam"
+                )
             products = exact(bias.products)
             terms.append(products.flatten(2).sum(2))
             if bias.layout is not None:
@@ -71,7 +77,7 @@ class FullGrad:
         dims = tuple(range(3 if self.rescale == "channel" else 2, size.dim()))
         low, high = size.amin(dims, keepdim=True), size.amax(dims, keepdim=True)
         # a constant but for rounding is constant
-        even = high - low <= 64 * torch.finfo(size.dtype).eps * high
+        even = (high - low <= 64 * torch.finfo(size.dtype).eps * high) & high.isfinite()
         return ((size - low) / (high - low).masked_fill(even, 1)).masked_fill(even, 0).sum(2)
 
     @staticmethod

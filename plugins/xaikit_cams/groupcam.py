@@ -75,7 +75,9 @@ class GroupCAM:
         # every target is scored for the masks of all: its own are on the diagonal
         scores = confidences(view, targets * count, make).reshape(-1, targets, targets, count)
         base = confidences(view, 1, lambda part: blurred.to(view.image.dtype))
-        weights = (scores.diagonal(0, 1, 2).mT - base).clamp_min(0).reshape(low.shape)
+        raised = (scores.diagonal(0, 1, 2).mT - base).clamp_min(0)
+        view.warn("no group of channels raises the probability", (raised == 0).all(2))
+        weights = raised.reshape(low.shape)
         saliency: Tensor = (weights * (rough - low) / span).reshape(groups.shape).sum(2)
         return saliency
 

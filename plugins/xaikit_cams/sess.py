@@ -93,7 +93,7 @@ class SESS:
         size = tuple(image.shape[2:])
         if len(size) != len(view.shape) - 2:
             raise ConfigError(
-                f"sess: expected a layer with the {len(size)} dimensions of space of the input, got {view.shape[2:]}: take another"
+                f"sess: expected a layer with the input's {len(size)} dimensions of space, got {view.shape[2:]}: take another"
             )
         windows = list(_windows(size, self.scales))
 

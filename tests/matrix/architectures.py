@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -95,9 +95,27 @@ def _clip() -> nn.Module:
     return module
 
 
-def _few(keep: str, most: str, count: int = 10) -> Mapping[str, Any]:
-    """Random weights are sure of nothing: take the best of what comes."""
-    return {"weights": None, "weights_backbone": None, keep: 0.0, most: count, "min_size": 96, "max_size": 96}
+SURE_OF_NOTHING = {"detections_per_img": 10, "min_size": 64, "max_size": 64, "num_classes": 5}
+"""Detectors of random weights take the best of what comes, however low its score."""
+
+
+def _faster_rcnn() -> nn.Module:
+    options = {
+        f"box_{name}" if name == "detections_per_img" else name: value for name, value in SURE_OF_NOTHING.items()
+    }
+    return models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+        weights=None, weights_backbone=None, box_score_thresh=0.0, rpn_post_nms_top_n_test=20, **options
+    )
+
+
+def _retinanet() -> nn.Module:
+    """On a ResNet-18 in place of 50: every channel is ablated at three layers, each time all of the detector behind it."""
+    detection = models.detection
+    levels = torchvision.ops.feature_pyramid_network.LastLevelP6P7(256, 256)
+    backbone = detection.backbone_utils.resnet_fpn_backbone(
+        backbone_name="resnet18", weights=None, returned_layers=[2, 3, 4], extra_blocks=levels
+    )
+    return detection.RetinaNet(backbone, score_thresh=0.0, **SURE_OF_NOTHING)
 
 
 _VIT = {"img_size": 96, "depth": 4}
@@ -191,20 +209,12 @@ OTHERS = (
         "fasterrcnn_mobilenet_v3_large_320_fpn",
         "Faster R-CNN",
         "torchvision",
-        lambda: models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
-            **_few("box_score_thresh", "box_detections_per_img")
-        ),
-        kind="detector",
-        target="box",
+        _faster_rcnn,
+        (3, 64, 64),
+        "detector",
+        "box",
     ),
-    Architecture(
-        "retinanet_resnet50_fpn",
-        "RetinaNet",
-        "torchvision",
-        lambda: models.detection.retinanet_resnet50_fpn(**_few("score_thresh", "detections_per_img")),
-        kind="detector",
-        target="box",
-    ),
+    Architecture("retinanet_resnet18_fpn", "RetinaNet", "torchvision", _retinanet, (3, 64, 64), "detector", "box"),
     Architecture("clip", "CLIP", "transformers", _clip, kind="image and text"),
 )
 ARCHITECTURES = {one.name: one for one in (*TORCHVISION, *TIMM, *OTHERS)}

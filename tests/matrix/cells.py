@@ -28,8 +28,6 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "iscam": {"top_channels": 4, "n": 2},
     "groupcam": {"groups": 16},
     "sess": {"scales": 2},
-    "smoothgradcampp": {"n": 2},
-    "featureig": {"steps": 8},
 }
 """What makes dear methods cheap; all others have their defaults."""
 EVEN = {"uniform"}

@@ -60,13 +60,16 @@ def numbered(rows: Mapping[str, Any], kind: str) -> dict[str, int]:
 
 
 def pattern(cell: str) -> str:
-    """What is the same of a reason on all networks: without its kind, the layer's name, and with N for numbers.
+    """What is the same of a reason on all networks: without its kind and the layer's name, and with N for numbers.
 
-    >>> pattern("refused: layer layer4.1: expected 3 of it")
-    'expected N of it'
+    >>> pattern("refused: layer layer4.1: expected 3 of it, got 0.25 of x12")
+    'expected N of it, got N of x12'
+    >>> pattern("refused: attention: got (2, 3, 9, 9) in a.0.b, (2, 9, 9) in c: windows")
+    'attention: got SHAPES: windows'
     """
-    said = re.sub(r"^layer \S+: ", "", cell.partition(": ")[2])
-    return re.sub(r"(?<![\w.])\d+(?![\w.]*\w)", "N", said)
+    said = re.sub(r"\blayer \S+: ", "", cell.partition(": ")[2])
+    said = re.sub(r"(\([\d, ]+\) in [\w.]+(, )?)+", "SHAPES", said)
+    return re.sub(r"(?<![\w.])\d+(\.\d+)?(?![\w.]*\w)", "N", said)
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, Any]:

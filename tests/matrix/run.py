@@ -33,21 +33,21 @@ def main(args: argparse.Namespace) -> int:
     chosen = [name for name in architectures.ARCHITECTURES if not args.only or name in args.only]
     began = time.perf_counter()
     rows: dict[str, Any] = {}
-    for name, row in computed(chosen, methods, args.jobs):
-        rows[name] = row
-        report(name, row, f"{len(rows)}/{len(chosen)}")
-    rows = {name: rows[name] for name in chosen}
     found = {
         "options": {method: options for method, options in cells.OPTIONS.items() if method in methods},
         "samples": architectures.SAMPLES,
         "versions": page.versions(),
         "architectures": rows,
     }
+    for name, row in computed(chosen, methods, args.jobs):
+        rows[name] = row
+        report(name, row, f"{len(rows)}/{len(chosen)}")
+        if args.json:
+            args.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     count = Counter(cells.kind_of(cell) for row in rows.values() for cell in row["cells"].values())
     seconds = sum(row["seconds"] for row in rows.values())
     CONSOLE.print(f"{told(count)}: {seconds:.0f} s of CPU, {time.perf_counter() - began:.0f} s")
     if args.json:
-        args.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         args.json.with_suffix(".md").write_text(page.page(found), encoding="utf-8")
     differences = list(differing(json.loads(COMMITTED.read_text(encoding="utf-8")), found)) if args.check else []
     for difference in differences:
