@@ -41,8 +41,8 @@ its real weights, at the layer that `auto` chooses. Every map is rectified and u
 does. 1 is all of it; chance is the area of the cell, which is what a map has that knows nothing. Below pooling and a linear
 head several methods are one by theorem (Grad-CAM, HiResCAM, XGrad-CAM, CAM and others), so their rows agree. The zero of
 Recipro-CAM's map is moved by the bias of the head, so that its positive part says less than others'. One collage is a
-demonstration and no benchmark: small differences mean nothing, and large ones may turn. Seg-Eigen-CAM has next to all in the
-right cell here; on a dog above a cat, seen at 224 pixels, it had 0.99 for the dog and 0.00 for the cat.
+demonstration and no benchmark: small differences mean nothing, and large ones may turn. The sign of
+Seg-Eigen-CAM's map goes by its largest deviation, and on another picture all of it may lie in the wrong cell.
 
 ```sh
 python docs/discrimination.py

@@ -139,3 +139,94 @@ def test_the_variants_are_all_combinations() -> None:
 def test_inputs_without_space_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"augment: expected inputs \(N, C, \*S\), got \(2, 3\)"):
         Variant(flip=True).inputs(torch.zeros(2, 3), lambda draw: pytest.fail("nothing is drawn"))
+
+
+# --- targets of certain places, and of others
+
+
+class Segmenter(nn.Module):
+    """Logits (N, 3, H, W), each of its own place alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.act(x))
+        return logits
+
+
+LEFT = {"use": "region", "of": 1, "mask": [0.0, 0.0, 1.0, 0.5]}
+UNIT = {"use": "neuron", "layer": "act", "unit": [1, 2, 1]}
+
+
+@pytest.mark.parametrize(("model", "target", "layer"), [(Segmenter, LEFT, "act"), (Net, UNIT, "first")])
+@pytest.mark.parametrize("augment", [{"flip": True}, {"scale": [1, 0.5]}])
+def test_a_picture_is_not_moved_under_a_target_of_certain_places(
+    x: Tensor, model: Any, target: Any, layer: str, augment: Any
+) -> None:
+    with pytest.raises(ConfigError, match=rf"augment\.{next(iter(augment))}: target .* is of certain places"):
+        xaikit.explain(model().double(), x, layers=layer, target=target, augment=augment)
+
+
+def test_what_moves_nothing_serves_them(x: Tensor) -> None:
+    found = xaikit.explain(
+        Segmenter().double(), x, "hirescam", layers="act", target=LEFT, finish=RAW, augment={"gain": [0.5, 1]}
+    )["hirescam"].maps["act"]
+    assert found[..., :6].any()
+    assert not found[..., 6:].any()
+
+
+def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
+    from xaikit.config import AugmentConfig, Manner
+    from xaikit.config.schema import Use
+    from xaikit.engine import Batch, Request, explain
+    from xaikit.layers import Tap
+    from xaikit.registry import Registry
+
+    registry = Registry()
+    gradcam = registry.find("method", "gradcam").cls()
+
+    def request(label: str, target: Any, manner: Manner) -> Request:
+        use = {key: value for key, value in target.items() if key != "use"}
+        made = xaikit.config.instantiate("target", Use(target["use"], use), registry)
+        return Request(label, "gradcam", gradcam, (Tap("act"),), made, None, manner=manner)
+
+    moved = Manner(AugmentConfig(scale=(1.0, 0.5)))
+    channel = {"use": "channel", "layer": "head", "channel": 2}
+    requests = [request("moved", channel, moved), request("region", LEFT, Manner())]
+    net = Segmenter().double()
+    _, together = explain(net, Batch(x, ("a", "b")), requests)
+    _, alone = explain(net, Batch(x, ("a", "b")), requests[:1])
+    assert torch.equal(together["moved"].maps["act"], alone["moved"].maps["act"])
+
+
+def test_noise_on_numbers_that_are_integers_is_no_integer() -> None:
+    class Bytes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Net()
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.net(x.float() / 255)
+            return logits
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = Bytes().eval()
+    whole = torch.randint(0, 255, (2, 3, 10, 12), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+    found, expected = (
+        xaikit.explain(net, image, layers="net.act", target=1, finish=RAW, augment={"noise": 3.0})["gradcam"].maps[
+            "net.act"
+        ]
+        for image in (whole, whole.float())
+    )
+    assert distance(found, expected) <= 1e-5
+
+
+def test_a_remark_is_made_once_whatever_the_variants(net: nn.Module, x: Tensor) -> None:
+    zero = torch.zeros_like(x)
+    alone = xaikit.explain(net, zero, "gradcampp", layers="first", target=1)["gradcampp"].warnings
+    several = xaikit.explain(net, zero, "gradcampp", layers="first", target=1, augment={"gain": [1, 0.5]})
+    found = several["gradcampp"].warnings
+    assert [(one.sample, one.reason) for one in found] == [(one.sample, one.reason) for one in alone]

@@ -102,7 +102,7 @@ class TestCalls:
         model, x = seeded(Twice), images()
         first, last = Tap("conv2", call="first"), Tap("conv2", call="last")
         with untouched(model, x):
-            points = record(model, x, first, last, Tap("act1")).points()
+            points = record(model, x, first, last, Tap("act1")).recorded().points
         (once,), (twice,), (given,) = points[first], points[last], points[Tap("act1")]
         assert (once.turn, twice.turn) == (1, 2)
         assert torch.equal(once.tensor, model.conv2(given.tensor))
@@ -149,7 +149,7 @@ class TestNests:
     def test_without_an_index_it_may_be_any_of_them_in_their_order(self, kind: str) -> None:
         pack, take, left, right = NESTS[kind]
         model, x = seeded(lambda: Nested(pack, take)), images()
-        points = record(model, x, Tap("block"), Tap("block.left"), Tap("block.right")).points()
+        points = record(model, x, Tap("block"), Tap("block.left"), Tap("block.right")).recorded().points
         assert [point.path for point in points[Tap("block")]] == [left, right]
         for point, side in zip(points[Tap("block")], ("left", "right"), strict=True):
             assert torch.equal(point.tensor, points[Tap(f"block.{side}")][0].tensor)
@@ -170,19 +170,19 @@ class TestFaults:
             untouched(model, x),
             pytest.raises(TapError, match=r"layer conv2 ran 2 times in one forward: expected once"),
         ):
-            record(model, x, Tap("conv1"), Tap("conv2")).points()
+            record(model, x, Tap("conv1"), Tap("conv2")).recorded()
 
     def test_a_module_that_never_ran_is_named(self) -> None:
         model, x = seeded(Unused), images()
         with untouched(model, x), pytest.raises(TapError, match=r"layer conv2 never ran in this forward"):
-            record(model, x, Tap("conv1"), Tap("conv2")).points()
+            record(model, x, Tap("conv1"), Tap("conv2")).recorded()
 
     @pytest.mark.parametrize("differentiate", [True, False])
     def test_a_change_through_an_alias_is_noticed(self, differentiate: bool) -> None:
         model, x = seeded(Aliased), images()
         message = r"layer conv1: what it returned was changed in place through an alias; .* or 'conv1\+'"
         with untouched(model, x), pytest.raises(TapError, match=message):
-            record(model, x, Tap("conv1"), differentiate=differentiate).points()
+            record(model, x, Tap("conv1"), differentiate=differentiate).recorded()
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_hooks_and_modes_are_gone_when_the_model_raises(self, error: type[BaseException]) -> None:

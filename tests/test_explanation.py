@@ -7,6 +7,8 @@ import dataclasses
 import pytest
 import torch
 
+import xaikit
+from hostile import Plain, images, seeded
 from xaikit.explanation import Explanation, Noted, Remark
 from xaikit.targets import PinnedClasses
 
@@ -59,3 +61,17 @@ def test_it_is_frozen_and_its_notes_stay_out_of_sight() -> None:
     assert "noted" not in repr(some)
     with pytest.raises(dataclasses.FrozenInstanceError):
         some.label = "other"  # type: ignore[misc]
+
+
+def test_a_method_that_ignores_the_target_says_so() -> None:
+    model, x = seeded(Plain), images()
+    found = xaikit.explain(
+        model, x, ["gradcam", "ablationcam", "eigencam", "lafam", "center"], layers="conv2", target=2
+    )
+    assert {label: one.targeted for label, one in found.items()} == {
+        "gradcam": True,
+        "ablationcam": True,
+        "eigencam": False,
+        "lafam": False,
+        "center": False,
+    }

@@ -73,6 +73,31 @@ def test_a_layer_of_other_channels_is_refused() -> None:
         cam(built(lambda: nn.Linear(4, 7), lambda: nn.Linear(7, 5)))
 
 
-def test_a_target_that_is_no_class_is_refused() -> None:
-    with pytest.raises(ConfigError, match="CAM explains classes, got something else"):
-        cam(built(), lambda output: output.sum(1))
+@pytest.mark.parametrize(
+    ("target", "shares"),
+    [
+        (lambda output: output.sum(1), [[1, 1, 1, 1, 1]] * 2),
+        (lambda output: output[:, 1] - 2 * output[:, 3], [[0, 1, 0, -2, 0]] * 2),
+        ({"use": "contrast", "of": 2, "against": [0], "alpha": 0.5}, [[-0.5, 0, 1, 0, 0]] * 2),
+        (lambda output: 0 * output[:, 1], [[0, 0, 0, 0, 0]] * 2),
+    ],
+)
+def test_a_sum_of_logits_has_the_sum_of_their_rows(target: Any, shares: Any) -> None:
+    model = built()
+    weight = torch.tensor(shares, dtype=torch.float64) @ model.get_submodule("head").weight.detach()
+    expected = torch.einsum("nk,nkij->nij", weight, model.get_submodule("conv")(X).detach())
+    found = cam(model, target)
+    assert distance(found, expected) <= 1e-12 if expected.any() else not found.any()
+
+
+@pytest.mark.parametrize("use", ["softmax", "rest"])
+def test_a_score_that_is_no_sum_of_logits_is_refused(use: str) -> None:
+    with pytest.raises(ConfigError, match="CAM expected a score that is a sum of logits"):
+        cam(built(), {"use": use, "of": 1})
+
+
+@pytest.mark.parametrize("use", ["contrast", "margin"])
+def test_other_targets_of_classes_are_grad_cam_times_the_places(use: str) -> None:
+    model = built()
+    expected = xaikit.explain(model, X, layers="conv", target={"use": use, "of": 1})["gradcam"].maps["conv"] * 16
+    assert distance(cam(model, {"use": use, "of": 1}), expected) <= 1e-12

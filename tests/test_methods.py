@@ -18,9 +18,11 @@ from xaikit.testing import KINDS_CHECKED, Check, checks_of
 
 @cache
 def pictures() -> str:
-    """A folder with one picture in a folder of its class, and a table of it."""
+    """A folder with one picture in a folder of its class, a table of it, and a function that makes a model."""
     root = Path(mkdtemp())
     (root / "tabby").mkdir()
+    hubconf = "def plain():\n    import torch\n    return torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1))\n"
+    (root / "hubconf.py").write_text(hubconf, encoding="utf-8")
     io.imsave(root / "tabby" / "cat.png", data.chelsea()[::4, ::4])
     with (root / "table.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["path", "label"], ["tabby/cat.png", "281"]])
@@ -33,6 +35,7 @@ def examples(kind: str, name: str) -> list[dict[str, Any]]:
         paths = {"files": "tabby/cat.png", "folder": "", "imagefolder": "", "csv": "table.csv"}
         return [{"path": f"{pictures()}/{paths[name]}"}] if name in paths else []
     options = {
+        "hub": {"repo": pictures(), "name": "plain"},
         "importpath": {"factory": "hostile:Plain"},
         "timm": {"name": "test_resnet", "pretrained": False},
         "torchvision": {"name": "squeezenet1_1", "weights": None},

@@ -29,9 +29,8 @@ ASKED = st.fixed_dictionaries(
 
 
 def allowed(asked: dict[str, Any]) -> Needs:
-    """What goes together: attention and biases are of all layers, and biases come with gradients."""
-    asked |= {"layers": "all"} if asked["attention"] or asked["biases"] else {}
-    return Needs(**{**asked, "gradients": max(1, asked["gradients"])} if asked["biases"] else asked)
+    """What goes together: attention and biases are of all layers."""
+    return Needs(**{**asked, "layers": "all"} if asked["attention"] or asked["biases"] else asked)
 
 
 NEEDS = ASKED.map(allowed)
@@ -87,7 +86,6 @@ def test_needs_are_values() -> None:
     [
         ({"attention": 1}, 'layers: expected "all" beside attention or biases, .* got "one"'),
         ({"biases": True, "gradients": 1, "layers": "none"}, 'got "none"'),
-        ({"biases": True, "layers": "all"}, "gradients: expected 1 beside biases, .* got 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: Any, said: str) -> None:

@@ -103,14 +103,14 @@ def test_blocks_that_run_without_grad_are_served(mode: Any) -> None:
 
 
 class Paired(Transformer):
-    """What lies behind the last block has a row a sample of its own."""
+    """What lies behind the last block has a row a sample of its own, from a second input."""
 
     def read(self, tokens: Tensor) -> Tensor:
         logits: Tensor = self.scale * super().read(tokens)
         return logits
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.scale = x.mean((1, 2, 3)).view(-1, 1)
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:  # type: ignore[override]
+        self.scale = other.view(-1, 1)
         try:
             return super().forward(x)
         finally:
@@ -121,10 +121,11 @@ def test_what_belongs_to_a_sample_behind_the_last_block_is_repeated(monkeypatch:
     net, x = seeded(lambda: Paired(*(Block(fused) for _ in range(3)))), pictures()
     counts = counted(monkeypatch, net)
     expected, seen = SeenApart(), SeenApart()
-    xaikit.explain(net, x, {"own": seen}, target=1)
+    other = x.mean((1, 2, 3))
+    xaikit.explain(net, (x, other), {"own": seen}, target=1)
     assert counts["forwards"] == 4
     xaikit.explain(transformer(), x, {"own": expected}, target=1)
-    scale = x.mean((1, 2, 3)).view(-1, 1, 1, 1, 1)
+    scale = other.view(-1, 1, 1, 1, 1)
     for one, other in zip(seen.kept, expected.kept, strict=True):
         assert (one[2] - scale * other[2]).abs().max() <= EXACT
 
@@ -141,7 +142,23 @@ class Indifferent(Transformer):
 
 def test_another_score_of_the_last_blocks_own_tokens_is_refused() -> None:
     net = seeded(lambda: Indifferent(Block(fused), Block(fused)))
-    with pytest.raises(ConfigError, match=r"layer blocks\.1: .* its own got another score; take gae"):
+    with pytest.raises(ConfigError, match=r"layer blocks\.1: .* got another for its own tokens: .* take gae"):
+        xaikit.explain(net, pictures(), "legrad", target=1)
+
+
+class Around(Transformer):
+    """Adds the residual outside of what looks like a block: it goes around it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.tokens(x)
+        for block in self.blocks:
+            tokens = tokens + block(tokens)
+        return self.read(tokens)
+
+
+def test_what_goes_around_a_block_is_noticed_though_its_own_score_is_right() -> None:
+    net = seeded(lambda: Around(Block(fused), Block(fused)))
+    with pytest.raises(ConfigError, match=r"something goes around it, such as a residual"):
         xaikit.explain(net, pictures(), "legrad", target=1)
 
 

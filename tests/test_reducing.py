@@ -47,3 +47,12 @@ def test_a_method_that_sums_no_channels_says_so(seen: Any) -> None:
         ConfigError, match="reduce: principal plays no part in eigencam, which sums no weighed channels"
     ):
         xaikit.explain(net, x, "eigencam", layers="features", target=1, reduce="principal")
+
+
+def test_lafams_mean_is_a_sum_of_channels_that_weigh_alike(seen: Any) -> None:
+    net, x, (activations, _) = seen
+    summed = xaikit.explain(net, x, "lafam", layers="features", target=1, finish=RAW)["lafam"].maps["features"]
+    assert distance(summed, activations.mean(1)) <= 1e-12
+    found = xaikit.explain(net, x, "lafam", layers="features", target=1, finish=RAW, reduce="principal")["lafam"]
+    for row, one in enumerate(activations):
+        assert distance(found.maps["features"][row], first_component(one / len(one))) <= 1e-9

@@ -146,7 +146,7 @@ def test_metadata_without_a_name_stops_nothing_else(install: Install) -> None:
     [
         ("method", "gradcm", "no method 'gradcm'; did you mean 'gradcam'"),
         ("method", "GradCAM", "no method 'GradCAM'; did you mean 'gradcam'"),
-        ("target", "qqq", "no target 'qqq'; known: classes, label, logit, top"),
+        ("normalizer", "qqq", "no normalizer 'qqq'; known: max, minmax"),
         ("scaler", "tahn", "no scaler 'tahn'; did you mean 'tanh'?"),
         ("method", "", "no method ''; known: ablationcam, "),
         ("method", "xaikit:gradcm", "method 'xaikit:gradcm': xaikit has no 'gradcm'; did you mean 'gradcam'"),

@@ -155,6 +155,18 @@ def test_a_label_that_is_no_class_fails_that_picture_by_name(tmp_path: Path) -> 
     assert "did you mean 'triangle'" in report.failures[0].error
 
 
+@pytest.mark.parametrize("use", ["contrast", "softmax", "margin", "rest"])
+def test_other_targets_may_be_of_the_class_that_the_data_states(tmp_path: Path, use: str) -> None:
+    pictures(tmp_path / "classes" / "triangle", ("a.png",))
+    pictures(tmp_path / "classes" / "triangel", ("b.png",))
+    said = config(tmp_path, target={"use": use, "of": "label"})
+    said["data"] = {**said["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
+    report = xaikit.run(said)
+    assert {record.target_name for record in report.records} == {"triangle"}
+    assert {Path(failure.name).name for failure in report.failures} == {"b.png"}
+    assert "did you mean 'triangle'" in report.failures[0].error
+
+
 def test_plural_targets_have_a_map_and_an_overlay_each(tmp_path: Path) -> None:
     report = xaikit.run(config(tmp_path, target={"use": "classes", "of": [1, 4]}))
     assert report.map("one.png", "gradcam").shape == (2, 32, 32)

@@ -121,3 +121,40 @@ def test_the_taps_that_are_no_modules() -> None:
     assert not any(tap.is_hooked for tap in (INPUT, BIASES, ATTENTION))
     with pytest.raises(ConfigError):
         xaikit.explain(seeded(Plain), images(2, 2, 8, 7), {"first": First()}, target=0)
+
+
+def test_integers_have_no_gradient_and_fail_what_needs_it_alone() -> None:
+    class Bytes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = seeded(Plain)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(x.double() / 255)  # type: ignore[no-any-return]
+
+    model, x = Bytes(), torch.randint(0, 255, (2, 2, 8, 7), dtype=torch.uint8)
+    failed: dict[str, str] = {}
+    gradcam = Registry().find("method", "gradcam").cls()
+    requests = [request("grad", gradcam, Tap("net.conv2")), request("input", Input(), BIASES)]
+    batch = Batch(x, ("a", "b"))
+    _, found = explain(model, batch, requests, failed=lambda one, error: failed.update({one.label: str(error)}))
+    assert list(found) == ["grad"]
+    assert "inputs: expected floating-point numbers" in failed["input"]
+
+
+def test_a_trace_keeps_no_graph_of_an_output_that_is_no_tensor() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = seeded(Plain)
+
+        def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
+            return [{"scores": row} for row in self.net(x)]
+
+    def first(output: list[dict[str, Tensor]]) -> Tensor:
+        return torch.stack([one["scores"][0] for one in output])
+
+    gradcam = Registry().find("method", "gradcam").cls()
+    asked = Request("grad", "gradcam", gradcam, (Tap("net.conv2"),), Call(first), None)
+    trace, _ = explain(Listed(), Batch(images(2, 2, 8, 7), ("a", "b")), [asked])
+    assert trace.output[0]["scores"].grad_fn is None

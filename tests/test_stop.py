@@ -99,3 +99,11 @@ def test_one_forward_and_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = counted(monkeypatch, model)
     xaikit.explain(model, images(), "eigencam", layers=["conv1", "conv2"])
     assert counts == {"forwards": 1, "gradient calls": 0}
+
+
+def test_a_method_that_looks_at_no_layer_keeps_nobody_going() -> None:
+    model, x = seeded(Plain), images()
+    xaikit.explain(model, x, "fem", layers="conv1")
+    seen = reached(model)
+    xaikit.explain(model, x, ["fem", "edges", "center"], layers="conv1")
+    assert seen == ["conv1"]

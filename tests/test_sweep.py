@@ -11,6 +11,7 @@ import pytest
 from fakes import fake_registry
 from xaikit.config import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig, Use, load
 from xaikit.errors import ConfigError
+from xaikit.registry import Registry
 from xaikit.sweep import Point, Trial, expand
 from xaikit.trials import DEFAULTS
 
@@ -322,3 +323,14 @@ def test_a_helper_that_is_edited_changes_those_that_import_it(tmp_path: Path, mo
     assert before["leaning"] != after["leaning"]
     for name in [name for name in sys.modules if name.startswith("shelf_of_mine")]:
         del sys.modules[name]
+
+
+def test_the_batch_size_matters_to_a_method_whose_maps_depend_on_the_batch() -> None:
+    def questions(size: int) -> list[str]:
+        said = {"model": {"source": "samples"}, "data": {"source": "samples", "batch_size": size}}
+        config = load({**said, "methods": ["gradcam", "dff"]})
+        return [trial.question for trial in expand(config, Registry())[0].trials]
+
+    (grad, factored), (again, other) = questions(2), questions(3)
+    assert grad == again
+    assert factored != other

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.augmenting import Variant, average, variants
+from xaikit.augmenting import Variant, average, check_places, variants
 from xaikit.calling import first_tensor
 from xaikit.diagnosis import ANY, Evidence, diagnose
 from xaikit.errors import ConfigError, PluginContract
@@ -69,6 +69,7 @@ class Answers:
     output: str | int
     tally: Tally
     requests: Sequence[Request] = ()
+    places: Mapping[str, int] = field(default_factory=dict)
     evidence: Evidence = field(init=False)
     _varied: dict[Hashable, Trace] = field(init=False, default_factory=dict)
 
@@ -99,7 +100,7 @@ class Answers:
 
     def _of(self, variant: Variant, request: Request) -> Answers:
         """Answers to the same questions from a pass on a variant of the batch, which is made once for all requests."""
-        key = (variant, request.seed if variant.draw is not None else None)
+        key = (request.manner.augment, variant, request.seed if variant.draw is not None else None)
         sharing = [one for one in self.requests if one.manner.augment == request.manner.augment]
         if key not in self._varied:
             self._varied[key] = self._observed(variant, request, sharing)
@@ -107,21 +108,29 @@ class Answers:
         return replace(self, trace=trace, batch=replace(self.batch, inputs=trace.inputs))
 
     def _observed(self, variant: Variant, request: Request, sharing: Sequence[Request]) -> Trace:
-        like = first_tensor(self.batch.inputs)
+        image = first_tensor(self.batch.inputs)
+        # integers are no type for normal numbers
+        like = image if image.is_floating_point() else image.new_zeros((), dtype=torch.get_default_dtype())
+        places = sorted({self.places[one.label] for one in sharing})
+        pinned = [self.trace.pinned[place] for place in places]
+        check_places(variant, pinned)
         inputs = variant.inputs(
             self.batch.inputs, lambda draw: seeded(f"{request.seed}|augment|{draw}", self.batch.ids, like)
         )
         self.tally.reruns += 1
         try:
-            return observe(
+            found = observe(
                 self.model,
                 inputs,
                 tuple(dict.fromkeys(tap for one in sharing for tap in one.taps)),
-                lambda _: self.trace.pinned,
+                lambda _: pinned,
                 gradients=any(one.method.needs.gradients for one in sharing),
                 output=self.output,
                 tally=self.tally,
             )
+            return found.placed(places, self.trace)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:
             if variant.scale == 1:
                 raise
@@ -200,6 +209,7 @@ class Answers:
             strides=strides,
             noted=tuple(noted),
             numbers=numbers,
+            targeted=request.method.needs.aimed,
         )
 
     def _diagnosed(self, one: Asked, tap: Tap, raw: Tensor) -> Iterator[Noted]:
@@ -244,10 +254,20 @@ def _generator(request: Request, samples: tuple[str, ...], like: Tensor) -> Samp
 
 def _averaged(raws: Sequence[Raw]) -> Raw:
     """The mean of the maps, and all that was said of any."""
-    said = tuple(note for raw in raws for note in raw.said)
-    noted = tuple(note for raw in raws for note in raw.noted)
+    said = _merged([note for raw in raws for note in raw.said])
+    noted = _merged([note for raw in raws for note in raw.noted])
     numbers = {name: torch.stack([raw.numbers[name] for raw in raws]).mean(0) for name in raws[0].numbers}
     return Raw(average([raw.saliency for raw in raws]), said, noted, numbers, raws[0].parts)
+
+
+def _merged(notes: Sequence[Noted]) -> tuple[Noted, ...]:
+    """Each reason once at a layer, counted over all variants."""
+    found: dict[tuple[str, str], Noted] = {}
+    for note in notes:
+        key = (note.layer, note.reason)
+        counts = note.counts if key not in found else found[key].counts + note.counts
+        found[key] = replace(note, counts=counts)
+    return tuple(found.values())
 
 
 def seeded(said: str, samples: Sequence[str], like: Tensor) -> SampleGenerator:

@@ -5,7 +5,7 @@ The target is the one pinned on the clean pass, so a variant never explains anot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -19,8 +19,8 @@ from xaikit.config import AugmentConfig
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
 from xaikit.generator import SampleGenerator
-
-_MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+from xaikit.ops import MODES
+from xaikit.targets import Pinned, is_spatial
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,21 @@ class Variant:
         return ", ".join([*(["flip"] if self.flip else []), *said, *([] if self.draw is None else ["noise"])])
 
 
+def check_places(variant: Variant, pinned: Sequence[Pinned]) -> None:
+    """Refuse to move the picture under a target that is of certain places of it.
+
+    Raises:
+        ConfigError: with what may be asked instead.
+    """
+    moved = [word for word, moves in (("flip", variant.flip), ("scale", variant.scale != 1)) if moves]
+    for target in pinned:
+        if moved and is_spatial(target):
+            raise ConfigError(
+                f"augment.{moved[0]}: target {target} is of certain places of the picture, which a mirrored or resized one has "
+                "elsewhere; leave it out, gain and noise are served"
+            )
+
+
 def variants(augment: AugmentConfig) -> Iterator[Variant]:
     """All combinations.
 
@@ -85,7 +100,7 @@ def variants(augment: AugmentConfig) -> Iterator[Variant]:
 
 def _scaled(image: Tensor, size: tuple[int, ...]) -> Tensor:
     smooth = image.dim() == 4  # torch has no other kernel that smooths before it leaves pixels out
-    return interpolate(image, size=size, mode=_MODES[len(size)], align_corners=False, antialias=smooth)
+    return interpolate(image, size=size, mode=MODES[len(size)], align_corners=False, antialias=smooth)
 
 
 def average(maps: list[Tensor]) -> Tensor:

@@ -129,8 +129,8 @@ class Bench:
 
 
 def is_labelled(trial: Trial) -> bool:
-    """Whether a trial explains the class that the data states."""
-    return trial.target.use == "label"
+    """Whether a trial explains the class that the data states: the target ``label``, or ``of: label`` of another."""
+    return trial.target.use == "label" or trial.target.options.get("of") == "label"
 
 
 def map_key(request: str, layer: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node, get_gradient_edge
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from xaikit import capture, outputs
@@ -20,6 +21,8 @@ from xaikit.view import Place
 
 _ONCE = ("is not implemented", "double backward", "differentiate twice")
 """What torch and torchvision say of a function that can be differentiated once only."""
+SEVERED = "torch::autograd::Error"
+"""Where the graph of a gradient ends at a function marked ``once_differentiable``."""
 
 
 def hessian_product(
@@ -61,9 +64,13 @@ def hessian_product(
 
 def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tensor:
     """The product for one target: (N, C, *S)."""
-    (gradient,) = torch.autograd.grad(score.sum(), point, create_graph=True, allow_unused=True)
-    if gradient is None or not gradient.requires_grad:
+    # what is pulled back requires grad too: every gradient depends on it, unless its graph was cut off
+    seed = torch.ones_like(score, requires_grad=True)
+    (gradient,) = torch.autograd.grad(score, point, seed, create_graph=True, allow_unused=True)
+    if gradient is None:
         return torch.zeros_like(vector)
+    if _is_severed(gradient, seed, point):
+        raise _refused("its backward is marked once_differentiable, or computed without grad")
     # prefix tokens are no part of the vector
     full = place.layout.from_map(vector.to(gradient.dtype), torch.zeros_like(gradient))
     try:
@@ -71,8 +78,32 @@ def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tenso
     except RuntimeError as error:
         if not any(said in str(error) for said in _ONCE):
             raise
-        raise ConfigError(
-            "expected functions between layer and score that can be differentiated twice, for a Hessian product, got "
-            f"one that cannot ({error}); take a method without, such as gradcam"
-        ) from error
+        raise _refused(str(error)) from error
+    # none where the gradient does not depend on the point: the tail is linear
     return torch.zeros_like(vector) if product is None else place.layout.to_map(product).detach()
+
+
+def _is_severed(gradient: Tensor, seed: Tensor, point: Tensor) -> bool:
+    """Whether the graph of a gradient has a dead end, or does not lead back to what was pulled back.
+
+    torch passes over both, as if nothing but linear lay behind.
+    """
+    start = get_gradient_edge(seed).node
+    seen: set[Node] = {get_gradient_edge(point).node}
+    ahead = [gradient.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == SEVERED:
+            return True
+        seen.add(node)
+        ahead += [parent for parent, _ in node.next_functions]
+    return start not in seen
+
+
+def _refused(why: str) -> ConfigError:
+    return ConfigError(
+        "expected functions between layer and score that can be differentiated twice, for a Hessian product (hvp), got "
+        f"one that cannot ({why}); take a method without, such as gradcam"
+    )

@@ -81,7 +81,9 @@ def _explain(
     )
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
-    found = _Session(Answers(model, batch, trace, output, tally, tuple(requests)), failed).answer(requests, places)
+    known = {request.label: place for request, place in zip(requests, places, strict=True)}
+    answers = Answers(model, batch, trace, output, tally, tuple(requests), known)
+    found = _Session(answers, failed).answer(requests, places)
     return trace, {request.label: found[request.label] for request in requests if request.label in found}
 
 

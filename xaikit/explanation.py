@@ -52,6 +52,7 @@ class Explanation:
     map       the finished maps fused over the layers; None with ``fuse: none``
     scores    what was explained: (N,), or (N, T)
     target    the pinned target, ``target.indices`` where it is classes
+    targeted  whether it plays a part: False for a method that has one map whatever is asked, as Eigen-CAM
     strides   input pixels a cell, by layer
     numbers   what the method measured of its maps, by name and layer: (N,), or (N, T)
     """
@@ -65,6 +66,7 @@ class Explanation:
     strides: Mapping[str, float]
     noted: tuple[Noted, ...] = field(default=(), repr=False)
     numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
+    targeted: bool = True
 
     @property
     def warnings(self) -> tuple[Remark, ...]:

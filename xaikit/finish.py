@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit.errors import ConfigError
-
-_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+from xaikit.ops import MODES
 
 
 class Rectifier(Protocol):
@@ -124,9 +123,9 @@ def resize(saliency: Tensor, size: tuple[int, ...]) -> Tensor:
         raise ConfigError(f"finish.resize: expected {len(space)} numbers for maps of shape {space}, got {list(size)}")
     if space == tuple(size):
         return saliency
-    if len(space) not in _LINEAR:
+    if len(space) not in MODES:
         raise ConfigError(f"finish.resize: expected maps of 1 to 3 dimensions, got {space}; write resize: none")
-    return interpolate(saliency, size=tuple(size), mode=_LINEAR[len(space)], align_corners=False)
+    return interpolate(saliency, size=tuple(size), mode=MODES[len(space)], align_corners=False)
 
 
 def _full(raw: Tensor) -> Tensor:

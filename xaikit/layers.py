@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -80,12 +80,16 @@ def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[T
     return tuple(dict.fromkeys(taps))
 
 
-def whole(needs: Needs) -> Tap | None:
-    """Where a method has its one map that looks at no layer, or at all of them; None for one that is asked layer by layer."""
+def whole(needs: Needs, layout: Arrangement | None = None) -> Tap | None:
+    """Where a method has its one map that looks at no layer, or at all of them; None for one that is asked layer by layer.
+
+    Args:
+        layout: how tokens are arranged, where that is said.
+    """
     if needs.layers == "one":
         return None
     if needs.attention:
-        return ATTENDED if needs.gradients else ATTENTION
+        return replace(ATTENDED if needs.gradients else ATTENTION, layout=layout)
     return BIASES if needs.biases else INPUT
 
 

@@ -54,8 +54,11 @@ class Needs:
             raise ValueError(
                 f'layers: expected "all" beside attention or biases, which are of all layers, got "{self.layers}"'
             )
-        if self.biases and not self.gradients:
-            raise ValueError("gradients: expected 1 beside biases, which are weighed by them, got 0")
+
+    @property
+    def aimed(self) -> bool:
+        """Whether a target plays a part."""
+        return self.scores or bool(self.gradients)
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(

@@ -99,7 +99,7 @@ def explain(
     requests = []
     for label, one in asked.items():
         stages = effective_finish(getattr(one.method, "paper", {}), general, one.finish, registry)
-        finisher, single = build_finish(stages, registry), whole(one.method.needs)
+        finisher, single = build_finish(stages, registry), whole(one.method.needs, arrangement)
         at = taps if single is None else (single,)
         requests.append(engine.Request(label, one.use, one.method, at, chosen, finisher, seed, precision, one.manner))
     names = tuple(ids) if ids is not None else tuple(map(str, range(count)))

@@ -133,10 +133,11 @@ class _Asked:
 def _forward(asked: _Asked, grad: bool, memory: torch.memory_format) -> tuple[Recording, Any]:
     """The model on the inputs with all taps: the recording, and what it returned if it was not left early."""
     known = _run_once.setdefault(asked.model, set())
-    recording = Recording(asked.taps, asked.gradients, asked.stop and known >= set(asked.taps), asked.substitutes)
+    stop = asked.stop and all(tap in known for tap in asked.taps if tap.is_hooked)
+    recording = Recording(asked.taps, asked.gradients, stop, asked.substitutes)
     asked.tally.forwards += 1
     inputs = copied(asked.inputs, memory)
-    if asked.gradients and BIASES in asked.taps:
+    if asked.gradients and BIASES in asked.taps and first_tensor(inputs).is_floating_point():
         inputs = varied(inputs, recording.from_input(first_tensor(inputs)))
         grad = True
     with torch.set_grad_enabled(grad), recording.hooked(asked.model):

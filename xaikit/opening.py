@@ -18,6 +18,7 @@ from xaikit.config import Config, DataConfig, Use, instantiate
 from xaikit.engine import Batch, Request, distinct, replay_ways
 from xaikit.errors import ConfigError, DataError
 from xaikit.layers import AUTO, Tap, resolve, whole
+from xaikit.layouts import Arrangement
 from xaikit.loading import Picture
 from xaikit.observe import Tally, observe
 from xaikit.registry import Registry
@@ -75,7 +76,7 @@ def _asked(placed: Sequence[Placed], probe: _Probe, registry: Registry, base: Pa
     taps: dict[str, tuple[Tap, ...]] = {}
     for evidence, trial in trials.items():
         request = _request(trial, registry, base)
-        single = whole(request.method.needs)
+        single = whole(request.method.needs, probe.arrangement)
         taps[evidence] = probe.taps(trial.layers, request.target) if single is None else (single,)
         known = requests.get(request.label, request)
         requests[request.label] = dataclasses.replace(known, taps=tuple(dict.fromkeys([*known.taps, *taps[evidence]])))
@@ -166,11 +167,16 @@ class _Probe:
         """The first readable photograph."""
         return probe_batch(self._bench)
 
+    @property
+    def arrangement(self) -> Arrangement | None:
+        """How the tensors at its layers are arranged, where the config says it."""
+        return self._bench.arrangement
+
     def taps(self, layers: Sequence[str], target: Target) -> tuple[Tap, ...]:
         taps: list[Tap] = []
         for spec in layers:
             taps += self._auto(target) if spec == AUTO else resolve(self._bench.opened.module, spec)
-        layout = self._bench.arrangement
+        layout = self.arrangement
         return tuple(dict.fromkeys(tap if layout is None else dataclasses.replace(tap, layout=layout) for tap in taps))
 
     def _auto(self, target: Target) -> tuple[Tap, ...]:

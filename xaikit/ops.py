@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from xaikit.view import View
 
 
+MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+"""What torch calls linear interpolation in so many dimensions of space."""
+
+
 def pool(evidence: Tensor, view: View) -> Tensor:
     """The mean over space: (N, T, C, *S) to (N, T, C)."""
     return evidence.mean(view.space)

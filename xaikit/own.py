@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from xaikit import attending, capture, outputs
 from xaikit.attending import Attention, Call, Calls, attention_of
-from xaikit.calling import call, copied, first_tensor, rows
+from xaikit.calling import call, copied, first_tensor, rows, varied
 from xaikit.conditions import undisturbed
 from xaikit.cutting import Course
 from xaikit.errors import ConfigError, Disconnected
@@ -45,10 +45,12 @@ def own_attention(
     def work() -> tuple[Attention, ...]:
         tally.forwards += 2
         tally.reruns += 2
-        apart = _Apart(blocks)
+        apart = _Apart(blocks, samples)
         calls = _by_name(apart.run(model, trace.inputs), names)
         stacked = torch.cat([apart.tokens[block] for block in blocks])
-        found = outputs.select(_scored(model, trace.inputs, index, blocks[-1], stacked, tally), output)
+        # of nothing: what goes around the last block would change the score of its own tokens
+        nothing = varied(trace.inputs, torch.zeros_like(first_tensor(trace.inputs)))
+        found = outputs.select(_scored(model, nothing, index, blocks[-1], stacked, tally), output)
         with torch.enable_grad():
             scores = narrow(index).scores(found)
         if not scores.requires_grad:
@@ -86,7 +88,8 @@ def _around(model: nn.Module, name: str) -> str:
 class _Apart:
     """The first pass: tokens behind every block, that depend on nothing but its own attention."""
 
-    def __init__(self, blocks: Sequence[str]) -> None:
+    def __init__(self, blocks: Sequence[str], rows: int) -> None:
+        self._rows = rows
         self.tokens: dict[str, Tensor] = {}
         self._blocks = blocks
 
@@ -106,7 +109,7 @@ class _Apart:
 
     def _hook(self, block: str) -> Any:
         def hook(module: nn.Module, args: Any, output: Any) -> Any:
-            path, tokens = _tokens(block, output)
+            path, tokens = _tokens(block, output, self._rows)
             self.tokens[block] = tokens
             # what follows depends on these tokens no more; weights are detached: a graph begins with the next attention
             return replaced(output, path, tokens.detach())
@@ -114,11 +117,16 @@ class _Apart:
         return hook
 
 
-def _tokens(block: str, output: Any) -> tuple[Any, Tensor]:
+def _tokens(block: str, output: Any, samples: int | None) -> tuple[Any, Tensor]:
+    """The tokens of a block and where they are; of so many samples, if that is told."""
+    shapes = []
     for path, tensor in tensors_in(output):
-        if tensor.dim() == 3:
+        shapes.append(tuple(tensor.shape))
+        if tensor.dim() == 3 and samples in (None, len(tensor)):
             return path, tensor
-    raise ConfigError(f"layer {block}: expected tokens (N, tokens, C) behind a block of attention, got none")
+    raise ConfigError(
+        f"layer {block}: expected tokens (N, tokens, C) behind a block of attention, got {shapes or 'none'}; take gae"
+    )
 
 
 def _scored(model: nn.Module, inputs: Any, index: Tensor, block: str, tokens: Tensor, tally: Tally) -> Any:
@@ -144,7 +152,7 @@ def _returning(model: nn.Module, block: str, tokens: Tensor) -> Iterator[None]:
     course = Course(differentiate=True)
 
     def hook(module: nn.Module, args: Any, output: Any) -> Any:
-        path, _ = _tokens(block, output)
+        path, _ = _tokens(block, output, None)
         course.leave_inference_mode()
         torch.set_grad_enabled(True)
         return replaced(output, path, tokens)
@@ -183,6 +191,6 @@ def _same(found: Tensor, expected: Tensor, block: str) -> None:
     scale = expected.abs().amax().clamp_min(torch.finfo(expected.dtype).tiny)
     if not bool((found - expected).abs().amax() <= 1e-3 * scale):
         raise ConfigError(
-            f"layer {block}: what lies behind the last block cannot be run on the tokens of others: its own got another "
-            "score; take gae, which needs no such pass"
+            f"layer {block}: expected the score to depend on what the last block returns alone, got another for its own "
+            "tokens: something goes around it, such as a residual that is added outside; take gae, which needs no such pass"
         )

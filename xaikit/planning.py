@@ -226,8 +226,7 @@ def _planned(bench: Bench, placed: Placed) -> PlannedTrial:
 
 def _target(target: Use, request: Request) -> str:
     """What is explained, in words."""
-    needs = request.method.needs
-    if not needs.scores and not needs.gradients:
+    if not request.method.needs.aimed:
         return "no target, as none plays a part"
     options = ", ".join(f"{key} {value}" for key, value in target.options.items())
     return f"{target.use} ({options})" if options else target.use

@@ -151,10 +151,12 @@ def _conditions(request: Request) -> tuple[Any, ...]:
 
 def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
     """Whether one answer serves several targets."""
-    if not needs.scores and not needs.gradients:
-        return True  # the target plays no part
-    further = needs.reruns or needs.replays or needs.gradients > 1
-    return further and all(hasattr(target, "rows") for target in targets)
+    if not needs.aimed:
+        return True
+    further = needs.reruns or needs.replays or needs.gradients > 1 or needs.attention > 1
+    # one without probabilities would leave all together without
+    alike = len({hasattr(target, "probabilities") for target in targets}) == 1
+    return further and alike and all(hasattr(target, "rows") for target in targets)
 
 
 def _equal(one: Method, other: Method) -> bool:

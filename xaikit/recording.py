@@ -14,7 +14,7 @@ from xaikit.attending import Call, Calls
 from xaikit.biases import Layer, Layers
 from xaikit.capture import Point, Recorder, Substitute
 from xaikit.cutting import Course
-from xaikit.layers import ATTENDED, ATTENTION, BIASES, Tap, module_at
+from xaikit.layers import BIASES, INPUT, Tap, module_at
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,14 @@ class Recording:
         stop: bool = False,
         substitutes: dict[Tap, Substitute] | None = None,
     ) -> None:
-        stop = stop and all(tap.at == "output" and tap.call != "last" for tap in taps)
+        taps = [tap for tap in taps if tap != INPUT]  # which nobody has to wait for
+        stop = stop and bool(taps) and all(tap.at == "output" and tap.call != "last" for tap in taps)
         self.course = Course(differentiate, set(taps) if stop else None)
         hooked = [tap for tap in taps if tap.is_hooked]
         self.recorders = {tap: Recorder(tap, self.course, (substitutes or {}).get(tap)) for tap in hooked}
-        self._at = differentiate and ATTENDED in taps
-        self._calls = Calls(self.course, self._at) if {ATTENTION, ATTENDED} & set(taps) else None
+        self._at = differentiate and any(tap.at == "attended" for tap in taps)
+        attends = any(tap.at in ("attention", "attended") for tap in taps)
+        self._calls = Calls(self.course, self._at) if attends else None
         self._layers = Layers(self.course) if differentiate and BIASES in taps else None
         self._input: Tensor | None = None
 

@@ -37,7 +37,7 @@ LINEAR = re.compile(
     "Add|Sub|Rsub|Neg|Sum|Mean|Nansum|Cumsum|Trace|"
     "(Mkldnn)?(Adaptive)?AvgPool[123]D|Upsample.*|ConstantPadNd|(Reflection|Replication)Pad[123]D|"
     "(Unsafe)?View|ReshapeAlias|Permute|Transpose|T|Squeeze|Unsqueeze|Expand|Repeat|Select|Slice|Narrow|Split|"
-    "SplitWithSizes|UnsafeSplit|Chunk|Unbind|Cat|Stack|Index|IndexSelect|Gather|Diagonal|Flip|Roll|Rot90|Unfold|Im2Col|"
+    "SplitWithSizes|UnsafeSplit|Chunk|Unbind|Cat|Stack|Index|IndexSelect|Gather|MaskedFill|Diagonal|Flip|Roll|Rot90|Unfold|Im2Col|"
     "PixelShuffle|PixelUnshuffle|ChannelShuffle|AsStrided|Alias|Clone|Copy|CopyBackwards|CopySlices|ToCopy|_Rescaled"
 )
 PRODUCTS = re.compile(

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from xaikit.attending import Attention, attention_of, global_calls
 from xaikit.biases import Bias, bias_of
-from xaikit.calling import Beside, first_tensor
+from xaikit.calling import Beside, first_tensor, mapped
 from xaikit.capture import Point
 from xaikit.errors import ConfigError, Disconnected, TapError, XaikitError
-from xaikit.layers import ATTENDED, ATTENTION, BIASES, INPUT, Tap
+from xaikit.layers import BIASES, INPUT, Tap
 from xaikit.layouts import Layout, infer
 from xaikit.recording import Recorded
 from xaikit.targets import Pinned, Unpinned
@@ -25,20 +25,28 @@ from xaikit.view import Place, Trace
 class Reading:
     """How tensors of a model are read as maps.
 
-    space   of the model's input
-    rows    samples
+    shape   of the model's (first) input
     prefix  tokens before the grid, as the model says; None where it does not
     """
 
-    space: tuple[int, ...]
-    rows: int
+    shape: tuple[int, ...]
     prefix: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Samples."""
+        return self.shape[0]
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """Of the model's input."""
+        return self.shape[2:]
 
     @classmethod
     def of(cls, model: nn.Module, inputs: Any) -> Reading:
         """For one model and its inputs."""
         first, prefix = first_tensor(inputs), getattr(model, "num_prefix_tokens", None)
-        return cls(tuple(first.shape[2:]), len(first), prefix if isinstance(prefix, int) else None)
+        return cls(tuple(first.shape), prefix if isinstance(prefix, int) else None)
 
     def layout(self, shape: Sequence[int]) -> Layout | None:
         """Of a tensor, where it is a map."""
@@ -49,10 +57,11 @@ class Reading:
         stated = tap.layout
         layout = self.layout(shape) if stated is None else stated.layout(tuple(shape), self.space)
         if layout is None:
-            said = "as its layout says" if stated is not None else "a channels-last map, or tokens with a grid"
+            expected = "a map (N, C, ...), a channels-last map, or tokens with a grid"
             raise TapError(
-                f"layer {tap} returned {tuple(shape)} for inputs of {self.rows} samples and space {self.space}: expected a "
-                f"map (N, C, ...), {said}; name another layer, an index such as '{tap.name}[0]', or a layout"
+                f"layer {tap} returned {tuple(shape)} for inputs {self.shape}: expected "
+                f"{expected if stated is None else 'what its layout says'}; name another layer, or an index such as "
+                f"'{tap.name}[0]', or a layout"
             )
         return layout
 
@@ -148,8 +157,12 @@ class Pass:
                 found[tap] = ConfigError(
                     f"attention: expected blocks in which all tokens of a picture attend to each other, {_got(self)}"
                 )
-            elif tap == ATTENDED and self.recorded.at and all(one is None for one in self._beside()[0]):
+            elif tap.at == "attended" and self.recorded.at and all(one is None for one in self._beside()[0]):
                 found[tap] = Disconnected(f"{said} the attention of a picture's tokens")
+            elif tap == BIASES and self.gradients and self.recorded.input is None:
+                found[tap] = ConfigError(
+                    "inputs: expected floating-point numbers, at which there is a gradient, got others"
+                )
             elif tap == BIASES and self.recorded.input is not None and self._beside()[2] is None:
                 found[tap] = Disconnected(f"{said} the input by anything that can be differentiated")
         return found
@@ -160,8 +173,11 @@ class Pass:
             return (), None
         calls = self.recorded.calls
 
+        stated = next(tap.layout for tap in taps if _attends(tap))
+
         def layout(tokens: int) -> Layout | None:
-            return reading.layout((reading.rows, tokens, 2)) if len(reading.space) > 1 else None
+            shape = (reading.rows, tokens, 2)
+            return reading.layout(shape) if stated is None else stated.layout(shape, reading.space)
 
         chosen = global_calls(list(calls), reading.rows, lambda tokens: layout(tokens) is not None)
         if not chosen:
@@ -180,12 +196,11 @@ class Pass:
 
 
 def _detached(output: Any) -> Any:
-    output = output.output if isinstance(output, Beside) else output
-    return output.detach() if isinstance(output, Tensor) else output
+    return mapped(Tensor.detach, output.output if isinstance(output, Beside) else output)
 
 
 def _attends(tap: Tap) -> bool:
-    return tap in (ATTENTION, ATTENDED)
+    return tap.at in ("attention", "attended")
 
 
 def _got(found: Pass) -> str:

@@ -30,7 +30,7 @@ def expand(config: Config, registry: Registry) -> tuple[Point, ...]:
         PluginContract: the finish that a method's paper asks for does not exist.
     """
     grid, read = read_points(config, registry)
-    plugins = _Plugins(registry, Path(config.base))
+    plugins = _Plugins(registry, Path(config.base), config.data.batch_size)
     trials = _rows(read.labels, {label: _Label(label, read, plugins).trials() for label in read.methods})
     return tuple(
         map(Point, _where(config, grid), _spread(read.general["model"]), _spread(read.general["data"]), trials)
@@ -89,20 +89,27 @@ class _Known:
 
 @dataclass(frozen=True)
 class _Meant:
-    """A method or a target with its options; ``said`` is both in a key. Of a method, whether seed and precision matter."""
+    """A method or a target with its options; ``said`` is both in a key. Of a method, whether seed and precision matter, and
+    whether its maps depend on the rest of a batch."""
 
     use: Use
     known: _Known
     said: str
     drawn: bool = True
     rescored: bool = True
+    coupled: bool = False
 
 
 class _Plugins:
-    """The plugins of a sweep, each looked at once."""
+    """The plugins of a sweep, each looked at once.
 
-    def __init__(self, registry: Registry, base: Path) -> None:
+    Args:
+        batch: photographs that go through the model together.
+    """
+
+    def __init__(self, registry: Registry, base: Path, batch: int) -> None:
         self.registry = registry
+        self.batch = batch
         self._base = base
         self._engine = digests.engine()
         self.known, self.sources = cache(self._known), cache(self._sources)
@@ -114,8 +121,9 @@ class _Plugins:
         known = self.known("method", use.use)
         needs = getattr(known.cls, "needs", None)
         rescored = bool(getattr(needs, "reruns", True) or getattr(needs, "replays", True))
-        drawn = "deterministic" not in getattr(known.cls, "traits", ())
-        return _Meant(use, known, said(known.name, use.options), drawn, rescored)
+        traits = getattr(known.cls, "traits", ("per_sample",))
+        drawn, coupled = "deterministic" not in traits, "per_sample" not in traits
+        return _Meant(use, known, said(known.name, use.options), drawn, rescored, coupled)
 
     def target(self, use: Use) -> _Meant:
         """A target."""
@@ -175,10 +183,11 @@ class _Label:
             drawn,
             meant.rescored,
             self._manners[manner],
+            self._plugins.batch if meant.coupled else None,
         )
         # it would find its keys by itself, but not a hundred thousand times in a second
         cast = precision if meant.rescored else None
-        question = self._question(method, target, seed if drawn else None, cast, manner)
+        question = self._question(method, target, seed if drawn else None, cast, manner, trial.batch)
         evidence = self._evidence(question, layers)
         object.__setattr__(trial, "question", question)
         object.__setattr__(trial, "evidence", evidence)
@@ -197,7 +206,9 @@ class _Label:
         found = effective_finish(paper, stated.general, stated.own, self._plugins.registry)
         return found, said("", found.plain())
 
-    def _asked(self, method: int, target: int, seed: int | None, precision: int | None, manner: int) -> str:
+    def _asked(
+        self, method: int, target: int, seed: int | None, precision: int | None, manner: int, batch: int | None
+    ) -> str:
         meant, aim = self._methods[method], self._targets[target]
         assert meant is not None
         return question_of(
@@ -207,6 +218,7 @@ class _Label:
             None if seed is None else self._seeds[seed],
             None if precision is None else self._precisions[precision],
             self._manners[manner],
+            batch,
         )
 
     def _seen(self, question: str, layers: int) -> str:

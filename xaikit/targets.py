@@ -27,6 +27,8 @@ class Pinned(Protocol):
     @property
     def plural(self) -> bool: ...
 
+    # a field ``spatial = True`` says that the score is of certain places of the picture: a mask, a box, a unit of a map
+
     def scores(self, output: Any) -> Tensor:
         """The scalars to explain, (N, T), differentiable, of any pass on the same samples."""
 
@@ -201,6 +203,13 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
     if layer is not None and layer not in output.seen:
         raise ConfigError(f"target: layer {layer} did not run or returned no tensor")
     return PinnedAt(target.pin(_part(output, layer), labels), layer)
+
+
+def is_spatial(pinned: Pinned) -> bool:
+    """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere."""
+    if isinstance(pinned, PinnedTogether):
+        return any(map(is_spatial, pinned.parts))
+    return bool(getattr(itself(pinned), "spatial", False))
 
 
 def itself(pinned: Pinned) -> Pinned:

@@ -63,6 +63,12 @@ class Trace:
             raise type(self.refused[tap])(str(self.refused[tap]))
         return tap
 
+    def placed(self, places: Sequence[int], among: Trace) -> Trace:
+        """The same pass, whose targets are those at some places of another's; of all others it knows nothing."""
+        own = dict(zip(places, self.columns, strict=True))
+        columns = tuple(own.get(place, slice(0, 0)) for place in range(len(among.columns)))
+        return replace(self, pinned=among.pinned, columns=columns)
+
     def narrowed(self, targets: Sequence[int], taps: Sequence[Tap]) -> Trace:
         """The same pass for some of its targets, which become one, at some of its taps.
 

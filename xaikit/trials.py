@@ -33,8 +33,11 @@ class Trial:
     drawn     whether the seed matters: not to a method that says that it is deterministic
     rescored  whether the precision matters: only to a method that runs the model again
     manner    how its raw maps are taken: augmentation, and how channels are reduced
+    batch     photographs that are explained together, where a map depends on the others: of a method that does not
+              declare ``per_sample``
 
-    Its keys are ``question``, ``evidence`` and ``id``. Neither label, run, report, executor nor batch size enter them.
+    Its keys are ``question``, ``evidence`` and ``id``. Neither label, run, report nor executor enter them, nor the batch
+    size, except for such a method.
     """
 
     label: str
@@ -51,6 +54,7 @@ class Trial:
     drawn: bool = True
     rescored: bool = True
     manner: Manner = PLAIN
+    batch: int | None = None
 
     @cached_property
     def question(self) -> str:
@@ -62,6 +66,7 @@ class Trial:
             self.seed if self.drawn else None,
             self.precision if self.rescored else None,
             self.manner,
+            self.batch,
         )
 
     @cached_property
@@ -92,10 +97,12 @@ def question_of(
     seed: int | None,
     precision: Precision | None,
     manner: Manner = PLAIN,
+    batch: int | None = None,
 ) -> str:
     """The key of a question; ``method`` and ``target`` as :func:`said`, None for what does not matter to the method."""
     cast = "null" if precision is None else f'"{precision}"'
     taken = f",{canonical(manner.plain())}" if manner else ""
+    taken += "" if batch is None else f",{batch}"
     return short(f'[{method},{target},"{sources}",{"null" if seed is None else seed},{cast}{taken}]')
 
 

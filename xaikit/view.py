@@ -20,6 +20,7 @@ from xaikit.explanation import Noted
 from xaikit.generator import SampleGenerator
 from xaikit.layers import INPUT, Tap
 from xaikit.needs import Needs
+from xaikit.targets import is_spatial
 from xaikit.trace import Place, Trace
 
 __all__ = ["Further", "Make", "Method", "Place", "SampleGenerator", "Trace", "View", "parts_of"]
@@ -162,6 +163,16 @@ class View:
         return varied(self._trace.inputs, image)
 
     @property
+    def is_spatial(self) -> bool:
+        """Whether the target is of certain places of the picture: of another cut of it that is another question."""
+        return is_spatial(self._trace.pinned[0])
+
+    @property
+    def has_probability(self) -> bool:
+        """Whether the target is a class, so that ``rescore`` can be asked for its probability."""
+        return hasattr(self._trace.pinned[0], "probabilities")
+
+    @property
     def head(self) -> Tensor:
         """The rows of the linear classifier that belong to the explained classes, (N, T, C).
 
@@ -200,7 +211,8 @@ class View:
     @property
     def biases(self) -> tuple[Bias, ...]:
         """What every layer adds beyond its linear part, with the gradients of the scores there."""
-        self._declared("biases", 'biases=True, layers="all"')
+        self._declared("biases", 'biases=True, gradients=1, layers="all"')
+        self._declared("gradients", "biases=True, gradients=1")
         return self._trace.biases
 
     @property

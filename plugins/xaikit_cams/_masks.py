@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError
-from xaikit.ops import weigh
+from xaikit.ops import MODES, weigh
 from xaikit.view import Make, View
 
 Masks = Literal["upsample_first", "normalize_first"]
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -101,13 +100,11 @@ def weigh_chosen(weights: Tensor, chosen: Tensor, view: View) -> Tensor:
 
 def confidences(view: View, count: int, make: Make) -> Tensor:
     """The probabilities of the class for variants, (N, T, count); of a target that is no class, its scores."""
-    try:
+    if view.has_probability:
         return view.rescore(count, make, probabilities=True)
-    except ConfigError:
-        # said before anything is computed: a function of the output has no probability
-        scores = view.rescore(count, make)
-        view.warn("this target has no probability: its scores weigh instead", torch.ones_like(scores[:, :, :1]))
-        return scores
+    scores = view.rescore(count, make)
+    view.warn("this target has no probability: its scores weigh instead", torch.ones_like(scores[:, :, :1]))
+    return scores
 
 
 def along(maps: Tensor, matrices: Sequence[Tensor]) -> Tensor:

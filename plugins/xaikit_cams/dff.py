@@ -34,7 +34,8 @@ class DFF:
     Cost: one forward that stops at the layer, and the updates: iterations x places x channels x concepts.
 
     Fails: with more concepts than the batch has parts, one part is shared out to several; a batch of one image finds
-    its colours rather than parts. Least squares favour what is large.
+    its colours rather than parts. Least squares favour what is large. In a run each batch has concepts of its own: put
+    all images into one batch to compare them, and begin a new folder where images are added.
 
     Peers: pytorch-grad-cam's DeepFeatureFactorization starts from random numbers (``negative: shift`` gives its problem;
     its solution is another local minimum of about the same error), and puts the channels' minima back into H. TorchCAM

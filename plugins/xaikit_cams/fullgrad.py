@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, Needs, hookimpl
+from xaikit.ops import MODES
 from xaikit.view import View
-from xaikit_cams._masks import MODES, one_of
+from xaikit_cams._masks import one_of
 from xaikit_cams._tokens import exact
 
 Rescale = Literal["channel", "layer"]
@@ -33,7 +34,8 @@ class FullGrad:
 
     Cost: one forward and one gradient call down to the input, shared; every layer's output is kept for its length.
     Fails: refused where something is not counted: functions that are no modules (torch.sigmoid in a forward), products of
-        activations (squeeze-and-excitation, attention). A channel counts as much as any other, however small: maps
+        activations (squeeze-and-excitation, attention), targets that are no linear function of the output (softmax,
+        rest, similarity). A channel counts as much as any other, however small: maps
         are soft, and those of deep networks alike for all classes.
     Peers: pytorch-grad-cam takes biases of Conv2d and BatchNorm2d alone, unchecked, and adds 1e-7 to every maximum: equal on
         VGG and ResNet where scores are large enough. Captum and TorchCAM: none. The authors' code stretches a layer's
@@ -96,8 +98,9 @@ def _check(view: View, terms: Sequence[Tensor]) -> None:
     if bool(missing.any()):
         raise ConfigError(
             f"fullgrad: expected x . dy/dx and the biases to sum to the score, got {share.amax():.2g} of the largest term "
-            "left over: this model adds by what is no module (a function in its forward) or multiplies activations "
-            "(squeeze-and-excitation, attention); take another method, such as gradcam or layercam"
+            "left over: the target is no linear function of the output (softmax, rest, similarity), or this model adds by "
+            "what is no module (a function in its forward) or multiplies activations (squeeze-and-excitation, attention); "
+            "explain a logit, or take another method, such as gradcam or layercam"
         )
 
 

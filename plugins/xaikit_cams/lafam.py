@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.ops import weigh
 from xaikit.view import View
 
 
@@ -30,7 +32,10 @@ class LaFAM:
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, 1, *S), before it is stretched."""
-        return view.activations.mean(view.channel)
+        samples, targets, channels = view.activations.shape[:3]
+        dtype = torch.promote_types(view.activations.dtype, torch.float32)
+        weights = view.activations.new_full((samples, targets, channels), 1 / channels, dtype=dtype)
+        return weigh(weights, view)
 
 
 @hookimpl

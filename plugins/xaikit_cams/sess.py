@@ -57,7 +57,8 @@ class SESS:
 
     Fails: a window without the object has a map all the same, stretched to 1 and weighed by a small p_q. If no window
     is likely to be of the class, the largest p is small, and windows that say nothing weigh as much as others. Scaled
-    inputs show parts larger than the network was trained on. On an input of few pixels the blur is all there is.
+    inputs show parts larger than the network was trained on. On an input of few pixels the blur is all there is. Targets of
+    certain places (region, box, a unit of a map) are refused: in a window the same place shows something else.
 
     Peers: pytorch-grad-cam's is the same at the input's size for square inputs; for others its windows are squares of
     the shorter side, ours have the input's shape. It can drop windows of a low p. TorchCAM and Captum have none.
@@ -88,6 +89,11 @@ class SESS:
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
+        if view.is_spatial:
+            raise ConfigError(
+                "sess: expected a target that is of no certain place, got one that is (a mask, a box or a unit of a map): "
+                "its windows show other parts of the picture there; take gradcam"
+            )
         given = view.image
         image = given.to(torch.promote_types(given.dtype, torch.float32))
         size = tuple(image.shape[2:])

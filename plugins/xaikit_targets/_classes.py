@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -17,6 +17,20 @@ def check_of(of: Of) -> None:
     """Raises ValueError where it says no class."""
     if isinstance(of, bool) or not (isinstance(of, int) or of in ("top", "label")):
         raise ValueError(f"of: expected a class index, 'top' or 'label', got {of!r}")
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """The options of a target about one class and nothing else."""
+
+    of: int | Literal["top", "label"] = "top"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": 2}, {"of": "label"})
+
+    plural: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_of(self.of)
 
 
 def classes_of(of: Of, output: object, labels: Tensor | None, target: str) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,11 @@ class PinnedUnit:
     reduce: Reduce = "mean"
     plural: bool = False
 
+    @property
+    def spatial(self) -> bool:
+        """Whether it is at one place of a map, or one token; a channel is of all places."""
+        return self.channels is None and len(self.index) > 1
+
     def scores(self, output: Tensor) -> Tensor:
         """The number, (N, 1)."""
         if self.channels is None:

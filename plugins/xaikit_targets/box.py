@@ -118,6 +118,7 @@ class PinnedBox:
     labels: Tensor
     names: tuple[str, ...]
     plural: ClassVar[bool] = False
+    spatial: ClassVar[bool] = True
 
     def scores(self, output: Sequence[Mapping[str, Tensor]]) -> Tensor:
         """(N, 1)"""

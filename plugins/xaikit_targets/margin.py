@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from xaikit import hookimpl
-from xaikit_targets._classes import PinnedClass, beside, check_of, classes_of
+from xaikit_targets._classes import OneClass, PinnedClass, beside, classes_of
 
 
 @dataclass(frozen=True)
-class Margin:
+class Margin(OneClass):
     """s = y_c - y_r; the rival r is the highest logit but c on the clean pass, and stays the rival later.
 
     What turns the decision: the score is negative where c does not win.
@@ -23,15 +23,6 @@ class Margin:
 
     of  the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
     """
-
-    of: int | Literal["top", "label"] = "top"
-
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": 2}, {"of": "label"})
-
-    plural: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_of(self.of)
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedMargin:
         """Fix the class and its rival. Raises ConfigError where the model or the data has no such class."""

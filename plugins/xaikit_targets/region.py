@@ -79,7 +79,7 @@ class Region:
         given = None if self.mask == "predicted" else self._given(output)
         if given is not None:
             indices = self._indices(output, torch.where(given, predicted, -1))
-            return PinnedRegion(indices, mask=given, mean=self.reduce == "mean")
+            return PinnedRegion(indices, mask=given, mean=self.reduce == "mean", spatial=self.mask != "all")
         indices = self._indices(output, predicted)
         mask = predicted == indices.reshape(-1, *(1 for _ in output.shape[2:]))
         empty = (~mask.flatten(1).any(1)).nonzero()[:, 0].tolist()
@@ -142,10 +142,14 @@ def _from_file(file: str, space: tuple[int, ...]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class PinnedRegion(PinnedClass):
-    """One class a sample, (N, 1), and its pixels (N, *S)."""
+    """One class a sample, (N, 1), and its pixels (N, *S).
+
+    spatial  whether they are certain ones, and not just all
+    """
 
     mask: Tensor = field(kw_only=True)
     mean: bool = field(kw_only=True)
+    spatial: bool = field(default=True, kw_only=True)
 
     def scores(self, output: Tensor) -> Tensor:
         """(N, 1)"""
@@ -167,7 +171,8 @@ class PinnedRegion(PinnedClass):
         values = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
         place = beside(self.indices, values).reshape(-1, 1, *(1 for _ in values.shape[2:]))
         chosen = values.gather(1, place.expand(-1, 1, *values.shape[2:])).squeeze(1)
-        return torch.where(beside(self.mask, values), chosen, 0).flatten(1).sum(1, keepdim=True)
+        # filled and not multiplied, as elsewhere a logit may be infinite
+        return chosen.masked_fill(~beside(self.mask, values), 0).flatten(1).sum(1, keepdim=True)
 
 
 @hookimpl

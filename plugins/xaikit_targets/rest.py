@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from torch import Tensor
 
 from xaikit import hookimpl
-from xaikit_targets._classes import PinnedClass, check_of, classes_of
+from xaikit_targets._classes import OneClass, PinnedClass, classes_of
 
 
 @dataclass(frozen=True)
-class Rest:
+class Rest(OneClass):
     """s = y_c + log p_c, the residual softmax target class of Shapley-CAM; p_c is the probability of class c.
 
     The gradient of the logit plus the gradient of the log-probability, dy_c - sum_i p_i dy_i: evidence for the class,
@@ -22,15 +22,6 @@ class Rest:
 
     of  the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
     """
-
-    of: int | Literal["top", "label"] = "top"
-
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": 2}, {"of": "label"})
-
-    plural: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_of(self.of)
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedRest:
         """Fix the class. Raises ConfigError where the model or the data has no such class."""

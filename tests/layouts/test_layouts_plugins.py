@@ -56,7 +56,7 @@ def test_a_grid_is_found_behind_a_prefix_that_is_said(net: nn.Module) -> None:
 
 
 def test_what_does_not_fit_the_tensor_is_an_error_that_names_both(net: nn.Module) -> None:
-    with pytest.raises(TapError, match=r"layer tokens returned \(2, 49, 4\) .* as its layout says"):
+    with pytest.raises(TapError, match=r"layer tokens returned \(2, 49, 4\) .* expected what its layout says"):
         maps(net, layout={"use": "tokens", "prefix": 2, "grid": [8, 6]})
 
 
@@ -134,3 +134,29 @@ def test_a_layout_of_ones_own_serves_every_kind_of_method(net: nn.Module, tmp_pa
         mine = found[method].maps["tokens"]
         assert mine.shape == (2, 6, 8)
         assert distance(mine.transpose(1, 2), raster[method].maps["tokens"]) <= 1e-5
+
+
+def test_attention_is_arranged_as_it_is_said() -> None:
+    class Wide(nn.Module):
+        """Patches of 16 x 4 pixels: 2 x 8 of a square picture, which 4 x 4 would be by their number alone."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.attn, self.head = (
+                nn.Conv2d(3, 8, (16, 4), (16, 4)),
+                nn.MultiheadAttention(8, 2),
+                nn.Linear(8, 3),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = self.embed(x).flatten(2).permute(2, 0, 1)
+            return self.head((tokens + self.attn(tokens, tokens, tokens)[0]).mean(0))  # type: ignore[no-any-return]
+
+    net, x = Wide().eval(), torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for method in ("rollout", "gae"):
+        found = xaikit.explain(net, x, method, target=1)[method].maps["attention"]
+        said = xaikit.explain(net, x, method, target=1, layout={"use": "tokens", "grid": [2, 8]})[method].maps[
+            "attention"
+        ]
+        assert (found.shape, said.shape) == ((2, 4, 4), (2, 2, 8))
+        assert torch.equal(found.flatten(1), said.flatten(1))

@@ -128,7 +128,7 @@ TORCHVISION = (
     _torchvision("resnext50_32x4d", "ResNeXt"),
     _torchvision("densenet121", "DenseNet"),
     _torchvision("googlenet", "GoogLeNet", aux_logits=True, init_weights=False),
-    _torchvision("inception_v3", "Inception", side=128, aux_logits=True, init_weights=False),
+    _torchvision("inception_v3", "Inception", side=160, aux_logits=True, init_weights=False),
     _torchvision("squeezenet1_1", "SqueezeNet"),
     _torchvision("mobilenet_v2", "MobileNet"),
     _torchvision("mobilenet_v3_small", "MobileNet"),

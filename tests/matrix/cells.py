@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from matrix.architectures import Architecture
-from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, auto, config, engine
+from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, auto, config, diagnosis, engine
 from xaikit.bench import build_finish
 from xaikit.config import FinishConfig, Use
 from xaikit.engine import Batch, Request
 from xaikit.explanation import Explanation
-from xaikit.layers import Tap, whole
+from xaikit.layers import Tap, module_at, tensors_at, whole
 from xaikit.layouts import infer
 from xaikit.observe import observe
 from xaikit.registry import Registry
+from xaikit.replay import FULL
 from xaikit.sweep import effective_finish
 from xaikit.targets import Target, pin
 
@@ -32,6 +33,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 """What makes dear methods cheap; all others have their defaults."""
 EVEN = {"uniform"}
 """Methods whose map is the same everywhere, as they say."""
+DIAGNOSES = {
+    *(diagnosis.ZERO_ACTIVATIONS, diagnosis.ZERO_GRADIENTS, diagnosis.NEGATIVE_GRADIENTS),
+    *(diagnosis.ALL_NEGATIVE, diagnosis.ZERO_MAP, diagnosis.CONSTANT),
+}
+"""Why a map that says nothing may say nothing; what a method adds to it is kept too."""
 REFUSALS = (ConfigError, LayerNotFound, TapError, Disconnected)
 KINDS = ("map", "zero", "refused", "wrong")
 REGISTRY = Registry()
@@ -88,8 +94,6 @@ def _layers(
 
 def _kinds(model: nn.Module, inputs: Tensor, taps: Sequence[Tap]) -> dict[str, str]:
     """By layer, whether it returned channels first, channels last or tokens behind a prefix."""
-    from xaikit.layers import module_at, tensors_at
-
     found: dict[str, str] = {}
     handles = []
     for tap in taps:
@@ -160,8 +164,8 @@ def judged(method: str, explanation: Explanation, space: tuple[int, ...]) -> str
         return "map" if bool(saliency.any()) else "wrong: nothing"
     if _says_where(saliency, len(parts)):
         return "map"
-    reasons = dict.fromkeys(remark.reason for remark in explanation.warnings)
-    if not reasons:
+    reasons = [reason for reason in dict.fromkeys(remark.reason for remark in explanation.warnings) if reason != FULL]
+    if not DIAGNOSES & set(reasons):
         return "wrong: the same everywhere, and nobody says why"
     raw = all(_says_where(one, len(parts)) for one in explanation.maps.values())
     return f"zero: {'; '.join(reasons)}" + ("" if raw else " (the raw map too)")

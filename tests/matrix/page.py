@@ -69,7 +69,7 @@ def pattern(cell: str) -> str:
     """
     said = re.sub(r"\blayer \S+: ", "", cell.partition(": ")[2])
     said = re.sub(r"(\([\d, ]+\) in [\w.]+(, )?)+", "SHAPES", said)
-    return re.sub(r"(?<![\w.])\d+(\.\d+)?(?![\w.]*\w)", "N", said)
+    return re.sub(r"(?<![\w.])\d+(\.\d+)?(e[-+]\d+)?(?![\w.]*\w)", "N", said)
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_reasons_are_one_whatever_the_layer_and_the_numbers() -> None:
         "y": row(one="refused: layer b: got 44 of conv2d", two="refused: no"),
     }
     assert numbered(rows, "refused") == {"got N of conv2d": 1, "no": 2}
-    assert pattern("zero: 1e-6 of x12") == "1e-6 of x12"
+    assert pattern("zero: 1e-06 or 1.5e+02 of x12") == "N or N of x12"
 
 
 def test_differences_are_those_of_layers_and_kinds() -> None:

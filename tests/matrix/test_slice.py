@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from matrix import cells
 from matrix.architectures import ARCHITECTURES
 from xaikit import ConfigError
+from xaikit.diagnosis import CONSTANT, ZERO_MAP
 from xaikit.explanation import Explanation, Noted
+from xaikit.replay import FULL
 from xaikit.targets import PinnedClasses
 
 FOUND = json.loads((Path(__file__).resolve().parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))
@@ -55,15 +57,20 @@ HALF = torch.stack([SLOPE[0], FLAT[0]])
     [
         ("gradcam", explanation(SLOPE), "map"),
         ("gradcam", explanation(HALF), "wrong: the same everywhere, and nobody says why"),
-        ("gradcam", explanation(HALF, -SLOPE, "why", "more"), "zero: why; more"),
-        ("gradcam", explanation(HALF, HALF, "why"), "zero: why (the raw map too)"),
+        ("gradcam", explanation(HALF, None, FULL, "why"), "wrong: the same everywhere, and nobody says why"),
+        ("gradcam", explanation(HALF, -SLOPE, FULL, ZERO_MAP, "why"), f"zero: {ZERO_MAP}; why"),
+        ("gradcam", explanation(HALF, HALF, CONSTANT), f"zero: {CONSTANT} (the raw map too)"),
         ("gradcam", explanation(SLOPE[:, :1]), "wrong: shape (2, 1, 2)"),
         ("gradcam", explanation(SLOPE / SLOPE), "wrong: not finite"),
         ("gradcam", explanation(SLOPE, SLOPE + math.inf), "wrong: not finite"),
         ("uniform", explanation(FLAT + 1), "map"),
         ("uniform", explanation(FLAT), "wrong: nothing"),
         ("dff", explanation(torch.stack([SLOPE, FLAT], 1), parts=2), "map"),
-        ("dff", explanation(torch.stack([HALF, FLAT], 1), None, "why", parts=2), "zero: why (the raw map too)"),
+        (
+            "dff",
+            explanation(torch.stack([HALF, FLAT], 1), None, ZERO_MAP, parts=2),
+            f"zero: {ZERO_MAP} (the raw map too)",
+        ),
     ],
 )
 def test_what_counts_as_what(method: str, found: Explanation, cell: str) -> None:

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pydantic
 import pydantic_core
@@ -122,10 +123,16 @@ def quoting(said: Any, text: str) -> str:
     return f'; quote it, "{text or said}"' if isinstance(said, int | float) else ""
 
 
+_hints: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
+"""Read once: annotations are made anew each time, and no two of them are equal."""
+
+
 def hints_of(cls: type) -> dict[str, Any]:
     """The type hints of a dataclass. Raises PluginContract where one has no meaning."""
     try:
-        return typing.get_type_hints(cls, include_extras=True)
+        if cls not in _hints:
+            _hints[cls] = typing.get_type_hints(cls, include_extras=True)
+        return _hints[cls]
     except NameError as error:
         raise PluginContract(f"{cls.__module__}.{cls.__qualname__}: a type hint cannot be read: {error}") from error
 
