@@ -7,7 +7,6 @@ slow plugin never stands in the way of another, and nothing silently replaces a 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -23,6 +22,7 @@ from types import ModuleType
 from xaikit import hookspecs
 from xaikit.catalogue import summary_of
 from xaikit.errors import PluginConflict, PluginContract, PluginError, UnknownPlugin, nearest
+from xaikit.importing import from_file
 
 
 @dataclass(frozen=True)
@@ -212,21 +212,10 @@ def _import_file(where: str, path: Path) -> ModuleType:
     path = path.resolve()
     if not path.is_file():
         raise UnknownPlugin(f"{where}: there is no file {path}")
-    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
-    name = f"xaikit_file_{re.sub(r'[^0-9a-zA-Z]', '_', path.stem)}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{where}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up to read annotations
     try:
-        spec.loader.exec_module(module)
+        return from_file(path, "file")
     except Exception as error:
-        del sys.modules[name]
         raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
-    return module
 
 
 def check_class(kind: str, cls: type, where: str) -> None:

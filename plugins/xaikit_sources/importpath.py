@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from xaikit import ConfigError, hookimpl, nearest
+from xaikit.importing import from_file
 from xaikit.sources import OpenedModel
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing
@@ -79,7 +77,7 @@ class ImportPath:
         path = Path(file).expanduser()
         if not path.is_file():
             raise ConfigError(f"{self._where}: {missing(file)}")
-        module: ModuleType = build(self._where, self.seed, partial(_import_file, path.resolve()))
+        module: ModuleType = build(self._where, self.seed, partial(from_file, path.resolve(), "model"))
         return module
 
     def _classes(self) -> tuple[str, ...] | None:
@@ -89,23 +87,6 @@ class ImportPath:
         if not path.is_file():
             raise ConfigError(f"{self._where}: classes: {missing(self.classes)}")
         return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
-
-
-def _import_file(path: Path) -> ModuleType:
-    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
-    name = f"xaikit_model_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 @hookimpl

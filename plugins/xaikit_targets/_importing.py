@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 
 from xaikit import ConfigError, nearest
+from xaikit.importing import from_file
 from xaikit_targets._files import found
 
 
@@ -28,7 +24,7 @@ def imported(path: str, where: str) -> Callable[..., Any]:
     try:
         # whatever importing draws, the global random numbers stay
         with torch.random.fork_rng(devices=[]):
-            module = importlib.import_module(left) if file is None else _from_file(file)
+            module = importlib.import_module(left) if file is None else from_file(file, "function")
     except Exception as error:  # a module is anybody's code
         raise ConfigError(f"{where}: {left} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, right, None)
@@ -37,20 +33,3 @@ def imported(path: str, where: str) -> Callable[..., Any]:
         raise ConfigError(f"{where}: {left} has no function {right!r}; {nearest(right, offered)}")
     made: Callable[..., Any] = function
     return made
-
-
-def _from_file(path: Path) -> ModuleType:
-    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
-    name = f"xaikit_function_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
