@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from xaikit.capture import watched
 from xaikit.cutting import Course
 from xaikit.errors import UndeclaredNeed
+from xaikit.ops import exact
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,7 @@ class Attention:
                 f'attention.gradients was read but not declared: needs = Needs(gradients=1, attention=1, layers="all") '
                 f"({self.name})"
             )
-        # a model may have mixed them in half precision, by autocast
-        return self.at_mixed @ self.values.to(self.at_mixed.dtype).mT.unsqueeze(1)
+        return exact(self.at_mixed) @ exact(self.values).mT.unsqueeze(1)
 
     def narrowed(self, columns: Any) -> Attention:
         """The same for some of the targets."""

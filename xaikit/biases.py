@@ -21,6 +21,7 @@ from torch.nn.modules.conv import _ConvNd
 from xaikit.capture import named
 from xaikit.cutting import Course
 from xaikit.layouts import Layout
+from xaikit.ops import exact
 
 HOMOGENEOUS = (
     *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.Identity, nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle),
@@ -62,7 +63,7 @@ class Bias:
     @property
     def products(self) -> Tensor:
         """b . dy/df element by element: (N, T, C, *S) of a map, else (N, T, ...)."""
-        products = self.added.unsqueeze(1) * self.gradients
+        products = exact(self.added).unsqueeze(1) * exact(self.gradients)
         if self.layout is None:
             return products
         maps = self.layout.to_map(products.flatten(0, 1))

@@ -17,6 +17,11 @@ MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 """What torch calls linear interpolation in so many dimensions of space."""
 
 
+def exact(evidence: Tensor) -> Tensor:
+    """In float32 at least: sums of half precision overflow at 65504, and products of small numbers vanish."""
+    return evidence.to(torch.promote_types(evidence.dtype, torch.float32))
+
+
 def pool(evidence: Tensor, view: View) -> Tensor:
     """The mean over space: (N, T, C, *S) to (N, T, C)."""
     return evidence.mean(view.space)
@@ -28,7 +33,7 @@ def weigh(weights: Tensor, view: View) -> Tensor:
     Where a config says ``reduce: principal``, their first principal component in place of the sum, which takes noise out of
     it (pytorch-grad-cam's ``eigen_smooth``); see :func:`principal` for its sign.
 
-    Weights from scores may be in a higher precision than half-precision activations, and then the map is too.
+    Weights may be in a higher precision than activations, and then the map is too.
     """
     if view.reduce == "principal":
         return principal(weights.reshape(*weights.shape, *[1] * len(view.space)) * view.activations)

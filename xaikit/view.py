@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from xaikit.attending import Attention
@@ -17,15 +18,15 @@ from xaikit.calling import first_tensor, varied
 from xaikit.config import Reduce
 from xaikit.errors import UndeclaredNeed
 from xaikit.explanation import Noted
+from xaikit.further import Further, Make
 from xaikit.generator import SampleGenerator
 from xaikit.layers import INPUT, Tap
 from xaikit.needs import Needs
+from xaikit.ops import exact
 from xaikit.targets import is_spatial
 from xaikit.trace import Place, Trace
 
 __all__ = ["Further", "Make", "Method", "Place", "SampleGenerator", "Trace", "View", "parts_of"]
-
-Make = Callable[[slice], Tensor]
 
 
 class Method(Protocol):
@@ -52,26 +53,6 @@ class Method(Protocol):
 def parts_of(method: Method) -> int:
     """Maps that a method puts on the target axis by itself; 0 for one that has a map a target."""
     return int(getattr(method, "parts", 0))
-
-
-class Further(Protocol):
-    """The further passes that the engine makes for one view; see the methods of :class:`View` of the same names."""
-
-    def retrace(self, inputs: Any) -> View: ...
-
-    def retrace_with(self, activations: Tensor) -> View: ...
-
-    def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor: ...
-
-    def rescore_with(self, count: int, make: Make) -> Tensor: ...
-
-    def hvp(self, vector: Tensor) -> Tensor: ...
-
-    def multipliers(self) -> Tensor: ...
-
-    def head(self) -> Tensor: ...
-
-    def own_attention(self) -> tuple[Attention, ...]: ...
 
 
 class View:
@@ -103,6 +84,11 @@ class View:
         self.numbers: dict[str, Tensor] = {}
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What the model computed its activations in."""
+        return self._trace.activations[self._tap].dtype
+
+    @property
     def layer(self) -> str:
         """The name of the tap."""
         return str(self._tap)
@@ -125,8 +111,8 @@ class View:
 
     @property
     def activations(self) -> Tensor:
-        """(N, 1, C, *S)"""
-        return self._trace.activations[self._tap].unsqueeze(1)
+        """(N, 1, C, *S), in float32 at least; so are the gradients."""
+        return exact(self._trace.activations[self._tap]).unsqueeze(1)
 
     @property
     def gradients(self) -> Tensor:
@@ -137,7 +123,7 @@ class View:
                 "view.gradients was read at the input, which needs the whole model: needs = "
                 'Needs(gradients=1, biases=True, layers="all")'
             )
-        return self._trace.gradients[self._tap]
+        return exact(self._trace.gradients[self._tap])
 
     @property
     def scores(self) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xaikit import ConfigError
 from xaikit.view import View
@@ -14,11 +14,6 @@ Read = Literal["auto", "class", "mean"]
 Heads = Literal["mean", "max", "min"]
 POOLED = ("avg", "avgmax", "max")
 """What timm's ``global_pool`` says of a model that reads the grid."""
-
-
-def exact(tensor: Tensor) -> Tensor:
-    """In float32 at least."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def fused(heads: Tensor, how: Heads) -> Tensor:
@@ -39,7 +34,9 @@ def reader(view: View, read: Read) -> Tensor:
     if read == "class" and not view.prefix:
         raise ConfigError("read: expected a token before the grid, got none: there is no class token, take mean")
     if read == "class" or (read == "auto" and view.prefix and not _reads_the_grid(view)):
-        row[..., 0] = 1
+        # a distilled model reads its second token as well
+        read_tokens = 2 if read == "auto" and view.prefix > 1 and _is_distilled(view) else 1
+        row[..., :read_tokens] = 1 / read_tokens
     else:
         row[..., view.prefix :] = 1 / (row.shape[-1] - view.prefix)
     return row
@@ -48,4 +45,9 @@ def reader(view: View, read: Read) -> Tensor:
 def _reads_the_grid(view: View) -> bool:
     """Whether the model says that it averages over the grid, though it has a class token."""
     said = (getattr(module, "global_pool", None) for module in view.module.modules())
-    return any(isinstance(pool, str) and pool in POOLED for pool in said)
+    return any(pool is True or (isinstance(pool, str) and pool in POOLED) for pool in said)
+
+
+def _is_distilled(view: View) -> bool:
+    """Whether the model has a head for a distillation token, and reads the mean of both heads."""
+    return isinstance(getattr(view.module, "head_dist", None), nn.Module)

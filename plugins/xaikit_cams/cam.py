@@ -29,7 +29,9 @@ class CAM:
     """
 
     needs: ClassVar[Needs] = Needs(head=True)
-    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample"})
+    traits: ClassVar[frozenset[str]] = frozenset(
+        {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
+    )
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
 
     def explain(self, view: View) -> Tensor:

@@ -25,7 +25,8 @@ class Edges:
     Cost: none; neither layer nor score is read.
     Fails: always, which is its purpose: it is the same for every model. On inputs that are no picture, as spectra or
         tokens, an edge means little.
-    Peers: Quantus has Sobel's filter among its control variants; the CAM libraries have none.
+    Peers: Quantus has Sobel's filter among its control variants; pytorch-grad-cam has a mean of
+        absolute derivatives in eight bits (sobel_cam), TorchCAM and Captum none.
     """
 
     needs: ClassVar[Needs] = Needs(inputs=True, scores=False, layers="none")

@@ -18,7 +18,7 @@ class EigenCAM:
 
     No class plays a part: the map is the same for every target, and the forward stops at the layer. The sign of v_1,
     arbitrary in the paper, is such that the map agrees with the mean over the channels; below a ReLU the map is then
-    nowhere negative. The paper asks for no ReLU.
+    nowhere negative, unless two components tie. The paper asks for no ReLU.
 
     Cost: one forward that stops at the layer (under 1 F); no gradient.
     Fails: it shows what is most active, be it the class or not: a large background, or a few channels or places that

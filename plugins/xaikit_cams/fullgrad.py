@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, Needs, hookimpl
-from xaikit.ops import MODES
+from xaikit.ops import MODES, exact
 from xaikit.view import View
 from xaikit_cams._masks import one_of
-from xaikit_cams._tokens import exact
 
 Rescale = Literal["channel", "layer"]
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
@@ -94,7 +93,7 @@ def _check(view: View, terms: Sequence[Tensor]) -> None:
     scale = torch.maximum(scores.abs(), stacked.abs().amax(0))
     share = (stacked.sum(0) - scores).abs() / scale.where(scale != 0, 1)
     view.number("unexplained", share)
-    missing = share > TOLERANCE.get(view.activations.dtype, ROUGH)
+    missing = share > TOLERANCE.get(view.dtype, ROUGH)
     if bool(missing.any()):
         raise ConfigError(
             f"fullgrad: expected x . dy/dx and the biases to sum to the score, got {share.amax():.2g} of the largest term "

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.ops import exact
 from xaikit.view import View
 from xaikit_cams._masks import one_of
-from xaikit_cams._tokens import Read, exact, reader
+from xaikit_cams._tokens import Read, reader
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class GAE:
         left out. A model whose head averages has no token that everything flows to: the mean of rows is softer.
     Peers: none of the three has it.
 
-    read  class: the first token's row; mean: the mean over the rows of the grid; auto: as the model's head does
+    read  class: the first token's row; mean: the mean over the rows of the grid; auto: as the
+          model says (timm's global_pool and head_dist); the class token where it says nothing
     """
 
     read: Read = "auto"

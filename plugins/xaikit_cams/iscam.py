@@ -33,7 +33,8 @@ class ISCAM:
 
     Peers: TorchCAM multiplies by the running sum of i/n, 0.1, 0.3, 0.6 ... 5.5 for n of 10, instead of by i/n: inputs
     up to 5.5 times too strong. On a network without biases its scores are 4 times ours, and its softmax that much
-    sharper. It gives constant channels a share too. pytorch-grad-cam and Captum have none.
+    sharper. It gives constant channels a share too. What the paper prints was not verified beyond the integral over
+    scales. pytorch-grad-cam and Captum have none.
 
     n             steps
     variant       paper: multipliers i/n, masks upsampled and then stretched to [0, 1]

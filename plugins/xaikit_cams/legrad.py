@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.ops import exact
 from xaikit.view import View
-from xaikit_cams._tokens import exact
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class LeGrad:
     longer than a block. The tokens of all blocks are scored in one pass.
 
     Cost: three forwards, the last of the head on B times the samples, and a gradient call a target.
-    Fails: where tokens of early blocks mean nothing to the head, their s_l is noise: try ``last``. Every query counts,
-        whether or not the head reads it.
+    Fails: where tokens of early blocks mean nothing to the head, their s_l is noise: try ``last``. Behind a head
+        that reads the class token only that token's row has a gradient, so that the mean over queries is its row.
     Peers: TorchCAM has it for torchvision's ViT, and scores the mean over all tokens where the head was trained on the class
-        token's; given the class token it is equal. pytorch-grad-cam and Captum: none.
+        token's, as the authors' own code does, which takes the last two blocks (``last: 2``); given the class token it is
+        equal. pytorch-grad-cam and Captum: none.
 
     last  only so many blocks from the end; none: all
     """

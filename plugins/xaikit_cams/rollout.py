@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.ops import exact
 from xaikit.view import View
 from xaikit_cams._masks import one_of
-from xaikit_cams._tokens import Heads, Read, exact, fused, reader
+from xaikit_cams._tokens import Heads, Read, fused, reader
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Rollout:
 
     heads    mean, as in the paper, or max or min over the heads, as popular ports offer
     discard  share of the lowest entries of each E_h P_l that is set to zero first, as popular ports do with 0.9
-    read     class: the first token's row; mean: the mean over the rows of the grid; auto: as the model's head does
+    read     class: the first token's row; mean: the mean over the rows of the grid; auto: as the
+             model says (timm's global_pool and head_dist); the class token where it says nothing
     """
 
     heads: Heads = "mean"
@@ -39,7 +41,7 @@ class Rollout:
     read: Read = "auto"
 
     needs: ClassVar[Needs] = Needs(attention=1, module=True, scores=False, layers="all")
-    traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample", "scale_free"})
+    traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
 
     def __post_init__(self) -> None:

@@ -61,7 +61,8 @@ class SESS:
     certain places (region, box, a unit of a map) are refused: in a window the same place shows something else.
 
     Peers: pytorch-grad-cam's is the same at the input's size for square inputs; for others its windows are squares of
-    the shorter side, ours have the input's shape. It can drop windows of a low p. TorchCAM and Captum have none.
+    the shorter side, ours have the input's shape. It can drop windows of a low p, as
+    the paper's pre-filtering does, which is left out here. TorchCAM and Captum have none.
 
     scales  how many
     pool    mean: over the windows that cover a pixel

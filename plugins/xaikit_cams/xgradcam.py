@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
@@ -12,6 +13,8 @@ from xaikit.ops import weigh
 from xaikit.view import View
 
 CANCELLED = 1e-6
+HALF = {torch.float16: 4e-3, torch.bfloat16: 3e-2}
+"""In half precision activations are rounded so much that a sum below this share of sum |A| is nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class XGradCAM:
         activations = view.activations
         total = activations.sum(view.space)
         mass = activations.abs().sum(view.space)
-        cancelled = total.abs() <= CANCELLED * mass
+        cancelled = total.abs() <= HALF.get(view.dtype, CANCELLED) * mass
         view.warn("channels whose activations cancel got weight 0", cancelled & (mass > 0))
         weighted = (view.gradients * activations).sum(view.space)
         return weigh((weighted / total.masked_fill(cancelled, 1)).masked_fill(cancelled, 0), view)

@@ -17,7 +17,8 @@ class AugmentConfig:
     """Variants of the input whose raw maps are undone and averaged before the finish: every combination is one pass.
 
     flip   the mirror image beside the picture itself
-    scale  sizes, as shares of the input's own
+    scale  sizes, as shares of the input's own; raw maps are averaged as they are, and those that are shares of a cell, as
+           gradients behind pooling are, weigh more where there are fewer cells
     gain   factors of the input's values, as pytorch-grad-cam's ``aug_smooth`` has them
     noise  standard deviation of normal noise, in units of the model's input
     draws  noisy copies of each
