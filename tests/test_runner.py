@@ -260,3 +260,21 @@ def test_the_plan_tells_how_replays_are_made_and_what_is_in_memory(tmp_path: Pat
 def made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+ONE_LOGIT = """
+from torch.nn import AdaptiveAvgPool2d, Conv2d, Flatten, Linear, ReLU, Sequential
+
+
+def single():
+    return Sequential(Conv2d(3, 4, 3), ReLU(), AdaptiveAvgPool2d(1), Flatten(), Linear(4, 1))
+"""
+
+
+def test_one_logit_has_no_class_that_is_likeliest(tmp_path: Path) -> None:
+    said = config(tmp_path, target="binary", layers=["1"])
+    (tmp_path / "single.py").write_text(ONE_LOGIT, encoding="utf-8")
+    said["model"] = {"source": "importpath", "factory": f"{tmp_path}/single.py:single"}
+    (record, *_) = xaikit.run(said).records
+    assert (record.prediction, record.prediction_name, record.probability) == (None, "", None)
+    assert record.score >= 0  # of the side that is predicted

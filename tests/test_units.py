@@ -104,3 +104,10 @@ def test_what_the_layer_does_not_have_is_refused(net: nn.Module, target: Any, sa
 def test_a_layer_that_does_not_exist_is_named(net: nn.Module) -> None:
     with pytest.raises(xaikit.LayerNotFound, match=r"'secnd'.*did you mean 'second'"):
         xaikit.explain(net, X, layers="act", target={**NEURON, "layer": "secnd"})
+
+
+def test_auto_says_that_a_dead_unit_has_no_gradient(net: nn.Module) -> None:
+    hidden = net.get_submodule("second")(net.get_submodule("act")(net.get_submodule("first")(X[:1]))).relu()
+    dead = (hidden[0] == 0).nonzero()[0].tolist()
+    with pytest.raises(xaikit.LayerNotFound, match="the gradient of the score is zero everywhere for the first sample"):
+        xaikit.explain(net, X, target={"use": "neuron", "layer": "late", "unit": dead})

@@ -104,6 +104,11 @@ def find(
         for candidate in considered
         for tap, shape in zip(candidate.taps, candidate.shapes, strict=True)
     ][:5]
+    if _is_flat(model, inputs, score, output):
+        raise LayerNotFound(
+            "layers: auto: the gradient of the score is zero everywhere for the first sample, as that of a unit that is 0 "
+            "behind a ReLU, or of a similarity at its largest; name a layer"
+        )
     raise LayerNotFound(
         "layers: auto found no map that the score depends on as a whole; "
         f"name a layer, such as one of: {', '.join(last) or 'none'}"
@@ -135,6 +140,20 @@ def _walk(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output:
             yield candidate
             if candidate.verdict == "chosen":
                 return
+
+
+def _is_flat(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> bool:
+    """Whether the score has a zero gradient at all of the input."""
+
+    def look() -> bool:
+        source, given = _differentiable(inputs)
+        total = _record(model, given, score, output).score
+        (gradient,) = torch.autograd.grad(total, source, allow_unused=True)
+        return gradient is not None and not bool(gradient.any())
+
+    with undisturbed(model), torch.enable_grad():
+        found: bool = capture.on_usable_weights(model, look)
+        return found
 
 
 @dataclass(frozen=True)

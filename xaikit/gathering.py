@@ -134,7 +134,8 @@ class _Seen:
         self.predictions: list[int | None] = [None] * len(part.pictures)
         self.probabilities: list[float | None] = [None] * len(part.pictures)
         output = part.trace.output
-        if isinstance(output, Tensor) and output.dim() == 2:
+        # the softmax of one logit says nothing
+        if isinstance(output, Tensor) and output.dim() == 2 and output.shape[1] > 1:
             best = output.float().softmax(1).max(1)
             self.predictions = best.indices.tolist()
             self.probabilities = best.values.tolist()

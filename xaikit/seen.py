@@ -60,7 +60,7 @@ class Reading:
             expected = "a map (N, C, ...), a channels-last map, or tokens with a grid"
             raise TapError(
                 f"layer {tap} returned {tuple(shape)} for inputs {self.shape}: expected "
-                f"{expected if stated is None else 'what its layout says'}; name another layer, or an index such as "
+                f"{expected if stated is None else f'what its layout says, {stated}'}; name another layer, or an index such as "
                 f"'{tap.name}[0]', or a layout"
             )
         return layout

@@ -33,7 +33,7 @@ class Center:
 
     needs: ClassVar[Needs] = Needs(scores=False, layers="none")
     traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
-    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "relu"}  # nothing is negative
 
     def __post_init__(self) -> None:
         if not (isfinite(self.std) and self.std > 0):

@@ -31,7 +31,7 @@ class Edges:
 
     needs: ClassVar[Needs] = Needs(inputs=True, scores=False, layers="none")
     traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
-    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "relu"}  # nothing is negative
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, 1, *space of the input)."""

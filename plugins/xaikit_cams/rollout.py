@@ -42,7 +42,7 @@ class Rollout:
 
     needs: ClassVar[Needs] = Needs(attention=1, module=True, scores=False, layers="all")
     traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
-    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "minmax"}
 
     def __post_init__(self) -> None:
         one_of("heads", self.heads, get_args(Heads))

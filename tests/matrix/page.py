@@ -20,7 +20,8 @@ that maps of random weights mean anything.
 
 ```sh
 python tests/matrix/run.py --json docs/coverage.json   # makes this page
-python tests/matrix/run.py --check                     # fails where it is no longer so
+python tests/matrix/run.py --check                     # fails where it is no longer so; both need pip install -e '.[test]'
+python tests/matrix/run.py --only resnet18             # one of them, and nothing is written
 ```
 
 {totals}
