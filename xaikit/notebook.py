@@ -33,6 +33,7 @@ def explain(
     *,
     layers: LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]] = AUTO,
     target: TargetSpec = "top1",
+    labels: Sequence[int] | Tensor | None = None,
     finish: Mapping[str, Any] | None = None,
     seed: int = 0,
     ids: Sequence[str] | None = None,
@@ -54,6 +55,8 @@ def explain(
             ``{"name": "conv", "call": "last"}`` or "conv@last".
         target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``,
             ``{"use": "classes", "of": [1, 2]}``, or a callable from the output to (N,) or (N, T) scores.
+        labels: the class of every sample, for ``"label"`` and for targets with ``"of": "label"``. A method of the mapping may
+            say a target of its own: ``{"use": "gradcam", "target": {"use": "contrast"}}``.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
         output: the part of the model's output that is explained: a key, attribute or index; by itself logits, or the
@@ -86,7 +89,7 @@ def explain(
     if precision not in get_args(Precision):
         raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
     count = len(first_tensor(inputs))
-    chosen, labels = _target(target, count, registry)
+    chosen, known = _target(target, _labels(labels, count), count, registry)
     general = FinishConfig(**config.read_finish(finish or {}, registry))
     manner = config.read_manner(augment, reduce)
     arranged = config.read_layout(layout, registry)
@@ -94,28 +97,30 @@ def explain(
     asked = _methods(methods, registry, finish or {}, manner)
     taps: tuple[Tap, ...] = ()
     if any(whole(one.method.needs) is None for one in asked.values()):
-        taps = _taps(model, inputs, layers, chosen, labels, output)
+        taps = _taps(model, inputs, layers, chosen, known, output)
         taps = tuple(tap if arrangement is None else replace(tap, layout=arrangement) for tap in taps)
     requests = []
     for label, one in asked.items():
         stages = effective_finish(getattr(one.method, "paper", {}), general, one.finish, registry)
         finisher, single = build_finish(stages, registry), whole(one.method.needs, arrangement)
         at = taps if single is None else (single,)
-        requests.append(engine.Request(label, one.use, one.method, at, chosen, finisher, seed, precision, one.manner))
+        aim = one.target or chosen
+        requests.append(engine.Request(label, one.use, one.method, at, aim, finisher, seed, precision, one.manner))
     names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
     if len(names) != count:
         raise ConfigError(f"ids: expected {count}, one a sample, got {len(names)}")
-    return engine.explain(model, engine.Batch(inputs, names, labels), requests, output=output, may_stop=True)[1]
+    return engine.explain(model, engine.Batch(inputs, names, known), requests, output=output, may_stop=True)[1]
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """One label: the name that seeds its draws, the instance, and the finish and manner that it states for itself."""
+    """One label: the name that seeds its draws, the instance, and the finish, manner and target that it states for itself."""
 
     use: str
     method: Method
     finish: Mapping[str, Use]
     manner: Manner
+    target: Target | None = None
 
 
 def _methods(methods: MethodSpec, registry: Registry, finish: Mapping[str, Any], manner: Manner) -> dict[str, _Asked]:
@@ -131,7 +136,7 @@ def _methods(methods: MethodSpec, registry: Registry, finish: Mapping[str, Any],
             check_class("method", type(method), f"method {label!r}")
             found[label] = _Asked(type(method).__name__, method, {}, manner)
         else:
-            found[label] = _configured(read[label], registry, manner)
+            found[label] = _configured(label, read[label], registry, manner)
     return found
 
 
@@ -145,25 +150,32 @@ def _is_plain(spec: Any) -> bool:
     return spec is None or isinstance(spec, (str, Mapping))
 
 
-def _configured(method: MethodConfig, registry: Registry, manner: Manner) -> _Asked:
-    if method.layers is not None or method.target is not None:
-        raise ConfigError(
-            f"methods: {method.use}: expected layers and target as arguments of explain, not of one method"
-        )
+def _configured(label: str, method: MethodConfig, registry: Registry, manner: Manner) -> _Asked:
+    if method.layers is not None:
+        raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
+    target = None if method.target is None else config.instantiate("target", method.target, registry)
     instance = config.instantiate("method", Use(method.use, method.options), registry)
     augment = manner.augment if method.augment is None else method.augment
-    return _Asked(method.use, instance, method.finish, Manner(augment, method.reduce or manner.reduce))
+    return _Asked(method.use, instance, method.finish, Manner(augment, method.reduce or manner.reduce), target)
 
 
-def _target(target: TargetSpec, count: int, registry: Registry) -> tuple[Target, Tensor | None]:
-    """The target, and the labels where it is one index a sample."""
+def _labels(labels: Sequence[int] | Tensor | None, count: int) -> Tensor | None:
+    if labels is not None and len(labels) != count:
+        raise ConfigError(f"labels: expected {count} class indices, one a sample, got {len(labels)}")
+    return None if labels is None else torch.as_tensor(labels)
+
+
+def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Registry) -> tuple[Target, Tensor | None]:
+    """The target, and the labels, which it may be itself: one index a sample."""
     if callable(target):
-        return Call(target), None
+        return Call(target), labels
     if isinstance(target, (Sequence, Tensor)) and not isinstance(target, str):
         if len(target) != count:
             raise ConfigError(f"target: expected {count} class indices, one a sample, got {len(target)}")
+        if labels is not None:
+            raise ConfigError("target: expected labels or one class index a sample, got both; write target='label'")
         return config.instantiate("target", Use("label"), registry), torch.as_tensor(target)
-    return config.instantiate("target", config.read_target(target, registry), registry), None
+    return config.instantiate("target", config.read_target(target, registry), registry), labels
 
 
 def _taps(
