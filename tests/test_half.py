@@ -12,7 +12,7 @@ from nets import distance
 
 METHODS = [
     *("gradcam", "gradcampp", "smoothgradcampp", "xgradcam", "layercam", "hirescam", "elementcam", "eigengradcam"),
-    *("segeigencam", "shapleycam", "featureig", "liftcam", "ablationcam", "lafam"),
+    *("segeigencam", "shapleycam", "featureig", "liftcam", "ablationcam", "lafam", "cam"),
 ]
 RAW = {"rectify": "none", "normalize": "none", "resize": "none"}
 

@@ -33,12 +33,13 @@ def weigh(weights: Tensor, view: View) -> Tensor:
     Where a config says ``reduce: principal``, their first principal component in place of the sum, which takes noise out of
     it (pytorch-grad-cam's ``eigen_smooth``); see :func:`principal` for its sign.
 
-    Weights may be in a higher precision than activations, and then the map is too.
+    Weights and activations may be of unlike precision; the map is in the higher one.
     """
     if view.reduce == "principal":
         return principal(weights.reshape(*weights.shape, *[1] * len(view.space)) * view.activations)
-    activations = view.activations.squeeze(1).to(torch.promote_types(weights.dtype, view.activations.dtype))
-    return (weights @ activations.flatten(2)).reshape(*weights.shape[:2], *activations.shape[2:])
+    dtype = torch.promote_types(weights.dtype, view.activations.dtype)
+    activations = view.activations.squeeze(1).to(dtype)
+    return (weights.to(dtype) @ activations.flatten(2)).reshape(*weights.shape[:2], *activations.shape[2:])
 
 
 def combine(products: Tensor, view: View) -> Tensor:
