@@ -160,9 +160,8 @@ def on_detached_weights(model: nn.Module, work: Any) -> Any:
     """Call ``work()`` while the model computes with detached weights; the model's own tensors are in their place again
     afterwards.
 
-    With weights that require no grad, grad mode can be on throughout and the part before the taps still records
-    nothing: so a forward
-    that switches grad off for a while goes back to "on".
+    With weights that require no grad, grad mode can be on throughout and the part before the taps still records nothing:
+    so a forward that switches grad off for a while goes back to "on".
     """
     weights = {
         f"model.{name}": value.detach().clone() if value.is_inference() else value.detach()

@@ -15,6 +15,7 @@ from torchcam import methods as torchcam
 
 import xaikit
 from nets import distance, photographs, random_model
+from peer_maps import picture
 from xaikit.view import SampleGenerator
 
 CLOSE = 1e-4
@@ -36,14 +37,6 @@ def explained(methods: Any, layer: str, x: Tensor | None = None) -> dict[str, Te
     model, given, classes = subject()
     found = xaikit.explain(model, given if x is None else x, methods, layers=layer, target=classes)
     return {label: one.maps[layer] for label, one in found.items()}
-
-
-def picture(saliency: Tensor) -> Tensor:
-    """After the ReLU, between minimum and maximum; nothing stays nothing."""
-    saliency = saliency.relu()
-    low = saliency.amin((1, 2), keepdim=True)
-    span = saliency.amax((1, 2), keepdim=True) - low
-    return (saliency - low) / span.where(span > 0, 1)
 
 
 def apart(one: Tensor, other: Tensor) -> float:

@@ -14,6 +14,7 @@ from torchcam import methods as torchcam
 
 import xaikit
 from nets import distance, photographs, random_model
+from peer_maps import picture
 
 CLOSE = 1e-4
 # 64 channels each, so that a map costs 64 passes: behind a ReLU, and before a sum; nothing works in place on either
@@ -32,14 +33,6 @@ def explained(methods: Any, layer: str, classes: Tensor) -> dict[str, Tensor]:
     model, x, _ = subject()
     found = xaikit.explain(model, x, methods, layers=layer, target=classes.tolist())
     return {label: one.maps[layer] for label, one in found.items()}
-
-
-def picture(saliency: Tensor) -> Tensor:
-    """After the ReLU, between minimum and maximum; nothing stays nothing."""
-    saliency = saliency.relu()
-    low = saliency.amin((1, 2), keepdim=True)
-    span = saliency.amax((1, 2), keepdim=True) - low
-    return (saliency - low) / span.where(span > 0, 1)
 
 
 @cache

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import pytorch_grad_cam as peers
 import torch
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 from torchcam import methods as torchcam
 
 import xaikit
 from nets import PLACES, distance, subject
+from peer_maps import theirs
 from xaikit.registry import Registry
 
 CLOSE = 1e-4
 CLASSIFIERS = {"efficientnet_lite0": ("bn2", "classifier"), "resnet18": ("layer4", "fc")}
 models = pytest.mark.parametrize("name", PLACES)
-
-
-def theirs(name: str, peer: Any, **options: Any) -> list[Tensor]:
-    """The raw maps of pytorch-grad-cam at both places."""
-    model, x, classes = subject(name)
-    modules = [model.get_submodule(layer) for layer in PLACES[name]]
-    targets = [ClassifierOutputTarget(index) for index in classes]
-    with peer(model, modules, **options) as extractor:
-        extractor(x, targets)
-        seen = extractor.activations_and_grads
-        gradients = seen.gradients or [None] * len(modules)
-        raw = [
-            extractor.get_cam_image(x, module, targets, a.numpy(), None if g is None else g.numpy(), False)
-            for module, a, g in zip(modules, seen.activations, gradients, strict=True)
-        ]
-    return [torch.from_numpy(np.ascontiguousarray(one)) for one in raw]
 
 
 def ours(name: str, method: str, **options: Any) -> list[Tensor]:
