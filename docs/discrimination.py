@@ -24,8 +24,8 @@ from torch import Tensor, nn
 import xaikit
 from xaikit.errors import XaikitError
 from xaikit.needs import Needs
+from xaikit.pictures.overlay import overlay
 from xaikit.registry import Registry
-from xaikit.report.overlay import overlay
 
 SIDE = 448
 COLLAGE = {"chelsea": 282, "coffee": 967, "rocket": 657, "motorcycle_left": None}

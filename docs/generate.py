@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xaikit import executors, finish, hookspecs, layouts, sources, targets, view
+from xaikit import finish, hookspecs, layouts, method, sources, targets
+from xaikit.cli.cards import card
 from xaikit.registry import KINDS, Registry
-from xaikit.showing import card
+from xaikit.runner import executors
 
 HERE = Path(__file__).parent
 PROTOCOLS: dict[str, type] = {
-    "method": view.Method,
+    "method": method.Method,
     "target": targets.Target,
     "rectifier": finish.Rectifier,
     "normalizer": finish.Normalizer,

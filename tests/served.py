@@ -19,7 +19,7 @@ from asking import Probe
 from hostile import Inference, Nested, NoGrad, Plain, Stochastic, Twice, TwoInputs, images, seeded, uncut
 from nets import Spec
 from untouched import untouched
-from xaikit.calling import copied
+from xaikit.evidence.nests import copied
 from xaikit.view import View
 
 Context = Callable[[], AbstractContextManager[Any]]

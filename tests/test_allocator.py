@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from runs import config
-from xaikit import allocator
+from xaikit import _allocator
 
 FIXED = "glibc malloc, thresholds fixed (mmap 1 GiB, trim 2 GiB)"
 DEFAULT = "glibc malloc, default thresholds"
@@ -47,7 +47,7 @@ glibc = pytest.mark.skipif(not ON_GLIBC, reason="about glibc")
 
 def printed(code: str, **environment: str) -> list[str]:
     """The lines that the code prints in a process that has none of the variables but these."""
-    kept = {name: value for name, value in os.environ.items() if name not in allocator.USERS}
+    kept = {name: value for name, value in os.environ.items() if name not in _allocator.USERS}
     command = [sys.executable, "-c", PRELUDE + code]
     done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -137,7 +137,7 @@ def test_run_settles_it_before_torch_is_there_and_says_so(tmp_path: Path, enviro
     path.write_text(yaml.safe_dump(config(tmp_path, methods="gradcam")))
     code = f"""
 import json
-from xaikit.cli import commands
+from xaikit.cli.commands import commands
 settle = allocator.settle
 allocator.settle = lambda: print("torch" in sys.modules) or settle()
 commands(["run", {str(path)!r}], standalone_mode=False)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import xaikit
-from xaikit.catalogue import summary_of
 from xaikit.registry import KINDS, Registry
+from xaikit.registry.modules import summary_of
 
 ROOT = Path(__file__).parents[1]
 SHELF = ROOT / "plugins"
@@ -40,7 +40,9 @@ def modules() -> list[str]:
 def executors() -> list[str]:
     """The plugins that are part of the core: they know the engine's insides."""
     folder = ROOT / "xaikit" / "executors"
-    return sorted(f"xaikit.executors.{path.stem}" for path in folder.glob("*.py") if not path.name.startswith("_"))
+    return sorted(
+        f"xaikit.runner.executors.{path.stem}" for path in folder.glob("*.py") if not path.name.startswith("_")
+    )
 
 
 def short(path: Path) -> str:

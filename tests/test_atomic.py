@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xaikit.atomic import FORGOTTEN, UNFINISHED, sweep, whole
+from xaikit.store.atomic import FORGOTTEN, UNFINISHED, sweep, whole
 
 
 def test_a_file_is_replaced_when_the_block_ends_well(tmp_path: Path) -> None:

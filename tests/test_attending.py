@@ -34,7 +34,7 @@ from attentive import (
 )
 from untouched import untouched
 from xaikit import ConfigError, Needs
-from xaikit.attending import probabilities_of
+from xaikit.evidence.attention import probabilities_of
 
 EXACT = 1e-11
 CLASSES_OF = {"use": "classes", "of": [1, 3]}

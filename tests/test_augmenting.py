@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import xaikit
 from nets import distance, photographs, random_model
 from untouched import untouched
-from xaikit.augmenting import Variant, variants
 from xaikit.config import AugmentConfig
+from xaikit.engine.augment import Variant, variants
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
 
@@ -181,7 +181,7 @@ def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(
     from xaikit.config import AugmentConfig, Manner
     from xaikit.config.schema import Use
     from xaikit.engine import Batch, Request, explain
-    from xaikit.layers import Tap
+    from xaikit.evidence.taps import Tap
     from xaikit.registry import Registry
 
     registry = Registry()

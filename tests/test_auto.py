@@ -27,9 +27,9 @@ from hostile import (
 )
 from nets import Spec
 from untouched import counted, untouched
-from xaikit import auto
 from xaikit.errors import LayerNotFound
-from xaikit.layers import Tap
+from xaikit.evidence import auto
+from xaikit.evidence.taps import Tap
 
 
 def first_class(output: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from hostile import images, seeded
 from nets import narrow, redrawn
 from untouched import untouched
-from xaikit import auto
-from xaikit.layers import Tap
-from xaikit.observe import observe
+from xaikit.evidence import auto
+from xaikit.evidence.observe import observe
+from xaikit.evidence.taps import Tap
 from xaikit.targets import PinnedClasses
 
 models = torchvision.models

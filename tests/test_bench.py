@@ -7,11 +7,12 @@ import pytest
 
 import xaikit
 from runs import CLASSES, config
-from xaikit.bench import Bench
-from xaikit.opening import pick_device, resolve_bench
+from xaikit.bench.bench import Bench
+from xaikit.bench.fingerprint import architecture_of
+from xaikit.bench.resolve import pick_device, resolve_bench
 from xaikit.registry import Registry
-from xaikit.sources import architecture_of
-from xaikit.sweep import expand, groups
+from xaikit.trials.expansion import expand
+from xaikit.trials.placement import groups
 
 
 def bench_of(said: dict[str, Any]) -> Bench:

@@ -17,7 +17,7 @@ import xaikit
 from nets import PROPERTY
 from untouched import untouched
 from xaikit import ConfigError, Needs
-from xaikit.biases import added, units
+from xaikit.evidence.biases import added, units
 from xaikit.view import View
 
 EXACT = 1e-12

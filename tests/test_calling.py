@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from hostile import Pair, Plain, TwoInputs, images, seeded
-from xaikit.calling import call, copied, first_tensor, memory_format_for, rows, varied
 from xaikit.errors import TapError
+from xaikit.evidence.forward import call, memory_format_for
+from xaikit.evidence.nests import copied, first_tensor, rows, varied
 
 
 def test_positional_named_and_single_inputs_reach_the_model() -> None:

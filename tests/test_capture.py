@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from hostile import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images, seeded
 from untouched import untouched
-from xaikit import capture
-from xaikit.calling import call
-from xaikit.cutting import Enough
 from xaikit.errors import TapError
-from xaikit.layers import Tap
-from xaikit.recording import Recording
+from xaikit.evidence import conditions, survey
+from xaikit.evidence.forward import call
+from xaikit.evidence.hooks import Enough
+from xaikit.evidence.recorder import Recording
+from xaikit.evidence.taps import Tap
 
 
 def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> Recording:
@@ -203,7 +203,7 @@ class TestFaults:
         model = seeded(Plain)
         model.head = Scripted(4, 3)
         with pytest.raises(RuntimeError, match="not supported on ScriptModules"), untouched(model):
-            capture.shapes(model, images())
+            survey.shapes(model, images())
 
 
 class TestDetachedWeights:
@@ -215,7 +215,7 @@ class TestDetachedWeights:
             return model(x)
 
         with untouched(model, x):
-            assert torch.equal(capture.on_detached_weights(model, work), model(x).detach())
+            assert torch.equal(conditions.on_detached_weights(model, work), model(x).detach())
 
     def test_weights_are_in_their_place_again_when_the_work_raises(self) -> None:
         def work() -> None:
@@ -223,20 +223,20 @@ class TestDetachedWeights:
 
         model = seeded(Plain)
         with pytest.raises(KeyboardInterrupt), untouched(model):
-            capture.on_detached_weights(model, work)
+            conditions.on_detached_weights(model, work)
 
     def test_shared_weights_stay_shared(self) -> None:
         model = seeded(Plain)
         model.act2 = nn.Conv2d(4, 4, 3, padding=1)
         model.act2.weight = model.conv2.weight
         with untouched(model):
-            assert capture.on_detached_weights(model, lambda: model.act2.weight is model.conv2.weight)
+            assert conditions.on_detached_weights(model, lambda: model.act2.weight is model.conv2.weight)
 
     def test_weights_made_in_inference_mode_are_recognised(self) -> None:
         with torch.inference_mode():
             made = Plain()
-        assert capture.has_inference_weights(made)
-        assert not capture.has_inference_weights(Plain())
+        assert conditions.has_inference_weights(made)
+        assert not conditions.has_inference_weights(Plain())
 
 
 def test_shapes_come_in_the_order_of_completion_and_leave_the_model_alone() -> None:
@@ -245,7 +245,7 @@ def test_shapes_come_in_the_order_of_completion_and_leave_the_model_alone() -> N
         images(),
     )
     with torch.inference_mode(), untouched(model, x):
-        seen = capture.shapes(model, x)
+        seen = survey.shapes(model, x)
     assert seen == [
         ("0", "Conv2d", (2, 4, 6, 5)),
         ("1.0", "BatchNorm2d", (2, 4, 6, 5)),

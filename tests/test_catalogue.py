@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xaikit.catalogue import summary_of
+from xaikit.registry.modules import summary_of
 
 EXPLODES = "\nraise RuntimeError('executed')\n"
 

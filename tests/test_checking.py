@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from xaikit.cli import commands, main
+from xaikit.cli.commands import commands, main
 
 MINE = '''"""Mine."""
 

@@ -185,7 +185,7 @@ def test_python_m_is_the_same_command() -> None:
 def test_progress_lines_without_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("xaikit.progress.EVERY", 0.0)
+    monkeypatch.setattr("xaikit.cli.progress.EVERY", 0.0)
     pictures(tmp_path / "photos")
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(config(tmp_path)))
     assert cli("run", str(tmp_path / "small.yaml")) == 0

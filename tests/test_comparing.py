@@ -13,9 +13,10 @@ from torch import Tensor
 import xaikit
 from handmade import FINISH, Shot, stored, written
 from runs import config
-from xaikit.comparing import MOST_PAIRED, compare, table
+from xaikit.analysis.comparison import MOST_PAIRED, compare
+from xaikit.analysis.measures import MEASURES, measures
+from xaikit.analysis.table import table
 from xaikit.errors import ConfigError
-from xaikit.measures import MEASURES, measures
 from xaikit.report import Report
 
 PHOTOGRAPHS = tuple(f"p{number}.png" for number in range(5))

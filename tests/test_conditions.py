@@ -8,8 +8,8 @@ from torch import nn
 
 from hostile import Plain, Stochastic, seeded
 from untouched import untouched
-from xaikit.conditions import undisturbed, unwrapped
 from xaikit.errors import TapError
+from xaikit.evidence.conditions import undisturbed, unwrapped
 
 
 def test_every_module_evaluates_and_trains_again_where_it_did() -> None:

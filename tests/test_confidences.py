@@ -13,8 +13,8 @@ import xaikit
 from asking import answers, ask, batch
 from nets import Spec, distance
 from xaikit import ConfigError
+from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation
-from xaikit.layers import Tap
 from xaikit.targets import PinnedClasses
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from views import TAP, made_trace
-from xaikit import diagnosis
-from xaikit.diagnosis import Evidence, Rectified, diagnose
+from xaikit import explanation, finish
+from xaikit.engine import diagnosis
+from xaikit.engine.diagnosis import Evidence, Rectified, diagnose
 from xaikit.explanation import Remark
 from xaikit.finish import Rectifier
 from xaikit.needs import Needs
@@ -55,23 +56,23 @@ def test_a_map_that_is_alive_needs_no_reason(rectify: Rectifier | None) -> None:
 @pytest.mark.parametrize(
     ("row", "rectify", "reason"),
     [
-        ([-1.0, -2.0, -3.0, -4.0], Relu(), diagnosis.ALL_NEGATIVE),
-        ([-1.0, 0.0, 0.0, -4.0], Relu(), diagnosis.ALL_NEGATIVE),
-        ([-2.0] * 4, Relu(), diagnosis.ALL_NEGATIVE),
-        ([2.0] * 4, Relu(), diagnosis.CONSTANT),
-        ([2.0] * 4, None, diagnosis.CONSTANT),
-        ([-2.0] * 4, None, diagnosis.CONSTANT),
-        ([-2.0] * 4, Abs(), diagnosis.CONSTANT),
-        ([0.0] * 4, Relu(), diagnosis.ZERO_MAP),
-        ([0.0] * 4, None, diagnosis.ZERO_MAP),
-        ([-0.0, 0.0, 0.0, 0.0], Abs(), diagnosis.ZERO_MAP),
-        ([NAN, 1.0, 2.0, 3.0], Relu(), diagnosis.NOT_FINITE),
-        ([1.0, INF, 2.0, 3.0], None, diagnosis.NOT_FINITE),
-        ([-INF, -1.0, -2.0, -3.0], Relu(), diagnosis.NOT_FINITE),
-        ([NAN] * 4, Abs(), diagnosis.NOT_FINITE),
-        ([INF] * 4, None, diagnosis.NOT_FINITE),
-        ([-1.0], Relu(), diagnosis.ALL_NEGATIVE),
-        ([0.0], Relu(), diagnosis.ZERO_MAP),
+        ([-1.0, -2.0, -3.0, -4.0], Relu(), explanation.ALL_NEGATIVE),
+        ([-1.0, 0.0, 0.0, -4.0], Relu(), explanation.ALL_NEGATIVE),
+        ([-2.0] * 4, Relu(), explanation.ALL_NEGATIVE),
+        ([2.0] * 4, Relu(), explanation.CONSTANT),
+        ([2.0] * 4, None, explanation.CONSTANT),
+        ([-2.0] * 4, None, explanation.CONSTANT),
+        ([-2.0] * 4, Abs(), explanation.CONSTANT),
+        ([0.0] * 4, Relu(), explanation.ZERO_MAP),
+        ([0.0] * 4, None, explanation.ZERO_MAP),
+        ([-0.0, 0.0, 0.0, 0.0], Abs(), explanation.ZERO_MAP),
+        ([NAN, 1.0, 2.0, 3.0], Relu(), explanation.NOT_FINITE),
+        ([1.0, INF, 2.0, 3.0], None, explanation.NOT_FINITE),
+        ([-INF, -1.0, -2.0, -3.0], Relu(), explanation.NOT_FINITE),
+        ([NAN] * 4, Abs(), explanation.NOT_FINITE),
+        ([INF] * 4, None, explanation.NOT_FINITE),
+        ([-1.0], Relu(), explanation.ALL_NEGATIVE),
+        ([0.0], Relu(), explanation.ZERO_MAP),
     ],
 )
 def test_each_reason_of_the_map(row: list[float], rectify: Rectifier | None, reason: str) -> None:
@@ -112,7 +113,7 @@ def test_negative_gradients_are_the_reason_where_a_method_keeps_positive_ones_on
     ]
     # of a map that is negative the gradients say nothing
     assert [one.reason for one in remarks([-1.0] * 4, gradients=gradients[:1], rectify=Relu())] == [
-        diagnosis.ALL_NEGATIVE
+        explanation.ALL_NEGATIVE
     ]
 
 
@@ -128,9 +129,9 @@ def test_zero_gradients_only_where_the_method_reads_them() -> None:
 def test_gradients_of_other_targets_do_not_count() -> None:
     gradients = torch.ones(1, 3, 2, 4)
     gradients[:, 0] = 0
-    assert remarks([0.0] * 4, gradients=gradients)[0].reason == diagnosis.ZERO_GRADIENTS
+    assert remarks([0.0] * 4, gradients=gradients)[0].reason == explanation.ZERO_GRADIENTS
     gradients = 1 - gradients
-    assert remarks([0.0] * 4, gradients=gradients)[0].reason == diagnosis.ZERO_MAP
+    assert remarks([0.0] * 4, gradients=gradients)[0].reason == explanation.ZERO_MAP
 
 
 def test_dead_evidence_is_no_reason_where_the_map_is_alive() -> None:
@@ -141,11 +142,11 @@ def test_dead_evidence_is_no_reason_where_the_map_is_alive() -> None:
 def test_the_most_specific_reason_is_the_one_given(row: list[float]) -> None:
     dead = torch.zeros(1, 2, 4), torch.zeros(1, 3, 2, 4)
     found = remarks(row, activations=dead[0], gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in found] == [diagnosis.ZERO_ACTIVATIONS]
+    assert [remark.reason for remark in found] == [explanation.ZERO_ACTIVATIONS]
     found = remarks(row, gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in found] == [diagnosis.ZERO_GRADIENTS]
+    assert [remark.reason for remark in found] == [explanation.ZERO_GRADIENTS]
     unfinished = remarks([*row[:3], NAN], activations=dead[0], gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in unfinished] == [diagnosis.NOT_FINITE]
+    assert [remark.reason for remark in unfinished] == [explanation.NOT_FINITE]
 
 
 def test_every_sample_has_its_own_reason() -> None:
@@ -161,7 +162,7 @@ def test_every_sample_has_its_own_reason() -> None:
 def test_nan_in_the_evidence_is_not_taken_for_zero() -> None:
     nan = torch.full((1, 2, 4), NAN)
     found = remarks([NAN] * 4, activations=nan, gradients=torch.full((1, 3, 2, 4), NAN))
-    assert [remark.reason for remark in found] == [diagnosis.NOT_FINITE]
+    assert [remark.reason for remark in found] == [explanation.NOT_FINITE]
 
 
 # --- for any finish
@@ -193,18 +194,18 @@ ROWS = [
 def test_what_is_noted_for_any_finish_holds_what_is_noted_for_each(row: list[float], rectify: Rectifier | None) -> None:
     noted = remarks(row, rectify=diagnosis.ANY)
     expected = [remark.reason for remark in remarks(row, rectify=rectify)]
-    found = [remark.reason for remark in noted if diagnosis.holds_for(remark.reason, rectify)]
+    found = [remark.reason for remark in noted if finish.holds_for(remark.reason, rectify)]
     # a map that is constant and negative is both; rectified, the second goes without saying
     assert found[: len(expected)] == expected
-    assert found[len(expected) :] == ([diagnosis.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
+    assert found[len(expected) :] == ([explanation.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
 
 
 def test_only_all_negative_evidence_depends_on_the_finish() -> None:
     held = {
-        rectify: diagnosis.holds_for(diagnosis.ALL_NEGATIVE, rectify) for rectify in (None, Relu(), Abs(), Flipped())
+        rectify: finish.holds_for(explanation.ALL_NEGATIVE, rectify) for rectify in (None, Relu(), Abs(), Flipped())
     }
     assert held == {None: False, Relu(): True, Abs(): False, Flipped(): False}
-    assert diagnosis.holds_for(diagnosis.ZERO_MAP, None)
+    assert finish.holds_for(explanation.ZERO_MAP, None)
 
 
 def test_evidence_is_looked_at_once_for_all() -> None:
@@ -255,7 +256,7 @@ def test_any_number_of_dimensions(space: tuple[int, ...]) -> None:
     trace = made_trace(torch.ones(2, 2, *space), torch.ones(2, 3, 2, *space))
     raw = torch.stack([torch.zeros(1, *space), torch.full((1, *space), 2.0)])
     noted = diagnose(Evidence(trace), TAP, slice(0, 1), raw, GRADIENTS, Relu())
-    assert {remark.reason for one in noted for remark in one.remarks()} == {diagnosis.ZERO_MAP, diagnosis.CONSTANT}
+    assert {remark.reason for one in noted for remark in one.remarks()} == {explanation.ZERO_MAP, explanation.CONSTANT}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,5 +272,5 @@ def test_the_rectifier_sees_the_map_as_it_is_and_leaves_it_so() -> None:
     raw = -torch.ones(1, 1, 2, 2)
     trace = made_trace(torch.ones(1, 2, 2, 2), torch.ones(1, 3, 2, 2, 2))
     noted = list(diagnose(Evidence(trace), TAP, slice(0, 1), raw, GRADIENTS, OnSpace()))
-    assert [remark.reason for one in noted for remark in one.remarks()] == [diagnosis.ALL_NEGATIVE]
+    assert [remark.reason for one in noted for remark in one.remarks()] == [explanation.ALL_NEGATIVE]
     assert torch.equal(raw, -torch.ones(1, 1, 2, 2))

@@ -15,8 +15,9 @@ from torch import Tensor
 import xaikit
 from handmade import Shot, stored, written
 from runs import config
-from xaikit.diffing import Difference, diff, walk
-from xaikit.diffing.maps import close, distance
+from xaikit.analysis import matching
+from xaikit.analysis.difference import Difference
+from xaikit.analysis.matching import close, diff, distance
 from xaikit.store.trials import StoredTrial
 
 A, B = stored("a"), stored("b")
@@ -235,7 +236,9 @@ def test_layers_of_one_run_alone(tmp_path: Path) -> None:
 
 def test_photographs_are_read_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = written(tmp_path / "one", (A, B), shots()), written(tmp_path / "two", (A, B), shots(), together=1)
-    batches = list(walk.batches(walk.Side(one), walk.Side(two), {p: p for p in walk.Side(one).photographs}, 2))
+    batches = list(
+        matching.batches(matching.Side(one), matching.Side(two), {p: p for p in matching.Side(one).photographs}, 2)
+    )
     assert [len(mine) for mine, _ in batches] == [2, 1]
     assert diff(one, two).same
 

@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 
 from fakes import fake_registry
-from xaikit import digests
 from xaikit.hookspecs import hookimpl
 from xaikit.registry import Plugin, Registry
+from xaikit.trials import digests
 
 CAM = (
     "from dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass Cam:\n    needs = None\n    explain = None\n"

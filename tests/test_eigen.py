@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from xaikit import eigen
-from xaikit.eigen import SMALL, leading_eigenvector
+from xaikit import _numeric
+from xaikit._numeric import SMALL, leading_eigenvector
 
 
 def spectrum(values: Tensor, seed: int = 0) -> Tensor:
@@ -37,8 +37,8 @@ def test_it_is_the_eigenvector_of_the_largest_eigenvalue(size: int, ratio: float
 
 def test_what_does_not_converge_is_decomposed_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    plain = eigen._decomposed
-    monkeypatch.setattr(eigen, "_decomposed", lambda matrices: asked.append(len(matrices)) or plain(matrices))
+    plain = _numeric._decomposed
+    monkeypatch.setattr(_numeric, "_decomposed", lambda matrices: asked.append(len(matrices)) or plain(matrices))
     easy, hard = spectrum(decaying(200, 0.5, torch.float64)), spectrum(decaying(200, 0.9999, torch.float64))
     together = leading_eigenvector(torch.stack([easy, hard]))[1]
     assert asked == [1]

@@ -28,10 +28,11 @@ from hostile import (
 )
 from nets import Spec
 from untouched import counted
-from xaikit.engine import Request, distinct
+from xaikit.engine import Request
+from xaikit.engine.session import distinct
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation
-from xaikit.layers import Tap
-from xaikit.observe import Tally
 
 
 class TestCounts:

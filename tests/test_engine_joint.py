@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from asking import ALL, ONE_PASS, TAPS, Mean, Probe, answers, ask, assert_equal_maps, batch, own, target
 from hostile import Plain, images, seeded
 from xaikit.engine import Request
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation
 from xaikit.finish import Finish
-from xaikit.layers import Tap
 from xaikit.needs import Needs
-from xaikit.observe import Tally
 from xaikit.ops import weigh
 from xaikit.targets import Call
 from xaikit.view import View

@@ -15,10 +15,10 @@ from asking import TAPS, Mean, answers, ask, batch, own, target
 from hostile import Plain, images, seeded
 from xaikit import engine
 from xaikit.engine import Request
+from xaikit.engine.reruns.rescore import Kept
 from xaikit.errors import PluginContract
+from xaikit.evidence.observe import Tally
 from xaikit.needs import Needs
-from xaikit.observe import Tally
-from xaikit.rescore import Kept
 from xaikit.targets import Call
 from xaikit.view import View
 

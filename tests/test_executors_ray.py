@@ -16,7 +16,7 @@ import pytest
 import xaikit
 from runs import config, pictures
 from test_resume import PHOTOGRAPHS, hashes, said_in
-from xaikit import runner
+from xaikit.runner import steps
 
 ray = pytest.importorskip("ray")
 
@@ -125,7 +125,7 @@ def test_a_photograph_that_kills_its_worker_is_quarantined_and_nothing_else_is_l
     (tmp_path / "poison.py").write_text(POISON)
     said = config(tmp_path, methods={"poisoned": {"use": f"{tmp_path}/poison.py:Poisoned"}})
     said["report"] |= {"shard": 4, "overlays": False}
-    report = runner.run(with_ray(said, tmp_path / "ray"))
+    report = steps.run(with_ray(said, tmp_path / "ray"))
     assert len(report.images) == 7
     assert [Path(failure.name).name for failure in report.failures] == ["white.png"]
     assert "worker died 3 times" in report.failures[0].error

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from xaikit.interrupt import INTERRUPTED, SPENT, Stopping
-from xaikit.shards import Shard
+from xaikit.runner.shards import Shard
+from xaikit.runner.stop import INTERRUPTED, SPENT, Stopping
 
 
 def shard(number: int, bench: int = 0) -> Shard:

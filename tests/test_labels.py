@@ -1,7 +1,7 @@
 import pytest
 
+from xaikit.bench.labels import match_label
 from xaikit.errors import DataError
-from xaikit.labels import match_label
 
 CLASSES = ("tench", "tiger cat", "crane", "Cardigan", "cardigan", "crane")
 WNIDS = ("n01440764", "n02123159", "n02012849", "n02113186", "n02963159", "n03126707")

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from nets import PROPERTY
 from xaikit.errors import LayerNotFound, TapError
-from xaikit.layers import Tap, module_at, replaced, resolve, tensors_at, tensors_in
+from xaikit.evidence.nests import replaced, tensors_in
+from xaikit.evidence.taps import Tap, module_at, resolve, tensors_at
 from xaikit.layouts import Layout
 
 Pair = namedtuple("Pair", ["out", "aux"])

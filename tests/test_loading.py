@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from runs import pictures
-from xaikit.loading import Loader, Picture, Unread
+from xaikit.bench.loader import Loader, Picture, Unread
 from xaikit.sources import Photograph, Transform
 
 TRANSFORM = Transform(32, 32, (0.5,) * 3, (0.25,) * 3)

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xaikit.measures import MEASURES, area, gini, measures, positive
-from xaikit.record import Record
+from xaikit.analysis.measures import MEASURES, area, gini, measures, positive
+from xaikit.report.record import Record
 
 VALUES = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=40)
 

@@ -31,10 +31,10 @@ from hostile import (
 )
 from nets import Spec
 from untouched import counted, untouched
-from xaikit.layers import Tap
-from xaikit.observe import Tally, observe
+from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Trace
 from xaikit.targets import PinnedClasses
-from xaikit.view import Trace
 
 CLASSES = [2, 0]
 INDICES = torch.tensor(CLASSES).unsqueeze(1)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from hostile import Aliased, Beside, Plain, Raising, Stochastic, Twice, Unused, images, seeded
 from untouched import untouched
 from xaikit.errors import ConfigError, Disconnected, TapError
-from xaikit.layers import Tap
-from xaikit.observe import observe
+from xaikit.evidence.observe import observe
+from xaikit.evidence.taps import Tap
 from xaikit.targets import Call, PinnedClasses
 
 LIVES = {

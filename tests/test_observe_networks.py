@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from hostile import images, seeded, uncut
 from untouched import untouched
-from xaikit.layers import Tap
-from xaikit.observe import observe
+from xaikit.evidence.observe import observe
+from xaikit.evidence.taps import Tap
 from xaikit.targets import PinnedClasses
 
 CLASSES = [2, 0]

@@ -11,8 +11,8 @@ from untouched import untouched
 from xaikit.config import instantiate
 from xaikit.config.schema import Use
 from xaikit.engine import Batch, Request, explain
-from xaikit.layers import resolve, whole
-from xaikit.observe import Tally
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.taps import resolve, whole
 from xaikit.registry import Registry
 from xaikit.testing.nets import ATTENTION, POOLED, Case
 

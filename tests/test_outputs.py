@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from xaikit.errors import ConfigError
-from xaikit.outputs import select
+from xaikit.evidence.forward import select
 
 LOGITS, AUX = torch.zeros(2, 3), torch.ones(2, 3)
 Named = namedtuple("Named", ["logits", "aux"])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fakes import fake_registry
 from xaikit.config import load
-from xaikit.placing import Group, Placed, Point, groups, uncollected
-from xaikit.sweep import expand
+from xaikit.trials.expansion import expand
+from xaikit.trials.placement import Group, Placed, Point, groups, uncollected
 
 REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}

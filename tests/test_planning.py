@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import xaikit
-from xaikit.planning import Plan, PlannedBench, PlannedTrial
+from xaikit.runner.costs import Plan, PlannedBench, PlannedTrial
 
 TRIALS = (
     PlannedTrial("gradcam", "gradcam", ("layer4",), "top (k 1)"),

@@ -4,9 +4,9 @@ import io
 
 from rich.console import Console
 
-from xaikit.planning import Plan, PlannedBench
-from xaikit.progress import Progress
-from xaikit.shards import Receipt, Shard
+from xaikit.cli.progress import Progress
+from xaikit.runner.costs import Plan, PlannedBench
+from xaikit.runner.shards import Receipt, Shard
 from xaikit.store import Failure
 
 PLAN = Plan((PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asking import answers, ask, batch, target
 from hostile import Plain, images, seeded
 from test_engine_joint import assert_close, labelled
-from xaikit.observe import Tally
+from xaikit.evidence.observe import Tally
 from xaikit.targets import Call
 
 FIRST = target("logit", index=0)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from xaikit.bench.decode import decode
 from xaikit.errors import DataError
-from xaikit.reading import decode
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 # what a viewer does to the stored picture, by the EXIF standard: rows and columns of the upright one

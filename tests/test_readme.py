@@ -40,7 +40,7 @@ def test_the_plugin_runs_by_file_and_as_an_instance(tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_table_exists() -> None:
-    from xaikit.cli import commands
+    from xaikit.cli.commands import commands
 
     named = set(re.findall(r"^\| `xaikit (\w+)", README, re.MULTILINE))
     assert named == set(commands.commands)
@@ -52,7 +52,7 @@ def test_every_method_is_in_the_table() -> None:
 
 
 def test_init_writes_the_quickstart() -> None:
-    template = ROOT / "xaikit" / "templates" / "quickstart.yaml"
+    template = ROOT / "xaikit" / "cli" / "templates" / "quickstart.yaml"
     assert template.read_text() == (ROOT / "configs" / "quickstart.yaml").read_text()
 
 

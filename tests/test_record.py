@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from xaikit.record import Record
+from xaikit.report.record import Record
 
 
 def test_what_is_not_known_is_missing() -> None:
@@ -17,6 +17,8 @@ def test_what_is_not_known_is_missing() -> None:
 
 
 def test_records_need_no_torch() -> None:
-    code = "import sys, xaikit.record, xaikit.stems; print('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = (
+        "import sys, xaikit.report.record, xaikit.store.names; print('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"

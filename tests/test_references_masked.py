@@ -18,7 +18,7 @@ import xaikit
 from nets import CHANNELS, PROPERTY, SIZES, Net, Spec, distance, evidence, of_class, specs
 from slowly import Array, weighted
 from test_references_rescored import EXACT, LAYERS, MASKS, Sample, each_sample, mask_of, scorer, stretched, upsampled
-from xaikit.view import SampleGenerator
+from xaikit.draws import SampleGenerator
 
 N = 3
 

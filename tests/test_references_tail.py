@@ -16,8 +16,8 @@ import xaikit
 from asking import answers, ask, batch, target
 from nets import PROPERTY, Net, Spec, distance, specs
 from slowly import Array, weighted
-from xaikit.layers import Tap
-from xaikit.observe import Tally
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.taps import Tap
 from xaikit.registry import Registry
 
 EXACT = 1e-10

@@ -15,12 +15,13 @@ from asking import own
 from hostile import Plain, Skip, images, seeded
 from untouched import untouched
 from xaikit import Needs
-from xaikit.chunks import in_chunks
-from xaikit.engine import Batch, explain, replay_ways
+from xaikit.engine import Batch, explain
+from xaikit.engine.reruns.chunks import in_chunks
+from xaikit.engine.reruns.replay import FULL
+from xaikit.engine.session import replay_ways
 from xaikit.errors import TapError
-from xaikit.layers import Tap
-from xaikit.observe import Tally, observe
-from xaikit.replay import FULL
+from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.taps import Tap
 from xaikit.view import View
 
 COUNT = 7

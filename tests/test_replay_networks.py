@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import xaikit
 from nets import calibrated, redrawn
 from xaikit import Needs
-from xaikit.replay import FULL, TOLERANCES
+from xaikit.engine.reruns.replay import FULL, TOLERANCES
 from xaikit.view import View
 
 COUNT = 5

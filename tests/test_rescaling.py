@@ -17,8 +17,8 @@ import xaikit
 from lifted import Step, Through, built, pictures, seen, without
 from nets import PROPERTY, distance
 from slowly import Array
+from xaikit.engine.reruns.deeplift import rescaled
 from xaikit.errors import ConfigError
-from xaikit.rescaling import rescaled
 
 EXACT = 1e-12
 

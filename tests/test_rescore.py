@@ -13,7 +13,7 @@ import xaikit
 from hostile import Plain, TwoInputs, images, seeded
 from untouched import untouched
 from xaikit import Needs
-from xaikit.chunks import BUDGET, MOST_ROWS, rows_of_activations, rows_of_inputs
+from xaikit.engine.reruns.chunks import BUDGET, MOST_ROWS, rows_of_activations, rows_of_inputs
 from xaikit.view import View
 
 COUNT = 70

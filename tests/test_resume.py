@@ -19,7 +19,7 @@ import yaml
 
 import xaikit
 from runs import config, pictures
-from xaikit import runner
+from xaikit.runner import steps
 
 PHOTOGRAPHS = tuple(f"{n:02d}.png" for n in range(24))
 
@@ -81,7 +81,7 @@ def test_an_interrupt_commits_the_shard_and_says_how_to_go_on(tmp_path: Path) ->
             os.kill(os.getpid(), signal.SIGINT)
 
     said = said_in(tmp_path)
-    report = runner.run(said, watcher=Interrupting())
+    report = steps.run(said, watcher=Interrupting())
     assert report.stopped == "interrupted"
     assert len(report.images) == 4
     assert xaikit.run(said).stopped == ""
@@ -130,9 +130,9 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_comput
 
 def test_the_shards_of_several_jobs_add_up(tmp_path: Path) -> None:
     said = said_in(tmp_path)
-    first = runner.run(said, share=(1, 2))
+    first = steps.run(said, share=(1, 2))
     assert len(first.images) == 12
-    assert len(runner.run(said, share=(2, 2)).images) == len(PHOTOGRAPHS)
+    assert len(steps.run(said, share=(2, 2)).images) == len(PHOTOGRAPHS)
     whole = {**said, "report": {**said["report"], "to": str(tmp_path / "whole")}}
     xaikit.run(whole)
     assert hashes(tmp_path / "run") == hashes(tmp_path / "whole")
@@ -186,7 +186,7 @@ def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
 def test_failures_of_a_part_are_forgotten_once_the_whole_has_mended_them(tmp_path: Path) -> None:
     said = said_in(tmp_path)
     (tmp_path / "photos" / "03.png").write_bytes(b"no picture")
-    assert len(runner.run(said, share=(1, 2)).failures) == 1
+    assert len(steps.run(said, share=(1, 2)).failures) == 1
     assert len(xaikit.run(said).failures) == 1
     pictures(tmp_path / "photos", PHOTOGRAPHS)
     assert xaikit.run(said).failures == ()

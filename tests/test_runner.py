@@ -56,9 +56,9 @@ def test_the_same_configuration_again_computes_nothing(tmp_path: Path) -> None:
     xaikit.run(config(tmp_path))
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "shards").rglob("*.*")}
     steps = Steps()
-    from xaikit import runner
+    from xaikit.runner.steps import run
 
-    report = runner.run(config(tmp_path), watcher=steps)
+    report = run(config(tmp_path), watcher=steps)
     assert steps.seen == [("started", 3, 3)]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "shards").rglob("*.*")} == before
     assert report.counts["forwards"] == 2, "counts add up over sittings"
@@ -73,9 +73,9 @@ def test_an_interrupted_run_does_what_is_missing(tmp_path: Path) -> None:
     assert len(parts) == 2, "three photographs in shards of two"
     parts[1].unlink()
     steps = Steps()
-    from xaikit import runner
+    from xaikit.runner.steps import run
 
-    report = runner.run(said, watcher=steps)
+    report = run(said, watcher=steps)
     assert steps.seen == [("started", 3, 2), ("advanced", 1)]
     assert torch.equal(report.map("two.png", "gradcam"), expected), "the same batch, the same bytes"
 
@@ -91,16 +91,16 @@ def test_a_changed_file_is_explained_again(tmp_path: Path) -> None:
 def test_another_configuration_uses_what_the_folder_holds(tmp_path: Path) -> None:
     xaikit.run(config(tmp_path))
     steps = Steps()
-    from xaikit import runner
+    from xaikit.runner.steps import run
 
-    report = runner.run(config(tmp_path, methods=["layercam", "xgradcam"], name="other"), watcher=steps)
+    report = run(config(tmp_path, methods=["layercam", "xgradcam"], name="other"), watcher=steps)
     assert steps.seen == [("started", 3, 0), ("advanced", 3)], "layercam is there, xgradcam is not"
     assert report.labels == ("layercam", "xgradcam")
     assert len(report.records) == 6
     again = xaikit.run(config(tmp_path))
     assert again.counts["shards"] == 2, "nothing new: the maps of gradcam are still there"
     assert again.labels == ("gradcam", "layercam")
-    fresh = runner.run(config(tmp_path, methods=["gradcam"]), again=True)
+    fresh = run(config(tmp_path, methods=["gradcam"]), again=True)
     assert fresh.counts["shards"] == 1
 
 

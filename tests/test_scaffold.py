@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from distributions import installing
 from shipping import Environment
-from xaikit import ConfigError, PluginConflict, Registry, scaffold
-from xaikit.cli import commands
+from xaikit import ConfigError, PluginConflict, Registry
+from xaikit.cli import scaffold
+from xaikit.cli.commands import commands
 from xaikit.config import load
 from xaikit.registry import KINDS, check_class
 
@@ -54,7 +55,7 @@ def own(kind: str, tmp_path: Path) -> Path:
 
 def test_every_kind_has_a_template() -> None:
     assert set(CALLS) == WRITTEN
-    templates = ROOT / "xaikit" / "templates" / "new" / "modules"
+    templates = ROOT / "xaikit" / "cli" / "templates" / "new" / "modules"
     assert {path.name.partition(".")[0] for path in templates.iterdir()} == WRITTEN
 
 
@@ -217,8 +218,8 @@ def test_the_command_imports_nothing_heavy(tmp_path: Path) -> None:
 def test_the_templates_are_in_the_wheel(tmp_path: Path) -> None:
     Environment(tmp_path / "environment").sh(f"pip wheel --no-deps --wheel-dir . {ROOT}", tmp_path)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
-        packed = {name for name in archive.namelist() if name.startswith("xaikit/templates/")}
-    templates = ROOT / "xaikit" / "templates"
+        packed = {name for name in archive.namelist() if name.startswith("xaikit/cli/templates/")}
+    templates = ROOT / "xaikit" / "cli" / "templates"
     assert packed == {
-        f"xaikit/templates/{path.relative_to(templates)}" for path in templates.rglob("*") if path.is_file()
+        f"xaikit/cli/templates/{path.relative_to(templates)}" for path in templates.rglob("*") if path.is_file()
     }

@@ -14,7 +14,7 @@ from hostile import Plain, images, seeded
 from untouched import untouched
 from xaikit import ConfigError, Needs
 from xaikit.engine import Batch, Request, explain
-from xaikit.layers import ATTENTION, BIASES, INPUT, Tap
+from xaikit.evidence.taps import ATTENTION, BIASES, INPUT, Tap
 from xaikit.registry import Registry
 from xaikit.targets import Call
 from xaikit.view import View

@@ -93,9 +93,9 @@ def test_an_edited_formula_is_computed_again_and_only_it(tmp_path: Path) -> None
         def advanced(self, receipt: Any) -> None:
             steps.append(len(receipt.shard.evidence))
 
-    from xaikit import runner
+    from xaikit.runner.steps import run
 
-    after = runner.run(said, watcher=Steps())
+    after = run(said, watcher=Steps())
     assert steps == [1], "the other method is not computed again"
     torch.testing.assert_close(after.maps("one.png", "mine")["body"], -before)
     assert (after.maps("one.png", "yours")["body"] == before).all()

@@ -5,9 +5,9 @@ import re
 import pytest
 import yaml
 
+from xaikit.cli.cards import _needs, card, catalogue, shown
 from xaikit.needs import Needs
 from xaikit.registry import Entry, Registry
-from xaikit.showing import _needs, card, catalogue, shown
 
 
 def test_shown_is_yaml_with_origins() -> None:

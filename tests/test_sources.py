@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from xaikit.sources import Photograph, Transform, digest_of
+from xaikit.bench.fingerprint import digest_of
+from xaikit.sources import Photograph, Transform
 
 
 def noise(height: int, width: int) -> Image.Image:

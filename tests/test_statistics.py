@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from xaikit.statistics import EXACT, bootstrap, holm, paired
+from xaikit.analysis.statistics import EXACT, bootstrap, holm, paired
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 PS = st.lists(st.floats(0, 1) | st.just(math.nan), max_size=12)

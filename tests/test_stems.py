@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.stems import safe_names, stems
+from xaikit.store.names import safe_names, stems
 
 HOSTILE = [
     "../../etc/passwd", "..", ".", "", "/", ".hidden", "a/..jpg", "C:\\pictures\\cat.jpg", "CON.jpg", "nul", "com1.png",

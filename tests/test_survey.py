@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from runs import tiny
-from xaikit.survey import survey, table
+from xaikit.evidence.survey import survey, table
 
 
 def test_rows_in_order_with_verdicts(tmp_path: Path) -> None:

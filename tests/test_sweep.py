@@ -12,8 +12,9 @@ from fakes import fake_registry
 from xaikit.config import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig, Use, load
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
-from xaikit.sweep import Point, Trial, expand
-from xaikit.trials import DEFAULTS
+from xaikit.trials.expansion import expand
+from xaikit.trials.placement import Point
+from xaikit.trials.trial import DEFAULTS, Trial
 
 REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}

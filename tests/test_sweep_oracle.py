@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from fakes import fake_registry
 from xaikit.config import Config, load
 from xaikit.errors import ConfigError
-from xaikit.sweep import Point, effective_finish, expand
+from xaikit.trials.expansion import expand
+from xaikit.trials.placement import Point
+from xaikit.trials.trial import effective_finish
 
 REGISTRY = fake_registry()
 BASES: list[dict[str, Any]] = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from xaikit.cli import commands
+from xaikit.cli.commands import commands
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from xaikit.tables import as_csv, as_text
+from xaikit.cli.tables import as_csv, as_text
 
 TABLE = pa.table({"trial": ["gradcam", None], "score": [0.5, 12.25], "why": ["a,b", "x" * 80]})
 

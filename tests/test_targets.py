@@ -13,7 +13,8 @@ from torch import Tensor
 
 from nets import PROPERTY
 from xaikit.errors import ConfigError, XaikitError
-from xaikit.targets import Call, PinnedClasses, PinnedTogether, class_indices, class_logits
+from xaikit.evidence.pinned import PinnedTogether
+from xaikit.targets import Call, PinnedClasses, class_indices, class_logits
 
 
 def logits(samples: int = 3, classes: int = 4) -> Tensor:

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from folders import BENCH, commit, planned, row
+from xaikit.bench.loader import Loader
 from xaikit.errors import StoreError
-from xaikit.loading import Loader
+from xaikit.runner.missing import Todo, todo
 from xaikit.sources import Photograph, Transform
 from xaikit.store import ROWS, Store
-from xaikit.todo import Todo, todo
 
 EVIDENCE = ("e1", "e2")
 LOADER = Loader(Transform(), classes=("tench", "goldfish"), labelled=True)

@@ -10,8 +10,8 @@ import pytest
 from fakes import fake_registry
 from xaikit.config import FinishConfig, Use, load, read_finish
 from xaikit.errors import PluginContract
-from xaikit.sweep import expand
-from xaikit.trials import Trial, effective_finish
+from xaikit.trials.expansion import expand
+from xaikit.trials.trial import Trial, effective_finish
 
 REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}}

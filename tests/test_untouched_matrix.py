@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import xaikit
 from served import CASES, Case
 from xaikit import Needs
-from xaikit.conditions import unwrapped
+from xaikit.evidence.conditions import unwrapped
 from xaikit.view import View
 
 COMBINATIONS = 25

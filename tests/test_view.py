@@ -14,9 +14,10 @@ from torch import Tensor
 
 from nets import PROPERTY
 from views import ALL, MODULE, TAP, made_trace, made_view
+from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
 from xaikit.needs import Needs
-from xaikit.view import SampleGenerator, View
+from xaikit.view import View
 
 # --- shapes
 

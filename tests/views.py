@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.layers import Tap
+from xaikit.draws import SampleGenerator
+from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Place, Trace
 from xaikit.layouts import Layout
 from xaikit.needs import Needs
 from xaikit.targets import PinnedClasses
-from xaikit.view import Place, SampleGenerator, Trace, View
+from xaikit.view import View
 
 TAP = Tap("features", at="consumed")
 ALL = Needs(gradients=1, inputs=True, module=True, reruns=True, replays=True)

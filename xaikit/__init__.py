@@ -15,10 +15,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from xaikit._version import __version__
+
 if TYPE_CHECKING:
-    from xaikit.comparing import compare
+    from xaikit.analysis.comparison import compare
+    from xaikit.analysis.matching import diff
+    from xaikit.api import explain
     from xaikit.config import Config, load
-    from xaikit.diffing import diff
     from xaikit.errors import (
         ConfigError,
         DataError,
@@ -37,15 +40,12 @@ if TYPE_CHECKING:
     from xaikit.explanation import Explanation
     from xaikit.hookspecs import hookimpl
     from xaikit.needs import Needs
-    from xaikit.notebook import explain
-    from xaikit.planning import Plan
     from xaikit.registry import Registry
     from xaikit.report import Report
-    from xaikit.runner import open_report as open
-    from xaikit.runner import plan, run
+    from xaikit.runner.costs import Plan
+    from xaikit.runner.steps import open_report as open
+    from xaikit.runner.steps import plan, run
     from xaikit.targets import PinnedClasses, class_indices, class_logits
-
-__version__ = "0.1.0"
 
 _HOME = {
     "Config": "config",
@@ -56,7 +56,7 @@ _HOME = {
     "LayerNotFound": "errors",
     "Needs": "needs",
     "PinnedClasses": "targets",
-    "Plan": "planning",
+    "Plan": "runner.costs",
     "PluginConflict": "errors",
     "PluginContract": "errors",
     "PluginError": "errors",
@@ -69,15 +69,15 @@ _HOME = {
     "XaikitError": "errors",
     "class_indices": "targets",
     "class_logits": "targets",
-    "compare": "comparing",
-    "diff": "diffing",
-    "explain": "notebook",
+    "compare": "analysis.comparison",
+    "diff": "analysis.matching",
+    "explain": "api",
     "hookimpl": "hookspecs",
     "load": "config",
     "nearest": "errors",
-    "open": "runner.open_report",
-    "plan": "runner",
-    "run": "runner",
+    "open": "runner.steps:open_report",
+    "plan": "runner.steps",
+    "run": "runner.steps",
 }
 
 __all__ = [
@@ -118,7 +118,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'xaikit' has no attribute {name!r}")
-    module, _, attribute = _HOME[name].partition(".")
+    module, _, attribute = _HOME[name].partition(":")
     value = getattr(importlib.import_module(f"xaikit.{module}"), attribute or name)
     globals()[name] = value
     return value

@@ -73,3 +73,24 @@ class Explanation:
         """Why a map is dead, and what a method had to leave out; read lazily, so that nobody waits for the device."""
         remarks = [remark for noted in self.noted for remark in noted.remarks()]
         return tuple(sorted(remarks, key=lambda remark: (remark.sample, remark.layer)))
+
+
+NOT_FINITE = "values that are NaN or infinite"
+
+
+ZERO_ACTIVATIONS = "zero activations"
+
+
+ZERO_GRADIENTS = "zero gradients"
+
+
+NEGATIVE_GRADIENTS = "all-negative gradients: nothing is left of them"
+
+
+ALL_NEGATIVE = "all-negative evidence: nothing is left after rectifying"
+
+
+CONSTANT = "constant map: every place matters the same"
+
+
+ZERO_MAP = "zero map: the evidence cancels"

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from xaikit._numeric import MODES
+from xaikit.config import STAGES, FinishConfig, instantiate
 from xaikit.errors import ConfigError
-from xaikit.ops import MODES
+from xaikit.explanation import ALL_NEGATIVE
+from xaikit.registry import Registry
 
 
 class Rectifier(Protocol):
@@ -135,3 +139,22 @@ def _full(raw: Tensor) -> Tensor:
 
 def _space(saliency: Tensor) -> tuple[int, ...]:
     return tuple(saliency.shape[2:])
+
+
+def build_finish(stages: FinishConfig, registry: Registry, base: Path | None = None) -> Finish:
+    """The plugins behind a finish; a stage that says ``none`` is left out."""
+    built: dict[str, Any] = {
+        stage: None if use.use == "none" else instantiate(STAGES[stage], use, registry, base)
+        for stage, use in stages.stages().items()
+    }
+    return Finish(**built)
+
+
+def holds_for(reason: str, rectify: Rectifier | None) -> bool:
+    """Whether a reason that was noted for any finish is one for a finish with this rectifier (None: without).
+
+    Only what is negative all over depends on it: it is black where a rectifier leaves nothing of it.
+    """
+    if reason != ALL_NEGATIVE:
+        return True
+    return rectify is not None and not bool(rectify.rectify(-torch.ones(1, 1, 2, 2)).any())

@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from xaikit.eigen import leading_eigenvector
+from xaikit._numeric import MODES, exact, leading_eigenvector
 
 if TYPE_CHECKING:
     from xaikit.view import View
 
-
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
-"""What torch calls linear interpolation in so many dimensions of space."""
-
-
-def exact(evidence: Tensor) -> Tensor:
-    """In float32 at least: sums of half precision overflow at 65504, and products of small numbers vanish."""
-    return evidence.to(torch.promote_types(evidence.dtype, torch.float32))
+__all__ = ["MODES", "combine", "exact", "kernel_principal", "pool", "principal", "weigh"]
 
 
 def pool(evidence: Tensor, view: View) -> Tensor:

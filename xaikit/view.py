@@ -7,52 +7,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from xaikit.attending import Attention
-from xaikit.biases import Bias
-from xaikit.calling import first_tensor, varied
+from xaikit._numeric import exact
 from xaikit.config import Reduce
+from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
+from xaikit.evidence.attention import Attention
+from xaikit.evidence.biases import Bias
+from xaikit.evidence.nests import first_tensor, varied
+from xaikit.evidence.pinned import is_spatial
+from xaikit.evidence.taps import INPUT, Tap
+from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import Noted
-from xaikit.further import Further, Make
-from xaikit.generator import SampleGenerator
-from xaikit.layers import INPUT, Tap
 from xaikit.needs import Needs
-from xaikit.ops import exact
-from xaikit.targets import is_spatial
-from xaikit.trace import Place, Trace
 
-__all__ = ["Further", "Make", "Method", "Place", "SampleGenerator", "Trace", "View", "parts_of"]
+if TYPE_CHECKING:
+    pass
 
 
-class Method(Protocol):
-    """The class behind a plugin of ``xaikit.methods``: a frozen dataclass whose fields are its options.
-
-    ``paper`` (stage to choice) is the finish that its paper asks for; it may be left out. A method
-    ``further(channels, places) -> int`` may tell the plan how many further scores or passes a sample costs at a tap of
-    so many channels and places.
-
-    A method ``variants() -> Hashable`` may say what its re-run variants depend on: instances of equal variants ask
-    ``view.rescore`` for the same variants in the same order at the same tap (one may ask for more than the other at the
-    end), and draw the same numbers. The engine then runs the model once for all of them.
-
-    A method with a property ``parts`` puts so many maps on the target axis by itself, whatever the target, as concepts
-    of a factorization: ``explain`` then returns (N, parts, *S).
-    """
-
-    needs: ClassVar[Needs]
-
-    def explain(self, view: View) -> Tensor:
-        """The raw signed map (N, T, *S), or (N, 1, *S) where the target plays no part."""
+Make = Callable[[slice], Tensor]
 
 
-def parts_of(method: Method) -> int:
-    """Maps that a method puts on the target axis by itself; 0 for one that has a map a target."""
-    return int(getattr(method, "parts", 0))
+class Further(Protocol):
+    """The further passes that the engine makes for one view; see the methods of :class:`View` of the same names."""
+
+    def retrace(self, inputs: Any) -> View: ...
+
+    def retrace_with(self, activations: Tensor) -> View: ...
+
+    def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor: ...
+
+    def rescore_with(self, count: int, make: Make) -> Tensor: ...
+
+    def hvp(self, vector: Tensor) -> Tensor: ...
+
+    def multipliers(self) -> Tensor: ...
+
+    def head(self) -> Tensor: ...
+
+    def own_attention(self) -> tuple[Attention, ...]: ...
+
+
+__all__ = ["Further", "Make", "Place", "SampleGenerator", "Trace", "View"]
 
 
 class View:

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError
-from xaikit.ops import MODES, weigh
+from xaikit._numeric import MODES
+from xaikit.ops import weigh
 from xaikit.view import Make, View
 
 Masks = Literal["upsample_first", "normalize_first"]

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from xaikit import ConfigError, hookimpl, nearest
-from xaikit.importing import from_file
+from xaikit.registry.modules import from_file
 from xaikit.sources import OpenedModel
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from xaikit import ConfigError, nearest
-from xaikit.importing import from_file
+from xaikit.registry.modules import from_file
 from xaikit_targets._files import found
 
 

@@ -23,14 +23,14 @@ import torch
 from PIL import Image
 
 import xaikit
-from xaikit import allocator
+from xaikit import _allocator
 from xaikit.config import load
 from xaikit.registry import Registry
 from xaikit.report import Report
-from xaikit.runner import open_report
+from xaikit.runner.steps import open_report
 from xaikit.store import ROWS, Store
 from xaikit.store.trials import StoredTrial, to_table
-from xaikit.sweep import expand
+from xaikit.trials.expansion import expand
 
 METHODS = ("gradcam", "gradcampp", "xgradcam", "layercam", "hirescam", "elementcam")
 LAYERS = (["bn2"], ["blocks.4"], ["blocks.4", "bn2"], ["blocks.2", "blocks.4", "bn2"])
@@ -68,9 +68,9 @@ def trials() -> dict[str, Any]:
     photos = photographs(root / "photos", 64, 500)
     said = swept(root / "run", photos)
     registry = Registry()
-    from xaikit.loading import Picture
-    from xaikit.opening import resolve_bench
-    from xaikit.sweep import groups
+    from xaikit.bench.loader import Picture
+    from xaikit.bench.resolve import resolve_bench
+    from xaikit.trials.placement import groups
 
     config = load(said, registry=registry)
     bench = resolve_bench(config, groups(expand(config, registry))[0], registry)
@@ -84,7 +84,7 @@ def trials() -> dict[str, Any]:
         return time.perf_counter() - began
 
     def sweep() -> float:
-        from xaikit import runner
+        from xaikit.runner import steps
 
         began: list[float] = []
 
@@ -97,7 +97,7 @@ def trials() -> dict[str, Any]:
             def advanced(self, receipt: Any) -> None: ...
 
         shutil.rmtree(root / "run", ignore_errors=True)
-        report = runner.run(said, watcher=Watch())
+        report = steps.run(said, watcher=Watch())
         took = time.perf_counter() - began[0]
         assert len(report.trials) == 144, len(report.trials)
         assert not report.failures, report.failures[:3]
@@ -163,9 +163,9 @@ def memory() -> dict[str, Any]:
             if self.count % 1024 < 64 or self.count >= 10_000:
                 seen[self.count] = _resident()
 
-    from xaikit import runner
+    from xaikit.runner import steps
 
-    runner.run(
+    steps.run(
         {
             "model": {"source": "importpath", "factory": f"{root}/models.py:tiny"},
             "data": {
@@ -258,6 +258,6 @@ def _values(count: int) -> list[float]:
 WHAT = {"trials": trials, "memory": memory, "query": query, "expand": expanded}
 
 if __name__ == "__main__":
-    allocator.settle()
+    _allocator.settle()
     for name in sys.argv[1:] or WHAT:
         print(json.dumps({name: WHAT[name](), "torch": torch.__version__, "xaikit": xaikit.__version__}), flush=True)

@@ -229,7 +229,7 @@ def test_no_torch_is_needed(write: Any, head: str) -> None:
     file = write(head + "methods: grad\n").resolve()
     code = (
         f"import sys; sys.path.insert(0, {str(tests)!r}); from fakes import fake_registry; from xaikit.config import load; "
-        f"from xaikit.sweep import expand; r = fake_registry(); expand(load({str(file)!r}, registry=r), r); "
+        f"from xaikit.trials.expansion import expand; r = fake_registry(); expand(load({str(file)!r}, registry=r), r); "
         "print({'torch', 'torchvision', 'numpy'} & set(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

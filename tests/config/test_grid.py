@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.config.grid import OWN, grid_of
 from xaikit.config.schema import SweepConfig
+from xaikit.config.sweep.grid import OWN, grid_of
 
 
 def points(sweep: SweepConfig) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fakes import fake_registry
 from xaikit.config import MethodConfig, Use, load
-from xaikit.config.layering import Layer, merge
+from xaikit.config.layers import Layer, merge
 
 
 def test_mappings_merge_and_lists_replace(write: Any, head: str) -> None:

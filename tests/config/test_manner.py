@@ -9,7 +9,7 @@ import pytest
 from fakes import fake_registry
 from xaikit.config import PLAIN, AugmentConfig, Manner, load
 from xaikit.errors import ConfigError
-from xaikit.sweep import expand
+from xaikit.trials.expansion import expand
 
 
 def manners(config: Any) -> dict[str, Manner]:

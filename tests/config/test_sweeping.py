@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from config.conftest import NEEDED
 from fakes import fake_registry
 from xaikit.config import SweepConfig, load
-from xaikit.config.grid import grid_of
-from xaikit.config.marks import Ledger
-from xaikit.config.sweeping import VARIES, read_sweep, settle_sweep, within_sweep
+from xaikit.config.faults import Ledger
+from xaikit.config.sweep.grid import grid_of
+from xaikit.config.sweep.section import VARIES, read_sweep
+from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 
 
 def sweep(said: Any, *overrides: str, **more: Any) -> SweepConfig:

@@ -10,18 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from matrix.architectures import Architecture
-from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, auto, config, diagnosis, engine
-from xaikit.bench import build_finish
+from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, config, engine, explanation
 from xaikit.config import FinishConfig, Use
 from xaikit.engine import Batch, Request
+from xaikit.engine.reruns.replay import FULL
+from xaikit.evidence import auto
+from xaikit.evidence.observe import observe
+from xaikit.evidence.pinned import pin
+from xaikit.evidence.taps import Tap, module_at, tensors_at, whole
 from xaikit.explanation import Explanation
-from xaikit.layers import Tap, module_at, tensors_at, whole
+from xaikit.finish import build_finish
 from xaikit.layouts import infer
-from xaikit.observe import observe
 from xaikit.registry import Registry
-from xaikit.replay import FULL
-from xaikit.sweep import effective_finish
-from xaikit.targets import Target, pin
+from xaikit.targets import Target
+from xaikit.trials.trial import effective_finish
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "scorecam": {"top_channels": 16},
@@ -34,8 +36,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 EVEN = {"uniform"}
 """Methods whose map is the same everywhere, as they say."""
 DIAGNOSES = {
-    *(diagnosis.ZERO_ACTIVATIONS, diagnosis.ZERO_GRADIENTS, diagnosis.NEGATIVE_GRADIENTS),
-    *(diagnosis.ALL_NEGATIVE, diagnosis.ZERO_MAP, diagnosis.CONSTANT),
+    *(explanation.ZERO_ACTIVATIONS, explanation.ZERO_GRADIENTS, explanation.NEGATIVE_GRADIENTS),
+    *(explanation.ALL_NEGATIVE, explanation.ZERO_MAP, explanation.CONSTANT),
 }
 """Why a map that says nothing may say nothing; what a method adds to it is kept too."""
 REFUSALS = (ConfigError, LayerNotFound, TapError, Disconnected)

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from matrix import cells
 from matrix.architectures import ARCHITECTURES
 from xaikit import ConfigError
-from xaikit.diagnosis import CONSTANT, ZERO_MAP
-from xaikit.explanation import Explanation, Noted
-from xaikit.replay import FULL
+from xaikit.engine.reruns.replay import FULL
+from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, Noted
 from xaikit.targets import PinnedClasses
 
 FOUND = json.loads((Path(__file__).resolve().parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from torchcam import methods as torchcam
 import xaikit
 from nets import distance, photographs, random_model
 from peer_maps import picture
-from xaikit.view import SampleGenerator
+from xaikit.draws import SampleGenerator
 
 CLOSE = 1e-4
 # 64 channels: of masks behind a ReLU, and before a sum

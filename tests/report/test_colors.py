@@ -1,6 +1,6 @@
 import torch
 
-from xaikit.report.colors import NOT_FINITE, diverging, sequential
+from xaikit.pictures.colors import NOT_FINITE, diverging, sequential
 
 
 def lightness(table: torch.Tensor) -> torch.Tensor:

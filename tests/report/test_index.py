@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from folders import BENCH, FINISH, commit, planned, row, trial
-from xaikit.diagnosis import ALL_NEGATIVE
+from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index, rectifies
 from xaikit.store import Store
 

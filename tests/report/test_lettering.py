@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image, ImageDraw
 
-from xaikit.report.lettering import INK, font, legible, length, shortened, wrapped, write
+from xaikit.pictures.lettering import INK, font, legible, length, shortened, wrapped, write
 
 
 def test_every_letter_left_is_in_the_font() -> None:

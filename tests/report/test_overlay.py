@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from xaikit.report.colors import NOT_FINITE, diverging, sequential
-from xaikit.report.overlay import Scale, color_bar, overlay
+from xaikit.pictures.colors import NOT_FINITE, diverging, sequential
+from xaikit.pictures.overlay import Scale, color_bar, overlay
 
 GREY = Image.new("RGB", (40, 40), (100, 150, 200))
 

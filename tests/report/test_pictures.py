@@ -7,7 +7,8 @@ from PIL import Image
 from torch import Tensor
 
 from folders import BENCH, FINISH, commit, everything, photographs, planned, row, trial
-from xaikit.report import draw_missing, is_signed, overlay, overlay_name, picture_name, pictures, write_sheets
+from xaikit.pictures import sheet
+from xaikit.report import draw_missing, is_signed, overlay, overlay_name, picture_name, sheets, write_sheets
 from xaikit.report.index import Index
 from xaikit.store import Failure, Store, open_picture, save_picture
 from xaikit.store.trials import StoredTrial, to_table
@@ -43,7 +44,7 @@ def explain(store: Store, *names: str, trials: Sequence[str] = ("gradcam",), col
 class Drawn(list[tuple[list[str], list[list[list[str]]], list[list[bool]]]]):
     """What was handed to the sheet: header, the words of every cell, and whether it has a picture."""
 
-    def __call__(self, header: Sequence[str], rows: Sequence[Sequence[pictures.Cell]]) -> Image.Image:
+    def __call__(self, header: Sequence[str], rows: Sequence[Sequence[sheet.Cell]]) -> Image.Image:
         words = [[[text for text, _ in cell.lines] for cell in row] for row in rows]
         self.append((list(header), words, [[cell.picture is not None for cell in row] for row in rows]))
         return Image.new("RGB", (8, 8))
@@ -52,7 +53,7 @@ class Drawn(list[tuple[list[str], list[list[list[str]]], list[list[bool]]]]):
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
     drawn = Drawn()
-    monkeypatch.setattr(pictures, "contact_sheet", drawn)
+    monkeypatch.setattr(sheets, "contact_sheet", drawn)
     return drawn
 
 
@@ -185,17 +186,17 @@ def test_nothing_but_failures_still_makes_a_sheet(tmp_path: Path) -> None:
 def test_many_photographs_make_several_sheets_and_old_ones_go(
     tmp_path: Path, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "ROWS", 2)
+    monkeypatch.setattr(sheets, "ROWS", 2)
     names = [f"{stem}.jpg" for stem in "abcde"]
     store = one(tmp_path, names=names)
     explain(store, *names)
-    sheets = ["contact-sheet.png", "contact-sheet-2.png", "contact-sheet-3.png"]
-    assert write_sheets(Index(store)) == sheets
+    names_of_sheets = ["contact-sheet.png", "contact-sheet-2.png", "contact-sheet-3.png"]
+    assert write_sheets(Index(store)) == names_of_sheets
     assert [len(rows) for _, rows, _ in drawn] == [2, 2, 1]
     for mine in ("contact-sheet-of-mine.png", "contact-sheet-4.png"):
         (tmp_path / mine).write_bytes(b"mine")
     store.write_plan({}, to_table([trial()]), photographs(["photos/a.jpg"]))
-    assert write_sheets(Index(store)) == sheets[:1]
+    assert write_sheets(Index(store)) == names_of_sheets[:1]
     left = [name for name in everything(tmp_path) if name.startswith("contact-sheet")]
     assert left == ["contact-sheet-4.png", "contact-sheet-of-mine.png", "contact-sheet.png"]
 
@@ -203,8 +204,8 @@ def test_many_photographs_make_several_sheets_and_old_ones_go(
 def test_a_sheet_shows_the_first_photographs_and_trials_of_many(
     tmp_path: Path, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "MOST_ROWS", 2)
-    monkeypatch.setattr(pictures, "MOST_TRIALS", 1)
+    monkeypatch.setattr(sheets, "MOST_ROWS", 2)
+    monkeypatch.setattr(sheets, "MOST_TRIALS", 1)
     store = one(tmp_path, trial(), trial("second"), names=("a.jpg", "b.jpg", "c.jpg"))
     explain(store, "a.jpg", "b.jpg", "c.jpg")
     write_sheets(Index(store))

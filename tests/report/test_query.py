@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from folders import BENCH, FINISH, commit, planned, row, trial
-from xaikit.diagnosis import ALL_NEGATIVE
 from xaikit.errors import StoreError
+from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report import Report
 from xaikit.store import Failure, Store
-from xaikit.store.compacting import compact
+from xaikit.store.compact import compact
 
 SWEPT = "methods.sharp.top_channels"
 TRIALS = [

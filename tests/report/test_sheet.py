@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaikit.report.lettering import INK
-from xaikit.report.sheet import HEIGHT, Cell, contact_sheet
+from xaikit.pictures.lettering import INK
+from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 
 RED = Image.new("RGB", (HEIGHT, HEIGHT), (200, 0, 0))
 

@@ -7,7 +7,7 @@ from torch import nn
 
 import xaikit
 from xaikit import ConfigError
-from xaikit.sources import architecture_of
+from xaikit.bench.fingerprint import architecture_of
 from xaikit_sources.hub import HubModel
 
 HUBCONF = """

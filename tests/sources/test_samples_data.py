@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from xaikit import ConfigError, DataError
-from xaikit.reading import decode
+from xaikit.bench.decode import decode
 from xaikit_sources.samples_data import SamplesData
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from xaikit import ConfigError
-from xaikit.reading import decode
+from xaikit.bench.decode import decode
 from xaikit.sources import OpenedModel
 from xaikit_sources.samples_data import SamplesData
 from xaikit_sources.samples_model import SamplesModel

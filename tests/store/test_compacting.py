@@ -5,7 +5,7 @@ import pytest
 from folders import BENCH, commit, everything, planned, row
 from xaikit.errors import StoreError
 from xaikit.store import Store
-from xaikit.store.compacting import compact
+from xaikit.store.compact import compact
 
 NAMES = tuple(f"{letter}.jpg" for letter in "abcdef")
 

@@ -10,9 +10,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from folders import BENCH, commit, everything, maps, planned, row, table, trial
-from xaikit.atomic import UNFINISHED
 from xaikit.errors import StoreError
 from xaikit.store import ROWS, Failure, Store, save_picture
+from xaikit.store.atomic import UNFINISHED
 from xaikit.store.trials import from_table
 
 FILE = f"shards/{BENCH}/000000-a.safetensors"

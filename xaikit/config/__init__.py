@@ -12,20 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.config.axes import split_axes, with_axes
-from xaikit.config.blame import note_faults
-from xaikit.config.grid import Grid, grid_of
-from xaikit.config.inheriting import inherit
+from xaikit.config.faults import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, path_of, raise_faults
+from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
-from xaikit.config.layering import Layer, layer_of, merge
+from xaikit.config.layers import Layer, inherit, layer_of, merge
 from xaikit.config.manner import PLAIN, AugmentConfig, Manner, Reduce
-from xaikit.config.marks import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, path_of, raise_faults
 from xaikit.config.migration import migrate
-from xaikit.config.overrides import override
-from xaikit.config.parts import Stated
-from xaikit.config.points import Column, Points, Read
-from xaikit.config.reader import Reader, instantiate
-from xaikit.config.reading import extend, missing, read_file
+from xaikit.config.overrides import override, split_axes, with_axes
+from xaikit.config.plugins import Reader, instantiate
 from xaikit.config.schema import (
     STAGES,
     Config,
@@ -40,12 +34,16 @@ from xaikit.config.schema import (
     Use,
     defaults,
 )
+from xaikit.config.sections import read_augment, read_config, read_reduce
+from xaikit.config.sections import read_finish as _read_finish
+from xaikit.config.sections import read_methods as _read_methods
 from xaikit.config.shorthand import settle, spelled
-from xaikit.config.sweeping import read_sweep
+from xaikit.config.sweep.blame import note_faults
+from xaikit.config.sweep.grid import Grid, grid_of
+from xaikit.config.sweep.parts import Stated
+from xaikit.config.sweep.points import Column, Points, Read
+from xaikit.config.sweep.section import read_sweep
 from xaikit.config.text import flow
-from xaikit.config.validation import read_augment, read_config, read_reduce
-from xaikit.config.validation import read_finish as _read_finish
-from xaikit.config.validation import read_methods as _read_methods
 from xaikit.config.values import spelling
 from xaikit.config.written import keep, layer_behind, own_value
 from xaikit.registry import Registry

@@ -9,8 +9,8 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xaikit.config.layering import Layer
-from xaikit.config.marks import Ledger, Path, key_of
+from xaikit.config.faults import Ledger, Path, key_of
+from xaikit.config.layers import Layer
 from xaikit.errors import nearest
 
 

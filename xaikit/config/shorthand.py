@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.marks import Ledger, Path, key_of, shown
+from xaikit.config.faults import Ledger, Path, key_of, shown
 from xaikit.config.schema import STAGES
 from xaikit.errors import ConfigError, nearest
 

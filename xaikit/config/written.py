@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xaikit.config.faults import ARGUMENT, Fault, Ledger, Mark, Path, at, key_of, leaves, path_of
 from xaikit.config.interpolation import resolve
-from xaikit.config.layering import Layer, layer_of
-from xaikit.config.marks import ARGUMENT, Fault, Ledger, Mark, Path, at, key_of, leaves, path_of
+from xaikit.config.layers import Layer, layer_of
 from xaikit.config.schema import Config
 from xaikit.config.shorthand import settle
-from xaikit.config.sweeping import VARIES
+from xaikit.config.sweep.section import VARIES
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Index
-from xaikit.report.overlay import overlay
-from xaikit.report.pictures import draw_missing, is_signed, overlay_name, picture_name, write_sheets
+from xaikit.report.overlays import draw_missing, is_signed, overlay_name, picture_name
 from xaikit.report.report import Report, ReportShard
+from xaikit.report.sheets import write_sheets
 
 __all__ = [
     "Index",

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaikit.diagnosis import ALL_NEGATIVE
-from xaikit.record import Record
+from xaikit.explanation import ALL_NEGATIVE
+from xaikit.report.record import Record
 from xaikit.store import Store
 from xaikit.store.trials import StoredTrial, from_table
 

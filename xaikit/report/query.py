@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from xaikit.diagnosis import ALL_NEGATIVE
 from xaikit.errors import StoreError
+from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index, rectifies
 from xaikit.store.folder import Remote
 from xaikit.store.rows import ROWS

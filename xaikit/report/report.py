@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from xaikit.errors import StoreError
-from xaikit.record import Record
 from xaikit.report.index import Index
-from xaikit.report.naming import distinct, find_photograph, find_trial
-from xaikit.report.pictures import Finisher, is_sheet, overlay_name
+from xaikit.report.lookup import distinct, find_photograph, find_trial
+from xaikit.report.overlays import Finisher, overlay_name
 from xaikit.report.query import query
+from xaikit.report.record import Record
+from xaikit.report.sheets import is_sheet
 from xaikit.store import Failure, Store
 from xaikit.store.folder import Disk
 from xaikit.store.trials import StoredTrial
@@ -144,7 +145,7 @@ class Report:
     def query(self, sql: str) -> pa.Table:
         """The answer of duckdb to SQL over the views ``records``, ``trials``, ``photographs`` and ``failures``.
 
-        ``records`` has a column for everything in :class:`xaikit.record.Record` and one for every swept key.
+        ``records`` has a column for everything in :class:`xaikit.report.record.Record` and one for every swept key.
 
         Raises:
             StoreError: the query is wrong; the message says how.

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from xaikit.atomic import UNFINISHED, sweep, whole
 from xaikit.errors import StoreError
+from xaikit.store.atomic import UNFINISHED, sweep, whole
 
 
 class Folder(Protocol):

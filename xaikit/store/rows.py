@@ -13,7 +13,7 @@ import pyarrow as pa
 ROWS = pa.schema(
     [
         pa.field("bench", pa.string()),  # model x transform x output, a digest
-        pa.field("evidence", pa.string()),  # see xaikit.sweep.Trial
+        pa.field("evidence", pa.string()),  # see xaikit.trials.trial.Trial
         pa.field("image", pa.string()),  # SHA-256 of the bytes of the file
         pa.field("name", pa.string()),
         pa.field("truth", pa.int32()),  # the class that the data states, where the target is that class

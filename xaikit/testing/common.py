@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from xaikit.catalogue import summary_of
+from xaikit.registry.modules import summary_of
 from xaikit.testing.checks import expect
 from xaikit.testing.subjects import Subject
 

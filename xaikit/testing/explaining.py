@@ -1,20 +1,35 @@
-"""How the kit asks for explanations: always on nets of its own, and always inside ``untouched``."""
+"""Methods of the kit's own, to stand beside the one that is checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from xaikit.api import explain
 from xaikit.errors import ConfigError
+from xaikit.evidence.taps import BIASES, INPUT, whole
 from xaikit.explanation import Explanation
-from xaikit.layers import BIASES, INPUT, whole
-from xaikit.notebook import explain
+from xaikit.needs import Needs
+from xaikit.ops import pool, weigh
 from xaikit.testing.nets import CASES, CLASSES, Case
 from xaikit.testing.untouched import untouched
+from xaikit.view import View
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Grad-CAM: sees any change of activations or gradients."""
+
+    needs: ClassVar[Needs] = Needs(gradients=1)
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, T, *S)."""
+        return weigh(pool(view.gradients, view), view)
+
 
 RAW = {"rectify": "none", "normalize": "none", "scale": "none", "resize": "none", "fuse": "none"}
 

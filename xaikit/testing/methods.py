@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from xaikit import config
-from xaikit.catalogue import summary_of
 from xaikit.config import instantiate
 from xaikit.errors import UndeclaredNeed
+from xaikit.method import parts_of
+from xaikit.registry.modules import summary_of
 from xaikit.testing import common
 from xaikit.testing.checks import CheckFailed, distance, expect, expect_close, shown
 from xaikit.testing.explaining import (
+    Pooled,
     columns_of,
     explained,
     of_class,
@@ -29,10 +31,8 @@ from xaikit.testing.explaining import (
     without,
 )
 from xaikit.testing.nets import POOLED, TOKENS, Case
-from xaikit.testing.probes import Pooled
 from xaikit.testing.subjects import Subject, changed
 from xaikit.testing.variants import equal_variants_are_equal
-from xaikit.view import parts_of
 
 ROUNDING = 1e-10
 FAULTS: tuple[type[BaseException], ...] = (RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from torch import nn
 
-from xaikit.reading import decode
-from xaikit.sources import OpenedModel, Transform, digest_of
+from xaikit.bench.decode import decode
+from xaikit.bench.fingerprint import digest_of
+from xaikit.sources import OpenedModel, Transform
 from xaikit.testing import common
 from xaikit.testing.checks import expect
 from xaikit.testing.subjects import Subject

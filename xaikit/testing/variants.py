@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaikit.question import variants_of
+from xaikit.method import variants_of
 from xaikit.testing.checks import expect
 from xaikit.testing.explaining import raw, remade, served
 from xaikit.testing.nets import Case

@@ -1,0 +1,78 @@
+"""Numbers that the core and the methods share: evidence in float32 at least, interpolation modes, leading eigenvectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    pass
+
+
+MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+"""What torch calls linear interpolation in so many dimensions of space."""
+
+
+def exact(evidence: Tensor) -> Tensor:
+    """In float32 at least: sums of half precision overflow at 65504, and products of small numbers vanish."""
+    return evidence.to(torch.promote_types(evidence.dtype, torch.float32))
+
+
+SMALL = 64
+
+
+STEPS = 32
+
+
+ROUNDINGS = 64
+"""A residual of so many roundings of the eigenvalue is as small as it gets."""
+
+
+def leading_eigenvector(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest eigenvalue (..., 1, 1) and its eigenvector (..., n, 1) of finite matrices (..., n, n).
+
+    Small ones by a full decomposition; of larger ones only what 32 steps of the Lanczos method span, where its residual
+    is at the rounding error, and a full decomposition of those matrices where it is not.
+    """
+    size = matrices.shape[-1]
+    if size <= SMALL:
+        return _decomposed(matrices)
+    flat = matrices.reshape(-1, size, size)
+    value, vector = _lanczos(flat)
+    residual = torch.linalg.vector_norm(flat @ vector - value * vector, dim=1, keepdim=True)
+    stubborn = (residual > ROUNDINGS * torch.finfo(flat.dtype).eps * value).reshape(-1)
+    # on a CPU the answer is at hand; elsewhere it is waited for, which costs less than decomposing all of them
+    if bool(stubborn.any()):
+        value[stubborn], vector[stubborn] = _decomposed(flat[stubborn])
+    return value.reshape(*matrices.shape[:-2], 1, 1), vector.reshape(*matrices.shape[:-1], 1)
+
+
+def _decomposed(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    values, vectors = torch.linalg.eigh(matrices)
+    return values[..., -1:, None], vectors[..., -1:]
+
+
+def _lanczos(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """By Rayleigh and Ritz in the Krylov space of a fixed start, orthogonalized in full: (B, 1, 1) and (B, n, 1)."""
+    count, size, _ = matrices.shape
+    basis = matrices.new_zeros(count, size, STEPS)
+    images = torch.empty_like(basis)
+    vector = _start(size).to(matrices).expand(count, size, 1)
+    for step in range(STEPS):
+        # twice is enough
+        for _ in range(2):
+            vector = vector - basis @ (basis.mT @ vector)
+        length = torch.linalg.vector_norm(vector, dim=1, keepdim=True)
+        basis[:, :, step : step + 1] = vector / length.where(length > 0, 1)
+        images[:, :, step : step + 1] = vector = matrices @ basis[:, :, step : step + 1]
+    values, vectors = torch.linalg.eigh(basis.mT @ images)
+    return values[:, -1:, None], basis @ vectors[:, :, -1:]
+
+
+def _start(size: int) -> Tensor:
+    """A direction that no structure of the data is orthogonal to, the same for every matrix and on every device."""
+    generator = torch.Generator().manual_seed(size)
+    direction: Tensor = torch.randn(1, size, 1, generator=generator, dtype=torch.float64) / size**0.5
+    return direction

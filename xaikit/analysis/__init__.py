@@ -1,0 +1,1 @@
+"""Numbers about runs: measures, statistics, comparison of trials, difference of runs."""

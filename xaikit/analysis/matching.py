@@ -1,0 +1,220 @@
+"""Two run folders side by side, photograph by photograph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from xaikit.analysis.difference import SHOWN, Difference, TrialDifference
+from xaikit.report import Index, Report
+from xaikit.report.record import Record
+from xaikit.store import Store
+from xaikit.store.trials import StoredTrial
+
+Photograph = tuple[str, str]  # name, and SHA-256
+
+
+Entry = tuple[list[Record], StoredTrial, Mapping[str, Any]]  # one photograph by one trial, with its first row
+
+
+def diff(a: Report, b: Report, *, tolerance: float = 1e-3) -> Difference:
+    """What differs between two runs: trials are matched by name, photographs by their bytes, else by name.
+
+    Maps are read one photograph at a time, and never held together.
+
+    Args:
+        tolerance: of raw maps in units of the larger map's max|x|, of scores relative to max(1, |score|), and of
+            probabilities. Half precision keeps maps to 5e-4 of their largest value.
+
+    Raises:
+        StoreError: a run is damaged.
+    """
+    ours, its = Side(a), Side(b)
+    pairs = _matched(ours.photographs, its.photographs)
+    known = set(b.names)
+    tallies = {name: _Tally(name, tolerance) for name in a.names if name in known}
+    for mine, theirs in batches(ours, its, pairs):
+        for photograph in mine:
+            for trial, tally in tallies.items():
+                one, other = mine[photograph].get(trial), theirs[pairs[photograph]].get(trial)
+                tally.add(photograph[0], a, one, b, other)
+    matched = set(pairs.values())
+    return Difference(
+        a=str(a.folder),
+        b=str(b.folder),
+        tolerance=tolerance,
+        trials=tuple(tally.done() for tally in tallies.values()),
+        only_a=tuple(name for name in a.names if name not in tallies),
+        only_b=tuple(name for name in b.names if name not in tallies),
+        photographs_a=tuple(name for name, image in ours.photographs if (name, image) not in pairs),
+        photographs_b=tuple(name for name, image in its.photographs if (name, image) not in matched),
+        by_name=tuple(mine[0] for mine, theirs in pairs.items() if mine[1] != theirs[1]),
+    )
+
+
+class Side:
+    """The rows of one run, without maps, and their photographs in the order of the rows."""
+
+    def __init__(self, report: Report) -> None:
+        self.index = Index(Store.open(report.folder))
+        self.rows = self.index.rows()
+        seen = self.rows.group_by(["name", "image"], use_threads=False).aggregate([])
+        self.photographs: tuple[Photograph, ...] = tuple(
+            zip(seen["name"].to_pylist(), seen["image"].to_pylist(), strict=True)
+        )
+
+    def entries(self, photographs: Sequence[Photograph]) -> dict[Photograph, dict[str, Entry]]:
+        """What is known of some photographs, by trial."""
+        names = pa.array([name for name, _ in photographs], pa.string())
+        rows = self.rows.filter(pc.is_in(self.rows["name"], names))
+        found: dict[Photograph, dict[str, Entry]] = {photograph: {} for photograph in photographs}
+        for record, trial, row in self.index.records(rows):
+            known = found.get((record.name, record.image))
+            if known is not None:
+                known.setdefault(trial.name, ([], trial, row))[0].append(record)
+        return found
+
+
+def batches(
+    ours: Side, its: Side, pairs: Mapping[Photograph, Photograph], together: int = 256
+) -> Iterator[tuple[dict[Photograph, dict[str, Entry]], dict[Photograph, dict[str, Entry]]]]:
+    """What both runs know of some matched photographs at a time, in the order of the rows of the first."""
+    known = list(pairs)
+    for start in range(0, len(known), together):
+        some = known[start : start + together]
+        yield ours.entries(some), its.entries([pairs[photograph] for photograph in some])
+
+
+def _matched(ours: Iterable[Photograph], its: Iterable[Photograph]) -> dict[Photograph, Photograph]:
+    """One to one: those of the same name and bytes first, then those of the same bytes, then those of the same name."""
+    ours = list(ours)
+    left = dict.fromkeys(its)
+    found = {photograph: photograph for photograph in ours if photograph in left}
+    left = {photograph: None for photograph in left if photograph not in found}
+    for place in (1, 0):
+        by_key: dict[str, list[Photograph]] = {}
+        for photograph in left:
+            by_key.setdefault(photograph[place], []).append(photograph)
+        for photograph in ours:
+            if photograph not in found and by_key.get(photograph[place]):
+                found[photograph] = by_key[photograph[place]].pop(0)
+                del left[found[photograph]]
+    return {photograph: found[photograph] for photograph in ours if photograph in found}
+
+
+@dataclass
+class _Tally:
+    """What is found out about one trial, photograph after photograph."""
+
+    trial: str
+    tolerance: float
+    photographs: int = 0
+    worst: float = 0.0
+    where: str = ""
+    beyond: int = 0
+    noted: list[str] = field(default_factory=list)
+    photographs_noted: int = 0
+    only_a: list[str] = field(default_factory=list)
+    only_b: list[str] = field(default_factory=list)
+
+    def add(self, name: str, a: Report, one: Entry | None, b: Report, other: Entry | None) -> None:
+        """One photograph; None where a run has nothing of it by this trial."""
+        if one is None or other is None:
+            self.only_a += [name] if one is not None else []
+            self.only_b += [name] if other is not None else []
+            return
+        self.photographs += 1
+        said = list(told_apart(one[0], other[0], self.tolerance))
+        said += self._maps(name, a.raw(*one[1:]), b.raw(*other[1:]))
+        self.photographs_noted += bool(said)
+        if said and len(self.noted) < SHOWN:
+            self.noted.append(f"{name}: {'; '.join(said)}")
+
+    def _maps(self, name: str, ours: Mapping[str, Tensor], its: Mapping[str, Tensor]) -> list[str]:
+        """What differs besides values; these go into the worst."""
+        said = [f"layer {layer} only in a" for layer in ours if layer not in its]
+        said += [f"layer {layer} only in b" for layer in its if layer not in ours]
+        largest = 0.0
+        for layer in (layer for layer in ours if layer in its):
+            mine, theirs = ours[layer], its[layer]
+            if mine.shape != theirs.shape:
+                said.append(f"layer {layer}: shapes {tuple(mine.shape)} and {tuple(theirs.shape)}")
+                continue
+            apart = distance(mine, theirs)
+            largest = max(largest, apart)
+            if apart > self.worst:
+                self.worst, self.where = apart, f"{name}, {layer}"
+        self.beyond += largest > self.tolerance
+        return said
+
+    def done(self) -> TrialDifference:
+        """All of it."""
+        return TrialDifference(
+            trial=self.trial,
+            photographs=self.photographs,
+            worst=self.worst,
+            where=self.where,
+            beyond=self.beyond,
+            noted=tuple(self.noted),
+            photographs_noted=self.photographs_noted,
+            only_a=tuple(self.only_a),
+            only_b=tuple(self.only_b),
+        )
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """The largest |a - b| of maps (T, *S) of one shape, for each of the T in units of the largest finite |x| of either.
+
+    NaN equals NaN, and infinity itself; beside any other value they are infinitely far.
+    """
+    a, b = a.double().flatten(1), b.double().flatten(1)
+    same = (a == b) | (a.isnan() & b.isnan())
+    finite = a.isfinite() & b.isfinite()
+    if not bool((same | finite).all()):
+        return math.inf
+    apart = (a - b).abs().where(~same, 0)
+    unit = torch.maximum(_largest(a), _largest(b))
+    shares = apart / unit.where(unit > 0, 1)
+    return float(shares.max()) if shares.numel() else 0.0
+
+
+def _largest(values: Tensor) -> Tensor:
+    """The largest finite |x| of each row, (T, 1)."""
+    finite = values.abs().where(values.isfinite(), 0)
+    return finite.amax(1, keepdim=True) if finite.shape[1] else finite.new_zeros(len(finite), 1)
+
+
+def told_apart(a: Sequence[Record], b: Sequence[Record], tolerance: float) -> Iterator[str]:
+    """What differs between the records of one photograph by one trial, one line each; seconds do not count.
+
+    Scores are compared relative to max(1, |score|), probabilities as they are.
+    """
+    ours, its = ({record.column: record for record in records} for records in (a, b))
+    if ours.keys() != its.keys():
+        yield f"targets: {len(ours)} and {len(its)}"
+    for column in sorted(ours.keys() & its.keys()):
+        one, other = ours[column], its[column]
+        at = "" if len(ours) == 1 else f" of target {column}"
+        if not close(one.score, other.score, tolerance):
+            yield f"score{at}: {one.score:.6g} and {other.score:.6g}"
+        if not close(one.probability, other.probability, tolerance):
+            yield f"probability{at}: {one.probability} and {other.probability}"
+        for key in ("target", "prediction", "warnings"):
+            if getattr(one, key) != getattr(other, key):
+                yield f"{key}{at}: {getattr(one, key)} and {getattr(other, key)}"
+
+
+def close(a: float | None, b: float | None, tolerance: float) -> bool:
+    """Whether |a - b| is at most tolerance * max(1, |a|, |b|); None and NaN equal themselves alone."""
+    if a is None or b is None:
+        return a is b
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return True
+    return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= tolerance * max(1.0, abs(a), abs(b))

@@ -1,0 +1,1 @@
+"""One opened model with its photographs: what the trials of one model share."""

@@ -1,0 +1,100 @@
+"""Photographs to what the model receives, read ahead while a batch is computed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from PIL import Image
+from torch import Tensor
+
+from xaikit.bench.decode import decode
+from xaikit.bench.labels import match_label
+from xaikit.errors import DataError
+from xaikit.sources import Photograph, Transform
+
+AHEAD = 2
+"""Batches that are read before they are needed."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One photograph, ready: ``seen`` is the RGB picture in the model's frame, ``pixels`` (3, H, W) its input.
+
+    label       the class that the data states, where a target asks for it
+    unlabelled  why there is none, "" where there is one or nobody asks
+    """
+
+    photograph: Photograph
+    digest: str
+    seen: Image.Image
+    pixels: Tensor
+    label: int | None = None
+    unlabelled: str = ""
+
+    def without_complaint(self) -> Picture:
+        """The same for those who ask for no label."""
+        return replace(self, unlabelled="")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A photograph that could not be read, and why."""
+
+    photograph: Photograph
+    digest: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What reading needs to know.
+
+    classes, wnids  of the model's outputs, to match labels by
+    labelled        whether some target asks for the class that the data states
+    workers         threads that read ahead; 0 reads when it is needed
+    """
+
+    transform: Transform
+    classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
+    labelled: bool = False
+    workers: int = 0
+
+    def batches(self, batches: Iterable[Sequence[Photograph]]) -> Iterator[list[Picture | Unread]]:
+        """Photographs ready for the model, a batch at a time, in order."""
+        if not self.workers:
+            yield from ([self.read(photograph) for photograph in batch] for batch in batches)
+            return
+        ahead: deque[list[Future[Picture | Unread]]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            for batch in batches:
+                ahead.append([pool.submit(self.read, photograph) for photograph in batch])
+                if len(ahead) > AHEAD:
+                    yield [future.result() for future in ahead.popleft()]
+            while ahead:
+                yield [future.result() for future in ahead.popleft()]
+
+    def read(self, photograph: Photograph) -> Picture | Unread:
+        """Read one photograph; what is wrong with it is returned, so that it stops no other."""
+        digest = ""
+        try:
+            data = photograph.read()
+            digest = hashlib.sha256(data).hexdigest()
+            seen = self.transform.picture(decode(data, photograph.name))
+            label, unlabelled = self.label(photograph)
+            return Picture(photograph, digest, seen, self.transform.tensor(seen), label, unlabelled)
+        except (DataError, OSError) as error:
+            return Unread(photograph, digest, str(error))
+
+    def label(self, photograph: Photograph) -> tuple[int | None, str]:
+        """The class that the data states for a photograph, or why there is none."""
+        if photograph.label is None or not self.labelled:
+            return None, ""
+        try:
+            return match_label(photograph.label, self.classes, self.wnids, photograph.name), ""
+        except DataError as error:
+            return None, str(error)

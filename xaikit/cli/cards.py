@@ -1,0 +1,106 @@
+"""Configs and plugins as text for the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from xaikit.config.text import flow
+from xaikit.needs import Needs
+from xaikit.registry import Entry, Plugin
+from xaikit.registry.modules import summary_of
+
+
+def shown(plain: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """A resolved config as YAML, with where each value came from as a comment."""
+    lines = list(_lines(plain, origins, "", ""))
+    width = min(max((len(line) for line, _ in lines), default=0), 60)
+    return "\n".join(f"{line:<{width}}  # {origin}" if origin else line for line, origin in lines)
+
+
+def _lines(plain: Mapping[str, Any], origins: Mapping[str, str], parent: str, indent: str) -> Iterator[tuple[str, str]]:
+    for key, value in plain.items():
+        full = f"{parent}.{key}" if parent else key
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{key}:", ""
+            yield from _lines(value, origins, full, indent + "  ")
+        else:
+            yield f"{indent}{key}: {flow(value)}", origins.get(full, "default")
+
+
+def catalogue(entries: Sequence[Entry]) -> str:
+    """One line a plugin: its name and what its module says of itself; a third party's with its distribution."""
+    if not entries:
+        return "there are none"
+    width = max(len(entry.name) for entry in entries)
+    owners = [f"  [{entry.distribution}]" if entry.distribution != "xaikit" else "" for entry in entries]
+    return "\n".join(
+        f"{entry.name:<{width}}  {entry.summary}{owner}" for entry, owner in zip(entries, owners, strict=True)
+    )
+
+
+def card(plugin: Plugin) -> str:
+    """What there is to know of one plugin: citation, equation, cost, faults, peers, options, needs, traits and finish."""
+    module = sys.modules[plugin.cls.__module__]
+    parts = [
+        f"{plugin.name}  ({plugin.kind} of {plugin.distribution} {plugin.version})".rstrip(),
+        summary_of(plugin.cls.__module__) if module.__doc__ is None else module.__doc__.splitlines()[0],
+        "",
+        inspect.cleandoc(plugin.cls.__doc__ or "(no docstring)"),
+        "",
+        *_options(plugin.cls),
+        *_declared(plugin.cls),
+    ]
+    return "\n".join(parts)
+
+
+def _options(cls: type) -> list[str]:
+    rows = [f"  {item.name}: {_type(item.type)} = {_default(item)}" for item in dataclasses.fields(cls)]
+    return ["options:", *rows] if rows else ["options: none"]
+
+
+def _type(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _default(item: dataclasses.Field[Any]) -> str:
+    if item.default is not dataclasses.MISSING:
+        return repr(item.default)
+    return repr(item.default_factory()) if item.default_factory is not dataclasses.MISSING else "(required)"
+
+
+def _declared(cls: type) -> list[str]:
+    lines = []
+    if hasattr(cls, "needs"):
+        lines.append(f"needs: {_needs(cls.needs)}")
+    if hasattr(cls, "traits"):
+        lines.append(f"traits: {', '.join(sorted(cls.traits)) or 'none'}")
+    paper: Mapping[str, Any] = getattr(cls, "paper", {})
+    if paper:
+        stages = ", ".join(f"{stage} {flow(choice)}" for stage, choice in paper.items())
+        lines.append(f"finish of its paper: {stages}")
+    if hasattr(cls, "traits"):
+        lines.append(f"deterministic: {'yes' if 'deterministic' in cls.traits else 'no, drawn from the seed'}")
+        lines.append(f"class specific: {_class_specific(cls)}")
+    return lines
+
+
+def _needs(needs: Needs) -> str:
+    """The needs that differ from asking for nothing; levels and breadths with their value."""
+    asked = [
+        item.name if value is True else f"{item.name} {value}"
+        for item in dataclasses.fields(needs)
+        if (value := getattr(needs, item.name)) != item.default and item.name != "scores"
+    ]
+    # of all layers it sees what it asks for, of none nothing
+    return ", ".join(["activations", *asked] if needs.layers == "one" else asked)
+
+
+def _class_specific(cls: Any) -> str:
+    if "class_specific" in cls.traits:
+        return "yes"
+    needs: Needs | None = getattr(cls, "needs", None)
+    return "not asserted" if needs is None or needs.scores else "no, the target plays no part"

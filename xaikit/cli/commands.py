@@ -1,0 +1,250 @@
+"""The command line. Nothing here imports torch: a command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from xaikit import _allocator
+from xaikit._version import __version__
+from xaikit.errors import XaikitError
+
+STOPPED = 3
+
+
+BAD_INPUT = 2
+
+
+SOME_FAILED = 1
+
+
+_overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+_config = click.argument("config", type=click.Path(dir_okay=False))
+
+
+_folder = click.argument("run", metavar="RUN")
+
+
+_force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
+
+
+_shard = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts, for one job of many that share a folder; then run once without.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="xaikit")
+def commands() -> None:
+    """Explain PyTorch models by plugins: class activation maps that are right by the paper.
+
+    Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed or two runs differ, 2 the input is
+    wrong or the folder cannot be used, 3 the run stopped early and goes on with the same command.
+    """
+
+
+@commands.command()
+@_config
+@_overrides
+@_force
+@_shard
+def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+    """Explain the photographs of CONFIG and write maps, overlays, contact sheet and manifest."""
+    _run(config, overrides, (), force, shard)
+
+
+@commands.command()
+@_config
+@_overrides
+@_force
+@_shard
+def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+    """Run CONFIG with axes added: KEY=VALUE,VALUE or KEY=0..4; a KEY=VALUE alone is an override as anywhere.
+
+    Commas inside brackets do not part values: 'layers=[layer3],[layer3,layer4]' are two.
+    """
+    from xaikit.config import split_axes
+
+    plain, axes = split_axes(overrides)
+    _run(config, plain, axes, force, shard)
+
+
+@commands.command()
+@_config
+@_overrides
+@click.option("--dry", is_flag=True, help="Open no model and no photograph: only count what the config says.")
+def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
+    """Say which passes a run of CONFIG makes, who shares them, what they cost and what is done; axes as with `sweep`."""
+    from xaikit.config import split_axes
+    from xaikit.runner import steps
+
+    plain, axes = split_axes(overrides)
+    click.echo(steps.outline(config, plain, axes=axes) if dry else str(steps.plan(config, plain, axes=axes)))
+
+
+@commands.command()
+@_folder
+@click.argument("sql")
+@click.option("--csv", is_flag=True, help="Comma-separated values instead of a table.")
+def query(run: str, sql: str, csv: bool) -> None:
+    """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
+    from xaikit.cli.tables import as_csv, as_text
+    from xaikit.runner import steps
+
+    click.echo((as_csv if csv else as_text)(steps.open_report(run).query(sql)))
+
+
+@commands.command()
+@_folder
+def compact(run: str) -> None:
+    """Merge the many small record files of a RUN into few; maps stay where they are."""
+    from xaikit.runner import steps
+
+    click.echo(f"{steps.compact(run)} parts were merged")
+
+
+@commands.command()
+@_folder
+@click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
+@click.option("--measure", help="Only this measure, such as area or gini.")
+def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> None:
+    """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
+    from xaikit.analysis.comparison import compare as compared
+    from xaikit.runner import steps
+
+    click.echo(str(compared(steps.open_report(run), by=by, measure=measure)))
+
+
+@commands.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--tolerance", default=1e-3, show_default=True, help="In units of the largest magnitude of a map.")
+def diff(run_a: str, run_b: str, tolerance: float) -> None:
+    """Compare the maps and records of two runs; exit code 1 where they differ or are missing."""
+    from xaikit.analysis.matching import diff as differences
+    from xaikit.runner import steps
+
+    found = differences(steps.open_report(run_a), steps.open_report(run_b), tolerance=tolerance)
+    click.echo(str(found))
+    if not found.same:
+        sys.exit(SOME_FAILED)
+
+
+@commands.command()
+@_config
+@_overrides
+def show(config: str, overrides: tuple[str, ...]) -> None:
+    """Print CONFIG resolved, with where each value came from."""
+    from xaikit.cli.cards import shown
+    from xaikit.config import load
+
+    resolved = load(config, overrides)
+    click.echo(shown(resolved.plain(), resolved.origins))
+
+
+@commands.command()
+@click.argument("name", required=False)
+@click.option("--kind", default="method", show_default=True, help="Another kind of plugin: target, scaler, model, ...")
+def methods(name: str | None, kind: str) -> None:
+    """List the methods that are installed, or show NAME: its equation, options, defaults and needs."""
+    from xaikit.cli.cards import card, catalogue
+    from xaikit.registry import KINDS, Registry
+
+    if kind not in KINDS:
+        raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
+    registry = Registry()
+    click.echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
+
+
+@commands.command()
+@click.argument("plugin")
+@click.option("--kind", default="method", show_default=True, help="Another kind of plugin: target, scaler, model, ...")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be given more than once.")
+def check(plugin: str, kind: str, only: tuple[str, ...]) -> None:
+    """Check that PLUGIN keeps its contract: the name of an installed one, or a file such as ./mycam.py."""
+    from xaikit.cli import check
+    from xaikit.registry import KINDS
+
+    if kind not in KINDS:
+        raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
+    if not check.check(kind, plugin, only):
+        sys.exit(SOME_FAILED)
+
+
+@commands.command()
+@_config
+@_overrides
+def layers(config: str, overrides: tuple[str, ...]) -> None:
+    """List the layers of CONFIG's model: names, shapes, strides, which one `auto` picks and why."""
+    from xaikit.runner import steps
+
+    click.echo(steps.layers(config, overrides))
+
+
+@commands.command()
+@click.argument("path", default="quickstart.yaml", type=click.Path(dir_okay=False))
+def init(path: str) -> None:
+    """Write a commented quickstart.yaml to start from."""
+    target = Path(path)
+    if target.exists():
+        raise click.UsageError(f"{path} exists already: name another file, or delete it first")
+    template = Path(__file__).parent / "templates" / "quickstart.yaml"
+    target.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    click.echo(f"wrote {path}; now: xaikit run {path}")
+
+
+@commands.command()
+@click.argument("kind", metavar="KIND")
+@click.argument("name")
+@click.option("--to", default=".", type=click.Path(file_okay=False), help="Where to put the folder xaikit-NAME.")
+@click.option("--stage", help="Of a finisher: rectify (the default), normalize, scale, resize or fuse.")
+@click.option("--of", help="What a source gives: data (the default) or model.")
+def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> None:
+    """Write a distribution of your own, xaikit-NAME, with a plugin of KIND: method, target, layout, finisher or source."""
+    from xaikit.cli import scaffold
+
+    word = scaffold.kind_of(kind, stage, of)
+    root = scaffold.write(word, name, Path(to))
+    click.echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
+    for line in scaffold.next_commands(word, name, root):
+        click.echo(f"  {line}")
+
+
+def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:
+    _allocator.settle()  # before torch is imported and allocates
+    from xaikit.cli.progress import Progress
+    from xaikit.runner import steps
+
+    share = None if shard is None else _share(shard)
+    with Progress() as progress:
+        report = steps.run(config, overrides, axes=axes, again=force, share=share, watcher=progress)
+    progress.show(report)
+    if report.stopped:
+        sys.exit(STOPPED)
+    if report.failures:
+        sys.exit(SOME_FAILED)
+
+
+def _share(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise click.BadParameter(f"expected I/N with I from 1 to N, such as 1/4, got {text!r}", param_hint="--shard")
+    return int(part), int(parts)
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
+    try:
+        return commands(args)
+    except XaikitError as error:
+        notes = getattr(error, "__notes__", [])
+        click.echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)
+        sys.exit(BAD_INPUT)

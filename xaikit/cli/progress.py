@@ -1,0 +1,121 @@
+"""Progress of a run in the terminal: a bar, or plain lines every ten seconds where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from xaikit import _allocator
+
+if TYPE_CHECKING:
+    from xaikit.report import Report
+    from xaikit.runner.costs import Plan
+    from xaikit.runner.shards import Receipt
+
+
+EVERY = 10.0
+
+
+MOST_ROWS = 20
+
+
+class Progress:
+    """Watches a run. Used as a context, so that the bar is taken down whatever happens."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(markup=False)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("photographs", total=None, said="")
+        self._count = self._total = self._new = self._forwards = self._failed = 0
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, plan: Plan) -> None:
+        """The run begins; the plan knows what earlier sittings have done."""
+        self._total, self._count = plan.photographs, sum(bench.done for bench in plan.benches)
+        self._console.print(str(plan), highlight=False, soft_wrap=True)
+        self._bar.update(self._task, total=self._total, completed=self._count)
+        self._began = time.monotonic()
+
+    def advanced(self, receipt: Receipt) -> None:
+        """A shard was committed."""
+        # shards of one window may look at the same photograph for different evidence: it is done with the last
+        self._new += receipt.photographs
+        self._count = min(self._count + receipt.photographs, self._total)
+        self._forwards += receipt.counts.get("forwards", 0)
+        self._failed += len({failure.name for failure in receipt.failures})
+        now = time.monotonic()
+        said = (
+            f"{self._new / max(now - self._began, 1e-9):.1f} images/s, {self._forwards} forwards, {self._failed} failed"
+        )
+        self._bar.update(self._task, completed=self._count, said=said)
+        if not self._console.is_terminal and now - self._said >= EVERY:
+            self._said = now
+            left = (now - self._began) / max(self._new, 1) * (self._total - self._count)
+            share = self._count / max(self._total, 1)
+            self._console.print(
+                f"{self._count}/{self._total} {share:.0%}, {said}, about {left:.0f} s left", highlight=False
+            )
+
+    def show(self, report: Report) -> None:
+        """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
+        self._console.print(_table(report))
+        self._failures(report)
+        for warning in report.warnings[:MOST_ROWS]:
+            self._console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+        if len(report.warnings) > MOST_ROWS:
+            self._console.print(f"... and {len(report.warnings) - MOST_ROWS} more warnings: report.warnings")
+        for path in report.sheets:
+            self._console.print(f"contact sheet: {path}", highlight=False, soft_wrap=True)
+        self._console.print(f"allocator: {_allocator.describe()}", highlight=False, soft_wrap=True)
+        self._console.print(f"written to {report.folder}", highlight=False, soft_wrap=True)
+        if report.stopped:
+            text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"
+            self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
+
+    def _failures(self, report: Report) -> None:
+        said = list(dict.fromkeys(f"failed: {failure.name}: {failure.error}" for failure in report.failures))
+        for line in said[:MOST_ROWS]:
+            self._console.print(line, style="red", highlight=False, soft_wrap=True)
+        if len(said) > MOST_ROWS:
+            self._console.print(f"... and {len(said) - MOST_ROWS} more in failed.jsonl", style="red")
+
+
+def _table(report: Report) -> Table:
+    table = Table("photograph", "predicted", "probability", "explained", box=None)
+    seen: dict[str, list[str]] = {}
+    for record in report.head(MOST_ROWS):
+        probability = "" if record.probability is None else f"{record.probability:.2f}"
+        short = record.name.replace("\\", "/").rpartition("/")[2]
+        row = seen.setdefault(record.name, [short, record.prediction_name, probability, ""])
+        if record.target_name and record.target_name not in row[3].split(", "):
+            row[3] = ", ".join(filter(None, [row[3], record.target_name]))
+    for row in seen.values():
+        table.add_row(*row)
+    more = len(report.images) - len(seen)
+    if more > 0:
+        table.add_row(f"... and {more} more", "", "", "")
+    return table

@@ -1,0 +1,122 @@
+"""YAML files with the place of every key, and the files that they extend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path as FilePath
+from typing import Any
+
+import yaml
+
+from xaikit.config.faults import Fault, Ledger, Mark, Path, shown
+from xaikit.config.layers import Layer, layer_of, merge
+from xaikit.config.text import Loader
+from xaikit.errors import nearest
+
+
+def read_file(file: str, faults: list[Fault], trail: tuple[str, ...] = ()) -> Layer:
+    """A file over the files that it extends. What is wrong goes to ``faults``; a file that cannot be read is an empty layer."""
+    marks: dict[Path, Mark] = {(): Mark(file)}
+    raw = _read(file, Ledger(marks, faults))
+    return extend(raw, marks, file, faults, trail)
+
+
+def extend(
+    raw: dict[str, Any], marks: dict[Path, Mark], file: str, faults: list[Fault], trail: tuple[str, ...] = ()
+) -> Layer:
+    """What was read, over the files that its ``extends`` names; these are relative to ``file``, and later ones win."""
+    ledger = Ledger(marks, faults)
+    wanted = raw.pop("extends", None) if isinstance(raw, dict) else None
+    names = [wanted] if isinstance(wanted, str) else wanted or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        ledger.fault(("extends",), f"expected a file or a list of files, got {shown(wanted)}")
+        names = []
+    below = Layer({})
+    for name in names:
+        below = merge(below, _read_base(name, file, ledger, (*trail, file)), faults)
+    return merge(below, layer_of(raw, marks, faults), faults)
+
+
+def _read_base(name: str, file: str, ledger: Ledger, trail: tuple[str, ...]) -> Layer:
+    base = os.path.normpath(os.path.join(os.path.dirname(file), name))
+    seen = [os.path.realpath(other) for other in trail]
+    if os.path.realpath(base) in seen:
+        ledger.fault(("extends",), f"the files extend each other in a circle: {' -> '.join([*trail, base])}")
+        return Layer({})
+    if not os.path.isfile(base):
+        ledger.fault(("extends",), missing(base))
+        return Layer({})
+    return read_file(base, ledger.faults, trail)
+
+
+def missing(file: str) -> str:
+    """What to say of a file that is not there, with the likeliest of its folder."""
+    folder = FilePath(file).parent
+    beside = [other.name for other in folder.iterdir() if other.suffix in (".yaml", ".yml")] if folder.is_dir() else []
+    return f"there is no file {file}; {nearest(FilePath(file).name, beside)}"
+
+
+def _read(file: str, ledger: Ledger) -> dict[str, Any]:
+    try:
+        text = FilePath(file).read_text(encoding="utf-8-sig")
+        loader = Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return {}
+        _note(node, (), file, ledger, ())
+        value = loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        _note_syntax(error, file, ledger)
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        ledger.fault((), f"cannot be read: {error}")
+        return {}
+    if not isinstance(value, dict):
+        ledger.fault((), f"expected a mapping of keys, got {shown(value)}")
+        return {}
+    return value
+
+
+def _note_syntax(error: yaml.MarkedYAMLError, file: str, ledger: Ledger) -> None:
+    place = error.problem_mark or error.context_mark
+    mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
+    ledger.faults.append(Fault(mark, (), f"not valid YAML: {error.problem or error.context}"))
+
+
+def _note(node: yaml.Node, path: Path, file: str, ledger: Ledger, above: tuple[yaml.Node, ...]) -> None:
+    """Mark every key and list element below a node, and note keys that stand twice."""
+    if node in above:
+        raise yaml.MarkedYAMLError(problem="a value contains itself", problem_mark=node.start_mark)
+    if isinstance(node, yaml.MappingNode):
+        _note_mapping(node, path, file, ledger, (*above, node))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            ledger.marks[(*path, index)] = _mark(file, item, item)
+            _note(item, (*path, index), file, ledger, (*above, node))
+
+
+def _note_mapping(node: yaml.MappingNode, path: Path, file: str, ledger: Ledger, above: tuple[yaml.Node, ...]) -> None:
+    own: dict[str, Mark] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem="expected a name as the key", problem_mark=key.start_mark)
+        if key.tag == "tag:yaml.org,2002:merge":
+            _note_merged(value, path, file, ledger, above)
+            continue
+        key.tag = "tag:yaml.org,2002:str"  # a key is a name, also where YAML 1.1 would read `on` or 1
+        mark = _mark(file, key, value)
+        if key.value in own:
+            ledger.faults.append(Fault(mark, (*path, key.value), f"stands twice; first on line {own[key.value].line}"))
+        own[key.value] = mark
+        _note(value, (*path, key.value), file, ledger, above)
+    ledger.marks.update({(*path, key): mark for key, mark in own.items()})
+
+
+def _note_merged(value: yaml.Node, path: Path, file: str, ledger: Ledger, above: tuple[yaml.Node, ...]) -> None:
+    for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+        _note(source, path, file, ledger, above)
+
+
+def _mark(file: str, node: yaml.Node, value: yaml.Node) -> Mark:
+    text = value.value if isinstance(value, yaml.ScalarNode) and not value.style else ""
+    return Mark(file, node.start_mark.line + 1, node.start_mark.column + 1, text)

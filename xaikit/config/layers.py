@@ -1,0 +1,157 @@
+"""One layer of a config over another: a file over the file it extends, an override over both."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError
+
+from xaikit.config.faults import DEFAULT, Fault, Ledger, Mark, Path, at, key_of, shown
+from xaikit.config.shorthand import settle
+from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
+from xaikit.errors import nearest
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Plain values without shorthand, where each was written, and what this layer drops from the one below."""
+
+    plain: dict[str, Any]
+    marks: dict[Path, Mark] = field(default_factory=dict)
+    drops: tuple[Path, ...] = ()
+
+
+def layer_of(raw: Mapping[Any, Any], marks: dict[Path, Mark], faults: list[Fault]) -> Layer:
+    """A layer from what was read: ``~a.b`` keys become drops, shorthand is settled, every value gets a mark."""
+    ledger = Ledger(marks, faults)
+    values = _plain((), raw, ledger)
+    drops = [key for key in values if key.startswith("~")]
+    for key in drops:
+        if values.pop(key) is not None:
+            ledger.fault((key,), f"expected nothing after '{key}:'; it drops an inherited key")
+        marks[_dropped(key)] = ledger.mark((key,))
+    settled = settle((), values, ledger)
+    if "sweep" in settled:
+        settled["sweep"] = settle_sweep(settled["sweep"], ledger)
+    marks.update({path: ledger.mark(path) for path in _paths(settled)})
+    return Layer(settled, marks, tuple(_dropped(key) for key in drops))
+
+
+def _dropped(key: str) -> Path:
+    return within_sweep(tuple(key[1:].split(".")))
+
+
+def merge(below: Layer, above: Layer, faults: list[Fault]) -> Layer:
+    """``above`` over ``below``: mappings merge, lists and changed plugins replace."""
+    plain, marks = copy.deepcopy(below.plain), dict(below.marks)
+    for path in above.drops:
+        _drop(plain, marks, path, Ledger(above.marks, faults))
+    _make_room((), plain, above.plain, marks)
+    merged = OmegaConf.to_container(OmegaConf.merge(plain, above.plain), resolve=False)
+    assert isinstance(merged, dict)
+    shared = marks.keys() & {(), *_paths(above.plain)}  # mappings of both: the mark of the first stays
+    kept = {path: marks[path] for path in shared if marks[path] != DEFAULT}
+    return Layer({str(key): value for key, value in merged.items()}, {**marks, **above.marks, **kept})
+
+
+def _paths(value: Any, path: Path = ()) -> list[Path]:
+    children = value.items() if isinstance(value, Mapping) else ()
+    return [(*path, key) for key, _ in children] + [p for key, child in children for p in _paths(child, (*path, key))]
+
+
+def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, ledger: Ledger) -> None:
+    try:
+        parent = at(plain, path[:-1])
+        del parent[path[-1]]
+    except (KeyError, TypeError):
+        known = [key_of(known) for known in _paths(plain) if len(known) == len(path)]
+        ledger.fault(path, f"nothing to drop; {nearest(key_of(path), known)}")
+    _forget(marks, path)
+
+
+def _forget(marks: dict[Path, Mark], path: Path) -> None:
+    for known in [known for known in marks if known[: len(path)] == path]:
+        del marks[known]
+
+
+def _make_room(path: Path, below: dict[str, Any], above: Mapping[str, Any], marks: dict[Path, Mark]) -> None:
+    """Take out of ``below`` what ``above`` replaces instead of merging."""
+    for key in below.keys() & above.keys():
+        here = (*path, key)
+        if _merges(here, below[key], above[key]):
+            _make_room(here, below[key], above[key], marks)
+        else:
+            if not (isinstance(below[key], list) and isinstance(above[key], list)):  # an axis keeps its place
+                del below[key]
+            _forget(marks, here)
+
+
+def _merges(path: Path, below: Any, above: Any) -> bool:
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return False
+    name = "source" if path in (("model",), ("data",)) else "use"
+    implied = path[1] if len(path) == 2 and path[0] == "methods" else None
+    old, new = below.get(name, implied), above.get(name)
+    return None in (old, new) or bool(old == new)
+
+
+def _plain(path: Path, value: Any, ledger: Ledger) -> Any:
+    """The same value out of mappings with strings as keys, lists, and what JSON knows."""
+    if isinstance(value, Mapping):
+        return _plain_mapping(path, value, ledger)
+    if isinstance(value, list | tuple):
+        return [_plain((*path, index), item, ledger) for index, item in enumerate(value)]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _plain_string(path, value, ledger)
+
+
+def _plain_mapping(path: Path, mapping: Mapping[Any, Any], ledger: Ledger) -> dict[str, Any]:
+    for key in mapping:
+        if not isinstance(key, str):
+            ledger.fault(path, f"expected a string as a key, got {shown(key)}")
+    return {key: _plain((*path, key), value, ledger) for key, value in mapping.items() if isinstance(key, str)}
+
+
+def _plain_string(path: Path, value: Any, ledger: Ledger) -> str | None:
+    if not isinstance(value, str):
+        ledger.fault(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
+        return None
+    if "${" not in value:
+        return value
+    try:
+        OmegaConf.create({"value": value})
+    except GrammarParseError as error:
+        ledger.fault(path, f"not an interpolation: {shown(value)} ({str(error).splitlines()[0]})")
+        return None
+    return value
+
+
+def inherit(said: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+    """What the config says, each label's finish with the options that it leaves to the config's."""
+    general = said.get("finish", {})
+    methods = {
+        label: {**method, "finish": _finish(label, method["finish"], general, ledger)} if "finish" in method else method
+        for label, method in said.get("methods", {}).items()
+    }
+    return {**said, "methods": methods} if methods else dict(said)
+
+
+def _finish(label: str, own: Mapping[str, Any], general: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+    return {stage: _stage(label, stage, choice, general.get(stage, {}), ledger) for stage, choice in own.items()}
+
+
+def _stage(label: str, stage: str, own: Any, general: Any, ledger: Ledger) -> Any:
+    both = isinstance(own, Mapping) and isinstance(general, Mapping)
+    if not both or "use" not in own or own["use"] != general.get("use"):
+        return own
+    for option in general.keys() - own.keys():
+        ledger.marks["methods", label, "finish", stage, option] = ledger.mark(("finish", stage, option))
+    return {**general, **own}

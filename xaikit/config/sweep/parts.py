@@ -1,0 +1,149 @@
+"""The parts that a trial is read from, each by itself, so that a sweep reads each only where it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xaikit.config.faults import Path
+from xaikit.config.layers import inherit
+from xaikit.config.manner import UNCHANGED, Manner
+from xaikit.config.plugins import Reader, hints_of
+from xaikit.config.schema import Config, FinishConfig, Use
+from xaikit.config.sections import (
+    METHOD_KEYS,
+    read_augment,
+    read_data,
+    read_finish,
+    read_layers,
+    read_method,
+    read_model,
+    read_reduce,
+    read_target,
+)
+
+Read = Callable[[Reader, Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is read together.
+
+    read      from what a point says, to a value; None where that says nothing, or something wrong
+    subtrees  the keys that it looks at, with all below them
+    but       keys below these that it does not look at
+    """
+
+    read: Read
+    subtrees: tuple[Path, ...]
+    but: tuple[Path, ...] = ()
+
+    def sees(self, path: Path) -> bool:
+        """Whether a value at a key, set as an override sets it, changes what is read."""
+        # another plugin takes the place of all that was said of the old one
+        whole = path[:-1] if len(path) > 1 and path[-1] in ("use", "source") else path
+        return any(_meet(whole, subtree) for subtree in self.subtrees) and not any(
+            whole[: len(blind)] == blind for blind in self.but
+        )
+
+
+def _meet(one: Path, other: Path) -> bool:
+    return all(mine == yours for mine, yours in zip(one, other, strict=False))
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The finish of a label before its method's paper is asked: see :func:`xaikit.trials.trial.effective_finish`."""
+
+    use: str
+    general: FinishConfig
+    own: Mapping[str, Use]
+
+
+def labels(reader: Reader, said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels of a point, in their order."""
+    return tuple(said.get("methods", {}))
+
+
+def general_parts() -> dict[str, Part]:
+    """What a point says for all its labels."""
+    read = {"model": _model, "data": _data, "target": _target, "layers": _layers, "finish": _finish}
+    simple = {key: Part(_simple(key), ((key,),)) for key in ("seed", "precision")}
+    return simple | {key: Part(reading, ((key,),)) for key, reading in read.items()}
+
+
+def label_parts(label: str, stated: bool) -> dict[str, Part]:
+    """What a point says for one label; its method is None where the point does not have the label.
+
+    ``stated`` is whether the config itself has it; where it does not, whatever a point says of it brings it in.
+    """
+    own: Path = ("methods", label)
+    beside = tuple((*own, key) for key in METHOD_KEYS if key != "use") if stated else ()
+    return {
+        "method": Part(_of(label, _own_method), (own,), beside),
+        "layers": Part(_of(label, _own_layers), ((*own, "layers"), ("layers",))),
+        "target": Part(_of(label, _own_target), ((*own, "target"), ("target",))),
+        "manner": Part(_of(label, _own_manner), ((*own, "augment"), (*own, "reduce"), ("augment",), ("reduce",))),
+        "finish": Part(_of(label, _own_finish), ((*own, "finish"), (*own, "use"), ("finish",))),
+    }
+
+
+def _simple(key: str) -> Read:
+    hint = hints_of(Config)[key]
+    return lambda reader, said: reader.value(hint, (key,), said.get(key, getattr(Config, key)))
+
+
+def _model(reader: Reader, said: Mapping[str, Any]) -> Any:
+    return read_model(reader, said.get("model"))
+
+
+def _data(reader: Reader, said: Mapping[str, Any]) -> Any:
+    return read_data(reader, said.get("data"))
+
+
+def _target(reader: Reader, said: Mapping[str, Any]) -> Any:
+    return read_target(reader, (), said) if "target" in said else Config.target
+
+
+def _layers(reader: Reader, said: Mapping[str, Any]) -> Any:
+    return read_layers(reader, (), said) if "layers" in said else Config.layers
+
+
+def _finish(reader: Reader, said: Mapping[str, Any]) -> FinishConfig:
+    return FinishConfig(**read_finish(reader, ("finish",), said.get("finish", {})))
+
+
+_Own = Callable[[Reader, Path, Mapping[str, Any], Mapping[str, Any]], Any]
+
+
+def _of(label: str, read: _Own) -> Read:
+    path: Path = ("methods", label)
+    return lambda reader, said: read(reader, path, said.get("methods", {}).get(label, {}), said)
+
+
+def _own_method(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
+    return read_method(reader, path, own) if path[1] in said.get("methods", {}) else None
+
+
+def _own_layers(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
+    found = read_layers(reader, path, own)
+    return _layers(reader, said) if found is None else found
+
+
+def _own_target(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
+    return _target(reader, said) if own.get("target") is None else read_target(reader, path, own)
+
+
+def _own_manner(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Manner:
+    augment = read_augment(reader, path, own) if own.get("augment") is not None else read_augment(reader, (), said)
+    reduce = read_reduce(reader, path, own) or read_reduce(reader, (), said)
+    return Manner(augment or UNCHANGED, reduce or "sum")
+
+
+def _own_finish(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Stated:
+    beside = {key: own[key] for key in ("use", "finish") if key in own}
+    inherited = inherit({"finish": said.get("finish", {}), "methods": {path[1]: beside}}, reader.ledger)
+    stated = inherited["methods"][path[1]].get("finish", {})
+    use = str(own.get("use", path[1]))
+    return Stated(use, _finish(reader, said), read_finish(reader, (*path, "finish"), stated))

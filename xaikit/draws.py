@@ -1,0 +1,44 @@
+"""Random numbers that depend on the sample alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+class SampleGenerator:
+    """Random numbers with one stream a sample, drawn on the CPU.
+
+    A sample draws the same numbers whatever batch, device or precision it is explained in.
+
+    Args:
+        seeds: one a sample.
+        like: a tensor whose device and type the numbers get.
+    """
+
+    def __init__(self, seeds: Sequence[int], like: Tensor) -> None:
+        self._streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._like = like
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, (N, *shape)."""
+        return self._draw(torch.randn, shape)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), (N, *shape)."""
+        return self._draw(torch.rand, shape)
+
+    def _draw(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
+        # float64 whatever the model computes in, so that precision does not change what is drawn
+        rows = [draw(shape, generator=stream, dtype=torch.float64) for stream in self._streams]
+        return torch.stack(rows).to(self._like)
+
+
+def seeded(said: str, samples: Sequence[str], like: Tensor) -> SampleGenerator:
+    """Random numbers of one purpose, with a stream a sample."""
+    texts = [f"{said}|{sample}" for sample in samples]
+    digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+    return SampleGenerator([int.from_bytes(digest[:8], "big") >> 1 for digest in digests], like)

@@ -1,0 +1,109 @@
+"""Variants of a batch whose raw maps are undone and averaged; methods never see it.
+
+The target is the one pinned on the clean pass, so a variant never explains another class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from xaikit._numeric import MODES
+from xaikit.config import AugmentConfig
+from xaikit.draws import SampleGenerator
+from xaikit.errors import ConfigError
+from xaikit.evidence.nests import first_tensor, varied
+from xaikit.evidence.pinned import is_spatial
+from xaikit.finish import resize
+from xaikit.targets import Pinned
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to vary a batch, and back.
+
+    draw  which of several noisy copies it is; None without noise
+    """
+
+    flip: bool = False
+    scale: float = 1.0
+    gain: float = 1.0
+    noise: float = 0.0
+    draw: int | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it changes nothing."""
+        return self == Variant()
+
+    def inputs(self, inputs: Any, generator: Callable[[int], SampleGenerator]) -> Any:
+        """The inputs with their first tensor varied.
+
+        Args:
+            generator: of the numbers of one draw.
+
+        Raises:
+            ConfigError: the input has no space to be flipped or scaled in.
+        """
+        image = first_tensor(inputs)
+        if image.dim() < 3:
+            raise ConfigError(f"augment: expected inputs (N, C, *S), got {tuple(image.shape)}")
+        image = image.flip(-1) if self.flip else image
+        if self.scale != 1:
+            size = tuple(max(1, round(side * self.scale)) for side in image.shape[2:])
+            image = _scaled(image, size)
+        image = image * self.gain
+        if self.draw is not None:
+            image = image + self.noise * generator(self.draw).normal(*image.shape[1:])
+        return varied(inputs, image)
+
+    def undone(self, saliency: Tensor, space: tuple[int, ...]) -> Tensor:
+        """A raw map (N, T, *S) of the variant, on the grid of the clean one's."""
+        return resize(saliency.flip(-1) if self.flip else saliency, space)
+
+    def __str__(self) -> str:
+        said = [f"scale {self.scale:g}"] if self.scale != 1 else []
+        said += [f"gain {self.gain:g}"] if self.gain != 1 else []
+        return ", ".join([*(["flip"] if self.flip else []), *said, *([] if self.draw is None else ["noise"])])
+
+
+def check_places(variant: Variant, pinned: Sequence[Pinned]) -> None:
+    """Refuse to move the picture under a target that is of certain places of it.
+
+    Raises:
+        ConfigError: with what may be asked instead.
+    """
+    moved = [word for word, moves in (("flip", variant.flip), ("scale", variant.scale != 1)) if moves]
+    for target in pinned:
+        if moved and is_spatial(target):
+            raise ConfigError(
+                f"augment.{moved[0]}: target {target} is of certain places of the picture, which a mirrored or resized one has "
+                "elsewhere; leave it out, gain and noise are served"
+            )
+
+
+def variants(augment: AugmentConfig) -> Iterator[Variant]:
+    """All combinations.
+
+    >>> [str(one) for one in variants(AugmentConfig(flip=True, gain=(1.0, 0.9)))]
+    ['', 'gain 0.9', 'flip', 'flip, gain 0.9']
+    """
+    draws = range(augment.draws) if augment.noise else [None]
+    for flip, scale, gain, draw in product([False, True][: 1 + augment.flip], augment.scale, augment.gain, draws):
+        yield Variant(flip, scale, gain, augment.noise if draw is not None else 0.0, draw)
+
+
+def _scaled(image: Tensor, size: tuple[int, ...]) -> Tensor:
+    smooth = image.dim() == 4  # torch has no other kernel that smooths before it leaves pixels out
+    return interpolate(image, size=size, mode=MODES[len(size)], align_corners=False, antialias=smooth)
+
+
+def average(maps: list[Tensor]) -> Tensor:
+    """Their mean."""
+    return torch.stack(maps).mean(0)

@@ -1,0 +1,124 @@
+"""Why a map is dead: named reasons instead of a black picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from torch import Tensor
+
+from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Trace
+from xaikit.explanation import (
+    ALL_NEGATIVE,
+    CONSTANT,
+    NEGATIVE_GRADIENTS,
+    NOT_FINITE,
+    ZERO_ACTIVATIONS,
+    ZERO_GRADIENTS,
+    ZERO_MAP,
+    Noted,
+)
+from xaikit.finish import Rectifier
+from xaikit.needs import Needs
+
+ANY: Literal["any"] = "any"
+"""In place of a rectifier: what is said holds for any. See :func:`holds_for`."""
+
+
+Rectified = Rectifier | Literal["any"] | None
+
+
+class Evidence:
+    """What diagnoses ask of a trace, each looked up once for all requests: (N, T), or (N, 1)."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._activations: dict[Tap, tuple[Tensor, Tensor]] = {}
+        self._gradients: dict[Tap, tuple[Tensor, Tensor]] = {}
+
+    def zero_activations(self, tap: Tap) -> Tensor:
+        """(N, 1)"""
+        activations = self._trace.activations[tap].unsqueeze(1)
+        return _zero(*_once(self._activations, tap, lambda: _range(activations)))
+
+    def zero_gradients(self, tap: Tap, columns: slice) -> Tensor:
+        """(N, T)"""
+        return _zero(*self._of_gradients(tap))[:, columns]
+
+    def negative_gradients(self, tap: Tap, columns: slice) -> Tensor:
+        """Where none is positive, (N, T)."""
+        return (self._of_gradients(tap)[1] <= 0)[:, columns]
+
+    def _of_gradients(self, tap: Tap) -> tuple[Tensor, Tensor]:
+        return _once(self._gradients, tap, lambda: _range(self._trace.gradients[tap]))
+
+
+def diagnose(
+    evidence: Evidence, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectified
+) -> Iterator[Noted]:
+    """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
+
+    Args:
+        raw: the raw map (N, T, *S).
+        rectify: of the finish; with ``"any"`` what is negative all over is noted for those who rectify, beside
+            what else there is to say.
+    """
+    low, high = _range(raw)
+    unfinished = ~(low.isfinite() & high.isfinite())
+    black = high <= 0 if rectify == ANY else _black(raw, rectify, low, high)
+    even = (low == high) & (raw.shape[2:].numel() > 1)  # one cell alone is no even map
+    dead = even | black | unfinished
+    # on a CPU the answer is at hand, elsewhere it would be waited for
+    if dead.device.type == "cpu" and not bool(dead.any()):
+        return
+    left = dead & ~unfinished
+    yield _noted(tap, NOT_FINITE, unfinished)
+    for reason, holds in _reasons(evidence, tap, columns, needs, low, high, black, even):
+        holds = left & holds
+        if not (rectify == ANY and reason == ALL_NEGATIVE):
+            left = left & ~holds
+        yield _noted(tap, reason, holds)
+
+
+def _reasons(
+    evidence: Evidence, tap: Tap, columns: slice, needs: Needs, low: Tensor, high: Tensor, black: Tensor, even: Tensor
+) -> Iterator[tuple[str, Tensor]]:
+    """From the most specific on; the first that holds is given."""
+    zero = _zero(low, high)
+    if tap.is_hooked:  # else there is no layer whose activations could be zero
+        yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
+    if needs.gradients and tap.is_hooked:
+        yield ZERO_GRADIENTS, evidence.zero_gradients(tap, columns)
+        # of a method that keeps positive gradients only
+        yield NEGATIVE_GRADIENTS, zero & evidence.negative_gradients(tap, columns)
+    yield ALL_NEGATIVE, black & (low < 0)
+    yield ZERO_MAP, zero
+    yield CONSTANT, even
+
+
+def _black(raw: Tensor, rectify: Rectifier | None, low: Tensor, high: Tensor) -> Tensor:
+    """Where nothing is left after rectifying, (N, T)."""
+    return _zero(low, high) if rectify is None else _zero(*_range(rectify.rectify(raw)))
+
+
+def _range(evidence: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and largest of every sample and target, (N, T, ...) to (N, T) twice; NaN where one is."""
+    flat = evidence.flatten(2)
+    return flat.amin(-1), flat.amax(-1)  # on a CPU twenty times faster than aminmax
+
+
+def _zero(low: Tensor, high: Tensor) -> Tensor:
+    return (low == 0) & (high == 0)
+
+
+def _once(
+    known: dict[Tap, tuple[Tensor, Tensor]], tap: Tap, look: Callable[[], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    if tap not in known:
+        known[tap] = look()
+    return known[tap]
+
+
+def _noted(tap: Tap, reason: str, holds: Tensor) -> Noted:
+    return Noted(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)

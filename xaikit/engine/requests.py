@@ -1,0 +1,158 @@
+"""What is put to the engine: a batch and requests, and which of the requests one answer serves."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from xaikit.config import PLAIN, Manner, Precision
+from xaikit.evidence.taps import Tap
+from xaikit.finish import Finish
+from xaikit.method import Method
+from xaikit.needs import Needs
+from xaikit.targets import Pinned, Target
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the model is run on.
+
+    inputs  a tensor, a tuple or a dict, N samples along the first dimension
+    ids     one a sample: the identity its random numbers are drawn for
+    labels  class indices (N,), where known
+    """
+
+    inputs: Any
+    ids: tuple[str, ...]
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One label with everything resolved: what to explain, where, by which method, and how to finish it.
+
+    finish  None: somebody else finishes the raw maps. Then nothing is finished here, and what is remarked holds for
+            any finish; see :func:`xaikit.finish.holds_for`
+    manner  how the raw maps are taken: augmentation, and how channels are reduced
+    """
+
+    label: str
+    use: str
+    method: Method
+    taps: tuple[Tap, ...]
+    target: Target
+    finish: Finish | None
+    seed: int = 0
+    precision: Precision = "float32"
+    manner: Manner = PLAIN
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, the place of its target among the pinned ones, and its method's ``variants()`` (None without)."""
+
+    request: Request
+    place: int
+    variants: Hashable = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Requests that are answered together, by one call of their method a tap."""
+
+    asked: tuple[Asked, ...]
+
+    @property
+    def common(self) -> Request:
+        """One of them: they agree in method, seed and precision."""
+        return self.asked[0].request
+
+    @property
+    def variants(self) -> Hashable:
+        """What the re-run variants depend on."""
+        return self.asked[0].variants
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Those of all requests."""
+        return tuple(dict.fromkeys(tap for one in self.asked for tap in one.request.taps))
+
+    @property
+    def places(self) -> list[int]:
+        """Of all their targets, ascending."""
+        return sorted({one.place for one in self.asked})
+
+    def columns(self, one: Asked, columns: Sequence[slice]) -> slice:
+        """Where a request's target lies among the targets of the question, of which ``columns`` are given by place."""
+        start = sum(columns[place].stop - columns[place].start for place in self.places if place < one.place)
+        return slice(start, start + columns[one.place].stop - columns[one.place].start)
+
+    def apart(self) -> list[Question]:
+        """A question for each of the requests."""
+        return [Question((one,)) for one in self.asked]
+
+
+def questions(asked: Iterable[Asked], pinned: Sequence[Pinned]) -> list[list[Question]]:
+    """As few as answer all requests; those whose re-run variants are the same stand together.
+
+    Methods that make further passes make them once for all targets that can be scored by rows. Methods that make none
+    are asked for each target apart: there is nothing to save, and a map is then the same to the bit whoever else is
+    explained, which a product of matrices is not.
+    """
+    groups: list[list[Asked]] = []
+    for one in asked:
+        group = next((group for group in groups if _together(group[0], one, pinned)), None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    families: dict[Hashable, list[Question]] = {}
+    for number, group in enumerate(groups):
+        families.setdefault(_family(group[0]) or number, []).append(Question(tuple(group)))
+    return list(families.values())
+
+
+def _together(one: Asked, other: Asked, pinned: Sequence[Pinned]) -> bool:
+    first, second = one.request, other.request
+    if _conditions(first) != _conditions(second):
+        return False
+    if not _equal(first.method, second.method):
+        return False
+    needs = first.method.needs
+    if needs.layers != "one" and first.taps != second.taps:
+        return False
+    return one.place == other.place or _serves_several(needs, [pinned[one.place], pinned[other.place]])
+
+
+def _conditions(request: Request) -> tuple[Any, ...]:
+    return request.use, request.seed, request.precision, request.manner
+
+
+def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
+    """Whether one answer serves several targets."""
+    if not needs.aimed:
+        return True
+    further = needs.reruns or needs.replays or needs.gradients > 1 or needs.attention > 1
+    # one without probabilities would leave all together without
+    alike = len({hasattr(target, "probabilities") for target in targets}) == 1
+    return further and alike and all(hasattr(target, "rows") for target in targets)
+
+
+def _equal(one: Method, other: Method) -> bool:
+    if one is other or type(one) is not type(other):
+        return one is other
+    try:
+        return bool(one == other)
+    except Exception:  # options such as tensors, whose comparison is no single answer
+        return False
+
+
+def _family(asked: Asked) -> Hashable:
+    """Equal where one run of the model serves the variants of several questions; None where it serves one alone."""
+    request = asked.request
+    if asked.variants is None or not request.method.needs.reruns:
+        return None
+    return (type(request.method), *_conditions(request), asked.variants)

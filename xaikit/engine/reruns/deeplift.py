@@ -1,0 +1,263 @@
+"""DeepLIFT's multipliers at a tap (Shrikumar et al. 2017, arXiv:1704.02685, the Rescale rule), against activations of zero.
+
+A difference at the tap goes through what is linear as a gradient does; at a ReLU it is multiplied by what the ReLU
+makes of it, (out - out') / (in - in'), where ' is of a pass with zero at the tap. So multipliers times activations sum
+to the score less that of zero, which is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node, get_gradient_edge
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import CheckpointError
+
+from xaikit.errors import ConfigError
+from xaikit.evidence import conditions, forward, hooks
+from xaikit.evidence.backprop import gradients_at
+from xaikit.evidence.conditions import undisturbed
+from xaikit.evidence.forward import call
+from xaikit.evidence.nests import copied
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.recorder import Recording
+from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Place
+from xaikit.targets import Pinned
+
+RELUS = {functional.relu, torch.relu, Tensor.relu}
+
+
+RELUS_IN_PLACE = {functional.relu_, torch.relu_, Tensor.relu_}
+
+
+LINEAR = re.compile(
+    "Add|Sub|Rsub|Neg|Sum|Mean|Nansum|Cumsum|Trace|"
+    "(Mkldnn)?(Adaptive)?AvgPool[123]D|Upsample.*|ConstantPadNd|(Reflection|Replication)Pad[123]D|"
+    "(Unsafe)?View|ReshapeAlias|Permute|Transpose|T|Squeeze|Unsqueeze|Expand|Repeat|Select|Slice|Narrow|Split|"
+    "SplitWithSizes|UnsafeSplit|Chunk|Unbind|Cat|Stack|Index|IndexSelect|Gather|MaskedFill|Diagonal|Flip|Roll|Rot90|Unfold|Im2Col|"
+    "PixelShuffle|PixelUnshuffle|ChannelShuffle|AsStrided|Alias|Clone|Copy|CopyBackwards|CopySlices|ToCopy|_Rescaled"
+)
+
+
+PRODUCTS = re.compile(
+    "Mul|Div|Mm|Bmm|Mv|Dot|Addmm|Addbmm|Baddbmm|Addmv|Linear|(Mkldnn|Cudnn|Miopen)?Convolution(Overrideable)?|"
+    "(Native|Cudnn|Miopen)BatchNorm"
+)
+"""Linear as long as one factor alone depends on the tap."""
+
+
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3}
+
+
+HALF = 5e-2
+
+
+def multipliers(
+    model: nn.Module,
+    inputs: Any,
+    tap: Tap,
+    place: Place,
+    pinned: Pinned,
+    activations: Tensor,
+    output: str | int,
+    tally: Tally,
+) -> Tensor:
+    """What a difference from zero at the tap is multiplied by, for every score: (N, T, C, *S).
+
+    Two passes of their own, the first with zero at the tap and the second as it is.
+
+    Raises:
+        ConfigError: behind the tap is something else than linear operations and ReLUs; it is named.
+    """
+    lift = _Lift(model, inputs, tap, place, pinned, output, tally)
+    with undisturbed(model):
+        found = conditions.on_usable_weights(model, lambda: lift.multipliers(grad=False))
+        # as for gradients: once more where grad was switched off on the way
+        if found is None:
+            found = conditions.on_detached_weights(model, lambda: lift.multipliers(grad=True))
+    product: Tensor
+    product, delta = found
+    _check_sum(tap, product * activations.unsqueeze(1), delta)
+    return product
+
+
+class _Rescaled(torch.autograd.Function):
+    """A ReLU whose derivative is the multiplier; kept apart from saved tensors, which hooks of a model may change."""
+
+    @staticmethod
+    def forward(ctx: Any, entered: Tensor, reference: Tensor) -> Tensor:
+        ctx.multiplier = rescaled(entered, reference)
+        return entered.clamp_min(0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        return gradient * ctx.multiplier, None
+
+
+def rescaled(entered: Tensor, reference: Tensor) -> Tensor:
+    """(relu(x) - relu(x')) / (x - x'), the derivative where both lie on one side; nothing cancels.
+
+    >>> rescaled(torch.tensor([2.0, -1.0, 3.0, -3.0]), torch.tensor([1.0, -1.0, -1.0, 1.0]))
+    tensor([1.0000, 0.0000, 0.7500, 0.2500])
+    """
+    positive = entered > 0
+    apart = positive != (reference > 0)
+    share = torch.maximum(entered, reference) / (entered - reference).abs().where(apart, 1)
+    return share.where(apart, positive.to(entered.dtype))
+
+
+class _Watch(TorchFunctionMode):
+    """Every ReLU behind the tap: what enters it is kept in the first pass, and its derivative replaced in the second.
+
+    behind  whether the tap has been passed
+    """
+
+    def __init__(self, entered: list[Tensor] | None = None) -> None:
+        super().__init__()
+        self.behind = False
+        self.kept: list[Tensor] = []
+        self._references = entered
+        self._turn = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not self.behind or func not in RELUS | RELUS_IN_PLACE:
+            return func(*args, **kwargs)
+        entered = args[0] if args else kwargs.get("input")
+        in_place = func in RELUS_IN_PLACE or args[1:2] == (True,) or kwargs.get("inplace", False)
+        if self._references is None:
+            self.kept.append(entered.detach().clone())
+            return func(*args, **kwargs)
+        rectified = _Rescaled.apply(entered, self._reference(entered))
+        return entered.copy_(rectified) if in_place else rectified
+
+    def _reference(self, entered: Tensor) -> Tensor:
+        references: Any = self._references
+        turn, self._turn = self._turn, self._turn + 1
+        if turn >= len(references) or references[turn].shape != entered.shape:
+            raise ConfigError(
+                "expected the same ReLUs behind the layer whatever it returns, and the forward branches on it"
+            )
+        reference: Tensor = references[turn]
+        return reference
+
+
+@dataclass(frozen=True)
+class _Lift:
+    """The two passes, of which ``references`` are what entered the ReLUs in the first."""
+
+    model: nn.Module
+    inputs: Any
+    tap: Tap
+    place: Place
+    pinned: Pinned
+    output: str | int
+    tally: Tally
+
+    def multipliers(self, grad: bool) -> tuple[Tensor, Tensor] | None:
+        """Multipliers (N, T, C, *S), and the difference of scores (N, T); None where grad was off on the way."""
+        layout, nothing = self.place.layout, _Watch()
+
+        def empty(true: Tensor) -> Tensor:
+            # tokens that are no place stay what they are
+            return layout.from_map(torch.zeros_like(layout.to_map(true)), true)
+
+        with torch.no_grad(), self._behind(nothing, empty):
+            least = self.pinned.scores(self._forward())
+        recording = Recording([self.tap], differentiate=True)
+        with torch.set_grad_enabled(grad), self._behind(_Watch(nothing.kept), lambda true: true):
+            with recording.hooked(self.model):
+                found = self._forward()
+            with torch.enable_grad():
+                scores = self.pinned.scores(found)
+        (point,) = [point.tensor for point in recording.recorded().points[self.tap] if point.path == self.place.path]
+        if not grad and (recording.severed or not scores.requires_grad):
+            return None
+        _check_operations(self.tap, scores, point)
+        try:
+            (product,), calls = gradients_at(scores, [point])
+        except CheckpointError as error:
+            # what is computed again has ReLUs of the model's own
+            raise ConfigError(f"layer {self.tap}: behind it the model is checkpointed: switch that off") from error
+        self.tally.gradient_calls += calls
+        product = torch.zeros_like(point).expand(scores.shape[1], *point.shape) if product is None else product
+        return torch.stack([layout.to_map(column) for column in product], 1), (scores - least).detach()
+
+    def _forward(self) -> Any:
+        self.tally.forwards += 1
+        self.tally.reruns += 1
+        return forward.select(call(self.model, copied(self.inputs)), self.output)
+
+    @contextmanager
+    def _behind(self, watch: _Watch, put: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """The watch, from the tap on, which returns something else."""
+
+        def passed(true: Tensor) -> Tensor:
+            watch.behind = True
+            return put(true)
+
+        with hooks.substituted(self.model, self.tap, self.place.path, self.place.turn, passed), watch:
+            yield
+
+
+def _operations(scores: Tensor, point: Tensor) -> dict[Node, list[int]]:
+    """The operations on the way from a tap to scores, and the operands of each that depend on the tap."""
+    end = get_gradient_edge(point).node
+    users: dict[Node, list[tuple[Node, int]]] = {}
+    seen, ahead = set(), [scores.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen or node is end:
+            continue
+        seen.add(node)
+        for operand, (parent, _) in enumerate(node.next_functions):
+            if parent is not None:
+                users.setdefault(parent, []).append((node, operand))
+                ahead.append(parent)
+    found: dict[Node, list[int]] = {}
+    dependent = [end]
+    while dependent:
+        for node, operand in users.get(dependent.pop(), []):
+            if node not in found:
+                dependent.append(node)
+            found.setdefault(node, []).append(operand)
+    return found
+
+
+def _check_operations(tap: Tap, scores: Tensor, point: Tensor) -> None:
+    for node, operands in _operations(scores, point).items():
+        name = re.sub(r"(Backward\d*)?$", "", node.name().rpartition("::")[2])
+        if LINEAR.fullmatch(name):
+            continue
+        if not PRODUCTS.fullmatch(name) or getattr(node, "_saved_training", False):
+            raise ConfigError(f"layer {tap}: {_expected()}, got {name}; {_ADVICE}")
+        if len(operands) > 1 or (name == "Div" and operands != [0]):
+            raise ConfigError(f"layer {tap}: {_expected()}, got {name} of two things that depend on it; {_ADVICE}")
+
+
+def _expected() -> str:
+    return "expected linear operations and ReLUs between it and the score, for which the rescale rule is exact"
+
+
+_ADVICE = "name a layer behind it, explain a logit, or take featureig"
+
+
+def _check_sum(tap: Tap, contributions: Tensor, delta: Tensor) -> None:
+    """They sum to the difference of scores, or something on the way was no operation that is known."""
+    flat = contributions.flatten(2).to(torch.promote_types(contributions.dtype, torch.float32))
+    tolerance = TOLERANCES.get(contributions.dtype, HALF)
+    far = (flat.sum(2) - delta).abs() > tolerance * (flat.abs().sum(2) + delta.abs())
+    if bool(far.any()):
+        raise ConfigError(
+            f"layer {tap}: {_expected()}, got one that is neither: the contributions do not sum to what the score loses "
+            f"without the layer; {_ADVICE}"
+        )

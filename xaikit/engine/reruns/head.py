@@ -1,0 +1,81 @@
+"""The linear classifier that CAM reads: found by what it does, not by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.errors import ConfigError
+from xaikit.evidence.pinned import itself
+from xaikit.evidence.taps import Tap
+
+CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}
+"""How near the classifier of the pooled map has to come to the output, in units of the largest logit."""
+
+
+def head_of(model: nn.Module, tap: Tap, activations: Tensor, output: Any, pinned: Any) -> Tensor:
+    """The classifier's rows for the explained scores, (N, T, C): of a difference of logits, the difference of theirs.
+
+    Args:
+        activations: at the tap, (N, C, *S).
+        output: of the model for the same samples, (N, classes).
+
+    Raises:
+        ConfigError: the output is not the linear classifier of the average-pooled map, or the score is not linear in it.
+    """
+    if not isinstance(output, Tensor) or output.dim() != 2:
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ConfigError(f"CAM: expected logits (N, classes) to read the classifier of, got {got}; take gradcam")
+    shares = _shares(pinned, output)
+    pooled = activations.flatten(2).mean(2)
+    found = list(_linear(model, pooled.shape[1], output.shape[1]))
+    for weight, bias in found:
+        expected = pooled @ weight.mT if bias is None else pooled @ weight.mT + bias
+        if _close(expected, output, output.abs().amax()):
+            return shares @ weight
+    classes = f"no linear layer from {pooled.shape[1]} channels to {output.shape[1]} outputs"
+    raise ConfigError(
+        f"layer {tap}: CAM expected average pooling of this layer and one linear classifier behind it, got "
+        f"{'something more between them' if found else classes}"
+        "; take the layer that is pooled, or gradcam, which equals CAM there and works elsewhere"
+    )
+
+
+def _shares(pinned: Any, output: Tensor) -> Tensor:
+    """What every logit contributes to the scores, (N, T, classes). Raises ConfigError unless that is all of them."""
+    with torch.enable_grad():
+        logits = output.detach().clone().requires_grad_()
+        scores = itself(pinned).scores(logits)
+        columns = [_gradient(column.sum(), logits) for column in scores.unbind(1)]
+    shares, scores = torch.stack(columns, 1), scores.detach()
+    if not _close((shares * output.unsqueeze(1)).sum(2), scores, output.abs().amax()):
+        raise ConfigError(
+            f"target {pinned}: CAM expected a score that is a sum of logits, such as top, logit, classes, label, contrast or "
+            "margin, got another; take gradcam"
+        )
+    return shares
+
+
+def _gradient(score: Tensor, logits: Tensor) -> Tensor:
+    """Zero where the score does not depend on the logits."""
+    if not score.requires_grad:
+        return torch.zeros_like(logits)
+    (found,) = torch.autograd.grad(score, logits, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(logits) if found is None else found
+
+
+def _close(found: Tensor, expected: Tensor, scale: Tensor) -> bool:
+    return bool((found - expected).abs().amax() <= CLOSE.get(expected.dtype, 3e-2) * scale)
+
+
+def _linear(model: nn.Module, channels: int, classes: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Weight (classes, C) and bias of every linear layer, or convolution of one pixel, of that size; the last first."""
+    for module in reversed(list(model.modules())):
+        weight = getattr(module, "weight", None)
+        if not isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)) or not isinstance(weight, Tensor):
+            continue
+        if weight.shape[:2] == (classes, channels) and weight.numel() == classes * channels:
+            yield weight.detach().flatten(1), None if module.bias is None else module.bias.detach()

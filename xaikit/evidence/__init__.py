@@ -1,0 +1,1 @@
+"""One pass of a model and what it sees: the hooks, the forward and the backprop of scores."""

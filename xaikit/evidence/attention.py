@@ -1,0 +1,263 @@
+"""Attention as it runs: the probabilities of every call, and what the score makes of them.
+
+Taken from ``scaled_dot_product_attention`` and ``multi_head_attention_forward`` while the model calls them; no module is
+patched and nothing of the forward changes, to the bit. The probabilities P are computed beside it, where the model does
+not compute them itself. The mixed values O = P V are a point like that of a tap, and with the gradient there, the gradient
+at the probabilities is (ds/dO) V^T; what a model makes of returned weights beside that is not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from xaikit._numeric import exact
+from xaikit.errors import UndeclaredNeed
+from xaikit.evidence.hooks import Course, watched
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of attention in a pass.
+
+    name           of the innermost module that made it
+    probabilities  (N, H, Q, K), detached
+    values         (N, H, K, D), detached
+    mixed          P V, (N, H, Q, D): where the gradient is taken
+    """
+
+    name: str
+    probabilities: Tensor
+    values: Tensor
+    mixed: Tensor
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The attention of one block as a method sees it; N samples, T targets, H heads, Q queries, K keys.
+
+    name           of the module
+    probabilities  (N, 1, H, Q, K); every row sums to one, or to zero where all keys are masked
+    """
+
+    name: str
+    probabilities: Tensor
+    values: Tensor
+    at_mixed: Tensor | None = None
+
+    @property
+    def gradients(self) -> Tensor:
+        """Of the scores at the probabilities, (N, T, H, Q, K)."""
+        if self.at_mixed is None:
+            raise UndeclaredNeed(
+                f'attention.gradients was read but not declared: needs = Needs(gradients=1, attention=1, layers="all") '
+                f"({self.name})"
+            )
+        return exact(self.at_mixed) @ exact(self.values).mT.unsqueeze(1)
+
+    def narrowed(self, columns: Any) -> Attention:
+        """The same for some of the targets."""
+        return self if self.at_mixed is None else replace(self, at_mixed=self.at_mixed[:, columns])
+
+
+def attention_of(call: Call, gradient: Tensor | None) -> Attention:
+    """What a call was, with the gradient (T, N, H, Q, D) at its mixed values."""
+    at_mixed = None if gradient is None else gradient.transpose(0, 1)
+    return Attention(call.name, call.probabilities.unsqueeze(1), call.values, at_mixed)
+
+
+class Calls:
+    """Records the calls of one pass.
+
+    Args:
+        differentiate: make the mixed values points of the pass, which gradients are taken at.
+    """
+
+    def __init__(self, course: Course, differentiate: bool) -> None:
+        self.made: list[Call] = []
+        self._course = course
+        self._differentiate = differentiate
+        self._inside: list[str] = []
+
+    def enter(self, name: str, module: nn.Module, args: Any) -> None:
+        """A module of that name begins."""
+        self._inside.append(name)
+
+    def leave(self, name: str, module: nn.Module, args: Any, output: Any) -> None:
+        """It has ended. Modules that raised are still on the list: those above it go with it."""
+        while self._inside and self._inside.pop() != name:
+            pass
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Attention as the model asks for it, recorded."""
+        mixed: Tensor = functional.scaled_dot_product_attention(query, key, value, *args, **kwargs)
+        with torch.no_grad():
+            heads = query.shape[-3] if query.dim() > 3 else 1
+            key, value = _repeated(key, heads), _repeated(value, heads)
+            probabilities = probabilities_of(query, key, *args, **kwargs)
+        return self.keep(probabilities, value, mixed)
+
+    def keep(self, probabilities: Tensor, value: Tensor, mixed: Tensor) -> Tensor:
+        """Record one call, and what is to be handed on of its mixed values."""
+        if self._differentiate:
+            self._course.leave_inference_mode()
+            mixed = self._course.cut(mixed.clone() if mixed.is_inference() else mixed, self._name)
+        self.made.append(Call(self._name, probabilities.detach(), value.detach(), mixed))
+        # as at a tap: what comes may change it in place
+        return mixed.clone()
+
+    @property
+    def _name(self) -> str:
+        return self._inside[-1] if self._inside else "attention"
+
+
+def _repeated(tensor: Tensor, heads: int) -> Tensor:
+    """Of grouped queries, the head that each shares."""
+    several = tensor.dim() > 3 and tensor.shape[-3] < heads
+    return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if several else tensor
+
+
+def probabilities_of(
+    query: Tensor,
+    key: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(Q K^T * scale + mask), (..., Q, K), as ``scaled_dot_product_attention`` defines it; dropout left out.
+
+    A query all of whose keys are masked attends to nothing.
+
+    >>> probabilities_of(torch.zeros(1, 2, 4), torch.zeros(1, 2, 4), is_causal=True)
+    tensor([[[1.0000, 0.0000],
+             [0.5000, 0.5000]]])
+    """
+    logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+    if attn_mask is not None:
+        shut = attn_mask.dtype == torch.bool
+        logits = logits.masked_fill(~attn_mask, -torch.inf) if shut else logits + attn_mask
+    nothing = (logits == -torch.inf).all(-1, keepdim=True)
+    return logits.softmax(-1).masked_fill(nothing, 0)
+
+
+class _Listening(TorchFunctionMode):
+    """Hands the calls of attention to the record, and everything else on as it is."""
+
+    def __init__(self, calls: Calls) -> None:
+        super().__init__()
+        self._calls = calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            return self._calls.attend(*args, **kwargs)
+        if func is functional.multi_head_attention_forward:
+            heads = kwargs["num_heads"] if "num_heads" in kwargs else args[4]
+            with _Within(self._calls, heads):
+                return _unguarded(func)(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+class _Within(TorchFunctionMode):
+    """What ``multi_head_attention_forward`` does inside: where weights are asked for it computes them itself."""
+
+    def __init__(self, calls: Calls, heads: int) -> None:
+        super().__init__()
+        self._calls = calls
+        self._heads = heads
+        self._weights: Tensor | None = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            return self._calls.attend(*args, **kwargs)
+        found = func(*args, **kwargs)
+        if func is functional.softmax:
+            self._weights = found
+        if func is torch.bmm and args[0] is self._weights:
+            by_head = [tensor.unflatten(0, (-1, self._heads)) for tensor in (*args, found)]
+            return self._calls.keep(*by_head).flatten(0, 1)
+        return found
+
+
+def _unguarded(function: Any) -> Any:
+    """The code of a function of torch, which does not hand itself over to the mode again."""
+    names = {**function.__globals__, "has_torch_function": lambda *_: False}
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+@contextmanager
+def listening(model: nn.Module, calls: Calls | None) -> Iterator[None]:
+    """Record attention for the length of one forward; nothing without a record."""
+    if calls is None:
+        yield
+        return
+    with ExitStack() as stack:
+        stack.enter_context(watched(model, calls.leave, calls.enter))
+        stack.enter_context(_Listening(calls))
+        yield
+
+
+def global_calls(made: list[Call], samples: int, is_grid: Callable[[int], bool]) -> list[int]:
+    """The places of those calls in which all tokens of a picture attend to each other, in order.
+
+    Windows have a batch of their own, and most texts are no grid. Of several towers it is one whose tokens look ahead, then
+    the one of most blocks, then of most tokens: texts are causal as a rule, and shorter than a picture.
+
+    Args:
+        is_grid: whether so many tokens are a grid of the input.
+    """
+    families: dict[str, list[int]] = {}
+    for place, call in enumerate(made):
+        families.setdefault(_family(call.name), []).append(place)
+
+    def is_global(place: int) -> bool:
+        shape = made[place].probabilities.shape
+        return len(shape) == 4 and shape[0] == samples and shape[2] == shape[3] and is_grid(shape[3])
+
+    # a hierarchy whose last stage alone is global is none: what happened before it would be left out
+    whole = [
+        places
+        for places in families.values()
+        if all(map(is_global, places)) and len({made[place].probabilities.shape[3] for place in places}) == 1
+    ]
+    return max(whole, key=lambda places: _rank(made[places[0]].probabilities, len(places)), default=[])
+
+
+def _rank(probabilities: Tensor, blocks: int) -> tuple[bool, int, int]:
+    looks_ahead = bool(probabilities[..., 0, 1:].any())
+    return looks_ahead, blocks, probabilities.shape[-1]
+
+
+def _family(name: str) -> str:
+    """A name without its numbers: ``blocks.3.attn`` and ``blocks.4.attn`` are one family.
+
+    >>> _family("blocks.3.attn"), _family("encoder_layer_11.self_attention")
+    ('blocks.#.attn', 'encoder_layer_#.self_attention')
+    """
+    return "".join("#" if part.isdigit() else part for part in _parts(name))
+
+
+def _parts(name: str) -> Iterator[str]:
+    run = ""
+    for letter in name:
+        if run and letter.isdigit() != run[-1].isdigit():
+            yield run
+            run = ""
+        run += letter
+    if run:
+        yield run

@@ -1,0 +1,280 @@
+"""``layers: auto``: the last tensor with a grid on the way to the score, found by looking at what flows.
+
+The rule: walk the module calls of one forward backwards, in the order in which they completed, and take the first
+whose output tensors *together* cut the score from the input in the autograd graph, with gradient at half of their
+places and a tenth of their channels at least, and in more than one. Walking backwards, the outermost of several modules
+that returned the same tensor comes first and gives its name. Names of layers, and the last convolution, say nothing: a
+class-token transformer's last block has no gradient at its patches, a DenseNet pools what a functional ReLU made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.errors import LayerNotFound
+from xaikit.evidence import conditions, forward, hooks
+from xaikit.evidence.conditions import undisturbed, unwrapped
+from xaikit.evidence.forward import call, reading
+from xaikit.evidence.nests import copied, first_tensor, mapped, tensors_in
+from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.taps import Tap
+from xaikit.layouts import Layout, infer, keeps_aspect
+from xaikit.targets import Target
+
+PLACES, CHANNELS = 0.5, 0.1
+
+
+_Edge = tuple[Any, int]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One module call of the probe: what auto considered, and what it thought of it.
+
+    tensors  the maps it returned, by their place in the output
+    verdict  "chosen", or why not
+    """
+
+    name: str
+    taps: tuple[Tap, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class _Returned:
+    """A tensor that a module returned: the way to it, its version then, and whether it was given to the module so."""
+
+    path: tuple[str | int, ...]
+    tensor: Tensor
+    version: int
+    given: bool
+
+    @property
+    def edge(self) -> _Edge:
+        return self.tensor.grad_fn, self.tensor.output_nr
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A module call as the hook saw it."""
+
+    name: str
+    returned: tuple[_Returned, ...]
+
+
+def of(
+    model: nn.Module, inputs: Any, target: Target, labels: Tensor | None, output: str | int = forward.AUTO
+) -> tuple[Tap, ...]:
+    """:func:`find` for the first sample of a batch and its target."""
+    model = unwrapped(model)
+    one = first_sample(inputs)
+    label = first_sample(labels)
+    with reading(layers_of([target])):
+        return find(model, one, lambda selected: pin(target, selected, copied(label)).scores(selected), output)
+
+
+def first_sample(inputs: Any) -> Any:
+    """The inputs cut to one sample."""
+    return mapped(lambda tensor: tensor[:1], inputs)
+
+
+def find(
+    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
+) -> tuple[Tap, ...]:
+    """The taps that ``auto`` means, one as a rule, several where only several streams together cut the score from the
+    input.
+
+    Args:
+        inputs: one sample.
+        score: the selected output to the scalar (or scalars, summed) to explain.
+
+    Raises:
+        LayerNotFound: nothing qualifies, or the input cannot be differentiated; the last maps with gradient are named.
+    """
+    considered = []
+    for candidate in consider(model, inputs, score, output):
+        if candidate.verdict == "chosen":
+            return candidate.taps
+        considered.append(candidate)
+    last = [
+        f"{tap} {shape}"
+        for candidate in considered
+        for tap, shape in zip(candidate.taps, candidate.shapes, strict=True)
+    ][:5]
+    if _is_flat(model, inputs, score, output):
+        raise LayerNotFound(
+            "layers: auto: the gradient of the score is zero everywhere for the first sample, as that of a unit that is 0 "
+            "behind a ReLU, or of a similarity at its largest; name a layer"
+        )
+    raise LayerNotFound(
+        "layers: auto found no map that the score depends on as a whole; "
+        f"name a layer, such as one of: {', '.join(last) or 'none'}"
+    )
+
+
+def consider(
+    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
+) -> list[Candidate]:
+    """Every module call that returned a map, the last first, up to the one that is chosen."""
+
+    def walk() -> list[Candidate]:
+        return list(_walk(model, inputs, score, output))
+
+    with undisturbed(model), torch.enable_grad():
+        found: list[Candidate] = conditions.on_usable_weights(model, walk)
+        return found
+
+
+def _walk(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> Iterator[Candidate]:
+    source, given = _differentiable(inputs)
+    probe = _record(model, given, score, output)
+    hint = getattr(model, "num_prefix_tokens", None)
+    often = Counter(call.name for call in probe.completed)
+    for completed in reversed(probe.completed):
+        found = _maps(completed, source, hint)
+        if found:
+            candidate = _judge(completed, found, often[completed.name], probe.score, source)
+            yield candidate
+            if candidate.verdict == "chosen":
+                return
+
+
+def _is_flat(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> bool:
+    """Whether the score has a zero gradient at all of the input."""
+
+    def look() -> bool:
+        source, given = _differentiable(inputs)
+        total = _record(model, given, score, output).score
+        (gradient,) = torch.autograd.grad(total, source, allow_unused=True)
+        return gradient is not None and not bool(gradient.any())
+
+    with undisturbed(model), torch.enable_grad():
+        found: bool = conditions.on_usable_weights(model, look)
+        return found
+
+
+@dataclass(frozen=True)
+class _Probe:
+    completed: list[_Call]
+    score: Tensor
+
+
+def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
+    """The (first) input as a leaf, and the inputs with a child of it in its place: that one may be changed in place."""
+    first = first_tensor(inputs)
+    if not first.is_floating_point():
+        raise LayerNotFound(
+            f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; name a layer"
+        )
+    source = first.detach().clone().requires_grad_()
+    return source, mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
+
+
+def _record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> _Probe:
+    completed: list[_Call] = []
+
+    given: dict[str, list[tuple[int, int]]] = {}
+
+    def enter(name: str, module: nn.Module, args: Any) -> None:
+        given[name] = [(id(tensor), version) for _, tensor, version in _versioned(args)]
+
+    def leave(name: str, module: nn.Module, args: Any, result: Any) -> None:
+        returned = (_Returned(*one, (id(one[1]), one[2]) in given[name]) for one in _versioned(result))
+        completed.append(_Call(name, tuple(returned)))
+
+    with hooks.watched(model, leave, enter):
+        total = score(forward.select(call(model, inputs), output)).sum()
+    if not total.requires_grad:
+        raise LayerNotFound(
+            "layers: auto: the score does not depend on the input in a differentiable way; name a layer"
+        )
+    return _Probe(completed, total)
+
+
+def _versioned(value: Any) -> Iterator[tuple[tuple[str | int, ...], Tensor, int]]:
+    """The tensors of a nest with their versions; those of inference mode have none and no gradient either."""
+    for path, tensor in tensors_in(value):
+        if not tensor.is_inference():
+            yield path, tensor, tensor._version
+
+
+_Map = tuple[_Returned, Layout]
+
+
+def _maps(call: _Call, source: Tensor, hint: int | None) -> list[_Map]:
+    """What a call returned that is a map with the input's aspect and more than one cell."""
+    space = tuple(source.shape[2:])
+    found: list[_Map] = []
+    for returned in call.returned:
+        shape = tuple(returned.tensor.shape)
+        if not space or returned.tensor.grad_fn is None or shape[:1] != source.shape[:1]:
+            continue
+        layout = infer(shape, space, hint)
+        grid = layout.space(shape) if layout else ()
+        if layout and max(grid) > 1 and keeps_aspect(grid, space):
+            found.append((returned, layout))
+    return found
+
+
+def _judge(call: _Call, found: list[_Map], times: int, total: Tensor, source: Tensor) -> Candidate:
+    # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
+    reached, open_way = _search(total, {returned.edge for returned in call.returned}, source)
+    alive = [(returned, layout) for returned, layout in found if returned.edge in reached]
+    taps = tuple(_tap(call, returned) for returned, _ in alive)
+    shapes = tuple(tuple(returned.tensor.shape) for returned, _ in alive)
+    return Candidate(call.name, taps, shapes, _verdict(alive, times, open_way, total))
+
+
+def _tap(call: _Call, returned: _Returned) -> Tap:
+    unchanged = returned.tensor._version == returned.version
+    return Tap(call.name, returned.path, "output" if unchanged else "consumed")
+
+
+def _verdict(alive: list[_Map], times: int, open_way: bool, total: Tensor) -> str:
+    if not alive:
+        return "no gradient"
+    if times > 1:
+        return f"called {times} times"
+    if all(returned.given for returned, _ in alive):
+        return "returns its input unchanged"
+    if open_way:
+        return "the score depends on the input past it"
+    tensors = [returned.tensor for returned, _ in alive]
+    gradients = torch.autograd.grad(total, tensors, retain_graph=True)
+    if not all(_covered(layout.to_map(one)) for one, (_, layout) in zip(gradients, alive, strict=True)):
+        return "gradient at too few places or channels"
+    return "chosen"
+
+
+def _covered(gradient: Tensor) -> bool:
+    """(1, C, *S): gradient at half of the places, and in a tenth of the channels; in one of several it is a map of classes."""
+    nonzero = gradient[0].flatten(1) != 0
+    channels = nonzero.any(1)
+    wide = len(channels) == 1 or (bool(channels.float().mean() >= CHANNELS) and bool(channels.sum() > 1))
+    return bool(nonzero.any(0).float().mean() >= PLACES) and wide
+
+
+def _search(total: Tensor, walls: set[_Edge], source: Tensor) -> tuple[set[_Edge], bool]:
+    """Walk the graph from the score: the walls that were met, and whether a way past all of them leads to the input."""
+    seen: set[_Edge] = set()
+    reached: set[_Edge] = set()
+    open_way = False
+    ahead: list[_Edge] = [(total.grad_fn, total.output_nr)]
+    while ahead:
+        edge = ahead.pop()
+        if edge[0] is None or edge in seen:
+            continue
+        seen.add(edge)
+        if edge in walls:
+            reached.add(edge)
+            continue
+        open_way = open_way or getattr(edge[0], "variable", None) is source
+        ahead.extend(edge[0].next_functions)
+    return reached, open_way

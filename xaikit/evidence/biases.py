@@ -1,0 +1,183 @@
+"""What layers add: the bias b = f(x) - J_f(x) x of every layer f at its input x, and the gradient of the score there.
+
+For a convolution that is its bias, for batch normalization in evaluation beta - gamma mu / sigma, for any smooth function
+what is left of it when its linear part is taken off. A network of such layers obeys y = x . dy/dx + sum b . dy/df
+(Srinivas and Fleuret 2019, arXiv:1905.00780, Prop. 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from xaikit._numeric import exact
+from xaikit.evidence.hooks import Course, named
+from xaikit.layouts import Layout
+
+HOMOGENEOUS = (
+    *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.Identity, nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout),
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+)
+"""Layers that add nothing in evaluation: f(ax) = a f(x)."""
+
+
+_ONCE = "is not implemented"
+"""What torch says of a function that can be differentiated once only."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of a layer in a pass: its bias, of the shape of its output or with ones in it, and the point there."""
+
+    name: str
+    added: Tensor
+    output: Tensor
+
+
+@dataclass(frozen=True)
+class Bias:
+    """What one call of a layer adds to the scores.
+
+    name       of the layer
+    added      its bias, of the shape of its output or with ones in it
+    gradients  of the scores at its output, (N, T, *output)
+    layout     of its output; None where that is no map
+    """
+
+    name: str
+    added: Tensor
+    gradients: Tensor
+    layout: Layout | None
+
+    @property
+    def products(self) -> Tensor:
+        """b . dy/df element by element: (N, T, C, *S) of a map, else (N, T, ...)."""
+        products = exact(self.added).unsqueeze(1) * exact(self.gradients)
+        if self.layout is None:
+            return products
+        maps = self.layout.to_map(products.flatten(0, 1))
+        return maps.reshape(*products.shape[:2], *maps.shape[1:])
+
+    def narrowed(self, columns: Any) -> Bias:
+        """The same for some of the targets."""
+        return replace(self, gradients=self.gradients[:, columns])
+
+
+def bias_of(layer: Layer, gradient: Tensor, layout: Layout | None) -> Bias:
+    """The bias of a call, with the gradient (T, N, ...) at its output."""
+    return Bias(layer.name, layer.added, gradient.transpose(0, 1), layout)
+
+
+def added(module: nn.Module, given: Tensor, output: Tensor) -> Tensor:
+    """The bias of a module that made this output of what it was given; in the conditions of the pass that it did so in."""
+    with torch.no_grad():
+        if type(module).forward is nn.Linear.forward:
+            bias = module.bias
+            last = bias.detach() if isinstance(bias, Tensor) else output.new_zeros(1)
+            return last.reshape(*[1] * (output.dim() - 1), -1)
+        if isinstance(module, _ConvNd):
+            return _by_channel(module.bias, output)
+        if isinstance(module, _BatchNorm) and not list(module.children()) and module.running_mean is not None:
+            return _by_channel(_normalized(module), output)
+        try:
+            return output - _linear_part(module.forward, given)
+        except RuntimeError as error:
+            if _ONCE not in str(error):
+                raise
+            # as hardsigmoid: its part is left out, and missed where all parts are to sum to the score
+            return output.new_zeros([1] * output.dim())
+
+
+def _by_channel(bias: Tensor | None, output: Tensor) -> Tensor:
+    if bias is None:
+        return output.new_zeros([1] * output.dim())
+    return bias.detach().reshape(1, -1, *[1] * (output.dim() - 2))
+
+
+def _normalized(module: _BatchNorm) -> Tensor:
+    assert module.running_mean is not None
+    assert module.running_var is not None
+    shift = -module.running_mean / (module.running_var + module.eps).sqrt()
+    if module.weight is not None:
+        shift = shift * module.weight
+    return shift if module.bias is None else shift + module.bias
+
+
+def _linear_part(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """J_f(x) x by differentiating twice backwards: not every function has a forward derivative."""
+    with torch.enable_grad():
+        x = x.detach().clone().requires_grad_()
+        output = function(x.clone())  # a clone, as it may be changed in place
+        direction = torch.zeros_like(output, requires_grad=True)
+        (pulled,) = torch.autograd.grad(output, x, direction, create_graph=True, allow_unused=True)
+        if pulled is None:
+            return torch.zeros_like(output)
+        (part,) = torch.autograd.grad(pulled, direction, x.detach(), allow_unused=True)
+    return torch.zeros_like(output) if part is None else part.detach()
+
+
+class Layers:
+    """Records the calls of layers in one pass."""
+
+    def __init__(self, course: Course) -> None:
+        self._made: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+        self._course = course
+        self._given: dict[str, Tensor] = {}
+
+    def enter(self, name: str, module: nn.Module, args: Any) -> None:
+        """A layer begins. From the first one on grad is on, whatever the model says: its input is a leaf behind."""
+        self._course.leave_inference_mode()
+        torch.set_grad_enabled(True)
+        # an embedding looks things up
+        if len(args) == 1 and isinstance(args[0], Tensor) and args[0].is_floating_point():
+            self._given[name] = args[0].detach().clone()
+
+    def leave(self, name: str, module: nn.Module, args: Any, output: Any) -> Any:
+        """It has ended: its output is a point of the pass, and a clone is handed on."""
+        given = self._given.pop(name, None)
+        if given is None or not isinstance(output, Tensor) or not output.is_floating_point():
+            return None
+        self._course.leave_inference_mode()
+        point = self._course.cut(output, name)
+        self._made.append((name, module, given, point))
+        return point.clone()
+
+    def layers(self) -> list[Layer]:
+        """All that were called, when the forward has ended: what they add is computed by calling them again."""
+        return [Layer(name, added(module, given, point.detach()), point) for name, module, given, point in self._made]
+
+
+@contextmanager
+def listening(model: nn.Module, layers: Layers | None) -> Iterator[None]:
+    """Record layers for the length of one forward; nothing without a record."""
+    with ExitStack() as stack:
+        for name, module in [] if layers is None else units(model):
+            assert layers is not None
+            stack.callback(module.register_forward_pre_hook(partial(layers.enter, name)).remove)
+            stack.callback(module.register_forward_hook(partial(layers.leave, name)).remove)
+        yield
+
+
+def units(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The smallest modules that compute something and may add something: those without children, and those whose
+    weights are all their own, such as a normalization with its activation inside."""
+    inside: tuple[str, ...] = ()
+    for name, module in named(model):
+        if not name or name.startswith(inside) or isinstance(module, HOMOGENEOUS):
+            continue
+        children = list(module.children())
+        own = any(True for _ in module.parameters(recurse=False))
+        if not children or (own and not any(True for child in children for _ in child.parameters())):
+            inside = (*inside, f"{name}.")
+            yield name, module

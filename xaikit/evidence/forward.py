@@ -1,0 +1,181 @@
+"""One forward of a model: the call, its memory format, what layers return beside it, and the output that targets score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.errors import ConfigError, nearest
+from xaikit.evidence.nests import first_tensor, tensors_in
+from xaikit.evidence.taps import module_at, resolve
+
+FEWEST_ROWS = 4
+"""From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""
+
+
+_STRIDES = "view size is not compatible"
+
+
+_contiguous_only: WeakSet[nn.Module] = WeakSet()
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a model returned, and what some of its layers did: for targets that are units of a layer."""
+
+    output: Any
+    seen: Mapping[str, Tensor]
+
+
+_read: ContextVar[tuple[str, ...]] = ContextVar("layers whose outputs are kept beside the model's", default=())
+
+
+@contextmanager
+def reading(layers: Iterable[str]) -> Iterator[None]:
+    """While the block lasts, every call of a model keeps what these layers returned, where there are any."""
+    token = _read.set(tuple(dict.fromkeys(layers)))
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def call(model: nn.Module, inputs: Any) -> Any:
+    """The model on a tensor, a tuple of positional inputs or a mapping of named ones.
+
+    Returns:
+        What the model returns; inside :func:`reading`, a :class:`Beside`.
+    """
+    if not _read.get():
+        return _call(model, inputs)
+    seen: dict[str, Tensor] = {}
+    with ExitStack() as stack:
+        for name in _read.get():
+            handle = _found(model, name).register_forward_hook(partial(_keep, seen, name))
+            stack.callback(handle.remove)
+        output = _call(model, inputs)
+    return Beside(output, seen)
+
+
+def _found(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return module_at(model, name)
+    except AttributeError:
+        resolve(model, name)  # raises, with the nearest names
+        raise
+
+
+def _keep(seen: dict[str, Tensor], name: str, module: nn.Module, args: Any, output: Any) -> None:
+    for _, tensor in tensors_in(output):
+        seen[name] = tensor.clone()  # what comes may change it in place
+        return
+
+
+def _call(model: nn.Module, inputs: Any) -> Any:
+    if isinstance(inputs, dict):
+        return model(**inputs)
+    return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+
+
+def laid_out(model: nn.Module, inputs: Any, run: Callable[[torch.memory_format], T]) -> T:
+    """``run(memory_format)`` in the format that is fastest for this model and these inputs.
+
+    Run once more in the inputs' own format where the forward reads strides (``x.view(n, -1)`` of a map) and refuses the
+    faster one; this is remembered for the model.
+    """
+    wanted = memory_format_for(model, inputs)
+    if wanted is torch.preserve_format or model in _contiguous_only:
+        return run(torch.preserve_format)
+    try:
+        return run(wanted)
+    except RuntimeError as error:
+        if _STRIDES not in str(error):
+            raise
+    _contiguous_only.add(model)
+    return run(torch.preserve_format)
+
+
+def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:
+    """channels_last for at least four pictures in a convolutional network, by rule and never by timing.
+
+    Not in float64, which is for exactness and has no faster kernels there. The model's weights are not converted.
+    """
+    first = first_tensor(inputs)
+    if first.dim() != 4 or len(first) < FEWEST_ROWS or first.dtype == torch.float64:
+        return torch.preserve_format
+    # one convolution alone is a transformer's patch embedding
+    spatial = (m for m in model.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1)
+    return torch.channels_last if len(list(islice(spatial, 2))) > 1 else torch.preserve_format
+
+
+AUTO = "auto"
+
+
+def select(output: Any, choice: str | int = AUTO) -> Any:
+    """The chosen part of an output: by key or attribute, by index, or by itself.
+
+    ``auto`` takes a tensor as it is, ``logits`` of a mapping or object that has it, the first tensor of a tuple, and the
+    one tensor of a mapping or dataclass that has no other; anything else is handed to the target whole.
+
+    Raises:
+        ConfigError: the output has no such part; the parts it has are named.
+    """
+    if isinstance(output, Beside):
+        return Beside(select(output.output, choice), output.seen)
+    if choice == AUTO:
+        return _itself(output)
+    if isinstance(choice, int):
+        return _indexed(output, choice)
+    if isinstance(output, Tensor) and choice == "logits":
+        return output
+    if isinstance(output, Mapping):
+        if choice in output:
+            return output[choice]
+        raise ConfigError(f"model.output: no key {choice!r}; {nearest(choice, map(str, output))}")
+    if not isinstance(output, Tensor) and hasattr(output, choice):
+        return getattr(output, choice)
+    raise ConfigError(f"model.output: expected an output with {choice!r}, got {type(output).__name__}")
+
+
+def _itself(output: Any) -> Any:
+    if isinstance(output, Mapping) and "logits" in output:
+        return output["logits"]
+    if not isinstance(output, Tensor) and isinstance(getattr(output, "logits", None), Tensor):
+        return output.logits
+    if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+        return output[0]
+    tensors = [value for value in _values(output) if isinstance(value, Tensor)]
+    return tensors[0] if len(tensors) == 1 else output
+
+
+def _values(output: Any) -> list[Any]:
+    """What a mapping or a dataclass holds."""
+    if isinstance(output, Mapping):
+        return list(output.values())
+    if is_dataclass(output) and not isinstance(output, type):
+        return [getattr(output, item.name) for item in fields(output)]
+    return []
+
+
+def _indexed(output: Any, index: int) -> Any:
+    if isinstance(output, Mapping):
+        if index in output:
+            return output[index]
+        output = tuple(output.values())
+    if not isinstance(output, (tuple, list)):
+        raise ConfigError(f"model.output: expected a tuple or list to take [{index}] of, got {type(output).__name__}")
+    if not -len(output) <= index < len(output):
+        raise ConfigError(f"model.output: expected an index below {len(output)}, got {index}")
+    return output[index]

@@ -1,0 +1,87 @@
+"""Every layer of a model that a map could be drawn on, and what ``auto`` thinks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.errors import LayerNotFound
+from xaikit.evidence import auto, forward
+from xaikit.evidence.conditions import undisturbed
+from xaikit.evidence.forward import call
+from xaikit.evidence.hooks import watched
+from xaikit.evidence.nests import copied, first_tensor, tensors_in
+from xaikit.layouts import infer, stride
+
+
+def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Name, class and the shape of the first returned tensor of every module, in the order in which they completed."""
+    seen: list[tuple[str, str, tuple[int, ...]]] = []
+
+    def note(name: str, module: nn.Module, args: Any, output: Any) -> None:
+        for _, tensor in tensors_in(output):
+            seen.append((name, type(module).__name__, tuple(tensor.shape)))
+            return
+
+    with undisturbed(model), torch.no_grad(), watched(model, note):
+        call(model, copied(inputs))
+    return seen
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: what it returned for one sample, its grid, the input pixels a cell, and the verdict of ``auto``."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    grid: tuple[int, ...]
+    stride: float
+    verdict: str = ""
+
+
+def survey(
+    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
+) -> list[Row]:
+    """The layers in the order in which they ran, those without a grid left out.
+
+    Args:
+        inputs: one sample.
+        score: the selected output to the scalar to explain, for ``auto``.
+    """
+    verdicts: dict[str, str] = {}
+    try:
+        for candidate in auto.consider(model, inputs, score, output):
+            name = ", ".join(map(str, candidate.taps)) if candidate.verdict == "chosen" else ""
+            verdicts[candidate.name] = f"auto: {name}" if name else candidate.verdict
+    except LayerNotFound as error:
+        verdicts[""] = str(error)
+    space = tuple(first_tensor(inputs).shape[2:])
+    return [row for row in _rows(model, inputs, space, verdicts) if row.grid]
+
+
+def _rows(model: nn.Module, inputs: Any, space: tuple[int, ...], verdicts: dict[str, str]) -> list[Row]:
+    hint = getattr(model, "num_prefix_tokens", None)
+    rows = []
+    for name, kind, shape in shapes(model, inputs):
+        layout = infer(shape, space, hint) if space else None
+        grid = layout.space(shape) if layout else ()
+        rows.append(Row(name, kind, shape, grid, stride(grid, space) if grid else 0.0, verdicts.get(name, "")))
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The survey as aligned text."""
+    cells = [("layer", "module", "returns", "grid", "stride", "")]
+    for row in rows:
+        grid, shape = "x".join(map(str, row.grid)), "x".join(map(str, row.shape))
+        cells.append((row.name, row.kind, shape, grid, f"{row.stride:g}", row.verdict))
+    widths = [max(len(line[column]) for line in cells) for column in range(5)]
+    return "\n".join(
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)), line[5]]).rstrip()
+        for line in cells
+    )

@@ -1,0 +1,200 @@
+"""Names and globs to taps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from xaikit.errors import LayerNotFound, TapError, nearest
+from xaikit.evidence.nests import Path, tensors_in
+from xaikit.layouts import Arrangement
+from xaikit.needs import Needs
+
+AUTO = "auto"
+
+
+_NAME = re.compile(r"^(?P<name>[^\[\]+@]*)(?P<index>(\[[^\[\]]+\])*)(@(?P<call>first|last))?(?P<consumed>\+?)$")
+
+
+LayerSpec = str | nn.Module
+
+
+Call = Literal["only", "first", "last"]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Where evidence is taken.
+
+    name    the dotted name of a module
+    index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``; without it, the
+            first tensor that the score depends on
+    call    which call of a module that runs more than once: ``conv@first``, ``conv@last``
+    at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``);
+            or no module's, see INPUT and what follows it
+    layout  how the tensor is arranged; None: found from its shape
+
+    >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,), call="last"))
+    ('features+', 'blocks.4[1]@last')
+    """
+
+    name: str
+    index: tuple[str | int, ...] = ()
+    at: Literal["output", "consumed", "input", "biases", "attention", "attended"] = "output"
+    layout: Arrangement | None = None
+    call: Call = "only"
+
+    def __str__(self) -> str:
+        path = "".join(f"[{step}]" for step in self.index)
+        call = "" if self.call == "only" else f"@{self.call}"
+        return self.name + path + call + ("+" if self.at == "consumed" else "")
+
+    @property
+    def is_hooked(self) -> bool:
+        """Whether it is the output of a module."""
+        return self.at in ("output", "consumed")
+
+
+INPUT = Tap("input", at="input")
+"""The model's (first) input, as methods see it that look at no layer."""
+
+
+BIASES = Tap("input", at="biases")
+"""The same, with the gradient at it and what all layers add: a map of the input."""
+
+
+ATTENTION = Tap("attention", at="attention")
+"""The tokens that attend to each other in all blocks: a map of their grid."""
+
+
+ATTENDED = Tap("attention", at="attended")
+"""The same, with the gradients at the attention of all blocks."""
+
+
+def resolve(model: nn.Module, specs: LayerSpec | Sequence[LayerSpec]) -> tuple[Tap, ...]:
+    """The taps that names, globs and module objects mean, in the order given, none twice.
+
+    A glob matches name by name between the dots: ``layer*`` means layer1 ... layer4, not what lies inside them.
+
+    Raises:
+        LayerNotFound: nothing of that name, with the nearest names; or a module that is no part of the model.
+    """
+    listed = [specs] if isinstance(specs, (str, nn.Module)) else list(specs)
+    names = {
+        plain_name(name): module for name, module in model.named_modules(remove_duplicate=False) if plain_name(name)
+    }
+    taps = (tap for spec in listed for tap in _taps(spec, names))
+    return tuple(dict.fromkeys(taps))
+
+
+def whole(needs: Needs, layout: Arrangement | None = None) -> Tap | None:
+    """Where a method has its one map that looks at no layer, or at all of them; None for one that is asked layer by layer.
+
+    Args:
+        layout: how tokens are arranged, where that is said.
+    """
+    if needs.layers == "one":
+        return None
+    if needs.attention:
+        return replace(ATTENDED if needs.gradients else ATTENTION, layout=layout)
+    return BIASES if needs.biases else INPUT
+
+
+def plain_name(name: str) -> str:
+    """A name without what ``torch.compile`` puts into it where a submodule was compiled.
+
+    >>> plain_name("layer4._orig_mod.conv"), plain_name("_orig_mod")
+    ('layer4.conv', '')
+    """
+    return ".".join(step for step in name.split(".") if step != "_orig_mod")
+
+
+def module_at(model: nn.Module, name: str) -> nn.Module:
+    """The module of that name; submodules that were compiled are looked through."""
+    module = model
+    for step in name.split("."):
+        module = getattr(module, "_orig_mod", module).get_submodule(step)
+    inner: nn.Module = getattr(module, "_orig_mod", module)
+    return inner
+
+
+def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
+    if isinstance(spec, nn.Module):
+        return [Tap(_name_of(spec, names))]
+    match = _NAME.match(spec)
+    if match is None:
+        raise LayerNotFound(f"layer {spec!r}: expected a name, name[index], name@first, name@last or name+")
+    index = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\[([^\[\]]+)\]", match["index"]))
+    at: Literal["output", "consumed"] = "consumed" if match["consumed"] else "output"
+    call: Call = "first" if match["call"] == "first" else "last" if match["call"] == "last" else "only"
+    return [Tap(name, index, at, call=call) for name in _matching(match["name"], names)]
+
+
+def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
+    for name, candidate in names.items():
+        if candidate is module or getattr(candidate, "_orig_mod", None) is module:
+            return name
+    raise LayerNotFound(
+        f"{type(module).__name__} is not a module of the model: expected one that model.named_modules() lists"
+    )
+
+
+def _matching(pattern: str, names: dict[str, nn.Module]) -> list[str]:
+    if pattern in names:
+        return [pattern]
+    steps = pattern.split(".")
+    found = [name for name in names if _fits(name.split("."), steps)]
+    if not found:
+        raise LayerNotFound(f"no layer {pattern!r}; {nearest(pattern, names)}")
+    return found
+
+
+def _fits(name: Sequence[str], steps: Sequence[str]) -> bool:
+    return len(name) == len(steps) and all(map(fnmatchcase, name, steps))
+
+
+def tensors_at(output: Any, tap: Tap) -> list[tuple[Path, Tensor]]:
+    """The tensors that a tap may mean in what its module returned, and the way to each: one where it has an index.
+
+    Raises:
+        TapError: there is none, or the index leads nowhere.
+    """
+    if tap.index:
+        return [_indexed(output, tap)]
+    found = list(tensors_in(output))
+    if not found:
+        raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")
+    return [one for one in found if one[1].is_floating_point()] or found
+
+
+def _indexed(output: Any, tap: Tap) -> tuple[Path, Tensor]:
+    value, way = output, []
+    for step in tap.index:
+        try:
+            key, value = _entered(value, step)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise TapError(f"layer {tap}: returned nothing at [{step}]; it returned {_offered(output)}") from None
+        way.append(key)
+    if not isinstance(value, Tensor):
+        raise TapError(f"layer {tap}: expected a tensor, got {type(value).__name__}")
+    return tuple(way), value
+
+
+def _entered(value: Any, step: str | int) -> tuple[str | int, Any]:
+    """What lies at one step, and the key it lies at: feature pyramids have keys that are digits, ``{"0": ...}``."""
+    if isinstance(value, Tensor):
+        raise TypeError("a tensor is the end of the way: an index into it would be a sample")
+    if isinstance(value, dict):
+        key = step if step in value else str(step)
+        return key, value[key]
+    return step, getattr(value, step) if isinstance(step, str) else value[step]
+
+
+def _offered(output: Any) -> str:
+    paths = ["".join(f"[{step}]" for step in path) for path, _ in tensors_in(output)]
+    return ", ".join(path or "a tensor" for path in paths) or "no tensor"

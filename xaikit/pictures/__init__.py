@@ -1,0 +1,1 @@
+"""Drawing: maps over pictures, colours, letters and sheets; knows no run."""

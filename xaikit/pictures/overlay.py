@@ -1,0 +1,118 @@
+"""A map laid over its picture, linear in the map, with a colour bar that says what the colours stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from xaikit.pictures import colors
+from xaikit.pictures.lettering import INK, length, write
+
+_PAPER = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours: linearly, from ``low`` (the table's first entry) to ``high`` (its last).
+
+    Maps in [0, 1] keep that range and signed maps [-1, 1], so that maps compare; only what leaves it widens the
+    range to max|x|. ``odd`` is "NaN" or "inf" where the map has such values, else "".
+    """
+
+    low: float
+    high: float
+    table: Tensor
+    odd: str
+
+    @classmethod
+    def of(cls, saliency: Tensor, signed: bool = False) -> Scale:
+        """The scale of a map, a signed one where it has to be; NaN and infinite values do not count."""
+        values = saliency[saliency.isfinite()]
+        high = max(1.0, float(values.abs().max())) if values.numel() else 1.0
+        signed = signed or bool((values < 0).any())
+        table = colors.diverging() if signed else colors.sequential()
+        return cls(-high if signed else 0.0, high, table, _odd(saliency))
+
+    def colored(self, saliency: Tensor) -> Tensor:
+        """A floating map (H, W) as colours: uint8 (H, W, 3); magenta where it is not finite."""
+        finite = saliency.isfinite()
+        share = (saliency.where(finite, self.low) - self.low) / (self.high - self.low)
+        index = (255 * share.clamp(0, 1)).round().long()
+        return self.table[index].where(finite.unsqueeze(-1), torch.tensor(colors.NOT_FINITE, dtype=torch.uint8))
+
+
+def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signed: bool = False) -> Image.Image:
+    """The map over the picture, a colour bar to the right.
+
+    Args:
+        picture: the picture as the model saw it.
+        saliency: a finished map (H, W) of any dtype; of another size than the picture it is resized bilinearly (half-pixel).
+        alpha: the share of the map's colours, in [0, 1].
+        signed: whether maps of this kind may be negative, so that they share one scale even where this one is not.
+
+    Returns:
+        An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours.
+
+    Raises:
+        ValueError: the map is not two-dimensional.
+    """
+    if saliency.ndim != 2:
+        raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
+    fitted = _fitted(saliency.detach().cpu().double(), (picture.height, picture.width))
+    scale = Scale.of(fitted, signed)
+    blended = _blend(picture.convert("RGB"), scale.colored(fitted), alpha)
+    return beside(blended, color_bar(scale, picture.height))
+
+
+def color_bar(scale: Scale, height: int) -> Image.Image:
+    """The colours of a scale from bottom to top, with the numbers at both ends."""
+    size = min(28, max(8, height // 18))
+    bar = round(0.9 * size)
+    numbers = [f"{scale.high:.3g}", f"{scale.low:.3g}"]
+    words = [*numbers, scale.odd] if scale.odd else numbers
+    strip = Image.new("RGB", (bar + size + round(max(length(word, size) for word in words)), height), _PAPER)
+    ramp = torch.linspace(255, 0, height).round().long()
+    strip.paste(_image(scale.table[ramp].unsqueeze(1).repeat(1, bar, 1)), (size // 2, 0))
+    _inscribe(strip, words, size, bar)
+    return strip
+
+
+def beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two pictures next to each other, on white."""
+    joined = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), _PAPER)
+    joined.paste(left, (0, 0))
+    joined.paste(right, (left.width, 0))
+    return joined
+
+
+def _odd(saliency: Tensor) -> str:
+    if saliency.isnan().any():
+        return "NaN"
+    return "inf" if saliency.isinf().any() else ""
+
+
+def _inscribe(strip: Image.Image, words: list[str], size: int, bar: int) -> None:
+    draw, x = ImageDraw.Draw(strip), size // 2 + bar + size // 4
+    write(draw, (x, 0), words[0], size, INK)
+    write(draw, (x, strip.height - 1.2 * size), words[1], size, INK)
+    for word in words[2:]:
+        write(draw, (x, (strip.height - size) / 2), word, size, colors.NOT_FINITE)
+
+
+def _fitted(saliency: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(saliency.shape) == size:
+        return saliency
+    return interpolate(saliency[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
+
+
+def _blend(picture: Image.Image, colored: Tensor, alpha: float) -> Image.Image:
+    pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(colored.shape)
+    return _image((pixels.double() * (1 - alpha) + colored.double() * alpha).round().to(torch.uint8))
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    return Image.fromarray(pixels.contiguous().numpy())

@@ -1,0 +1,212 @@
+"""Names to entry points to plugins, one at a time.
+
+The registry reads metadata and imports only the one module that was asked for, so that a third party's broken or
+slow plugin never stands in the way of another, and nothing silently replaces a built-in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from xaikit import hookspecs
+from xaikit.errors import PluginConflict, PluginError, UnknownPlugin, nearest
+from xaikit.registry.kinds import KINDS, check_class
+from xaikit.registry.modules import from_file, summary_of
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plugin: ``cls`` is the dataclass whose fields are its options."""
+
+    kind: str
+    name: str
+    cls: type
+    distribution: str
+    version: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a plugin without importing it."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    summary: str
+
+
+class Registry:
+    """Finds plugins by kind and name among the installed distributions.
+
+    Args:
+        entry_points: the entry points to look at; those of all installed distributions by default.
+        disabled: distributions, or ``group:name`` pairs, that count as not installed; the comma-separated
+            environment variable ``XAIKIT_DISABLE_PLUGINS`` by default.
+    """
+
+    def __init__(
+        self,
+        entry_points: Iterable[metadata.EntryPoint] | None = None,
+        disabled: Iterable[str] | None = None,
+    ) -> None:
+        if disabled is None:
+            disabled = os.environ.get("XAIKIT_DISABLE_PLUGINS", "").split(",")
+        self._disabled = {_canonical(item) for item in disabled if item.strip()}
+        self._points = None if entry_points is None else tuple(entry_points)
+        self._groups: dict[str, list[metadata.EntryPoint]] = {}
+        self._loaded: dict[tuple[str, str, Path | None], Plugin] = {}
+
+    def catalogue(self, kind: str) -> tuple[Entry, ...]:
+        """The plugins of a kind by name, none of them imported.
+
+        >>> [entry.name for entry in Registry().catalogue("scaler")]
+        ['tanh']
+        """
+        points = sorted(self._group(kind), key=lambda point: (point.name, _distribution(point)))
+        return tuple(
+            Entry(point.name, _distribution(point), _version(point), point.value, summary_of(point.module))
+            for point in points
+        )
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """The names that ``find`` knows for a kind."""
+        return tuple(sorted({point.name for point in self._group(kind)}))
+
+    def find(self, kind: str, use: str, base: Path | None = None) -> Plugin:
+        """Load one plugin.
+
+        Args:
+            kind: a key of :data:`KINDS`, such as ``"method"``.
+            use: a name, ``distribution:name``, ``package.module:Class`` or ``./file.py:Class``.
+            base: the folder that a relative file is looked for in; the working directory by default.
+
+        Raises:
+            UnknownPlugin: nobody offers that name; the nearest names are listed.
+            PluginConflict: several distributions offer it.
+            PluginContract: it is not the frozen dataclass its kind asks for.
+            PluginError: it fails to import; the cause is chained.
+        """
+        key = (kind, use, base)
+        if key not in self._loaded:
+            self._loaded[key] = plugin = self._load(kind, use, base)
+            if os.environ.get("XAIKIT_TRACE_PLUGINS", "0") != "0":
+                print(f"xaikit: {kind} {plugin.name!r} is {plugin.module} of {plugin.distribution}", file=sys.stderr)
+        return self._loaded[key]
+
+    def _load(self, kind: str, use: str, base: Path | None) -> Plugin:
+        left, colon, right = use.rpartition(":")
+        points = self._of(kind, left) if left else self._group(kind)
+        offered = {point.name for point in points}
+        # a distribution may be named as its package is: then what it offers goes before what the package holds
+        if colon and right not in offered and not (offered and "-" in left):
+            return _from_path(kind, use, left, right, base, offered)
+        return _from_entry_point(kind, _only(kind, right, points))
+
+    def _group(self, kind: str) -> list[metadata.EntryPoint]:
+        """The points of a kind. The disk is asked once: what is installed later is seen by the next process."""
+        if kind not in self._groups:
+            group = KINDS[kind].group
+            points = _installed(group, tuple(sys.path)) if self._points is None else self._points
+            mine = [point for point in points if point.group == group]
+            # an editable install beside a checkout on sys.path shows the same distribution twice
+            unique = {(point.name, _distribution(point)): point for point in mine}
+            self._groups[kind] = [point for point in unique.values() if not self._is_disabled(point)]
+        return self._groups[kind]
+
+    def _is_disabled(self, point: metadata.EntryPoint) -> bool:
+        return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
+
+    def _of(self, kind: str, distribution: str) -> list[metadata.EntryPoint]:
+        return [point for point in self._group(kind) if _canonical(_distribution(point)) == _canonical(distribution)]
+
+
+def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metadata.EntryPoint:
+    """The one point of that name."""
+    named = [point for point in points if point.name == name]
+    if not named:
+        raise UnknownPlugin(f"no {kind} {name!r}; {nearest(name, {point.name for point in points})}")
+    if len(named) > 1:
+        owners = sorted(_distribution(point) for point in named)
+        ways = " or ".join(f"use: {owner}:{name}" for owner in owners)
+        raise PluginConflict(f"{kind} {name!r} is offered by {' and '.join(owners)}; write {ways}")
+    return named[0]
+
+
+def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
+    where = f"{kind} {point.name!r} ({point.value}, from {_distribution(point)} {_version(point)})"
+    module = _import(where, point.module)
+    cls = hookspecs.returned_by(module, KINDS[kind].hook, where)
+    check_class(kind, cls, where)
+    return Plugin(kind, point.name, cls, _distribution(point), _version(point), point.value)
+
+
+def _from_path(kind: str, use: str, left: str, right: str, base: Path | None, names: Collection[str]) -> Plugin:
+    where = f"{kind} {use!r}"
+    is_file = left.endswith(".py") or "/" in left
+    module = _import_file(where, Path(base or ".") / left) if is_file else _import(where, left)
+    hookspecs.check_api(module, where)
+    cls = getattr(module, right, None)
+    if cls is None:
+        offered = [*names, *(name for name, value in vars(module).items() if isinstance(value, type))]
+        raise UnknownPlugin(f"{where}: {left} has no {right!r}; {nearest(right, offered)}")
+    check_class(kind, cls, where)
+    return Plugin(kind, right, cls, left, "", module.__name__)
+
+
+def _import(where: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
+
+
+def _import_file(where: str, path: Path) -> ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        raise UnknownPlugin(f"{where}: there is no file {path}")
+    try:
+        return from_file(path, "file")
+    except Exception as error:
+        raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as the packaging tools compare it."""
+    return name.strip() if ":" in name else re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+@lru_cache(maxsize=64)
+def _installed(group: str, path: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
+    """The entry points of a group on a path; reading them anew would be most of the time of a small explanation."""
+    return tuple(metadata.entry_points(group=group))
+
+
+def _distribution(point: metadata.EntryPoint) -> str:
+    return (_name_of(point.dist) if point.dist else "") or "unknown"
+
+
+@lru_cache(maxsize=256)
+def _name_of(distribution: metadata.Distribution) -> str:
+    """Its name; read from the disk at every asking, where it is not kept."""
+    return distribution.name
+
+
+def _version(point: metadata.EntryPoint) -> str:
+    return (_version_of(point.dist) if point.dist else "") or ""
+
+
+@lru_cache(maxsize=256)
+def _version_of(distribution: metadata.Distribution) -> str:
+    return distribution.version

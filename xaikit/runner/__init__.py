@@ -1,0 +1,1 @@
+"""A config, done: plan, shards, resume, executors and the manifest."""

@@ -1,0 +1,111 @@
+"""What a run writes down about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from xaikit import _allocator
+from xaikit._version import __version__
+from xaikit.config import STAGES
+from xaikit.registry import KINDS, Plugin, Registry
+from xaikit.runner.prepare import Project
+
+LIBRARIES = (
+    *("torch", "torchvision", "timm", "numpy", "pillow", "omegaconf", "pydantic", "pluggy", "safetensors"),
+    *("pyarrow", "duckdb", "ray"),
+)
+
+
+def manifest_of(
+    project: Project, before: Mapping[str, Any], counts: Mapping[str, int], seconds: Mapping[str, float], stopped: str
+) -> dict[str, Any]:
+    """The manifest of a run; counts and timings are summed over its sittings.
+
+    Args:
+        before: the manifest of the sitting before, if there was one.
+        stopped: why the run ended early, "" where it did not, "running" where it has not ended.
+    """
+    config = project.config
+    first = project.surveyed[0]
+    return {
+        "config": config.plain(),
+        "origins": dict(config.origins),
+        "stopped": stopped,
+        "trials": {trial.name: _trial(trial) for trial in project.stored()},
+        "seed": config.seed,
+        "device": config.device,
+        "threads": project.worker.job.threads,
+        "allocator": _allocator.describe(),
+        "model": {"origin": first.origin, "weights": first.weights},
+        "benches": {
+            each.key: {"origin": each.origin, "weights": each.weights, "transform": each.transform}
+            for each in project.surveyed
+        },
+        "plugins": _plugins(project),
+        "versions": _versions(),
+        "counts": {
+            "photographs": sum(len(each.photographs) for each in project.surveyed),
+            **_summed(before.get("counts", {}), counts),
+        },
+        "seconds": _summed(before.get("seconds", {}), seconds),
+    }
+
+
+def _summed(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    names = [name for name in dict.fromkeys([*before, *now]) if name not in ("photographs", "failed")]
+    return {name: round(before.get(name, 0) + now.get(name, 0), 3) for name in names}
+
+
+def _trial(trial: Any) -> dict[str, Any]:
+    return {
+        "id": trial.id,
+        "use": trial.method,
+        "options": dict(trial.options),
+        "layers": list(trial.layers),
+        "target": dict(trial.target),
+        "finish": dict(trial.finish),
+        "where": dict(trial.where),
+    }
+
+
+def _plugins(project: Project) -> dict[str, dict[str, str]]:
+    """The lock: every plugin that took part, by group and name, with its distribution, version, module and source."""
+    registry, base = Registry(), Path(project.config.base)
+    used = {("executor", project.config.executor.use)}
+    for group in project.worker.job.groups:
+        used |= {("model", group.model.source.use), ("data", group.data.source.use)}
+        for placed in group.placed:
+            trial = placed.trial
+            used |= {("method", trial.use), ("target", trial.target.use)}
+            used |= {(STAGES[stage], use.use) for stage, use in trial.finish.stages().items() if use.use != "none"}
+    return {f"{KINDS[kind].group}:{use}": _locked(registry.find(kind, use, base)) for kind, use in sorted(used)}
+
+
+def _locked(plugin: Plugin) -> dict[str, str]:
+    try:
+        source = inspect.getsource(sys.modules[plugin.cls.__module__])
+    except (OSError, KeyError):
+        source = ""
+    return {
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "module": plugin.module,
+        "source": hashlib.sha256(source.encode()).hexdigest() if source else "",
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "xaikit": __version__}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

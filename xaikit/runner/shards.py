@@ -1,0 +1,128 @@
+"""Shards: what is computed and committed together, and what comes back from whoever did it. Plain data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from xaikit.store.rows import Failure
+
+if TYPE_CHECKING:
+    from xaikit.config import Config
+    from xaikit.trials.placement import Group
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Photographs of one bench that miss the same evidence, in the batches that the plan has fixed.
+
+    bench     index of the group
+    number    of the window of photographs that it belongs to
+    batches   positions of photographs, a batch each
+    evidence  what to compute, see :class:`xaikit.trials.trial.Trial`
+    """
+
+    bench: int
+    number: int
+    batches: tuple[tuple[int, ...], ...]
+    evidence: tuple[str, ...]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Of its photographs."""
+        return tuple(position for batch in self.batches for position in batch)
+
+    @property
+    def name(self) -> str:
+        """The same for the same work, so that doing it twice writes the same files."""
+        said = repr((self.batches, sorted(self.evidence)))
+        return f"{self.number:06d}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+    def alone(self) -> list[Shard]:
+        """The same work, a photograph at a time: to find the one that kills who computes it."""
+        return [Shard(self.bench, self.number, ((position,),), self.evidence) for position in self.positions]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What whoever does the shards of a run has to know; every part can be pickled.
+
+    config   of the run, with the device that the plan has fixed
+    groups   one a bench
+    folder   of the run, a path or URL
+    threads  of torch
+    keys     of the benches in the store
+    names    of the photographs of each bench, in the order of the plan
+    stems    file stems of each bench by photograph's name
+    """
+
+    config: Config
+    groups: tuple[Group, ...]
+    folder: str
+    threads: int
+    keys: tuple[str, ...] = ()
+    names: tuple[tuple[str, ...], ...] = ()
+    stems: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A shard that has been done.
+
+    photographs  that were tried
+    failures     what could not be explained, photographs that could not be read among them
+    counts       forwards, gradient calls and so on
+    seconds      by step
+    """
+
+    shard: Shard
+    photographs: int
+    failures: tuple[Failure, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Stop(Protocol):
+    """Asked before every shard."""
+
+    def __call__(self, shard: Shard) -> bool:
+        """Whether this shard, and all behind it, is not to be begun any more."""
+
+
+def cut(
+    bench: int, missing: Sequence[frozenset[str]], *, batch_size: int, shard_size: int, order: Sequence[str]
+) -> list[Shard]:
+    """The shards of a bench.
+
+    Args:
+        missing: the evidence that each photograph misses, in the order of the plan.
+        batch_size: photographs that go through the model together. Where a batch begins depends on the position alone, not on
+            what is missing, so that a run that goes on computes the same batches.
+        shard_size: photographs that are committed together, rounded up to whole batches.
+        order: of the evidence.
+    """
+    window = -(-shard_size // batch_size) * batch_size
+    shards: list[Shard] = []
+    for start in range(0, len(missing), window):
+        positions = range(start, min(start + window, len(missing)))
+        kinds = dict.fromkeys(missing[position] for position in positions if missing[position])
+        for kind in kinds:
+            chosen = [position for position in positions if missing[position] == kind]
+            evidence = tuple(key for key in order if key in kind)
+            shards.append(Shard(bench, start // window, _batches(chosen, batch_size), evidence))
+    return shards
+
+
+def _batches(positions: Sequence[int], size: int) -> tuple[tuple[int, ...], ...]:
+    batches: dict[int, list[int]] = {}
+    for position in positions:
+        batches.setdefault(position // size, []).append(position)
+    return tuple(map(tuple, batches.values()))
+
+
+def rounds(shards: Sequence[Shard], *, together: bool) -> list[Shard]:
+    """The order of work: one bench after the other, or ``together``, window by window, so that wherever the work stops every
+    bench has seen the same photographs."""
+    return sorted(shards, key=lambda shard: (shard.number, shard.bench) if together else (shard.bench, shard.number))

@@ -1,0 +1,83 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+UNFINISHED = ".xaikit-tmp"
+
+
+FORGOTTEN = 24 * 3600
+"""Seconds after which an unfinished file of another machine, whose processes cannot be asked for, counts as left behind."""
+
+
+@contextmanager
+def whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file to write; it takes the place of ``path`` when the block ends well, and leaves no trace otherwise.
+
+    Args:
+        durable: wait until the disk has it, so that it outlives a loss of power as well.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{_host()}.{os.getpid()}{UNFINISHED}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(unfinished, path)
+        if durable:
+            _sync(path.parent)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished at or below a folder; what a living one is writing stays."""
+    for path in folder.rglob(f".*{UNFINISHED}"):
+        with suppress(FileNotFoundError):
+            if _is_left_behind(path):
+                path.unlink()
+
+
+def _is_left_behind(path: Path) -> bool:
+    found = re.fullmatch(rf".*\.([^.]*)\.(\d+){re.escape(UNFINISHED)}", path.name, re.DOTALL)
+    # Windows has no way to ask for a process that does not end it
+    if found is None or found[1] != _host() or os.name == "nt":
+        return time.time() - path.stat().st_mtime > FORGOTTEN
+    return not _lives(int(found[2]))
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _host() -> str:
+    """The name of this machine in few letters, so that a file's own name has room beside it."""
+    name = re.sub(r"[^0-9A-Za-z-]", "-", socket.gethostname())
+    return name if len(name) <= 24 else f"{name[:15]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk know the new name; where folders cannot be opened for that, nothing is lost but the last file."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,83 @@
+"""File names for what has other names: unique, safe on every file system, and the same again on the next run.
+
+A safe name has no dot, so that ``<stem>.<label>.<column>.png`` can only be read in one way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+_KEPT = " -_()+,"
+
+
+_LONGEST = 80  # bytes; a stem, a label and their endings stay below the 255 that file systems allow
+
+
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+
+
+def stems(names: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A safe file stem for each path, keyed by the path.
+
+    The stem is the path's own where that is safe and unique (whatever the case of its letters), else it is
+    cleaned and ends with eight digits of the path's digest (all of them where eight are too few). It does not
+    depend on the order of ``names``. Names in ``taken`` keep the stem they have there.
+
+    >>> stems(["pets/cat.jpg", "wild/cat.jpg", "dog.png"])
+    {'pets/cat.jpg': 'cat-6f181290', 'wild/cat.jpg': 'cat-6b624ad7', 'dog.png': 'dog'}
+    """
+    return _unique({name: _own_stem(name) for name in names}, taken or {})
+
+
+def safe_names(names: Iterable[str]) -> dict[str, str]:
+    """The same for names that are no paths, such as labels.
+
+    >>> safe_names(["gradcam", "a/b"])
+    {'gradcam': 'gradcam', 'a/b': 'a_b-c14cddc0'}
+    """
+    return _unique({name: name for name in names}, {})
+
+
+def _own_stem(name: str) -> str:
+    """The last part of a path of any system, without its ending."""
+    last = re.split(r"[/\\]", name)[-1]
+    return last.rpartition(".")[0] or last
+
+
+def _unique(wanted: Mapping[str, str], taken: Mapping[str, str]) -> dict[str, str]:
+    new = {name: _cleaned(own) for name, own in wanted.items() if name not in taken}
+    used = Counter(map(_key, [*taken.values(), *new.values()]))
+    unsafe = {name: stem for name, stem in new.items() if stem != wanted[name] or _is_taken(stem, used)}
+    short = {name: f"{stem}-{_digest(name)[:8]}" for name, stem in unsafe.items()}
+    used.update(map(_key, short.values()))
+    long = {name: f"{unsafe[name]}-{_digest(name)}" for name, stem in short.items() if used[_key(stem)] > 1}
+    chosen = {**new, **short, **long, **taken}
+    return {name: chosen[name] for name in wanted}
+
+
+def _is_taken(stem: str, used: Counter[str]) -> bool:
+    return used[_key(stem)] > 1 or stem.lower() in _RESERVED
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _cleaned(name: str) -> str:
+    composed = unicodedata.normalize("NFC", name)
+    safe = "".join(char if _is_safe(char) else "_" for char in composed)
+    short = safe.encode()[:_LONGEST].decode(errors="ignore")
+    return short.strip(" -") or "unnamed"
+
+
+def _is_safe(char: str) -> bool:
+    return char in _KEPT or unicodedata.category(char)[0] in "LMN"
+
+
+def _key(stem: str) -> str:
+    """Equal for stems that some file system takes for the same."""
+    return unicodedata.normalize("NFKC", stem.casefold())

@@ -1,0 +1,1 @@
+"""From a Config to keyed trials: plain data, without torch."""

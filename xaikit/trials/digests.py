@@ -1,0 +1,182 @@
+"""Digests of source code: what a raw map depends on beside its options. Nothing is imported to be digested.
+
+Who edits a formula and leaves the version as it is gets other keys, so that maps of the old formula are not taken for its own.
+Imports are read from the text (``ast``); one that is made by a call, as by ``importlib``, is not seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
+from importlib import metadata, util
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+from xaikit.registry import Plugin
+
+ROOTS = ("xaikit.engine", "xaikit.evidence.taps", "xaikit.evidence.auto", "xaikit.ops", "xaikit.view")
+"""Where the modules begin that raw maps are computed by."""
+
+
+BLIND = (
+    # the stages of a finish come after the raw maps, and their choices are in a trial's own key
+    "xaikit.finish",
+    # what is said and who is meant stands in the key as well; how it was read changes no map
+    *("xaikit.config", "xaikit.registry", "xaikit.hookspecs"),
+    # texts
+    "xaikit.errors",
+)
+"""Modules of xaikit that raw maps do not depend on, although those that compute them import them."""
+
+
+Find = Callable[[str], Path | None]
+
+
+def short(text: str) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def engine() -> str:
+    """The digest of xaikit's own modules that raw maps depend on."""
+    return _digest(modules_of_engine())
+
+
+def modules_of_engine() -> dict[str, Path]:
+    """These modules by name."""
+
+    def find(module: str) -> Path | None:
+        # not xaikit itself: the public face names everything, and nothing inside depends on it
+        blind = any(module == other or module.startswith(f"{other}.") for other in BLIND)
+        return _file_of(module) if module.startswith("xaikit.") and not blind else None
+
+    return _closure(ROOTS, find)
+
+
+def plugin(found: Plugin) -> str:
+    """The digest of a plugin's module and of those of its own package that it imports, one through the other.
+
+    Of a plugin that is a file, these are the file and the modules beside it. A module without a source (compiled, or made in
+    memory) counts with its name and the version of its distribution.
+    """
+    modules = modules_of(found)
+    return short(f"{found.version}:{found.cls.__module__}") if not modules else _digest(modules)
+
+
+def modules_of(found: Plugin) -> dict[str, Path]:
+    """These modules by name; a file goes by its own name, wherever it lies."""
+    file = _own_file(found.module)
+    if file is not None:
+        return _closure([file.stem], lambda module: _beside(file, module))
+    tops = {name.partition(".")[0] for name in (found.module, found.cls.__module__)} | _tops(found.distribution)
+    tops -= {"xaikit"}
+    names = [found.module.partition(":")[0], found.cls.__module__]
+    return _closure(names, lambda module: _file_of(module) if module.partition(".")[0] in tops else None)
+
+
+def identity(found: Plugin) -> str:
+    """One name for a plugin, however it was asked for: module and class."""
+    file = _own_file(found.module)
+    return f"{file.name if file else found.cls.__module__}:{found.cls.__qualname__}"
+
+
+def _own_file(module: str) -> Path | None:
+    """The file of a plugin that was asked for by its path: the registry gives its module a name of its own making."""
+    if not module.startswith("xaikit_file_"):
+        return None
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file) if file else None
+
+
+def _beside(file: Path, module: str) -> Path | None:
+    """A module in the folder of a file, whole packages included."""
+    stem = file.parent.joinpath(*module.split("."))
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+
+def _closure(names: Collection[str], find: Find) -> dict[str, Path]:
+    """The modules that can be found of some names, of what these import, and so on; with the packages that they lie in."""
+    found: dict[str, Path] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        path = find(name) if name and name not in found else None
+        if path is not None:
+            found[name] = path
+            waiting += [name.rpartition(".")[0], *_imports(name, path)]
+    return found
+
+
+def _digest(modules: dict[str, Path]) -> str:
+    """One digest of several files; the folders that they lie in play no part."""
+    return short("\n".join(f"{name} {_read(path)[0]}" for name, path in sorted(modules.items())))
+
+
+def _imports(module: str, path: Path) -> list[str]:
+    """All that a module may import, by full name: what stands behind ``from a import`` may be a module or not."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    names = []
+    for level, base, imported in _read(path)[1]:
+        up = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+        whole = ".".join([*up, *([base] if base else [])])
+        names += [whole, *(f"{whole}.{name}" if whole else name for name in imported)]
+    return names
+
+
+def _read(path: Path) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
+    """The digest of a file and its imports, each as level, module and names."""
+    status = path.stat()
+    return _parsed(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
+    code = path.read_bytes()
+    digest = hashlib.sha256(code).hexdigest()
+    if path.suffix != ".py":
+        return digest, ()
+    try:
+        return digest, tuple(_statements(ast.parse(code)))
+    except (SyntaxError, ValueError):  # who imports it will say so
+        return digest, ()
+
+
+def _statements(tree: ast.Module) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or "", tuple(alias.name for alias in node.names)
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module. Only the top-level name is asked of the import system: that executes nothing."""
+    top, *rest = module.split(".")
+    try:
+        spec = util.find_spec(top)
+    except (ImportError, ValueError):  # a module without a spec: made in memory
+        return None
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.has_location and spec.origin else None
+    folders = [Path(root, *rest[:-1]) for root in spec.submodule_search_locations or ()]
+    stems = [folder / rest[-1] for folder in folders]
+    sources = [path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py")]
+    compiled = [folder / f"{rest[-1]}{suffix}" for folder in folders for suffix in EXTENSION_SUFFIXES]
+    return next((path for path in [*sources, *compiled] if path.is_file()), None)
+
+
+@lru_cache(maxsize=256)
+def _tops(distribution: str) -> frozenset[str]:
+    """The top-level modules of a distribution, as far as it lists them."""
+    try:
+        files = metadata.distribution(distribution).files or ()
+    except (metadata.PackageNotFoundError, ValueError):  # asked for by a path
+        return frozenset()
+    return frozenset(
+        path.parts[0].removesuffix(".py") for path in files if path.suffix == ".py" and ".." not in path.parts
+    )
