@@ -1,6 +1,6 @@
 """The pages that the code writes: docs/hooks.md from the hookspecs, docs/methods.md and docs/targets.md from the cards.
 
-``python docs/generate.py`` writes them; tests/test_docs.py fails where they differ from the code. The table of
+``python docs/generate.py`` writes them; tests/docs/test_pages.py fails where they differ from the code. The table of
 docs/methods.md is of docs/discrimination.json, which docs/discrimination.py writes.
 """
 

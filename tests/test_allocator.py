@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runs import config
+from helpers.runs import config
 from xaikit import _allocator
 
 FIXED = "glibc malloc, thresholds fixed (mmap 1 GiB, trim 2 GiB)"

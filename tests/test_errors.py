@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit import errors
 from xaikit.errors import ConfigError, PluginError, XaikitError, nearest
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import xaikit
-from hostile import Plain, images, seeded
+from helpers.hostile import Plain, images, seeded
 from xaikit.explanation import Explanation, Noted, Remark
 from xaikit.targets import PinnedClasses
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit.errors import ConfigError
 from xaikit.finish import Finish, finish_maps, resize
 from xaikit_finish.fuse.max import Max as FuseMax

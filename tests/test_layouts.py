@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit.layouts import MAX_PREFIX, Layout, infer, keeps_aspect, stride
 
 GRIDS = st.lists(st.integers(2, 9), min_size=1, max_size=3).map(tuple)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit.needs import Needs, union
 
 ASKED = st.fixed_dictionaries(

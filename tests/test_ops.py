@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
-from views import made_view
+from helpers.nets import PROPERTY
+from helpers.views import made_view
 from xaikit.ops import combine, pool, principal, weigh
 
 SPACES = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)

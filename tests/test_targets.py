@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit.errors import ConfigError, XaikitError
 from xaikit.evidence.pinned import PinnedTogether
 from xaikit.targets import Call, PinnedClasses, class_indices, class_logits

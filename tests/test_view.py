@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
-from views import ALL, MODULE, TAP, made_trace, made_view
+from helpers.nets import PROPERTY
+from helpers.views import ALL, MODULE, TAP, made_trace, made_view
 from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
 from xaikit.needs import Needs

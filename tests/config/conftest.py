@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes import fake_registry
+from helpers.fakes import fake_registry
 from xaikit.config import Config, load
 from xaikit.errors import ConfigError
 

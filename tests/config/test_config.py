@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fakes import fake_registry
+from helpers.fakes import fake_registry
 from xaikit.config import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig, Use, load
 from xaikit.errors import ConfigError
 
@@ -228,8 +228,9 @@ def test_no_torch_is_needed(write: Any, head: str) -> None:
     tests = Path(__file__).parents[1]
     file = write(head + "methods: grad\n").resolve()
     code = (
-        f"import sys; sys.path.insert(0, {str(tests)!r}); from fakes import fake_registry; from xaikit.config import load; "
-        f"from xaikit.trials.expansion import expand; r = fake_registry(); expand(load({str(file)!r}, registry=r), r); "
+        f"import sys; sys.path.insert(0, {str(tests)!r}); from helpers.fakes import fake_registry; "
+        f"from xaikit.config import load; from xaikit.trials.expansion import expand; "
+        f"r = fake_registry(); expand(load({str(file)!r}, registry=r), r); "
         "print({'torch', 'torchvision', 'numpy'} & set(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

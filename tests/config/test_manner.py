@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes import fake_registry
+from helpers.fakes import fake_registry
 from xaikit.config import PLAIN, AugmentConfig, Manner, load
 from xaikit.errors import ConfigError
 from xaikit.trials.expansion import expand

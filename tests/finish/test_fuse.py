@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit_finish.fuse.max import Max
 from xaikit_finish.fuse.mean import Mean
 from xaikit_finish.fuse.product import Product

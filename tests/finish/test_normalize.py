@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit_finish.normalize.max import Max
 from xaikit_finish.normalize.minmax import MinMax
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit_finish.rectify.abs import Abs
 from xaikit_finish.rectify.relu import Relu
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from nets import distance
+from helpers.nets import distance
 from xaikit.errors import ConfigError, TapError
 
 

@@ -12,7 +12,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from nets import Spec, calibrated, narrow, photographs, redrawn
+from helpers.nets import Spec, calibrated, narrow, photographs, redrawn
 from xaikit.config import Use, instantiate
 from xaikit.registry import Registry
 

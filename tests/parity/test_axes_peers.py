@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchcam import methods as torchcam
 
 import xaikit
-from nets import distance, photographs, random_model
+from helpers.nets import distance, photographs, random_model
 from xaikit.ops import principal
 
 CLOSE = 1e-4

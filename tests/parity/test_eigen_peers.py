@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 import xaikit
-from nets import PLACES, distance, subject
-from peer_maps import theirs
+from helpers.nets import PLACES, distance, subject
+from helpers.peer_maps import theirs
 
 CLOSE = 1e-4
 PEERS = {"eigencam": peers.EigenCAM, "eigengradcam": peers.EigenGradCAM}

@@ -17,7 +17,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 import xaikit
-from nets import PLACES, distance, subject
+from helpers.nets import PLACES, distance, subject
 
 CLOSE = 1e-5
 EXACT = 1e-10

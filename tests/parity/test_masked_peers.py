@@ -14,8 +14,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torchcam import methods as torchcam
 
 import xaikit
-from nets import distance, photographs, random_model
-from peer_maps import picture
+from helpers.nets import distance, photographs, random_model
+from helpers.peer_maps import picture
 from xaikit.draws import SampleGenerator
 
 CLOSE = 1e-4

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torchcam import methods as torchcam
 
 import xaikit
-from nets import distance, photographs, random_model
-from peer_maps import picture
+from helpers.nets import distance, photographs, random_model
+from helpers.peer_maps import picture
 
 CLOSE = 1e-4
 # 64 channels each, so that a map costs 64 passes: behind a ReLU, and before a sum; nothing works in place on either

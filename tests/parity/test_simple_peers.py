@@ -11,8 +11,8 @@ from torch import Tensor
 from torchcam import methods as torchcam
 
 import xaikit
-from nets import PLACES, distance, subject
-from peer_maps import theirs
+from helpers.nets import PLACES, distance, subject
+from helpers.peer_maps import theirs
 from xaikit.registry import Registry
 
 CLOSE = 1e-4

@@ -13,9 +13,9 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST, Classifie
 from torch import Tensor
 
 import xaikit
-from nets import distance, photographs, random_model
-from slowly import Array
-from views import made_view
+from helpers.nets import distance, photographs, random_model
+from helpers.slowly import Array
+from helpers.views import made_view
 from xaikit.needs import Needs
 from xaikit.registry import Registry
 

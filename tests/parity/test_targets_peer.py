@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchcam import methods as torchcam
 
 import xaikit
-from nets import distance, subject
+from helpers.nets import distance, subject
 from xaikit_targets.binary import Binary
 from xaikit_targets.box import Box, overlap
 from xaikit_targets.contrast import Contrast

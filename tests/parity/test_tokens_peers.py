@@ -20,7 +20,7 @@ from torchcam import methods as torchcam
 from torchvision.models import VisionTransformer
 
 import xaikit
-from nets import distance, photographs, random_model
+from helpers.nets import distance, photographs, random_model
 
 CLOSE = 1e-4
 CLASSES = [3, 1, 4]

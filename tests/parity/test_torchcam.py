@@ -12,7 +12,7 @@ from torch import Tensor
 from torchcam import methods as torchcam
 
 import xaikit
-from nets import PLACES, distance, subject
+from helpers.nets import PLACES, distance, subject
 
 CLOSE = 1e-5
 PEERS = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import xaikit
-from nets import Spec
+from helpers.nets import Spec
 from xaikit import ConfigError
 from xaikit_targets.callable import Function
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import xaikit
-from nets import PROPERTY, Spec, distance
+from helpers.nets import PROPERTY, Spec, distance
 from xaikit import ConfigError
 from xaikit.config import Use, instantiate
 from xaikit.registry import Registry

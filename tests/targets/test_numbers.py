@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from nets import distance
+from helpers.nets import distance
 from xaikit import ConfigError
 from xaikit_targets.binary import Binary
 from xaikit_targets.raw import Raw

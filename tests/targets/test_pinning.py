@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets import PROPERTY
+from helpers.nets import PROPERTY
 from xaikit import ConfigError
 from xaikit_targets.classes import Classes
 from xaikit_targets.label import Label

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import xaikit
-from nets import PROPERTY, distance
+from helpers.nets import PROPERTY, distance
 from xaikit import ConfigError, XaikitError
 from xaikit.config import Use, instantiate
 from xaikit.registry import Registry

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 import xaikit
-from nets import Spec, distance
+from helpers.nets import Spec, distance
 from xaikit import ConfigError
 from xaikit.config import Use, instantiate
 from xaikit.registry import Registry

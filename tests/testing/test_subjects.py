@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import pytest
-from plants import Sound
 from torch import Tensor
 
+from helpers.plants import Sound
 from xaikit.errors import UnknownPlugin
 from xaikit.registry import Registry
 from xaikit.testing import Check, CheckFailed

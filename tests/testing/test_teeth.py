@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import plants
 import pytest
 import torch
-from plants import PLANTS, TRAITS, Sound
 from torch import Tensor
 
+from helpers import plants
+from helpers.plants import PLANTS, TRAITS, Sound
 from xaikit import ConfigError, Needs
 from xaikit.ops import weigh
 from xaikit.registry import Registry

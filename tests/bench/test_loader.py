@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from helpers.runs import pictures
+from xaikit.bench.loader import Loader, Picture, Unread
+from xaikit.sources import Photograph, Transform
+
+TRANSFORM = Transform(32, 32, (0.5,) * 3, (0.25,) * 3)
+
+
+def photographs(folder: Path, names: tuple[str, ...], label: str | None = None) -> list[Photograph]:
+    pictures(folder, names)
+    return [Photograph(name, (folder / name).read_bytes, label) for name in names]
+
+
+def test_batches_come_in_order_with_and_without_workers(tmp_path: Path) -> None:
+    found = photographs(tmp_path, tuple(f"{n}.png" for n in range(9)))
+    cut = [found[:2], found[2:4], found[4:5], found[5:9]]
+    for workers in (0, 3):
+        batches = Loader(TRANSFORM, workers=workers).batches(cut)
+        names = [[item.photograph.name for item in batch] for batch in batches]
+        assert names == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png"], ["5.png", "6.png", "7.png", "8.png"]]
+        assert list(Loader(TRANSFORM, workers=workers).batches([])) == []
+
+
+def test_a_picture_knows_what_the_model_sees(tmp_path: Path) -> None:
+    picture = Loader(TRANSFORM).read(photographs(tmp_path, ("a.png",))[0])
+    assert isinstance(picture, Picture)
+    assert picture.seen.size == (32, 32)
+    assert picture.pixels.shape == (3, 32, 32)
+    first = torch.tensor(picture.seen.getpixel((0, 0)), dtype=torch.float32)
+    torch.testing.assert_close(picture.pixels[:, 0, 0], (first / 255 - 0.5) / 0.25)
+
+
+def test_what_cannot_be_read_is_a_value() -> None:
+    unread = Loader(TRANSFORM).read(Photograph("zz.png", lambda: b""))
+    assert isinstance(unread, Unread)
+    assert "zz.png" in unread.error
+
+
+def test_a_label_that_is_no_class_is_a_complaint_and_the_picture_stays(tmp_path: Path) -> None:
+    found = photographs(tmp_path, ("a.png",), "triangel")
+    asked = Loader(TRANSFORM, ("square", "triangle"), labelled=True).read(found[0])
+    assert isinstance(asked, Picture)
+    assert "did you mean 'triangle'" in asked.unlabelled
+    assert asked.without_complaint().unlabelled == ""
+    unasked = Loader(TRANSFORM, ("square", "triangle")).read(found[0])
+    assert isinstance(unasked, Picture)
+    assert unasked.unlabelled == ""

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.runs import config, pictures
+from xaikit.cli import main
+
+HEAVY = ("torch", "torchvision", "numpy")
+
+
+def cli(*args: str) -> int:
+    """The exit code of a command."""
+    try:
+        main(list(args))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def yaml_file(tmp_path: Path) -> str:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(config(tmp_path)))
+    return str(tmp_path / "small.yaml")
+
+
+def test_run_prints_what_was_seen_and_where_it_lies(
+    yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli("run", yaml_file) == 0
+    out = capsys.readouterr().out
+    assert "one.png" in out
+    assert f"contact sheet: {tmp_path / 'run' / 'contact-sheet.png'}" in out
+    assert f"written to {tmp_path / 'run'}" in out
+    assert cli("run", yaml_file) == 0
+    assert "3 of 3 photographs are done" in capsys.readouterr().out
+
+
+def test_failed_pictures_show_in_the_exit_code(
+    yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no")
+    assert cli("run", yaml_file) == 1
+    assert "broken.png" in capsys.readouterr().out
+
+
+def test_all_faults_at_once_on_stderr_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = config(tmp_path, methods={"gradcm": None}, layres="body", seed="many")
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    assert cli("run", str(tmp_path / "bad.yaml"), "model.factroy=x") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert any("methods.gradcm: no method 'gradcm'; did you mean 'gradcam'" in line for line in lines)
+    assert any("layres: unknown key; did you mean 'layers'?" in line for line in lines)
+    assert any("seed: expected an integer" in line for line in lines)
+    assert any(
+        "override 'model.factroy=x': model.factroy: unknown option of importpath; did you mean 'factory'?" in line
+        for line in lines
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_show_is_yaml_that_says_where_values_came_from(yaml_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("show", yaml_file, "seed=4") == 0
+    out = capsys.readouterr().out
+    assert yaml.safe_load(out)["seed"] == 4
+    assert "# override 'seed=4'" in out
+    assert "small.yaml:" in out
+    assert "# default" in out
+
+
+def test_plan_and_layers(yaml_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("plan", yaml_file) == 0
+    assert "1 forward and 1 gradient call for 2 trials at body" in capsys.readouterr().out
+    assert cli("layers", yaml_file) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert next(row for row in rows if row.startswith("body ")).split()[-2:] == ["auto:", "body"]
+    assert next(row for row in rows if row.startswith("stem ")).split()[1:5] == [
+        "Sequential",
+        "1x6x16x16",
+        "16x16",
+        "2",
+    ]
+
+
+def test_methods_lists_and_explains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("methods") == 0
+    assert "layercam         LayerCAM" in capsys.readouterr().out
+    assert cli("methods", "smoothgradcampp") == 0
+    card = capsys.readouterr().out
+    for part in (
+        "arXiv:1908.01224",
+        "alpha",
+        "n: int = 4",
+        "std: float = 0.3",
+        "needs: activations, gradients 1",
+        "rectify relu",
+    ):
+        assert part in card
+    assert cli("methods", "layrcam") == 2
+    assert "no method 'layrcam'; did you mean 'layercam'" in capsys.readouterr().err
+    assert cli("methods", "--kind", "scaler") == 0
+    assert "tanh" in capsys.readouterr().out
+    assert cli("methods", "--kind", "nothing") == 2
+
+
+def test_init_writes_a_config_that_loads_and_never_overwrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("init") == 0
+    assert cli("show", "quickstart.yaml") == 0
+    (tmp_path / "quickstart.yaml").write_text("mine: true")
+    assert cli("init") == 2
+    assert (tmp_path / "quickstart.yaml").read_text() == "mine: true"
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_force_starts_over(yaml_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("run", yaml_file) == 0
+    assert cli("run", yaml_file, "name=other") == 0
+    assert "3 of 3 photographs are done" in capsys.readouterr().out, "a name is nothing that maps depend on"
+    assert cli("run", yaml_file, "--force") == 0
+    assert "0 of 3 photographs are done" in capsys.readouterr().out
+
+
+def test_sweep_adds_axes_and_query_asks(yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    axes = ("layers=[stem],[stem,body]", "target=0..2", "device=cpu")
+    assert cli("plan", "--dry", yaml_file, *axes) == 0
+    said = capsys.readouterr().out
+    assert "6 points, 12 trials" in said
+    assert "12 trials share 12 pieces of evidence of 6 questions" in said
+    assert cli("sweep", yaml_file, *axes) == 0
+    assert "6 points, 12 trials on 1 bench" in capsys.readouterr().out
+    sql = "SELECT label, target, count(*) AS n FROM records GROUP BY ALL ORDER BY ALL LIMIT 2"
+    assert cli("query", str(tmp_path / "run"), sql) == 0
+    assert capsys.readouterr().out.splitlines() == ["label    target  n", "gradcam       0  6", "gradcam       1  6"]
+    assert cli("query", str(tmp_path / "run"), sql, "--csv") == 0
+    assert capsys.readouterr().out.splitlines()[1] == "gradcam,0,6"
+    assert cli("query", str(tmp_path / "run"), "SELECT nothing") == 2
+    assert "there are the views records" in capsys.readouterr().err
+    assert cli("compact", str(tmp_path / "run")) == 0
+    assert cli("compare", str(tmp_path / "run"), "--measure", "area") == 0
+    assert "gradcam" in capsys.readouterr().out
+
+
+def test_diff_of_two_runs_is_an_exit_code(yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("run", yaml_file) == 0
+    assert cli("run", yaml_file, f"report.to={tmp_path}/same") == 0
+    assert cli("run", yaml_file, f"report.to={tmp_path}/other", "target=4") == 0
+    assert cli("diff", str(tmp_path / "run"), str(tmp_path / "same")) == 0
+    assert cli("diff", str(tmp_path / "run"), str(tmp_path / "other")) == 1
+    capsys.readouterr()
+    assert cli("run", yaml_file, "--shard", "3/2") == 2
+    assert "expected I/N with I from 1 to N" in capsys.readouterr().err
+
+
+def _imported_by(code: str) -> set[str]:
+    """Which of the heavy packages a fresh interpreter has loaded after the code."""
+    probe = f"{code}\nimport sys; print('|'.join(name for name in {HEAVY!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    return set(filter(None, done.stdout.splitlines()[-1].split("|")))
+
+
+@pytest.mark.parametrize("args", [["--help"], ["methods"], ["methods", "--kind", "model"], ["--version"]])
+def test_help_and_the_catalogue_import_nothing_heavy(args: list[str]) -> None:
+    code = f"from xaikit.cli import main\ntry: main({args!r})\nexcept SystemExit as stop: assert not stop.code"
+    assert _imported_by(code) == set()
+
+
+def test_that_the_test_above_can_fail() -> None:
+    assert _imported_by("import torch") >= {"torch"}
+    assert _imported_by("import xaikit; xaikit.explain") >= {"torch"}
+
+
+def test_python_m_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "xaikit", "methods"], capture_output=True, text=True, check=True)
+    assert "gradcam" in done.stdout
+
+
+def test_progress_lines_without_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("xaikit.cli.progress.EVERY", 0.0)
+    pictures(tmp_path / "photos")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(config(tmp_path)))
+    assert cli("run", str(tmp_path / "small.yaml")) == 0
+    assert "3/3 100%, " in capsys.readouterr().out

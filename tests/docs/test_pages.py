@@ -1,0 +1,126 @@
+"""The pages of docs/: what they tell to do is done, and what the code writes is what it writes today."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import xaikit
+from helpers.shipping import Environment
+from xaikit import hookspecs
+from xaikit.registry import KINDS
+
+DOCS = Path(__file__).parents[2] / "docs"
+FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, the file that it is the text of (or ""), and its text."""
+
+    language: str
+    file: str
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    return [Block(*found.groups(default="")) for found in FENCE.finditer((DOCS / page).read_text(encoding="utf-8"))]
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Reader:
+    """Somebody who does what a page says, in an environment and a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.folder.mkdir()
+        self.environment = Environment(folder / "environment")
+        self._space: dict[str, Any] = {}
+        self._said = ""
+
+    def do(self, block: Block) -> None:
+        if block.file:
+            (self.folder / block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
+            exec(compile(block.text, "page", "exec"), self._space)
+        elif block.language == "sh":
+            self._said = self.environment.sh(block.text, self.folder)
+        else:
+            assert block.language == "text"
+            assert block.text in self._said
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """Has read docs/write-a-method.md."""
+    one = Reader(tmp_path_factory.mktemp("reader"))
+    for block in blocks("write-a-method.md"):
+        one.do(block)
+    return one
+
+
+def test_every_block_of_write_a_method_does_what_it_says(reader: Reader) -> None:
+    assert {block.language for block in blocks("write-a-method.md")} == {"python", "sh", "text", "yaml"}
+    report = xaikit.open(reader.folder / "runs" / "sharp")
+    assert report.labels == ("gradcam", "sharpcam", "sharper")
+    assert not report.failures
+    assert report.manifest["plugins"]["xaikit.methods:sharpcam"]["distribution"] == "xaikit-sharpcam"
+
+
+def test_at_its_end_there_is_a_wheel_and_the_method_is_gone(reader: Reader) -> None:
+    assert [path.name for path in (reader.folder / "dist").iterdir()] == ["xaikit_sharpcam-0.1.0-py3-none-any.whl"]
+    assert "no method 'sharpcam'" in reader.environment.sh("xaikit methods sharpcam", reader.folder, fails=True)
+
+
+def test_a_block_that_is_wrong_would_be_seen(reader: Reader) -> None:
+    for wrong in (Block("sh", "", "xaikit run no.yaml"), Block("text", "", "never said"), Block("python", "", "1 / 0")):
+        with pytest.raises((AssertionError, ZeroDivisionError)):
+            reader.do(wrong)
+
+
+@pytest.mark.parametrize("page", ["hooks.md", "methods.md", "targets.md"])
+def test_a_page_that_the_code_writes_is_up_to_date(page: str) -> None:
+    made = generator().PAGES[page]()
+    assert (DOCS / page).read_text(encoding="utf-8") == made, "run: python docs/generate.py"
+
+
+def test_hooks_has_every_hook_and_every_kind() -> None:
+    page = (DOCS / "hooks.md").read_text(encoding="utf-8")
+    hooks = [name for name in vars(hookspecs) if name.startswith("xaikit_")]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == hooks
+    assert {kind.hook for kind in KINDS.values()} <= set(hooks)
+    for name in hooks:
+        assert f"```python\ndef {name}() -> type\n```\n" in page
+
+
+def test_methods_has_every_method() -> None:
+    page = (DOCS / "methods.md").read_text(encoding="utf-8")
+    own = [entry.name for entry in xaikit.Registry().catalogue("method") if entry.distribution == "xaikit"]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == own
+
+
+def test_targets_has_every_target_and_every_layout() -> None:
+    page = (DOCS / "targets.md").read_text(encoding="utf-8")
+    entries = [*xaikit.Registry().catalogue("target"), *xaikit.Registry().catalogue("layout")]
+    own = [entry.name for entry in entries if entry.distribution == "xaikit"]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == own
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (DOCS / page).read_text(encoding="utf-8")):
+        assert (DOCS / target).exists()

@@ -1,0 +1,192 @@
+"""Each block's own score against blocks run one by one with attention written out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import xaikit
+from helpers.attentive import (
+    HEADS,
+    TOKENS,
+    Block,
+    Explicit,
+    Multihead,
+    Seen,
+    SeenApart,
+    Transformer,
+    fused,
+    multihead,
+    pictures,
+    seeded,
+    transformer,
+)
+from helpers.untouched import counted, untouched
+from xaikit import ConfigError
+
+EXACT = 1e-11
+
+
+def own_gradients(net: Any, explicit: Explicit, x: Tensor, index: int) -> list[Tensor]:
+    """ds_l/dP_l: every block for itself, on the tokens that the one before returned, cut off."""
+    found, tokens = [], net.tokens(x)
+    for block in net.blocks:
+        tokens = block(tokens.detach())
+        score = net.read(tokens)[:, index].sum()
+        found.append(torch.autograd.grad(score, explicit.kept[-1])[0])
+    return found
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("pool", ["token", "avg"])
+@pytest.mark.parametrize("shared", [1, 2])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_gradients_are_those_of_each_block_alone(depth: int, shared: int, pool: str, samples: int) -> None:
+    explicit, x, seen = Explicit(), pictures(samples), SeenApart()
+    plain, net = (transformer(attend, shared, pool, depth) for attend in (explicit, fused))
+    with untouched(net, x):
+        xaikit.explain(net, x, {"seen": seen}, target={"use": "classes", "of": [0, 2]})
+    assert len(seen.kept) == depth
+    for column, index in enumerate([0, 2]):
+        for (_, _, gradients), expected in zip(seen.kept, own_gradients(plain, explicit, x, index), strict=True):
+            assert gradients.shape == (samples, 2, HEADS, TOKENS, TOKENS)
+            assert expected.any()
+            assert (gradients[:, column] - expected).abs().max() <= EXACT
+
+
+def test_it_is_another_gradient_than_that_of_the_score_but_for_the_last_block() -> None:
+    net, x, of_score, own = transformer(), pictures(), Seen(), SeenApart()
+    xaikit.explain(net, x, {"score": of_score, "own": own}, target=1)
+    far = [(one[2] - other[2]).abs().max() for one, other in zip(of_score.kept, own.kept, strict=True)]
+    assert far[2] <= EXACT
+    assert min(far[:2]) > 1e-3
+
+
+def test_it_costs_two_passes_and_a_gradient_call_a_target(monkeypatch: Any) -> None:
+    net, x = transformer(), pictures()
+    counts = counted(monkeypatch, net)
+    xaikit.explain(net, x, {"own": SeenApart()}, target={"use": "classes", "of": [0, 2]})
+    assert counts == {"forwards": 3, "gradient calls": 2}
+
+
+class Switching(Transformer):
+    """Grad is off around all blocks."""
+
+    mode: Callable[[], AbstractContextManager[Any]] = torch.no_grad
+
+    def forward(self, x: Tensor) -> Tensor:
+        with type(self).mode():
+            tokens = self.tokens(x)
+            for block in self.blocks:
+                tokens = block(tokens)
+        return self.read(tokens)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_blocks_that_run_without_grad_are_served(mode: Any) -> None:
+    class Switched(Switching):
+        pass
+
+    Switched.mode = mode
+    net, x = seeded(lambda: Switched(*(Block(fused) for _ in range(3)))), pictures()
+    expected, seen = SeenApart(), SeenApart()
+    xaikit.explain(transformer(), x, {"own": expected}, target=1)
+    with untouched(net, x):
+        xaikit.explain(net, x, {"own": seen}, target=1)
+    for one, other in zip(seen.kept, expected.kept, strict=True):
+        assert (one[2] - other[2]).abs().max() <= EXACT
+
+
+class Paired(Transformer):
+    """What lies behind the last block has a row a sample of its own, from a second input."""
+
+    def read(self, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.scale * super().read(tokens)
+        return logits
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:  # type: ignore[override]
+        self.scale = other.view(-1, 1)
+        try:
+            return super().forward(x)
+        finally:
+            del self.scale
+
+
+def test_what_belongs_to_a_sample_behind_the_last_block_is_repeated(monkeypatch: Any) -> None:
+    net, x = seeded(lambda: Paired(*(Block(fused) for _ in range(3)))), pictures()
+    counts = counted(monkeypatch, net)
+    expected, seen = SeenApart(), SeenApart()
+    other = x.mean((1, 2, 3))
+    xaikit.explain(net, (x, other), {"own": seen}, target=1)
+    assert counts["forwards"] == 4
+    xaikit.explain(transformer(), x, {"own": expected}, target=1)
+    scale = other.view(-1, 1, 1, 1, 1)
+    for one, other in zip(seen.kept, expected.kept, strict=True):
+        assert (one[2] - scale * other[2]).abs().max() <= EXACT
+
+
+class Indifferent(Transformer):
+    """Returns something else where it is given more rows than it had inputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.tokens(x)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.read(tokens) + (len(tokens) != len(x))
+
+
+def test_another_score_of_the_last_blocks_own_tokens_is_refused() -> None:
+    net = seeded(lambda: Indifferent(Block(fused), Block(fused)))
+    with pytest.raises(ConfigError, match=r"layer blocks\.1: .* got another for its own tokens: .* take gae"):
+        xaikit.explain(net, pictures(), "legrad", target=1)
+
+
+class Around(Transformer):
+    """Adds the residual outside of what looks like a block: it goes around it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.tokens(x)
+        for block in self.blocks:
+            tokens = tokens + block(tokens)
+        return self.read(tokens)
+
+
+def test_what_goes_around_a_block_is_noticed_though_its_own_score_is_right() -> None:
+    net = seeded(lambda: Around(Block(fused), Block(fused)))
+    with pytest.raises(ConfigError, match=r"something goes around it, such as a residual"):
+        xaikit.explain(net, pictures(), "legrad", target=1)
+
+
+def test_one_block_that_runs_twice_is_refused() -> None:
+    def build() -> nn.Module:
+        block = Block(fused)
+        return Transformer(block, block)
+
+    with pytest.raises(ConfigError, match=r"expected every block to have one of its own, got blocks\.0"):
+        xaikit.explain(seeded(build), pictures(), "legrad", target=1)
+
+
+@pytest.mark.parametrize("asked", [{}, {"weights": True}, {"first": False}], ids=str)
+def test_multihead_attention_is_served(asked: dict[str, bool]) -> None:
+    """The last block's own score is the score."""
+    net, x, own = multihead(**asked), pictures(), SeenApart()
+    xaikit.explain(net, x, {"own": own}, target=1)
+    tokens = net.tokens(x)
+    for block in net.blocks[:-1]:
+        tokens = block(tokens)
+    (_, probabilities, gradients) = own.kept[-1]
+    assert isinstance(net.blocks[-1], Multihead)
+    attention = net.blocks[-1].attention
+    value = (tokens @ attention.in_proj_weight.T + attention.in_proj_bias).chunk(3, -1)[2]
+    value = value.unflatten(2, (HEADS, -1)).transpose(1, 2).detach()
+    at = probabilities[:, 0].clone().requires_grad_()
+    behind = tokens.detach() + attention.out_proj((at @ value).transpose(1, 2).flatten(2))
+    if asked.get("weights"):
+        behind = behind + 1 / TOKENS
+    (expected,) = torch.autograd.grad(net.read(behind)[:, 1].sum(), at)
+    assert (gradients[:, 0] - expected).abs().max() <= EXACT

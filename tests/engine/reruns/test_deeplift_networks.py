@@ -1,0 +1,166 @@
+"""DeepLIFT's multipliers in whole networks, whatever their forward does, and what the two passes leave behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import _get_current_function_mode
+from torch.utils.checkpoint import checkpoint
+
+import xaikit
+from helpers.lifted import Through, built, pictures, seen, without
+from helpers.nets import distance, random_model
+from helpers.untouched import untouched
+from helpers.views import made_view
+from xaikit.errors import ConfigError, UndeclaredNeed
+from xaikit.needs import Needs
+
+EXACT = 1e-12
+RESNET = ("layer2", "layer3.0.conv1", "layer4.1.conv2")
+
+
+@pytest.mark.parametrize("layer", RESNET)
+def test_in_a_resnet_contributions_sum_to_what_the_score_loses(layer: str) -> None:
+    """Residuals, ReLUs in place on shared tensors, and one ReLU module that runs twice."""
+    net = random_model("resnet18").double()
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with untouched(net, x):
+        _, explanation = seen(net, x, layer, [5, 900])
+    lost = (net(x) - without(net, x, layer))[[0, 1], [5, 900]]
+    assert (explanation.maps[layer].flatten(1).sum(1) - lost).abs().max() <= 1e-9 * lost.abs().max()
+    assert lost.abs().min() > 0
+
+
+def test_alexnet_is_explained_at_its_last_map_and_refused_before_a_max_pooling() -> None:
+    net = random_model("alexnet")
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    _, explanation = seen(net, x, "features")
+    lost = (net(x) - without(net, x, "features"))[:, 0]
+    assert (explanation.maps["features"].flatten(1).sum(1) - lost).abs().max() <= 1e-4 * lost.abs().max()
+    with pytest.raises(ConfigError, match="got MaxPool2DWithIndices"):
+        seen(net, x, "features.10")
+
+
+class Frozen(Through):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return super().forward(x)
+
+
+class Inferring(Through):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return super().forward(x)
+
+
+class Blink(Through):
+    """Switches grad off behind the tap, for a while."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.tap(x)
+        with torch.no_grad():
+            x = self.mix(x).relu()
+        scores: Tensor = self.head(x.flatten(2).mean(2))
+        return scores
+
+
+@pytest.mark.parametrize("kind", [Frozen, Inferring])
+def test_a_model_that_switches_gradients_off_has_the_same_multipliers(kind: type[Through]) -> None:
+    x = pictures()
+    expected, _ = seen(built(lambda: Through(functional.relu)), x, "tap")
+    net = built(lambda: kind(functional.relu)).requires_grad_(False)
+    assert torch.equal(seen(net, x, "tap")[0], expected)
+
+
+def test_a_tail_that_cannot_be_differentiated_is_never_explained_wrongly() -> None:
+    net = built(lambda: Blink(functional.relu))
+    with pytest.raises((ConfigError, xaikit.Disconnected)):
+        seen(net, pictures(), "tap")
+
+
+def test_a_checkpointed_tail_has_the_same_multipliers_or_is_refused() -> None:
+    """A convolution that is computed again would be followed by the ReLU as the model has it."""
+    x = pictures()
+    expected, _ = seen(built(lambda: Through(functional.relu)), x, "tap")
+    net = built(lambda: Through(lambda y: checkpoint(functional.relu, y, use_reentrant=False)))
+    assert torch.equal(seen(net, x, "tap")[0], expected)
+    inner = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1)).double()
+    net = built(lambda: Through(lambda y: checkpoint(inner, y, use_reentrant=False)))
+    with pytest.raises(ConfigError, match="layer tap: behind it the model is checkpointed: switch that off"):
+        seen(net, x, "tap")
+
+
+def test_tokens_that_are_no_place_stay_what_they_are() -> None:
+    class Tokens(nn.Module):
+        num_prefix_tokens = 1
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.block, self.head = nn.Conv2d(2, 4, 1), nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = self.embed(x).flatten(2).mT
+            tokens = self.block(torch.cat([tokens.mean(1, keepdim=True), tokens], 1))
+            scores: Tensor = self.head((tokens[:, :1] + tokens[:, 1:]).relu().mean(1))
+            return scores
+
+    net, x = built(Tokens), torch.randn(2, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found, explanation = seen(net, x, "block")
+    assert found.shape == (2, 1, 4, 4, 4)
+
+    def emptied(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        return torch.cat([output[:, :1], 0 * output[:, 1:]], 1)
+
+    full = net(x)[:, 0]
+    net.block.register_forward_hook(emptied)
+    assert (explanation.maps["block"].flatten(1).sum(1) - (full - net(x)[:, 0])).abs().max() <= EXACT
+
+
+def test_a_tap_on_what_is_consumed_is_behind_the_relu_in_place() -> None:
+    net, x = (
+        built(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(48, 3))),
+        pictures(),
+    )
+    assert torch.equal(seen(net, x, "0+")[0], seen(net, x, "1")[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_in_a_lower_precision_they_are_nearly_the_same(dtype: torch.dtype) -> None:
+    net, x = built(lambda: Through(functional.relu)), pictures()
+    expected, _ = seen(net, x, "tap")
+    found, _ = seen(net.to(dtype), x.to(dtype), "tap")
+    assert found.dtype is dtype
+    assert distance(found.double(), expected) <= 0.05
+
+
+def test_a_sample_that_is_not_finite_is_no_reason_to_refuse_and_spoils_no_other() -> None:
+    net, x = built(lambda: Through(functional.relu)), pictures()
+    expected, _ = seen(net, x, "tap")
+    x[1, 0, 2, 2] = torch.nan
+    found, explanation = seen(net, x, "tap")
+    assert torch.equal(found[[0, 2]], expected[[0, 2]])
+    assert explanation.maps["tap"][1].isnan().any()
+
+
+def test_multipliers_that_were_not_declared_are_not_given() -> None:
+    view = made_view(torch.zeros(1, 1, 2, 2), needs=Needs(gradients=1))
+    with pytest.raises(
+        UndeclaredNeed, match=r"^view\.multipliers was read but not declared: needs = Needs\(replays=True\)$"
+    ):
+        view.multipliers()
+
+
+def test_it_costs_two_passes_and_leaves_no_mode_behind() -> None:
+    net, x = built(lambda: Through(functional.relu)), pictures()
+    passes: list[int] = []
+    net.register_forward_pre_hook(lambda module, args: passes.append(len(args[0])))
+    seen(net, x, "tap")
+    assert passes == [3, 3, 3]
+    net.step = functional.silu
+    with pytest.raises(ConfigError):
+        seen(net, x, "tap")
+    assert _get_current_function_mode() is None

@@ -1,0 +1,83 @@
+"""One forward and one gradient call a target for all methods that make no further pass, at all layers together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from helpers.untouched import untouched
+from xaikit.config import instantiate
+from xaikit.config.schema import Use
+from xaikit.engine import Batch, Request, explain
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.taps import resolve, whole
+from xaikit.registry import Registry
+from xaikit.testing.nets import ATTENTION, POOLED, Case
+
+REGISTRY = Registry()
+ONE_PASS = {
+    POOLED.name: "cam center dff edges eigencam eigengradcam elementcam fem fullgrad gradcam gradcampp hirescam kpcacam "
+    "lafam layercam randomcam segeigencam uniform xgradcam",
+    ATTENTION.name: "center dff edges eigencam eigengradcam elementcam fem gae gradcam gradcampp hirescam kpcacam lafam "
+    "layercam randomcam rollout segeigencam uniform xgradcam",
+}
+
+
+def needs(name: str) -> Any:
+    return REGISTRY.find("method", name).cls.needs
+
+
+def requests(case: Case, names: list[str], layers: list[str], target: Use) -> list[Request]:
+    taps, aim = resolve(case.net(), layers), instantiate("target", target, REGISTRY)
+    found = []
+    for name in names:
+        method = instantiate("method", Use(name), REGISTRY)
+        single = whole(method.needs)
+        # CAM is of the layer that is pooled, which is the last
+        at = (single,) if single is not None else taps[-1:] if name == "cam" else taps
+        found.append(Request(name, name, method, at, aim, None))
+    return found
+
+
+CASES = pytest.mark.parametrize(
+    ("case", "layers"),
+    [(POOLED, ["conv", "act"]), (ATTENTION, ["blocks.0", "blocks.1"])],
+    ids=["maps", "tokens"],
+)
+
+
+@CASES
+@pytest.mark.parametrize("classes", [(1,), (0, 2)], ids=["one class", "two classes"])
+def test_all_one_pass_methods_share_one_forward(case: Case, layers: list[str], classes: tuple[int, ...]) -> None:
+    names = ONE_PASS[case.name].split()
+    net, x, tally = case.net(), case.inputs(), Tally()
+    target = Use("classes", {"of": list(classes)})
+    with untouched(net, x):
+        _, found = explain(net, Batch(x, ("a", "b")), requests(case, names, layers, target), tally=tally)
+    assert list(found) == names
+    assert (tally.forwards, tally.reruns) == (1, 0)
+    assert tally.gradient_calls <= len(classes)
+    assert all(maps.isfinite().all() for name in names for maps in found[name].maps.values())
+
+
+def test_no_method_of_one_pass_is_left_out() -> None:
+    """Those that ask for no further pass, less those that a net of either kind refuses."""
+    single = {
+        name
+        for name in REGISTRY.names("method")
+        if not (needs(name).reruns or needs(name).replays or needs(name).gradients > 1 or needs(name).attention > 1)
+    }
+    assert single == set(" ".join(ONE_PASS.values()).split())
+
+
+def test_the_same_maps_alone() -> None:
+    case = POOLED
+    names = ONE_PASS[case.name].split()
+    net, x, target = case.net(), case.inputs(), Use("classes", {"of": [0, 2]})
+    together = explain(net, Batch(x, ("a", "b")), requests(case, names, ["conv", "act"], target))[1]
+    for name in names:
+        alone = explain(net, Batch(x, ("a", "b")), requests(case, [name], ["conv", "act"], target))[1][name]
+        for layer, maps in alone.maps.items():
+            assert torch.equal(together[name].maps[layer], maps), (name, layer)

@@ -1,0 +1,26 @@
+"""Which requests are put together."""
+
+from __future__ import annotations
+
+from helpers.asking import answers, ask, batch, target
+from helpers.hostile import Plain, images, seeded
+from helpers.joint import assert_close, labelled
+from xaikit.evidence.observe import Tally
+from xaikit.targets import Call
+
+FIRST = target("logit", index=0)
+
+
+def test_a_target_without_probabilities_takes_them_from_no_other() -> None:
+    """Group-CAM weighs by probabilities where there are some; asked together with a target that has none it still does."""
+    plain = [
+        ask("groupcam", wanted=FIRST, groups=2),
+        ask("groupcam", wanted=Call(lambda output: output[:, 1]), groups=2),
+    ]
+    requests = [labelled(one, label) for one, label in zip(plain, ("class", "call"), strict=True)]
+    together = answers(seeded(Plain), batch(images(), [2, 0]), requests, Tally())
+    alone = answers(seeded(Plain), batch(images(), [2, 0]), requests[:1], Tally())
+    assert_close(together["class"], alone["class"], 0.0)
+    said = {label: " ".join(map(str, one.warnings)) for label, one in together.items()}
+    assert "this target has no probability" not in said["class"]
+    assert "this target has no probability" in said["call"]

@@ -1,0 +1,211 @@
+"""Re-run variants that several requests ask for: the model runs once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from helpers.asking import TAPS, Mean, answers, ask, batch, own, target
+from helpers.hostile import Plain, images, seeded
+from xaikit import engine
+from xaikit.engine import Request
+from xaikit.engine.reruns.rescore import Kept
+from xaikit.errors import PluginContract
+from xaikit.evidence.observe import Tally
+from xaikit.needs import Needs
+from xaikit.targets import Call
+from xaikit.view import View
+
+WEIGHTINGS = ("softmax", "increase", "raw")
+FIRST, SECOND = (target("logit", index=index) for index in range(2))
+
+
+def score(label: str, wanted: Any = FIRST, **options: Any) -> Request:
+    changed = {key: options.pop(key) for key in ("seed", "precision", "use", "taps") if key in options}
+    return replace(ask("scorecam", TAPS[:2], wanted, label, **options), **changed)
+
+
+def weightings(wanted: Any = FIRST) -> list[Request]:
+    return [score(one, wanted, weighting=one) for one in WEIGHTINGS]
+
+
+def reruns(requests: list[Request], model: nn.Module | None = None) -> int:
+    tally = Tally()
+    answers(model or seeded(Plain), batch(images()), requests, tally)
+    return tally.reruns
+
+
+def test_all_weightings_and_targets_cost_the_masks_once_and_the_baseline_at_each_layer() -> None:
+    masks = reruns([score("softmax", weighting="softmax")])
+    assert reruns(weightings()) == masks + 2
+    both = [*weightings(), *(replace(one, label=f"{one.label} 2", target=SECOND) for one in weightings())]
+    assert reruns(both) == masks + 2
+
+
+@pytest.mark.parametrize("order", [WEIGHTINGS, WEIGHTINGS[::-1]])
+def test_each_has_the_answer_that_it_has_alone(order: tuple[str, ...]) -> None:
+    model, given = seeded(Plain), batch(images())
+    requests = [score(one, weighting=one) for one in order]
+    together = answers(model, given, requests)
+    for request in requests:
+        alone = answers(model, given, [request])[request.label]
+        for layer, saliency in alone.maps.items():
+            assert torch.equal(together[request.label].maps[layer], saliency)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"masks": "normalize_first"}, {"top_channels": 3}, {"seed": 1}, {"precision": "bfloat16"}, {"use": "otherwise"}],
+)
+def test_other_variants_are_made_anew(changed: dict[str, Any]) -> None:
+    requests = [score("one", weighting="softmax"), score("other", weighting="raw", **changed)]
+    assert reruns(requests) == sum(reruns([one]) for one in requests)
+
+
+def test_variants_at_another_layer_are_made_anew() -> None:
+    one, other = score("one", weighting="softmax"), score("other", weighting="raw", taps=TAPS[1:])
+    assert reruns([one, other]) == reruns([one]) + reruns([replace(other, taps=TAPS[2:])])
+
+
+def test_what_there_is_no_room_for_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = answers(seeded(Plain), batch(images()), weightings())
+    monkeypatch.setattr(engine, "Kept", partial(Kept, most=2 * 4 * 3 * 8))  # the masks of one layer
+    tally = Tally()
+    found = answers(seeded(Plain), batch(images()), weightings(), tally)
+    assert tally.reruns == reruns([score("softmax", weighting="softmax")]) + 2 + 2  # those of the other, twice again
+    for label, one in found.items():
+        assert all(torch.equal(saliency, expected[label].maps[layer]) for layer, saliency in one.maps.items())
+
+
+def test_where_memory_runs_out_slices_are_others_and_answers_the_same() -> None:
+    model = seeded(Plain)
+    expected = answers(model, batch(images()), weightings())
+    rows: list[int] = []
+
+    def hook(module: nn.Module, args: tuple[Tensor]) -> None:
+        rows.append(len(args[0]))
+        # the first request alone has no room
+        if len(args[0]) > 4 and rows.count(8) == 1:
+            raise torch.OutOfMemoryError("no room")
+
+    handle = model.head.register_forward_pre_hook(hook)
+    found = answers(model, batch(images()), weightings())
+    handle.remove()
+    assert rows.count(8) > 1
+    for label, one in found.items():
+        for layer, saliency in one.maps.items():
+            assert (saliency - expected[label].maps[layer]).abs().max() <= 1e-12
+    assert {one.reason for one in found["softmax"].warnings} == {"out of memory: chunks halved to 2"}
+    assert found["raw"].warnings == ()
+
+
+def test_an_output_that_is_no_tensor_is_not_kept() -> None:
+    class Boxes(Plain):
+        def forward(self, x: Tensor) -> Any:
+            return {"one": super().forward(x), "two": torch.ones(1)}
+
+    wanted = Call(lambda output: output["one"][:, 0])
+    requests = [score("softmax", wanted, weighting="softmax"), score("increase", wanted)]
+    assert reruns(requests, seeded(Boxes)) == sum(reruns([one], seeded(Boxes)) for one in requests)
+
+
+# --- the store
+
+
+def test_outputs_are_found_by_turn_and_slice_as_long_as_there_is_room() -> None:
+    kept = Kept(most=3 * 8)
+    large = torch.arange(100.0).view(50, 2)
+    kept.keep("first", slice(0, 2), large[:2, :1])
+    kept.keep("first", slice(2, 3), torch.ones(5))
+    kept.keep("second", slice(0, 2), {"no": "tensor"})
+    found = kept.find("first", slice(0, 2))
+    assert found is not None
+    assert found.tolist() == [[0.0], [2.0]]
+    assert found.untyped_storage().nbytes() == 8  # of the large tensor nothing else is kept
+    assert kept.find("first", slice(0, 1)) is None
+    assert kept.find("first", slice(2, 3)) is None
+    assert kept.find("second", slice(0, 2)) is None
+
+
+# --- methods of others
+
+
+@dataclass(frozen=True)
+class Drawing(Mean):
+    """Weighs by the scores of noisy inputs, a power of them."""
+
+    power: float = 1.0
+    count: int = 3
+    drawn: list[Tensor] = field(default_factory=list, compare=False)
+    needs: ClassVar[Needs] = Needs(inputs=True, reruns=True)
+
+    def variants(self) -> Hashable:
+        return self.count
+
+    def explain(self, view: View) -> Tensor:
+        noise = view.generator.normal(self.count, *view.image.shape[1:])
+        self.drawn.append(noise)
+        scores = view.rescore(self.count, lambda part: view.image.unsqueeze(1) + noise[:, part])
+        return scores.pow(self.power).sum(2)[..., None, None] * view.activations.mean(view.channel)
+
+
+def test_variants_that_are_drawn_are_the_same_for_options_that_they_do_not_depend_on() -> None:
+    one = own(Drawing(), TAPS[:1])
+    square, longer = (
+        replace(one, label="square", method=Drawing(2.0)),
+        replace(one, label="longer", method=Drawing(1.0, 4)),
+    )
+    assert reruns([one, square]) == reruns([one]) == 1
+    assert reruns([one, square, longer]) == 2
+    found = answers(seeded(Plain), batch(images()), [one, square])
+    assert not torch.equal(found["mine"].maps["conv1"], found["square"].maps["conv1"])
+    alone = answers(seeded(Plain), batch(images()), [square])["square"]
+    assert torch.equal(found["square"].maps["conv1"], alone.maps["conv1"])
+    assert torch.equal(one.method.drawn[0], square.method.drawn[0])  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Declaring(Mean):
+    """Says of its variants what it is given to say."""
+
+    say: Callable[[], Any]
+    needs: ClassVar[Needs] = Needs(inputs=True, reruns=True)
+
+    def variants(self) -> Any:
+        return self.say()
+
+
+@pytest.mark.parametrize(
+    ("say", "error", "message"),
+    [
+        (lambda: [1], PluginContract, r"variants: expected a hashable value, got \[1\]"),
+        (lambda: 1 / 0, ZeroDivisionError, "division by zero"),
+    ],
+)
+def test_a_declaration_that_is_none_fails_its_own_request(say: Any, error: type[Exception], message: str) -> None:
+    request, failed = own(Declaring(say), TAPS[:1]), dict[str, Exception]()
+    with pytest.raises(error, match=message):
+        answers(seeded(Plain), batch(images()), [request])
+    found = answers(
+        seeded(Plain),
+        batch(images()),
+        [request, ask("gradcam")],
+        failed=lambda one, raised: failed.update({one.label: raised}),
+    )
+    assert list(found) == ["gradcam"]
+    assert isinstance(failed["mine"], error)
+
+
+def test_an_option_of_that_name_declares_nothing() -> None:
+    @dataclass(frozen=True)
+    class Optioned(Drawing):
+        variants: int = 3  # type: ignore[assignment]
+
+    requests = [own(Optioned(), TAPS[:1]), replace(own(Optioned(2.0), TAPS[:1]), label="other")]
+    assert reruns(requests) == 2

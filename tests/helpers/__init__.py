@@ -1,0 +1,1 @@
+"""What several tests share: networks, models with peculiarities, run folders, requests."""

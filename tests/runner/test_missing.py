@@ -1,0 +1,104 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from helpers.folders import BENCH, commit, planned, row
+from xaikit.bench.loader import Loader
+from xaikit.errors import StoreError
+from xaikit.runner.missing import Todo, todo
+from xaikit.sources import Photograph, Transform
+from xaikit.store import ROWS, Store
+
+EVIDENCE = ("e1", "e2")
+LOADER = Loader(Transform(), classes=("tench", "goldfish"), labelled=True)
+
+
+def photograph(name: str, content: bytes | None = None, label: str | int | None = None) -> Photograph:
+    return Photograph(name, lambda: name.encode() if content is None else content, label)
+
+
+def digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def missing(store: Store, *photographs: Photograph, labelled: frozenset[str] = frozenset()) -> Todo:
+    return todo(store, BENCH, photographs, LOADER, EVIDENCE, labelled)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = planned(tmp_path)
+    rows = [row("cat.jpg", image=digest("cat.jpg"), evidence=key, column=at) for key in EVIDENCE for at in (0, 1)]
+    commit(store, "000000-a", [*rows, row("dog.jpg", image=digest("dog.jpg"))])
+    return store
+
+
+def test_an_empty_folder_misses_everything_and_no_file_is_read(tmp_path: Path) -> None:
+    def unread() -> bytes:
+        raise AssertionError
+
+    found = missing(Store.claim(tmp_path), Photograph("cat.jpg", unread), Photograph("dog.jpg", unread))
+    assert found == Todo((frozenset(EVIDENCE),) * 2, {}, ROWS.empty_table())
+
+
+def test_what_is_there_is_not_missing(store: Store) -> None:
+    found = missing(store, photograph("bird.jpg"), photograph("cat.jpg"), photograph("dog.jpg"))
+    assert found.missing == (frozenset(EVIDENCE), frozenset(), frozenset({"e2"}))
+    assert found.digests == {name: digest(name) for name in ("bird.jpg", "cat.jpg", "dog.jpg")}
+    assert found.adopted.num_rows == 0
+
+
+def test_another_bench_has_nothing_of_this_one(store: Store) -> None:
+    assert todo(store, "other", [photograph("cat.jpg")], LOADER, EVIDENCE, frozenset()).missing == (
+        frozenset(EVIDENCE),
+    )
+
+
+def test_a_photograph_that_has_changed_is_computed_again(store: Store) -> None:
+    found = missing(store, photograph("cat.jpg", b"painted over"))
+    assert found.missing == (frozenset(EVIDENCE),)
+    assert found.digests == {"cat.jpg": digest("painted over")}
+
+
+def test_a_photograph_that_was_renamed_keeps_its_rows_under_the_new_name(store: Store) -> None:
+    found = missing(store, photograph("moved/cat.jpg", b"cat.jpg"), photograph("copy.jpg", b"cat.jpg"))
+    assert found.missing == (frozenset(), frozenset())
+    kept = [(each["name"], each["evidence"], each["column"]) for each in found.adopted.to_pylist()]
+    names = ("moved/cat.jpg", "copy.jpg")
+    assert sorted(kept) == sorted((name, key, at) for name in names for key in EVIDENCE for at in (0, 1))
+    assert found.adopted.schema.equals(ROWS)
+    assert set(found.adopted["file"].to_pylist()) == {f"shards/{BENCH}/000000-a.safetensors"}
+
+
+def test_adopted_rows_are_adopted_once(store: Store) -> None:
+    adopted = missing(store, photograph("moved/cat.jpg", b"cat.jpg")).adopted
+    store.write_part(f"shards/{BENCH}/adopted-1.parquet", adopted, {})
+    for name in ("moved/cat.jpg", "cat.jpg"):
+        found = missing(store, photograph(name, b"cat.jpg"))
+        assert (found.missing, found.adopted.num_rows) == ((frozenset(),), 0)
+    again = missing(store, photograph("third.jpg", b"cat.jpg"))
+    assert again.adopted.num_rows == 4, "one row an evidence and column, however often it is there"
+
+
+def test_a_photograph_that_cannot_be_read_is_left_for_later(store: Store) -> None:
+    def unreadable() -> bytes:
+        raise OSError("gone")
+
+    found = missing(store, Photograph("cat.jpg", unreadable))
+    assert (found.missing, found.digests) == ((frozenset(EVIDENCE),), {})
+
+
+def test_where_the_label_is_explained_another_label_is_computed_again(tmp_path: Path) -> None:
+    store = planned(tmp_path)
+    rows = [row("cat.jpg", image=digest("cat.jpg"), evidence=key, truth=at) for key, at in (("e1", 1), ("e2", None))]
+    commit(store, "000000-a", rows)
+    for label, expected in (("goldfish", frozenset[str]()), (1, frozenset()), ("tench", {"e1"}), (None, {"e1"})):
+        found = missing(store, photograph("cat.jpg", label=label), labelled=frozenset({"e1"}))
+        assert found.missing == (expected,), label
+
+
+def test_a_damaged_folder_is_refused(store: Store, tmp_path: Path) -> None:
+    (tmp_path / f"shards/{BENCH}/000000-a.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"damaged: expected .* got no file"):
+        missing(store, photograph("cat.jpg"))

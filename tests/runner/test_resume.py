@@ -1,0 +1,169 @@
+"""A run that is killed, or whose disk is full, loses nothing that was finished and computes nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import xaikit
+from helpers.resuming import PHOTOGRAPHS, hashes, said_in
+from helpers.runs import pictures
+from xaikit.runner import steps
+
+DRIVER = "import sys, xaikit; report = xaikit.run(sys.argv[1])"
+
+
+def test_a_driver_killed_at_random_instants_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    undisturbed = {**said, "report": {**said["report"], "to": str(tmp_path / "whole")}}
+    xaikit.run(undisturbed)
+    (tmp_path / "killed.yaml").write_text(yaml.safe_dump(said))
+    draw, shards = random.Random(0), tmp_path / "run" / "shards"
+    kills, seen = 0, 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(tmp_path / "killed.yaml")], stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and len(list(shards.rglob("*.parquet"))) <= seen:
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.05))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        now = len(list(shards.rglob("*.parquet")))
+        assert now >= seen, "what is committed stays"
+        seen = now
+    assert kills, "some sitting was killed before its end"
+    report = xaikit.run(said)
+    assert hashes(tmp_path / "run") == hashes(tmp_path / "whole")
+    assert report.counts["photographs"] == len(report.images) == len(PHOTOGRAPHS)
+    assert not list((tmp_path / "run").rglob("*xaikit-tmp*"))
+
+
+def test_an_interrupt_commits_the_shard_and_says_how_to_go_on(tmp_path: Path) -> None:
+    class Interrupting:
+        def started(self, plan: Any) -> None: ...
+
+        def advanced(self, receipt: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    said = said_in(tmp_path)
+    report = steps.run(said, watcher=Interrupting())
+    assert report.stopped == "interrupted"
+    assert len(report.images) == 4
+    assert xaikit.run(said).stopped == ""
+    assert len(xaikit.open(tmp_path / "run").images) == len(PHOTOGRAPHS)
+
+
+def test_a_budget_ends_between_shards_and_every_trial_has_seen_the_same(tmp_path: Path) -> None:
+    said = said_in(tmp_path, budget=1e-6)
+    said["sweep"] = {"data.transform.size": [32, 36]}
+    report = xaikit.run(said)
+    assert report.stopped == "the budget is spent"
+    seen = report.query(
+        "SELECT trial, list(DISTINCT name ORDER BY name) AS names FROM records GROUP BY trial"
+    ).to_pylist()
+    assert len(seen) == 4
+    assert len({tuple(row["names"]) for row in seen}) == 1
+    assert len(seen[0]["names"]) == 4
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xaikit.store import Store
+
+    said, commit, left = said_in(tmp_path), Store.commit, [2]
+
+    def full(self: Store, *args: Any) -> None:
+        if not left[0]:
+            raise OSError(28, "No space left on device")
+        left[0] -= 1
+        commit(self, *args)
+
+    monkeypatch.setattr(Store, "commit", full)
+    with pytest.raises(xaikit.StoreError, match=r"No space left on device; 2 shards of this sitting .* are kept"):
+        xaikit.run(said)
+    monkeypatch.undo()
+    assert len(xaikit.open(tmp_path / "run").images) == 8
+    assert len(xaikit.run(said).images) == len(PHOTOGRAPHS)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    said["report"]["to"] = str(tmp_path / "file" / "run")
+    with pytest.raises(xaikit.StoreError, match="cannot be written to"):
+        xaikit.run(said)
+
+
+def test_the_shards_of_several_jobs_add_up(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    first = steps.run(said, share=(1, 2))
+    assert len(first.images) == 12
+    assert len(steps.run(said, share=(2, 2)).images) == len(PHOTOGRAPHS)
+    whole = {**said, "report": {**said["report"], "to": str(tmp_path / "whole")}}
+    xaikit.run(whole)
+    assert hashes(tmp_path / "run") == hashes(tmp_path / "whole")
+
+
+def test_a_damaged_maps_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    xaikit.run(said)
+    victim = next((tmp_path / "run" / "shards").rglob("*.safetensors"))
+    victim.write_bytes(victim.read_bytes()[:-9])
+    with pytest.raises(xaikit.StoreError, match=r"damaged: expected \d+ bytes, got \d+ bytes; delete .*parquet"):
+        xaikit.run(said)
+    victim.with_suffix(".parquet").unlink()
+    assert len(xaikit.run(said).images) == len(PHOTOGRAPHS)
+
+
+def test_a_renamed_or_doubled_photograph_is_taken_over(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    before = xaikit.run(said)
+    expected = before.map("03.png", "gradcam")
+    (tmp_path / "photos" / "03.png").rename(tmp_path / "photos" / "zz.png")
+    (tmp_path / "photos" / "also.png").write_bytes((tmp_path / "photos" / "05.png").read_bytes())
+    after = xaikit.run(said)
+    assert after.counts["shards"] == before.counts["shards"], "nothing was computed"
+    assert (after.map("zz.png", "gradcam") == expected).all()
+    assert (after.map("also.png", "layercam") == after.map("05.png", "layercam")).all()
+    assert len(after.images) == len(PHOTOGRAPHS) + 1
+
+
+def test_a_plan_finds_out_that_the_folder_cannot_be_used(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("mine")
+    with pytest.raises(xaikit.StoreError, match=r"got one with other files \('thesis\.tex'\)"):
+        xaikit.plan(said)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(xaikit.StoreError, match="is no folder"):
+        xaikit.plan({**said, "report": {"to": str(tmp_path / "file" / "run")}})
+
+
+def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    said["report"]["maps"] = "uint8"
+    report = xaikit.run(said)
+    assert report.map("00.png", "gradcam").min() >= 0
+    said["methods"] = ["gradcam", "hirescam"]
+    with pytest.raises(xaikit.ConfigError, match="uint8 keeps what a ReLU leaves, got hirescam without one"):
+        xaikit.run(said)
+
+
+def test_failures_of_a_part_are_forgotten_once_the_whole_has_mended_them(tmp_path: Path) -> None:
+    said = said_in(tmp_path)
+    (tmp_path / "photos" / "03.png").write_bytes(b"no picture")
+    assert len(steps.run(said, share=(1, 2)).failures) == 1
+    assert len(xaikit.run(said).failures) == 1
+    pictures(tmp_path / "photos", PHOTOGRAPHS)
+    assert xaikit.run(said).failures == ()
+    assert [path.name for path in (tmp_path / "run").glob("failed*")] == ["failed.jsonl"]

@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+
+from helpers.folders import BENCH, commit, everything, planned, row
+from xaikit.errors import StoreError
+from xaikit.store import Store
+from xaikit.store.compact import compact
+
+NAMES = tuple(f"{letter}.jpg" for letter in "abcdef")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Six parts of two rows."""
+    store = planned(tmp_path, names=NAMES)
+    for number, name in enumerate(NAMES):
+        commit(store, f"{number:06d}-x", [row(name), row(name, column=1)])
+    return store
+
+
+def seen(store: Store) -> list[tuple[str, int]]:
+    found = store.rows(store.parts(BENCH)).to_pylist()
+    return sorted((each["name"], each["column"]) for each in found)
+
+
+EVERY_ROW = [(name, column) for name in NAMES for column in (0, 1)]
+
+
+def test_many_parts_become_few_and_their_maps_stay(store: Store) -> None:
+    before = store.rows(store.parts())
+    assert compact(store, [BENCH, BENCH]) == 6
+    (part,) = store.parts()
+    assert part.startswith(f"shards/{BENCH}/merged-")
+    assert store.rows([part]).equals(before)
+    assert store.folder.names("shards", ".parquet") == [part]
+    assert len(store.folder.names("shards", ".safetensors")) == 6
+    for each in store.rows([part]).to_pylist():
+        assert store.maps(each["file"], ["q1/layer3"], each["row"])["q1/layer3"].shape == (2, 4, 4)
+
+
+def test_parts_are_as_large_as_said_and_a_second_time_does_nothing(store: Store) -> None:
+    assert compact(store, [BENCH], rows_per_part=5) == 6
+    assert [store.rows([part]).num_rows for part in store.parts()] == [4, 4, 4]
+    before = everything(Path(str(store.folder)))
+    assert compact(store, [BENCH], rows_per_part=5) == 0
+    assert everything(Path(str(store.folder))) == before
+
+
+def test_parts_that_are_large_already_stay(store: Store) -> None:
+    before = store.parts()
+    assert compact(store, [BENCH], rows_per_part=1) == 0
+    assert store.parts() == before
+
+
+def test_merged_parts_are_merged_with_what_comes_later(store: Store) -> None:
+    compact(store, [BENCH])
+    commit(store, "000009-x", [row("g.jpg")])
+    assert compact(store, [BENCH]) == 2
+    assert seen(store) == [*EVERY_ROW, ("g.jpg", 0)]
+    assert len(store.parts()) == 1
+    assert len(store.files(store.parts()[0])) == 7
+    assert all(store.is_done(BENCH, shard) for shard in ("000000-x", "000009-x"))
+
+
+def test_maps_are_still_checked(store: Store, tmp_path: Path) -> None:
+    compact(store, [BENCH])
+    store.check(BENCH)
+    (tmp_path / f"shards/{BENCH}/000003-x.safetensors").write_bytes(b"short")
+    with pytest.raises(StoreError, match=r"000003-x\.safetensors: damaged: expected \d+ bytes, got 5 bytes"):
+        store.check(BENCH)
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_killed_at_any_point_every_row_is_there_once(store: Store, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    remove, left = type(store.folder).remove, [after]
+
+    def killed(folder: object, name: str) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        remove(folder, name)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.folder), "remove", killed)
+        if after < 6:
+            with pytest.raises(KeyboardInterrupt):
+                compact(store, [BENCH])
+        else:
+            compact(store, [BENCH])
+    assert seen(store) == EVERY_ROW
+    commit(store, "000009-x", [row("g.jpg")])
+    assert compact(store, [BENCH]) == 2
+    assert seen(store) == [*EVERY_ROW, ("g.jpg", 0)]
+    assert len(store.folder.names("shards", ".parquet")) == 1
+
+
+def test_the_same_parts_merge_to_the_same_bytes(tmp_path: Path) -> None:
+    written = []
+    for name in ("one", "two"):
+        store = planned(tmp_path / name, names=NAMES)
+        for number, each in enumerate(NAMES):
+            commit(store, f"{number:06d}-x", [row(each)])
+        compact(store, [BENCH])
+        (part,) = store.parts()
+        written.append((part, store.folder.read(part)))
+    assert written[0] == written[1]
+
+
+def test_other_benches_and_damaged_parts_stay(store: Store, tmp_path: Path) -> None:
+    commit(store, "000000-x", [row()], bench="other")
+    commit(store, "000001-x", [row()], bench="other")
+    assert compact(store, [BENCH, "absent"]) == 6
+    assert len(store.parts("other")) == 2
+    (tmp_path / "shards" / "other" / "000001-x.parquet").write_bytes(b"torn")
+    with pytest.raises(StoreError, match=r"000001-x\.parquet: damaged"):
+        compact(store, ["other"])
+    assert len(store.folder.names("shards/other", ".parquet")) == 2
