@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import xaikit
-from helpers.hostile import Plain, images, seeded
+from helpers.hard_nets import Plain, images, seeded
 from xaikit import ConfigError
 
 

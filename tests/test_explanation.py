@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import xaikit
-from helpers.hostile import Plain, images, seeded
-from xaikit.explanation import Explanation, Noted, Remark
+from helpers.hard_nets import Plain, images, seeded
+from xaikit.explanation import Explanation, Remark, RemarkCounts
 from xaikit.targets import PinnedClasses
 
 
-def explanation(*noted: Noted) -> Explanation:
+def explanation(*noted: RemarkCounts) -> Explanation:
     maps = {"layer4": torch.zeros(3, 7, 7)}
     target = PinnedClasses(torch.zeros(3, 1, dtype=torch.long))
     return Explanation("mine", maps, maps, None, torch.zeros(3), target, {"layer4": 32.0}, noted)
@@ -31,21 +31,21 @@ def test_a_remark_reads_as_a_line(remark: Remark, text: str) -> None:
 
 
 def test_only_the_samples_concerned_get_a_remark() -> None:
-    noted = Noted("layer4", "weight 0", torch.tensor([3, 0, 1]))
+    noted = RemarkCounts("layer4", "weight 0", torch.tensor([3, 0, 1]))
     assert noted.remarks() == [Remark(0, "layer4", "weight 0", 3), Remark(2, "layer4", "weight 0", 1)]
 
 
 def test_a_reason_that_is_not_counted_shows_no_number() -> None:
-    assert [str(remark) for remark in Noted("layer4", "dead", torch.tensor([0, 1]), counted=False).remarks()] == [
-        "sample 1, layer4: dead"
-    ]
+    assert [
+        str(remark) for remark in RemarkCounts("layer4", "dead", torch.tensor([0, 1]), counted=False).remarks()
+    ] == ["sample 1, layer4: dead"]
 
 
 def test_warnings_are_sorted_by_sample_then_layer_and_otherwise_as_they_came() -> None:
     some = explanation(
-        Noted("layer4", "b", torch.tensor([1, 1, 0])),
-        Noted("layer4", "a", torch.tensor([1, 0, 0])),
-        Noted("layer3", "c", torch.tensor([0, 2, 0])),
+        RemarkCounts("layer4", "b", torch.tensor([1, 1, 0])),
+        RemarkCounts("layer4", "a", torch.tensor([1, 0, 0])),
+        RemarkCounts("layer3", "c", torch.tensor([0, 2, 0])),
     )
     assert [(remark.sample, remark.layer, remark.reason) for remark in some.warnings] == [
         (0, "layer4", "b"),
@@ -57,7 +57,7 @@ def test_warnings_are_sorted_by_sample_then_layer_and_otherwise_as_they_came() -
 
 
 def test_it_is_frozen_and_its_notes_stay_out_of_sight() -> None:
-    some = explanation(Noted("layer4", "a", torch.tensor([1, 0, 0])))
+    some = explanation(RemarkCounts("layer4", "a", torch.tensor([1, 0, 0])))
     assert "noted" not in repr(some)
     with pytest.raises(dataclasses.FrozenInstanceError):
         some.label = "other"  # type: ignore[misc]

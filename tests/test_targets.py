@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers.nets import PROPERTY
 from xaikit.errors import ConfigError, XaikitError
 from xaikit.evidence.pinned import PinnedTogether
-from xaikit.targets import Call, PinnedClasses, class_indices, class_logits
+from xaikit.targets import FunctionTarget, PinnedClasses, class_indices, class_logits
 
 
 def logits(samples: int = 3, classes: int = 4) -> Tensor:
@@ -67,7 +67,7 @@ def test_targets_together_of_chosen_samples() -> None:
 
 
 def test_targets_together_can_only_do_what_all_of_them_can() -> None:
-    called = Call(margin).pin(logits(), None)
+    called = FunctionTarget(margin).pin(logits(), None)
     mixed = PinnedTogether((together(), called))
     assert getattr(mixed, "probabilities", None) is None
     assert mixed.rows(torch.tensor([1])).scores(logits(1)).shape == (1, 4)
@@ -83,7 +83,7 @@ class Bound:
         return output[:, :1]
 
 
-# --- Call
+# --- FunctionTarget
 
 
 def margin(output: Tensor) -> Tensor:
@@ -95,19 +95,19 @@ def both(output: Tensor) -> Tensor:
 
 
 def test_a_callable_with_one_score_a_sample() -> None:
-    pinned = Call(margin).pin(logits(), None)
+    pinned = FunctionTarget(margin).pin(logits(), None)
     assert not pinned.plural
     assert pinned.scores(2 * logits()).tolist() == [[-2.0]] * 3
 
 
 def test_a_callable_with_several_scores_is_plural() -> None:
-    pinned = Call(both).pin(logits(), None)
+    pinned = FunctionTarget(both).pin(logits(), None)
     assert pinned.plural
     assert torch.equal(pinned.scores(logits()), logits()[:, :2])
 
 
 def test_a_callable_gets_whatever_the_model_returned() -> None:
-    pinned = Call(lambda output: output["boxes"].sum((1, 2))).pin({"boxes": torch.ones(2, 5, 4)}, None)
+    pinned = FunctionTarget(lambda output: output["boxes"].sum((1, 2))).pin({"boxes": torch.ones(2, 5, 4)}, None)
     assert pinned.scores({"boxes": torch.ones(2, 5, 4)}).tolist() == [[20.0], [20.0]]
 
 
@@ -132,12 +132,12 @@ class Scorer:
 )
 def test_a_callable_that_gives_no_scores_is_named(function: Any, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Call(function).pin(logits(), None)
+        FunctionTarget(function).pin(logits(), None)
     assert str(caught.value) == said
 
 
 def test_a_callable_that_later_gives_fewer_samples_is_an_error() -> None:
-    pinned = Call(margin).pin(logits(), None)
+    pinned = FunctionTarget(margin).pin(logits(), None)
     with pytest.raises(XaikitError) as caught:
         pinned.scores(logits(2))
     assert str(caught.value) == "target margin: expected 3 samples, got scores of shape (2,)"

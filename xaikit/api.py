@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit import config, engine
-from xaikit.config import FinishConfig, Manner, MethodConfig, Precision, Reduce, Use
+from xaikit.config import Aggregation, FinishConfig, MethodConfig, Precision, Reduce, Use
 from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.evidence import auto, forward
 from xaikit.evidence.conditions import unwrapped
@@ -20,7 +20,7 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.method import Method
 from xaikit.registry import Registry, check_class
-from xaikit.targets import Call, Target
+from xaikit.targets import FunctionTarget, Target
 from xaikit.trials.trial import effective_finish
 
 TargetSpec = str | int | Sequence[int] | Mapping[str, Any] | Callable[[Any], Tensor]
@@ -94,10 +94,10 @@ def explain(
     count = len(first_tensor(inputs))
     chosen, known = _target(target, _labels(labels, count), count, registry)
     general = FinishConfig(**config.read_finish(finish or {}, registry))
-    manner = config.read_manner(augment, reduce)
+    aggregation = config.read_aggregation(augment, reduce)
     arranged = config.read_layout(layout, registry)
     arrangement = None if arranged is None else config.instantiate("layout", arranged, registry)
-    asked = _methods(methods, registry, finish or {}, manner)
+    asked = _methods(methods, registry, finish or {}, aggregation)
     taps: tuple[Tap, ...] = ()
     if any(whole(one.method.needs) is None for one in asked.values()):
         taps = _taps(model, inputs, layers, chosen, known, output)
@@ -108,7 +108,7 @@ def explain(
         finisher, single = build_finish(stages, registry), whole(one.method.needs, arrangement)
         at = taps if single is None else (single,)
         aim = one.target or chosen
-        requests.append(engine.Request(label, one.use, one.method, at, aim, finisher, seed, precision, one.manner))
+        requests.append(engine.Request(label, one.use, one.method, at, aim, finisher, seed, precision, one.aggregation))
     names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
     if len(names) != count:
         raise ConfigError(f"ids: expected {count}, one a sample, got {len(names)}")
@@ -116,30 +116,32 @@ def explain(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One label: the name that seeds its draws, the instance, and the finish, manner and target that it states for itself."""
+class _MethodRequest:
+    """One label: the name that seeds its draws, the instance, and the finish, aggregation and target of its own."""
 
     use: str
     method: Method
     finish: Mapping[str, Use]
-    manner: Manner
+    aggregation: Aggregation
     target: Target | None = None
 
 
-def _methods(methods: MethodSpec, registry: Registry, finish: Mapping[str, Any], manner: Manner) -> dict[str, _Asked]:
+def _methods(
+    methods: MethodSpec, registry: Registry, finish: Mapping[str, Any], aggregation: Aggregation
+) -> dict[str, _MethodRequest]:
     """By label."""
     named = _named(methods)
     instances = {label: spec for label, spec in named.items() if not _is_plain(spec)}
     plain = {label: spec for label, spec in named.items() if _is_plain(spec)}
     read = config.read_methods(plain, registry, finish=finish) if plain or not instances else {}
-    found: dict[str, _Asked] = {}
+    found: dict[str, _MethodRequest] = {}
     for label in named:
         if label in instances:
             method = instances[label]
             check_class("method", type(method), f"method {label!r}")
-            found[label] = _Asked(type(method).__name__, method, {}, manner)
+            found[label] = _MethodRequest(type(method).__name__, method, {}, aggregation)
         else:
-            found[label] = _configured(label, read[label], registry, manner)
+            found[label] = _configured(label, read[label], registry, aggregation)
     return found
 
 
@@ -153,13 +155,15 @@ def _is_plain(spec: Any) -> bool:
     return spec is None or isinstance(spec, (str, Mapping))
 
 
-def _configured(label: str, method: MethodConfig, registry: Registry, manner: Manner) -> _Asked:
+def _configured(label: str, method: MethodConfig, registry: Registry, aggregation: Aggregation) -> _MethodRequest:
     if method.layers is not None:
         raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
     target = None if method.target is None else config.instantiate("target", method.target, registry)
     instance = config.instantiate("method", Use(method.use, method.options), registry)
-    augment = manner.augment if method.augment is None else method.augment
-    return _Asked(method.use, instance, method.finish, Manner(augment, method.reduce or manner.reduce), target)
+    augment = aggregation.augment if method.augment is None else method.augment
+    return _MethodRequest(
+        method.use, instance, method.finish, Aggregation(augment, method.reduce or aggregation.reduce), target
+    )
 
 
 def _labels(labels: Sequence[int] | Tensor | None, count: int) -> Tensor | None:
@@ -171,7 +175,7 @@ def _labels(labels: Sequence[int] | Tensor | None, count: int) -> Tensor | None:
 def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Registry) -> tuple[Target, Tensor | None]:
     """The target, and the labels, which it may be itself: one index a sample."""
     if callable(target):
-        return Call(target), labels
+        return FunctionTarget(target), labels
     if isinstance(target, (Sequence, Tensor)) and not isinstance(target, str):
         if len(target) != count:
             raise ConfigError(f"target: expected {count} class indices, one a sample, got {len(target)}")

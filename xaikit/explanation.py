@@ -28,7 +28,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Noted:
+class RemarkCounts:
     """A remark as the engine keeps it, on the device until somebody reads it: how often for every sample, (N,)."""
 
     layer: str
@@ -64,7 +64,7 @@ class Explanation:
     scores: Tensor
     target: Pinned
     strides: Mapping[str, float]
-    noted: tuple[Noted, ...] = field(default=(), repr=False)
+    noted: tuple[RemarkCounts, ...] = field(default=(), repr=False)
     numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
     targeted: bool = True
 

@@ -82,7 +82,7 @@ class PinnedClasses:
 
 
 @dataclass(frozen=True, eq=False)
-class PinnedCall:
+class PinnedFunction:
     """A function of the output, called on every pass."""
 
     function: Callable[[Any], Tensor]
@@ -96,19 +96,19 @@ class PinnedCall:
     def __str__(self) -> str:
         return _name(self.function)
 
-    def rows(self, index: Tensor) -> PinnedCall:
+    def rows(self, index: Tensor) -> PinnedFunction:
         """The same function, of another number of samples."""
-        return PinnedCall(self.function, len(index), self.plural)
+        return PinnedFunction(self.function, len(index), self.plural)
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionTarget:
     """A callable as a target: ``function(output) -> (N,)``, or ``(N, T)`` for a plural one."""
 
     function: Callable[[Any], Tensor]
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
-        """Call it once to learn how many scores it gives. Raises ConfigError if these are not (N,) or (N, T)."""
+        """FunctionTarget it once to learn how many scores it gives. Raises ConfigError if these are not (N,) or (N, T)."""
         scores = self.function(output)
         if not isinstance(scores, Tensor) or scores.dim() not in (1, 2):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
@@ -117,7 +117,7 @@ class Call:
             raise ConfigError(
                 f"target {_name(self.function)}: expected scores of {len(output)} samples, got {len(scores)}"
             )
-        return PinnedCall(self.function, scores.shape[0], plural=scores.dim() == 2)
+        return PinnedFunction(self.function, scores.shape[0], plural=scores.dim() == 2)
 
 
 def _columns(scores: Tensor, function: Callable[[Any], Tensor], count: int) -> Tensor:

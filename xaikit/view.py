@@ -22,7 +22,7 @@ from xaikit.evidence.nests import first_tensor, varied
 from xaikit.evidence.pinned import is_spatial
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
-from xaikit.explanation import Noted
+from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class View:
         self._draw = draw
         self._further = further
         self._reduce = reduce
-        self.noted: list[Noted] = []
+        self.noted: list[RemarkCounts] = []
         self.numbers: dict[str, Tensor] = {}
 
     @property
@@ -279,7 +279,7 @@ class View:
                 target.
         """
         targets = where.shape[1] if where.shape[1:2] == (self.shape[1],) else 1
-        self.noted.append(Noted(self.layer, reason, where.reshape(len(where), targets, -1).sum(2)))
+        self.noted.append(RemarkCounts(self.layer, reason, where.reshape(len(where), targets, -1).sum(2)))
 
     def _declared(self, need: str, example: str, read: str = "", least: int = 1) -> None:
         if getattr(self._needs, need) < least:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from xaikit import ConfigError, hookimpl
-from xaikit.targets import Call, Pinned
+from xaikit.targets import FunctionTarget, Pinned
 from xaikit_targets._importing import imported
 
 
@@ -51,7 +51,7 @@ class Function:
         function = imported(self.function, where)
         called = update_wrapper(partial(function, **self.kwargs), function) if self.kwargs else function
         try:
-            return Call(called).pin(output, labels)
+            return FunctionTarget(called).pin(output, labels)
         except ConfigError:
             raise
         except Exception as error:  # a function is anybody's code

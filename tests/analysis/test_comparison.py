@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 import xaikit
-from helpers.handmade import FINISH, Shot, stored, written
 from helpers.runs import config
+from helpers.written_runs import FINISH, Shot, stored, written
 from xaikit.analysis.comparison import MOST_PAIRED, compare
 from xaikit.analysis.measures import MEASURES, measures
 from xaikit.analysis.table import table

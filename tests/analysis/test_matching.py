@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import xaikit
-from helpers.handmade import Shot, stored, written
 from helpers.runs import config
+from helpers.written_runs import Shot, stored, written
 from xaikit.analysis import matching
 from xaikit.analysis.difference import Difference
 from xaikit.analysis.matching import close, diff, distance

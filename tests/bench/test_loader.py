@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from helpers.runs import pictures
-from xaikit.bench.loader import Loader, Picture, Unread
+from xaikit.bench.loader import Loader, Picture, UnreadablePicture
 from xaikit.sources import Photograph, Transform
 
 TRANSFORM = Transform(32, 32, (0.5,) * 3, (0.25,) * 3)
@@ -37,7 +37,7 @@ def test_a_picture_knows_what_the_model_sees(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_a_value() -> None:
     unread = Loader(TRANSFORM).read(Photograph("zz.png", lambda: b""))
-    assert isinstance(unread, Unread)
+    assert isinstance(unread, UnreadablePicture)
     assert "zz.png" in unread.error
 
 

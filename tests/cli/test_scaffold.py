@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from helpers.distributions import installing
-from helpers.shipping import Environment
+from helpers.environments import Environment
 from xaikit import ConfigError, PluginConflict, Registry
 from xaikit.cli import scaffold
 from xaikit.cli.commands import commands

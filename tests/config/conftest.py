@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import Config, load
 from xaikit.errors import ConfigError
 

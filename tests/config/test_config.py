@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig, Use, load
 from xaikit.errors import ConfigError
 
@@ -228,7 +228,7 @@ def test_no_torch_is_needed(write: Any, head: str) -> None:
     tests = Path(__file__).parents[1]
     file = write(head + "methods: grad\n").resolve()
     code = (
-        f"import sys; sys.path.insert(0, {str(tests)!r}); from helpers.fakes import fake_registry; "
+        f"import sys; sys.path.insert(0, {str(tests)!r}); from helpers.fake_plugins import fake_registry; "
         f"from xaikit.config import load; from xaikit.trials.expansion import expand; "
         f"r = fake_registry(); expand(load({str(file)!r}, registry=r), r); "
         "print({'torch', 'torchvision', 'numpy'} & set(sys.modules))"

@@ -54,7 +54,7 @@ def test_duplicate_keys_are_named_with_all_else(write: Any, faults: Any, head: s
 
 
 def test_merge_keys_are_no_duplicates(write: Any, head: str) -> None:
-    from helpers.fakes import fake_registry
+    from helpers.fake_plugins import fake_registry
 
     text = "methods:\n  smooth: &base {n: 8, std: 2}\n  more: {<<: *base, use: smooth, n: 9}\n"
     config = load(write(head + text), registry=fake_registry())

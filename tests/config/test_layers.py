@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import MethodConfig, Use, load
 from xaikit.config.layers import Layer, merge
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from config.conftest import NEEDED
-from helpers.fakes import Size, Smooth, fake_registry
+from helpers.fake_plugins import Size, Smooth, fake_registry
 from xaikit.config import MethodConfig, Use, instantiate, load, read_finish, read_methods, read_target
 from xaikit.errors import ConfigError, PluginConflict, PluginContract, PluginError, UnknownPlugin
 from xaikit.hookspecs import hookimpl

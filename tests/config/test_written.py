@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.conftest import NEEDED
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import Config, SweepConfig, load
 from xaikit.config.written import layer_behind, own_value
 

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 import xaikit
+from helpers.environments import Environment
 from helpers.runs import config, tiny
-from helpers.shipping import Environment
 from xaikit.report import Report
 from xaikit.sources import Transform
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 import xaikit
+from helpers.environments import Environment
 from helpers.runs import config
-from helpers.shipping import Environment
 
 FORMULA = "weights = pool(view.gradients.clamp_min(0), view)  # relu first, then the mean"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import xaikit
-from helpers.shipping import Environment
+from helpers.environments import Environment
 from xaikit import hookspecs
 from xaikit.registry import KINDS
 

@@ -178,7 +178,7 @@ def test_what_moves_nothing_serves_them(x: Tensor) -> None:
 
 
 def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
-    from xaikit.config import AugmentConfig, Manner
+    from xaikit.config import Aggregation, AugmentConfig
     from xaikit.config.schema import Use
     from xaikit.engine import Batch, Request, explain
     from xaikit.evidence.taps import Tap
@@ -187,14 +187,14 @@ def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(
     registry = Registry()
     gradcam = registry.find("method", "gradcam").cls()
 
-    def request(label: str, target: Any, manner: Manner) -> Request:
+    def request(label: str, target: Any, aggregation: Aggregation) -> Request:
         use = {key: value for key, value in target.items() if key != "use"}
         made = xaikit.config.instantiate("target", Use(target["use"], use), registry)
-        return Request(label, "gradcam", gradcam, (Tap("act"),), made, None, manner=manner)
+        return Request(label, "gradcam", gradcam, (Tap("act"),), made, None, aggregation=aggregation)
 
-    moved = Manner(AugmentConfig(scale=(1.0, 0.5)))
+    moved = Aggregation(AugmentConfig(scale=(1.0, 0.5)))
     channel = {"use": "channel", "layer": "head", "channel": 2}
-    requests = [request("moved", channel, moved), request("region", LEFT, Manner())]
+    requests = [request("moved", channel, moved), request("region", LEFT, Aggregation())]
     net = Segmenter().double()
     _, together = explain(net, Batch(x, ("a", "b")), requests)
     _, alone = explain(net, Batch(x, ("a", "b")), requests[:1])

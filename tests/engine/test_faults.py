@@ -11,8 +11,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.asking import ALL, TAPS, Mean, Probe, Returning, Sneak, answers, ask, assert_equal_maps, batch, own, target
-from helpers.hostile import Beside, Plain, Raising, Stochastic, images, seeded
+from helpers.hard_nets import Beside, Plain, Raising, Stochastic, images, seeded
+from helpers.requests import (
+    ALL,
+    TAPS,
+    Mean,
+    Probe,
+    Returning,
+    Sneak,
+    answers,
+    ask,
+    assert_equal_maps,
+    batch,
+    own,
+    target,
+)
 from xaikit.engine import Request, explain
 from xaikit.errors import ConfigError, Disconnected, PluginContract, UndeclaredNeed
 from xaikit.explanation import Explanation

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.asking import ALL, ONE_PASS, TAPS, Mean, Probe, answers, ask, assert_equal_maps, batch, own, target
-from helpers.hostile import Plain, images, seeded
-from helpers.joint import assert_close, labelled
+from helpers.hard_nets import Plain, images, seeded
+from helpers.joint_requests import assert_close, labelled
+from helpers.requests import ALL, ONE_PASS, TAPS, Mean, Probe, answers, ask, assert_equal_maps, batch, own, target
 from xaikit.engine import Request
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.finish import Finish
 from xaikit.needs import Needs
 from xaikit.ops import weigh
-from xaikit.targets import Call
+from xaikit.targets import FunctionTarget
 from xaikit.view import View
 from xaikit_finish.normalize.max import Max
 from xaikit_finish.rectify.relu import Relu
@@ -268,7 +268,7 @@ class TestWhereItFails:
 
     def test_probabilities_of_a_target_that_has_none_fail_it_alone(self) -> None:
         request = ask("scorecam", TAPS[:1], FIRST, weighting="raw")
-        called = labelled(request, "called", target=Call(lambda output: output[:, 0]))
+        called = labelled(request, "called", target=FunctionTarget(lambda output: output[:, 0]))
         failed: list[tuple[str, str]] = []
         model, given = seeded(Plain), batch(images())
         found = answers(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from helpers.asking import answers, ask, batch, target
-from helpers.hostile import Plain, images, seeded
-from helpers.joint import assert_close, labelled
+from helpers.hard_nets import Plain, images, seeded
+from helpers.joint_requests import assert_close, labelled
+from helpers.requests import answers, ask, batch, target
 from xaikit.evidence.observe import Tally
-from xaikit.targets import Call
+from xaikit.targets import FunctionTarget
 
 FIRST = target("logit", index=0)
 
@@ -15,7 +15,7 @@ def test_a_target_without_probabilities_takes_them_from_no_other() -> None:
     """Group-CAM weighs by probabilities where there are some; asked together with a target that has none it still does."""
     plain = [
         ask("groupcam", wanted=FIRST, groups=2),
-        ask("groupcam", wanted=Call(lambda output: output[:, 1]), groups=2),
+        ask("groupcam", wanted=FunctionTarget(lambda output: output[:, 1]), groups=2),
     ]
     requests = [labelled(one, label) for one, label in zip(plain, ("class", "call"), strict=True)]
     together = answers(seeded(Plain), batch(images(), [2, 0]), requests, Tally())

@@ -11,10 +11,9 @@ import torchvision
 from torch import Tensor
 
 import xaikit
-from helpers import odd
-from helpers.asking import REGISTRY
-from helpers.hostile import Plain, images, seeded, uncut
-from helpers.served import CASES, Case, top_score
+from helpers.hard_nets import Plain, images, seeded, uncut
+from helpers.requests import REGISTRY
+from helpers.served_models import CASES, Case, top_score
 from helpers.untouched import untouched
 from xaikit import ConfigError, Needs
 from xaikit.view import View
@@ -154,10 +153,10 @@ class TestSecondOrder:
         assert product.shape == vector.shape
         assert not bool(product.any())
 
-    @pytest.mark.parametrize("build", [odd.Three, odd.Checkpointed])
+    @pytest.mark.parametrize("build", [unusual_nets.Three, unusual_nets.Checkpointed])
     def test_the_hessian_on_a_tail_that_is_none(self, build: Any, target: Any) -> None:
         vector, product = self.product(Case(build, ("conv1",)), target)
-        net = seeded(odd.Three)
+        net = seeded(unusual_nets.Three)
         point = net.conv1(images()).detach()
         classes = [[2], [0]] if isinstance(target, list) else [[1, 2]] * 2
         for column in range(vector.shape[1]):
@@ -172,7 +171,7 @@ class TestSecondOrder:
             torch.testing.assert_close(product[:, column], expected, rtol=0, atol=1e-12)
 
     def test_the_hessian_through_attention(self, target: Any) -> None:
-        for build in (odd.Attending, odd.MultiHeaded, odd.Encoding):
+        for build in (unusual_nets.Attending, unusual_nets.MultiHeaded, unusual_nets.Encoding):
             vector, product = self.product(Case(build, ("embed",), inputs=lambda: images(2, 2, 8, 12)), target)
             assert bool(product.any())
             assert product.shape == vector.shape

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel
 
 import xaikit
-from helpers import odd
-from helpers.hostile import Beside, Nested, Plain, Twice, Unused, images, seeded
-from helpers.served import compiled, same
+from helpers.hard_nets import Beside, Nested, Plain, Twice, Unused, images, seeded
+from helpers.served_models import compiled, same
 from helpers.untouched import untouched
 from xaikit import ConfigError, Disconnected, TapError
 
@@ -115,16 +114,16 @@ class TestDisconnected:
     @pytest.mark.parametrize("layers", ["conv1", "block.0", "block", ["conv1", "conv3"]])
     def test_a_reentrant_checkpoint(self, method: str, layers: Any, life: bool) -> None:
         name = layers if isinstance(layers, str) else layers[0]
-        model = seeded(odd.Reentrant).requires_grad_(life)
+        model = seeded(unusual_nets.Reentrant).requires_grad_(life)
         refused(model, Disconnected, rf"{name}\b.*use_reentrant=False", method, layers=layers)
 
 
 @TORCHS_OWN
 def test_behind_a_reentrant_checkpoint_all_is_well() -> None:
-    model, x = seeded(odd.Reentrant), images()
+    model, x = seeded(unusual_nets.Reentrant), images()
     with untouched(model, x):
         found = xaikit.explain(model, x, layers="conv3", target=[2, 0])["gradcam"]
-    expected = xaikit.explain(seeded(odd.Three), x, layers="conv3", target=[2, 0])["gradcam"]
+    expected = xaikit.explain(seeded(unusual_nets.Three), x, layers="conv3", target=[2, 0])["gradcam"]
     assert bool(expected.map.any())
     assert torch.equal(found.map, expected.map)
 
@@ -142,8 +141,16 @@ def inside(pack: Callable[[Tensor, Tensor], Any], take: Callable[[Any], Any] = s
             r"layer block\[5\]: returned nothing at \[5\]; it returned \[0\], \[1\]",
         ),
         (inside(lambda a, b: [a, b]), "block[x]", r"layer block\[x\]: returned nothing at \[x\]"),
-        (inside(odd.Result, lambda r: (r.logits, r.features)), "block", "layer block: expected a tensor, got Result"),
-        (inside(odd.Result, lambda r: (r.logits, r.features)), "block[logits]", r"block\[logits\].*got Result"),
+        (
+            inside(unusual_nets.Result, lambda r: (r.logits, r.features)),
+            "block",
+            "layer block: expected a tensor, got Result",
+        ),
+        (
+            inside(unusual_nets.Result, lambda r: (r.logits, r.features)),
+            "block[logits]",
+            r"block\[logits\].*got Result",
+        ),
         (seeded(Plain), "head", r"layer head returned \(2, 3\) for inputs \(2, 2, 8, 7\): expected a map"),
     ],
 )
@@ -154,10 +161,14 @@ def test_a_tap_without_a_tensor_or_a_map(method: str, model: nn.Module, layer: s
 
 PACKS: dict[str, tuple[Callable[[Tensor, Tensor], Any], Any, str]] = {
     "no such key": (lambda a, b: {"out": a}, "otu", "model.output: no key 'otu'; did you mean 'out'"),
-    "no such attribute": (odd.OtherResult, "clases", "model.output: expected an output with 'clases', got OtherResult"),
+    "no such attribute": (
+        unusual_nets.OtherResult,
+        "clases",
+        "model.output: expected an output with 'clases', got OtherResult",
+    ),
     "no such index": (lambda a, b: (a, b), 2, "model.output: expected an index below 2, got 2"),
     "no such key of a model output": (
-        lambda a, b: odd.ModelOutput(out=a),
+        lambda a, b: unusual_nets.ModelOutput(out=a),
         "otu",
         "model.output: no key 'otu'; did you mean 'out'",
     ),
@@ -167,9 +178,9 @@ PACKS: dict[str, tuple[Callable[[Tensor, Tensor], Any], Any, str]] = {
         "auto",
         "got dict; choose a part of the output with model.output",
     ),
-    "no default in a dataclass": (odd.OtherResult, "auto", "got OtherResult; choose a part of the output"),
+    "no default in a dataclass": (unusual_nets.OtherResult, "auto", "got OtherResult; choose a part of the output"),
     "no default in a model output": (
-        lambda a, b: odd.ModelOutput(out=a, map=b),
+        lambda a, b: unusual_nets.ModelOutput(out=a, map=b),
         "auto",
         "got ModelOutput; choose a part",
     ),
@@ -180,7 +191,7 @@ PACKS: dict[str, tuple[Callable[[Tensor, Tensor], Any], Any, str]] = {
 @pytest.mark.parametrize("kind", PACKS)
 def test_an_output_that_cannot_be_chosen(kind: str) -> None:
     pack, output, match = PACKS[kind]
-    refused(seeded(lambda: odd.Packed(pack)), ConfigError, match, output=output)
+    refused(seeded(lambda: unusual_nets.Packed(pack)), ConfigError, match, output=output)
 
 
 @pytest.mark.parametrize(

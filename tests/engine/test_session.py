@@ -12,8 +12,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from helpers.asking import ALL, ONE_PASS, TAPS, Mean, Probe, answers, ask, assert_equal_maps, batch, own, target
-from helpers.hostile import (
+from helpers.hard_nets import (
     Branches,
     FrozenBackbone,
     Inference,
@@ -27,6 +26,7 @@ from helpers.hostile import (
     uncut,
 )
 from helpers.nets import Spec
+from helpers.requests import ALL, ONE_PASS, TAPS, Mean, Probe, answers, ask, assert_equal_maps, batch, own, target
 from helpers.untouched import counted
 from xaikit.engine import Request
 from xaikit.engine.session import distinct

@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.asking import TAPS, Mean, answers, ask, batch, own, target
-from helpers.hostile import Plain, images, seeded
+from helpers.hard_nets import Plain, images, seeded
+from helpers.requests import TAPS, Mean, answers, ask, batch, own, target
 from xaikit import engine
 from xaikit.engine import Request
-from xaikit.engine.reruns.rescore import Kept
+from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.errors import PluginContract
 from xaikit.evidence.observe import Tally
 from xaikit.needs import Needs
-from xaikit.targets import Call
+from xaikit.targets import FunctionTarget
 from xaikit.view import View
 
 WEIGHTINGS = ("softmax", "increase", "raw")
@@ -75,7 +75,7 @@ def test_variants_at_another_layer_are_made_anew() -> None:
 
 def test_what_there_is_no_room_for_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = answers(seeded(Plain), batch(images()), weightings())
-    monkeypatch.setattr(engine, "Kept", partial(Kept, most=2 * 4 * 3 * 8))  # the masks of one layer
+    monkeypatch.setattr(engine, "OutputCache", partial(OutputCache, most=2 * 4 * 3 * 8))  # the masks of one layer
     tally = Tally()
     found = answers(seeded(Plain), batch(images()), weightings(), tally)
     assert tally.reruns == reruns([score("softmax", weighting="softmax")]) + 2 + 2  # those of the other, twice again
@@ -110,7 +110,7 @@ def test_an_output_that_is_no_tensor_is_not_kept() -> None:
         def forward(self, x: Tensor) -> Any:
             return {"one": super().forward(x), "two": torch.ones(1)}
 
-    wanted = Call(lambda output: output["one"][:, 0])
+    wanted = FunctionTarget(lambda output: output["one"][:, 0])
     requests = [score("softmax", wanted, weighting="softmax"), score("increase", wanted)]
     assert reruns(requests, seeded(Boxes)) == sum(reruns([one], seeded(Boxes)) for one in requests)
 
@@ -119,7 +119,7 @@ def test_an_output_that_is_no_tensor_is_not_kept() -> None:
 
 
 def test_outputs_are_found_by_turn_and_slice_as_long_as_there_is_room() -> None:
-    kept = Kept(most=3 * 8)
+    kept = OutputCache(most=3 * 8)
     large = torch.arange(100.0).view(50, 2)
     kept.keep("first", slice(0, 2), large[:2, :1])
     kept.keep("first", slice(2, 3), torch.ones(5))

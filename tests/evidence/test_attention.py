@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 import xaikit
-from helpers.attentive import (
+from helpers.transformers import (
     CLASSES,
     GRID,
     HEADS,

@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.asking import target
-from helpers.hostile import (
+from helpers.hard_nets import (
     Beside,
     Branches,
     Inference,
@@ -26,6 +25,7 @@ from helpers.hostile import (
     seeded,
 )
 from helpers.nets import Spec
+from helpers.requests import target
 from helpers.untouched import counted, untouched
 from xaikit.errors import LayerNotFound
 from xaikit.evidence import auto

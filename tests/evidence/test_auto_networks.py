@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from helpers.hostile import images, seeded
+from helpers.hard_nets import images, seeded
 from helpers.nets import narrow, redrawn
 from helpers.untouched import untouched
 from xaikit.evidence import auto

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from helpers.hostile import images, seeded
+from helpers.hard_nets import images, seeded
 from xaikit.evidence.backprop import gradients_at
 
 

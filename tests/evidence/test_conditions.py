@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.hostile import Plain, Stochastic, seeded
+from helpers.hard_nets import Plain, Stochastic, seeded
 from helpers.untouched import untouched
 from xaikit.errors import TapError
 from xaikit.evidence.conditions import undisturbed, unwrapped

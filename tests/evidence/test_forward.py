@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.hostile import Pair, Plain, TwoInputs, images, seeded
+from helpers.hard_nets import Pair, Plain, TwoInputs, images, seeded
 from xaikit.errors import TapError
 from xaikit.evidence.forward import call, memory_format_for
 from xaikit.evidence.nests import copied, first_tensor, rows, varied

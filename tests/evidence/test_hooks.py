@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.hostile import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images, seeded
+from helpers.hard_nets import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images, seeded
 from helpers.untouched import untouched
 from xaikit.errors import TapError
 from xaikit.evidence import conditions, survey
 from xaikit.evidence.forward import call
-from xaikit.evidence.hooks import Enough
+from xaikit.evidence.hooks import StopForward
 from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 
@@ -114,7 +114,7 @@ class TestCalls:
         for name in ("conv1", "conv2", "act2"):
             model.get_submodule(name).register_forward_hook(lambda *_, name=name: reached.append(name))
         recording = Recording([Tap("conv2"), Tap("conv1")], differentiate=False, stop=True)
-        with untouched(model, x), torch.no_grad(), pytest.raises(Enough), recording.hooked(model):
+        with untouched(model, x), torch.no_grad(), pytest.raises(StopForward), recording.hooked(model):
             call(model, x)
         assert reached == ["conv1", "conv2"]
         assert {len(points) for points in recording.recorded().points.values()} == {1}

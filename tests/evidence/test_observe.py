@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.hostile import (
+from helpers.hard_nets import (
     Beside,
     Branches,
     FrozenBackbone,

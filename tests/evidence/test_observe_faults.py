@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.hostile import Aliased, Beside, Plain, Raising, Stochastic, Twice, Unused, images, seeded
+from helpers.hard_nets import Aliased, Beside, Plain, Raising, Stochastic, Twice, Unused, images, seeded
 from helpers.untouched import untouched
 from xaikit.errors import ConfigError, Disconnected, TapError
 from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
-from xaikit.targets import Call, PinnedClasses
+from xaikit.targets import FunctionTarget, PinnedClasses
 
 LIVES = {
     "trainable": lambda model: model,
@@ -70,7 +70,13 @@ class TestFaults:
     def test_a_bad_target(self) -> None:
         model = seeded(Stochastic).train()
         with pytest.raises(ConfigError, match=r"expected scores of shape \(N,\) or \(N, T\)"), untouched(model):
-            observe(model, images(), [Tap("conv1")], lambda o: [Call(lambda o: o.sum()).pin(o, None)], gradients=True)
+            observe(
+                model,
+                images(),
+                [Tap("conv1")],
+                lambda o: [FunctionTarget(lambda o: o.sum()).pin(o, None)],
+                gradients=True,
+            )
 
 
 class Constant:

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from helpers.hostile import images, seeded, uncut
+from helpers.hard_nets import images, seeded, uncut
 from helpers.untouched import untouched
 from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap

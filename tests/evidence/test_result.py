@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.hostile import Plain, images, seeded
+from helpers.hard_nets import Plain, images, seeded
 from helpers.untouched import untouched
 from xaikit import ConfigError, Needs
 from xaikit.engine import Batch, Request, explain
 from xaikit.evidence.taps import ATTENTION, BIASES, INPUT, Tap
 from xaikit.registry import Registry
-from xaikit.targets import Call
+from xaikit.targets import FunctionTarget
 from xaikit.view import View
 
 
@@ -45,7 +45,7 @@ def first_class(output: Tensor) -> Tensor:
 
 
 def request(label: str, method: Any, *taps: Tap) -> Request:
-    return Request(label, label, method, taps, Call(first_class), None)
+    return Request(label, label, method, taps, FunctionTarget(first_class), None)
 
 
 def test_a_model_without_attention_fails_what_needs_it_and_nothing_else() -> None:
@@ -155,6 +155,6 @@ def test_a_trace_keeps_no_graph_of_an_output_that_is_no_tensor() -> None:
         return torch.stack([one["scores"][0] for one in output])
 
     gradcam = Registry().find("method", "gradcam").cls()
-    asked = Request("grad", "gradcam", gradcam, (Tap("net.conv2"),), Call(first), None)
+    asked = Request("grad", "gradcam", gradcam, (Tap("net.conv2"),), FunctionTarget(first), None)
     trace, _ = explain(Listed(), Batch(images(2, 2, 8, 7), ("a", "b")), [asked])
     assert trace.output[0]["scores"].grad_fn is None

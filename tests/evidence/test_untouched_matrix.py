@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.served import CASES, Case
+from helpers.served_models import CASES, Case
 from xaikit import Needs
 from xaikit.evidence.conditions import unwrapped
 from xaikit.view import View

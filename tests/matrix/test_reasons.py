@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.hostile import CLASSES, Plain, images, seeded
+from helpers.hard_nets import CLASSES, Plain, images, seeded
 
 
 class OnceOnly(Plain):

@@ -15,7 +15,7 @@ from matrix import cells
 from matrix.architectures import ARCHITECTURES
 from xaikit import ConfigError
 from xaikit.engine.reruns.replay import FULL
-from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, Noted
+from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, RemarkCounts
 from xaikit.targets import PinnedClasses
 
 FOUND = json.loads((Path(__file__).resolve().parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))
@@ -40,7 +40,9 @@ def test_a_network_is_the_same_every_time_and_alive() -> None:
 
 def explanation(saliency: Tensor, raw: Tensor | None = None, *reasons: str, parts: int = 0) -> Explanation:
     raw = saliency if raw is None else raw
-    noted = tuple(Noted("a", reason, torch.ones(len(saliency), dtype=torch.long), counted=False) for reason in reasons)
+    noted = tuple(
+        RemarkCounts("a", reason, torch.ones(len(saliency), dtype=torch.long), counted=False) for reason in reasons
+    )
     scores = torch.zeros(len(saliency), *[parts] * bool(parts))
     pinned = PinnedClasses(torch.zeros(len(saliency), 1, dtype=torch.long))
     return Explanation("x", {"a": raw}, {"a": saliency}, saliency, scores, pinned, {"a": 1.0}, noted)

@@ -36,7 +36,7 @@ def examples(kind: str, name: str) -> list[dict[str, Any]]:
         return [{"path": f"{pictures()}/{paths[name]}"}] if name in paths else []
     options = {
         "hub": {"repo": pictures(), "name": "plain"},
-        "importpath": {"factory": "helpers.hostile:Plain"},
+        "importpath": {"factory": "helpers.hard_nets:Plain"},
         "timm": {"name": "test_resnet", "pretrained": False},
         "torchvision": {"name": "squeezenet1_1", "weights": None},
     }

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.masked import EXACT, MASKS, maps_of, stretched
+from helpers.mask_formulas import EXACT, MASKS, maps_of, stretched
 from helpers.nets import PROPERTY, Spec, distance, specs
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import xaikit
 from helpers.nets import PROPERTY, Net, Spec, distance, evidence, of_class, specs
-from helpers.slowly import Array, weighted
+from helpers.slow_formulas import Array, weighted
 
 EXACT = 1e-10
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import xaikit
 from helpers.nets import Spec, distance
-from helpers.slowly import Array
+from helpers.slow_formulas import Array
 from helpers.views import made_view
 from xaikit.needs import Needs
 from xaikit.registry import Registry

@@ -15,9 +15,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import xaikit
-from helpers.masked import EXACT, LAYERS, MASKS, Sample, each_sample, maps_of, mask_of, scorer, stretched, upsampled
+from helpers.mask_formulas import (
+    EXACT,
+    LAYERS,
+    MASKS,
+    Sample,
+    each_sample,
+    maps_of,
+    mask_of,
+    scorer,
+    stretched,
+    upsampled,
+)
 from helpers.nets import CHANNELS, PROPERTY, SIZES, Net, Spec, distance, evidence, of_class, specs
-from helpers.slowly import Array, weighted
+from helpers.slow_formulas import Array, weighted
 from xaikit.draws import SampleGenerator
 
 N = 3

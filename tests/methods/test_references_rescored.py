@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xaikit
-from helpers.masked import EXACT, LAYERS, MASKS, Sample, Scores, each_sample, mask_of
+from helpers.mask_formulas import EXACT, LAYERS, MASKS, Sample, Scores, each_sample, mask_of
 from helpers.nets import PROPERTY, Spec, distance, specs
-from helpers.slowly import Array, weighted
+from helpers.slow_formulas import Array, weighted
 
 WEIGHTINGS = ("increase", "softmax", "raw")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import xaikit
-from helpers.asking import answers, ask, batch, target
 from helpers.nets import PROPERTY, Net, Spec, distance, specs
-from helpers.slowly import Array, weighted
+from helpers.requests import answers, ask, batch, target
+from helpers.slow_formulas import Array, weighted
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.registry import Registry

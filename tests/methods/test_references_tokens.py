@@ -13,9 +13,9 @@ import torchvision
 from torch import Tensor, nn
 
 import xaikit
-from helpers.attentive import GRID, TOKENS, Explicit, fused, multihead, pictures, transformer
 from helpers.nets import distance, random_model
-from helpers.slowly import Array
+from helpers.slow_formulas import Array
+from helpers.transformers import GRID, TOKENS, Explicit, fused, multihead, pictures, transformer
 from xaikit import ConfigError
 
 EXACT = 1e-10

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.folders import BENCH, FINISH, commit, planned, row, trial
+from helpers.run_folders import BENCH, FINISH, commit, planned, row, trial
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index, rectifies
 from xaikit.store import Store

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from helpers.folders import BENCH, FINISH, commit, planned, row, trial
+from helpers.run_folders import BENCH, FINISH, commit, planned, row, trial
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report import Report

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from helpers.folders import BENCH, FINISH, commit, maps, planned, row, trial
+from helpers.run_folders import BENCH, FINISH, commit, maps, planned, row, trial
 from xaikit.errors import StoreError
 from xaikit.report import Report
 from xaikit.store import Failure, Store, save_picture

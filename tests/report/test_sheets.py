@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-from helpers.folders import BENCH, FINISH, commit, everything, photographs, planned, row, trial
+from helpers.run_folders import BENCH, FINISH, commit, everything, photographs, planned, row, trial
 from xaikit.pictures import sheet
 from xaikit.report import draw_missing, is_signed, overlay, overlay_name, picture_name, sheets, write_sheets
 from xaikit.report.index import Index

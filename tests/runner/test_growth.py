@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 import xaikit
-from helpers import odd
-from helpers.hostile import FrozenBackbone, Plain, Raising, images, seeded
-from helpers.served import Case
+from helpers.hard_nets import FrozenBackbone, Plain, Raising, images, seeded
+from helpers.served_models import Case
 
 TIMES = 1000
 METHODS = ["gradcam", "eigencam", "ablationcam", "scorecam"]
@@ -79,8 +78,8 @@ def test_a_thousand_explanations() -> None:
     [
         (Case(layers="auto"), ["gradcam"]),
         (Case(FrozenBackbone), ["gradcam", "smoothgradcampp"]),
-        (Case(odd.DeadFirst, ("block",)), ["gradcam", "eigencam", "ablationcam"]),
-        (Case(odd.Encoding, ("block",), inputs=lambda: images(2, 2, 8, 12)), ["gradcam", "reciprocam"]),
+        (Case(unusual_nets.DeadFirst, ("block",)), ["gradcam", "eigencam", "ablationcam"]),
+        (Case(unusual_nets.Encoding, ("block",), inputs=lambda: images(2, 2, 8, 12)), ["gradcam", "reciprocam"]),
         (Case(target={"use": "classes", "of": [0, 1, 2]}), METHODS),
     ],
 )
@@ -92,7 +91,7 @@ def test_other_ways_through_the_engine(case: Case, methods: list[str]) -> None:
 
 def test_tensors_of_checkpointed_blocks() -> None:
     # of other objects torch's own checkpoint leaves cycles behind
-    model, x = seeded(odd.Checkpointed), images()
+    model, x = seeded(unusual_nets.Checkpointed), images()
     methods = ["gradcam", "smoothgradcampp"]
     assert grown(lambda: xaikit.explain(model, x, methods, layers=["conv1", "block.0"]), 50)[0] == 0
 

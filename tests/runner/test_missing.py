@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.folders import BENCH, commit, planned, row
+from helpers.run_folders import BENCH, commit, planned, row
 from xaikit.bench.loader import Loader
 from xaikit.errors import StoreError
-from xaikit.runner.missing import Todo, todo
+from xaikit.runner.missing import MissingEvidence, find_missing
 from xaikit.sources import Photograph, Transform
 from xaikit.store import ROWS, Store
 
@@ -22,8 +22,8 @@ def digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def missing(store: Store, *photographs: Photograph, labelled: frozenset[str] = frozenset()) -> Todo:
-    return todo(store, BENCH, photographs, LOADER, EVIDENCE, labelled)
+def missing(store: Store, *photographs: Photograph, labelled: frozenset[str] = frozenset()) -> MissingEvidence:
+    return find_missing(store, BENCH, photographs, LOADER, EVIDENCE, labelled)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_an_empty_folder_misses_everything_and_no_file_is_read(tmp_path: Path) -
         raise AssertionError
 
     found = missing(Store.claim(tmp_path), Photograph("cat.jpg", unread), Photograph("dog.jpg", unread))
-    assert found == Todo((frozenset(EVIDENCE),) * 2, {}, ROWS.empty_table())
+    assert found == MissingEvidence((frozenset(EVIDENCE),) * 2, {}, ROWS.empty_table())
 
 
 def test_what_is_there_is_not_missing(store: Store) -> None:
@@ -50,7 +50,7 @@ def test_what_is_there_is_not_missing(store: Store) -> None:
 
 
 def test_another_bench_has_nothing_of_this_one(store: Store) -> None:
-    assert todo(store, "other", [photograph("cat.jpg")], LOADER, EVIDENCE, frozenset()).missing == (
+    assert find_missing(store, "other", [photograph("cat.jpg")], LOADER, EVIDENCE, frozenset()).missing == (
         frozenset(EVIDENCE),
     )
 

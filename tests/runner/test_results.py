@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 import xaikit
-from helpers.asking import answers, ask, batch
 from helpers.nets import Spec, distance
+from helpers.requests import answers, ask, batch
 from xaikit import ConfigError
 from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import xaikit
-from helpers.resuming import PHOTOGRAPHS, hashes, said_in
+from helpers.resumed_runs import PHOTOGRAPHS, hashes, said_in
 from helpers.runs import pictures
 from xaikit.runner import steps
 

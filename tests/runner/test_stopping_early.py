@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import xaikit
-from helpers.hostile import Nested, Plain, Twice, images, seeded
+from helpers.hard_nets import Nested, Plain, Twice, images, seeded
 from helpers.untouched import counted, untouched
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.folders import BENCH, commit, everything, planned, row
+from helpers.run_folders import BENCH, commit, everything, planned, row
 from xaikit.errors import StoreError
 from xaikit.store import Store
 from xaikit.store.compact import compact

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.folders import commit, maps, planned, row
+from helpers.run_folders import commit, maps, planned, row
 from xaikit.errors import StoreError
 from xaikit.store import Store, open_picture, save_picture
 from xaikit.store.folder import Disk, Folder, Remote, folder_of

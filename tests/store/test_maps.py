@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from xaikit.store.maps import Kept, decode, encode
+from xaikit.store.maps import MapFormat, decode, encode
 
-KINDS: tuple[Kept, ...] = ("float16", "uint8", "float32")
+KINDS: tuple[MapFormat, ...] = ("float16", "uint8", "float32")
 SHAPES = array_shapes(min_dims=3, max_dims=5, max_side=4)
 VALUES = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TINY = 1e-44  # two steps of the smallest float32
 
 
-def there_and_back(raw: torch.Tensor, kept: Kept) -> torch.Tensor:
+def there_and_back(raw: torch.Tensor, kept: MapFormat) -> torch.Tensor:
     return decode("k", encode("k", raw, kept))
 
 
@@ -51,7 +51,7 @@ def test_bytes_keep_only_what_a_relu_leaves_and_negatives_cost_no_steps() -> Non
 
 @pytest.mark.parametrize("kept", KINDS)
 @pytest.mark.parametrize("finite", [0.0, -2.0])
-def test_what_is_not_finite_stays_visible_and_spoils_nothing_else(kept: Kept, finite: float) -> None:
+def test_what_is_not_finite_stays_visible_and_spoils_nothing_else(kept: MapFormat, finite: float) -> None:
     raw = torch.tensor([[[math.nan, math.inf, -math.inf, finite]], [[1.0, 2.0, 3.0, 4.0]]])
     found = there_and_back(raw, kept)
     torch.testing.assert_close(found, raw, rtol=2**-11, atol=0, equal_nan=True)
@@ -59,7 +59,7 @@ def test_what_is_not_finite_stays_visible_and_spoils_nothing_else(kept: Kept, fi
 
 @pytest.mark.parametrize("kept", KINDS)
 @pytest.mark.parametrize("shape", [(2, 1, 3), (2, 3, 4, 4), (1, 1, 2, 3, 4)])
-def test_zero_maps_are_zero(kept: Kept, shape: tuple[int, ...]) -> None:
+def test_zero_maps_are_zero(kept: MapFormat, shape: tuple[int, ...]) -> None:
     assert torch.equal(there_and_back(torch.zeros(shape), kept), torch.zeros(shape))
 
 
@@ -69,7 +69,7 @@ def test_every_map_has_a_scale_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kept", KINDS)
-def test_views_shared_memory_other_types_and_gradients_are_taken(kept: Kept) -> None:
+def test_views_shared_memory_other_types_and_gradients_are_taken(kept: MapFormat) -> None:
     batch = torch.arange(8.0, dtype=torch.float64).reshape(1, 2, 2, 2).requires_grad_()
     for raw in (batch, batch.mT, batch[:, :1], batch.float()):
         stored = encode("k", raw, kept)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.folders import everything
+from helpers.run_folders import everything
 from xaikit.store import open_picture, remove_picture, save_picture
 from xaikit.store.folder import Disk
 from xaikit.store.pictures import is_own

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.folders import BENCH, everything, planned
+from helpers.run_folders import BENCH, everything, planned
 from xaikit.errors import StoreError
 from xaikit.store import Failure
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from helpers.folders import BENCH, commit, everything, maps, planned, row, table, trial
+from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial
 from xaikit.errors import StoreError
 from xaikit.store import ROWS, Failure, Store, save_picture
 from xaikit.store.atomic import UNFINISHED

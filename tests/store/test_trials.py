@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from helpers.folders import trial
+from helpers.run_folders import trial
 from xaikit.store.trials import from_table, to_table
 
 

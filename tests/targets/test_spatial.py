@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.asking import answers, ask, batch, target
+from helpers.requests import answers, ask, batch, target
 from xaikit import ConfigError
 from xaikit.config import Use, instantiate
 from xaikit.evidence.pinned import is_spatial

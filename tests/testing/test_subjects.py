@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 from torch import Tensor
 
-from helpers.plants import Sound
+from helpers.faulty_methods import Sound
 from xaikit.errors import UnknownPlugin
 from xaikit.registry import Registry
 from xaikit.testing import Check, CheckFailed

@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers import plants
-from helpers.plants import PLANTS, TRAITS, Sound
+from helpers.faulty_methods import PLANTS, TRAITS, Sound
 from xaikit import ConfigError, Needs
 from xaikit.ops import weigh
 from xaikit.registry import Registry
@@ -29,7 +28,7 @@ def _as_before() -> Iterator[None]:
     torch.set_rng_state(states[0])
     np.random.set_state(states[1])
     random.setstate(states[2])
-    plants.KEPT.clear()
+    faulty_methods.KEPT.clear()
 
 
 def check(checks: list[Check], name: str) -> Check:

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import xaikit
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.hookspecs import hookimpl
 from xaikit.registry import Plugin, Registry
 from xaikit.trials import digests
@@ -235,8 +235,10 @@ def test_a_file_is_read_once_until_it_changes(shelf: Path, monkeypatch: pytest.M
 
 def test_the_same_plugin_has_one_name() -> None:
     registry = fake_registry()
-    found = {digests.identity(registry.find("method", use)) for use in ("grad", "unknown:grad", "helpers.fakes:Grad")}
-    assert found == {"helpers.fakes:Grad"}
+    found = {
+        digests.identity(registry.find("method", use)) for use in ("grad", "unknown:grad", "helpers.fake_plugins:Grad")
+    }
+    assert found == {"helpers.fake_plugins:Grad"}
 
 
 def test_plugins_of_one_class_name_have_two(monkeypatch: pytest.MonkeyPatch) -> None:

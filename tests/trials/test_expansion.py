@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig, Use, load
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
@@ -265,10 +265,10 @@ def test_a_loaded_config_expands_the_same_again() -> None:
 
 
 def test_a_plugin_is_the_same_however_it_is_asked_for(tmp_path: Path) -> None:
-    said = ["smooth", "unknown:smooth", "helpers.fakes:Smooth"]
+    said = ["smooth", "unknown:smooth", "helpers.fake_plugins:Smooth"]
     found = trials(methods={f"m{place}": {"use": use} for place, use in enumerate(said)})
     assert len({trial.id for trial in found.values()}) == 1
-    targets = [{"use": use, "k": 1} for use in ("top", "unknown:top", "helpers.fakes:Top")]
+    targets = [{"use": use, "k": 1} for use in ("top", "unknown:top", "helpers.fake_plugins:Top")]
     found = trials(methods={f"m{place}": {"use": "grad", "target": target} for place, target in enumerate(targets)})
     assert len({trial.id for trial in found.values()}) == 1
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import Config, load
 from xaikit.errors import ConfigError
 from xaikit.trials.expansion import expand

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import load
 from xaikit.trials.expansion import expand
-from xaikit.trials.placement import Group, Placed, Point, groups, uncollected
+from xaikit.trials.placement import Group, NamedTrial, Point, groups, uncollected
 
 REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}
@@ -21,7 +21,7 @@ def points(sweep: Any = None, **said: Any) -> tuple[Point, ...]:
     return expand(load({**NEEDED, **said, "sweep": sweep}, registry=REGISTRY), REGISTRY)
 
 
-def placed(sweep: Any = None, **said: Any) -> list[Placed]:
+def placed(sweep: Any = None, **said: Any) -> list[NamedTrial]:
     return [each for group in groups(points(sweep, **said)) for each in group.placed]
 
 
@@ -185,7 +185,7 @@ SWEEPS = st.fixed_dictionaries(
 )
 
 
-def flat(found: tuple[Group, ...]) -> list[Placed]:
+def flat(found: tuple[Group, ...]) -> list[NamedTrial]:
     return [each for group in found for each in group.placed]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import FinishConfig, Use, load, read_finish
 from xaikit.errors import PluginContract
 from xaikit.trials.expansion import expand
@@ -42,8 +42,8 @@ def digest(value: Any) -> str:
 def test_a_key_is_the_digest_of_canonical_json() -> None:
     trial = trials(methods={"x": {"use": "smooth", "n": 8}}, layers=["a", "b"], target=3, seed=5)["x"]
     said = [
-        ["helpers.fakes:Smooth", dict(trial.options)],
-        ["helpers.fakes:Logit", {"index": 3}],
+        ["helpers.fake_plugins:Smooth", dict(trial.options)],
+        ["helpers.fake_plugins:Logit", {"index": 3}],
         trial.sources,
         5,
         "float32",
@@ -70,10 +70,10 @@ def test_the_label_does_not_enter() -> None:
     [
         ({"label": "other"}, ()),
         ({"use": "xaikit:smooth"}, ()),  # the same plugin by another name
-        ({"method": "helpers.fakes:Grad"}, KEYS),
+        ({"method": "helpers.fake_plugins:Grad"}, KEYS),
         ({"options": {}}, KEYS),
         ({"target": Use("classes", {"of": [1]})}, KEYS),
-        ({"aim": "helpers.fakes:Label"}, KEYS),
+        ({"aim": "helpers.fake_plugins:Label"}, KEYS),
         ({"sources": "0" * 16}, KEYS),
         ({"precision": "bfloat16"}, KEYS),
         ({"seed": 1}, KEYS),

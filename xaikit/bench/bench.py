@@ -19,12 +19,12 @@ from xaikit.evidence.taps import Tap
 from xaikit.finish import Finish
 from xaikit.layouts import Arrangement, stride
 from xaikit.sources import OpenedModel, Photograph, Transform
-from xaikit.trials.placement import Placed
+from xaikit.trials.placement import NamedTrial
 from xaikit.trials.trial import Trial
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlannedEvidence:
     """One evidence, resolved.
 
     request  the question it is put as, together with all trials that differ in layers or finish alone
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Reached:
+class ProbeResult:
     """What the pass over the first photograph found out.
 
     shapes  (channels, *space) by layer
@@ -79,10 +79,10 @@ class Bench:
     device: torch.device
     transform: Transform
     photographs: tuple[Photograph, ...]
-    placed: tuple[Placed, ...] = ()
-    asked: Mapping[str, Asked] = dataclasses.field(default_factory=dict)
+    placed: tuple[NamedTrial, ...] = ()
+    asked: Mapping[str, PlannedEvidence] = dataclasses.field(default_factory=dict)
     finishes: Mapping[str, Finish] = dataclasses.field(default_factory=dict)
-    reached: Reached | None = None
+    reached: ProbeResult | None = None
     arrangement: Arrangement | None = None
 
     @cached_property

@@ -41,7 +41,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadablePicture:
     """A photograph that could not be read, and why."""
 
     photograph: Photograph
@@ -64,12 +64,12 @@ class Loader:
     labelled: bool = False
     workers: int = 0
 
-    def batches(self, batches: Iterable[Sequence[Photograph]]) -> Iterator[list[Picture | Unread]]:
+    def batches(self, batches: Iterable[Sequence[Photograph]]) -> Iterator[list[Picture | UnreadablePicture]]:
         """Photographs ready for the model, a batch at a time, in order."""
         if not self.workers:
             yield from ([self.read(photograph) for photograph in batch] for batch in batches)
             return
-        ahead: deque[list[Future[Picture | Unread]]] = deque()
+        ahead: deque[list[Future[Picture | UnreadablePicture]]] = deque()
         with ThreadPoolExecutor(self.workers) as pool:
             for batch in batches:
                 ahead.append([pool.submit(self.read, photograph) for photograph in batch])
@@ -78,7 +78,7 @@ class Loader:
             while ahead:
                 yield [future.result() for future in ahead.popleft()]
 
-    def read(self, photograph: Photograph) -> Picture | Unread:
+    def read(self, photograph: Photograph) -> Picture | UnreadablePicture:
         """Read one photograph; what is wrong with it is returned, so that it stops no other."""
         digest = ""
         try:
@@ -88,7 +88,7 @@ class Loader:
             label, unlabelled = self.label(photograph)
             return Picture(photograph, digest, seen, self.transform.tensor(seen), label, unlabelled)
         except (DataError, OSError) as error:
-            return Unread(photograph, digest, str(error))
+            return UnreadablePicture(photograph, digest, str(error))
 
     def label(self, photograph: Photograph) -> tuple[int | None, str]:
         """The class that the data states for a photograph, or why there is none."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 
-from xaikit.bench.bench import Bench, Reached
+from xaikit.bench.bench import Bench, ProbeResult
 from xaikit.bench.loader import Picture
 from xaikit.engine import Batch
 from xaikit.engine.session import distinct, replay_ways
@@ -21,7 +21,7 @@ from xaikit.layouts import Arrangement
 from xaikit.targets import Target
 
 
-def _reach(bench: Bench, probe: _Probe) -> Reached:
+def _reach(bench: Bench, probe: _Probe) -> ProbeResult:
     """One pass over the first photograph: what does not fit is found before anything is written."""
     requests = bench.requests(tuple(bench.asked))
     targets = list(distinct(request.target for request in requests))
@@ -41,7 +41,7 @@ def _reach(bench: Bench, probe: _Probe) -> Reached:
         if request.method.needs.replays
     }
     shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
-    return Reached(tally.gradient_calls, shapes, ways, probe.batch.inputs[:1].to("meta"), trace.space)
+    return ProbeResult(tally.gradient_calls, shapes, ways, probe.batch.inputs[:1].to("meta"), trace.space)
 
 
 def retrace(bench: Bench) -> None:

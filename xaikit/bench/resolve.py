@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from xaikit.bench.bench import Asked, Bench, map_key
+from xaikit.bench.bench import Bench, PlannedEvidence, map_key
 from xaikit.bench.probe import _Probe, _reach
 from xaikit.config import Config, DataConfig, Use, instantiate
 from xaikit.engine import Request
@@ -19,7 +19,7 @@ from xaikit.evidence.taps import Tap, whole
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.sources import OpenedModel, Photograph, Transform
-from xaikit.trials.placement import Group, Placed
+from xaikit.trials.placement import Group, NamedTrial
 from xaikit.trials.trial import Trial
 
 
@@ -64,7 +64,7 @@ def _named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:
     return tuple(found.values())
 
 
-def _asked(placed: Sequence[Placed], probe: _Probe, registry: Registry, base: Path) -> dict[str, Asked]:
+def _asked(placed: Sequence[NamedTrial], probe: _Probe, registry: Registry, base: Path) -> dict[str, PlannedEvidence]:
     """By evidence; those of one question share a request over all their taps."""
     trials = {each.trial.evidence: each.trial for each in placed}
     requests: dict[str, Request] = {}
@@ -76,10 +76,10 @@ def _asked(placed: Sequence[Placed], probe: _Probe, registry: Registry, base: Pa
         known = requests.get(request.label, request)
         requests[request.label] = dataclasses.replace(known, taps=tuple(dict.fromkeys([*known.taps, *taps[evidence]])))
 
-    def asked(evidence: str) -> Asked:
+    def asked(evidence: str) -> PlannedEvidence:
         request = requests[trials[evidence].question]
         keys = tuple(map_key(request.label, str(tap)) for tap in taps[evidence])
-        return Asked(evidence, request, taps[evidence], keys)
+        return PlannedEvidence(evidence, request, taps[evidence], keys)
 
     return {evidence: asked(evidence) for evidence in trials}
 
@@ -95,7 +95,7 @@ def _request(trial: Trial, registry: Registry, base: Path) -> Request:
         finish=None,
         seed=trial.seed,
         precision=trial.precision,
-        manner=trial.manner,
+        aggregation=trial.aggregation,
     )
 
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.config.faults import ARGUMENT, DEFAULT, Fault, Ledger, Mark, at, key_of, leaves, path_of, raise_faults
+from xaikit.config.aggregation import PLAIN, Aggregation, AugmentConfig, Reduce
+from xaikit.config.faults import ARGUMENT, DEFAULT, Fault, Faults, Mark, at, key_of, leaves, path_of, raise_faults
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
 from xaikit.config.layers import Layer, inherit, layer_of, merge
-from xaikit.config.manner import PLAIN, AugmentConfig, Manner, Reduce
 from xaikit.config.migration import migrate
 from xaikit.config.overrides import override, split_axes, with_axes
 from xaikit.config.plugins import Reader, instantiate
@@ -40,7 +40,7 @@ from xaikit.config.sections import read_methods as _read_methods
 from xaikit.config.shorthand import settle, spelled
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
-from xaikit.config.sweep.parts import Stated
+from xaikit.config.sweep.parts import StatedFinish
 from xaikit.config.sweep.points import Column, Points, Read
 from xaikit.config.sweep.section import read_sweep
 from xaikit.config.text import flow
@@ -51,20 +51,20 @@ from xaikit.registry import Registry
 __all__ = [
     "PLAIN",
     "STAGES",
+    "Aggregation",
     "AugmentConfig",
     "Column",
     "Config",
     "DataConfig",
     "FinishConfig",
     "Grid",
-    "Manner",
     "MethodConfig",
     "ModelConfig",
     "Precision",
     "Read",
     "Reduce",
     "ReportConfig",
-    "Stated",
+    "StatedFinish",
     "SweepConfig",
     "TransformConfig",
     "Use",
@@ -72,9 +72,9 @@ __all__ = [
     "instantiate",
     "load",
     "own_value",
+    "read_aggregation",
     "read_finish",
     "read_layout",
-    "read_manner",
     "read_methods",
     "read_points",
     "read_target",
@@ -115,7 +115,7 @@ def load(
     layer = override(merge(layer_of(defaults(name), {(): DEFAULT}, faults), below, faults), overrides, faults)
     layer = with_axes(layer, axes, faults)
     fixed, varied = _apart(layer)
-    ledger = Ledger(dict(layer.marks), faults)
+    ledger = Faults(dict(layer.marks), faults)
     said = migrate(inherit(settle((), resolve(fixed, ledger), ledger), ledger))
     reader = Reader(registry or Registry(), base, ledger)
     found = read_config(reader, said)
@@ -133,7 +133,7 @@ def read_points(config: Config, registry: Registry) -> tuple[Grid, Read]:
     """
     faults: list[Fault] = []
     fixed, varied = _apart(layer_behind(config, faults))
-    ledger = Ledger(fixed.marks, faults)
+    ledger = Faults(fixed.marks, faults)
     grid = _grid(read_sweep(varied, ledger), ledger)
     ledger.close()
     read = Points(fixed, grid, registry, Path(config.base)).read()
@@ -164,14 +164,14 @@ def _sweep(varied: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: S
     return sweep
 
 
-def _grid(sweep: SweepConfig, ledger: Ledger) -> Grid:
+def _grid(sweep: SweepConfig, ledger: Faults) -> Grid:
     grid = grid_of(sweep)
     if not grid.points:
         ledger.fault(("sweep", "exclude"), "leaves no point")
     return grid
 
 
-def _silenced(sweep: SweepConfig, grid: Grid, ledger: Ledger, overrides: Sequence[str]) -> None:
+def _silenced(sweep: SweepConfig, grid: Grid, ledger: Faults, overrides: Sequence[str]) -> None:
     """Note overrides of keys that vary anyhow: they would say nothing. An included point may leave them to the config."""
     given = {f"override {text!r}" for text in overrides}
     for key, places in () if sweep.include else zip(grid.keys, grid.places, strict=True):
@@ -195,12 +195,12 @@ def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
     return read_file(file, faults), Path(file).parent, Path(file).stem
 
 
-def _with_origins(config: Config, said: Mapping[str, Any], ledger: Ledger) -> Config:
+def _with_origins(config: Config, said: Mapping[str, Any], ledger: Faults) -> Config:
     origins = {key_of(path): str(_origin(path, said, ledger)) for path in leaves(config.plain())}
     return replace(config, origins=origins)
 
 
-def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], ledger: Ledger) -> Mark:
+def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], ledger: Faults) -> Mark:
     """Where a value was written; what nobody said is a default."""
     try:
         at(said, path)
@@ -242,13 +242,13 @@ def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path 
     return found
 
 
-def read_manner(augment: Mapping[str, Any] | None, reduce: str) -> Manner:
+def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregation:
     """How raw maps are taken, as a config would say it. Raises ConfigError."""
     said, ledger = _said({"augment": augment, "reduce": reduce})
     reader = Reader(Registry(), None, ledger)
     found = read_augment(reader, (), said), read_reduce(reader, (), said)
     ledger.close()
-    return Manner(found[0] or AugmentConfig(), found[1])
+    return Aggregation(found[0] or AugmentConfig(), found[1])
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:
@@ -260,9 +260,9 @@ def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use
     return found
 
 
-def _said(values: dict[str, Any]) -> tuple[dict[str, Any], Ledger]:
+def _said(values: dict[str, Any]) -> tuple[dict[str, Any], Faults]:
     """Values of a call in Python without their shorthand. Raises ConfigError where there is none for them."""
-    ledger = Ledger({(): ARGUMENT}, [])
+    ledger = Faults({(): ARGUMENT}, [])
     said = layer_of(values, ledger.marks, ledger.faults).plain
     ledger.close()
     return said, ledger

@@ -47,7 +47,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Faults:
     """The marks of a layer, and the faults found so far; the faults are shared by all layers of a config."""
 
     marks: dict[Path, Mark]

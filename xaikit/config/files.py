@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Fault, Ledger, Mark, Path, shown
+from xaikit.config.faults import Fault, Faults, Mark, Path, shown
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.text import Loader
 from xaikit.errors import nearest
@@ -17,7 +17,7 @@ from xaikit.errors import nearest
 def read_file(file: str, faults: list[Fault], trail: tuple[str, ...] = ()) -> Layer:
     """A file over the files that it extends. What is wrong goes to ``faults``; a file that cannot be read is an empty layer."""
     marks: dict[Path, Mark] = {(): Mark(file)}
-    raw = _read(file, Ledger(marks, faults))
+    raw = _read(file, Faults(marks, faults))
     return extend(raw, marks, file, faults, trail)
 
 
@@ -25,7 +25,7 @@ def extend(
     raw: dict[str, Any], marks: dict[Path, Mark], file: str, faults: list[Fault], trail: tuple[str, ...] = ()
 ) -> Layer:
     """What was read, over the files that its ``extends`` names; these are relative to ``file``, and later ones win."""
-    ledger = Ledger(marks, faults)
+    ledger = Faults(marks, faults)
     wanted = raw.pop("extends", None) if isinstance(raw, dict) else None
     names = [wanted] if isinstance(wanted, str) else wanted or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -37,7 +37,7 @@ def extend(
     return merge(below, layer_of(raw, marks, faults), faults)
 
 
-def _read_base(name: str, file: str, ledger: Ledger, trail: tuple[str, ...]) -> Layer:
+def _read_base(name: str, file: str, ledger: Faults, trail: tuple[str, ...]) -> Layer:
     base = os.path.normpath(os.path.join(os.path.dirname(file), name))
     seen = [os.path.realpath(other) for other in trail]
     if os.path.realpath(base) in seen:
@@ -56,7 +56,7 @@ def missing(file: str) -> str:
     return f"there is no file {file}; {nearest(FilePath(file).name, beside)}"
 
 
-def _read(file: str, ledger: Ledger) -> dict[str, Any]:
+def _read(file: str, ledger: Faults) -> dict[str, Any]:
     try:
         text = FilePath(file).read_text(encoding="utf-8-sig")
         loader = Loader(text)
@@ -77,13 +77,13 @@ def _read(file: str, ledger: Ledger) -> dict[str, Any]:
     return value
 
 
-def _note_syntax(error: yaml.MarkedYAMLError, file: str, ledger: Ledger) -> None:
+def _note_syntax(error: yaml.MarkedYAMLError, file: str, ledger: Faults) -> None:
     place = error.problem_mark or error.context_mark
     mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
     ledger.faults.append(Fault(mark, (), f"not valid YAML: {error.problem or error.context}"))
 
 
-def _note(node: yaml.Node, path: Path, file: str, ledger: Ledger, above: tuple[yaml.Node, ...]) -> None:
+def _note(node: yaml.Node, path: Path, file: str, ledger: Faults, above: tuple[yaml.Node, ...]) -> None:
     """Mark every key and list element below a node, and note keys that stand twice."""
     if node in above:
         raise yaml.MarkedYAMLError(problem="a value contains itself", problem_mark=node.start_mark)
@@ -95,7 +95,7 @@ def _note(node: yaml.Node, path: Path, file: str, ledger: Ledger, above: tuple[y
             _note(item, (*path, index), file, ledger, (*above, node))
 
 
-def _note_mapping(node: yaml.MappingNode, path: Path, file: str, ledger: Ledger, above: tuple[yaml.Node, ...]) -> None:
+def _note_mapping(node: yaml.MappingNode, path: Path, file: str, ledger: Faults, above: tuple[yaml.Node, ...]) -> None:
     own: dict[str, Mark] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
@@ -112,7 +112,7 @@ def _note_mapping(node: yaml.MappingNode, path: Path, file: str, ledger: Ledger,
     ledger.marks.update({(*path, key): mark for key, mark in own.items()})
 
 
-def _note_merged(value: yaml.Node, path: Path, file: str, ledger: Ledger, above: tuple[yaml.Node, ...]) -> None:
+def _note_merged(value: yaml.Node, path: Path, file: str, ledger: Faults, above: tuple[yaml.Node, ...]) -> None:
     for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
         _note(source, path, file, ledger, above)
 

@@ -9,12 +9,12 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xaikit.config.faults import Ledger, Path, key_of
+from xaikit.config.faults import Faults, Path, key_of
 from xaikit.config.layers import Layer
 from xaikit.errors import nearest
 
 
-def resolve(layer: Layer, ledger: Ledger) -> dict[str, Any]:
+def resolve(layer: Layer, ledger: Faults) -> dict[str, Any]:
     """The plain values without any interpolation; what stands for nothing is noted in the ledger and left out."""
     return _mapping((), OmegaConf.create(layer.plain), ledger, ())
 
@@ -58,12 +58,12 @@ def _reference(inner: str) -> list[str]:
     return [key[0] if key and ":" not in inner else ANYTHING]  # a resolver may look anywhere
 
 
-def _mapping(path: Path, node: DictConfig, ledger: Ledger, above: tuple[Any, ...]) -> dict[str, Any]:
+def _mapping(path: Path, node: DictConfig, ledger: Faults, above: tuple[Any, ...]) -> dict[str, Any]:
     found = {str(key): _values((*path, str(key)), node, key, ledger, above) for key in node}
     return {key: values[0] for key, values in found.items() if values}
 
 
-def _values(path: Path, owner: DictConfig | ListConfig, key: Any, ledger: Ledger, above: tuple[Any, ...]) -> list[Any]:
+def _values(path: Path, owner: DictConfig | ListConfig, key: Any, ledger: Faults, above: tuple[Any, ...]) -> list[Any]:
     """The one value behind a key, or none."""
     try:
         child = owner[key]
@@ -81,7 +81,7 @@ def _values(path: Path, owner: DictConfig | ListConfig, key: Any, ledger: Ledger
     return [child]
 
 
-def _reason(error: OmegaConfBaseException, ledger: Ledger) -> str:
+def _reason(error: OmegaConfBaseException, ledger: Faults) -> str:
     text = str(error).splitlines()[0]
     missing = re.fullmatch(r"Interpolation key '(.*)' not found", text)
     if missing:

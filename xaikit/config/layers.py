@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from xaikit.config.faults import DEFAULT, Fault, Ledger, Mark, Path, at, key_of, shown
+from xaikit.config.faults import DEFAULT, Fault, Faults, Mark, Path, at, key_of, shown
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
@@ -28,7 +28,7 @@ class Layer:
 
 def layer_of(raw: Mapping[Any, Any], marks: dict[Path, Mark], faults: list[Fault]) -> Layer:
     """A layer from what was read: ``~a.b`` keys become drops, shorthand is settled, every value gets a mark."""
-    ledger = Ledger(marks, faults)
+    ledger = Faults(marks, faults)
     values = _plain((), raw, ledger)
     drops = [key for key in values if key.startswith("~")]
     for key in drops:
@@ -50,7 +50,7 @@ def merge(below: Layer, above: Layer, faults: list[Fault]) -> Layer:
     """``above`` over ``below``: mappings merge, lists and changed plugins replace."""
     plain, marks = copy.deepcopy(below.plain), dict(below.marks)
     for path in above.drops:
-        _drop(plain, marks, path, Ledger(above.marks, faults))
+        _drop(plain, marks, path, Faults(above.marks, faults))
     _make_room((), plain, above.plain, marks)
     merged = OmegaConf.to_container(OmegaConf.merge(plain, above.plain), resolve=False)
     assert isinstance(merged, dict)
@@ -64,7 +64,7 @@ def _paths(value: Any, path: Path = ()) -> list[Path]:
     return [(*path, key) for key, _ in children] + [p for key, child in children for p in _paths(child, (*path, key))]
 
 
-def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, ledger: Ledger) -> None:
+def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, ledger: Faults) -> None:
     try:
         parent = at(plain, path[:-1])
         del parent[path[-1]]
@@ -100,7 +100,7 @@ def _merges(path: Path, below: Any, above: Any) -> bool:
     return None in (old, new) or bool(old == new)
 
 
-def _plain(path: Path, value: Any, ledger: Ledger) -> Any:
+def _plain(path: Path, value: Any, ledger: Faults) -> Any:
     """The same value out of mappings with strings as keys, lists, and what JSON knows."""
     if isinstance(value, Mapping):
         return _plain_mapping(path, value, ledger)
@@ -113,14 +113,14 @@ def _plain(path: Path, value: Any, ledger: Ledger) -> Any:
     return _plain_string(path, value, ledger)
 
 
-def _plain_mapping(path: Path, mapping: Mapping[Any, Any], ledger: Ledger) -> dict[str, Any]:
+def _plain_mapping(path: Path, mapping: Mapping[Any, Any], ledger: Faults) -> dict[str, Any]:
     for key in mapping:
         if not isinstance(key, str):
             ledger.fault(path, f"expected a string as a key, got {shown(key)}")
     return {key: _plain((*path, key), value, ledger) for key, value in mapping.items() if isinstance(key, str)}
 
 
-def _plain_string(path: Path, value: Any, ledger: Ledger) -> str | None:
+def _plain_string(path: Path, value: Any, ledger: Faults) -> str | None:
     if not isinstance(value, str):
         ledger.fault(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
         return None
@@ -134,7 +134,7 @@ def _plain_string(path: Path, value: Any, ledger: Ledger) -> str | None:
     return value
 
 
-def inherit(said: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+def inherit(said: Mapping[str, Any], ledger: Faults) -> dict[str, Any]:
     """What the config says, each label's finish with the options that it leaves to the config's."""
     general = said.get("finish", {})
     methods = {
@@ -144,11 +144,11 @@ def inherit(said: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
     return {**said, "methods": methods} if methods else dict(said)
 
 
-def _finish(label: str, own: Mapping[str, Any], general: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+def _finish(label: str, own: Mapping[str, Any], general: Mapping[str, Any], ledger: Faults) -> dict[str, Any]:
     return {stage: _stage(label, stage, choice, general.get(stage, {}), ledger) for stage, choice in own.items()}
 
 
-def _stage(label: str, stage: str, own: Any, general: Any, ledger: Ledger) -> Any:
+def _stage(label: str, stage: str, own: Any, general: Any, ledger: Faults) -> Any:
     both = isinstance(own, Mapping) and isinstance(general, Mapping)
     if not both or "use" not in own or own["use"] != general.get("use"):
         return own

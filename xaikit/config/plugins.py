@@ -13,7 +13,7 @@ import pydantic
 import pydantic_core
 
 from xaikit.config import values
-from xaikit.config.faults import Ledger, Path, at, shown
+from xaikit.config.faults import Faults, Path, at, shown
 from xaikit.config.schema import Use
 from xaikit.errors import PluginContract, PluginError, nearest
 from xaikit.registry import Registry
@@ -25,7 +25,7 @@ class Reader:
 
     registry: Registry
     base: FilePath | None
-    ledger: Ledger
+    ledger: Faults
 
     def use(
         self,
@@ -170,7 +170,7 @@ def instantiate(kind: str, use: Use, registry: Registry, base: FilePath | None =
         UnknownPlugin, PluginConflict, PluginContract, PluginError: the plugin cannot be had.
     """
     cls = registry.find(kind, use.use, base).cls
-    ledger = Ledger({}, [])
+    ledger = Faults({}, [])
     found = Reader(registry, base, ledger).fields(cls, (use.use,), use.options, f"option of {use.use}")
     ledger.close()
     assert found is not None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from xaikit.config.manner import UNCHANGED, AugmentConfig, Reduce
+from xaikit.config.aggregation import UNCHANGED, AugmentConfig, Reduce
 from xaikit.config.migration import VERSION
 
 Side = Annotated[int, Field(ge=1)]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from xaikit.config.aggregation import AugmentConfig
 from xaikit.config.faults import Path, shown
-from xaikit.config.manner import AugmentConfig
 from xaikit.config.migration import VERSION
 from xaikit.config.plugins import Reader, hints_of
 from xaikit.config.schema import (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.faults import Ledger, Path, key_of, shown
+from xaikit.config.faults import Faults, Path, key_of, shown
 from xaikit.config.schema import STAGES
 from xaikit.errors import ConfigError, nearest
 
@@ -19,7 +19,7 @@ class Refused(ValueError):
     """A value that no shorthand allows."""
 
 
-def settle(path: Path, value: Any, ledger: Ledger) -> Any:
+def settle(path: Path, value: Any, ledger: Faults) -> Any:
     """The value at a path without its shorthand; what cannot be settled is noted in the ledger and left out."""
     rule = next((rule for pattern, rule in _RULES if _matches(pattern, path)), None)
     if rule is None or _is_interpolation(value):
@@ -35,7 +35,7 @@ def _is_interpolation(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("${") and value.endswith("}")
 
 
-def _children(path: Path, mapping: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+def _children(path: Path, mapping: Mapping[str, Any], ledger: Faults) -> dict[str, Any]:
     settled = {}
     for key, value in mapping.items():
         try:
@@ -45,28 +45,28 @@ def _children(path: Path, mapping: Mapping[str, Any], ledger: Ledger) -> dict[st
     return settled
 
 
-def _group(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+def _group(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise Refused(f"expected a mapping, got {shown(value)}")
     return _children(path, value or {}, ledger)
 
 
-def _own_group(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None:
+def _own_group(path: Path, value: Any, ledger: Faults) -> dict[str, Any] | None:
     return None if value is None else _group(path, value, ledger)
 
 
-def _layout(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None:
+def _layout(path: Path, value: Any, ledger: Faults) -> dict[str, Any] | None:
     return None if value in (None, "auto") else _plugin(path, value, ledger)
 
 
-def _source(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+def _source(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         example = "source: torchvision, name" if path == ("model",) else "source: folder, path"
         raise Refused(f"expected a mapping, got {value!r}; write {key_of(path)}: {{{example}: {value}}}")
     return _group(path, value, ledger)
 
 
-def _plugin(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+def _plugin(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {"use": value}
     if value is not None and not isinstance(value, Mapping):
@@ -75,16 +75,16 @@ def _plugin(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     return _children(path, value or {}, ledger)
 
 
-def _quote(path: Path, value: bool, ledger: Ledger) -> str:
+def _quote(path: Path, value: bool, ledger: Faults) -> str:
     text = ledger.mark(path).text or shown(value)
     return f'; YAML reads {text} as a boolean: quote it, "{text}"'
 
 
-def _resize(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+def _resize(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
     return {"use": "size", "to": value} if isinstance(value, list) else _plugin(path, value, ledger)
 
 
-def _target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+def _target(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
     if isinstance(value, list):
         raise Refused(f"expected one target, got {shown(value)}; write {{use: classes, of: {shown(value)}}}")
     if isinstance(value, int) and not isinstance(value, bool):
@@ -93,18 +93,18 @@ def _target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
     return {"use": "top", "k": int(top[1])} if top else _plugin(path, value, ledger)
 
 
-def _own_target(path: Path, value: Any, ledger: Ledger) -> dict[str, Any] | None:
+def _own_target(path: Path, value: Any, ledger: Faults) -> dict[str, Any] | None:
     return None if value is None else _target(path, value, ledger)
 
 
-def _layers(path: Path, value: Any, ledger: Ledger) -> Any:
+def _layers(path: Path, value: Any, ledger: Faults) -> Any:
     listed = value if isinstance(value, list) else [value]
     if not all(isinstance(item, (str, Mapping)) for item in listed):
         return value
     return [_layer((*path, index), item, ledger) for index, item in enumerate(listed)]
 
 
-def _layer(path: Path, item: str | Mapping[str, Any], ledger: Ledger) -> str:
+def _layer(path: Path, item: str | Mapping[str, Any], ledger: Faults) -> str:
     try:
         return item if isinstance(item, str) else spelled(item)
     except ConfigError as error:
@@ -136,13 +136,13 @@ def spelled(layer: Mapping[str, Any]) -> str:
 _LAYER: Mapping[str, tuple[str, ...]] = {"name": (), "call": ("first", "last"), "at": ("output", "consumed")}
 
 
-def _methods(path: Path, value: Any, ledger: Ledger) -> dict[str, Any]:
+def _methods(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {value: {}}
     return _listed(path, value, ledger) if isinstance(value, list) else _group(path, value, ledger)
 
 
-def _listed(path: Path, names: list[Any], ledger: Ledger) -> dict[str, Any]:
+def _listed(path: Path, names: list[Any], ledger: Faults) -> dict[str, Any]:
     labels: dict[str, Any] = {}
     for index, name in enumerate(names):
         if not isinstance(name, str):
@@ -157,13 +157,13 @@ def _listed(path: Path, names: list[Any], ledger: Ledger) -> dict[str, Any]:
     return labels
 
 
-_FINISH: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
+_FINISH: list[tuple[Path, Callable[[Path, Any, Faults], Any]]] = [
     ((*owner, "finish", stage), _resize if stage == "resize" else _plugin)
     for owner in ((), ("methods", "*"))
     for stage in STAGES
 ]
 
-_RULES: list[tuple[Path, Callable[[Path, Any, Ledger], Any]]] = [
+_RULES: list[tuple[Path, Callable[[Path, Any, Faults], Any]]] = [
     ((), _group),
     (("model",), _source),
     (("model", "layout"), _layout),

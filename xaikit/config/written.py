@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xaikit.config.faults import ARGUMENT, Fault, Ledger, Mark, Path, at, key_of, leaves, path_of
+from xaikit.config.faults import ARGUMENT, Fault, Faults, Mark, Path, at, key_of, leaves, path_of
 from xaikit.config.interpolation import resolve
 from xaikit.config.layers import Layer, layer_of
 from xaikit.config.schema import Config
@@ -50,7 +50,7 @@ def layer_behind(config: Config, faults: list[Fault]) -> Layer:
 
 def own_value(config: Config, key: str) -> Any:
     """What a config says at a key, without shorthand; raises KeyError where it says nothing."""
-    return at(settle((), config.plain(), Ledger({}, [])), path_of(key) or ())
+    return at(settle((), config.plain(), Faults({}, [])), path_of(key) or ())
 
 
 def _varying(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _kept_marks(kept: Written, plain: Mapping[str, Any]) -> dict[Path, Mark]:
 
 
 def _resolved(layer: Layer) -> dict[str, Any]:
-    said = resolve(Layer({key: value for key, value in layer.plain.items() if key != "sweep"}), Ledger({}, []))
+    said = resolve(Layer({key: value for key, value in layer.plain.items() if key != "sweep"}), Faults({}, []))
     said = {key: said.get(key) for key in VARIES}
     return {**said, "data": _without_loading(said["data"])} if isinstance(said["data"], Mapping) else said
 

@@ -18,13 +18,13 @@ from xaikit.engine.reruns.deeplift import multipliers
 from xaikit.engine.reruns.head import head_of
 from xaikit.engine.reruns.hessian import hessian_product
 from xaikit.engine.reruns.replay import FULL, Replay
-from xaikit.engine.reruns.rescore import Kept, Scorer, rescore
+from xaikit.engine.reruns.rescore import OutputCache, Scorer, rescore
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.nests import tensors_in
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
-from xaikit.explanation import Noted
+from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
 from xaikit.targets import Pinned
 from xaikit.view import Make, View
@@ -46,7 +46,7 @@ class Setting:
     precision: Precision
     tally: Tally
     draw: Callable[[], SampleGenerator]
-    kept: Kept | None = None
+    kept: OutputCache | None = None
     reduce: Reduce = "sum"
 
     @property
@@ -86,7 +86,7 @@ class Passes:
     setting: Setting
     tap: Tap
     rerun: Callable[[Any], Trace]
-    noted: list[Noted] = field(default_factory=list)
+    noted: list[RemarkCounts] = field(default_factory=list)
     turns: Iterator[int] = field(default_factory=itertools.count)
     reduced: list[int] = field(default_factory=list)
 
@@ -168,7 +168,7 @@ class Passes:
 
     def _note(self, reason: str) -> None:
         samples = len(self.setting.trace.scores)
-        self.noted.append(Noted(str(self.tap), reason, torch.ones(samples, dtype=torch.long), counted=False))
+        self.noted.append(RemarkCounts(str(self.tap), reason, torch.ones(samples, dtype=torch.long), counted=False))
 
 
 def _largest(output: Any, scores: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from xaikit.explanation import (
     ZERO_ACTIVATIONS,
     ZERO_GRADIENTS,
     ZERO_MAP,
-    Noted,
+    RemarkCounts,
 )
 from xaikit.finish import Rectifier
 from xaikit.needs import Needs
@@ -56,7 +56,7 @@ class Evidence:
 
 def diagnose(
     evidence: Evidence, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectified
-) -> Iterator[Noted]:
+) -> Iterator[RemarkCounts]:
     """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
 
     Args:
@@ -120,5 +120,5 @@ def _once(
     return known[tap]
 
 
-def _noted(tap: Tap, reason: str, holds: Tensor) -> Noted:
-    return Noted(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)
+def _noted(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
+    return RemarkCounts(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)

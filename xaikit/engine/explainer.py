@@ -16,15 +16,15 @@ from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import Variant, average, check_places, variants
 from xaikit.engine.context import Passes, Reruns, Setting
 from xaikit.engine.diagnosis import ANY, Evidence, diagnose
-from xaikit.engine.requests import Asked, Batch, Question, Request
-from xaikit.engine.reruns.rescore import Kept
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup
+from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.evidence.nests import first_tensor
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import PinnedParts, itself
+from xaikit.evidence.pinned import PinnedParts, without_layer
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
-from xaikit.explanation import Explanation, Noted
+from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.finish import finish_maps
 from xaikit.layouts import stride
 from xaikit.method import parts_of, variants_of
@@ -39,16 +39,16 @@ class Raw:
     said      by the method, counted (N, T) or (N, 1)
     noted     of the further passes, whatever the target
     numbers   by the method, by name: (N, T) or (N, 1)
-    parts     maps that the method puts on the target axis by itself, whatever the target; 0 where it does not
+    parts     maps that the method puts on the target axis by without_layer, whatever the target; 0 where it does not
     """
 
     saliency: Tensor
-    said: tuple[Noted, ...]
-    noted: tuple[Noted, ...]
+    said: tuple[RemarkCounts, ...]
+    noted: tuple[RemarkCounts, ...]
     numbers: Mapping[str, Tensor] = field(default_factory=dict)
     parts: int = 0
 
-    def of(self, columns: slice) -> tuple[Tensor, list[Noted]]:
+    def of(self, columns: slice) -> tuple[Tensor, list[RemarkCounts]]:
         """The map and the notes for some of the targets."""
         if self.parts:
             return self.saliency, [*(replace(one, counts=one.counts.sum(1)) for one in self.said), *self.noted]
@@ -77,13 +77,13 @@ class Answers:
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", Evidence(self.trace))
 
-    def raws(self, question: Question, kept: Kept | None) -> dict[Tap, Raw]:
+    def raws(self, question: RequestGroup, kept: OutputCache | None) -> dict[Tap, Raw]:
         """What the method says at every tap of a question; the mean over all variants of the batch, where it asks for some.
 
         Args:
             kept: outputs for the variants of this question that others ask for too.
         """
-        if not question.common.manner.augment:
+        if not question.common.aggregation.augment:
             return self._raws(question, kept)
         if parts_of(question.common.method):
             raise ConfigError(
@@ -91,7 +91,7 @@ class Answers:
                 "them; leave it out"
             )
         found: dict[Tap, list[Raw]] = {}
-        for variant in variants(question.common.manner.augment):
+        for variant in variants(question.common.aggregation.augment):
             # what is kept for others is of the clean inputs
             answers = self if variant.is_clean else self._of(variant, question.common)
             for tap, raw in answers._raws(question, None).items():
@@ -101,8 +101,8 @@ class Answers:
 
     def _of(self, variant: Variant, request: Request) -> Answers:
         """Answers to the same questions from a pass on a variant of the batch, which is made once for all requests."""
-        key = (request.manner.augment, variant, request.seed if variant.draw is not None else None)
-        sharing = [one for one in self.requests if one.manner.augment == request.manner.augment]
+        key = (request.aggregation.augment, variant, request.seed if variant.draw is not None else None)
+        sharing = [one for one in self.requests if one.aggregation.augment == request.aggregation.augment]
         if key not in self._varied:
             self._varied[key] = self._observed(variant, request, sharing)
         trace = self._varied[key]
@@ -141,7 +141,7 @@ class Answers:
                 "scale out, or take gain"
             ) from error
 
-    def _raws(self, question: Question, kept: Kept | None) -> dict[Tap, Raw]:
+    def _raws(self, question: RequestGroup, kept: OutputCache | None) -> dict[Tap, Raw]:
         setting = self.setting(question, kept)
         reruns = Reruns(lambda inputs: setting.observe(inputs, setting.taps), shared=len(setting.taps) > 1)
         raws: dict[Tap, Raw] = {}
@@ -158,7 +158,7 @@ class Answers:
             raws[tap] = Raw(saliency, tuple(view.noted), tuple(passes.noted), view.numbers, parts)
         return raws
 
-    def setting(self, question: Question, kept: Kept | None = None) -> Setting:
+    def setting(self, question: RequestGroup, kept: OutputCache | None = None) -> Setting:
         """What the further passes of a question have in common."""
         request = question.common
         trace = self.trace.narrowed(question.places, question.taps)
@@ -171,10 +171,10 @@ class Answers:
             tally=self.tally,
             draw=partial(_generator, request, self.batch.ids, trace.scores),
             kept=kept,
-            reduce=request.manner.reduce,
+            reduce=request.aggregation.reduce,
         )
 
-    def explanation(self, question: Question, one: Asked, raws: Mapping[Tap, Raw]) -> Explanation:
+    def explanation(self, question: RequestGroup, one: PinnedRequest, raws: Mapping[Tap, Raw]) -> Explanation:
         """The explanation of one request: its columns of the raw maps, finished its way."""
         request, columns = one.request, self.trace.columns[one.place]
         shares = {tap: raws[tap].of(question.columns(one, self.trace.columns)) for tap in request.taps}
@@ -185,7 +185,7 @@ class Answers:
         fused = None
         if request.finish is not None:
             finished, fused = finish_maps(request.finish, maps, strides, self.trace.space)
-        pinned, count = itself(self.trace.pinned[one.place]), columns.stop - columns.start
+        pinned, count = without_layer(self.trace.pinned[one.place]), columns.stop - columns.start
         scores = self.trace.scores[:, columns]
         if parts := parts_of(request.method):
             pinned, count = PinnedParts(pinned, parts), parts
@@ -213,7 +213,7 @@ class Answers:
             targeted=request.method.needs.aimed,
         )
 
-    def _diagnosed(self, one: Asked, tap: Tap, raw: Tensor) -> Iterator[Noted]:
+    def _diagnosed(self, one: PinnedRequest, tap: Tap, raw: Tensor) -> Iterator[RemarkCounts]:
         finish = one.request.finish
         columns, needs = self.trace.columns[one.place], one.request.method.needs
         return diagnose(self.evidence, tap, columns, raw, needs, ANY if finish is None else finish.rectify)
@@ -261,9 +261,9 @@ def _averaged(raws: Sequence[Raw]) -> Raw:
     return Raw(average([raw.saliency for raw in raws]), said, noted, numbers, raws[0].parts)
 
 
-def _merged(notes: Sequence[Noted]) -> tuple[Noted, ...]:
+def _merged(notes: Sequence[RemarkCounts]) -> tuple[RemarkCounts, ...]:
     """Each reason once at a layer, counted over all variants."""
-    found: dict[tuple[str, str], Noted] = {}
+    found: dict[tuple[str, str], RemarkCounts] = {}
     for note in notes:
         key = (note.layer, note.reason)
         counts = note.counts if key not in found else found[key].counts + note.counts

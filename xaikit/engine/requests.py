@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xaikit.config import PLAIN, Manner, Precision
+from xaikit.config import PLAIN, Aggregation, Precision
 from xaikit.evidence.taps import Tap
 from xaikit.finish import Finish
 from xaikit.method import Method
@@ -36,7 +36,7 @@ class Request:
 
     finish  None: somebody else finishes the raw maps. Then nothing is finished here, and what is remarked holds for
             any finish; see :func:`xaikit.finish.holds_for`
-    manner  how the raw maps are taken: augmentation, and how channels are reduced
+    aggregation  how the raw maps are taken: augmentation, and how channels are reduced
     """
 
     label: str
@@ -47,11 +47,11 @@ class Request:
     finish: Finish | None
     seed: int = 0
     precision: Precision = "float32"
-    manner: Manner = PLAIN
+    aggregation: Aggregation = PLAIN
 
 
 @dataclass(frozen=True)
-class Asked:
+class PinnedRequest:
     """A request, the place of its target among the pinned ones, and its method's ``variants()`` (None without)."""
 
     request: Request
@@ -60,10 +60,10 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Question:
+class RequestGroup:
     """Requests that are answered together, by one call of their method a tap."""
 
-    asked: tuple[Asked, ...]
+    asked: tuple[PinnedRequest, ...]
 
     @property
     def common(self) -> Request:
@@ -85,37 +85,37 @@ class Question:
         """Of all their targets, ascending."""
         return sorted({one.place for one in self.asked})
 
-    def columns(self, one: Asked, columns: Sequence[slice]) -> slice:
+    def columns(self, one: PinnedRequest, columns: Sequence[slice]) -> slice:
         """Where a request's target lies among the targets of the question, of which ``columns`` are given by place."""
         start = sum(columns[place].stop - columns[place].start for place in self.places if place < one.place)
         return slice(start, start + columns[one.place].stop - columns[one.place].start)
 
-    def apart(self) -> list[Question]:
+    def apart(self) -> list[RequestGroup]:
         """A question for each of the requests."""
-        return [Question((one,)) for one in self.asked]
+        return [RequestGroup((one,)) for one in self.asked]
 
 
-def questions(asked: Iterable[Asked], pinned: Sequence[Pinned]) -> list[list[Question]]:
+def group_requests(asked: Iterable[PinnedRequest], pinned: Sequence[Pinned]) -> list[list[RequestGroup]]:
     """As few as answer all requests; those whose re-run variants are the same stand together.
 
     Methods that make further passes make them once for all targets that can be scored by rows. Methods that make none
     are asked for each target apart: there is nothing to save, and a map is then the same to the bit whoever else is
     explained, which a product of matrices is not.
     """
-    groups: list[list[Asked]] = []
+    groups: list[list[PinnedRequest]] = []
     for one in asked:
         group = next((group for group in groups if _together(group[0], one, pinned)), None)
         if group is None:
             groups.append([one])
         else:
             group.append(one)
-    families: dict[Hashable, list[Question]] = {}
+    families: dict[Hashable, list[RequestGroup]] = {}
     for number, group in enumerate(groups):
-        families.setdefault(_family(group[0]) or number, []).append(Question(tuple(group)))
+        families.setdefault(_family(group[0]) or number, []).append(RequestGroup(tuple(group)))
     return list(families.values())
 
 
-def _together(one: Asked, other: Asked, pinned: Sequence[Pinned]) -> bool:
+def _together(one: PinnedRequest, other: PinnedRequest, pinned: Sequence[Pinned]) -> bool:
     first, second = one.request, other.request
     if _conditions(first) != _conditions(second):
         return False
@@ -128,7 +128,7 @@ def _together(one: Asked, other: Asked, pinned: Sequence[Pinned]) -> bool:
 
 
 def _conditions(request: Request) -> tuple[Any, ...]:
-    return request.use, request.seed, request.precision, request.manner
+    return request.use, request.seed, request.precision, request.aggregation
 
 
 def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
@@ -150,8 +150,8 @@ def _equal(one: Method, other: Method) -> bool:
         return False
 
 
-def _family(asked: Asked) -> Hashable:
-    """Equal where one run of the model serves the variants of several questions; None where it serves one alone."""
+def _family(asked: PinnedRequest) -> Hashable:
+    """Equal where one run of the model serves the variants of several group_requests; None where it serves one alone."""
     request = asked.request
     if asked.variants is None or not request.method.needs.reruns:
         return None

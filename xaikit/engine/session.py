@@ -11,8 +11,8 @@ from torch import nn
 
 from xaikit.engine.context import Passes
 from xaikit.engine.explainer import Answers
-from xaikit.engine.requests import Asked, Batch, Question, Request, questions
-from xaikit.engine.reruns.rescore import Kept
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
+from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.forward import reading
@@ -20,7 +20,7 @@ from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import layers_of, pin
 from xaikit.evidence.trace import Trace
-from xaikit.explanation import Explanation, Noted
+from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target
@@ -101,17 +101,17 @@ class _Session:
 
     def answer(self, requests: Sequence[Request], places: Sequence[int]) -> dict[str, Explanation]:
         """Answer all requests, given the places of their targets; in any order."""
-        asked: list[Asked] = []
+        asked: list[PinnedRequest] = []
         for request, place in zip(requests, places, strict=True):
             with self._handed_over(request):
-                asked.append(Asked(request, place, variants_of(request.method)))
-        for family in questions(asked, self.answers.trace.pinned):
-            kept = Kept() if len(family) > 1 else None
+                asked.append(PinnedRequest(request, place, variants_of(request.method)))
+        for family in group_requests(asked, self.answers.trace.pinned):
+            kept = OutputCache() if len(family) > 1 else None
             for question in family:
                 self._answer(question, kept)
         return self.found
 
-    def _answer(self, question: Question, kept: Kept | None) -> None:
+    def _answer(self, question: RequestGroup, kept: OutputCache | None) -> None:
         """Several requests by one answer; each by its own where that fails, so that only the guilty one does."""
         if len(question.asked) == 1:
             self._alone(question, kept)
@@ -122,13 +122,13 @@ class _Session:
                 self._alone(one, kept)
             self._say(question, f"explained alone: together with other labels it raised {raised}")
 
-    def _alone(self, question: Question, kept: Kept | None) -> None:
+    def _alone(self, question: RequestGroup, kept: OutputCache | None) -> None:
         (one,) = question.asked
         with self._handed_over(one.request):
             raws = self.answers.raws(question, kept)
             self.found[one.request.label] = self.answers.explanation(question, one, raws)
 
-    def _together(self, question: Question, kept: Kept | None) -> str:
+    def _together(self, question: RequestGroup, kept: OutputCache | None) -> str:
         """The name of what was raised, if anything was."""
         try:
             raws = self.answers.raws(question, kept)
@@ -139,13 +139,13 @@ class _Session:
                 self.found[one.request.label] = self.answers.explanation(question, one, raws)
         return ""
 
-    def _say(self, question: Question, reason: str) -> None:
+    def _say(self, question: RequestGroup, reason: str) -> None:
         """A remark on all answers, where none failed: a failure speaks for itself."""
         labels = [one.request.label for one in question.asked]
         if all(label in self.found for label in labels):
             for label in labels:
                 said = tuple(
-                    Noted(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
+                    RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
                     for layer, raw in self.found[label].maps.items()
                 )
                 self.found[label] = replace(self.found[label], noted=self.found[label].noted + said)
@@ -168,7 +168,7 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     """
     if not request.method.needs.replays:
         return {}
-    setting = Answers(model, batch, trace, output, Tally()).setting(Question((Asked(request, 0),)))
+    setting = Answers(model, batch, trace, output, Tally()).setting(RequestGroup((PinnedRequest(request, 0),)))
     with reading(layers_of([request.target])):
         return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
 

@@ -21,11 +21,11 @@ from torch.overrides import TorchFunctionMode
 
 from xaikit._numeric import exact
 from xaikit.errors import UndeclaredNeed
-from xaikit.evidence.hooks import Course, watched
+from xaikit.evidence.hooks import Cut, watched
 
 
 @dataclass(frozen=True)
-class Call:
+class AttentionCall:
     """One call of attention in a pass.
 
     name           of the innermost module that made it
@@ -68,21 +68,21 @@ class Attention:
         return self if self.at_mixed is None else replace(self, at_mixed=self.at_mixed[:, columns])
 
 
-def attention_of(call: Call, gradient: Tensor | None) -> Attention:
+def attention_of(call: AttentionCall, gradient: Tensor | None) -> Attention:
     """What a call was, with the gradient (T, N, H, Q, D) at its mixed values."""
     at_mixed = None if gradient is None else gradient.transpose(0, 1)
     return Attention(call.name, call.probabilities.unsqueeze(1), call.values, at_mixed)
 
 
-class Calls:
+class AttentionRecorder:
     """Records the calls of one pass.
 
     Args:
         differentiate: make the mixed values points of the pass, which gradients are taken at.
     """
 
-    def __init__(self, course: Course, differentiate: bool) -> None:
-        self.made: list[Call] = []
+    def __init__(self, course: Cut, differentiate: bool) -> None:
+        self.made: list[AttentionCall] = []
         self._course = course
         self._differentiate = differentiate
         self._inside: list[str] = []
@@ -110,7 +110,7 @@ class Calls:
         if self._differentiate:
             self._course.leave_inference_mode()
             mixed = self._course.cut(mixed.clone() if mixed.is_inference() else mixed, self._name)
-        self.made.append(Call(self._name, probabilities.detach(), value.detach(), mixed))
+        self.made.append(AttentionCall(self._name, probabilities.detach(), value.detach(), mixed))
         # as at a tap: what comes may change it in place
         return mixed.clone()
 
@@ -155,7 +155,7 @@ def probabilities_of(
 class _Listening(TorchFunctionMode):
     """Hands the calls of attention to the record, and everything else on as it is."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: AttentionRecorder) -> None:
         super().__init__()
         self._calls = calls
 
@@ -173,7 +173,7 @@ class _Listening(TorchFunctionMode):
 class _Within(TorchFunctionMode):
     """What ``multi_head_attention_forward`` does inside: where weights are asked for it computes them itself."""
 
-    def __init__(self, calls: Calls, heads: int) -> None:
+    def __init__(self, calls: AttentionRecorder, heads: int) -> None:
         super().__init__()
         self._calls = calls
         self._heads = heads
@@ -201,7 +201,7 @@ def _unguarded(function: Any) -> Any:
 
 
 @contextmanager
-def listening(model: nn.Module, calls: Calls | None) -> Iterator[None]:
+def listening(model: nn.Module, calls: AttentionRecorder | None) -> Iterator[None]:
     """Record attention for the length of one forward; nothing without a record."""
     if calls is None:
         yield
@@ -212,7 +212,7 @@ def listening(model: nn.Module, calls: Calls | None) -> Iterator[None]:
         yield
 
 
-def global_calls(made: list[Call], samples: int, is_grid: Callable[[int], bool]) -> list[int]:
+def global_calls(made: list[AttentionCall], samples: int, is_grid: Callable[[int], bool]) -> list[int]:
     """The places of those calls in which all tokens of a picture attend to each other, in order.
 
     Windows have a batch of their own, and most texts are no grid. Of several towers it is one whose tokens look ahead, then

@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from xaikit._numeric import exact
-from xaikit.evidence.hooks import Course, named
+from xaikit.evidence.hooks import Cut, named
 from xaikit.layouts import Layout
 
 HOMOGENEOUS = (
@@ -29,7 +29,7 @@ HOMOGENEOUS = (
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
     *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
 )
-"""Layers that add nothing in evaluation: f(ax) = a f(x)."""
+"""BiasRecorder that add nothing in evaluation: f(ax) = a f(x)."""
 
 
 _ONCE = "is not implemented"
@@ -37,7 +37,7 @@ _ONCE = "is not implemented"
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerCall:
     """One call of a layer in a pass: its bias, of the shape of its output or with ones in it, and the point there."""
 
     name: str
@@ -74,7 +74,7 @@ class Bias:
         return replace(self, gradients=self.gradients[:, columns])
 
 
-def bias_of(layer: Layer, gradient: Tensor, layout: Layout | None) -> Bias:
+def bias_of(layer: LayerCall, gradient: Tensor, layout: Layout | None) -> Bias:
     """The bias of a call, with the gradient (T, N, ...) at its output."""
     return Bias(layer.name, layer.added, gradient.transpose(0, 1), layout)
 
@@ -127,10 +127,10 @@ def _linear_part(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.zeros_like(output) if part is None else part.detach()
 
 
-class Layers:
+class BiasRecorder:
     """Records the calls of layers in one pass."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Cut) -> None:
         self._made: list[tuple[str, nn.Module, Tensor, Tensor]] = []
         self._course = course
         self._given: dict[str, Tensor] = {}
@@ -153,13 +153,15 @@ class Layers:
         self._made.append((name, module, given, point))
         return point.clone()
 
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[LayerCall]:
         """All that were called, when the forward has ended: what they add is computed by calling them again."""
-        return [Layer(name, added(module, given, point.detach()), point) for name, module, given, point in self._made]
+        return [
+            LayerCall(name, added(module, given, point.detach()), point) for name, module, given, point in self._made
+        ]
 
 
 @contextmanager
-def listening(model: nn.Module, layers: Layers | None) -> Iterator[None]:
+def listening(model: nn.Module, layers: BiasRecorder | None) -> Iterator[None]:
     """Record layers for the length of one forward; nothing without a record."""
     with ExitStack() as stack:
         for name, module in [] if layers is None else units(model):

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Beside:
+class WithLayers:
     """What a model returned, and what some of its layers did: for targets that are units of a layer."""
 
     output: Any
@@ -56,7 +56,7 @@ def call(model: nn.Module, inputs: Any) -> Any:
     """The model on a tensor, a tuple of positional inputs or a mapping of named ones.
 
     Returns:
-        What the model returns; inside :func:`reading`, a :class:`Beside`.
+        What the model returns; inside :func:`reading`, a :class:`WithLayers`.
     """
     if not _read.get():
         return _call(model, inputs)
@@ -66,7 +66,7 @@ def call(model: nn.Module, inputs: Any) -> Any:
             handle = _found(model, name).register_forward_hook(partial(_keep, seen, name))
             stack.callback(handle.remove)
         output = _call(model, inputs)
-    return Beside(output, seen)
+    return WithLayers(output, seen)
 
 
 def _found(model: nn.Module, name: str) -> nn.Module:
@@ -132,8 +132,8 @@ def select(output: Any, choice: str | int = AUTO) -> Any:
     Raises:
         ConfigError: the output has no such part; the parts it has are named.
     """
-    if isinstance(output, Beside):
-        return Beside(select(output.output, choice), output.seen)
+    if isinstance(output, WithLayers):
+        return WithLayers(select(output.output, choice), output.seen)
     if choice == AUTO:
         return _itself(output)
     if isinstance(choice, int):

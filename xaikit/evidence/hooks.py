@@ -16,7 +16,7 @@ from xaikit.evidence.nests import Path, replaced, tensors_in
 from xaikit.evidence.taps import Tap, module_at, plain_name, tensors_at
 
 
-class Enough(BaseException):
+class StopForward(BaseException):
     """Raised out of a forward whose taps have all fired, where nothing behind them is needed.
 
     Not an Exception: a model's own ``except Exception`` must not swallow it.
@@ -24,7 +24,7 @@ class Enough(BaseException):
 
 
 @dataclass
-class Course:
+class Cut:
     """What the evidence of one pass has in common; apart from the recording, so that no cycle keeps its tensors alive.
 
     waiting  taps that have not fired, where the forward may stop behind the last one; else None
@@ -45,7 +45,7 @@ class Course:
         if self.waiting is not None:
             self.waiting.discard(tap)
             if not self.waiting:
-                raise Enough
+                raise StopForward
 
     def leave_inference_mode(self) -> None:
         """A model may enter inference mode in its own forward; what lies behind a tap has to be outside of it."""
@@ -72,7 +72,7 @@ Substitute = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Point:
+class TappedTensor:
     """A tensor at a tap: the way to it in what the module returned, and at which of its calls."""
 
     path: Path
@@ -93,7 +93,7 @@ class _Kept:
 class Recorder:
     """The forward hook of one tap."""
 
-    def __init__(self, tap: Tap, course: Course, substitute: Substitute | None = None) -> None:
+    def __init__(self, tap: Tap, course: Cut, substitute: Substitute | None = None) -> None:
         self._tap = tap
         self._course = course
         self._substitute = substitute
@@ -123,7 +123,7 @@ class Recorder:
         kept = self._course.cut(tensor, self._tap) if self._course.differentiate else tensor
         return _Kept(path, kept, kept._version, kept.clone())
 
-    def points(self) -> list[Point]:
+    def points(self) -> list[TappedTensor]:
         if not self._kept:
             raise TapError(
                 f"layer {self._tap} never ran in this forward: is it only used in training, or for other inputs?"
@@ -134,7 +134,7 @@ class Recorder:
                 f"or the call: '{self._tap.name}@first' or '{self._tap.name}@last'"
             )
         turn = 1 if self._tap.call == "first" else self._firings
-        return [Point(kept.path, turn, self._at(kept)) for kept in self._kept]
+        return [TappedTensor(kept.path, turn, self._at(kept)) for kept in self._kept]
 
     def _at(self, kept: _Kept) -> Tensor:
         if self._tap.at == "consumed":

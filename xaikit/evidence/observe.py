@@ -15,10 +15,10 @@ from xaikit.evidence import conditions, forward
 from xaikit.evidence.backprop import gradients_at
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call, laid_out
-from xaikit.evidence.hooks import Enough, Substitute
+from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.nests import copied, first_tensor, varied
 from xaikit.evidence.recorder import Recorded, Recording
-from xaikit.evidence.result import Pass, Reading
+from xaikit.evidence.result import MapReader, PassResult
 from xaikit.evidence.taps import BIASES, Tap
 from xaikit.evidence.trace import Trace
 from xaikit.targets import Pinned
@@ -80,7 +80,7 @@ def observe(
         if found.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
             found = _Asked(model, inputs, asked.taps, pin, True, output, tally, False, substitutes).attempts()
-    return found.trace(inputs, asked.taps, Reading.of(model, inputs), gradients)
+    return found.trace(inputs, asked.taps, MapReader.of(model, inputs), gradients)
 
 
 @dataclass(frozen=True)
@@ -97,25 +97,25 @@ class _Asked:
     stop: bool
     substitutes: dict[Tap, Substitute] | None
 
-    def attempts(self) -> Pass:
+    def attempts(self) -> PassResult:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
-        found: Pass = conditions.on_usable_weights(self.model, lambda: self.attempt(grad=False))
+        found: PassResult = conditions.on_usable_weights(self.model, lambda: self.attempt(grad=False))
         if found.broken:
             found = conditions.on_detached_weights(self.model, lambda: self.attempt(grad=True))
         return found
 
-    def attempt(self, grad: bool) -> Pass:
+    def attempt(self, grad: bool) -> PassResult:
         recording, returned = laid_out(self.model, self.inputs, lambda memory: _forward(self, grad, memory))
         recorded = recording.recorded()
         if self.stop:
             _run_once[self.model] |= recorded.points.keys()
-            return Pass(None, (), (), recorded, (), False)
+            return PassResult(None, (), (), recorded, (), False)
         output = forward.select(returned, self.choice)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
             scores = tuple(target.scores(output) for target in pinned)
             found = self._gradients(torch.cat(scores, 1), recorded) if self.gradients else ()
-        return Pass(output, pinned, scores, recorded, tuple(found), recording.severed)
+        return PassResult(output, pinned, scores, recorded, tuple(found), recording.severed)
 
     def _gradients(self, scores: Tensor, recorded: Recorded) -> Sequence[Tensor | None]:
         tensors = recorded.tensors
@@ -147,6 +147,6 @@ def _forward(asked: _Asked, grad: bool, memory: torch.memory_format) -> tuple[Re
     with torch.set_grad_enabled(grad), recording.hooked(asked.model):
         try:
             output = call(asked.model, inputs)
-        except Enough:
+        except StopForward:
             output = None
     return recording, output

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import ConfigError
-from xaikit.evidence.forward import Beside
+from xaikit.evidence.forward import WithLayers
 from xaikit.targets import Pinned, Target
 
 
@@ -109,7 +109,7 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
     Raises:
         ConfigError: the target does not fit, or its layer did not run.
     """
-    if not isinstance(output, Beside):
+    if not isinstance(output, WithLayers):
         return target.pin(output, labels)
     layer: str | None = getattr(target, "layer", None)
     if layer is not None and layer not in output.seen:
@@ -121,17 +121,17 @@ def is_spatial(pinned: Pinned) -> bool:
     """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere."""
     if isinstance(pinned, PinnedTogether):
         return any(map(is_spatial, pinned.parts))
-    return bool(getattr(itself(pinned), "spatial", False))
+    return bool(getattr(without_layer(pinned), "spatial", False))
 
 
-def itself(pinned: Pinned) -> Pinned:
+def without_layer(pinned: Pinned) -> Pinned:
     """The target without the layer that it is scored on."""
     return pinned.target if isinstance(pinned, PinnedAt) else pinned
 
 
 @dataclass(frozen=True, eq=False)
 class PinnedParts:
-    """What stands on the target axis where a method makes several maps by itself, as concepts; none has a score."""
+    """What stands on the target axis where a method makes several maps by without_layer, as concepts; none has a score."""
 
     target: Pinned
     count: int

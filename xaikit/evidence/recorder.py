@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.evidence import attention, biases
-from xaikit.evidence.attention import Call, Calls
-from xaikit.evidence.biases import Layer, Layers
-from xaikit.evidence.hooks import Course, Point, Recorder, Substitute
+from xaikit.evidence.attention import AttentionCall, AttentionRecorder
+from xaikit.evidence.biases import BiasRecorder, LayerCall
+from xaikit.evidence.hooks import Cut, Recorder, Substitute, TappedTensor
 from xaikit.evidence.taps import BIASES, INPUT, Tap, module_at
 
 
@@ -27,9 +27,9 @@ class Recorded:
     at      whether gradients are taken at the mixed values of the calls
     """
 
-    points: Mapping[Tap, Sequence[Point]]
-    calls: Sequence[Call] = ()
-    layers: Sequence[Layer] = ()
+    points: Mapping[Tap, Sequence[TappedTensor]]
+    calls: Sequence[AttentionCall] = ()
+    layers: Sequence[LayerCall] = ()
     input: Tensor | None = None
     at: bool = False
 
@@ -63,13 +63,13 @@ class Recording:
     ) -> None:
         taps = [tap for tap in taps if tap != INPUT]  # which nobody has to wait for
         stop = stop and bool(taps) and all(tap.at == "output" and tap.call != "last" for tap in taps)
-        self.course = Course(differentiate, set(taps) if stop else None)
+        self.course = Cut(differentiate, set(taps) if stop else None)
         hooked = [tap for tap in taps if tap.is_hooked]
         self.recorders = {tap: Recorder(tap, self.course, (substitutes or {}).get(tap)) for tap in hooked}
         self._at = differentiate and any(tap.at == "attended" for tap in taps)
         attends = any(tap.at in ("attention", "attended") for tap in taps)
-        self._calls = Calls(self.course, self._at) if attends else None
-        self._layers = Layers(self.course) if differentiate and BIASES in taps else None
+        self._calls = AttentionRecorder(self.course, self._at) if attends else None
+        self._layers = BiasRecorder(self.course) if differentiate and BIASES in taps else None
         self._input: Tensor | None = None
 
     @property

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from xaikit.errors import ConfigError, Disconnected, TapError, XaikitError
 from xaikit.evidence.attention import Attention, attention_of, global_calls
 from xaikit.evidence.biases import Bias, bias_of
-from xaikit.evidence.forward import Beside
-from xaikit.evidence.hooks import Point
+from xaikit.evidence.forward import WithLayers
+from xaikit.evidence.hooks import TappedTensor
 from xaikit.evidence.nests import first_tensor, mapped
 from xaikit.evidence.pinned import Unpinned
 from xaikit.evidence.recorder import Recorded
@@ -24,7 +24,7 @@ from xaikit.targets import Pinned
 
 
 @dataclass(frozen=True)
-class Reading:
+class MapReader:
     """How tensors of a model are read as maps.
 
     shape   of the model's (first) input
@@ -45,7 +45,7 @@ class Reading:
         return self.shape[2:]
 
     @classmethod
-    def of(cls, model: nn.Module, inputs: Any) -> Reading:
+    def of(cls, model: nn.Module, inputs: Any) -> MapReader:
         """For one model and its inputs."""
         first, prefix = first_tensor(inputs), getattr(model, "num_prefix_tokens", None)
         return cls(tuple(first.shape), prefix if isinstance(prefix, int) else None)
@@ -69,7 +69,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Pass:
+class PassResult:
     """What a pass left, and the gradients (T, *point) at its tensors one after the other."""
 
     output: Any
@@ -92,7 +92,7 @@ class Pass:
         found = self._by_tap()
         return any(all(gradient is None for _, gradient in found[tap]) for tap in found)
 
-    def _by_tap(self) -> dict[Tap, list[tuple[Point, Tensor | None]]]:
+    def _by_tap(self) -> dict[Tap, list[tuple[TappedTensor, Tensor | None]]]:
         """Every point with its gradient, by tap; empty without gradients."""
         left = iter(self.gradients)
         points = self.recorded.points
@@ -107,7 +107,7 @@ class Pass:
         at_input = self.gradients[last] if len(self.gradients) > last else None
         return list(self.gradients[start:behind]), list(self.gradients[behind:last]), at_input
 
-    def trace(self, inputs: Any, taps: Sequence[Tap], reading: Reading, gradients: bool) -> Trace:
+    def trace(self, inputs: Any, taps: Sequence[Tap], reading: MapReader, gradients: bool) -> Trace:
         """The trace of this pass, with gradients if they were asked for."""
         found, hooked = self._by_tap(), [tap for tap in taps if tap.is_hooked]
         points = self.recorded.points
@@ -143,7 +143,7 @@ class Pass:
         )
 
     def _maps(
-        self, chosen: Mapping[Tap, tuple[Point, Tensor | None]], layouts: Mapping[Tap, Layout]
+        self, chosen: Mapping[Tap, tuple[TappedTensor, Tensor | None]], layouts: Mapping[Tap, Layout]
     ) -> dict[Tap, Tensor]:
         """The gradients of every tap as maps."""
         maps = {tap: _mapped(one, layouts[tap]) for tap, (_, one) in chosen.items() if one is not None}
@@ -169,7 +169,7 @@ class Pass:
                 found[tap] = Disconnected(f"{said} the input by anything that can be differentiated")
         return found
 
-    def _attention(self, taps: Sequence[Tap], reading: Reading) -> tuple[tuple[Attention, ...], Layout | None]:
+    def _attention(self, taps: Sequence[Tap], reading: MapReader) -> tuple[tuple[Attention, ...], Layout | None]:
         """The attention of all blocks, and the layout of its tokens."""
         if not any(map(_attends, taps)):
             return (), None
@@ -188,7 +188,7 @@ class Pass:
         found = tuple(attention_of(calls[place], at_mixed[place]) for place in chosen)
         return found, layout(found[0].probabilities.shape[-1])
 
-    def _biases(self, reading: Reading) -> tuple[Bias, ...]:
+    def _biases(self, reading: MapReader) -> tuple[Bias, ...]:
         found = zip(self.recorded.layers, self._beside()[1], strict=True)
         return tuple(
             bias_of(layer, gradient, reading.layout(layer.output.shape))
@@ -198,14 +198,14 @@ class Pass:
 
 
 def _detached(output: Any) -> Any:
-    return mapped(Tensor.detach, output.output if isinstance(output, Beside) else output)
+    return mapped(Tensor.detach, output.output if isinstance(output, WithLayers) else output)
 
 
 def _attends(tap: Tap) -> bool:
     return tap.at in ("attention", "attended")
 
 
-def _got(found: Pass) -> str:
+def _got(found: PassResult) -> str:
     shapes = dict.fromkeys(f"{tuple(call.probabilities.shape)} in {call.name}" for call in found.recorded.calls)
     if not shapes:
         return (
@@ -218,7 +218,9 @@ def _got(found: Pass) -> str:
     )
 
 
-def _chosen(tap: Tap, found: Sequence[tuple[Point, Tensor | None]], pinned: Sequence[Pinned]) -> tuple[Point, Tensor]:
+def _chosen(
+    tap: Tap, found: Sequence[tuple[TappedTensor, Tensor | None]], pinned: Sequence[Pinned]
+) -> tuple[TappedTensor, Tensor]:
     """The first tensor that all scores depend on."""
     for point, gradient in found:
         if gradient is not None:

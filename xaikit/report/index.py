@@ -19,7 +19,7 @@ _UNRECTIFIED = ("none", "abs")
 
 
 @dataclass(frozen=True)
-class Known:
+class PlannedPhotograph:
     """A photograph of the plan; ``image`` is its digest where that is known."""
 
     position: int
@@ -35,11 +35,13 @@ class Index:
         self.trials: tuple[StoredTrial, ...] = from_table(store.trials())
 
     @cached_property
-    def photographs(self) -> Mapping[str, Mapping[str, Known]]:
+    def photographs(self) -> Mapping[str, Mapping[str, PlannedPhotograph]]:
         """By bench and name, in the order of the plan."""
-        found: dict[str, dict[str, Known]] = {}
+        found: dict[str, dict[str, PlannedPhotograph]] = {}
         for row in self.store.photographs().to_pylist():
-            found.setdefault(row["bench"], {})[row["name"]] = Known(row["position"], row["stem"], row["image"])
+            found.setdefault(row["bench"], {})[row["name"]] = PlannedPhotograph(
+                row["position"], row["stem"], row["image"]
+            )
         return found
 
     @cached_property

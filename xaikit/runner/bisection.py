@@ -18,7 +18,7 @@ from xaikit.explanation import Explanation
 
 
 @dataclass(frozen=True)
-class Part:
+class ExplainedBatch:
     """Pictures that went through the model together, and what was found out: by label, without what failed."""
 
     pictures: tuple[Picture, ...]
@@ -27,7 +27,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Fault:
+class PictureFailure:
     """What one picture could not be explained by, and why."""
 
     picture: Picture
@@ -38,7 +38,7 @@ class Fault:
 
 def explained(
     bench: Bench, pictures: Sequence[Picture], requests: Sequence[Request], tally: Tally
-) -> Iterator[Part | Fault]:
+) -> Iterator[ExplainedBatch | PictureFailure]:
     """Explain pictures by every request; an error of one of them costs no other.
 
     Interrupts and the end of the process are not held up.
@@ -63,10 +63,10 @@ def explained(
         tally.halvings += is_out_of_memory(error)
         again = _shared_fault(pictures, requests, said_of(error))
     else:
-        yield Part(tuple(pictures), trace, explanations)
+        yield ExplainedBatch(tuple(pictures), trace, explanations)
         again = [_smaller(pictures, [request], said) for request, said in failed]
     for step in again:
-        if isinstance(step, Fault):
+        if isinstance(step, PictureFailure):
             yield step
             continue
         for fewer, asked in step:
@@ -86,7 +86,9 @@ def said_of(error: Exception) -> Said:
 Smaller = list[tuple[Sequence[Picture], Sequence[Request]]]
 
 
-def _shared_fault(pictures: Sequence[Picture], requests: Sequence[Request], said: Said) -> list[Fault | Smaller]:
+def _shared_fault(
+    pictures: Sequence[Picture], requests: Sequence[Request], said: Said
+) -> list[PictureFailure | Smaller]:
     """The pass that all share raised: it may be the picture, or the target of some."""
     targets = list(distinct(request.target for request in requests))
     if len(pictures) > 1 or len(targets) == 1:
@@ -95,23 +97,23 @@ def _shared_fault(pictures: Sequence[Picture], requests: Sequence[Request], said
     return [apart]
 
 
-def _smaller(pictures: Sequence[Picture], requests: Sequence[Request], said: Said) -> Fault | Smaller:
+def _smaller(pictures: Sequence[Picture], requests: Sequence[Request], said: Said) -> PictureFailure | Smaller:
     """The same in two halves, or the fault where there is only one picture."""
     if len(pictures) == 1:
-        return Fault(pictures[0], tuple(requests), *said)
+        return PictureFailure(pictures[0], tuple(requests), *said)
     middle = len(pictures) // 2
     return [(pictures[:middle], requests), (pictures[middle:], requests)]
 
 
 def _unlabelled(
     bench: Bench, pictures: Sequence[Picture], requests: Sequence[Request], tally: Tally
-) -> Iterator[Part | Fault]:
+) -> Iterator[ExplainedBatch | PictureFailure]:
     """Pictures without a usable label are explained by what asks for none."""
     free = [request for request in requests if request.label not in bench.labelled]
     bound = tuple(request for request in requests if request.label in bench.labelled)
     for picture in pictures:
         if picture.unlabelled and bound:
-            yield Fault(picture, bound, picture.unlabelled)
+            yield PictureFailure(picture, bound, picture.unlabelled)
     known = [picture for picture in pictures if not picture.unlabelled]
     unknown = [picture.without_complaint() for picture in pictures if picture.unlabelled]
     yield from explained(bench, known, requests, tally)

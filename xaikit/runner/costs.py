@@ -14,7 +14,7 @@ from xaikit.engine import Request
 from xaikit.engine.reruns.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.method import parts_of
 from xaikit.needs import union
-from xaikit.trials.placement import Placed
+from xaikit.trials.placement import NamedTrial
 
 ROW = 100
 """Bytes of a row of records, about."""
@@ -152,7 +152,7 @@ def planned(bench: Bench, missing: int, seconds: float | None = None) -> Planned
     requests = bench.requests(tuple(bench.asked))
     taps = dict.fromkeys(str(tap) for request in requests for tap in request.taps)
     # the passes on augmented inputs are shared by all that ask for the same ones
-    augmented = {(one.manner.augment, one.seed if one.manner.augment.noise else 0) for one in requests}
+    augmented = {(one.aggregation.augment, one.seed if one.aggregation.augment.noise else 0) for one in requests}
     further = sum(_further(bench, request) - _traces(request) for request in requests)
     further += sum(augment.count - augment.has_clean for augment, _ in augmented)
     disk = sum(_stored_bytes(bench, request) for request in requests) + ROW * len(bench.asked)
@@ -212,7 +212,7 @@ def _chunks(bench: Bench) -> str:
     return f"at most in memory at once: {', '.join(parts)}" if parts else ""
 
 
-def _planned(bench: Bench, placed: Placed) -> PlannedTrial:
+def _planned(bench: Bench, placed: NamedTrial) -> PlannedTrial:
     trial, asked = placed.trial, bench.asked[placed.trial.evidence]
     ways = bench.reached.ways.get(asked.request.label, {}) if bench.reached else {}
     return PlannedTrial(
@@ -221,7 +221,7 @@ def _planned(bench: Bench, placed: Placed) -> PlannedTrial:
         layers=tuple(map(str, asked.taps)),
         target=_target(trial.target, asked.request),
         further=_further(bench, asked.request, asked.taps),
-        traces=trial.manner.augment.count,
+        traces=trial.aggregation.augment.count,
         ways={layer: way for layer, way in ways.items() if layer in set(map(str, asked.taps))},
     )
 
@@ -236,12 +236,12 @@ def _target(target: Use, request: Request) -> str:
 
 def _further(bench: Bench, request: Request, taps: tuple[object, ...] | None = None) -> int:
     """Further passes of one question, at some of its taps; all of them for every variant of an augmented input."""
-    return _traces(request) + request.manner.augment.count * _of_one_trace(bench, request, taps)
+    return _traces(request) + request.aggregation.augment.count * _of_one_trace(bench, request, taps)
 
 
 def _traces(request: Request) -> int:
     """Passes beside the one that is made anyhow."""
-    augment = request.manner.augment
+    augment = request.aggregation.augment
     return augment.count - augment.has_clean
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from xaikit.bench.bench import Bench
 from xaikit.finish import finish_maps
 from xaikit.report import is_signed, overlay, overlay_name, picture_name
-from xaikit.runner.results import Gathered
+from xaikit.runner.results import ShardResults
 from xaikit.store import Failure, Store, save_picture
-from xaikit.trials.placement import Placed
+from xaikit.trials.placement import NamedTrial
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Drawer:
     bench: Bench
     stems: Mapping[str, str]
 
-    def shard(self, gathered: Gathered) -> list[Failure]:
+    def shard(self, gathered: ShardResults) -> list[Failure]:
         """What the model saw of every picture of a shard, and the finished maps of every trial over it.
 
         Returns:
@@ -51,7 +51,7 @@ class Drawer:
         name: str,
         image: str,
         seen: Image.Image,
-        placed: Iterable[Placed],
+        placed: Iterable[NamedTrial],
         raws: Mapping[str, Mapping[str, Tensor]],
     ) -> list[Failure]:
         """The overlays of one photograph.
@@ -72,10 +72,10 @@ class Drawer:
                 failures.append(Failure(self.bench.key, name, image, each.trial.evidence, said, details))
         return failures
 
-    def _keys(self, placed: Placed) -> tuple[str, ...]:
+    def _keys(self, placed: NamedTrial) -> tuple[str, ...]:
         return self.bench.asked[placed.trial.evidence].keys
 
-    def _draw(self, name: str, seen: Image.Image, placed: Placed, raws: Mapping[str, Tensor]) -> None:
+    def _draw(self, name: str, seen: Image.Image, placed: NamedTrial, raws: Mapping[str, Tensor]) -> None:
         asked, reached = self.bench.asked[placed.trial.evidence], self.bench.reached
         assert reached is not None
         by_layer = {

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 
 from xaikit.errors import StoreError
 from xaikit.runner.manifest import manifest_of
-from xaikit.runner.missing import Todo
-from xaikit.runner.prepare import Project
+from xaikit.runner.missing import MissingEvidence
+from xaikit.runner.prepare import PreparedRun
 from xaikit.runner.shards import Receipt
 from xaikit.store import Failure, Store
 from xaikit.store.store import FAILED
 
 
-class Ledger:
+class RunLog:
     """Adds up receipts, and writes failures and manifest so that a run that is killed can be read as well."""
 
-    def __init__(self, project: Project, store: Store, share: tuple[int, int] | None) -> None:
+    def __init__(self, project: PreparedRun, store: Store, share: tuple[int, int] | None) -> None:
         self._project = project
         self._store = store
         self._name = FAILED if share is None else f"failed-{share[0]}-of-{share[1]}.jsonl"
@@ -55,7 +55,7 @@ class Ledger:
                 "before are kept: make room and run the same command again"
             ) from error
 
-    def note(self, todos: Sequence[Todo]) -> None:
+    def note(self, todos: Sequence[MissingEvidence]) -> None:
         """Write the manifest before the first map; failures of what is missing no more, or not planned, are forgotten."""
         missing = {
             (each.key, photograph.name): lacks

@@ -15,7 +15,7 @@ from xaikit import _allocator
 from xaikit._version import __version__
 from xaikit.config import STAGES
 from xaikit.registry import KINDS, Plugin, Registry
-from xaikit.runner.prepare import Project
+from xaikit.runner.prepare import PreparedRun
 
 LIBRARIES = (
     *("torch", "torchvision", "timm", "numpy", "pillow", "omegaconf", "pydantic", "pluggy", "safetensors"),
@@ -24,7 +24,11 @@ LIBRARIES = (
 
 
 def manifest_of(
-    project: Project, before: Mapping[str, Any], counts: Mapping[str, int], seconds: Mapping[str, float], stopped: str
+    project: PreparedRun,
+    before: Mapping[str, Any],
+    counts: Mapping[str, int],
+    seconds: Mapping[str, float],
+    stopped: str,
 ) -> dict[str, Any]:
     """The manifest of a run; counts and timings are summed over its sittings.
 
@@ -75,7 +79,7 @@ def _trial(trial: Any) -> dict[str, Any]:
     }
 
 
-def _plugins(project: Project) -> dict[str, dict[str, str]]:
+def _plugins(project: PreparedRun) -> dict[str, dict[str, str]]:
     """The lock: every plugin that took part, by group and name, with its distribution, version, module and source."""
     registry, base = Registry(), Path(project.config.base)
     used = {("executor", project.config.executor.use)}

@@ -13,7 +13,7 @@ from xaikit.store import ROWS, Store
 
 
 @dataclass(frozen=True)
-class Todo:
+class MissingEvidence:
     """What is missing of one bench.
 
     missing  the evidence that each photograph misses, in the order of the plan
@@ -26,14 +26,14 @@ class Todo:
     adopted: pa.Table
 
 
-def todo(
+def find_missing(
     store: Store,
     bench: str,
     photographs: Sequence[Photograph],
     loader: Loader,
     evidence: Sequence[str],
     labelled: frozenset[str],
-) -> Todo:
+) -> MissingEvidence:
     """Compare a plan with a folder.
 
     Args:
@@ -46,7 +46,7 @@ def todo(
     wanted = frozenset(evidence)
     parts = store.parts(bench)
     if not parts:
-        return Todo((wanted,) * len(photographs), {}, ROWS.empty_table())
+        return MissingEvidence((wanted,) * len(photographs), {}, ROWS.empty_table())
     store.check(bench)
     rows = store.rows(parts)
     held = _Held(rows)
@@ -61,7 +61,7 @@ def todo(
         adopted += [
             (place, photograph.name) for places in found.values() for place in held.foreign(places, photograph.name)
         ]
-    return Todo(tuple(missing), digests, _renamed(rows, adopted))
+    return MissingEvidence(tuple(missing), digests, _renamed(rows, adopted))
 
 
 class _Held:

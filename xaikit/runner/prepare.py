@@ -21,7 +21,7 @@ from xaikit.errors import ConfigError
 from xaikit.registry import Registry
 from xaikit.runner.costs import Plan, PlannedBench, model_name, planned
 from xaikit.runner.executors import Executor
-from xaikit.runner.missing import Todo, todo
+from xaikit.runner.missing import MissingEvidence, find_missing
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import Worker, threads
 from xaikit.sources import Photograph
@@ -31,11 +31,11 @@ from xaikit.store.folder import folder_of as store_folder
 from xaikit.store.names import stems
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
-from xaikit.trials.placement import Group, Placed, groups
+from xaikit.trials.placement import Group, NamedTrial, groups
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class PreparedBench:
     """What a run remembers of a bench when its model may have been closed again."""
 
     key: str
@@ -52,7 +52,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True)
-class Project:
+class PreparedRun:
     """A config on its benches.
 
     config    with the device that the plan has fixed
@@ -64,7 +64,7 @@ class Project:
     points: int
     executor: Executor
     worker: Worker
-    surveyed: tuple[Surveyed, ...]
+    surveyed: tuple[PreparedBench, ...]
 
     def stored(self) -> tuple[StoredTrial, ...]:
         """The trials of all benches."""
@@ -90,7 +90,7 @@ def folder_of(config: Config) -> str:
     return config.report.to or f"runs/{config.name}"
 
 
-def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Project:
+def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> PreparedRun:
     """Open and probe every bench of a config.
 
     Args:
@@ -111,7 +111,7 @@ def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pro
     worker = Worker(job)
     with threads(job.threads):
         surveyed = tuple(_surveyed(worker.bench(index), group) for index, group in enumerate(placed))
-    return Project(config, len(points), executor, worker, surveyed)
+    return PreparedRun(config, len(points), executor, worker, surveyed)
 
 
 def _check_kept(config: Config, placed: Sequence[Group]) -> None:
@@ -127,14 +127,15 @@ def _check_kept(config: Config, placed: Sequence[Group]) -> None:
         )
 
 
-def missing_of(project: Project, store: Store) -> tuple[Todo, ...]:
+def missing_of(project: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
     """What the folder misses of each bench."""
     return tuple(
-        todo(store, each.key, each.photographs, each.loader, each.evidence, each.labelled) for each in project.surveyed
+        find_missing(store, each.key, each.photographs, each.loader, each.evidence, each.labelled)
+        for each in project.surveyed
     )
 
 
-def settle(project: Project, store: Store, todos: Sequence[Todo]) -> None:
+def settle(project: PreparedRun, store: Store, todos: Sequence[MissingEvidence]) -> None:
     """Freeze the plan in the folder, take over what it holds under other names, and tell the worker the rest of the job."""
     known = _known_stems(store)
     found = tuple(stems([p.name for p in each.photographs], known) for each in project.surveyed)
@@ -163,7 +164,9 @@ def settle(project: Project, store: Store, todos: Sequence[Todo]) -> None:
     project.worker.job = replace(job, keys=keys, names=names, stems=found)
 
 
-def shards_of(project: Project, todos: Sequence[Todo], share: tuple[int, int] | None = None) -> list[Shard]:
+def shards_of(
+    project: PreparedRun, todos: Sequence[MissingEvidence], share: tuple[int, int] | None = None
+) -> list[Shard]:
     """The work in its order; ``share`` (i, n) keeps every n-th window of photographs, from the i-th on (from 1)."""
     config = project.config
     shards = [
@@ -182,9 +185,9 @@ def shards_of(project: Project, todos: Sequence[Todo], share: tuple[int, int] | 
     return rounds(shards, together=config.budget is not None)
 
 
-def _surveyed(bench: Bench, group: Group) -> Surveyed:
+def _surveyed(bench: Bench, group: Group) -> PreparedBench:
     labelled = frozenset(each.trial.evidence for each in group.placed if is_labelled(each.trial))
-    return Surveyed(
+    return PreparedBench(
         key=bench.key,
         photographs=bench.photographs,
         loader=bench.loader,
@@ -209,7 +212,7 @@ def _seconds(bench: Bench) -> float:
     return min(took) * (1 + planned(bench, 0).further / 2)
 
 
-def _stored(bench: Bench, placed: Placed) -> StoredTrial:
+def _stored(bench: Bench, placed: NamedTrial) -> StoredTrial:
     trial, asked, reached = placed.trial, bench.asked[placed.trial.evidence], bench.reached
     assert reached is not None
     layers = tuple(map(str, asked.taps))
@@ -242,7 +245,7 @@ def _known_stems(store: Store) -> dict[str, str]:
     return {row["name"]: row["stem"] for row in store.photographs().to_pylist()}
 
 
-def _photographs(surveyed: Surveyed, named: Mapping[str, str], digests: Mapping[str, str]) -> pa.Table:
+def _photographs(surveyed: PreparedBench, named: Mapping[str, str], digests: Mapping[str, str]) -> pa.Table:
     names = [photograph.name for photograph in surveyed.photographs]
     return pa.table(
         {
@@ -255,7 +258,7 @@ def _photographs(surveyed: Surveyed, named: Mapping[str, str], digests: Mapping[
     )
 
 
-def _adopt(store: Store, bench: str, done: Todo) -> None:
+def _adopt(store: Store, bench: str, done: MissingEvidence) -> None:
     if done.adopted.num_rows:
         names = repr(done.adopted["name"].to_pylist())
         digest = hashlib.sha256(names.encode()).hexdigest()[:12]

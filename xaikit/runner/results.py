@@ -10,17 +10,17 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from xaikit.bench.bench import Asked, Bench, map_key
-from xaikit.bench.loader import Picture, Unread
+from xaikit.bench.bench import Bench, PlannedEvidence, map_key
+from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
-from xaikit.runner.bisection import Fault, Part
+from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store import ROWS, Failure, decode, encode
 from xaikit.targets import PinnedClasses
 
 
-class Gathered:
+class ShardResults:
     """The results of one shard as they come in. The row of a picture in the tensors is its place in the shard."""
 
     def __init__(self, bench: Bench, shard: Shard) -> None:
@@ -35,11 +35,11 @@ class Gathered:
         self._rows: dict[str, list[Any]] = {field.name: [] for field in ROWS}
         self._place = {bench.photographs[at].name: row for row, at in enumerate(shard.positions)}
 
-    def unread(self, unread: Unread) -> None:
+    def unread(self, unread: UnreadablePicture) -> None:
         """A photograph that could not be read."""
         self.failures.append(Failure(self.bench.key, unread.photograph.name, unread.digest, error=unread.error))
 
-    def fault(self, fault: Fault) -> None:
+    def fault(self, fault: PictureFailure) -> None:
         """A picture that could not be explained by some requests."""
         labels = {request.label for request in fault.requests}
         for evidence in self.shard.evidence:
@@ -47,7 +47,7 @@ class Gathered:
                 name, image = fault.picture.photograph.name, fault.picture.digest
                 self.failures.append(Failure(self.bench.key, name, image, evidence, fault.error, fault.details))
 
-    def add(self, part: Part, seconds: float) -> None:
+    def add(self, part: ExplainedBatch, seconds: float) -> None:
         """Pictures that were explained together."""
         places = [self._place[picture.photograph.name] for picture in part.pictures]
         self.pictures.update(zip(places, part.pictures, strict=True))
@@ -83,7 +83,7 @@ class Gathered:
         count = len(self._rows["name"])
         return pa.table({**self._rows, "bench": [self.bench.key] * count, "file": [file] * count}, schema=ROWS)
 
-    def _asked(self, evidence: str) -> Asked:
+    def _asked(self, evidence: str) -> PlannedEvidence:
         return self.bench.asked[evidence]
 
     def _keep(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
@@ -97,7 +97,7 @@ class Gathered:
 
     def _note(
         self,
-        asked: Asked,
+        asked: PlannedEvidence,
         explanation: Explanation,
         pictures: Sequence[Picture],
         places: Sequence[int],
@@ -129,7 +129,7 @@ class Gathered:
 class _Seen:
     """What the model said of some pictures: the class of the highest logit and its softmax, where the output is logits."""
 
-    def __init__(self, bench: Bench, part: Part) -> None:
+    def __init__(self, bench: Bench, part: ExplainedBatch) -> None:
         self._classes = bench.opened.classes
         self.predictions: list[int | None] = [None] * len(part.pictures)
         self.probabilities: list[float | None] = [None] * len(part.pictures)
@@ -155,7 +155,7 @@ def _targets(explanation: Explanation, scores: list[list[float]]) -> list[list[i
     return [[None] * len(row) for row in scores]
 
 
-def _warnings(explanation: Explanation, asked: Asked, count: int) -> list[list[str]]:
+def _warnings(explanation: Explanation, asked: PlannedEvidence, count: int) -> list[list[str]]:
     """What there is to say of each picture's maps at the layers of this evidence."""
     found: list[list[str]] = [[] for _ in range(count)]
     layers = set(map(str, asked.taps))

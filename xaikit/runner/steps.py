@@ -21,8 +21,8 @@ from xaikit.report import Report, draw_missing, write_sheets
 from xaikit.report.index import Index
 from xaikit.runner import prepare as projects
 from xaikit.runner.costs import Plan
-from xaikit.runner.log import Ledger
-from xaikit.runner.prepare import Project
+from xaikit.runner.log import RunLog
+from xaikit.runner.prepare import PreparedRun
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.store import Store
@@ -66,7 +66,7 @@ def run(
     project = projects.survey(config, registry, {} if again else _frozen(config))
     store = Store.claim(projects.folder_of(config), again=again)
     todos = projects.missing_of(project, store)
-    ledger = Ledger(project, store, share)
+    ledger = RunLog(project, store, share)
     projects.settle(project, store, todos)
     if watcher is not None:
         watcher.started(project.plan([sum(map(bool, done.missing)) for done in todos]))
@@ -159,7 +159,7 @@ def _frozen(config: Config) -> Mapping[str, Any]:
     return found if {**found.get("config", {}), "device": None} == said else {}
 
 
-def _pictures(project: Project, store: Store) -> None:
+def _pictures(project: PreparedRun, store: Store) -> None:
     if project.config.report.overlays:
         index = Index(store)
         draw_missing(index, _finisher)

@@ -11,13 +11,13 @@ from itertools import islice
 import torch
 
 from xaikit.bench.bench import Bench
-from xaikit.bench.loader import Picture, Unread
+from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.bench.resolve import resolve_bench
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.runner.bisection import Fault, explained
+from xaikit.runner.bisection import PictureFailure, explained
 from xaikit.runner.drawing import Drawer
-from xaikit.runner.results import Gathered
+from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
 from xaikit.store import Failure, Store
 
@@ -25,7 +25,7 @@ OPENED = 4
 """Models that are held at once; the one that was asked for longest ago is opened again when its turn comes."""
 
 
-Read = Iterable[Sequence[Picture | Unread]]
+Read = Iterable[Sequence[Picture | UnreadablePicture]]
 
 
 class Worker:
@@ -71,7 +71,7 @@ class Worker:
                 [bench.photographs[position] for position in batch] for batch in shard.batches
             )
         clock, tally = _Clock(), Tally()
-        gathered = Gathered(bench, shard)
+        gathered = ShardResults(bench, shard)
         with threads(self.job.threads):
             for batch in clock.each("read", pictures):
                 with clock("explain"):
@@ -82,20 +82,20 @@ class Worker:
             store.commit(bench.key, shard.name, gathered.encoded, gathered.table())
         return Receipt(shard, len(shard.positions), (*gathered.failures, *failures), vars(tally), clock.seconds)
 
-    def _add(self, gathered: Gathered, batch: Sequence[Picture | Unread], tally: Tally) -> None:
+    def _add(self, gathered: ShardResults, batch: Sequence[Picture | UnreadablePicture], tally: Tally) -> None:
         for unread in batch:
-            if isinstance(unread, Unread):
+            if isinstance(unread, UnreadablePicture):
                 gathered.unread(unread)
         pictures = [picture for picture in batch if isinstance(picture, Picture)]
         began = time.perf_counter()
         for found in explained(gathered.bench, pictures, gathered.requests, tally):
-            if isinstance(found, Fault):
+            if isinstance(found, PictureFailure):
                 gathered.fault(found)
             else:
                 gathered.add(found, time.perf_counter() - began)
             began = time.perf_counter()
 
-    def _draw(self, store: Store, gathered: Gathered) -> list[Failure]:
+    def _draw(self, store: Store, gathered: ShardResults) -> list[Failure]:
         if not self.job.config.report.overlays:
             return []
         return Drawer(store, gathered.bench, self.job.stems[gathered.shard.bench]).shard(gathered)
@@ -126,7 +126,7 @@ class _Clock:
         finally:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
 
-    def each(self, step: str, items: Read) -> Iterator[Sequence[Picture | Unread]]:
+    def each(self, step: str, items: Read) -> Iterator[Sequence[Picture | UnreadablePicture]]:
         """The items, and how long one waited for them."""
         iterator = iter(items)
         while True:

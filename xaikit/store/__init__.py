@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from xaikit.store.maps import Kept, decode, encode
+from xaikit.store.maps import MapFormat, decode, encode
 from xaikit.store.pictures import open_picture, remove_picture, save_picture
 from xaikit.store.rows import ROWS, Failure
 from xaikit.store.store import Store
 
-__all__ = ["ROWS", "Failure", "Kept", "Store", "decode", "encode", "open_picture", "remove_picture", "save_picture"]
+__all__ = [
+    "ROWS",
+    "Failure",
+    "MapFormat",
+    "Store",
+    "decode",
+    "encode",
+    "open_picture",
+    "remove_picture",
+    "save_picture",
+]

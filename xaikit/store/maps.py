@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Kept = Literal["float16", "uint8", "float32"]
+MapFormat = Literal["float16", "uint8", "float32"]
 """How raw maps are kept. float16: signed, to 0.05 % of the largest value. uint8: what a ReLU leaves, in 255 steps. float32: as
 they are."""
 _SCALE = ".scale"
 
 
-def encode(key: str, raw: Tensor, kept: Kept) -> dict[str, Tensor]:
+def encode(key: str, raw: Tensor, kept: MapFormat) -> dict[str, Tensor]:
     """The tensors of a file for the raw maps (n, T, *S) of one key.
 
     NaN and infinite values stay where they are; they do not take part in the scale. A byte has no NaN: with uint8 maps that

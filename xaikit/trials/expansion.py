@@ -12,13 +12,13 @@ from operator import getitem, itemgetter
 from pathlib import Path
 from typing import Any
 
-from xaikit.config import Column, Config, FinishConfig, Grid, Read, Stated, Use, own_value, read_points, spelling
+from xaikit.config import Column, Config, FinishConfig, Grid, Read, StatedFinish, Use, own_value, read_points, spelling
 from xaikit.registry import Registry
 from xaikit.trials import digests
-from xaikit.trials.placement import Group, Placed, Point, groups, uncollected
+from xaikit.trials.placement import Group, NamedTrial, Point, groups, uncollected
 from xaikit.trials.trial import DEFAULTS, Trial, canonical, effective_finish, evidence_of, id_of, question_of, said
 
-__all__ = ["DEFAULTS", "Group", "Placed", "Point", "Trial", "effective_finish", "expand", "groups"]
+__all__ = ["DEFAULTS", "Group", "NamedTrial", "Point", "Trial", "effective_finish", "expand", "groups"]
 
 
 @uncollected()
@@ -145,11 +145,13 @@ class _Label:
     def __init__(self, label: str, read: Read, plugins: _Plugins) -> None:
         own, general = read.methods[label], read.general
         self._label, self._plugins, self._stated = label, plugins, own["finish"].values
-        self._columns = [own[part] for part in ("method", "layers", "target", "finish", "manner")]
+        self._columns = [own[part] for part in ("method", "layers", "target", "finish", "aggregation")]
         self._columns += [general["seed"], general["precision"]]
         self._methods = [plugins.method(use) for use in own["method"].values]
         self._targets = [plugins.target(use) for use in own["target"].values]
-        self._layers, self._manners, self._seeds, self._precisions = (self._columns[at].values for at in (1, 4, 5, 6))
+        self._layers, self._aggregations, self._seeds, self._precisions = (
+            self._columns[at].values for at in (1, 4, 5, 6)
+        )
         self._shown = [canonical(layers) for layers in self._layers]
         self._sources, self._finish = cache(self._code), cache(self._finished)
         self._question, self._evidence, self._id = cache(self._asked), cache(self._seen), cache(self._named)
@@ -161,13 +163,13 @@ class _Label:
         return list(map(made.__getitem__, rows))
 
     def _trial(
-        self, method: int, layers: int, target: int, finish: int, manner: int, seed: int, precision: int
+        self, method: int, layers: int, target: int, finish: int, aggregation: int, seed: int, precision: int
     ) -> Trial | None:
         meant, aim = self._methods[method], self._targets[target]
         if meant is None:
             return None
         # noise is drawn, and augmented passes are not run again in another precision
-        drawn = meant.drawn or bool(self._manners[manner].augment.noise)
+        drawn = meant.drawn or bool(self._aggregations[aggregation].augment.noise)
         trial = Trial(
             self._label,
             meant.use.use,
@@ -182,12 +184,12 @@ class _Label:
             aim.known.name,
             drawn,
             meant.rescored,
-            self._manners[manner],
+            self._aggregations[aggregation],
             self._plugins.batch if meant.coupled else None,
         )
         # it would find its keys by itself, but not a hundred thousand times in a second
         cast = precision if meant.rescored else None
-        question = self._question(method, target, seed if drawn else None, cast, manner, trial.batch)
+        question = self._question(method, target, seed if drawn else None, cast, aggregation, trial.batch)
         evidence = self._evidence(question, layers)
         object.__setattr__(trial, "question", question)
         object.__setattr__(trial, "evidence", evidence)
@@ -201,13 +203,13 @@ class _Label:
 
     def _finished(self, finish: int) -> tuple[FinishConfig, str]:
         """An effective finish, and what it is in a key."""
-        stated: Stated = self._stated[finish]
+        stated: StatedFinish = self._stated[finish]
         paper = getattr(self._plugins.known("method", stated.use).cls, "paper", {})
         found = effective_finish(paper, stated.general, stated.own, self._plugins.registry)
         return found, said("", found.plain())
 
     def _asked(
-        self, method: int, target: int, seed: int | None, precision: int | None, manner: int, batch: int | None
+        self, method: int, target: int, seed: int | None, precision: int | None, aggregation: int, batch: int | None
     ) -> str:
         meant, aim = self._methods[method], self._targets[target]
         assert meant is not None
@@ -217,7 +219,7 @@ class _Label:
             self._sources(method, target),
             None if seed is None else self._seeds[seed],
             None if precision is None else self._precisions[precision],
-            self._manners[manner],
+            self._aggregations[aggregation],
             batch,
         )
 

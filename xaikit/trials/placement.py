@@ -29,7 +29,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Placed:
+class NamedTrial:
     """A trial as a run knows it; points that give a label the same trial have one.
 
     name   the label, and where a run has several trials of it, the axes that tell them apart; no two of a run are the same
@@ -47,7 +47,7 @@ class Group:
 
     model: ModelConfig
     data: DataConfig
-    placed: tuple[Placed, ...]
+    placed: tuple[NamedTrial, ...]
 
 
 @dataclass
@@ -122,8 +122,8 @@ def _varying(wheres: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, Any]]:
     return found
 
 
-def _placed(found: Iterable[_Found], names: Mapping[int, str]) -> tuple[Placed, ...]:
-    return tuple([Placed(each.trial, names[id(each)], each.where) for each in found])
+def _placed(found: Iterable[_Found], names: Mapping[int, str]) -> tuple[NamedTrial, ...]:
+    return tuple([NamedTrial(each.trial, names[id(each)], each.where) for each in found])
 
 
 def _names(found: Sequence[_Found]) -> dict[int, str]:

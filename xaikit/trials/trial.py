@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from xaikit.config import PLAIN, STAGES, FinishConfig, Manner, Precision, Use, read_finish
+from xaikit.config import PLAIN, STAGES, Aggregation, FinishConfig, Precision, Use, read_finish
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
 from xaikit.trials.digests import short
@@ -32,7 +32,7 @@ class Trial:
     aim       the same of the target
     drawn     whether the seed matters: not to a method that says that it is deterministic
     rescored  whether the precision matters: only to a method that runs the model again
-    manner    how its raw maps are taken: augmentation, and how channels are reduced
+    aggregation    how its raw maps are taken: augmentation, and how channels are reduced
     batch     photographs that are explained together, where a map depends on the others: of a method that does not
               declare ``per_sample``
 
@@ -53,7 +53,7 @@ class Trial:
     aim: str = ""
     drawn: bool = True
     rescored: bool = True
-    manner: Manner = PLAIN
+    aggregation: Aggregation = PLAIN
     batch: int | None = None
 
     @cached_property
@@ -65,7 +65,7 @@ class Trial:
             self.sources,
             self.seed if self.drawn else None,
             self.precision if self.rescored else None,
-            self.manner,
+            self.aggregation,
             self.batch,
         )
 
@@ -96,12 +96,12 @@ def question_of(
     sources: str,
     seed: int | None,
     precision: Precision | None,
-    manner: Manner = PLAIN,
+    aggregation: Aggregation = PLAIN,
     batch: int | None = None,
 ) -> str:
     """The key of a question; ``method`` and ``target`` as :func:`said`, None for what does not matter to the method."""
     cast = "null" if precision is None else f'"{precision}"'
-    taken = f",{canonical(manner.plain())}" if manner else ""
+    taken = f",{canonical(aggregation.plain())}" if aggregation else ""
     taken += "" if batch is None else f",{batch}"
     return short(f'[{method},{target},"{sources}",{"null" if seed is None else seed},{cast}{taken}]')
 

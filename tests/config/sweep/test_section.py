@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.conftest import NEEDED
-from helpers.fakes import fake_registry
+from helpers.fake_plugins import fake_registry
 from xaikit.config import SweepConfig, load
-from xaikit.config.faults import Ledger
+from xaikit.config.faults import Faults
 from xaikit.config.sweep.grid import grid_of
 from xaikit.config.sweep.section import VARIES, read_sweep
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
@@ -55,7 +55,7 @@ def test_nothing_varies_without_axes(say: Any, key: str) -> None:
 def test_values_are_settled_as_anywhere(key: str, said: Any, meant: Any) -> None:
     found = sweep({key: said})
     assert found.axes == {key: meant}
-    assert settle_sweep(found.plain(), Ledger({}, [])) == found.plain()
+    assert settle_sweep(found.plain(), Faults({}, [])) == found.plain()
 
 
 def test_axes_that_move_together() -> None:
@@ -379,9 +379,9 @@ KEYS = st.sampled_from([*VARIES, "methods.grad.n", "zip", "exclude", "include", 
 
 @given(st.dictionaries(KEYS, JUNK, max_size=4))
 def test_settling_twice_changes_nothing_and_reading_never_fails(said: dict[str, Any]) -> None:
-    ledger = Ledger({}, [])
+    ledger = Faults({}, [])
     settled = settle_sweep(said, ledger)
-    again = Ledger({}, [])
+    again = Faults({}, [])
     assert settle_sweep(settled, again) == settled
     found = read_sweep(settled, ledger)
     assert grid_of(found).keys is not None

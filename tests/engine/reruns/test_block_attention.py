@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.attentive import (
+from helpers.transformers import (
     HEADS,
     TOKENS,
     Block,

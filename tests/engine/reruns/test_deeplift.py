@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import xaikit
-from helpers.lifted import Step, Through, built, pictures, seen, without
+from helpers.deeplift_nets import Step, Through, built, pictures, seen, without
 from helpers.nets import PROPERTY, distance
-from helpers.slowly import Array
+from helpers.slow_formulas import Array
 from xaikit.engine.reruns.deeplift import rescaled
 from xaikit.errors import ConfigError
 

@@ -12,7 +12,7 @@ from torch.overrides import _get_current_function_mode
 from torch.utils.checkpoint import checkpoint
 
 import xaikit
-from helpers.lifted import Through, built, pictures, seen, without
+from helpers.deeplift_nets import Through, built, pictures, seen, without
 from helpers.nets import distance, random_model
 from helpers.untouched import untouched
 from helpers.views import made_view

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import xaikit
-from helpers.lifted import Through, built, pictures, seen
+from helpers.deeplift_nets import Through, built, pictures, seen
 from helpers.nets import distance
 from xaikit.errors import ConfigError
 from xaikit_targets.binary import Binary

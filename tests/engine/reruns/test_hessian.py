@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 import xaikit
-from helpers.lifted import Step, Through, built, pictures
+from helpers.deeplift_nets import Step, Through, built, pictures
 from helpers.nets import distance
 from xaikit import ConfigError
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.asking import own
-from helpers.hostile import Plain, Skip, images, seeded
+from helpers.hard_nets import Plain, Skip, images, seeded
+from helpers.requests import own
 from helpers.untouched import untouched
 from xaikit import Needs
 from xaikit.engine import Batch, explain

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.hostile import Plain, TwoInputs, images, seeded
+from helpers.hard_nets import Plain, TwoInputs, images, seeded
 from helpers.untouched import untouched
 from xaikit import Needs
 from xaikit.engine.reruns.chunks import BUDGET, MOST_ROWS, rows_of_activations, rows_of_inputs

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import xaikit
-from helpers.resuming import PHOTOGRAPHS, hashes, said_in
+from helpers.resumed_runs import PHOTOGRAPHS, hashes, said_in
 from helpers.runs import config, pictures
 from xaikit.runner import steps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from xaikit.config.faults import Fault, Ledger, Path, key_of, path_of
+from xaikit.config.faults import Fault, Faults, Path, key_of, path_of
 from xaikit.config.sweep.grid import OWN, Grid
 from xaikit.config.sweep.points import Chosen, Column, Read
 from xaikit.config.text import flow
@@ -13,7 +13,7 @@ from xaikit.config.text import flow
 Row = tuple[int, ...]
 
 
-def note_faults(read: Read, grid: Grid, ledger: Ledger, *, together: bool = True) -> None:
+def note_faults(read: Read, grid: Grid, ledger: Faults, *, together: bool = True) -> None:
     """Note what is wrong with the points of a sweep, at the values that are to blame.
 
     A value is to blame by itself where the config with it alone is wrong, and so is every point that has it. Else it is a
@@ -67,7 +67,7 @@ class _Writer:
 
     fault: Fault
     grid: Grid
-    ledger: Ledger
+    ledger: Faults
 
     def note_values(self, blamed: list[Chosen]) -> None:
         """Each value by itself; an axis of which every value is wrong in the same way is wrong itself."""

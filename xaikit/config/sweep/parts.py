@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xaikit.config.aggregation import UNCHANGED, Aggregation
 from xaikit.config.faults import Path
 from xaikit.config.layers import inherit
-from xaikit.config.manner import UNCHANGED, Manner
 from xaikit.config.plugins import Reader, hints_of
 from xaikit.config.schema import Config, FinishConfig, Use
 from xaikit.config.sections import (
@@ -53,7 +53,7 @@ def _meet(one: Path, other: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Stated:
+class StatedFinish:
     """The finish of a label before its method's paper is asked: see :func:`xaikit.trials.trial.effective_finish`."""
 
     use: str
@@ -84,7 +84,9 @@ def label_parts(label: str, stated: bool) -> dict[str, Part]:
         "method": Part(_of(label, _own_method), (own,), beside),
         "layers": Part(_of(label, _own_layers), ((*own, "layers"), ("layers",))),
         "target": Part(_of(label, _own_target), ((*own, "target"), ("target",))),
-        "manner": Part(_of(label, _own_manner), ((*own, "augment"), (*own, "reduce"), ("augment",), ("reduce",))),
+        "aggregation": Part(
+            _of(label, _own_aggregation), ((*own, "augment"), (*own, "reduce"), ("augment",), ("reduce",))
+        ),
         "finish": Part(_of(label, _own_finish), ((*own, "finish"), (*own, "use"), ("finish",))),
     }
 
@@ -135,15 +137,15 @@ def _own_target(reader: Reader, path: Path, own: Mapping[str, Any], said: Mappin
     return _target(reader, said) if own.get("target") is None else read_target(reader, path, own)
 
 
-def _own_manner(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Manner:
+def _own_aggregation(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Aggregation:
     augment = read_augment(reader, path, own) if own.get("augment") is not None else read_augment(reader, (), said)
     reduce = read_reduce(reader, path, own) or read_reduce(reader, (), said)
-    return Manner(augment or UNCHANGED, reduce or "sum")
+    return Aggregation(augment or UNCHANGED, reduce or "sum")
 
 
-def _own_finish(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Stated:
+def _own_finish(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> StatedFinish:
     beside = {key: own[key] for key in ("use", "finish") if key in own}
     inherited = inherit({"finish": said.get("finish", {}), "methods": {path[1]: beside}}, reader.ledger)
     stated = inherited["methods"][path[1]].get("finish", {})
     use = str(own.get("use", path[1]))
-    return Stated(use, _finish(reader, said), read_finish(reader, (*path, "finish"), stated))
+    return StatedFinish(use, _finish(reader, said), read_finish(reader, (*path, "finish"), stated))

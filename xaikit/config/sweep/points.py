@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path as FilePath
 from typing import Any
 
-from xaikit.config.faults import Fault, Ledger, Mark, Path, path_of
+from xaikit.config.faults import Fault, Faults, Mark, Path, path_of
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references, resolve
 from xaikit.config.layers import Layer, merge
 from xaikit.config.plugins import Reader
@@ -154,7 +154,7 @@ class Points:
             if chosen[spot] != OWN:
                 layer = self._applied(layer, spot, chosen[spot])
         known = self._still_known(chosen)
-        ledger = Ledger({**self._marks, **layer.marks}, list(known))
+        ledger = Faults({**self._marks, **layer.marks}, list(known))
         said = layer.plain if roots is None else settle((), resolve(layer, ledger), ledger)
         value = part.read(Reader(self.registry, self.base, ledger), said)
         before = {(fault.path, fault.text) for fault in known}
@@ -174,7 +174,7 @@ class Points:
         """As an override applies a value."""
         path, value, place = self._paths[spot], self.grid.values[spot][number], self.grid.places[spot][number]
         marks = {path + inner: mark for inner, mark in self._inside.get(place, {}).items()}
-        marks[path] = Ledger(self.layer.marks, []).mark(place)
+        marks[path] = Faults(self.layer.marks, []).mark(place)
         if isinstance(value, Mapping) or path[-1] in ("use", "source"):
             for part in reversed(path):
                 value = {part: value}

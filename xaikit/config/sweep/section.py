@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xaikit.config.faults import Ledger, Path, key_of, path_of
+from xaikit.config.faults import Faults, Path, key_of, path_of
 from xaikit.config.schema import SweepConfig
 from xaikit.config.sweep.shorthand import ENTRIES
 from xaikit.config.text import flow
@@ -19,7 +19,7 @@ VARIES = ("seed", "precision", "model", "data", "target", "layers", "methods", "
 _FIXED = ("version", "name", "device", "report", "executor", "budget", "data.batch_size", "data.workers")
 
 
-def read_sweep(said: Mapping[str, Any], ledger: Ledger) -> SweepConfig:
+def read_sweep(said: Mapping[str, Any], ledger: Faults) -> SweepConfig:
     """The sweep of a config, settled; what is faulty is left out as far as it has to be, and the ledger says why."""
     return _Reading(ledger).sweep(said)
 
@@ -27,7 +27,7 @@ def read_sweep(said: Mapping[str, Any], ledger: Ledger) -> SweepConfig:
 class _Reading:
     """Reads a sweep once; remembers which keys vary, and where that was said."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Faults) -> None:
         self._ledger = ledger
         self._axes: dict[str, list[Any]] = {}
         self._stated: dict[Path, Path] = {}

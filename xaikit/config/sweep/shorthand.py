@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.faults import Ledger, Path, key_of, path_of, shown
+from xaikit.config.faults import Faults, Path, key_of, path_of, shown
 from xaikit.config.shorthand import Refused, settle
 
 ENTRIES = ("zip", "exclude", "include")
@@ -16,10 +16,10 @@ ENTRIES = ("zip", "exclude", "include")
 _MOST = 1_000_000
 
 
-_Rule = Callable[[Path, str, Any, Ledger], list[Any] | None]
+_Rule = Callable[[Path, str, Any, Faults], list[Any] | None]
 
 
-def settle_sweep(said: Any, ledger: Ledger) -> dict[str, Any]:
+def settle_sweep(said: Any, ledger: Faults) -> dict[str, Any]:
     """The same in one spelling: lists of settled values, lists of entries. What cannot be settled is noted and left out."""
     if said is not None and not isinstance(said, Mapping):
         ledger.fault(("sweep",), f"expected a mapping from keys to their values, got {shown(said)}")
@@ -33,7 +33,7 @@ def settle_sweep(said: Any, ledger: Ledger) -> dict[str, Any]:
     return found
 
 
-def _entries(path: Path, said: Any, rule: _Rule, ledger: Ledger) -> list[dict[str, Any]] | None:
+def _entries(path: Path, said: Any, rule: _Rule, ledger: Faults) -> list[dict[str, Any]] | None:
     if isinstance(said, Mapping):  # one entry is a list of one
         below = {known: mark for known, mark in ledger.marks.items() if known[: len(path)] == path != known}
         ledger.marks.update({(*path, 0, *known[len(path) :]): mark for known, mark in below.items()})
@@ -45,13 +45,13 @@ def _entries(path: Path, said: Any, rule: _Rule, ledger: Ledger) -> list[dict[st
     return [_entry((*path, index), entry, rule, ledger) for index, entry in enumerate(said)]
 
 
-def _entry(path: Path, said: Mapping[str, Any], rule: _Rule, ledger: Ledger) -> dict[str, Any]:
+def _entry(path: Path, said: Mapping[str, Any], rule: _Rule, ledger: Faults) -> dict[str, Any]:
     settled = {key: rule((*path, key), key, value, ledger) for key, value in said.items()}
     one = rule is _one
     return {key: values[0] if one else values for key, values in settled.items() if values is not None}
 
 
-def _values(place: Path, key: str, said: Any, ledger: Ledger) -> list[Any] | None:
+def _values(place: Path, key: str, said: Any, ledger: Faults) -> list[Any] | None:
     """The values of an axis: a list, or a range of integers."""
     span = re.fullmatch(r"\s*(-?\d+)\.\.(-?\d+)\s*", said) if isinstance(said, str) else None
     if span:
@@ -69,22 +69,22 @@ def _values(place: Path, key: str, said: Any, ledger: Ledger) -> list[Any] | Non
     return None if None in settled else [value for values in settled if values is not None for value in values]
 
 
-def _some(place: Path, key: str, said: Any, ledger: Ledger) -> list[Any] | None:
+def _some(place: Path, key: str, said: Any, ledger: Faults) -> list[Any] | None:
     """Values of an axis, one of which need not be a list."""
     is_range = isinstance(said, str) and ".." in said
     return _values(place, key, said if isinstance(said, list) or is_range else [said], ledger)
 
 
-def _one(place: Path, key: str, said: Any, ledger: Ledger) -> list[Any] | None:
+def _one(place: Path, key: str, said: Any, ledger: Faults) -> list[Any] | None:
     return _settled(place, key, said, ledger)
 
 
-def _settled(place: Path, key: str, said: Any, ledger: Ledger) -> list[Any] | None:
+def _settled(place: Path, key: str, said: Any, ledger: Faults) -> list[Any] | None:
     """The one value without its shorthand, or none; its faults are noted at the place where it stands."""
     path = path_of(key)
     if path is None:
         return [said]
-    inner = Ledger({path: ledger.mark(place)}, [])
+    inner = Faults({path: ledger.mark(place)}, [])
     if isinstance(said, Mapping | list):
         below = {known: mark for known, mark in ledger.marks.items() if known[: len(place)] == place}
         inner.marks.update({path + known[len(place) :]: mark for known, mark in below.items()})

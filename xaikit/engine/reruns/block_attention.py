@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence import attention, conditions, forward
-from xaikit.evidence.attention import Attention, Call, Calls, attention_of
+from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorder, attention_of
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
-from xaikit.evidence.hooks import Course
+from xaikit.evidence.hooks import Cut
 from xaikit.evidence.nests import copied, first_tensor, replaced, rows, tensors_in, varied
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import module_at
@@ -94,10 +94,10 @@ class _Apart:
         self.tokens: dict[str, Tensor] = {}
         self._blocks = blocks
 
-    def run(self, model: nn.Module, inputs: Any) -> list[Call]:
+    def run(self, model: nn.Module, inputs: Any) -> list[AttentionCall]:
         """All calls of attention; their mixed values are leaves."""
-        course = Course(differentiate=True)
-        calls = Calls(course, differentiate=True)
+        course = Cut(differentiate=True)
+        calls = AttentionRecorder(course, differentiate=True)
         with _differentiating(course), ExitStack() as stack:
             stack.enter_context(attention.listening(model, calls))
             for block in self._blocks:
@@ -150,7 +150,7 @@ def _scored(model: nn.Module, inputs: Any, index: Tensor, block: str, tokens: Te
 @contextmanager
 def _returning(model: nn.Module, block: str, tokens: Tensor) -> Iterator[None]:
     """While the block lasts, a module returns these tokens, and grad is on from there."""
-    course = Course(differentiate=True)
+    course = Cut(differentiate=True)
 
     def hook(module: nn.Module, args: Any, output: Any) -> Any:
         path, _ = _tokens(block, output, None)
@@ -167,7 +167,7 @@ def _returning(model: nn.Module, block: str, tokens: Tensor) -> Iterator[None]:
 
 
 @contextmanager
-def _differentiating(course: Course) -> Iterator[None]:
+def _differentiating(course: Cut) -> Iterator[None]:
     """Grad is on, and both modes are afterwards what they were; so a model that switches grad off goes back to "on"."""
     with torch.inference_mode(torch.is_inference_mode_enabled()), torch.enable_grad(), ExitStack() as stack:
         # before the modes around it: a guard dropped goes back to the inference mode it was made in
@@ -175,12 +175,12 @@ def _differentiating(course: Course) -> Iterator[None]:
         yield
 
 
-def _by_name(calls: Sequence[Call], names: Sequence[str]) -> list[Call]:
+def _by_name(calls: Sequence[AttentionCall], names: Sequence[str]) -> list[AttentionCall]:
     known = {one.name: one for one in calls}
     return [known[name] for name in names]
 
 
-def _gradients(score: Tensor, calls: Sequence[Call]) -> list[Tensor]:
+def _gradients(score: Tensor, calls: Sequence[AttentionCall]) -> list[Tensor]:
     """Of every call's mixed values, zero where the score does not see them."""
     mixed = [one.mixed for one in calls]
     found = torch.autograd.grad(score.sum(), mixed, retain_graph=True, allow_unused=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import ConfigError
-from xaikit.evidence.pinned import itself
+from xaikit.evidence.pinned import without_layer
 from xaikit.evidence.taps import Tap
 
 CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}
@@ -48,7 +48,7 @@ def _shares(pinned: Any, output: Tensor) -> Tensor:
     """What every logit contributes to the scores, (N, T, classes). Raises ConfigError unless that is all of them."""
     with torch.enable_grad():
         logits = output.detach().clone().requires_grad_()
-        scores = itself(pinned).scores(logits)
+        scores = without_layer(pinned).scores(logits)
         columns = [_gradient(column.sum(), logits) for column in scores.unbind(1)]
     shares, scores = torch.stack(columns, 1), scores.detach()
     if not _close((shares * output.unsqueeze(1)).sum(2), scores, output.abs().amax()):

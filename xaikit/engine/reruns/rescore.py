@@ -104,7 +104,7 @@ def probability_of(pinned: Pinned) -> Callable[[Any], Tensor]:
     return found
 
 
-class Kept:
+class OutputCache:
     """Outputs for variants, kept for those who ask for the same variants again.
 
     A slice of variants is known as it was made: by another size of chunks nothing is found, and the model runs again.
@@ -131,7 +131,7 @@ def rescore(
     count: int,
     make: Make,
     probabilities: bool = False,
-    kept: Kept | None = None,
+    kept: OutputCache | None = None,
     turn: Hashable = None,
 ) -> Tensor:
     """The scores of variants of the (first) input, (N, T, count); see :meth:`xaikit.view.View.rescore`.

@@ -62,14 +62,14 @@ UNCHANGED = AugmentConfig()
 
 
 @dataclass(frozen=True)
-class Manner:
+class Aggregation:
     """How a label's raw maps are taken, whatever its method."""
 
     augment: AugmentConfig = UNCHANGED
     reduce: Reduce = "sum"
 
     def __bool__(self) -> bool:
-        return self != Manner()
+        return self != Aggregation()
 
     def plain(self) -> dict[str, Any]:
         """As YAML would say it: only what is stated."""
@@ -77,5 +77,5 @@ class Manner:
         return said if self.reduce == "sum" else {**said, "reduce": self.reduce}
 
 
-PLAIN = Manner()
+PLAIN = Aggregation()
 """From the inputs as they are, by a sum."""

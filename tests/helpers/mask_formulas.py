@@ -12,7 +12,7 @@ from torch import Tensor
 
 import xaikit
 from helpers.nets import Net, Spec, evidence, of_class
-from helpers.slowly import Array
+from helpers.slow_formulas import Array
 
 Scores = Callable[[Array], Array]
 EXACT = 1e-10

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from helpers.hostile import Plain
+from helpers.hard_nets import Plain
 
 
 @dataclass

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 import xaikit
-from helpers import odd
-from helpers.asking import Probe
-from helpers.hostile import Inference, Nested, NoGrad, Plain, Stochastic, Twice, TwoInputs, images, seeded, uncut
+from helpers.hard_nets import Inference, Nested, NoGrad, Plain, Stochastic, Twice, TwoInputs, images, seeded, uncut
 from helpers.nets import Spec
+from helpers.requests import Probe
 from helpers.untouched import untouched
 from xaikit.evidence.nests import copied
 from xaikit.view import View
@@ -148,7 +147,7 @@ def top_score(output: list[dict[str, Tensor]]) -> Tensor:
 
 
 def mapping(key: str) -> Callable[[], nn.Module]:
-    return lambda: odd.Packed(lambda logits, features: {"features": features, key: logits})
+    return lambda: unusual_nets.Packed(lambda logits, features: {"features": features, key: logits})
 
 
 def single(key: str | int) -> Callable[[Any], Tensor]:
@@ -159,7 +158,7 @@ WIDE = {"inputs": lambda: images(2, 2, 8, 12), "arranged": of_tokens}
 FLOAT = {"dtype": torch.float32, "inputs": lambda: images(dtype=torch.float32)}
 NESTED = {"names": ("block.left", "block.right"), "layers": ("block[0]", "block[1]")}
 DEAD = {"names": ("block.right",), "layers": ("block",), "inputs": images}
-CHECKPOINTED = {"build": odd.Checkpointed, "plain": odd.Three}
+CHECKPOINTED = {"build": unusual_nets.Checkpointed, "plain": unusual_nets.Three}
 
 CASES: dict[str, Case] = {
     "plain": Case(),
@@ -179,8 +178,10 @@ CASES: dict[str, Case] = {
     "in training, with normalization and dropout": Case(Stochastic, ("conv1", "norm"), life=lambda m: m.train()),
     "no_grad forward": Case(NoGrad, plain=Plain),
     "inference_mode forward": Case(Inference, plain=Plain),
-    "called twice, the first": Case(Twice, ("conv2@first",), ("conv2",), plain=odd.TwiceApart),
-    "called twice, the last": Case(Twice, ({"name": "conv2", "call": "last"},), ("again",), plain=odd.TwiceApart),
+    "called twice, the first": Case(Twice, ("conv2@first",), ("conv2",), plain=unusual_nets.TwiceApart),
+    "called twice, the last": Case(
+        Twice, ({"name": "conv2", "call": "last"},), ("again",), plain=unusual_nets.TwiceApart
+    ),
     "a tuple": Case(lambda: Nested(lambda a, b: (a, b), same), **NESTED),
     "a list": Case(lambda: Nested(lambda a, b: [a, b], same), **NESTED),
     "a dict": Case(
@@ -188,33 +189,41 @@ CASES: dict[str, Case] = {
         **(NESTED | {"layers": ("block[a]", "block[b]")}),
     ),
     "a model output inside": Case(
-        lambda: Nested(lambda a, b: odd.ModelOutput(hidden=a, other=b), lambda nest: (nest.hidden, nest["other"])),
+        lambda: Nested(
+            lambda a, b: unusual_nets.ModelOutput(hidden=a, other=b), lambda nest: (nest.hidden, nest["other"])
+        ),
         **(NESTED | {"layers": ("block[hidden]", "block[other]")}),
     ),
-    "the first that matters": Case(odd.DeadFirst, **DEAD),
-    "the first that matters, in a forward without grad": Case(odd.DeadFirstNoGrad, plain=odd.DeadFirst, **DEAD),
-    "output tuple": Case(lambda: odd.Packed(lambda logits, features: (logits, features)), pick=single(0)),
+    "the first that matters": Case(unusual_nets.DeadFirst, **DEAD),
+    "the first that matters, in a forward without grad": Case(
+        unusual_nets.DeadFirstNoGrad, plain=unusual_nets.DeadFirst, **DEAD
+    ),
+    "output tuple": Case(lambda: unusual_nets.Packed(lambda logits, features: (logits, features)), pick=single(0)),
     "output tuple, the second": Case(
-        lambda: odd.Packed(lambda logits, features: (features, logits)), pick=single(1), options={"output": 1}
+        lambda: unusual_nets.Packed(lambda logits, features: (features, logits)), pick=single(1), options={"output": 1}
     ),
     "output dict": Case(mapping("logits"), pick=single("logits")),
-    "output dict of one tensor": Case(lambda: odd.Packed(lambda logits, _: {"out": logits}), pick=single("out")),
+    "output dict of one tensor": Case(
+        lambda: unusual_nets.Packed(lambda logits, _: {"out": logits}), pick=single("out")
+    ),
     "output dict, by key": Case(mapping("out"), pick=single("out"), options={"output": "out"}),
-    "output dataclass": Case(lambda: odd.Packed(odd.Result), pick=lambda output: output.logits),
+    "output dataclass": Case(lambda: unusual_nets.Packed(unusual_nets.Result), pick=lambda output: output.logits),
     "output dataclass, by attribute": Case(
-        lambda: odd.Packed(odd.OtherResult), pick=lambda output: output.classes, options={"output": "classes"}
+        lambda: unusual_nets.Packed(unusual_nets.OtherResult),
+        pick=lambda output: output.classes,
+        options={"output": "classes"},
     ),
     "model output": Case(
-        lambda: odd.Packed(lambda logits, features: odd.ModelOutput(hidden=features, logits=logits)),
+        lambda: unusual_nets.Packed(lambda logits, features: unusual_nets.ModelOutput(hidden=features, logits=logits)),
         pick=single("logits"),
     ),
     "model output, by index": Case(
-        lambda: odd.Packed(lambda logits, features: odd.ModelOutput(hidden=features, out=logits)),
+        lambda: unusual_nets.Packed(lambda logits, features: unusual_nets.ModelOutput(hidden=features, out=logits)),
         pick=single("out"),
         options={"output": 1},
     ),
     "detector": Case(
-        odd.Detector, classes=(0, 0), pick=lambda output: top_score(output).unsqueeze(1), target=top_score
+        unusual_nets.Detector, classes=(0, 0), pick=lambda output: top_score(output).unsqueeze(1), target=top_score
     ),
     "several inputs": Case(TwoInputs, inputs=lambda: (images(), images(2, 5))),
     "several named inputs": Case(TwoInputs, inputs=lambda: {"image": images(), "extra": images(2, 5)}),
@@ -227,21 +236,23 @@ CASES: dict[str, Case] = {
     "float16": Case(dtype=torch.float16, inputs=lambda: images(dtype=torch.float16)),
     "compiled": Case(life=compiled),
     "compiled in place": Case(life=compiled_in_place),
-    "compiled submodule": Case(odd.Staged, ("conv1", "block", "block.0"), life=compiled_inside),
+    "compiled submodule": Case(unusual_nets.Staged, ("conv1", "block", "block.0"), life=compiled_inside),
     "DataParallel": Case(life=DataParallel),
     "DistributedDataParallel": Case(life=DistributedDataParallel, world=world_of_one),
     "compiled DistributedDataParallel": Case(life=lambda m: compiled(DistributedDataParallel(m)), world=world_of_one),
-    "shared parameters": Case(odd.SharedWeights, ("conv1", "conv2", "conv3")),
+    "shared parameters": Case(unusual_nets.SharedWeights, ("conv1", "conv2", "conv3")),
     "checkpointed, before": Case(layers=("conv1",), **CHECKPOINTED),
     "checkpointed, inside": Case(layers=("block.0",), **CHECKPOINTED),
     "checkpointed, after": Case(layers=("conv3",), **CHECKPOINTED),
     "checkpointed, everywhere": Case(layers=("conv1", "block.0", "block", "conv3"), **CHECKPOINTED),
     "checkpointed, inside, of inference weights": Case(layers=("block.0",), life=of_inference_weights, **CHECKPOINTED),
-    "scaled_dot_product_attention": Case(odd.Attending, ("block", "norm"), **WIDE),
-    "MultiheadAttention": Case(odd.MultiHeaded, ("block.attention", "block"), ("block.after", "block"), **WIDE),
-    "TransformerEncoderLayer": Case(odd.Encoding, ("block", "norm"), **WIDE),
+    "scaled_dot_product_attention": Case(unusual_nets.Attending, ("block", "norm"), **WIDE),
+    "MultiheadAttention": Case(
+        unusual_nets.MultiHeaded, ("block.attention", "block"), ("block.after", "block"), **WIDE
+    ),
+    "TransformerEncoderLayer": Case(unusual_nets.Encoding, ("block", "norm"), **WIDE),
     "a view of a map, four samples": Case(
-        odd.Flat,
+        unusual_nets.Flat,
         dtype=torch.float32,
         inputs=lambda: images(4, 2, 8, 7, dtype=torch.float32),
         classes=(2, 0, 1, 1),

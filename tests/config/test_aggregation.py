@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from helpers.fakes import fake_registry
-from xaikit.config import PLAIN, AugmentConfig, Manner, load
+from helpers.fake_plugins import fake_registry
+from xaikit.config import PLAIN, Aggregation, AugmentConfig, load
 from xaikit.errors import ConfigError
 from xaikit.trials.expansion import expand
 
 
-def manners(config: Any) -> dict[str, Manner]:
+def manners(config: Any) -> dict[str, Aggregation]:
     (point,) = expand(config, fake_registry())
-    return {trial.label: trial.manner for trial in point.trials}
+    return {trial.label: trial.aggregation for trial in point.trials}
 
 
 def test_nothing_said_is_the_inputs_as_they_are_and_a_sum(say: Any) -> None:
@@ -29,9 +29,9 @@ def test_what_is_said_for_all_holds_where_a_label_says_nothing(say: Any) -> None
     config = say(methods=methods, augment={"flip": True, "scale": [0.9, 1]}, reduce="principal")
     flip = AugmentConfig(flip=True, scale=(0.9, 1.0))
     assert manners(config) == {
-        "grad": Manner(flip, "principal"),
-        "own": Manner(AugmentConfig(gain=(0.5,)), "principal"),
-        "bare": Manner(AugmentConfig(), "principal"),
+        "grad": Aggregation(flip, "principal"),
+        "own": Aggregation(AugmentConfig(gain=(0.5,)), "principal"),
+        "bare": Aggregation(AugmentConfig(), "principal"),
     }
     assert load(config.plain(), registry=fake_registry()) == config
 
@@ -73,7 +73,7 @@ def test_faults_say_what_was_expected(faults: Any, said: Any, line: str) -> None
 def test_it_can_be_swept(say: Any) -> None:
     config = say(sweep={"methods.grad.augment": [{}, {"flip": True}], "reduce": ["sum", "principal"]})
     found = [
-        (trial.manner.augment.flip, trial.manner.reduce)
+        (trial.aggregation.augment.flip, trial.aggregation.reduce)
         for point in expand(config, fake_registry())
         for trial in point.trials
     ]
@@ -81,11 +81,11 @@ def test_it_can_be_swept(say: Any) -> None:
 
 
 def test_a_call_in_python_is_read_the_same_way() -> None:
-    from xaikit.config import read_manner
+    from xaikit.config import read_aggregation
 
-    assert read_manner({"flip": True}, "principal") == Manner(AugmentConfig(flip=True), "principal")
+    assert read_aggregation({"flip": True}, "principal") == Aggregation(AugmentConfig(flip=True), "principal")
     with pytest.raises(ConfigError, match="expected a mapping"):
-        read_manner("flip", "sum")  # type: ignore[arg-type]
+        read_aggregation("flip", "sum")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
