@@ -11,6 +11,7 @@ import torchvision
 from torch import Tensor
 
 import xaikit
+from helpers import unusual_nets
 from helpers.hard_nets import Plain, images, seeded, uncut
 from helpers.requests import REGISTRY
 from helpers.served_models import CASES, Case, top_score

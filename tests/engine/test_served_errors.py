@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel
 
 import xaikit
+from helpers import unusual_nets
 from helpers.hard_nets import Beside, Nested, Plain, Twice, Unused, images, seeded
 from helpers.served_models import compiled, same
 from helpers.untouched import untouched

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 import xaikit
+from helpers import unusual_nets
 from helpers.hard_nets import Inference, Nested, NoGrad, Plain, Stochastic, Twice, TwoInputs, images, seeded, uncut
 from helpers.nets import Spec
 from helpers.requests import Probe

@@ -1,6 +1,4 @@
 import math
-import subprocess
-import sys
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -14,11 +12,3 @@ def test_what_is_not_known_is_missing() -> None:
     assert math.isnan(record.score)
     with pytest.raises(FrozenInstanceError):
         record.column = 1  # type: ignore[misc]
-
-
-def test_records_need_no_torch() -> None:
-    code = (
-        "import sys, xaikit.report.record, xaikit.store.names; print('torch' in sys.modules or 'numpy' in sys.modules)"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"

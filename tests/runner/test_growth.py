@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import xaikit
+from helpers import unusual_nets
 from helpers.hard_nets import FrozenBackbone, Plain, Raising, images, seeded
 from helpers.served_models import Case
 

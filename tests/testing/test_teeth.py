@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers import faulty_methods
 from helpers.faulty_methods import PLANTS, TRAITS, Sound
 from xaikit import ConfigError, Needs
 from xaikit.ops import weigh
