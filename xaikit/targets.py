@@ -41,6 +41,8 @@ class Target(Protocol):
     A property ``count`` may tell the plan how many scores a sample has; 1 without it. ``plural = False`` says before
     any pass that results have no axis of targets, so that the forward may stop early where no score is needed. With a
     field ``layer``, the name of a module, it is pinned and scored on what that module returns, not on the model's output.
+    ``needs_labels = True``, which may be a property that depends on the options, says that it is of the class that the data
+    states: only then are the labels of the data read, and its results are computed again where a label has changed.
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
@@ -53,6 +55,11 @@ class Target(Protocol):
         Raises:
             ConfigError: the target does not fit this output or needs labels.
         """
+
+
+def needs_labels(target: Target) -> bool:
+    """Whether a target is of the class that the data states; where it says nothing, it is not."""
+    return bool(getattr(target, "needs_labels", False))
 
 
 @dataclass(frozen=True, eq=False)
