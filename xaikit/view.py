@@ -49,7 +49,7 @@ class Further(Protocol):
 
     def head(self) -> Tensor: ...
 
-    def own_attention(self) -> tuple[Attention, ...]: ...
+    def block_attention(self) -> tuple[Attention, ...]: ...
 
 
 __all__ = ["Further", "Make", "Place", "SampleGenerator", "Trace", "View"]
@@ -176,13 +176,13 @@ class View:
         return self._trace.attention
 
     @property
-    def own_attention(self) -> tuple[Attention, ...]:
+    def block_attention(self) -> tuple[Attention, ...]:
         """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one.
 
         Costs two passes and a gradient call a target.
         """
-        self._declared("attention", 'attention=2, layers="all"', "own_attention", least=2)
-        return self._further.own_attention()
+        self._declared("attention", 'attention=2, layers="all"', "block_attention", least=2)
+        return self._further.block_attention()
 
     def on_grid(self, tokens: Tensor) -> Tensor:
         """A number a token, (N, T, K), as a map (N, T, *S); tokens before the grid are left out."""

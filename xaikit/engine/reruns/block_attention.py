@@ -27,7 +27,7 @@ from xaikit.evidence.trace import Trace
 from xaikit.targets import Pinned
 
 
-def own_attention(
+def block_attention(
     model: nn.Module, trace: Trace, pinned: Pinned, output: str | int, tally: Tally
 ) -> tuple[Attention, ...]:
     """The attention of a trace, with the gradients of each block's own score.
