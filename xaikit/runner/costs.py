@@ -12,8 +12,9 @@ from xaikit.bench.bench import Bench
 from xaikit.config import Use
 from xaikit.engine import Request
 from xaikit.engine.reruns.chunks import ROOM, rows_of_activations, rows_of_inputs
-from xaikit.method import parts_of
+from xaikit.method import further_of, parts_of
 from xaikit.needs import union
+from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
 
 ROW = 100
@@ -186,7 +187,7 @@ def _stored_bytes(bench: Bench, request: Request) -> int:
     if bench.reached is None:
         return 0
     kept = {"float16": 2, "uint8": 1, "float32": 4}[bench.config.report.maps]
-    columns = parts_of(request.method) or int(getattr(request.target, "count", 1))
+    columns = parts_of(request.method) or count_of(request.target) or 1
     return sum(math.prod(bench.reached.shapes[str(tap)][1:]) * columns * kept for tap in request.taps)
 
 
@@ -228,7 +229,7 @@ def _planned(bench: Bench, placed: NamedTrial) -> PlannedTrial:
 
 def _target(target: Use, request: Request) -> str:
     """What is explained, in words."""
-    if not request.method.needs.aimed:
+    if not request.method.needs.uses_target:
         return "no target, as none plays a part"
     options = ", ".join(f"{key} {value}" for key, value in target.options.items())
     return f"{target.use} ({options})" if options else target.use
@@ -246,13 +247,12 @@ def _traces(request: Request) -> int:
 
 
 def _of_one_trace(bench: Bench, request: Request, taps: tuple[object, ...] | None) -> int:
-    count = getattr(request.method, "further", None)
-    if count is None or bench.reached is None:
+    if bench.reached is None:
         return 0
     # noisy passes show all taps at once; what is scored belongs to one tap
     shared = request.method.needs.gradients and not request.method.needs.replays
     shapes = [bench.reached.shapes[str(tap)] for tap in taps or request.taps][: 1 if shared else None]
-    return sum(int(count(channels, math.prod(space))) for channels, *space in shapes)
+    return sum(further_of(request.method, channels, math.prod(space)) for channels, *space in shapes)
 
 
 def _many(count: int, one: str, several: str = "") -> str:
