@@ -285,7 +285,7 @@ class TestWhereItFails:
         found = explain_all(
             model, given, [request, called], failed=lambda one, error: failed.append((one.label, str(error)))
         )
-        assert failed == [("called", "target: expected classes, which have a probability, got PinnedCall")]
+        assert failed == [("called", "target: expected classes, which have a probability, got PinnedFunction")]
         assert_close(found["scorecam"], explain_all(model, given, [request])["scorecam"], 0)
         assert list(found) == ["scorecam"]
 

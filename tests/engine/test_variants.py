@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from helpers.hard_nets import Plain, images, seeded
 from helpers.requests import TAPS, Mean, batch, explain_all, request_for, target
-from xaikit import engine
-from xaikit.engine import Request
+from xaikit.engine import Request, session
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.errors import PluginContract
 from xaikit.evidence.observe import Tally
@@ -75,7 +74,7 @@ def test_variants_at_another_layer_are_made_anew() -> None:
 
 def test_what_there_is_no_room_for_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = explain_all(seeded(Plain), batch(images()), weightings())
-    monkeypatch.setattr(engine, "OutputCache", partial(OutputCache, most=2 * 4 * 3 * 8))  # the masks of one layer
+    monkeypatch.setattr(session, "OutputCache", partial(OutputCache, most=2 * 4 * 3 * 8))  # the masks of one layer
     tally = Tally()
     found = explain_all(seeded(Plain), batch(images()), weightings(), tally)
     assert tally.reruns == reruns([score("softmax", weighting="softmax")]) + 2 + 2  # those of the other, twice again
