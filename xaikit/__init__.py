@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from xaikit.hookspecs import hookimpl
     from xaikit.needs import Needs
     from xaikit.registry import Registry
+    from xaikit.registry.modules import module_from_file
     from xaikit.report import Report
     from xaikit.runner.costs import Plan
     from xaikit.runner.steps import open_report as open
@@ -74,6 +75,7 @@ _HOME = {
     "explain": "api",
     "hookimpl": "hookspecs",
     "load": "config",
+    "module_from_file": "registry.modules",
     "nearest": "errors",
     "open": "runner.steps:open_report",
     "plan": "runner.steps",
@@ -108,6 +110,7 @@ __all__ = [
     "explain",
     "hookimpl",
     "load",
+    "module_from_file",
     "nearest",
     "open",
     "plan",

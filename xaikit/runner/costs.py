@@ -13,8 +13,9 @@ from xaikit.bench.probe import ProbeResult
 from xaikit.config import Use
 from xaikit.engine import Request
 from xaikit.engine.reruns.chunks import ROOM, rows_of_activations, rows_of_inputs
-from xaikit.method import parts_of
+from xaikit.method import further_of, parts_of
 from xaikit.needs import union
+from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
 
 ROW = 100
@@ -194,7 +195,7 @@ def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
         name=named.name,
         use=trial.use,
         layers=layers,
-        target=_target(trial.target) if request.method.needs.aimed else "no target, as none plays a part",
+        target=_target(trial.target) if request.method.needs.uses_target else "no target, as none plays a part",
         further=augment.count - augment.has_clean + _variants(bench.probe, request),
         ways={layer: way for layer, way in ways.items() if layer in layers},
         traces=augment.count,
@@ -209,21 +210,18 @@ def _target(target: Use) -> str:
 
 def _variants(probe: ProbeResult, request: Request) -> int:
     """Passes or scores of variants at the taps of a request, all of them for every augmented input."""
-    count = getattr(request.method, "further", None)
-    if count is None:
-        return 0
     # noisy passes show all taps at once; what is scored belongs to one tap
     shared = request.method.needs.gradients and not request.method.needs.replays
     shapes = [probe.shapes[str(tap)] for tap in request.taps[: 1 if shared else None]]
     return request.aggregation.augment.count * sum(
-        int(count(channels, math.prod(space))) for channels, *space in shapes
+        further_of(request.method, channels, math.prod(space)) for channels, *space in shapes
     )
 
 
 def _stored_bytes(bench: Bench, request: Request) -> int:
     """Of the raw maps of one request and photograph."""
     size = {"float16": 2, "uint8": 1, "float32": 4}[bench.opened.config.report.maps]
-    columns = parts_of(request.method) or int(getattr(request.target, "count", 1))
+    columns = parts_of(request.method) or count_of(request.target) or 1
     return sum(math.prod(bench.probe.shapes[str(tap)][1:]) * columns * size for tap in request.taps)
 
 

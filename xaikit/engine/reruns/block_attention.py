@@ -24,7 +24,7 @@ from xaikit.evidence.nests import copied, first_tensor, replaced, rows, tensors_
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import module_at
 from xaikit.evidence.trace import Trace
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, rows_of
 
 
 def block_attention(
@@ -37,7 +37,7 @@ def block_attention(
     """
     names = [one.name for one in trace.attention]
     blocks = [_around(model, names[0])] if len(names) == 1 else blocks_of(names)
-    narrow = getattr(pinned, "rows", None)
+    narrow = rows_of(pinned)
     if narrow is None:
         raise ConfigError(f"target {pinned}: expected one that can be scored by rows: its class has no rows(index)")
     samples = len(first_tensor(trace.inputs))
