@@ -43,9 +43,10 @@ if TYPE_CHECKING:
     from xaikit.registry import Registry
     from xaikit.report import Report
     from xaikit.runner.costs import Plan
-    from xaikit.runner.steps import open_report as open
     from xaikit.runner.steps import plan, run
     from xaikit.targets import PinnedClasses, class_indices, class_logits
+
+    open = Report
 
 _HOME = {
     "Config": "config",
@@ -75,7 +76,7 @@ _HOME = {
     "hookimpl": "hookspecs",
     "load": "config",
     "nearest": "errors",
-    "open": "runner.steps:open_report",
+    "open": "report:Report",
     "plan": "runner.steps",
     "run": "runner.steps",
 }

@@ -16,7 +16,7 @@ from xaikit.bench.bench import Bench, is_labelled
 from xaikit.bench.loader import Loader
 from xaikit.bench.probe import retrace
 from xaikit.bench.resolve import pick_device
-from xaikit.config import Config, instantiate
+from xaikit.config import Config, Use, instantiate
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
 from xaikit.runner.costs import Plan, PlannedBench, model_name, planned
@@ -105,7 +105,7 @@ def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pre
     config = replace(config, base=base, device=device)
     points = expand(config, registry)
     placed = groups(points)
-    _check_kept(config, placed)
+    _check_map_format(config, placed, registry)
     check_free(store_folder(folder_of(config)))
     job = Job(config, placed, folder_of(config), int(frozen.get("threads") or executor.thread_count()))
     worker = Worker(job)
@@ -114,17 +114,23 @@ def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pre
     return PreparedRun(config, len(points), executor, worker, surveyed)
 
 
-def _check_kept(config: Config, placed: Sequence[Group]) -> None:
-    """That maps which are kept without their sign need none. Raises ConfigError, naming the trials that do."""
+def _check_map_format(config: Config, placed: Sequence[Group], registry: Registry) -> None:
+    """That maps which are kept without their negative part need none. Raises ConfigError, naming the trials that do."""
     if config.report.maps != "uint8":
         return
-    signed = [each.name for group in placed for each in group.placed if each.trial.finish.rectify.use != "relu"]
-    if signed:
-        more = f" and {len(signed) - 3} more" if len(signed) > 3 else ""
+    base = Path(config.base)
+    trials = [each for group in placed for each in group.placed]
+    needing = [each.name for each in trials if not _drops_negative(each.trial.finish.rectify, registry, base)]
+    if needing:
+        more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
         raise ConfigError(
-            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(signed[:3])}{more} without one; "
+            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(needing[:3])}{more} without one; "
             "write maps: float16, or finish: {rectify: relu}"
         )
+
+
+def _drops_negative(rectify: Use, registry: Registry, base: Path) -> bool:
+    return rectify.use != "none" and bool(instantiate("rectifier", rectify, registry, base).drops_negative)
 
 
 def missing_of(project: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
@@ -215,7 +221,7 @@ def _seconds(bench: Bench) -> float:
 def _stored(bench: Bench, placed: NamedTrial) -> StoredTrial:
     trial, asked, reached = placed.trial, bench.asked[placed.trial.evidence], bench.reached
     assert reached is not None
-    layers = tuple(map(str, asked.taps))
+    layers, finish = tuple(map(str, asked.taps)), bench.finishes[trial.id]
     return StoredTrial(
         bench=bench.key,
         model=model_name(bench),
@@ -234,6 +240,8 @@ def _stored(bench: Bench, placed: NamedTrial) -> StoredTrial:
         seed=trial.seed,
         precision=trial.precision,
         finish=trial.finish.plain(),
+        signed=finish.signed,
+        drops_negative=finish.drops_negative,
         where=placed.where,
     )
 

@@ -16,7 +16,7 @@ from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store import ROWS, Failure, decode, encode
+from xaikit.store import ROWS, Failure, encode
 from xaikit.targets import PinnedClasses
 
 
@@ -29,9 +29,7 @@ class ShardResults:
         self.requests: list[Request] = bench.requests(shard.evidence)
         self.failures: list[Failure] = []
         self.pictures: dict[int, Picture] = {}
-        self.explained: set[tuple[int, str]] = set()
         self._maps: dict[str, Tensor] = {}
-        self._known: dict[str, Tensor] = {}
         self._rows: dict[str, list[Any]] = {field.name: [] for field in ROWS}
         self._place = {bench.photographs[at].name: row for row, at in enumerate(shard.positions)}
 
@@ -68,15 +66,6 @@ class ShardResults:
         kept = self.bench.config.report.maps
         return {name: stored for key, raw in self._maps.items() for name, stored in encode(key, raw, kept).items()}
 
-    def decoded(self, keys: Sequence[str], place: int) -> dict[str, Tensor]:
-        """The raw maps (T, *S) of one picture by key, as a reader of the file gets them."""
-        return {key: self._decoded(key)[place] for key in keys}
-
-    def _decoded(self, key: str) -> Tensor:
-        if key not in self._known:
-            self._known[key] = decode(key, self.encoded)
-        return self._known[key]
-
     def table(self) -> pa.Table:
         """The rows of the shard."""
         file = f"shards/{self.bench.key}/{self.shard.name}.safetensors"
@@ -109,7 +98,6 @@ class ShardResults:
         warnings = _warnings(explanation, asked, len(pictures))
         rows = self._rows
         for row, (picture, place) in enumerate(zip(pictures, places, strict=True)):
-            self.explained.add((place, asked.evidence))
             for column, score in enumerate(scores[row]):
                 rows["evidence"].append(asked.evidence)
                 rows["image"].append(picture.digest)

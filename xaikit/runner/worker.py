@@ -6,7 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 import torch
 
@@ -15,11 +17,11 @@ from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.bench.resolve import resolve_bench
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
+from xaikit.report import Index, OverlayWriter, StoredMaps, picture_name
 from xaikit.runner.bisection import PictureFailure, explained
-from xaikit.runner.drawing import Drawer
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store import Failure, Store
+from xaikit.store import Failure, Store, save_picture
 
 OPENED = 4
 """Models that are held at once; the one that was asked for longest ago is opened again when its turn comes."""
@@ -77,9 +79,11 @@ class Worker:
                 with clock("explain"):
                     self._add(gathered, batch, tally)
         with clock("draw"):
-            failures = self._draw(store, gathered)
+            self._save_pictures(store, gathered)
         with clock("write"):
             store.commit(bench.key, shard.name, gathered.encoded, gathered.table())
+        with clock("draw"):
+            failures = self._write_overlays(f"shards/{bench.key}/{shard.name}.parquet")
         return Receipt(shard, len(shard.positions), (*gathered.failures, *failures), vars(tally), clock.seconds)
 
     def _add(self, gathered: ShardResults, batch: Sequence[Picture | UnreadablePicture], tally: Tally) -> None:
@@ -95,10 +99,21 @@ class Worker:
                 gathered.add(found, time.perf_counter() - began)
             began = time.perf_counter()
 
-    def _draw(self, store: Store, gathered: ShardResults) -> list[Failure]:
-        if not self.job.config.report.overlays:
-            return []
-        return Drawer(store, gathered.bench, self.job.stems[gathered.shard.bench]).shard(gathered)
+    def _save_pictures(self, store: Store, gathered: ShardResults) -> None:
+        """Before the shard counts: later the photographs are not read again."""
+        if self.job.config.report.overlays:
+            for picture in gathered.pictures.values():
+                stem = self.job.stems[gathered.shard.bench][picture.photograph.name]
+                save_picture(store.folder, picture_name(stem), picture.seen)
+
+    def _write_overlays(self, part: str) -> list[Failure]:
+        return self._overlays.write([part]) if self.job.config.report.overlays else []
+
+    @cached_property
+    def _overlays(self) -> OverlayWriter:
+        """Made once the plan has been written."""
+        store = Store.open(self.job.folder)
+        return OverlayWriter(Index(store), StoredMaps(store, Path(self.job.config.base)))
 
 
 @contextmanager
