@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PIL import Image
@@ -13,7 +13,7 @@ from xaikit.bench.bench import Bench
 from xaikit.finish import finish_maps
 from xaikit.report import is_signed, overlay, overlay_name, picture_name
 from xaikit.runner.results import ShardResults
-from xaikit.store import Failure, Store, save_picture
+from xaikit.store import Failure, Store, decode, save_picture
 from xaikit.trials.placement import NamedTrial
 
 
@@ -28,7 +28,7 @@ class Drawer:
     bench: Bench
     stems: Mapping[str, str]
 
-    def shard(self, gathered: ShardResults) -> list[Failure]:
+    def shard(self, results: ShardResults, encoded: Mapping[str, Tensor]) -> list[Failure]:
         """What the model saw of every picture of a shard, and the finished maps of every trial over it.
 
         Returns:
@@ -37,56 +37,37 @@ class Drawer:
         Raises:
             OSError: the disk does not take the pictures.
         """
-        failures = []
-        for place, picture in gathered.pictures.items():
+        failures: list[Failure] = []
+        explained = results.explained()
+        maps = {key: decode(key, encoded) for key in results.keys}
+        for place, picture in results.pictures.items():
             name = picture.photograph.name
-            save_picture(self.store.folder, picture_name(self.stems[name]), picture.seen)
-            placed = [each for each in self.bench.placed if (place, each.trial.evidence) in gathered.explained]
-            raws = {each.name: gathered.decoded(self._keys(each), place) for each in placed}
-            failures += self.overlays(name, picture.digest, picture.seen, placed, raws)
+            save_picture(self.store.folder, picture_name(self.stems[name]), picture.rgb)
+            for each in self.bench.trials:
+                if (place, each.trial.evidence) not in explained:
+                    continue
+                try:
+                    self._draw(name, picture.rgb, each, {key: raw[place] for key, raw in maps.items()})
+                except OSError:
+                    raise
+                except Exception as error:  # a finisher of somebody else may raise anything
+                    message = f"{each.name}: the map cannot be finished: {type(error).__name__}: {error}"
+                    details = "".join(traceback.format_exception(error))
+                    key = self.bench.opened.key
+                    failures.append(Failure(key, name, picture.digest, each.trial.evidence, message, details))
         return failures
 
-    def overlays(
-        self,
-        name: str,
-        image: str,
-        seen: Image.Image,
-        placed: Iterable[NamedTrial],
-        raws: Mapping[str, Mapping[str, Tensor]],
-    ) -> list[Failure]:
-        """The overlays of one photograph.
-
-        Args:
-            seen: the photograph as the model saw it.
-            raws: the raw maps (T, *S) by trial and key.
-        """
-        failures = []
-        for each in placed:
-            try:
-                self._draw(name, seen, each, raws[each.name])
-            except OSError:
-                raise
-            except Exception as error:  # a finisher of somebody else may raise anything
-                said = f"{each.name}: the map cannot be finished: {type(error).__name__}: {error}"
-                details = "".join(traceback.format_exception(error))
-                failures.append(Failure(self.bench.key, name, image, each.trial.evidence, said, details))
-        return failures
-
-    def _keys(self, placed: NamedTrial) -> tuple[str, ...]:
-        return self.bench.asked[placed.trial.evidence].keys
-
-    def _draw(self, name: str, seen: Image.Image, placed: NamedTrial, raws: Mapping[str, Tensor]) -> None:
-        asked, reached = self.bench.asked[placed.trial.evidence], self.bench.reached
-        assert reached is not None
+    def _draw(self, name: str, rgb: Image.Image, named: NamedTrial, raws: Mapping[str, Tensor]) -> None:
+        evidence, probe = self.bench.evidence[named.trial.evidence], self.bench.probe
         by_layer = {
             str(tap): raws[key].unsqueeze(0)
-            for tap, key in zip(asked.taps, asked.keys, strict=True)
+            for tap, key in zip(evidence.request.taps, evidence.maps, strict=True)
             if raws[key].dim() == 3  # only maps of pictures are drawn
         }
-        strides = {layer: reached.stride(layer) for layer in by_layer}
-        fused = finish_maps(self.bench.finishes[placed.trial.id], by_layer, strides, reached.space)[1]
+        strides = {layer: probe.stride(layer) for layer in by_layer}
+        fused = finish_maps(self.bench.finishes[named.trial.id], by_layer, strides, probe.space)[1]
         if fused is None:
             return
         for column, saliency in enumerate(fused[0]):
-            picture = overlay(seen, saliency, signed=is_signed(placed.trial.finish.plain()))
-            save_picture(self.store.folder, overlay_name(self.stems[name], placed.name, column), picture)
+            picture = overlay(rgb, saliency, signed=is_signed(named.trial.finish.plain()))
+            save_picture(self.store.folder, overlay_name(self.stems[name], named.name, column), picture)
