@@ -213,14 +213,15 @@ def _variants(probe: ProbeResult, request: Request) -> int:
     # noisy passes show all taps at once; what is scored belongs to one tap
     shared = request.method.needs.gradients and not request.method.needs.replays
     shapes = [probe.shapes[str(tap)] for tap in request.taps[: 1 if shared else None]]
-    passes = sum(further_of(request.method, channels, math.prod(space)) for channels, *space in shapes)
-    return request.aggregation.augment.count * passes
+    return request.aggregation.augment.count * sum(
+        further_of(request.method, channels, math.prod(space)) for channels, *space in shapes
+    )
 
 
 def _stored_bytes(bench: Bench, request: Request) -> int:
     """Of the raw maps of one request and photograph."""
     size = {"float16": 2, "uint8": 1, "float32": 4}[bench.opened.config.report.maps]
-    columns = parts_of(request.method) or (count_of(request.target) or 1)
+    columns = parts_of(request.method) or count_of(request.target) or 1
     return sum(math.prod(bench.probe.shapes[str(tap)][1:]) * columns * size for tap in request.taps)
 
 
