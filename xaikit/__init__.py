@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from xaikit.hookspecs import hookimpl
     from xaikit.needs import Needs
     from xaikit.registry import Registry
+    from xaikit.registry.modules import module_from_file
     from xaikit.report import Report
     from xaikit.runner.costs import Plan
     from xaikit.runner.steps import plan, run
@@ -75,6 +76,7 @@ _HOME = {
     "explain": "api",
     "hookimpl": "hookspecs",
     "load": "config",
+    "module_from_file": "registry.modules",
     "nearest": "errors",
     "open": "report:Report",
     "plan": "runner.steps",
@@ -109,6 +111,7 @@ __all__ = [
     "explain",
     "hookimpl",
     "load",
+    "module_from_file",
     "nearest",
     "open",
     "plan",

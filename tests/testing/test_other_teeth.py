@@ -63,6 +63,33 @@ TARGETS: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     ),
 }
 
+MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "count is a word": ({"count": "two"}, {}, "declared_members_have_their_kind"),
+    "plural is a word": ({"plural": "no"}, {}, "declared_members_have_their_kind"),
+    "layer is a number": ({"layer": 4}, {}, "declared_members_have_their_kind"),
+    "spatial is a word": ({}, {"spatial": "everywhere"}, "declared_members_have_their_kind"),
+    "count of another number": ({"count": 2}, {}, "scores_have_a_row_a_sample"),
+    "plural and pinned as one": ({"plural": True}, {}, "scores_have_a_row_a_sample"),
+    "rows of another class": (
+        {},
+        {"rows": lambda self, index: Chosen(lambda later: later[:, 1:2])},
+        "rows_are_the_chosen_samples",
+    ),
+    "rows without their place": (
+        {},
+        {"rows": lambda self, index: Chosen(first), "spatial": True},
+        "rows_are_the_chosen_samples",
+    ),
+    "rows without probabilities": (
+        {},
+        {"rows": lambda self, index: Chosen(first), "probabilities": lambda self, output: first(output.softmax(1))},
+        "rows_are_the_chosen_samples",
+    ),
+    "logits for probabilities": ({}, {"probabilities": lambda self, output: first(output)}, "probabilities_are_shares"),
+    "probabilities of all": ({}, {"probabilities": lambda self, output: output.softmax(1)}, "probabilities_are_shares"),
+}
+"""Of a target and of what it pins: optional members, one of them wrong."""
+
 STAGES: dict[str, tuple[str, str, Callable[..., Any], str]] = {
     "another shape": ("rectifier", "rectify", lambda x: x[:1], "shape_and_type_are_kept"),
     "half precision": ("rectifier", "rectify", lambda x: x.half(), "shape_and_type_are_kept"),
@@ -106,11 +133,11 @@ class Shuffled:
     """Pictures in another order each time."""
 
     turns: tuple[int, ...] = ()
-    _asked: list[int] = field(default_factory=list, compare=False, repr=False)
+    _turns: list[int] = field(default_factory=list, compare=False, repr=False)
 
     def photographs(self) -> Sequence[Photograph]:
-        self._asked.append(1)
-        names = ["a", "b"] if len(self._asked) % 2 else ["b", "a"]
+        self._turns.append(1)
+        names = ["a", "b"] if len(self._turns) % 2 else ["b", "a"]
         return [Photograph(name, lambda: b"") for name in names]
 
 
@@ -149,6 +176,14 @@ def failing(kind: str, cls: type, name: str) -> None:
 def test_a_faulty_target_is_found(fault: str) -> None:
     pin, name = TARGETS[fault]
     failing("target", target(pin), name)
+
+
+@pytest.mark.parametrize("fault", MEMBERS)
+def test_a_faulty_member_of_a_target_is_found(fault: str) -> None:
+    of_target, of_pinned, name = MEMBERS[fault]
+    pinned = type("Pinned", (Chosen,), of_pinned)(first)
+    members = {"__doc__": "A target.", "pin": lambda self, output, labels: pinned, **of_target}
+    failing("target", dataclass(frozen=True)(type("Faulty", (), members)), name)
 
 
 @pytest.mark.parametrize("fault", STAGES)

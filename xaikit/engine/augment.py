@@ -19,9 +19,8 @@ from xaikit.config import AugmentConfig
 from xaikit.draws import SampleGenerator
 from xaikit.errors import ConfigError
 from xaikit.evidence.nests import first_tensor, varied
-from xaikit.evidence.pinned import is_spatial
 from xaikit.finish import resize
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, is_spatial
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ class Answers:
             strides=strides,
             noted=tuple(noted),
             numbers=numbers,
-            targeted=request.method.needs.aimed,
+            targeted=request.method.needs.uses_target,
         )
 
     def _diagnosed(self, one: PinnedRequest, tap: Tap, raw: Tensor) -> Iterator[RemarkCounts]:

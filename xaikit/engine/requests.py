@@ -13,7 +13,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.finish import Finish
 from xaikit.method import Method
 from xaikit.needs import Needs
-from xaikit.targets import Pinned, Target
+from xaikit.targets import Pinned, Target, probabilities_of, rows_of
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,12 @@ def _conditions(request: Request) -> tuple[Any, ...]:
 
 def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
     """Whether one answer serves several targets."""
-    if not needs.aimed:
+    if not needs.uses_target:
         return True
     further = needs.reruns or needs.replays or needs.gradients > 1 or needs.attention > 1
     # one without probabilities would leave all together without
-    alike = len({hasattr(target, "probabilities") for target in targets}) == 1
-    return further and alike and all(hasattr(target, "rows") for target in targets)
+    alike = len({probabilities_of(target) is None for target in targets}) == 1
+    return further and alike and all(rows_of(target) is not None for target in targets)
 
 
 def _equal(one: Method, other: Method) -> bool:

@@ -23,7 +23,7 @@ from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
-from xaikit.targets import Target
+from xaikit.targets import Target, plural_of
 
 __all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
 
@@ -177,7 +177,7 @@ def _may_stop(requests: Sequence[Request]) -> bool:
     """Whether nothing behind the taps is needed: no score, no further pass, and no axis of several targets."""
     needs = union(request.method.needs for request in requests)
     more = needs.scores or needs.gradients or needs.reruns or needs.replays
-    return not more and all(getattr(request.target, "plural", True) is False for request in requests)
+    return not more and all(plural_of(request.target) is False for request in requests)
 
 
 def distinct(targets: Iterable[Target]) -> list[Target]:
