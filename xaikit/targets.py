@@ -41,13 +41,13 @@ class Target(Protocol):
 
     It may have more members, as :class:`Pinned` may:
 
-    count     a property: how many scores a sample has, for the plan; 1 without it
-    plural    False says before any pass that results have no axis of targets, so that the forward may stop early where no
-              score is needed
-    layer     a field, the name of a module: the target is pinned and scored on what that returns, not on the model's output
-    needs_labels  True says that it is of the class that the data states, and may be a property that depends on the options: only
-              then are the labels of the data read, and its results are computed again where a label has changed
-    examples  of the class, options that it is checked with beside the default ones
+    count         a property: how many scores a sample has, for the plan; 1 without it
+    plural        False says before any pass that results have no axis of targets, so that the forward may stop early where
+                  no score is needed
+    layer         a field, the name of a module: it is pinned and scored on what that returns, not on the model's output
+    needs_labels  True, or a property that depends on the options: it is of the class that the data states. Only then are
+                  the labels of the data read, and its results are computed again where a label has changed
+    examples      of the class, options that it is checked with beside the default ones
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
@@ -60,17 +60,6 @@ class Target(Protocol):
         Raises:
             ConfigError: the target does not fit this output or needs labels.
         """
-
-
-def needs_labels(target: Target) -> bool:
-    """Whether a target is of the class that the data states; where it says nothing, it is not.
-
-    Raises:
-        PluginContract: it says neither True nor False.
-    """
-    needed: Any = getattr(target, "needs_labels", False)
-    check_declared("needs_labels", needed, isinstance(needed, bool), "True or False")
-    return bool(needed)
 
 
 def count_of(target: Target) -> int | None:
@@ -105,6 +94,17 @@ def layer_of(target: Target) -> str | None:
     layer: Any = getattr(target, "layer", None)
     check_declared("layer", layer, layer is None or isinstance(layer, str), "the name of a module")
     return None if layer is None else str(layer)
+
+
+def needs_labels(target: Target) -> bool:
+    """Whether a target is of the class that the data states; where it says nothing, it is not.
+
+    Raises:
+        PluginContract: it says neither True nor False.
+    """
+    stated: Any = getattr(target, "needs_labels", False)
+    check_declared("needs_labels", stated, isinstance(stated, bool), "True or False")
+    return bool(stated)
 
 
 def rows_of(pinned: Pinned) -> Callable[[Tensor], Pinned] | None:

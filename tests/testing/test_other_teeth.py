@@ -10,7 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaikit.errors import PluginContract
+from xaikit.registry import check_class
 from xaikit.sources import OpenedModel, Photograph
+from xaikit.targets import PinnedClasses
 from xaikit.testing import CheckFailed, checks_of
 
 
@@ -31,9 +34,10 @@ def target(pin: Callable[[Any, Tensor], Any]) -> type:
     )
 
 
-def finisher(name: str, function: Callable[..., Any]) -> type:
+def finisher(name: str, function: Callable[..., Any], **declared: bool) -> type:
+    facts = {"signed": True, "drops_negative": False, **declared}
     return dataclass(frozen=True)(
-        type("Faulty", (), {"__doc__": "A stage.", name: lambda self, *given: function(*given)})
+        type("Faulty", (), {"__doc__": "A stage.", **facts, name: lambda self, *given: function(*given)})
     )
 
 
@@ -53,6 +57,10 @@ TARGETS: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
         lambda output, labels: Chosen(lambda later: first(later) - later.mean()),
         "samples_are_scored_alone",
     ),
+    "of the labels, which nobody knows": (
+        lambda output, labels: PinnedClasses(output.argmax(1, True) if labels is None else labels.unsqueeze(1)),
+        "labels_are_declared",
+    ),
     "output changed": (lambda output, labels: Chosen(lambda later: first(later.mul_(2))), "nothing_is_changed"),
     "whatever comes": (
         lambda output, labels: Chosen(first) if output.dim() == 2 else 1 / 0,
@@ -64,6 +72,7 @@ MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "count is a word": ({"count": "two"}, {}, "declared_members_have_their_kind"),
     "plural is a word": ({"plural": "no"}, {}, "declared_members_have_their_kind"),
     "layer is a number": ({"layer": 4}, {}, "declared_members_have_their_kind"),
+    "needs_labels is a word": ({"needs_labels": "sometimes"}, {}, "declared_members_have_their_kind"),
     "spatial is a word": ({}, {"spatial": "everywhere"}, "declared_members_have_their_kind"),
     "count of another number": ({"count": 2}, {}, "scores_have_a_row_a_sample"),
     "plural and pinned as one": ({"plural": True}, {}, "scores_have_a_row_a_sample"),
@@ -100,6 +109,9 @@ STAGES: dict[str, tuple[str, str, Callable[..., Any], str]] = {
         "dead_maps_are_finite",
     ),
     "too large": ("normalizer", "normalize", lambda x, space: 2 * x, "range_is_at_most_one"),
+    "negative all the same": ("normalizer", "normalize", lambda x, space: -x.abs(), "what_is_not_negative_stays_so"),
+    "bent below zero": ("scaler", "scale", lambda x, stride: x - 0.1, "what_is_not_negative_stays_so"),
+    "fused below zero": ("fuser", "fuse", lambda stack: stack[0] - stack[2], "what_is_not_negative_stays_so"),
     "no whole number": ("resizer", "size", lambda maps, inputs: (7.5, 7.5), "size_is_one_number_a_dimension"),
     "stack kept": ("fuser", "fuse", lambda stack: stack, "shape_and_type_are_kept"),
     "does not say": ("fuser", "fuse", lambda stack: stack.amax(0), "says_whether_to_normalize_again"),
@@ -184,6 +196,37 @@ def test_a_faulty_member_of_a_target_is_found(fault: str) -> None:
 def test_a_faulty_stage_is_found(fault: str) -> None:
     kind, method, function, name = STAGES[fault]
     failing(kind, finisher(method, function), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "function", "declared", "name"),
+    [
+        ("rectifier", "rectify", lambda x: x, "signed", "the_sign_is_as_declared"),
+        ("normalizer", "normalize", lambda x, space: x / 9, "signed", "the_sign_is_as_declared"),
+        ("rectifier", "rectify", lambda x: x.abs(), "drops_negative", "what_is_negative_is_dropped_as_declared"),
+        (
+            "rectifier",
+            "rectify",
+            lambda x: x.clamp_min(0) + 1,
+            "drops_negative",
+            "what_is_negative_is_dropped_as_declared",
+        ),
+    ],
+)
+def test_a_stage_that_declares_what_it_is_not_is_found(
+    kind: str, method: str, function: Callable[..., Any], declared: str, name: str
+) -> None:
+    failing(kind, finisher(method, function, **{declared: declared == "drops_negative"}), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"), [("rectifier", "signed"), ("rectifier", "drops_negative"), ("normalizer", "signed")]
+)
+def test_a_stage_that_does_not_declare_its_sign_is_refused(kind: str, member: str) -> None:
+    cls = finisher("rectify" if kind == "rectifier" else "normalize", lambda x, *_: x)
+    delattr(cls, member)
+    with pytest.raises(PluginContract, match=f"lacks {member}"):
+        check_class(kind, cls, "mine")
 
 
 @pytest.mark.parametrize(("kind", "cls", "name"), SOURCES)

@@ -94,6 +94,9 @@ def complaints(error: ValidationError, value: Any) -> list[tuple[Path, str]]:
 
 
 def _complaint(problem: Any) -> str:
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    if text.startswith("expected "):  # a check that says all by itself
+        return text
     return f"expected {_expected(problem)}, got {_got(problem)}{_hint(problem)}"
 
 
