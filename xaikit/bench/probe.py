@@ -12,9 +12,8 @@ from xaikit.engine import Batch
 from xaikit.engine.session import distinct, replay_ways
 from xaikit.errors import DataError
 from xaikit.evidence import auto
-from xaikit.evidence.forward import reading
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import AUTO, Tap, resolve
 from xaikit.evidence.trace import Trace
 from xaikit.layouts import Arrangement
@@ -32,7 +31,6 @@ def _reach(bench: Bench, probe: _Probe) -> ProbeResult:
     ways = {
         request.label: replay_ways(
             bench.opened.module,
-            probe.batch,
             _traced(bench, probe, request.taps, [request.target], gradients=False),
             request,
             bench.config.model.output,
@@ -60,16 +58,15 @@ def _traced(
     gradients: bool,
     tally: Tally | None = None,
 ) -> Trace:
-    with reading(layers_of(targets)):
-        return observe(
-            bench.opened.module,
-            probe.batch.inputs,
-            taps,
-            lambda output: [pin(target, output, probe.batch.labels) for target in targets],
-            gradients=gradients,
-            output=bench.config.model.output,
-            tally=tally,
-        )
+    return observe(
+        bench.opened.module,
+        probe.batch.inputs,
+        taps,
+        lambda output: [pin(target, output, probe.batch.labels) for target in targets],
+        gradients=gradients,
+        readout=readout_of(targets, bench.config.model.output),
+        tally=tally,
+    )
 
 
 class _Probe:

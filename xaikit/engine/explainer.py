@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import Variant, average, check_places, variants
-from xaikit.engine.context import Passes, Reruns, Setting
+from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import ANY, Evidence, diagnose
+from xaikit.engine.further import FurtherPasses, RetraceCache
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.errors import ConfigError, PluginContract
+from xaikit.evidence.forward import Readout
 from xaikit.evidence.nests import first_tensor
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import PinnedParts, without_layer
@@ -28,7 +30,7 @@ from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.finish import finish_maps
 from xaikit.layouts import stride
 from xaikit.method import parts_of, variants_of
-from xaikit.view import View
+from xaikit.view import Reduction, View
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Answers:
     model: nn.Module
     batch: Batch
     trace: Trace
-    output: str | int
+    readout: Readout
     tally: Tally
     requests: Sequence[Request] = ()
     places: Mapping[str, int] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Answers:
                 tuple(dict.fromkeys(tap for one in sharing for tap in one.taps)),
                 lambda _: pinned,
                 gradients=any(one.method.needs.gradients for one in sharing),
-                output=self.output,
+                readout=self.readout,
                 tally=self.tally,
             )
             return found.placed(places, self.trace)
@@ -142,36 +144,31 @@ class Answers:
             ) from error
 
     def _raws(self, question: RequestGroup, kept: OutputCache | None) -> dict[Tap, Raw]:
-        setting = self.setting(question, kept)
-        reruns = Reruns(lambda inputs: setting.observe(inputs, setting.taps), shared=len(setting.taps) > 1)
+        request, trace = question.common, self.trace.narrowed(question.places, question.taps)
+        retraces = RetraceCache(shared=len(trace.activations) > 1)
         raws: dict[Tap, Raw] = {}
-        for tap in setting.taps:
-            passes = Passes(setting, tap, reruns.of_one_tap())
-            view = passes.view(setting.trace)
-            saliency = _said(question.common, view)
-            if setting.reduce != "sum" and not passes.reduced:
+        for tap in trace.activations:
+            further = self._further(request, trace, tap, retraces, kept)
+            view = further.view(trace)
+            saliency = _said(request, view)
+            if view.reduce != "sum" and not further.reduction.applied:
                 raise ConfigError(
-                    f"reduce: {setting.reduce} plays no part in {question.common.use}, which sums no weighed channels: leave "
-                    "it out"
+                    f"reduce: {view.reduce} plays no part in {request.use}, which sums no weighed channels: leave it out"
                 )
-            parts = parts_of(question.common.method)
-            raws[tap] = Raw(saliency, tuple(view.noted), tuple(passes.noted), view.numbers, parts)
+            remarks = tuple(further.context.remarks)
+            raws[tap] = Raw(saliency, tuple(view.noted), remarks, view.numbers, parts_of(request.method))
         return raws
 
-    def setting(self, question: RequestGroup, kept: OutputCache | None = None) -> Setting:
-        """What the further passes of a question have in common."""
-        request = question.common
-        trace = self.trace.narrowed(question.places, question.taps)
-        return Setting(
-            model=self.model,
-            trace=trace,
-            needs=request.method.needs,
-            output=self.output,
-            precision=request.precision,
-            tally=self.tally,
-            draw=partial(_generator, request, self.batch.ids, trace.scores),
-            kept=kept,
-            reduce=request.aggregation.reduce,
+    def _further(
+        self, request: Request, trace: Trace, tap: Tap, retraces: RetraceCache, outputs: OutputCache | None
+    ) -> FurtherPasses:
+        return FurtherPasses(
+            PassContext(self.model, trace, tap, self.readout, self.tally, request.precision),
+            request.method.needs,
+            partial(_generator, request, self.batch.ids, trace.scores),
+            retraces,
+            outputs,
+            Reduction(request.aggregation.reduce),
         )
 
     def explanation(self, question: RequestGroup, one: PinnedRequest, raws: Mapping[Tap, Raw]) -> Explanation:

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
-from xaikit.engine.context import Passes
+from xaikit.engine.context import PassContext
 from xaikit.engine.explainer import Answers
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
+from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.forward import reading
+from xaikit.evidence.forward import Readout
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
@@ -57,10 +58,8 @@ def explain(
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
     targets = distinct(request.target for request in requests)
-    with reading(layers_of(targets)):
-        return _explain(
-            unwrapped(model), batch, requests, targets, output, Tally() if tally is None else tally, may_stop, failed
-        )
+    readout, tally = readout_of(targets, output), Tally() if tally is None else tally
+    return _explain(unwrapped(model), batch, requests, targets, readout, tally, may_stop, failed)
 
 
 def _explain(
@@ -68,7 +67,7 @@ def _explain(
     batch: Batch,
     requests: Sequence[Request],
     targets: Sequence[Target],
-    output: str | int,
+    readout: Readout,
     tally: Tally,
     may_stop: bool,
     failed: Failed | None,
@@ -79,14 +78,14 @@ def _explain(
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
         lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
         gradients=any(request.method.needs.gradients for request in requests),
-        output=output,
+        readout=readout,
         tally=tally,
         stop=may_stop and _may_stop(requests),
     )
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
     known = {request.label: place for request, place in zip(requests, places, strict=True)}
-    answers = Answers(model, batch, trace, output, tally, tuple(requests), known)
+    answers = Answers(model, batch, trace, readout, tally, tuple(requests), known)
     found = _Session(answers, failed).answer(requests, places)
     return trace, {request.label: found[request.label] for request in requests if request.label in found}
 
@@ -160,7 +159,7 @@ class _Session:
             self.failed(request, error)
 
 
-def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
+def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
     """By layer, the way in which a method's replays will be made; see :mod:`xaikit.engine.reruns.replay`. Empty if it makes none.
 
     Args:
@@ -168,9 +167,9 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     """
     if not request.method.needs.replays:
         return {}
-    setting = Answers(model, batch, trace, output, Tally()).setting(RequestGroup((PinnedRequest(request, 0),)))
-    with reading(layers_of([request.target])):
-        return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
+    readout, narrowed = readout_of([request.target], output), trace.narrowed([0], request.taps)
+    contexts = [PassContext(model, narrowed, tap, readout, precision=request.precision) for tap in request.taps]
+    return {str(context.tap): Replay(context).way() for context in contexts}
 
 
 def _may_stop(requests: Sequence[Request]) -> bool:

@@ -12,8 +12,7 @@ from xaikit.bench.probe import probe_batch
 from xaikit.bench.resolve import resolve_bench
 from xaikit.config import Config, FinishConfig, instantiate, load, read_finish
 from xaikit.evidence.auto import first_sample
-from xaikit.evidence.forward import reading
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.survey import survey, table
 from xaikit.finish import build_finish, finish_maps
 from xaikit.registry import Registry
@@ -118,13 +117,12 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
     bench = resolve_bench(config, groups(expand(config, registry))[0], registry, probed=False)
     batch = probe_batch(bench)
     target = instantiate("target", config.target, registry, Path(config.base))
-    with reading(layers_of([target])):
-        rows = survey(
-            bench.opened.module,
-            first_sample(batch.inputs),
-            lambda output: pin(target, output, batch.labels).scores(output),
-            config.model.output,
-        )
+    rows = survey(
+        bench.opened.module,
+        first_sample(batch.inputs),
+        lambda output: pin(target, output, batch.labels).scores(output),
+        readout_of([target], config.model.output),
+    )
     return table(rows)
 
 
