@@ -20,11 +20,11 @@ from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
 from xaikit.evidence.nests import first_tensor, varied
-from xaikit.evidence.pinned import is_spatial
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
+from xaikit.targets import is_spatial, probabilities_of
 
 if TYPE_CHECKING:
     pass
@@ -169,7 +169,7 @@ class View:
     @property
     def has_probability(self) -> bool:
         """Whether the target is a class, so that ``rescore`` can be asked for its probability."""
-        return hasattr(self._trace.pinned[0], "probabilities")
+        return probabilities_of(self._trace.pinned[0]) is not None
 
     @property
     def head(self) -> Tensor:

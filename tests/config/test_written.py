@@ -11,6 +11,7 @@ import pytest
 from config.conftest import NEEDED
 from helpers.fake_plugins import fake_registry
 from xaikit.config import Config, SweepConfig, load
+from xaikit.config.faults import Faults
 from xaikit.config.written import layer_behind, own_value
 
 SAID = {
@@ -45,7 +46,7 @@ def test_loading_a_config_again_reads_what_was_written() -> None:
 )
 def test_what_points_do_not_depend_on_may_be_replaced(change: dict[str, Any]) -> None:
     changed = replace(config(), **change)
-    layer = layer_behind(changed, [])
+    layer = layer_behind(changed, Faults())
     assert layer.plain["methods"]["smooth"]["sizes"] == "${seed}"
     assert load(changed, registry=fake_registry()) == changed
 
@@ -53,14 +54,14 @@ def test_what_points_do_not_depend_on_may_be_replaced(change: dict[str, Any]) ->
 def test_the_batch_size_may_be_replaced() -> None:
     one = config()
     changed = replace(one, data=replace(one.data, batch_size=3))
-    assert layer_behind(changed, []).plain["methods"]["smooth"]["sizes"] == "${seed}"
+    assert layer_behind(changed, Faults()).plain["methods"]["smooth"]["sizes"] == "${seed}"
     assert load(changed, registry=fake_registry()) == changed
 
 
 def test_a_config_that_was_changed_is_taken_at_its_word() -> None:
     one = config()
     changed = replace(one, seed=9)
-    assert layer_behind(changed, []).plain["methods"]["smooth"]["sizes"] == 0
+    assert layer_behind(changed, Faults()).plain["methods"]["smooth"]["sizes"] == 0
     assert load(changed, registry=fake_registry()) == changed
     other = replace(one, methods={"grad": one.methods["grad"]})
     assert load(other, registry=fake_registry()) == other
@@ -75,8 +76,8 @@ def test_what_others_look_up_is_not_replaced_behind_their_back() -> None:
 
 def test_a_sweep_that_was_replaced_has_no_place_in_the_file(write: Any, head: str) -> None:
     one = load(write(head + "methods: grad\nsweep: {seed: [1, 2]}\n"), registry=fake_registry())
-    assert str(layer_behind(one, []).marks["sweep", "seed"]) == "c.yaml:4:9"
-    assert ("sweep", "seed") not in layer_behind(replace(one, sweep=SweepConfig({"seed": (3,)})), []).marks
+    assert str(layer_behind(one, Faults()).marks["sweep", "seed"]) == "c.yaml:4:9"
+    assert ("sweep", "seed") not in layer_behind(replace(one, sweep=SweepConfig({"seed": (3,)})), Faults()).marks
 
 
 def test_what_a_config_says_at_a_key() -> None:

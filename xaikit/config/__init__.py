@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config.aggregation import PLAIN, Aggregation, AugmentConfig, Reduce
-from xaikit.config.faults import ARGUMENT, DEFAULT, Fault, Faults, Mark, at, key_of, leaves, path_of, raise_faults
+from xaikit.config.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
 from xaikit.config.layers import Layer, inherit, layer_of, merge
@@ -108,21 +108,21 @@ def load(
     >>> config.origins["target.index"], config.origins["seed"]
     ("override 'target=281'", 'default')
     """
-    faults: list[Fault] = []
+    faults = Faults()
     below, base, name = _layer(source, faults)
-    if any(fault.path in ((), ("extends",)) for fault in faults):
-        raise_faults(faults)  # what a file that cannot be read would have said is not missing
+    if any(fault.path in ((), ("extends",)) for fault in faults.items):
+        faults.close()  # what a file that cannot be read would have said is not missing
     layer = override(merge(layer_of(defaults(name), {(): DEFAULT}, faults), below, faults), overrides, faults)
     layer = with_axes(layer, axes, faults)
     fixed, varied = _apart(layer)
-    ledger = Faults(dict(layer.marks), faults)
-    said = migrate(inherit(settle((), resolve(fixed, ledger), ledger), ledger))
-    reader = Reader(registry or Registry(), base, ledger)
+    faults = faults.of(dict(layer.marks))
+    said = migrate(inherit(settle((), resolve(fixed, faults), faults), faults))
+    reader = Reader(registry or Registry(), base, faults)
     found = read_config(reader, said)
     sweep = _sweep(varied, fixed, reader, overrides)
-    ledger.close()
+    faults.close()
     config = Config(**found, sweep=sweep, base=str(base))
-    return keep(_with_origins(config, {**said, "sweep": varied}, ledger), layer)
+    return keep(_with_origins(config, {**said, "sweep": varied}, faults), layer)
 
 
 def read_points(config: Config, registry: Registry) -> tuple[Grid, Read]:
@@ -131,14 +131,14 @@ def read_points(config: Config, registry: Registry) -> tuple[Grid, Read]:
     Raises:
         ConfigError: a value, or a combination of values, is wrong.
     """
-    faults: list[Fault] = []
+    faults = Faults()
     fixed, varied = _apart(layer_behind(config, faults))
-    ledger = Faults(fixed.marks, faults)
-    grid = _grid(read_sweep(varied, ledger), ledger)
-    ledger.close()
+    faults = faults.of(fixed.marks)
+    grid = _grid(read_sweep(varied, faults), faults)
+    faults.close()
     read = Points(fixed, grid, registry, Path(config.base)).read()
-    note_faults(read, grid, ledger)
-    ledger.close()
+    note_faults(read, grid, faults)
+    faults.close()
     return grid, read
 
 
@@ -150,39 +150,39 @@ def _apart(layer: Layer) -> tuple[Layer, dict[str, Any]]:
 
 def _sweep(varied: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: Sequence[str]) -> SweepConfig:
     """The sweep, and what is wrong with its points."""
-    ledger = reader.ledger
-    known = list(ledger.faults)
-    sweep = read_sweep(varied, ledger)
+    faults = reader.faults
+    known = list(faults.items)
+    sweep = read_sweep(varied, faults)
     if not sweep:
         return sweep
-    grid = _grid(sweep, ledger)
-    _silenced(sweep, grid, ledger, overrides)
+    grid = _grid(sweep, faults)
+    _silenced(sweep, grid, faults, overrides)
     # what a faulty entry excludes or ties is not known, so that a combination may be one that nobody wants
-    together = not any(ledger.is_faulty(("sweep", word)) for word in ("exclude", "zip"))
+    together = not any(faults.is_faulty(("sweep", word)) for word in ("exclude", "zip"))
     read = Points(fixed, grid, reader.registry, reader.base or Path(), known).read()
-    note_faults(read, grid, ledger, together=together)
+    note_faults(read, grid, faults, together=together)
     return sweep
 
 
-def _grid(sweep: SweepConfig, ledger: Faults) -> Grid:
+def _grid(sweep: SweepConfig, faults: Faults) -> Grid:
     grid = grid_of(sweep)
     if not grid.points:
-        ledger.fault(("sweep", "exclude"), "leaves no point")
+        faults.add(("sweep", "exclude"), "leaves no point")
     return grid
 
 
-def _silenced(sweep: SweepConfig, grid: Grid, ledger: Faults, overrides: Sequence[str]) -> None:
+def _silenced(sweep: SweepConfig, grid: Grid, faults: Faults, overrides: Sequence[str]) -> None:
     """Note overrides of keys that vary anyhow: they would say nothing. An included point may leave them to the config."""
     given = {f"override {text!r}" for text in overrides}
     for key, places in () if sweep.include else zip(grid.keys, grid.places, strict=True):
         path, axis = path_of(key) or (), places[0][:-1]
-        if str(ledger.marks.get(path)) in given and not str(ledger.mark(axis)).startswith("axis "):
+        if str(faults.marks.get(path)) in given and not str(faults.mark(axis)).startswith("axis "):
             said = f"varies by {key_of(axis)}, so that this says nothing"
             drop = "sweep.zip" if axis[1] == "zip" else key_of(axis)
-            ledger.fault(path, f"{said}; write {key_of(axis)}=[...], or ~{drop}")
+            faults.add(path, f"{said}; write {key_of(axis)}=[...], or ~{drop}")
 
 
-def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
+def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
     """What the source says, the folder that files are relative to, and the name of a run that is not given one."""
     if isinstance(source, Config):
         return layer_behind(source, faults), Path(source.base), source.name
@@ -190,23 +190,23 @@ def _layer(source: Any, faults: list[Fault]) -> tuple[Layer, Path, str]:
         return extend(dict(source), {(): ARGUMENT}, "", faults), Path(), "run"
     file = os.fspath(source)
     if not os.path.isfile(file):
-        faults.append(Fault(Mark("config"), (), missing(file)))
-        raise_faults(faults)
+        faults.add_at(Mark("config"), (), missing(file))
+        faults.close()
     return read_file(file, faults), Path(file).parent, Path(file).stem
 
 
-def _with_origins(config: Config, said: Mapping[str, Any], ledger: Faults) -> Config:
-    origins = {key_of(path): str(_origin(path, said, ledger)) for path in leaves(config.plain())}
+def _with_origins(config: Config, said: Mapping[str, Any], faults: Faults) -> Config:
+    origins = {key_of(path): str(_origin(path, said, faults)) for path in leaves(config.plain())}
     return replace(config, origins=origins)
 
 
-def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], ledger: Faults) -> Mark:
+def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], faults: Faults) -> Mark:
     """Where a value was written; what nobody said is a default."""
     try:
         at(said, path)
     except KeyError:
         return DEFAULT
-    return ledger.mark(path)
+    return faults.mark(path)
 
 
 def read_methods(
@@ -219,50 +219,50 @@ def read_methods(
     Raises:
         ConfigError: all that is wrong with them.
     """
-    said, ledger = _said({"methods": value, "finish": finish})
-    found = _read_methods(Reader(registry, base, ledger), ("methods",), inherit(said, ledger)["methods"])
-    ledger.close()
+    said, faults = _said({"methods": value, "finish": finish})
+    found = _read_methods(Reader(registry, base, faults), ("methods",), inherit(said, faults)["methods"])
+    faults.close()
     return found
 
 
 def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use:
     """A target as a config would say it. Raises ConfigError."""
-    said, ledger = _said({"target": value})
-    use = Reader(registry, base, ledger).use("target", ("target",), said["target"])
-    ledger.close()
+    said, faults = _said({"target": value})
+    use = Reader(registry, base, faults).use("target", ("target",), said["target"])
+    faults.close()
     assert use is not None
     return use
 
 
 def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:
     """The stages of a finish as a config would say them. Raises ConfigError."""
-    said, ledger = _said({"finish": value})
-    found = _read_finish(Reader(registry, base, ledger), ("finish",), said["finish"])
-    ledger.close()
+    said, faults = _said({"finish": value})
+    found = _read_finish(Reader(registry, base, faults), ("finish",), said["finish"])
+    faults.close()
     return found
 
 
 def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregation:
     """How raw maps are taken, as a config would say it. Raises ConfigError."""
-    said, ledger = _said({"augment": augment, "reduce": reduce})
-    reader = Reader(Registry(), None, ledger)
+    said, faults = _said({"augment": augment, "reduce": reduce})
+    reader = Reader(Registry(), None, faults)
     found = read_augment(reader, (), said), read_reduce(reader, (), said)
-    ledger.close()
+    faults.close()
     return Aggregation(found[0] or AugmentConfig(), found[1])
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:
     """A layout as a config would say it; None where shapes are to tell. Raises ConfigError."""
-    said, ledger = _said({"model": {"layout": value}})
+    said, faults = _said({"model": {"layout": value}})
     stated = said["model"]["layout"]
-    found = None if stated is None else Reader(registry, base, ledger).use("layout", ("model", "layout"), stated)
-    ledger.close()
+    found = None if stated is None else Reader(registry, base, faults).use("layout", ("model", "layout"), stated)
+    faults.close()
     return found
 
 
 def _said(values: dict[str, Any]) -> tuple[dict[str, Any], Faults]:
     """Values of a call in Python without their shorthand. Raises ConfigError where there is none for them."""
-    ledger = Faults({(): ARGUMENT}, [])
-    said = layer_of(values, ledger.marks, ledger.faults).plain
-    ledger.close()
-    return said, ledger
+    faults = Faults({(): ARGUMENT})
+    said = layer_of(values, faults.marks, faults).plain
+    faults.close()
+    return said, faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xaikit.errors import ConfigError, PluginConflict
@@ -48,10 +48,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Faults:
-    """The marks of a layer, and the faults found so far; the faults are shared by all layers of a config."""
+    """The marks of a layer, and what has been found wrong so far, which all layers of a config share."""
 
-    marks: dict[Path, Mark]
-    faults: list[Fault]
+    marks: dict[Path, Mark] = field(default_factory=dict)
+    items: list[Fault] = field(default_factory=list)
+
+    def of(self, marks: dict[Path, Mark]) -> Faults:
+        """The same faults, for a layer with other marks."""
+        return Faults(marks, self.items)
 
     def mark(self, path: Path) -> Mark:
         """Where a value was written; for one that was not written, where its nearest ancestor was."""
@@ -59,31 +63,32 @@ class Faults:
             path = path[:-1]
         return self.marks.get(path, ARGUMENT)
 
-    def fault(self, path: Path, text: str, cause: Exception | None = None) -> None:
+    def add(self, path: Path, text: str, cause: Exception | None = None) -> None:
         """Note that something is wrong at a key."""
-        self.faults.append(Fault(self.mark(path), path, text, cause))
+        self.items.append(Fault(self.mark(path), path, text, cause))
+
+    def add_at(self, mark: Mark, path: Path, text: str) -> None:
+        """Note that something is wrong at a place that is not the key's own."""
+        self.items.append(Fault(mark, path, text))
 
     def is_faulty(self, path: Path) -> bool:
         """Whether something at or below a key has been found wrong."""
-        return any(fault.path[: len(path)] == path for fault in self.faults)
+        return any(fault.path[: len(path)] == path for fault in self.items)
 
     def close(self) -> None:
-        """Raise what has been found, if anything."""
-        raise_faults(self.faults)
+        """Raise one ConfigError with every fault, or the PluginConflict that is the only one; nothing where there is none."""
+        if not self.items:
+            return
+        lines = list(dict.fromkeys(str(fault) for fault in sorted(self.items, key=_place)))
+        cause = self.items[0].cause if len(lines) == 1 else None
+        if isinstance(cause, PluginConflict):
+            raise PluginConflict(lines[0]) from cause
+        raise ConfigError(lines) from cause
 
 
-def raise_faults(faults: list[Fault]) -> None:
-    """Raise one ConfigError with every fault, or the PluginConflict that is the only one."""
-    if not faults:
-        return
-    ordered = sorted(
-        faults, key=lambda fault: (fault.mark.line == 0, fault.mark.source, fault.mark.line, fault.mark.column)
-    )
-    lines = list(dict.fromkeys(str(fault) for fault in ordered))
-    cause = faults[0].cause if len(lines) == 1 else None
-    if isinstance(cause, PluginConflict):
-        raise PluginConflict(lines[0]) from cause
-    raise ConfigError(lines) from cause
+def _place(fault: Fault) -> tuple[bool, str, int, int]:
+    """What stands in files first, in the order of their lines."""
+    return fault.mark.line == 0, fault.mark.source, fault.mark.line, fault.mark.column
 
 
 def key_of(path: Path) -> str:

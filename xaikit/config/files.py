@@ -8,45 +8,45 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Fault, Faults, Mark, Path, shown
+from xaikit.config.faults import Faults, Mark, Path, shown
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.text import Loader
 from xaikit.errors import nearest
 
 
-def read_file(file: str, faults: list[Fault], trail: tuple[str, ...] = ()) -> Layer:
+def read_file(file: str, faults: Faults, trail: tuple[str, ...] = ()) -> Layer:
     """A file over the files that it extends. What is wrong goes to ``faults``; a file that cannot be read is an empty layer."""
     marks: dict[Path, Mark] = {(): Mark(file)}
-    raw = _read(file, Faults(marks, faults))
+    raw = _read(file, faults.of(marks))
     return extend(raw, marks, file, faults, trail)
 
 
 def extend(
-    raw: dict[str, Any], marks: dict[Path, Mark], file: str, faults: list[Fault], trail: tuple[str, ...] = ()
+    raw: dict[str, Any], marks: dict[Path, Mark], file: str, faults: Faults, trail: tuple[str, ...] = ()
 ) -> Layer:
     """What was read, over the files that its ``extends`` names; these are relative to ``file``, and later ones win."""
-    ledger = Faults(marks, faults)
+    faults = faults.of(marks)
     wanted = raw.pop("extends", None) if isinstance(raw, dict) else None
     names = [wanted] if isinstance(wanted, str) else wanted or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        ledger.fault(("extends",), f"expected a file or a list of files, got {shown(wanted)}")
+        faults.add(("extends",), f"expected a file or a list of files, got {shown(wanted)}")
         names = []
     below = Layer({})
     for name in names:
-        below = merge(below, _read_base(name, file, ledger, (*trail, file)), faults)
+        below = merge(below, _read_base(name, file, faults, (*trail, file)), faults)
     return merge(below, layer_of(raw, marks, faults), faults)
 
 
-def _read_base(name: str, file: str, ledger: Faults, trail: tuple[str, ...]) -> Layer:
+def _read_base(name: str, file: str, faults: Faults, trail: tuple[str, ...]) -> Layer:
     base = os.path.normpath(os.path.join(os.path.dirname(file), name))
     seen = [os.path.realpath(other) for other in trail]
     if os.path.realpath(base) in seen:
-        ledger.fault(("extends",), f"the files extend each other in a circle: {' -> '.join([*trail, base])}")
+        faults.add(("extends",), f"the files extend each other in a circle: {' -> '.join([*trail, base])}")
         return Layer({})
     if not os.path.isfile(base):
-        ledger.fault(("extends",), missing(base))
+        faults.add(("extends",), missing(base))
         return Layer({})
-    return read_file(base, ledger.faults, trail)
+    return read_file(base, faults, trail)
 
 
 def missing(file: str) -> str:
@@ -56,65 +56,65 @@ def missing(file: str) -> str:
     return f"there is no file {file}; {nearest(FilePath(file).name, beside)}"
 
 
-def _read(file: str, ledger: Faults) -> dict[str, Any]:
+def _read(file: str, faults: Faults) -> dict[str, Any]:
     try:
         text = FilePath(file).read_text(encoding="utf-8-sig")
         loader = Loader(text)
         node = loader.get_single_node()
         if node is None:
             return {}
-        _note(node, (), file, ledger, ())
+        _note(node, (), file, faults, ())
         value = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        _note_syntax(error, file, ledger)
+        _note_syntax(error, file, faults)
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        ledger.fault((), f"cannot be read: {error}")
+        faults.add((), f"cannot be read: {error}")
         return {}
     if not isinstance(value, dict):
-        ledger.fault((), f"expected a mapping of keys, got {shown(value)}")
+        faults.add((), f"expected a mapping of keys, got {shown(value)}")
         return {}
     return value
 
 
-def _note_syntax(error: yaml.MarkedYAMLError, file: str, ledger: Faults) -> None:
+def _note_syntax(error: yaml.MarkedYAMLError, file: str, faults: Faults) -> None:
     place = error.problem_mark or error.context_mark
     mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
-    ledger.faults.append(Fault(mark, (), f"not valid YAML: {error.problem or error.context}"))
+    faults.add_at(mark, (), f"not valid YAML: {error.problem or error.context}")
 
 
-def _note(node: yaml.Node, path: Path, file: str, ledger: Faults, above: tuple[yaml.Node, ...]) -> None:
+def _note(node: yaml.Node, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
     """Mark every key and list element below a node, and note keys that stand twice."""
     if node in above:
         raise yaml.MarkedYAMLError(problem="a value contains itself", problem_mark=node.start_mark)
     if isinstance(node, yaml.MappingNode):
-        _note_mapping(node, path, file, ledger, (*above, node))
+        _note_mapping(node, path, file, faults, (*above, node))
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            ledger.marks[(*path, index)] = _mark(file, item, item)
-            _note(item, (*path, index), file, ledger, (*above, node))
+            faults.marks[(*path, index)] = _mark(file, item, item)
+            _note(item, (*path, index), file, faults, (*above, node))
 
 
-def _note_mapping(node: yaml.MappingNode, path: Path, file: str, ledger: Faults, above: tuple[yaml.Node, ...]) -> None:
+def _note_mapping(node: yaml.MappingNode, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
     own: dict[str, Mark] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.MarkedYAMLError(problem="expected a name as the key", problem_mark=key.start_mark)
         if key.tag == "tag:yaml.org,2002:merge":
-            _note_merged(value, path, file, ledger, above)
+            _note_merged(value, path, file, faults, above)
             continue
         key.tag = "tag:yaml.org,2002:str"  # a key is a name, also where YAML 1.1 would read `on` or 1
         mark = _mark(file, key, value)
         if key.value in own:
-            ledger.faults.append(Fault(mark, (*path, key.value), f"stands twice; first on line {own[key.value].line}"))
+            faults.add_at(mark, (*path, key.value), f"stands twice; first on line {own[key.value].line}")
         own[key.value] = mark
-        _note(value, (*path, key.value), file, ledger, above)
-    ledger.marks.update({(*path, key): mark for key, mark in own.items()})
+        _note(value, (*path, key.value), file, faults, above)
+    faults.marks.update({(*path, key): mark for key, mark in own.items()})
 
 
-def _note_merged(value: yaml.Node, path: Path, file: str, ledger: Faults, above: tuple[yaml.Node, ...]) -> None:
+def _note_merged(value: yaml.Node, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
     for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-        _note(source, path, file, ledger, above)
+        _note(source, path, file, faults, above)
 
 
 def _mark(file: str, node: yaml.Node, value: yaml.Node) -> Mark:

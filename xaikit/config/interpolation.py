@@ -14,9 +14,9 @@ from xaikit.config.layers import Layer
 from xaikit.errors import nearest
 
 
-def resolve(layer: Layer, ledger: Faults) -> dict[str, Any]:
-    """The plain values without any interpolation; what stands for nothing is noted in the ledger and left out."""
-    return _mapping((), OmegaConf.create(layer.plain), ledger, ())
+def resolve(layer: Layer, faults: Faults) -> dict[str, Any]:
+    """The plain values without any interpolation; what stands for nothing is noted in the faults and left out."""
+    return _mapping((), OmegaConf.create(layer.plain), faults, ())
 
 
 ANYTHING = "*"
@@ -58,32 +58,32 @@ def _reference(inner: str) -> list[str]:
     return [key[0] if key and ":" not in inner else ANYTHING]  # a resolver may look anywhere
 
 
-def _mapping(path: Path, node: DictConfig, ledger: Faults, above: tuple[Any, ...]) -> dict[str, Any]:
-    found = {str(key): _values((*path, str(key)), node, key, ledger, above) for key in node}
+def _mapping(path: Path, node: DictConfig, faults: Faults, above: tuple[Any, ...]) -> dict[str, Any]:
+    found = {str(key): _values((*path, str(key)), node, key, faults, above) for key in node}
     return {key: values[0] for key, values in found.items() if values}
 
 
-def _values(path: Path, owner: DictConfig | ListConfig, key: Any, ledger: Faults, above: tuple[Any, ...]) -> list[Any]:
+def _values(path: Path, owner: DictConfig | ListConfig, key: Any, faults: Faults, above: tuple[Any, ...]) -> list[Any]:
     """The one value behind a key, or none."""
     try:
         child = owner[key]
     except OmegaConfBaseException as error:
-        ledger.fault(path, _reason(error, ledger))
+        faults.add(path, _reason(error, faults))
         return []
     if any(child is other for other in (*above, owner)):
-        ledger.fault(path, "the interpolation contains itself")
+        faults.add(path, "the interpolation contains itself")
         return []
     if isinstance(child, DictConfig):
-        return [_mapping(path, child, ledger, (*above, owner))]
+        return [_mapping(path, child, faults, (*above, owner))]
     if isinstance(child, ListConfig):
-        elements = [_values((*path, place), child, place, ledger, (*above, owner)) for place in range(len(child))]
+        elements = [_values((*path, place), child, place, faults, (*above, owner)) for place in range(len(child))]
         return [[value for values in elements for value in values]]
     return [child]
 
 
-def _reason(error: OmegaConfBaseException, ledger: Faults) -> str:
+def _reason(error: OmegaConfBaseException, faults: Faults) -> str:
     text = str(error).splitlines()[0]
     missing = re.fullmatch(r"Interpolation key '(.*)' not found", text)
     if missing:
-        return f"{text}; {nearest(missing[1], [key_of(path) for path in ledger.marks if path])}"
+        return f"{text}; {nearest(missing[1], [key_of(path) for path in faults.marks if path])}"
     return text.removeprefix("KeyError raised while resolving interpolation: ").strip('"')

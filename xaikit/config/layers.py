@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from xaikit.config.faults import DEFAULT, Fault, Faults, Mark, Path, at, key_of, shown
+from xaikit.config.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
@@ -26,19 +26,19 @@ class Layer:
     drops: tuple[Path, ...] = ()
 
 
-def layer_of(raw: Mapping[Any, Any], marks: dict[Path, Mark], faults: list[Fault]) -> Layer:
+def layer_of(raw: Mapping[Any, Any], marks: dict[Path, Mark], faults: Faults) -> Layer:
     """A layer from what was read: ``~a.b`` keys become drops, shorthand is settled, every value gets a mark."""
-    ledger = Faults(marks, faults)
-    values = _plain((), raw, ledger)
+    faults = faults.of(marks)
+    values = _plain((), raw, faults)
     drops = [key for key in values if key.startswith("~")]
     for key in drops:
         if values.pop(key) is not None:
-            ledger.fault((key,), f"expected nothing after '{key}:'; it drops an inherited key")
-        marks[_dropped(key)] = ledger.mark((key,))
-    settled = settle((), values, ledger)
+            faults.add((key,), f"expected nothing after '{key}:'; it drops an inherited key")
+        marks[_dropped(key)] = faults.mark((key,))
+    settled = settle((), values, faults)
     if "sweep" in settled:
-        settled["sweep"] = settle_sweep(settled["sweep"], ledger)
-    marks.update({path: ledger.mark(path) for path in _paths(settled)})
+        settled["sweep"] = settle_sweep(settled["sweep"], faults)
+    marks.update({path: faults.mark(path) for path in _paths(settled)})
     return Layer(settled, marks, tuple(_dropped(key) for key in drops))
 
 
@@ -46,11 +46,11 @@ def _dropped(key: str) -> Path:
     return within_sweep(tuple(key[1:].split(".")))
 
 
-def merge(below: Layer, above: Layer, faults: list[Fault]) -> Layer:
+def merge(below: Layer, above: Layer, faults: Faults) -> Layer:
     """``above`` over ``below``: mappings merge, lists and changed plugins replace."""
     plain, marks = copy.deepcopy(below.plain), dict(below.marks)
     for path in above.drops:
-        _drop(plain, marks, path, Faults(above.marks, faults))
+        _drop(plain, marks, path, faults.of(above.marks))
     _make_room((), plain, above.plain, marks)
     merged = OmegaConf.to_container(OmegaConf.merge(plain, above.plain), resolve=False)
     assert isinstance(merged, dict)
@@ -64,13 +64,13 @@ def _paths(value: Any, path: Path = ()) -> list[Path]:
     return [(*path, key) for key, _ in children] + [p for key, child in children for p in _paths(child, (*path, key))]
 
 
-def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, ledger: Faults) -> None:
+def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, faults: Faults) -> None:
     try:
         parent = at(plain, path[:-1])
         del parent[path[-1]]
     except (KeyError, TypeError):
         known = [key_of(known) for known in _paths(plain) if len(known) == len(path)]
-        ledger.fault(path, f"nothing to drop; {nearest(key_of(path), known)}")
+        faults.add(path, f"nothing to drop; {nearest(key_of(path), known)}")
     _forget(marks, path)
 
 
@@ -100,58 +100,58 @@ def _merges(path: Path, below: Any, above: Any) -> bool:
     return None in (old, new) or bool(old == new)
 
 
-def _plain(path: Path, value: Any, ledger: Faults) -> Any:
+def _plain(path: Path, value: Any, faults: Faults) -> Any:
     """The same value out of mappings with strings as keys, lists, and what JSON knows."""
     if isinstance(value, Mapping):
-        return _plain_mapping(path, value, ledger)
+        return _plain_mapping(path, value, faults)
     if isinstance(value, list | tuple):
-        return [_plain((*path, index), item, ledger) for index, item in enumerate(value)]
+        return [_plain((*path, index), item, faults) for index, item in enumerate(value)]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _plain_string(path, value, ledger)
+    return _plain_string(path, value, faults)
 
 
-def _plain_mapping(path: Path, mapping: Mapping[Any, Any], ledger: Faults) -> dict[str, Any]:
+def _plain_mapping(path: Path, mapping: Mapping[Any, Any], faults: Faults) -> dict[str, Any]:
     for key in mapping:
         if not isinstance(key, str):
-            ledger.fault(path, f"expected a string as a key, got {shown(key)}")
-    return {key: _plain((*path, key), value, ledger) for key, value in mapping.items() if isinstance(key, str)}
+            faults.add(path, f"expected a string as a key, got {shown(key)}")
+    return {key: _plain((*path, key), value, faults) for key, value in mapping.items() if isinstance(key, str)}
 
 
-def _plain_string(path: Path, value: Any, ledger: Faults) -> str | None:
+def _plain_string(path: Path, value: Any, faults: Faults) -> str | None:
     if not isinstance(value, str):
-        ledger.fault(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
+        faults.add(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
         return None
     if "${" not in value:
         return value
     try:
         OmegaConf.create({"value": value})
     except GrammarParseError as error:
-        ledger.fault(path, f"not an interpolation: {shown(value)} ({str(error).splitlines()[0]})")
+        faults.add(path, f"not an interpolation: {shown(value)} ({str(error).splitlines()[0]})")
         return None
     return value
 
 
-def inherit(said: Mapping[str, Any], ledger: Faults) -> dict[str, Any]:
+def inherit(said: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     """What the config says, each label's finish with the options that it leaves to the config's."""
     general = said.get("finish", {})
     methods = {
-        label: {**method, "finish": _finish(label, method["finish"], general, ledger)} if "finish" in method else method
+        label: {**method, "finish": _finish(label, method["finish"], general, faults)} if "finish" in method else method
         for label, method in said.get("methods", {}).items()
     }
     return {**said, "methods": methods} if methods else dict(said)
 
 
-def _finish(label: str, own: Mapping[str, Any], general: Mapping[str, Any], ledger: Faults) -> dict[str, Any]:
-    return {stage: _stage(label, stage, choice, general.get(stage, {}), ledger) for stage, choice in own.items()}
+def _finish(label: str, own: Mapping[str, Any], general: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+    return {stage: _stage(label, stage, choice, general.get(stage, {}), faults) for stage, choice in own.items()}
 
 
-def _stage(label: str, stage: str, own: Any, general: Any, ledger: Faults) -> Any:
+def _stage(label: str, stage: str, own: Any, general: Any, faults: Faults) -> Any:
     both = isinstance(own, Mapping) and isinstance(general, Mapping)
     if not both or "use" not in own or own["use"] != general.get("use"):
         return own
     for option in general.keys() - own.keys():
-        ledger.marks["methods", label, "finish", stage, option] = ledger.mark(("finish", stage, option))
+        faults.marks["methods", label, "finish", stage, option] = faults.mark(("finish", stage, option))
     return {**general, **own}

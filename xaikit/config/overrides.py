@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Fault, Mark, Path, at, key_of, path_of, shown
+from xaikit.config.faults import Faults, Mark, Path, at, key_of, path_of, shown
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
 from xaikit.config.text import read_value
@@ -27,34 +27,34 @@ class Override:
     drops: bool = False
 
 
-def override(below: Layer, texts: Sequence[str], faults: list[Fault]) -> Layer:
+def override(below: Layer, texts: Sequence[str], faults: Faults) -> Layer:
     """``below`` with the overrides applied in their order, whoever changes a ``use`` or ``source`` before its options."""
     for item in _uses_first([item for text in texts for item in _parse(text, faults)]):
         below = _apply(below, _indexed(item, below.plain), faults)
     return below
 
 
-def _parse(text: str, faults: list[Fault]) -> list[Override]:
+def _parse(text: str, faults: Faults) -> list[Override]:
     """The override, or nothing where the text is none."""
     mark = Mark(f"override {text!r}")
     key, equals, value = text.partition("=")
     drops = key.startswith("~") and not equals
     path = path_of(key.strip().removeprefix("~") if drops else key.strip())
     if not equals and not drops:
-        faults.append(Fault(mark, (), f"expected key=value, or ~key to drop a key, got {text!r}"))
+        faults.add_at(mark, (), f"expected key=value, or ~key to drop a key, got {text!r}")
     elif path is None:
-        faults.append(Fault(mark, (), f"expected a key such as a.b or a[0], got {key!r}"))
+        faults.add_at(mark, (), f"expected a key such as a.b or a[0], got {key!r}")
     else:
         return _read(mark, within_sweep(path), value, drops, faults)
     return []
 
 
-def _read(mark: Mark, path: Path, text: str, drops: bool, faults: list[Fault]) -> list[Override]:
+def _read(mark: Mark, path: Path, text: str, drops: bool, faults: Faults) -> list[Override]:
     try:
         value = read_value(text)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or error
-        faults.append(Fault(mark, path, f"the value is not valid YAML: {problem}"))
+        faults.add_at(mark, path, f"the value is not valid YAML: {problem}")
         return []
     return [Override(replace(mark, text=text if isinstance(value, bool | int | float) else ""), path, value, drops)]
 
@@ -90,7 +90,7 @@ def _found(plain: dict[str, Any], path: Path) -> Any:
         return None
 
 
-def _apply(below: Layer, item: Override, faults: list[Fault]) -> Layer:
+def _apply(below: Layer, item: Override, faults: Faults) -> Layer:
     index = next((place for place, part in enumerate(item.path) if isinstance(part, int)), None)
     if index is not None and not item.drops:
         return _update(below, item, item.path[:index], faults)
@@ -99,24 +99,24 @@ def _apply(below: Layer, item: Override, faults: list[Fault]) -> Layer:
     return _over(below, item, item.path, item.value, faults)
 
 
-def _over(below: Layer, item: Override, path: Path, value: Any, faults: list[Fault]) -> Layer:
+def _over(below: Layer, item: Override, path: Path, value: Any, faults: Faults) -> Layer:
     for part in reversed(path):
         value = {part: value}
     return merge(below, layer_of(value, {(): item.mark, path: item.mark}, faults), faults)
 
 
-def _update(below: Layer, item: Override, owner: Path, faults: list[Fault]) -> Layer:
+def _update(below: Layer, item: Override, owner: Path, faults: Faults) -> Layer:
     """Change one element of the list at ``owner``, or something inside it."""
     elements = copy.deepcopy(_found(below.plain, owner))
     inside, last = item.path[len(owner) : -1], item.path[-1]
     holder = _found(elements, inside)
     fits = isinstance(holder, list if isinstance(last, int) else dict)
     if fits and isinstance(last, int) and last >= len(holder):
-        faults.append(Fault(item.mark, item.path, f"expected an index below {len(holder)}, got {last}"))
+        faults.add_at(item.mark, item.path, f"expected an index below {len(holder)}, got {last}")
     elif not fits:
         wanted = "list" if isinstance(last, int) else "mapping"
         text = f"expected a {wanted} at {key_of(owner + inside)}, got {shown(holder)}"
-        faults.append(Fault(item.mark, item.path, text))
+        faults.add_at(item.mark, item.path, text)
     else:
         holder[last] = item.value
         return _over(below, item, owner, elements, faults)
@@ -146,19 +146,19 @@ def _is_axis(text: str) -> bool:
     return _RANGE.fullmatch(value) is not None or next(_commas(value), None) is not None
 
 
-def with_axes(below: Layer, texts: Sequence[str], faults: list[Fault]) -> Layer:
+def with_axes(below: Layer, texts: Sequence[str], faults: Faults) -> Layer:
     """``below`` with axes of the command line in its sweep, in place of those of the same key."""
     for text in texts:
         mark = Mark(f"axis {text!r}")
         key, equals, value = (part.strip() for part in text.partition("="))
         if not equals or path_of(key) is None:
-            faults.append(Fault(mark, (), f"expected key=value,value or key=0..4, got {text!r}"))
+            faults.add_at(mark, (), f"expected key=value,value or key=0..4, got {text!r}")
             continue
         try:
             said = _said(value)
         except yaml.YAMLError as error:
             problem = getattr(error, "problem", None) or error
-            faults.append(Fault(mark, ("sweep", key), f"the values are not valid YAML: {problem}"))
+            faults.add_at(mark, ("sweep", key), f"the values are not valid YAML: {problem}")
             continue
         layer = layer_of({"sweep": {key: said}}, {(): mark, ("sweep", key): mark}, faults)
         below = merge(below, layer, faults)

@@ -25,7 +25,7 @@ class Reader:
 
     registry: Registry
     base: FilePath | None
-    ledger: Faults
+    faults: Faults
 
     def use(
         self,
@@ -49,8 +49,8 @@ class Reader:
             cls = self.registry.find(kind, wanted, self.base).cls
             hints_of(cls)
         except PluginError as error:
-            stated = (*path, key) in self.ledger.marks
-            self.ledger.fault((*path, key) if stated else path, str(error), error)
+            stated = (*path, key) in self.faults.marks
+            self.faults.add((*path, key) if stated else path, str(error), error)
             return None
         options = {option: value for option, value in said.items() if option != key}
         found = self.fields(cls, path, options, f"option of {wanted}", beside)
@@ -59,10 +59,10 @@ class Reader:
     def _nameless(self, kind: str, path: Path, said: Mapping[str, Any], key: str, words: tuple[str, ...]) -> None:
         names, a_kind = ", ".join([*words, *self.registry.names(kind)]), f"a{'n' * (kind[0] in 'aeiou')} {kind}"
         if key in said:
-            quote = quoting(said[key], self.ledger.mark((*path, key)).text)
-            self.ledger.fault((*path, key), f"expected the name of {a_kind}, got {shown(said[key])}{quote}")
-        elif not self.ledger.is_faulty((*path, key)):
-            self.ledger.fault(path, f"expected the name of {a_kind}, got {shown(dict(said))}; add {key}: {names}")
+            quote = quoting(said[key], self.faults.mark((*path, key)).text)
+            self.faults.add((*path, key), f"expected the name of {a_kind}, got {shown(said[key])}{quote}")
+        elif not self.faults.is_faulty((*path, key)):
+            self.faults.add(path, f"expected the name of {a_kind}, got {shown(dict(said))}; add {key}: {names}")
 
     def fields(
         self, cls: type, path: Path, said: Mapping[str, Any], what: str = "key", beside: tuple[str, ...] = ()
@@ -71,28 +71,28 @@ class Reader:
         known = {item.name: item for item in dataclasses.fields(cls) if item.init}
         hints = hints_of(cls)
         for key in [key for key in said if key not in known]:
-            self.ledger.fault((*path, key), f"unknown {what}; {nearest(key, [*known, *beside])}")
+            self.faults.add((*path, key), f"unknown {what}; {nearest(key, [*known, *beside])}")
         found: dict[str, Any] = {}
         for key, item in known.items():
             if key in said:
                 found[key] = self.value(hints[key], (*path, key), said[key])
             elif not _is_required(item):
                 found[key] = _default(hints[key], item)
-            elif not self.ledger.is_faulty((*path, key)):
-                self.ledger.fault((*path, key), "required, but not given")
-        return None if any(self.ledger.is_faulty((*path, key)) for key in {*known, *said}) else found
+            elif not self.faults.is_faulty((*path, key)):
+                self.faults.add((*path, key), "required, but not given")
+        return None if any(self.faults.is_faulty((*path, key)) for key in {*known, *said}) else found
 
     def value(self, hint: Any, path: Path, value: Any) -> Any:
         """One value as the type says; what is wrong with it is noted at its own place."""
-        if self.ledger.is_faulty(path):
+        if self.faults.is_faulty(path):
             return None
         try:
             return values.read(hint, value)
         except pydantic.ValidationError as error:
             for inner, text in values.complaints(error, value):
-                self.ledger.fault((*path, *inner), text + self._quoting(text, (*path, *inner), value, inner))
+                self.faults.add((*path, *inner), text + self._quoting(text, (*path, *inner), value, inner))
         except pydantic.errors.PydanticUserError:
-            self.ledger.fault(path, f"a config cannot say a {hint}; leave it out")
+            self.faults.add(path, f"a config cannot say a {hint}; leave it out")
         return None
 
     def _quoting(self, text: str, path: Path, value: Any, inner: Path) -> str:
@@ -102,7 +102,7 @@ class Reader:
         except KeyError:
             return ""
         wants_string = "a string" in text or "expected '" in text
-        return quoting(said, self.ledger.mark(path).text) if wants_string else ""
+        return quoting(said, self.faults.mark(path).text) if wants_string else ""
 
     def builds(self, cls: type, path: Path, found: Mapping[str, Any]) -> bool:
         """Whether the class takes the values; what its ``__post_init__`` refuses is noted at the key it names first."""
@@ -111,7 +111,7 @@ class Reader:
         except ValueError as error:
             key, _, rest = str(error).partition(": ")
             named = key in found
-            self.ledger.fault((*path, key) if named else path, rest if named else str(error), error)
+            self.faults.add((*path, key) if named else path, rest if named else str(error), error)
             return False
         return True
 
@@ -170,8 +170,8 @@ def instantiate(kind: str, use: Use, registry: Registry, base: FilePath | None =
         UnknownPlugin, PluginConflict, PluginContract, PluginError: the plugin cannot be had.
     """
     cls = registry.find(kind, use.use, base).cls
-    ledger = Faults({}, [])
-    found = Reader(registry, base, ledger).fields(cls, (use.use,), use.options, f"option of {use.use}")
-    ledger.close()
+    faults = Faults()
+    found = Reader(registry, base, faults).fields(cls, (use.use,), use.options, f"option of {use.use}")
+    faults.close()
     assert found is not None
     return cls(**found)

@@ -41,7 +41,7 @@ _SIMPLE = ("version", "name", "seed", "device", "precision", "layers", "reduce")
 
 
 def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Config but its sweep; those that are faulty are missing, and the reader's ledger says why."""
+    """The fields of a Config but its sweep; those that are faulty are missing, and the reader's faults say why."""
     _later(reader, (), said, tuple(LATER))
     _unknown(reader, (), {key: value for key, value in said.items() if key not in LATER}, KEYS)
     hints = hints_of(Config)
@@ -69,8 +69,8 @@ def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_methods(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str, MethodConfig]:
     """Methods by label; a label's plugin is the label where nothing else is said."""
-    if not said and not reader.ledger.is_faulty(path):
-        reader.ledger.fault(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
+    if not said and not reader.faults.is_faulty(path):
+        reader.faults.add(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
     found = {label: _method(reader, (*path, label), method) for label, method in said.items()}
     return {label: method for label, method in found.items() if method is not None}
 
@@ -88,7 +88,7 @@ def _stage(reader: Reader, path: Path, stage: str, said: Mapping[str, Any]) -> U
         return reader.use(STAGES[stage], path, said, words=WORDS)
     for key in [key for key in said if key != "use"]:
         names = ", ".join(reader.registry.names(STAGES[stage]))
-        reader.ledger.fault((*path, key), f"{word!r} has no options; add use: {names}")
+        reader.faults.add((*path, key), f"{word!r} has no options; add use: {names}")
     return Use(word)
 
 
@@ -162,7 +162,7 @@ def read_data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | No
 def _group(reader: Reader, cls: type, path: Path, said: Any) -> Any:
     """A mapping whose keys are the fields of a dataclass of ours."""
     if not isinstance(said, Mapping):
-        reader.ledger.fault(path, f"expected a mapping, got {shown(said)}")
+        reader.faults.add(path, f"expected a mapping, got {shown(said)}")
         return None
     found = reader.fields(cls, path, said)
     return None if found is None or not reader.builds(cls, path, found) else cls(**found)
@@ -170,21 +170,21 @@ def _group(reader: Reader, cls: type, path: Path, said: Any) -> Any:
 
 def _unknown(reader: Reader, path: Path, said: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in [key for key in said if key not in known]:
-        reader.ledger.fault((*path, key), f"unknown key; {nearest(key, known)}")
+        reader.faults.add((*path, key), f"unknown key; {nearest(key, known)}")
 
 
 def _later(reader: Reader, path: Path, said: Mapping[str, Any], keys: tuple[str, ...]) -> None:
     """Keys that later versions will take and this one refuses."""
     for key in [key for key in said if key in keys]:
-        reader.ledger.fault((*path, key), f"not available yet: {LATER[key]}")
+        reader.faults.add((*path, key), f"not available yet: {LATER[key]}")
 
 
 def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     if key in said:
         mapping: Mapping[str, Any] = said[key]
         return mapping
-    if not reader.ledger.is_faulty((key,)):
-        reader.ledger.fault((key,), "missing: a config says model, data and methods")
+    if not reader.faults.is_faulty((key,)):
+        reader.faults.add((key,), "missing: a config says model, data and methods")
     return None
 
 
@@ -192,7 +192,7 @@ def _budget(reader: Reader, said: Any) -> float | None:
     try:
         return seconds(said)
     except ValueError as error:
-        reader.ledger.fault(("budget",), str(error))
+        reader.faults.add(("budget",), str(error))
         return None
 
 
@@ -200,8 +200,8 @@ def _limits(reader: Reader, found: Mapping[str, Any]) -> None:
     """Values that later versions will take and this one refuses."""
     if found.get("version", VERSION) not in (VERSION, None):
         said = f"expected {VERSION}, got {found['version']}: update xaikit, or write version: {VERSION}"
-        reader.ledger.fault(("version",), said)
+        reader.faults.add(("version",), said)
     device = found.get("device", "auto")
     if isinstance(device, str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         expected = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
-        reader.ledger.fault(("device",), f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {expected}")
+        reader.faults.add(("device",), f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {expected}")

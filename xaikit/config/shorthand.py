@@ -19,12 +19,12 @@ class Refused(ValueError):
     """A value that no shorthand allows."""
 
 
-def settle(path: Path, value: Any, ledger: Faults) -> Any:
-    """The value at a path without its shorthand; what cannot be settled is noted in the ledger and left out."""
+def settle(path: Path, value: Any, faults: Faults) -> Any:
+    """The value at a path without its shorthand; what cannot be settled is noted in the faults and left out."""
     rule = next((rule for pattern, rule in _RULES if _matches(pattern, path)), None)
     if rule is None or _is_interpolation(value):
         return value
-    return rule(path, value, ledger)
+    return rule(path, value, faults)
 
 
 def _matches(pattern: Path, path: Path) -> bool:
@@ -35,80 +35,80 @@ def _is_interpolation(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("${") and value.endswith("}")
 
 
-def _children(path: Path, mapping: Mapping[str, Any], ledger: Faults) -> dict[str, Any]:
+def _children(path: Path, mapping: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     settled = {}
     for key, value in mapping.items():
         try:
-            settled[key] = settle((*path, key), value, ledger)
+            settled[key] = settle((*path, key), value, faults)
         except Refused as refusal:
-            ledger.fault((*path, key), str(refusal))
+            faults.add((*path, key), str(refusal))
     return settled
 
 
-def _group(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
+def _group(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise Refused(f"expected a mapping, got {shown(value)}")
-    return _children(path, value or {}, ledger)
+    return _children(path, value or {}, faults)
 
 
-def _own_group(path: Path, value: Any, ledger: Faults) -> dict[str, Any] | None:
-    return None if value is None else _group(path, value, ledger)
+def _own_group(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
+    return None if value is None else _group(path, value, faults)
 
 
-def _layout(path: Path, value: Any, ledger: Faults) -> dict[str, Any] | None:
-    return None if value in (None, "auto") else _plugin(path, value, ledger)
+def _layout(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
+    return None if value in (None, "auto") else _plugin(path, value, faults)
 
 
-def _source(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
+def _source(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         example = "source: torchvision, name" if path == ("model",) else "source: folder, path"
         raise Refused(f"expected a mapping, got {value!r}; write {key_of(path)}: {{{example}: {value}}}")
-    return _group(path, value, ledger)
+    return _group(path, value, faults)
 
 
-def _plugin(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
+def _plugin(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {"use": value}
     if value is not None and not isinstance(value, Mapping):
-        hint = _quote(path, value, ledger) if isinstance(value, bool) else ""
+        hint = _quote(path, value, faults) if isinstance(value, bool) else ""
         raise Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
-    return _children(path, value or {}, ledger)
+    return _children(path, value or {}, faults)
 
 
-def _quote(path: Path, value: bool, ledger: Faults) -> str:
-    text = ledger.mark(path).text or shown(value)
+def _quote(path: Path, value: bool, faults: Faults) -> str:
+    text = faults.mark(path).text or shown(value)
     return f'; YAML reads {text} as a boolean: quote it, "{text}"'
 
 
-def _resize(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
-    return {"use": "size", "to": value} if isinstance(value, list) else _plugin(path, value, ledger)
+def _resize(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
+    return {"use": "size", "to": value} if isinstance(value, list) else _plugin(path, value, faults)
 
 
-def _target(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
+def _target(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, list):
         raise Refused(f"expected one target, got {shown(value)}; write {{use: classes, of: {shown(value)}}}")
     if isinstance(value, int) and not isinstance(value, bool):
         return {"use": "logit", "index": value}
     top = re.fullmatch(r"top(\d+)", value) if isinstance(value, str) else None
-    return {"use": "top", "k": int(top[1])} if top else _plugin(path, value, ledger)
+    return {"use": "top", "k": int(top[1])} if top else _plugin(path, value, faults)
 
 
-def _own_target(path: Path, value: Any, ledger: Faults) -> dict[str, Any] | None:
-    return None if value is None else _target(path, value, ledger)
+def _own_target(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
+    return None if value is None else _target(path, value, faults)
 
 
-def _layers(path: Path, value: Any, ledger: Faults) -> Any:
+def _layers(path: Path, value: Any, faults: Faults) -> Any:
     listed = value if isinstance(value, list) else [value]
     if not all(isinstance(item, (str, Mapping)) for item in listed):
         return value
-    return [_layer((*path, index), item, ledger) for index, item in enumerate(listed)]
+    return [_layer((*path, index), item, faults) for index, item in enumerate(listed)]
 
 
-def _layer(path: Path, item: str | Mapping[str, Any], ledger: Faults) -> str:
+def _layer(path: Path, item: str | Mapping[str, Any], faults: Faults) -> str:
     try:
         return item if isinstance(item, str) else spelled(item)
     except ConfigError as error:
-        ledger.fault(path, str(error))
+        faults.add(path, str(error))
         return str(item.get("name", "")) if isinstance(item, Mapping) else ""
 
 
@@ -136,24 +136,24 @@ def spelled(layer: Mapping[str, Any]) -> str:
 _LAYER: Mapping[str, tuple[str, ...]] = {"name": (), "call": ("first", "last"), "at": ("output", "consumed")}
 
 
-def _methods(path: Path, value: Any, ledger: Faults) -> dict[str, Any]:
+def _methods(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {value: {}}
-    return _listed(path, value, ledger) if isinstance(value, list) else _group(path, value, ledger)
+    return _listed(path, value, faults) if isinstance(value, list) else _group(path, value, faults)
 
 
-def _listed(path: Path, names: list[Any], ledger: Faults) -> dict[str, Any]:
+def _listed(path: Path, names: list[Any], faults: Faults) -> dict[str, Any]:
     labels: dict[str, Any] = {}
     for index, name in enumerate(names):
         if not isinstance(name, str):
-            ledger.fault(
+            faults.add(
                 (*path, index), f"expected a method's name, got {shown(name)}; write methods: {{label: {{...}}}}"
             )
         elif name in labels:
-            ledger.fault((*path, index), f"{name!r} stands twice; write methods: {{label: {{use: {name}}}}}")
+            faults.add((*path, index), f"{name!r} stands twice; write methods: {{label: {{use: {name}}}}}")
         else:
             labels[name] = {}
-            ledger.marks[(*path, name)] = ledger.mark((*path, index))
+            faults.marks[(*path, name)] = faults.mark((*path, index))
     return labels
 
 

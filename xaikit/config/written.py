@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xaikit.config.faults import ARGUMENT, Fault, Faults, Mark, Path, at, key_of, leaves, path_of
+from xaikit.config.faults import ARGUMENT, Faults, Mark, Path, at, key_of, leaves, path_of
 from xaikit.config.interpolation import resolve
 from xaikit.config.layers import Layer, layer_of
 from xaikit.config.schema import Config
@@ -31,7 +31,7 @@ def keep(config: Config, layer: Layer) -> Config:
     return replace(config, written=Written(layer, config.plain()))
 
 
-def layer_behind(config: Config, faults: list[Fault]) -> Layer:
+def layer_behind(config: Config, faults: Faults) -> Layer:
     """What was written, where that still means what the config says; else what the config says.
 
     A config that was made by hand, or changed by ``dataclasses.replace`` in something that points depend on, is taken at its
@@ -50,7 +50,7 @@ def layer_behind(config: Config, faults: list[Fault]) -> Layer:
 
 def own_value(config: Config, key: str) -> Any:
     """What a config says at a key, without shorthand; raises KeyError where it says nothing."""
-    return at(settle((), config.plain(), Faults({}, [])), path_of(key) or ())
+    return at(settle((), config.plain(), Faults()), path_of(key) or ())
 
 
 def _varying(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _changed(written: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, 
     if isinstance(kept.get("data"), Mapping):
         loading = {key: plain["data"][key] for key in ("batch_size", "workers")}
         kept["data"] = {**kept["data"], **loading}
-    return layer_of({**kept, **fixed}, {}, []).plain
+    return layer_of({**kept, **fixed}, {}, Faults()).plain
 
 
 def _kept_marks(kept: Written, plain: Mapping[str, Any]) -> dict[Path, Mark]:
@@ -79,7 +79,7 @@ def _kept_marks(kept: Written, plain: Mapping[str, Any]) -> dict[Path, Mark]:
 
 
 def _resolved(layer: Layer) -> dict[str, Any]:
-    said = resolve(Layer({key: value for key, value in layer.plain.items() if key != "sweep"}), Faults({}, []))
+    said = resolve(Layer({key: value for key, value in layer.plain.items() if key != "sweep"}), Faults())
     said = {key: said.get(key) for key in VARIES}
     return {**said, "data": _without_loading(said["data"])} if isinstance(said["data"], Mapping) else said
 

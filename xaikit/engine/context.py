@@ -16,7 +16,7 @@ from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, rows_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PassContext:
 
     def pinned_of(self, index: Tensor) -> Pinned | None:
         """The target of chosen samples; None where it can only score the samples it was pinned on."""
-        narrow = getattr(self.pinned, "rows", None)
+        narrow = rows_of(self.pinned)
         return None if narrow is None else narrow(index)
 
     def remark(self, reason: str) -> None:

@@ -55,7 +55,7 @@ def test_nothing_varies_without_axes(say: Any, key: str) -> None:
 def test_values_are_settled_as_anywhere(key: str, said: Any, meant: Any) -> None:
     found = sweep({key: said})
     assert found.axes == {key: meant}
-    assert settle_sweep(found.plain(), Faults({}, [])) == found.plain()
+    assert settle_sweep(found.plain(), Faults()) == found.plain()
 
 
 def test_axes_that_move_together() -> None:
@@ -379,12 +379,12 @@ KEYS = st.sampled_from([*VARIES, "methods.grad.n", "zip", "exclude", "include", 
 
 @given(st.dictionaries(KEYS, JUNK, max_size=4))
 def test_settling_twice_changes_nothing_and_reading_never_fails(said: dict[str, Any]) -> None:
-    ledger = Faults({}, [])
-    settled = settle_sweep(said, ledger)
-    again = Faults({}, [])
+    faults = Faults()
+    settled = settle_sweep(said, faults)
+    again = Faults()
     assert settle_sweep(settled, again) == settled
-    found = read_sweep(settled, ledger)
+    found = read_sweep(settled, faults)
     assert grid_of(found).keys is not None
-    if not ledger.faults:
-        assert read_sweep(settle_sweep(found.plain(), ledger), ledger) == found
-        assert not ledger.faults
+    if not faults.items:
+        assert read_sweep(settle_sweep(found.plain(), faults), faults) == found
+        assert not faults.items

@@ -13,7 +13,7 @@ from xaikit.config.text import flow
 Row = tuple[int, ...]
 
 
-def note_faults(read: Read, grid: Grid, ledger: Faults, *, together: bool = True) -> None:
+def note_faults(read: Read, grid: Grid, faults: Faults, *, together: bool = True) -> None:
     """Note what is wrong with the points of a sweep, at the values that are to blame.
 
     A value is to blame by itself where the config with it alone is wrong, and so is every point that has it. Else it is a
@@ -22,7 +22,7 @@ def note_faults(read: Read, grid: Grid, ledger: Faults, *, together: bool = True
     for column in read.columns():
         for rows, fault in _failing(column).values():
             blamed = list(_blamed(column, fault, rows))
-            writer = _Writer(fault, grid, ledger)
+            writer = _Writer(fault, grid, faults)
             writer.note_values([chosen for chosen in blamed if len(chosen) < 2])
             several = [chosen for chosen in blamed if len(chosen) > 1]
             if several and together:
@@ -67,7 +67,7 @@ class _Writer:
 
     fault: Fault
     grid: Grid
-    ledger: Faults
+    faults: Faults
 
     def note_values(self, blamed: list[Chosen]) -> None:
         """Each value by itself; an axis of which every value is wrong in the same way is wrong itself."""
@@ -76,7 +76,7 @@ class _Writer:
             for spot, number in chosen.items():
                 numbers.setdefault(spot, []).append(number)
             if not chosen:
-                self.ledger.fault(self.fault.path, self.fault.text, self.fault.cause)
+                self.faults.add(self.fault.path, self.fault.text, self.fault.cause)
         for spot, wrong in numbers.items():
             places = {place[:-1] for place in self.grid.places[spot]}
             whole = 1 < len(wrong) == len(self.grid.values[spot]) and len(places) == 1 and not self._inside(spot)
@@ -93,9 +93,9 @@ class _Writer:
     def _note(self, place: Path, spot: int, before: str) -> None:
         path, axis = self.fault.path, self._path(spot)
         if _shared(path, axis) == min(len(path), len(axis)):
-            self.ledger.fault(place + path[len(axis) :], before + self.fault.text, self.fault.cause)
-        elif before or not self.ledger.is_faulty(place):  # a value that others take over is wrong once
-            self.ledger.fault(place, f"{before}{key_of(path)}: {self.fault.text}", self.fault.cause)
+            self.faults.add(place + path[len(axis) :], before + self.fault.text, self.fault.cause)
+        elif before or not self.faults.is_faulty(place):  # a value that others take over is wrong once
+            self.faults.add(place, f"{before}{key_of(path)}: {self.fault.text}", self.fault.cause)
 
     def _path(self, spot: int) -> Path:
         return path_of(self.grid.keys[spot]) or ()

@@ -145,7 +145,7 @@ def _own_aggregation(reader: Reader, path: Path, own: Mapping[str, Any], said: M
 
 def _own_finish(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> StatedFinish:
     beside = {key: own[key] for key in ("use", "finish") if key in own}
-    inherited = inherit({"finish": said.get("finish", {}), "methods": {path[1]: beside}}, reader.ledger)
+    inherited = inherit({"finish": said.get("finish", {}), "methods": {path[1]: beside}}, reader.faults)
     stated = inherited["methods"][path[1]].get("finish", {})
     use = str(own.get("use", path[1]))
     return StatedFinish(use, _finish(reader, said), read_finish(reader, (*path, "finish"), stated))

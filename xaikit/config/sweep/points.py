@@ -154,11 +154,11 @@ class Points:
             if chosen[spot] != OWN:
                 layer = self._applied(layer, spot, chosen[spot])
         known = self._still_known(chosen)
-        ledger = Faults({**self._marks, **layer.marks}, list(known))
-        said = layer.plain if roots is None else settle((), resolve(layer, ledger), ledger)
-        value = part.read(Reader(self.registry, self.base, ledger), said)
+        faults = Faults({**self._marks, **layer.marks}, list(known))
+        said = layer.plain if roots is None else settle((), resolve(layer, faults), faults)
+        value = part.read(Reader(self.registry, self.base, faults), said)
         before = {(fault.path, fault.text) for fault in known}
-        return value, [fault for fault in ledger.faults if (fault.path, fault.text) not in before]
+        return value, [fault for fault in faults.items if (fault.path, fault.text) not in before]
 
     def _still_known(self, chosen: Chosen) -> Sequence[Fault]:
         """The known faults without those of values that these replace."""
@@ -174,11 +174,11 @@ class Points:
         """As an override applies a value."""
         path, value, place = self._paths[spot], self.grid.values[spot][number], self.grid.places[spot][number]
         marks = {path + inner: mark for inner, mark in self._inside.get(place, {}).items()}
-        marks[path] = Faults(self.layer.marks, []).mark(place)
+        marks[path] = Faults(self.layer.marks).mark(place)
         if isinstance(value, Mapping) or path[-1] in ("use", "source"):
             for part in reversed(path):
                 value = {part: value}
-            return merge(layer, Layer(value, marks), [])
+            return merge(layer, Layer(value, marks), Faults())
         # most values are neither, and need no such care: there may be a hundred thousand
         return Layer(_put(layer.plain, path, value), {**layer.marks, **marks})
 

@@ -19,16 +19,16 @@ VARIES = ("seed", "precision", "model", "data", "target", "layers", "methods", "
 _FIXED = ("version", "name", "device", "report", "executor", "budget", "data.batch_size", "data.workers")
 
 
-def read_sweep(said: Mapping[str, Any], ledger: Faults) -> SweepConfig:
-    """The sweep of a config, settled; what is faulty is left out as far as it has to be, and the ledger says why."""
-    return _Reading(ledger).sweep(said)
+def read_sweep(said: Mapping[str, Any], faults: Faults) -> SweepConfig:
+    """The sweep of a config, settled; what is faulty is left out as far as it has to be, and the faults say why."""
+    return _Reading(faults).sweep(said)
 
 
 class _Reading:
     """Reads a sweep once; remembers which keys vary, and where that was said."""
 
-    def __init__(self, ledger: Faults) -> None:
-        self._ledger = ledger
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._axes: dict[str, list[Any]] = {}
         self._stated: dict[Path, Path] = {}
 
@@ -58,7 +58,7 @@ class _Reading:
         if not problem and not values:
             problem = "expected at least one value, got []"
         if problem:
-            self._ledger.fault(place, problem)
+            self._faults.add(place, problem)
             return False
         self._axes[key] = values
         self._stated[path] = place
@@ -70,23 +70,23 @@ class _Reading:
         """Note what changes no map in a value that says several keys."""
         inside = value if isinstance(value, Mapping) else ()
         for option in [option for option in inside if f"{key}.{option}" in _FIXED]:
-            self._ledger.fault((*place, option), _refusal(f"{key}.{option}"))
+            self._faults.add((*place, option), _refusal(f"{key}.{option}"))
 
     def _distinct(self, place: Path, values: Sequence[Any]) -> None:
         first: dict[str, int] = {}
         for index, value in enumerate(values):
             known = first.setdefault(spelling(value), index)
             if known != index:
-                self._ledger.fault((*place, index), f"stands twice; first as {key_of((*place, known))}")
+                self._faults.add((*place, index), f"stands twice; first as {key_of((*place, known))}")
 
     def _zip(self, place: Path, entry: Mapping[str, list[Any]]) -> bool:
         if not entry:
-            self._ledger.fault(place, "expected axes that move together, got {}")
+            self._faults.add(place, "expected axes that move together, got {}")
             return False
         fits = all([self._may_vary((*place, key), values) for key, values in entry.items()])
         if fits and len({len(values) for values in entry.values()}) > 1:
             lengths = ", ".join(f"{len(values)} of {key}" for key, values in entry.items())
-            self._ledger.fault(place, f"expected lists of one length, got {lengths}")
+            self._faults.add(place, f"expected lists of one length, got {lengths}")
             fits = False
         if fits:
             self._distinct((*place, next(iter(entry))), list(zip(*entry.values(), strict=True)))
@@ -97,37 +97,37 @@ class _Reading:
 
     def _exclude(self, place: Path, entry: Mapping[str, list[Any]], zips: Sequence[Mapping[str, list[Any]]]) -> bool:
         if not entry:
-            self._ledger.fault(place, "expected at least one axis with values, got {}")
+            self._faults.add(place, "expected at least one axis with values, got {}")
             return False
         fits = all([self._excluded((*place, key), key, values) for key, values in entry.items()])
         if fits and not all(_meets(entry, tied) for tied in zips):
-            self._ledger.fault(place, "matches no point: these values never stand together")
+            self._faults.add(place, "matches no point: these values never stand together")
             return False
         return fits
 
     def _excluded(self, place: Path, key: str, values: list[Any]) -> bool:
         if key not in self._axes:
-            faulty = self._ledger.is_faulty(("sweep", key)) or path_of(key) in self._stated
+            faulty = self._faults.is_faulty(("sweep", key)) or path_of(key) in self._stated
             if not faulty:  # else it would be one
-                self._ledger.fault(place, f"expected an axis, got {key!r}; {nearest(key, self._axes)}")
+                self._faults.add(place, f"expected an axis, got {key!r}; {nearest(key, self._axes)}")
             return False
         if not values:
-            self._ledger.fault(place, "expected at least one value, got []")
+            self._faults.add(place, "expected at least one value, got []")
         known = {spelling(value): flow(value) for value in self._axes[key]}
         wrong = [index for index, value in enumerate(values) if spelling(value) not in known]
         for index in wrong:
             said = flow(values[index])
             text = f"expected a value of the axis, got {said}; {nearest(said, known.values())}"
-            self._ledger.fault((*place, index), text)
+            self._faults.add((*place, index), text)
         return bool(values) and not wrong
 
     def _include(self, place: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The keys of an entry that may vary, with their values."""
         if not entry:
-            self._ledger.fault(place, "expected at least one key with its value, got {}")
+            self._faults.add(place, "expected at least one key with its value, got {}")
         refused = {key: problem for key in entry if (problem := _refusal(key))}
         for key, problem in refused.items():
-            self._ledger.fault((*place, key), problem)
+            self._faults.add((*place, key), problem)
         for key, value in entry.items():
             self._only_maps((*place, key), key, value)
         return {key: value for key, value in entry.items() if key not in refused}

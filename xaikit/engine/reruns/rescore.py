@@ -15,7 +15,7 @@ from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import laid_out
 from xaikit.evidence.nests import copied, first_tensor, rows, varied
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, probabilities_of
 from xaikit.view import Make
 
 MOST_BYTES = 256 * 2**20
@@ -74,7 +74,7 @@ def probability_of(pinned: Pinned) -> Callable[[Any], Tensor]:
     Raises:
         ConfigError: the target is no class.
     """
-    probabilities: Callable[[Any], Tensor] | None = getattr(pinned, "probabilities", None)
+    probabilities = probabilities_of(pinned)
     if probabilities is None:
         raise ConfigError(f"target: expected classes, which have a probability, got {type(pinned).__name__}")
     return probabilities
