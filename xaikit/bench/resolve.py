@@ -77,7 +77,7 @@ def _asked(placed: Sequence[NamedTrial], probe: _Probe, registry: Registry, base
         requests[request.label] = dataclasses.replace(known, taps=tuple(dict.fromkeys([*known.taps, *taps[evidence]])))
 
     def asked(evidence: str) -> PlannedEvidence:
-        request = requests[trials[evidence].question]
+        request = requests[trials[evidence].request]
         keys = tuple(map_key(request.label, str(tap)) for tap in taps[evidence])
         return PlannedEvidence(evidence, request, taps[evidence], keys)
 
@@ -87,7 +87,7 @@ def _asked(placed: Sequence[NamedTrial], probe: _Probe, registry: Registry, base
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
     """Without taps and finish: several trials share it, and each finishes what is stored its own way."""
     return Request(
-        label=trial.question,
+        label=trial.request,
         use=trial.use,
         method=instantiate("method", Use(trial.use, trial.options), registry, base),
         taps=(),

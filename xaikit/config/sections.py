@@ -44,14 +44,24 @@ def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config but its sweep; those that are faulty are missing, and the reader's faults say why."""
     _later(reader, (), said, tuple(LATER))
     _unknown(reader, (), {key: value for key, value in said.items() if key not in LATER}, KEYS)
+    for key in ("model", "data", "methods"):
+        if key not in said and not reader.faults.is_faulty((key,)):
+            reader.faults.add((key,), "missing: a config says model, data and methods")
+    fields = read_fields(reader, said)
+    _limits(reader, fields)
+    return fields
+
+
+def read_fields(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that some keys of a config make, whichever they are."""
     hints = hints_of(Config)
     found: dict[str, Any] = {key: reader.value(hints[key], (key,), said[key]) for key in _SIMPLE if key in said}
-    _limits(reader, found)
-    found["model"] = read_model(reader, _required(reader, said, "model"))
-    found["data"] = read_data(reader, _required(reader, said, "data"))
-    methods = _required(reader, said, "methods")
-    if methods is not None:
-        found["methods"] = read_methods(reader, ("methods",), methods)
+    if "model" in said:
+        found["model"] = read_model(reader, said["model"])
+    if "data" in said:
+        found["data"] = read_data(reader, said["data"])
+    if "methods" in said:
+        found["methods"] = read_methods(reader, ("methods",), said["methods"])
     if "target" in said:
         found["target"] = read_target(reader, (), said)
     if "augment" in said:
@@ -132,10 +142,8 @@ def read_reduce(reader: Reader, path: Path, said: Mapping[str, Any]) -> Any:
     return reader.value(hint, (*path, "reduce"), said["reduce"]) if "reduce" in said else None
 
 
-def read_model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
+def read_model(reader: Reader, said: Mapping[str, Any]) -> ModelConfig | None:
     """Where the model comes from, and its output."""
-    if said is None:
-        return None
     hints = hints_of(ModelConfig)
     output = reader.value(hints["output"], ("model", "output"), said.get("output", "auto"))
     own = {key: value for key, value in said.items() if key not in ("output", "layout")}
@@ -145,10 +153,8 @@ def read_model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | 
     return None if source is None else ModelConfig(source, output, layout)
 
 
-def read_data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
+def read_data(reader: Reader, said: Mapping[str, Any]) -> DataConfig | None:
     """Where the pictures come from, and how they are prepared."""
-    if said is None:
-        return None
     own = ("batch_size", "workers", "transform")
     hints = hints_of(DataConfig)
     numbers = {key: reader.value(hints[key], ("data", key), said[key]) for key in own[:2] if key in said}
@@ -177,15 +183,6 @@ def _later(reader: Reader, path: Path, said: Mapping[str, Any], keys: tuple[str,
     """Keys that later versions will take and this one refuses."""
     for key in [key for key in said if key in keys]:
         reader.faults.add((*path, key), f"not available yet: {LATER[key]}")
-
-
-def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    if key in said:
-        mapping: Mapping[str, Any] = said[key]
-        return mapping
-    if not reader.faults.is_faulty((key,)):
-        reader.faults.add((key,), "missing: a config says model, data and methods")
-    return None
 
 
 def _budget(reader: Reader, said: Any) -> float | None:
