@@ -174,4 +174,4 @@ class SeenApart(Seen):
     needs: ClassVar[Needs] = Needs(attention=2, layers="all")
 
     def blocks(self, view: View) -> Any:
-        return view.own_attention
+        return view.block_attention

@@ -12,9 +12,9 @@ import xaikit
 from helpers.requests import answers, ask, batch, target
 from xaikit import ConfigError
 from xaikit.config import Use, instantiate
-from xaikit.evidence.pinned import is_spatial
 from xaikit.evidence.taps import Tap
 from xaikit.registry import Registry
+from xaikit.targets import is_spatial
 
 LEFT = (0.0, 0.0, 1.0, 0.5)
 WINDOWS = {"sess": {"use": "sess", "scales": 2}}

@@ -42,6 +42,7 @@ BASES: list[dict[str, Any]] = [
         "methods": {"layer": {"finish": {"scale": "tanh"}}, "grad": None, "smooth": {"note": "${target.use}"}},
         "finish": {"scale": {"use": "tanh", "gamma": "${seed}"}},
         "layers": "${model.name}",
+        "target": "top2",
     },
 ]
 AXES: dict[str, list[Any]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config import Aggregation, Config, FinishConfig, MethodConfig, Use, read_points
-from xaikit.registry import Registry
+from xaikit.registry import Registry, needs_of, paper_of, traits_of
 from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
@@ -78,7 +78,7 @@ class _Trials:
         **rest: Any,
     ) -> Trial:
         plugin, target_plugin = self._plugin("method", method.use), self._plugin("target", target.use)
-        needs, traits = getattr(plugin.cls, "needs", None), getattr(plugin.cls, "traits", ("per_sample",))
+        needs, traits = needs_of(plugin.cls), traits_of(plugin.cls)
         return Trial(
             label=label,
             use=method.use,
@@ -89,11 +89,11 @@ class _Trials:
             method_class=plugin.name,
             target_class=target_plugin.name,
             # where a method does not say that seed or precision are nothing to it, they are something; noise is drawn
-            random="deterministic" not in traits or bool(augment.noise),
+            random=traits is None or "deterministic" not in traits or bool(augment.noise),
             # augmented passes are not run again in another precision
-            reruns=bool(getattr(needs, "reruns", True) or getattr(needs, "replays", True)),
+            reruns=needs is None or needs.reruns or needs.replays,
             aggregation=self._aggregation(augment, reduce),
-            batch=None if "per_sample" in traits else self._batch,
+            batch=None if traits is None or "per_sample" in traits else self._batch,
             **rest,
         )
 
@@ -101,7 +101,7 @@ class _Trials:
         """The effective finish of a label."""
         key = (method.use, id(general), id(method.finish) if method.finish else None)
         if key not in self._finishes:
-            paper = getattr(self._plugin("method", method.use).cls, "paper", {})
+            paper = paper_of(self._plugin("method", method.use).cls)
             self._finishes[key] = effective_finish(paper, general, method.finish, self._registry)
         return self._finishes[key]
 
