@@ -33,8 +33,8 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     """
     base = Path(config.base)
     trials = {each.trial.evidence: each.trial for each in group.placed}
-    by_question = {trial.request: trial for trial in trials.values()}
-    requests = {question: _request(trial, registry, base) for question, trial in by_question.items()}
+    by_request = {trial.request: trial for trial in trials.values()}
+    requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
     labelled = any(needs_labels(request.target) for request in requests.values())
     opened = open_bench(config, group, registry, labelled=labelled)
     batch = opened.first_batch()
