@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from xaikit.registry.modules import module_from_file
     from xaikit.report import Report
     from xaikit.runner.costs import Plan
-    from xaikit.runner.steps import open_report as open
     from xaikit.runner.steps import plan, run
     from xaikit.targets import PinnedClasses, class_indices, class_logits
+
+    open = Report
 
 _HOME = {
     "Config": "config",
@@ -77,7 +78,7 @@ _HOME = {
     "load": "config",
     "module_from_file": "registry.modules",
     "nearest": "errors",
-    "open": "runner.steps:open_report",
+    "open": "report:Report",
     "plan": "runner.steps",
     "run": "runner.steps",
 }

@@ -98,3 +98,11 @@ CONSTANT = "constant map: every place matters the same"
 
 
 ZERO_MAP = "zero map: the evidence cancels"
+
+
+def holds_for(remark: str, drops_negative: bool) -> bool:
+    """Whether a remark that was noted for any finish is one for a finish that drops what is negative, or does not.
+
+    Only evidence that is negative all over depends on it: its map is black where what is negative is dropped.
+    """
+    return drops_negative or ALL_NEGATIVE not in remark

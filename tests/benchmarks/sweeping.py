@@ -27,7 +27,6 @@ from xaikit import _allocator
 from xaikit.config import load
 from xaikit.registry import Registry
 from xaikit.report import Report
-from xaikit.runner.steps import open_report
 from xaikit.store import ROWS, Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
@@ -207,7 +206,7 @@ def query() -> dict[str, Any]:
             for trial in made
         ]  # fmt: skip
         store.write_part(f"shards/b/{part:04d}.parquet", pa.Table.from_pylist(rows, schema=ROWS), {})
-    report: Report = open_report(root / "run")
+    report: Report = Report(root / "run")
     took = []
     for _ in range(3):
         began = time.perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -165,6 +165,9 @@ class TestHandedOver:
     def test_a_finish_that_raises_fails_its_own_label(self) -> None:
         @dataclass(frozen=True)
         class Broken:
+            signed: ClassVar[bool] = False
+            drops_negative: ClassVar[bool] = True
+
             def rectify(self, saliency: Tensor) -> Tensor:
                 raise ZeroDivisionError("oh")
 

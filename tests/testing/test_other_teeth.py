@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaikit.errors import PluginContract
+from xaikit.registry import check_class
 from xaikit.sources import OpenedModel, Photograph
 from xaikit.targets import PinnedClasses
 from xaikit.testing import CheckFailed, checks_of
@@ -32,9 +34,10 @@ def target(pin: Callable[[Any, Tensor], Any]) -> type:
     )
 
 
-def finisher(name: str, function: Callable[..., Any]) -> type:
+def finisher(name: str, function: Callable[..., Any], **declared: bool) -> type:
+    facts = {"signed": True, "drops_negative": False, **declared}
     return dataclass(frozen=True)(
-        type("Faulty", (), {"__doc__": "A stage.", name: lambda self, *given: function(*given)})
+        type("Faulty", (), {"__doc__": "A stage.", **facts, name: lambda self, *given: function(*given)})
     )
 
 
@@ -106,6 +109,9 @@ STAGES: dict[str, tuple[str, str, Callable[..., Any], str]] = {
         "dead_maps_are_finite",
     ),
     "too large": ("normalizer", "normalize", lambda x, space: 2 * x, "range_is_at_most_one"),
+    "negative all the same": ("normalizer", "normalize", lambda x, space: -x.abs(), "what_is_not_negative_stays_so"),
+    "bent below zero": ("scaler", "scale", lambda x, stride: x - 0.1, "what_is_not_negative_stays_so"),
+    "fused below zero": ("fuser", "fuse", lambda stack: stack[0] - stack[2], "what_is_not_negative_stays_so"),
     "no whole number": ("resizer", "size", lambda maps, inputs: (7.5, 7.5), "size_is_one_number_a_dimension"),
     "stack kept": ("fuser", "fuse", lambda stack: stack, "shape_and_type_are_kept"),
     "does not say": ("fuser", "fuse", lambda stack: stack.amax(0), "says_whether_to_normalize_again"),
@@ -190,6 +196,37 @@ def test_a_faulty_member_of_a_target_is_found(fault: str) -> None:
 def test_a_faulty_stage_is_found(fault: str) -> None:
     kind, method, function, name = STAGES[fault]
     failing(kind, finisher(method, function), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "function", "declared", "name"),
+    [
+        ("rectifier", "rectify", lambda x: x, "signed", "the_sign_is_as_declared"),
+        ("normalizer", "normalize", lambda x, space: x / 9, "signed", "the_sign_is_as_declared"),
+        ("rectifier", "rectify", lambda x: x.abs(), "drops_negative", "what_is_negative_is_dropped_as_declared"),
+        (
+            "rectifier",
+            "rectify",
+            lambda x: x.clamp_min(0) + 1,
+            "drops_negative",
+            "what_is_negative_is_dropped_as_declared",
+        ),
+    ],
+)
+def test_a_stage_that_declares_what_it_is_not_is_found(
+    kind: str, method: str, function: Callable[..., Any], declared: str, name: str
+) -> None:
+    failing(kind, finisher(method, function, **{declared: declared == "drops_negative"}), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"), [("rectifier", "signed"), ("rectifier", "drops_negative"), ("normalizer", "signed")]
+)
+def test_a_stage_that_does_not_declare_its_sign_is_refused(kind: str, member: str) -> None:
+    cls = finisher("rectify" if kind == "rectifier" else "normalize", lambda x, *_: x)
+    delattr(cls, member)
+    with pytest.raises(PluginContract, match=f"lacks {member}"):
+        check_class(kind, cls, "mine")
 
 
 @pytest.mark.parametrize(("kind", "cls", "name"), SOURCES)

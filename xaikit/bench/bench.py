@@ -76,6 +76,8 @@ class Bench:
             seed=trial.seed,
             precision=trial.precision,
             finish=trial.finish.plain(),
+            signed=self.finishes[trial.id].signed,
+            drops_negative=self.finishes[trial.id].drops_negative,
             where=named.where,
         )
 

@@ -23,7 +23,7 @@ from xaikit.finish import Rectifier
 from xaikit.needs import Needs
 
 ANY: Literal["any"] = "any"
-"""In place of a rectifier: the remarks hold for any. See :func:`holds_for`."""
+"""In place of a rectifier: the remarks hold for any. See :func:`xaikit.explanation.holds_for`."""
 
 
 Rectified = Rectifier | Literal["any"] | None

@@ -44,6 +44,14 @@ class RunLog:
             self._failures = [*others, *receipt.failures]
             self._store.write_failures(self._failures, self._name)
 
+    def fail(self, failures: Sequence[Failure]) -> None:
+        """Add what failed outside of a shard, where no shard has recorded it."""
+        recorded = {(each.bench, each.name, each.evidence, each.error) for each in self._store.failures()}
+        new = [each for each in failures if (each.bench, each.name, each.evidence, each.error) not in recorded]
+        if new:
+            self._failures = [*self._failures, *new]
+            self._store.write_failures(self._failures, self._name)
+
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """A disk that takes no more ends the run, not what was finished."""

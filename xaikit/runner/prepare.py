@@ -18,6 +18,7 @@ from xaikit.bench.opened import pick_device
 from xaikit.bench.probe import trace_requests
 from xaikit.config import Config, instantiate
 from xaikit.errors import ConfigError
+from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.costs import Plan, PlannedBench, further_passes, plan_bench
@@ -106,7 +107,7 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     config = replace(config, base=str(base), device=device)
     points = expand(config, registry)
     placed = groups(points)
-    _check_map_format(config, placed)
+    _check_map_format(config, placed, registry)
     check_free(store_folder(folder_of(config)))
     threads = int(frozen.get("threads") or executor.thread_count())
     opened = bench_cache(config, placed, registry)
@@ -117,15 +118,17 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     return PreparedRun(job, len(points), executor, registry, opened, benches)
 
 
-def _check_map_format(config: Config, placed: Sequence[Group]) -> None:
-    """That maps which are stored without their sign need none. Raises ConfigError, naming the trials that do."""
+def _check_map_format(config: Config, placed: Sequence[Group], registry: Registry) -> None:
+    """That maps which are stored without their negative part need none. Raises ConfigError, naming the trials that do."""
     if config.report.maps != "uint8":
         return
-    signed = [each.name for group in placed for each in group.placed if each.trial.finish.rectify.use != "relu"]
-    if signed:
-        more = f" and {len(signed) - 3} more" if len(signed) > 3 else ""
+    base = Path(config.base)
+    trials = [each for group in placed for each in group.placed]
+    needing = [each.name for each in trials if not build_finish(each.trial.finish, registry, base).drops_negative]
+    if needing:
+        more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
         raise ConfigError(
-            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(signed[:3])}{more} without one; "
+            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(needing[:3])}{more} without one; "
             "write maps: float16, or finish: {rectify: relu}"
         )
 

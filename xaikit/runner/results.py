@@ -64,11 +64,6 @@ class ShardResults:
         ]
         self._rows += [{**row, "seconds": seconds / len(rows)} for row in rows]
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Of its maps."""
-        return tuple(self._maps)
-
     def encoded(self) -> dict[str, Tensor]:
         """The tensors of the shard's file."""
         stored_as = self._bench.opened.config.report.maps
@@ -77,10 +72,6 @@ class ShardResults:
     def table(self) -> pa.Table:
         """The rows of the shard."""
         return pa.Table.from_pylist(self._rows, schema=ROWS)
-
-    def explained(self) -> set[tuple[int, str]]:
-        """Place and evidence of what did not fail."""
-        return {(row["row"], row["evidence"]) for row in self._rows}
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():

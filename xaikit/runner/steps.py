@@ -6,18 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from xaikit.bench.opened import open_bench
-from xaikit.config import Config, FinishConfig, instantiate, load, read_finish
+from xaikit.config import Config, instantiate, load
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.forward import reading
 from xaikit.evidence.pinned import layers_of, pin
 from xaikit.evidence.survey import survey, table
-from xaikit.finish import build_finish, finish_maps
 from xaikit.registry import Registry
-from xaikit.report import Report, draw_missing, write_sheets
-from xaikit.report.index import Index
+from xaikit.report import Index, OverlayWriter, Report, StoredMaps, write_sheets
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
@@ -79,10 +75,10 @@ def run(
                 watcher.advanced(receipt)
     if config.report.overlays:
         index = Index(store)
-        draw_missing(index, _finisher)
+        log.fail(OverlayWriter(index, StoredMaps(store, Path(config.base))).write_missing())
         write_sheets(index)
     log.finish(stopping.reason)
-    return open_report(prepared.job.folder)
+    return Report(prepared.job.folder, Path(config.base))
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
@@ -128,27 +124,10 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
     return table(rows)
 
 
-def open_report(folder: str | Path) -> Report:
-    """The report of a run folder, a path or URL.
-
-    Raises:
-        StoreError: there is no run in that folder, or it is damaged.
-    """
-    return Report(folder, _finisher)
-
-
 def compact(folder: str | Path) -> int:
     """Merge the many small parts of a run into few; gives how many were merged."""
     store = Store.open(folder)
     return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
-
-
-def _finisher(
-    stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
-) -> Tensor | None:
-    registry = Registry()
-    finish = build_finish(FinishConfig(**read_finish(stages, registry)), registry)
-    return finish_maps(finish, raws, strides, space)[1]
 
 
 def _frozen(config: Config) -> Mapping[str, Any]:

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import groupby, islice
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.report import Index
+from xaikit.report import Index, OverlayWriter, StoredMaps, picture_name
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
-from xaikit.runner.drawing import Drawer
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store import Failure, Store
+from xaikit.store import Failure, Store, save_picture
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
 
 
 class Worker:
-    """Does the shards of a job.
+    """Does the shards of a job, whose plan has been written to its folder.
 
     Args:
         benches: those that are open already.
+
+    Raises:
+        StoreError: there is no plan in the folder.
     """
 
     def __init__(self, job: Job, benches: Benches | None = None) -> None:
         self.job = job
+        self._store = Store.open(job.folder)
         self._benches = benches or bench_cache(job.config, job.groups, Registry())
 
     def read(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Read]]:
@@ -56,7 +60,6 @@ class Worker:
             OSError: the disk does not take the files; nothing of the shard counts then.
         """
         bench = self._benches(shard.bench)
-        store = Store.open(self.job.folder)
         results, clock, tally = ShardResults(bench, shard), _Clock(), Tally()
         if pictures is None:
             ((_, pictures),) = self.read([shard])
@@ -64,19 +67,31 @@ class Worker:
             for batch in clock.each("read", pictures):
                 with clock("explain"):
                     _explain(bench, shard, batch, results, tally)
-        encoded = results.encoded()
         with clock("draw"):
-            failures = self._draw(store, bench, results, encoded)
+            self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            store.commit(bench.opened.key, shard.name, encoded, results.table())
+            self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
+        with clock("draw"):
+            failures = self._write_overlays(f"shards/{bench.opened.key}/{shard.name}.parquet")
         return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
 
-    def _draw(self, store: Store, bench: Bench, results: ShardResults, encoded: Mapping[str, Tensor]) -> list[Failure]:
-        if not self.job.config.report.overlays:
-            return []
-        photographs = Index(store).photographs[bench.opened.key]
-        stems = {name: photograph.stem for name, photograph in photographs.items()}
-        return Drawer(store, bench, stems).shard(results, encoded)
+    def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
+        """Before the shard counts: later the photographs are not read again."""
+        if self.job.config.report.overlays:
+            for picture in pictures:
+                stem = self._index.photographs[bench][picture.photograph.name].stem
+                save_picture(self._store.folder, picture_name(stem), picture.rgb)
+
+    def _write_overlays(self, part: str) -> list[Failure]:
+        return self._overlays.write([part]) if self.job.config.report.overlays else []
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self._store)
+
+    @cached_property
+    def _overlays(self) -> OverlayWriter:
+        return OverlayWriter(self._index, StoredMaps(self._store, Path(self.job.config.base)))
 
 
 @contextmanager

@@ -89,6 +89,34 @@ def range_is_at_most_one(subject: Subject) -> None:
         expect(peak <= 1 + 1e-12, f"expected magnitudes of at most 1, got {peak:.6g}")
 
 
+def the_sign_is_as_declared(subject: Subject) -> None:
+    """Where ``signed`` says that a result is not negative, none is."""
+    for one, _, found in _applied(subject):
+        expect(isinstance(one.signed, bool), f"signed: expected True or False, got {one.signed!r}")
+        if not one.signed:
+            expect(not bool((found < 0).any()), f"expected nothing negative, as signed says, got {shown(found)}")
+
+
+def what_is_not_negative_stays_so(subject: Subject) -> None:
+    """Nothing negative comes of maps that are nowhere negative."""
+    for one in subject.instances():
+        for space in SPACES:
+            found = APPLY[subject.kind](one, maps(space).abs())
+            expect(not bool((found < 0).any()), f"of maps nowhere negative: expected the same, got {shown(found)}")
+
+
+def what_is_negative_is_dropped_as_declared(subject: Subject) -> None:
+    """Where ``drops_negative`` says so, what is negative counts for nothing."""
+    for one, given, found in _applied(subject):
+        expect(
+            isinstance(one.drops_negative, bool), f"drops_negative: expected True or False, got {one.drops_negative!r}"
+        )
+        if one.drops_negative:
+            expect_close(found, one.rectify(given.clamp_min(0)), 0.0, "a map and its positive part")
+            left = one.rectify(-given.abs())
+            expect(not bool(left.any()), f"of a map that is nowhere positive: expected nothing, got {shown(left)}")
+
+
 def size_is_one_number_a_dimension(subject: Subject) -> None:
     """The shape to reach is whole positive numbers, whatever the maps and the input."""
     for one in subject.instances():
@@ -114,9 +142,9 @@ _MAPS: tuple[Work, ...] = (
 )
 
 CHECKS: dict[str, tuple[Work, ...]] = {
-    "rectifier": _MAPS,
-    "normalizer": (*_MAPS, range_is_at_most_one),
-    "scaler": _MAPS,
+    "rectifier": (*_MAPS, the_sign_is_as_declared, what_is_negative_is_dropped_as_declared),
+    "normalizer": (*_MAPS, range_is_at_most_one, the_sign_is_as_declared, what_is_not_negative_stays_so),
+    "scaler": (*_MAPS, what_is_not_negative_stays_so),
     "resizer": (*COMMON, size_is_one_number_a_dimension),
-    "fuser": (*_MAPS, says_whether_to_normalize_again),
+    "fuser": (*_MAPS, says_whether_to_normalize_again, what_is_not_negative_stays_so),
 }

@@ -55,9 +55,11 @@ def test_what_fails_on_the_way_is_not_taken_for_a_target_without_probabilities(u
 
 @both
 def test_a_function_weighs_by_its_scores_and_says_so(use: str) -> None:
-    found = explained(use, lambda output: output[:, 1])
-    assert {remark.reason for remark in found.warnings} >= {"this target has no probability: its scores weigh instead"}
-    assert found.maps["features"].isfinite().all()
+    explanation = explained(use, lambda output: output[:, 1])
+    assert {remark.reason for remark in explanation.warnings} >= {
+        "this target has no probability: its scores weigh instead"
+    }
+    assert explanation.maps["features"].isfinite().all()
 
 
 @both
