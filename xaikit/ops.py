@@ -28,6 +28,7 @@ def weigh(weights: Tensor, view: View) -> Tensor:
 
     Weights and activations may be of unlike precision; the map is in the higher one.
     """
+    view.mark_reduced()
     if view.reduce == "principal":
         return principal(weights.reshape(*weights.shape, *[1] * len(view.space)) * view.activations)
     dtype = torch.promote_types(weights.dtype, view.activations.dtype)
@@ -40,6 +41,7 @@ def combine(products: Tensor, view: View) -> Tensor:
 
     With ``reduce: principal`` their first principal component, as in :func:`weigh`.
     """
+    view.mark_reduced()
     return principal(products) if view.reduce == "principal" else products.sum(view.channel)
 
 

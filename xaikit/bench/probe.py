@@ -10,9 +10,8 @@ from torch import Tensor
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct, replay_ways
-from xaikit.evidence.forward import reading
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.trace import Trace
 from xaikit.layouts import stride
 
@@ -63,18 +62,17 @@ def trace_requests(
 ) -> Trace:
     """The pass that all requests share; without ``gradients`` none are computed, whoever needs them."""
     targets = distinct(request.target for request in requests)
-    with reading(layers_of(targets)):
-        return observe(
-            opened.model.module,
-            batch.inputs,
-            tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-            lambda output: [pin(target, output, batch.labels) for target in targets],
-            gradients=gradients and any(request.method.needs.gradients for request in requests),
-            output=opened.config.model.output,
-            tally=tally,
-        )
+    return observe(
+        opened.model.module,
+        batch.inputs,
+        tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
+        lambda output: [pin(target, output, batch.labels) for target in targets],
+        gradients=gradients and any(request.method.needs.gradients for request in requests),
+        readout=readout_of(targets, opened.config.model.output),
+        tally=tally,
+    )
 
 
 def _ways(opened: OpenedBench, batch: Batch, request: Request) -> dict[str, str]:
     trace = trace_requests(opened, batch, [request], gradients=False)
-    return replay_ways(opened.model.module, batch, trace, request, opened.config.model.output)
+    return replay_ways(opened.model.module, trace, request, opened.config.model.output)
