@@ -29,7 +29,7 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target, plural_of
 
-__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
+__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways", "trace_requests"]
 
 
 Failed = Callable[[Request, Exception], None]
@@ -60,24 +60,48 @@ def explain(
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
-    model, tally, targets = unwrapped(model), tally or Tally(), distinct(request.target for request in requests)
-    readout = readout_of(targets, output)
-    trace = observe(
+    model, tally = unwrapped(model), tally or Tally()
+    targets = distinct(request.target for request in requests)
+    stop = may_stop and _may_stop(requests)
+    trace = trace_requests(model, batch, requests, output=output, tally=tally, stop=stop)
+    session = _Session(trace, failed)
+    # a trace that stopped early knows one target, which is none
+    places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
+    pinned, readout = session.pinned(requests, places), readout_of(targets, output)
+    explanations = session.explain(pinned, Explainer(model, batch, trace, readout, tally, pinned))
+    return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
+
+
+def trace_requests(
+    model: nn.Module,
+    batch: Batch,
+    requests: Sequence[Request],
+    *,
+    output: str | int = forward.AUTO,
+    gradients: bool = True,
+    tally: Tally | None = None,
+    stop: bool = False,
+) -> Trace:
+    """The pass that all requests share.
+
+    Args:
+        gradients: False: none are computed, whoever needs them.
+        stop: leave the forward behind the last tap; then scores are NaN.
+
+    Raises:
+        TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
+    """
+    targets = distinct(request.target for request in requests)
+    return observe(
         model,
         batch.inputs,
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
         lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
-        gradients=any(request.method.needs.gradients for request in requests),
-        readout=readout,
+        gradients=gradients and any(request.method.needs.gradients for request in requests),
+        readout=readout_of(targets, output),
         tally=tally,
-        stop=may_stop and _may_stop(requests),
+        stop=stop,
     )
-    session = _Session(trace, failed)
-    # a trace that stopped early knows one target, which is none
-    places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
-    pinned = session.pinned(requests, places)
-    explanations = session.explain(pinned, Explainer(model, batch, trace, readout, tally, pinned))
-    return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
 
 
 class _Session:
