@@ -81,6 +81,18 @@ def test_every_plugin_keeps_its_contract(group: str, name: str, module: str) -> 
     assert not str(plugin.cls.__doc__).startswith(f"{plugin.cls.__name__}(")
 
 
+DOORS = {"method", "ops", "view", "targets", "layouts", "sources", "testing"}
+
+
+def test_plugins_are_forbidden_all_of_xaikit_but_its_doors() -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    (forbidden,) = [set(one["forbidden_modules"]) for one in contracts if one["name"].startswith("Plugins import only")]
+    paths = [*(ROOT / "xaikit").glob("*.py"), *(path.parent for path in (ROOT / "xaikit").glob("*/__init__.py"))]
+    names = {path.stem for path in paths if path.name != "__init__.py"}
+    assert DOORS | {name.removeprefix("xaikit.") for name in forbidden} == names
+    assert DOORS.isdisjoint(name.removeprefix("xaikit.") for name in forbidden)
+
+
 # --- sizes
 
 
@@ -187,7 +199,7 @@ def test_python_m_is_the_same_command() -> None:
 PUBLIC = """
     Config ConfigError DataError Disconnected Explanation LayerNotFound Needs PinnedClasses Plan PluginConflict
     PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin XaikitError __version__
-    class_indices class_logits compare diff explain hookimpl load nearest open plan run
+    class_indices class_logits compare diff explain hookimpl load module_from_file nearest open plan run
 """
 
 

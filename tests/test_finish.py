@@ -21,6 +21,7 @@ from xaikit_finish.fuse.product import Product
 from xaikit_finish.fuse.sum import Sum
 from xaikit_finish.normalize.max import Max
 from xaikit_finish.normalize.minmax import MinMax
+from xaikit_finish.rectify.abs import Abs
 from xaikit_finish.rectify.relu import Relu
 from xaikit_finish.resize.input import Input
 from xaikit_finish.resize.largest import Largest
@@ -144,6 +145,8 @@ class Spy:
     seen: list[Any]
 
     renormalize = True
+    signed = True
+    drops_negative = False
 
     def rectify(self, saliency: Tensor) -> Tensor:
         self.seen.append("rectify")
@@ -283,3 +286,17 @@ def test_maps_of_unequal_size_cannot_be_fused() -> None:
 
 def test_no_map_at_all_has_no_fusion() -> None:
     assert finish_maps(FULL, {}, {}, (8, 8)) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("finish", "signed", "drops_negative"),
+    [
+        (Finish(), True, False),
+        (Finish(normalize=Max(), fuse=Mean()), True, False),
+        (Finish(normalize=MinMax()), False, False),
+        (Finish(rectify=Relu(), normalize=Max()), False, True),
+        (Finish(rectify=Abs()), False, False),
+    ],
+)
+def test_whether_maps_are_signed_is_declared_by_the_stages(finish: Finish, signed: bool, drops_negative: bool) -> None:
+    assert (finish.signed, finish.drops_negative) == (signed, drops_negative)

@@ -41,11 +41,13 @@ if TYPE_CHECKING:
     from xaikit.hookspecs import hookimpl
     from xaikit.needs import Needs
     from xaikit.registry import Registry
+    from xaikit.registry.modules import module_from_file
     from xaikit.report import Report
     from xaikit.runner.costs import Plan
-    from xaikit.runner.steps import open_report as open
     from xaikit.runner.steps import plan, run
     from xaikit.targets import PinnedClasses, class_indices, class_logits
+
+    open = Report
 
 _HOME = {
     "Config": "config",
@@ -74,8 +76,9 @@ _HOME = {
     "explain": "api",
     "hookimpl": "hookspecs",
     "load": "config",
+    "module_from_file": "registry.modules",
     "nearest": "errors",
-    "open": "runner.steps:open_report",
+    "open": "report:Report",
     "plan": "runner.steps",
     "run": "runner.steps",
 }
@@ -108,6 +111,7 @@ __all__ = [
     "explain",
     "hookimpl",
     "load",
+    "module_from_file",
     "nearest",
     "open",
     "plan",

@@ -19,7 +19,7 @@ from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.method import Method
-from xaikit.registry import Registry, check_class
+from xaikit.registry import Registry, check_class, paper_of
 from xaikit.targets import FunctionTarget, Target
 from xaikit.trials.trial import effective_finish
 
@@ -104,7 +104,7 @@ def explain(
         taps = tuple(tap if arrangement is None else replace(tap, layout=arrangement) for tap in taps)
     requests = []
     for label, one in asked.items():
-        stages = effective_finish(getattr(one.method, "paper", {}), general, one.finish, registry)
+        stages = effective_finish(paper_of(type(one.method)), general, one.finish, registry)
         finisher, single = build_finish(stages, registry), whole(one.method.needs, arrangement)
         at = taps if single is None else (single,)
         aim = one.target or chosen

@@ -75,6 +75,16 @@ class StoreError(XaikitError):
     """A run folder is damaged, or belongs to another configuration."""
 
 
+def check_declared(name: str, value: object, holds: bool, expected: str) -> None:
+    """Refuse what a plugin declares where it is not of the kind that is expected.
+
+    Raises:
+        PluginContract: naming both.
+    """
+    if not holds:
+        raise PluginContract(f"{name}: expected {expected}, got {value!r}")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """What to say after an unknown name: the likeliest spelling, else what there is.
 

@@ -68,6 +68,10 @@ class Explanation:
     numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
     targeted: bool = True
 
+    def with_targets(self, value: Tensor) -> Tensor:
+        """A map, a number or the scores with the axis of targets, also where there is one alone: (N, T, ...)."""
+        return value if self.target.plural else value.unsqueeze(1)
+
     @property
     def warnings(self) -> tuple[Remark, ...]:
         """Why a map is dead, and what a method had to leave out; read lazily, so that nobody waits for the device."""
@@ -94,3 +98,11 @@ CONSTANT = "constant map: every place matters the same"
 
 
 ZERO_MAP = "zero map: the evidence cancels"
+
+
+def holds_for(remark: str, drops_negative: bool) -> bool:
+    """Whether a remark that was noted for any finish is one for a finish that drops what is negative, or does not.
+
+    Only evidence that is negative all over depends on it: its map is black where what is negative is dropped.
+    """
+    return drops_negative or ALL_NEGATIVE not in remark

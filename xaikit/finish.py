@@ -17,18 +17,34 @@ from torch.nn.functional import interpolate
 from xaikit._numeric import MODES
 from xaikit.config import STAGES, FinishConfig, instantiate
 from xaikit.errors import ConfigError
-from xaikit.explanation import ALL_NEGATIVE
 from xaikit.registry import Registry
 
 
 class Rectifier(Protocol):
-    """What is kept of the sign."""
+    """What is kept of the sign.
+
+    ``signed`` says whether a rectified map may be negative. ``drops_negative`` says whether what is negative counts for
+    nothing: rectify(x) is rectify(max(0, x)), and of a map that is negative all over nothing is left.
+    """
+
+    @property
+    def signed(self) -> bool: ...
+
+    @property
+    def drops_negative(self) -> bool: ...
 
     def rectify(self, saliency: Tensor) -> Tensor: ...
 
 
 class Normalizer(Protocol):
-    """The range of a map; ``space`` names the dimensions of one map."""
+    """The range of a map; ``space`` names the dimensions of one map.
+
+    ``signed`` says that the range is [-1, 1], so that a negative map stays negative; else it is [0, 1]. As in all later
+    stages nothing negative comes of a map that is nowhere negative.
+    """
+
+    @property
+    def signed(self) -> bool: ...
 
     def normalize(self, saliency: Tensor, space: tuple[int, ...]) -> Tensor: ...
 
@@ -66,6 +82,16 @@ class Finish:
     scale: Scaler | None = None
     resize: Resizer | None = None
     fuse: Fuser | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether finished maps may be negative."""
+        return all(stage is None or stage.signed for stage in (self.rectify, self.normalize))
+
+    @property
+    def drops_negative(self) -> bool:
+        """Whether what is negative in a raw map counts for nothing in the finished one."""
+        return self.rectify is not None and self.rectify.drops_negative
 
 
 def finish_maps(
@@ -148,13 +174,3 @@ def build_finish(stages: FinishConfig, registry: Registry, base: Path | None = N
         for stage, use in stages.stages().items()
     }
     return Finish(**built)
-
-
-def holds_for(reason: str, rectify: Rectifier | None) -> bool:
-    """Whether a reason that was noted for any finish is one for a finish with this rectifier (None: without).
-
-    Only what is negative all over depends on it: it is black where a rectifier leaves nothing of it.
-    """
-    if reason != ALL_NEGATIVE:
-        return True
-    return rectify is not None and not bool(rectify.rectify(-torch.ones(1, 1, 2, 2)).any())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from xaikit.errors import PluginContract
+from xaikit.errors import PluginContract, check_declared
 from xaikit.needs import Needs
 from xaikit.view import View
 
@@ -15,16 +15,18 @@ from xaikit.view import View
 class Method(Protocol):
     """The class behind a plugin of ``xaikit.methods``: a frozen dataclass whose fields are its options.
 
-    ``paper`` (stage to choice) is the finish that its paper asks for; it may be left out. A method
-    ``further(channels, places) -> int`` may tell the plan how many further scores or passes a sample costs at a tap of
-    so many channels and places.
+    It may have more members, all of which :mod:`xaikit.testing` holds against what the method does:
 
-    A method ``variants() -> Hashable`` may say what its re-run variants depend on: instances of equal variants ask
-    ``view.rescore`` for the same variants in the same order at the same tap (one may ask for more than the other at the
-    end), and draw the same numbers. The engine then runs the model once for all of them.
-
-    A method with a property ``parts`` puts so many maps on the target axis by itself, whatever the target, as concepts
-    of a factorization: ``explain`` then returns (N, parts, *S).
+    paper     of the class, stage to choice: the finish that its paper asks for
+    traits    of the class, names of what its maps keep to, see :mod:`xaikit.testing.traits`; ``per_sample`` without it
+    examples  of the class, options that it is checked with beside the default ones
+    further   ``further(channels, places) -> int``: further scores or passes that a sample costs at a tap of so many
+              channels and places, for the plan
+    variants  ``variants() -> Hashable``: what its re-run variants depend on. Instances of equal variants ask
+              ``view.rescore`` for the same variants in the same order at the same tap (one may ask for more than the
+              other at the end), and draw the same numbers; the engine then runs the model once for all of them
+    parts     a property: it puts so many maps on the target axis by itself, whatever the target, as concepts of a
+              factorization; ``explain`` then returns (N, parts, *S)
     """
 
     needs: ClassVar[Needs]
@@ -33,9 +35,27 @@ class Method(Protocol):
         """The raw signed map (N, T, *S), or (N, 1, *S) where the target plays no part."""
 
 
+def further_of(method: Method, channels: int, places: int) -> int:
+    """Further scores or passes that a sample costs at one tap; 0 where the method does not say.
+
+    Raises:
+        PluginContract: it says no such number.
+    """
+    further: Any = getattr(method, "further", None)
+    count: Any = further(channels, places) if callable(further) else 0
+    check_declared("further", count, isinstance(count, int) and count >= 0, "a number of passes, 0 or more")
+    return int(count)
+
+
 def parts_of(method: Method) -> int:
-    """Maps that a method puts on the target axis by itself; 0 for one that has a map a target."""
-    return int(getattr(method, "parts", 0))
+    """Maps that a method puts on the target axis by itself; 0 for one that has a map a target.
+
+    Raises:
+        PluginContract: it says no such number.
+    """
+    parts: Any = getattr(method, "parts", 0)
+    check_declared("parts", parts, isinstance(parts, int) and parts >= 0, "a number of maps, 0 or more")
+    return int(parts)
 
 
 def variants_of(method: Method) -> Hashable:
@@ -44,12 +64,10 @@ def variants_of(method: Method) -> Hashable:
     Raises:
         PluginContract: it cannot be hashed.
     """
-    declared = getattr(method, "variants", None)
-    if not callable(declared):
-        return None
-    found: Hashable = declared()
+    variants: Any = getattr(method, "variants", None)
+    stated: Hashable = variants() if callable(variants) else None
     try:
-        hash(found)
+        hash(stated)
     except TypeError as error:
-        raise PluginContract(f"variants: expected a hashable value, got {found!r}") from error
-    return found
+        raise PluginContract(f"variants: expected a hashable value, got {stated!r}") from error
+    return stated

@@ -56,7 +56,7 @@ class Needs:
             )
 
     @property
-    def aimed(self) -> bool:
+    def uses_target(self) -> bool:
         """Whether a target plays a part."""
         return self.scores or bool(self.gradients)
 

@@ -13,34 +13,41 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from xaikit.errors import ConfigError, XaikitError
+from xaikit.errors import ConfigError, XaikitError, check_declared
 
 
 class Pinned(Protocol):
     """A target fixed on the clean pass.
 
     plural  whether results keep an axis T behind the batch; a singular target has T = 1 and the axis is dropped
+
+    It may have more members:
+
+    rows           ``rows(index) -> Pinned``: the same target for chosen samples, which may repeat: ``index`` (M,) of their
+                   rows. Without it variants are scored one at a time
+    probabilities  ``probabilities(output) -> Tensor``: of a class, its softmax probabilities (N, T)
+    spatial        a field, True: the score is of certain places of the picture: a mask, a box, a unit of a map
     """
 
     @property
     def plural(self) -> bool: ...
 
-    # a field ``spatial = True`` says that the score is of certain places of the picture: a mask, a box, a unit of a map
-
     def scores(self, output: Any) -> Tensor:
         """The scalars to explain, (N, T), differentiable, of any pass on the same samples."""
-
-    def rows(self, index: Tensor) -> Pinned:
-        """The same target for chosen samples, which may repeat: ``index`` (M,) of their rows. May be left out: then
-        variants are scored one at a time."""
 
 
 class Target(Protocol):
     """The class behind a plugin of ``xaikit.targets``: a frozen dataclass whose fields are its options.
 
-    A property ``count`` may tell the plan how many scores a sample has; 1 without it. ``plural = False`` says before
-    any pass that results have no axis of targets, so that the forward may stop early where no score is needed. With a
-    field ``layer``, the name of a module, it is pinned and scored on what that module returns, not on the model's output.
+    It may have more members, as :class:`Pinned` may:
+
+    count         a property: how many scores a sample has, for the plan; 1 without it
+    plural        False says before any pass that results have no axis of targets, so that the forward may stop early where
+                  no score is needed
+    layer         a field, the name of a module: it is pinned and scored on what that returns, not on the model's output
+    needs_labels  True, or a property that depends on the options: it is of the class that the data states. Only then are
+                  the labels of the data read, and its results are computed again where a label has changed
+    examples      of the class, options that it is checked with beside the default ones
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
@@ -53,6 +60,74 @@ class Target(Protocol):
         Raises:
             ConfigError: the target does not fit this output or needs labels.
         """
+
+
+def count_of(target: Target) -> int | None:
+    """How many scores a sample has; None where only the pinned target tells.
+
+    Raises:
+        PluginContract: it says no such number.
+    """
+    count: Any = getattr(target, "count", None)
+    number = count is None or (isinstance(count, int) and count >= 1)
+    check_declared("count", count, number, "a number of scores, 1 or more")
+    return None if count is None else int(count)
+
+
+def plural_of(target: Target) -> bool | None:
+    """Whether results have an axis of targets; None where only the pinned target tells.
+
+    Raises:
+        PluginContract: it says neither True nor False.
+    """
+    plural: Any = getattr(target, "plural", None)
+    check_declared("plural", plural, plural is None or isinstance(plural, bool), "True or False")
+    return None if plural is None else bool(plural)
+
+
+def layer_of(target: Target) -> str | None:
+    """The layer that a target is scored on; None for the model's output.
+
+    Raises:
+        PluginContract: it is no name.
+    """
+    layer: Any = getattr(target, "layer", None)
+    check_declared("layer", layer, layer is None or isinstance(layer, str), "the name of a module")
+    return None if layer is None else str(layer)
+
+
+def needs_labels(target: Target) -> bool:
+    """Whether a target is of the class that the data states; where it says nothing, it is not.
+
+    Raises:
+        PluginContract: it says neither True nor False.
+    """
+    stated: Any = getattr(target, "needs_labels", False)
+    check_declared("needs_labels", stated, isinstance(stated, bool), "True or False")
+    return bool(stated)
+
+
+def rows_of(pinned: Pinned) -> Callable[[Tensor], Pinned] | None:
+    """The function from rows (M,) to the same target for those samples; None where it scores only those it was pinned on."""
+    rows: Callable[[Tensor], Pinned] | None = getattr(pinned, "rows", None)
+    return rows
+
+
+def probabilities_of(pinned: Pinned) -> Callable[[Any], Tensor] | None:
+    """The function from an output to the probabilities (N, T) of the pinned classes; None where the target is no class."""
+    probabilities: Callable[[Any], Tensor] | None = getattr(pinned, "probabilities", None)
+    return probabilities
+
+
+def is_spatial(pinned: Pinned) -> bool:
+    """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere.
+
+    Raises:
+        PluginContract: it says neither True nor False.
+    """
+    spatial: Any = getattr(pinned, "spatial", False)
+    check_declared("spatial", spatial, isinstance(spatial, bool), "True or False")
+    return bool(spatial)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +183,7 @@ class FunctionTarget:
     function: Callable[[Any], Tensor]
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
-        """FunctionTarget it once to learn how many scores it gives. Raises ConfigError if these are not (N,) or (N, T)."""
+        """Call it once to learn how many scores it gives. Raises ConfigError if these are not (N,) or (N, T)."""
         scores = self.function(output)
         if not isinstance(scores, Tensor) or scores.dim() not in (1, 2):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__

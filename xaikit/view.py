@@ -19,11 +19,11 @@ from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
 from xaikit.evidence.nests import first_tensor, varied
-from xaikit.evidence.pinned import is_spatial
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
+from xaikit.targets import is_spatial, probabilities_of
 
 if TYPE_CHECKING:
     pass
@@ -49,7 +49,7 @@ class Further(Protocol):
 
     def head(self) -> Tensor: ...
 
-    def own_attention(self) -> tuple[Attention, ...]: ...
+    def block_attention(self) -> tuple[Attention, ...]: ...
 
 
 __all__ = ["Further", "Make", "Place", "SampleGenerator", "Trace", "View"]
@@ -156,7 +156,7 @@ class View:
     @property
     def has_probability(self) -> bool:
         """Whether the target is a class, so that ``rescore`` can be asked for its probability."""
-        return hasattr(self._trace.pinned[0], "probabilities")
+        return probabilities_of(self._trace.pinned[0]) is not None
 
     @property
     def head(self) -> Tensor:
@@ -176,13 +176,13 @@ class View:
         return self._trace.attention
 
     @property
-    def own_attention(self) -> tuple[Attention, ...]:
+    def block_attention(self) -> tuple[Attention, ...]:
         """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one.
 
         Costs two passes and a gradient call a target.
         """
-        self._declared("attention", 'attention=2, layers="all"', "own_attention", least=2)
-        return self._further.own_attention()
+        self._declared("attention", 'attention=2, layers="all"', "block_attention", least=2)
+        return self._further.block_attention()
 
     def on_grid(self, tokens: Tensor) -> Tensor:
         """A number a token, (N, T, K), as a map (N, T, *S); tokens before the grid are left out."""

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError
-from xaikit._numeric import MODES
-from xaikit.ops import weigh
+from xaikit.ops import MODES, weigh
 from xaikit.view import Make, View
 
 Masks = Literal["upsample_first", "normalize_first"]

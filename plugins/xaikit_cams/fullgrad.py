@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, Needs, hookimpl
-from xaikit._numeric import MODES, exact
+from xaikit.ops import MODES, exact
 from xaikit.view import View
 from xaikit_cams._masks import one_of
 

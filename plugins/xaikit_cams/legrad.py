@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
-from xaikit._numeric import exact
+from xaikit.ops import exact
 from xaikit.view import View
 
 
@@ -44,7 +44,7 @@ class LeGrad:
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
-        blocks = view.own_attention[-(self.last or 0) :]
+        blocks = view.block_attention[-(self.last or 0) :]
         by_block = [exact(block.gradients).clamp_min(0).mean((2, 3)) for block in blocks]
         return view.on_grid(torch.stack(by_block).mean(0))
 

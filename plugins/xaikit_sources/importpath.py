@@ -11,8 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from xaikit import ConfigError, hookimpl, nearest
-from xaikit.registry.modules import from_file
+from xaikit import ConfigError, hookimpl, module_from_file, nearest
 from xaikit.sources import OpenedModel
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing
@@ -77,7 +76,7 @@ class ImportPath:
         path = Path(file).expanduser()
         if not path.is_file():
             raise ConfigError(f"{self._where}: {missing(file)}")
-        module: ModuleType = build(self._where, self.seed, partial(from_file, path.resolve(), "model"))
+        module: ModuleType = build(self._where, self.seed, partial(module_from_file, path.resolve(), "model"))
         return module
 
     def _classes(self) -> tuple[str, ...] | None:

@@ -32,6 +32,11 @@ class OneClass:
     def __post_init__(self) -> None:
         check_of(self.of)
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it is about the class that the data states."""
+        return self.of == "label"
+
 
 def classes_of(of: Of, output: object, labels: Tensor | None, target: str) -> tuple[Tensor, Tensor]:
     """The logits (N, classes) and the index (N, 1) of each sample's class.

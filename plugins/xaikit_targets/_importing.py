@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from xaikit import ConfigError, nearest
-from xaikit.registry.modules import from_file
+from xaikit import ConfigError, module_from_file, nearest
 from xaikit_targets._files import found
 
 
@@ -24,7 +23,7 @@ def imported(path: str, where: str) -> Callable[..., Any]:
     try:
         # whatever importing draws, the global random numbers stay
         with torch.random.fork_rng(devices=[]):
-            module = importlib.import_module(left) if file is None else from_file(file, "function")
+            module = importlib.import_module(left) if file is None else module_from_file(file, "function")
     except Exception as error:  # a module is anybody's code
         raise ConfigError(f"{where}: {left} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, right, None)

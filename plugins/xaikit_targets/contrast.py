@@ -58,6 +58,11 @@ class Contrast:
         if self.weights not in ("softmax", "uniform"):
             raise ValueError(f"weights: expected 'softmax' or 'uniform', got {self.weights!r}")
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it is about the class that the data states."""
+        return self.of == "label"
+
     def pin(self, output: Any, labels: Tensor | None) -> PinnedContrast:
         """Fix the class, its references and their weights.
 

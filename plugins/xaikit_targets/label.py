@@ -15,6 +15,7 @@ class Label:
     """One class a sample, from the labels of the data (or from the list of indices given to ``xaikit.explain``)."""
 
     plural: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
 
     def pin(self, output: Tensor, labels: Tensor | None) -> PinnedClasses:
         """The logit of each sample's own class. Raises ConfigError without labels, or with too few."""

@@ -17,8 +17,8 @@ def photographs(folder: Path, names: tuple[str, ...], label: str | None = None) 
 
 
 def test_batches_come_in_order_with_and_without_workers(tmp_path: Path) -> None:
-    found = photographs(tmp_path, tuple(f"{n}.png" for n in range(9)))
-    cut = [found[:2], found[2:4], found[4:5], found[5:9]]
+    nine = photographs(tmp_path, tuple(f"{n}.png" for n in range(9)))
+    cut = [nine[:2], nine[2:4], nine[4:5], nine[5:9]]
     for workers in (0, 3):
         batches = Loader(TRANSFORM, workers=workers).batches(cut)
         names = [[item.photograph.name for item in batch] for batch in batches]
@@ -29,24 +29,23 @@ def test_batches_come_in_order_with_and_without_workers(tmp_path: Path) -> None:
 def test_a_picture_knows_what_the_model_sees(tmp_path: Path) -> None:
     picture = Loader(TRANSFORM).read(photographs(tmp_path, ("a.png",))[0])
     assert isinstance(picture, Picture)
-    assert picture.seen.size == (32, 32)
+    assert picture.rgb.size == (32, 32)
     assert picture.pixels.shape == (3, 32, 32)
-    first = torch.tensor(picture.seen.getpixel((0, 0)), dtype=torch.float32)
+    first = torch.tensor(picture.rgb.getpixel((0, 0)), dtype=torch.float32)
     torch.testing.assert_close(picture.pixels[:, 0, 0], (first / 255 - 0.5) / 0.25)
 
 
 def test_what_cannot_be_read_is_a_value() -> None:
-    unread = Loader(TRANSFORM).read(Photograph("zz.png", lambda: b""))
-    assert isinstance(unread, UnreadablePicture)
-    assert "zz.png" in unread.error
+    unreadable = Loader(TRANSFORM).read(Photograph("zz.png", lambda: b""))
+    assert isinstance(unreadable, UnreadablePicture)
+    assert "zz.png" in unreadable.error
 
 
 def test_a_label_that_is_no_class_is_a_complaint_and_the_picture_stays(tmp_path: Path) -> None:
-    found = photographs(tmp_path, ("a.png",), "triangel")
-    asked = Loader(TRANSFORM, ("square", "triangle"), labelled=True).read(found[0])
-    assert isinstance(asked, Picture)
-    assert "did you mean 'triangle'" in asked.unlabelled
-    assert asked.without_complaint().unlabelled == ""
-    unasked = Loader(TRANSFORM, ("square", "triangle")).read(found[0])
-    assert isinstance(unasked, Picture)
-    assert unasked.unlabelled == ""
+    (photograph,) = photographs(tmp_path, ("a.png",), "triangel")
+    labelled = Loader(TRANSFORM, ("square", "triangle"), labelled=True).read(photograph)
+    assert isinstance(labelled, Picture)
+    assert "did you mean 'triangle'" in labelled.unlabelled
+    unlabelled = Loader(TRANSFORM, ("square", "triangle")).read(photograph)
+    assert isinstance(unlabelled, Picture)
+    assert unlabelled.unlabelled == ""

@@ -27,7 +27,6 @@ from xaikit import _allocator
 from xaikit.config import load
 from xaikit.registry import Registry
 from xaikit.report import Report
-from xaikit.runner.steps import open_report
 from xaikit.store import ROWS, Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
@@ -73,14 +72,14 @@ def trials() -> dict[str, Any]:
     from xaikit.trials.placement import groups
 
     config = load(said, registry=registry)
-    bench = resolve_bench(config, groups(expand(config, registry))[0], registry)
+    opened = resolve_bench(config, groups(expand(config, registry))[0], registry).opened
 
     def bare() -> float:
         began = time.perf_counter()
-        batches = [bench.photographs[start : start + 16] for start in range(0, 64, 16)]
+        batches = [opened.photographs[start : start + 16] for start in range(0, 64, 16)]
         with torch.no_grad():
-            for batch in bench.loader.batches(batches):
-                bench.opened.module(torch.stack([p.pixels for p in batch if isinstance(p, Picture)]))
+            for batch in opened.loader.batches(batches):
+                opened.model.module(torch.stack([p.pixels for p in batch if isinstance(p, Picture)]))
         return time.perf_counter() - began
 
     def sweep() -> float:
@@ -106,7 +105,7 @@ def trials() -> dict[str, Any]:
     bare()
     pairs = [(bare(), sweep()) for _ in range(ROUNDS)]
     loop, ours = (min(times) for times in zip(*pairs, strict=True))
-    peer = _peer(bench, config) * 64
+    peer = _peer(opened, config) * 64
     shutil.rmtree(root)
     return {
         "bare_seconds": round(loop, 2),
@@ -117,14 +116,14 @@ def trials() -> dict[str, Any]:
     }
 
 
-def _peer(bench: Any, config: Any) -> float:
+def _peer(opened: Any, config: Any) -> float:
     """Seconds of pytorch-grad-cam for one photograph's share of the same maps: every method, layer set and target, once for
     each finish as it has no other way; elementcam stands in its library under its own name."""
     from pytorch_grad_cam import GradCAM, GradCAMElementWise, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    model = bench.opened.module
-    picture = bench.loader.read(bench.photographs[0])
+    model = opened.model.module
+    picture = opened.loader.read(opened.photographs[0])
     batch = picture.pixels.unsqueeze(0).repeat(4, 1, 1, 1)
     names = dict(model.named_modules())
     began = time.perf_counter()
@@ -207,7 +206,7 @@ def query() -> dict[str, Any]:
             for trial in made
         ]  # fmt: skip
         store.write_part(f"shards/b/{part:04d}.parquet", pa.Table.from_pylist(rows, schema=ROWS), {})
-    report: Report = open_report(root / "run")
+    report: Report = Report(root / "run")
     took = []
     for _ in range(3):
         began = time.perf_counter()

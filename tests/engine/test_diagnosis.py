@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
 from helpers.views import TAP, made_trace
-from xaikit import explanation, finish
+from xaikit import explanation
 from xaikit.engine import diagnosis
 from xaikit.engine.diagnosis import Evidence, Rectified, diagnose
-from xaikit.explanation import Remark
-from xaikit.finish import Rectifier
+from xaikit.explanation import Remark, holds_for
+from xaikit.finish import Finish, Rectifier
 from xaikit.needs import Needs
 from xaikit_finish.rectify.abs import Abs
 from xaikit_finish.rectify.relu import Relu
@@ -172,6 +173,9 @@ def test_nan_in_the_evidence_is_not_taken_for_zero() -> None:
 class Flipped:
     """Keeps what is negative."""
 
+    signed: ClassVar[bool] = False
+    drops_negative: ClassVar[bool] = False
+
     def rectify(self, saliency: Tensor) -> Tensor:
         return (-saliency).clamp_min(0)
 
@@ -194,18 +198,19 @@ ROWS = [
 def test_what_is_noted_for_any_finish_holds_what_is_noted_for_each(row: list[float], rectify: Rectifier | None) -> None:
     noted = remarks(row, rectify=diagnosis.ANY)
     expected = [remark.reason for remark in remarks(row, rectify=rectify)]
-    found = [remark.reason for remark in noted if finish.holds_for(remark.reason, rectify)]
+    found = [remark.reason for remark in noted if holds_for(remark.reason, Finish(rectify).drops_negative)]
     # a map that is constant and negative is both; rectified, the second goes without saying
     assert found[: len(expected)] == expected
     assert found[len(expected) :] == ([explanation.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
 
 
 def test_only_all_negative_evidence_depends_on_the_finish() -> None:
-    held = {
-        rectify: finish.holds_for(explanation.ALL_NEGATIVE, rectify) for rectify in (None, Relu(), Abs(), Flipped())
+    holds = {
+        rectify: holds_for(explanation.ALL_NEGATIVE, Finish(rectify).drops_negative)
+        for rectify in (None, Relu(), Abs(), Flipped())
     }
-    assert held == {None: False, Relu(): True, Abs(): False, Flipped(): False}
-    assert finish.holds_for(explanation.ZERO_MAP, None)
+    assert holds == {None: False, Relu(): True, Abs(): False, Flipped(): False}
+    assert holds_for(explanation.ZERO_MAP, drops_negative=False)
 
 
 def test_evidence_is_looked_at_once_for_all() -> None:
@@ -262,6 +267,9 @@ def test_any_number_of_dimensions(space: tuple[int, ...]) -> None:
 @dataclasses.dataclass(frozen=True)
 class OnSpace:
     """A rectifier that looks at the space of the map."""
+
+    signed: ClassVar[bool] = False
+    drops_negative: ClassVar[bool] = True
 
     def rectify(self, saliency: Tensor) -> Tensor:
         assert saliency.dim() == 4

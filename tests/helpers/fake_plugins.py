@@ -78,6 +78,8 @@ class Label:
 
 @dataclass(frozen=True)
 class Stage:
+    signed: ClassVar[bool] = False
+    drops_negative: ClassVar[bool] = True
     rectify: ClassVar[Any] = None
     normalize: ClassVar[Any] = None
     size: ClassVar[Any] = None

@@ -201,6 +201,36 @@ def no_such_finish(view: View) -> Tensor:
     return weigh(pool(view.gradients, view), view)
 
 
+@caught_by("paper_finish_exists", paper=("relu",))
+def finish_without_stages(view: View) -> Tensor:
+    return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("declared_members_have_their_kind", further=lambda self, channels, places: channels - 2 * places)
+def fewer_passes_than_none(view: View) -> Tensor:
+    return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("declared_members_have_their_kind", parts=2.5)
+def half_a_part(view: View) -> Tensor:
+    return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("shape_in_one_two_and_three_dimensions", parts=2)
+def fewer_parts_than_declared(view: View) -> Tensor:
+    return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("declared_members_have_their_kind", variants=lambda self: [1])
+def variants_that_cannot_be_compared(view: View) -> Tensor:
+    return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("traits_are_known", traits="per_sample")
+def letters_for_traits(view: View) -> Tensor:
+    return weigh(pool(view.gradients, view), view)
+
+
 @caught_by("card_is_complete", __doc__="A method.")
 def no_equation(view: View) -> Tensor:
     return weigh(pool(view.gradients, view), view)

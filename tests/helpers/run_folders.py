@@ -6,13 +6,17 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from PIL import Image
 from torch import Tensor
 
-from xaikit.store import ROWS, Store, encode
+from xaikit.report import overlay_name, picture_name
+from xaikit.store import ROWS, Store, encode, save_picture
 from xaikit.store.trials import StoredTrial, to_table
 
 BENCH = "bench1"
 FINISH = {"rectify": "relu", "normalize": "max", "scale": "none", "resize": "input", "fuse": "mean"}
+SIGNED: dict[str, Any] = {"finish": {**FINISH, "rectify": "none"}, "signed": True, "drops_negative": False}
+PICTURE = Image.new("RGB", (6, 8), (90, 120, 60))
 
 
 def trial(name: str = "gradcam", **more: Any) -> StoredTrial:
@@ -21,7 +25,7 @@ def trial(name: str = "gradcam", **more: Any) -> StoredTrial:
         "bench": BENCH, "model": "resnet50", "data": "photos", "id": f"id-of-{name}", "evidence": "e1", "label": name,
         "name": name, "method": "gradcam", "options": {}, "target": {"use": "top", "k": 1}, "layers": ("layer3", "layer4"),
         "maps": ("q1/layer3", "q1/layer4"), "strides": (16.0, 32.0), "space": (8, 6), "seed": 0, "precision": "float32",
-        "finish": FINISH, "where": {}, **more,
+        "finish": FINISH, "signed": False, "drops_negative": True, "where": {}, **more,
     }  # fmt: skip
     return StoredTrial(**about)
 
@@ -86,6 +90,21 @@ def planned(
     shown = pa.concat_tables([photographs(names, bench, **images) for bench in benches])
     store.write_plan({"config": {"seed": 0}}, to_table(trials), shown)
     return store
+
+
+def of_photos(folder: Path, *trials: StoredTrial, names: Sequence[str] = ("a.jpg",)) -> Store:
+    """A plan of photographs in ``photos``."""
+    return planned(folder, trials, [f"photos/{name}" for name in names])
+
+
+def explain(store: Store, *names: str, trials: Sequence[str] = ("gradcam",), columns: int = 1, **more: Any) -> None:
+    """Rows and pictures of some photographs in ``photos``, and overlays by some trials."""
+    for name in names:
+        commit(store, f"{name[0]}-shard", [row(f"photos/{name}", column=at, **more) for at in range(columns)])
+        save_picture(store.folder, picture_name(Path(name).stem), PICTURE)
+        for label in trials:
+            for column in range(columns):
+                save_picture(store.folder, overlay_name(Path(name).stem, label, column), PICTURE)
 
 
 def everything(folder: Path) -> list[str]:

@@ -16,15 +16,8 @@ from xaikit.report import Report
 from xaikit.store import ROWS, Store, encode
 from xaikit.store.trials import StoredTrial, to_table
 
-FINISH = {"rectify": "relu", "normalize": "max", "scale": "none", "resize": "none", "fuse": "mean"}
+FINISH = {"rectify": "relu", "normalize": "none", "scale": "none", "resize": "none", "fuse": "mean"}
 LAYERS = ("body",)
-
-
-def finisher(
-    stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
-) -> Tensor | None:
-    """The mean over layers of what is positive, whatever the stages."""
-    return torch.stack([raw.clamp_min(0) for raw in raws.values()]).mean(0)
 
 
 def stored(name: str, **changes: Any) -> StoredTrial:
@@ -49,6 +42,8 @@ def stored(name: str, **changes: Any) -> StoredTrial:
         "seed": 0,
         "precision": "float32",
         "finish": FINISH,
+        "signed": False,
+        "drops_negative": True,
         "where": {},
     }
     return StoredTrial(**{**said, **changes})
@@ -89,7 +84,7 @@ def written(folder: Path, trials: Sequence[StoredTrial], shots: Sequence[Shot], 
         own = [key for key in known if key[0] == bench]
         for start in range(0, len(own), together):
             _commit(store, bench, f"{start:06d}", own[start : start + together], shots)
-    return Report(folder, finisher)
+    return Report(folder)
 
 
 def _commit(store: Store, bench: str, shard: str, known: Sequence[tuple[str, ...]], shots: Sequence[Shot]) -> None:

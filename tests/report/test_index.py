@@ -2,12 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers.run_folders import BENCH, FINISH, commit, planned, row, trial
+from helpers.run_folders import BENCH, commit, planned, row, trial
 from xaikit.explanation import ALL_NEGATIVE
-from xaikit.report.index import Index, rectifies
+from xaikit.report.index import Index
 from xaikit.store import Store
 
-SIGNED = {**FINISH, "rectify": "none"}
 NAMES = ("b.jpg", "a.jpg")
 
 
@@ -74,18 +73,14 @@ def test_a_record_says_what_the_row_and_the_trial_say(tmp_path: Path) -> None:
     assert (record.probability, record.seconds, found) == (0.97, 0.25, index.trials[0])
 
 
-@pytest.mark.parametrize(
-    ("rectify", "black"),
-    [("relu", True), ("none", False), ("abs", False), ({"use": "abs"}, False), ({"use": "mine", "a": 1}, True)],
-)
-def test_only_what_rectifies_is_blackened_by_negative_evidence(tmp_path: Path, rectify: object, black: bool) -> None:
-    told = [f"layer4: {ALL_NEGATIVE}", "layer4: zero gradients"]
-    store = planned(tmp_path, [trial(finish={**FINISH, "rectify": rectify})])
-    commit(store, "000000-a", [row(warnings=told)])
+@pytest.mark.parametrize("drops_negative", [True, False])
+def test_negative_evidence_blackens_only_what_drops_it(tmp_path: Path, drops_negative: bool) -> None:
+    remarks = [f"layer4: {ALL_NEGATIVE}", "layer4: zero gradients"]
+    store = planned(tmp_path, [trial(drops_negative=drops_negative)])
+    commit(store, "000000-a", [row(warnings=remarks)])
     index = Index(store)
-    ((record, found, _),) = index.records(index.rows())
-    assert record.warnings == tuple(told if black else told[1:])
-    assert rectifies(found) is black
+    ((record, _, _),) = index.records(index.rows())
+    assert record.warnings == tuple(remarks if drops_negative else remarks[1:])
 
 
 def test_merged_parts_are_seen_once(tmp_path: Path) -> None:

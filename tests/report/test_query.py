@@ -1,11 +1,10 @@
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from helpers.run_folders import BENCH, FINISH, commit, planned, row, trial
+from helpers.run_folders import BENCH, SIGNED, commit, planned, row, trial
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report import Report
@@ -20,14 +19,8 @@ TRIALS = [
 TOLD = [f"layer4: {ALL_NEGATIVE}", "layer4: zero gradients"]
 
 
-def no_finisher(*_: Any) -> None:
-    """Nothing is finished here."""
-
-
 def filled(where: str | Path) -> Store:
-    store = planned(
-        where, [*TRIALS, trial("signed", evidence="e8", finish={**FINISH, "rectify": "none"})], ("b.jpg", "a.jpg")
-    )
+    store = planned(where, [*TRIALS, trial("signed", evidence="e8", **SIGNED)], ("b.jpg", "a.jpg"))
     commit(
         store,
         "000000-a",
@@ -41,7 +34,7 @@ def filled(where: str | Path) -> Store:
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
     filled(tmp_path)
-    return Report(tmp_path, no_finisher)
+    return Report(tmp_path)
 
 
 def test_records_have_a_row_for_every_photograph_and_trial(report: Report) -> None:
@@ -69,10 +62,10 @@ def test_a_swept_key_is_a_column(report: Report) -> None:
 
 
 def test_swept_keys_may_be_named_like_anything(tmp_path: Path) -> None:
-    keys = ['methods.a"b.x', "seed", "target", "name", "column", "rectifies", "position", "methods.it's.x"]
+    keys = ['methods.a"b.x', "seed", "target", "name", "column", "drops_negative", "position", "methods.it's.x"]
     where = {**dict.fromkeys(keys, 1), "methods.Sharp.x": 2, "methods.sharp.x": 3}
     commit(planned(tmp_path, [trial(where=where)]), "000000-a", [row()])
-    (found,) = Report(tmp_path, no_finisher).query("SELECT * FROM records").to_pylist()
+    (found,) = Report(tmp_path).query("SELECT * FROM records").to_pylist()
     assert (found['methods.a"b.x'], found["methods.it's.x"], found["target"], found["seed"]) == (1, 1, 281, 0)
     assert (found["name"], found["column"], found["position"]) == ("cat.jpg", 0, 0)
     assert sorted(value for key, value in found.items() if key.lower().startswith("methods.sharp.x")) == [2, 3]
@@ -93,28 +86,28 @@ def test_trials_photographs_and_failures_are_views(report: Report) -> None:
 @pytest.mark.parametrize("text", ["it's", "[a]*?{b}", "seed=7"])
 def test_any_folder_can_be_asked(tmp_path: Path, text: str) -> None:
     filled(tmp_path / text)
-    assert Report(tmp_path / text, no_finisher).query("FROM records").num_rows == 5
+    assert Report(tmp_path / text).query("FROM records").num_rows == 5
 
 
 def test_a_remote_folder_can_be_asked() -> None:
     address = f"memory://{uuid.uuid4().hex}/run"
     filled(address)
-    report = Report(address, no_finisher)
+    report = Report(address)
     assert report.query("FROM records").num_rows == len(report.records) == 5
 
 
 def test_a_run_without_rows_answers_with_none(tmp_path: Path) -> None:
     planned(tmp_path)
-    report = Report(tmp_path, no_finisher)
+    report = Report(tmp_path)
     assert report.query("SELECT name, trial, warnings FROM records").num_rows == 0
     assert report.query("FROM failures").num_rows == 0
 
 
 def test_after_compacting_the_answers_are_the_same(tmp_path: Path) -> None:
     store, sql = filled(tmp_path), "FROM records ORDER BY ALL"
-    before = Report(tmp_path, no_finisher).query(sql)
+    before = Report(tmp_path).query(sql)
     assert compact(store, [BENCH]) == 2
-    assert Report(tmp_path, no_finisher).query(sql).equals(before)
+    assert Report(tmp_path).query(sql).equals(before)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from helpers.run_folders import BENCH, FINISH, commit, maps, planned, row, trial
 from xaikit.errors import StoreError
@@ -18,23 +15,17 @@ EXPLAINED = ("a/cat.jpg", "b/cat.jpg", "b/dog.jpg")
 MAPS = maps(3)
 
 
-def finisher(
-    stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
-) -> Tensor | None:
-    """Says in a map what it was given."""
-    if stages["fuse"] == "none":
-        return None
-    assert {layer: tuple(raw.shape) for layer, raw in raws.items()} == {"layer3": (1, 1, 4, 4), "layer4": (1, 1, 2, 2)}
-    sign = -1 if stages["rectify"] == "none" else 1
-    return torch.full((1, 1, *space), sign * (strides["layer3"] + 1000 * strides["layer4"]))
+STRIDES = {"rectify": "relu", "normalize": "none", "scale": "helpers.finishers:Strides", "resize": "input",
+           "fuse": "helpers.finishers:Digits"}  # fmt: skip
+"""Of strides 16 and 32 the map is 32016 everywhere."""
 
 
 def run(where: str | Path) -> Store:
     others = [
-        trial("signed", finish={**FINISH, "rectify": "none"}),
+        trial("opposite", finish={**STRIDES, "scale": {"use": "helpers.finishers:Strides", "times": -1.0}}),
         trial("unfused", finish={**FINISH, "fuse": "none"}),
     ]
-    store = planned(where, [trial(), *others], NAMES)
+    store = planned(where, [trial(finish=STRIDES), *others], NAMES)
     rows = [row(name, warnings=["layer4: zero map"] if "dog" in name else []) for name in EXPLAINED]
     commit(store, "000000-a", rows, MAPS)
     save_picture(store.folder, "overlays/dog.gradcam.png", Image.new("RGB", (6, 8)))
@@ -50,26 +41,26 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_report_says_what_is_there(folder: Path) -> None:
-    report = Report(folder, finisher)
+    report = Report(folder)
     assert report.folder == folder
     assert report.images == NAMES[:3], "in the order of the plan"
-    assert report.labels == report.names == ("gradcam", "signed", "unfused")
+    assert report.labels == report.names == ("gradcam", "opposite", "unfused")
     assert [failure.name for failure in report.failures] == ["b/broken.jpg"]
     assert report.warnings[0] == "b/dog.jpg, gradcam: layer4: zero map"
     assert (report.counts, report.stopped) == ({"forwards": 2}, "the budget is spent")
-    assert repr(report) == f"Report('{folder}': 3 photographs by gradcam, signed, unfused, 1 failed)"
+    assert repr(report) == f"Report('{folder}': 3 photographs by gradcam, opposite, unfused, 1 failed)"
     assert len(report.records) == 9
     assert {record.name for record in report.head(1)} == {"b/dog.jpg"}
 
 
 def test_many_trials_are_counted(tmp_path: Path) -> None:
     planned(tmp_path, [trial(f"sharp/{count}", label="sharp") for count in range(9)])
-    assert repr(Report(tmp_path, finisher)) == f"Report('{tmp_path}': 0 photographs by 9 trials, 0 failed)"
+    assert repr(Report(tmp_path)) == f"Report('{tmp_path}': 0 photographs by 9 trials, 0 failed)"
 
 
 @pytest.mark.parametrize("image", ["b/dog.jpg", "dog.jpg", "dog"])
 def test_a_photograph_is_called_by_its_name_its_file_or_its_stem(folder: Path, image: str) -> None:
-    report = Report(folder, finisher)
+    report = Report(folder)
     found = report.maps(image, "gradcam")
     assert list(found) == ["layer3", "layer4"]
     for layer, each in found.items():
@@ -78,23 +69,23 @@ def test_a_photograph_is_called_by_its_name_its_file_or_its_stem(folder: Path, i
 
 
 def test_trials_that_differ_in_finish_share_one_stored_map_and_both_finish_it(folder: Path) -> None:
-    report = Report(folder, finisher)
+    report = Report(folder)
     assert len(list((folder / "shards").rglob("*.safetensors"))) == 1
     assert report.map("dog", "gradcam").shape == (1, 8, 6)
     assert (report.map("dog", "gradcam") == 32016).all()
-    assert (report.map("dog", "signed") == -32016).all()
+    assert (report.map("dog", "opposite") == -32016).all()
     for layer, each in report.maps("dog", "gradcam").items():
-        assert torch.equal(each, report.maps("dog", "signed")[layer])
+        assert torch.equal(each, report.maps("dog", "opposite")[layer])
 
 
 @pytest.mark.parametrize("called", ["sharp/8", "abcdef012", "abcdef"])
 def test_a_trial_is_called_by_its_name_or_its_id(tmp_path: Path, called: str) -> None:
     trials = [
-        trial("sharp/8", label="sharp", id="abcdef012"),
-        trial("sharp/16", label="sharp", id="abcabc012", strides=(1.0, 1.0)),
+        trial("sharp/8", label="sharp", id="abcdef012", finish=STRIDES),
+        trial("sharp/16", label="sharp", id="abcabc012", finish=STRIDES, strides=(1.0, 1.0)),
     ]
     commit(planned(tmp_path, trials), "000000-a", [row()])
-    report = Report(tmp_path, finisher)
+    report = Report(tmp_path)
     assert (report.map("cat", called) == 32016).all()
     assert (report.map("cat", "sharp/16") == 1001).all()
     with pytest.raises(StoreError, match="'sharp' may be any of these; name one in full:\n  sharp/8\n  sharp/16"):
@@ -104,13 +95,13 @@ def test_a_trial_is_called_by_its_name_or_its_id(tmp_path: Path, called: str) ->
 
 
 def test_a_label_that_one_trial_has_is_enough(tmp_path: Path) -> None:
-    commit(planned(tmp_path, [trial("sharp/8", label="sharp"), trial("other")]), "000000-a", [row()])
-    assert (Report(tmp_path, finisher).map("cat", "sharp") == 32016).all()
+    commit(planned(tmp_path, [trial("sharp/8", label="sharp", finish=STRIDES), trial("other")]), "000000-a", [row()])
+    assert (Report(tmp_path).map("cat", "sharp") == 32016).all()
 
 
 def test_ids_that_begin_alike_and_names_on_two_models_are_told_apart(tmp_path: Path) -> None:
     twice = [trial("sharp", id="abcdef0"), trial("sharp", id="abcdef1", bench="bench2", model="vgg16")]
-    report = Report(planned(tmp_path, twice).folder.url(""), finisher)
+    report = Report(planned(tmp_path, twice).folder.url(""))
     for called in ("sharp", "abcdef"):
         with pytest.raises(
             StoreError, match=r"may be any of these.*\n  sharp \(resnet50, photos, id abcdef0\)\n  .*vgg16"
@@ -121,7 +112,7 @@ def test_ids_that_begin_alike_and_names_on_two_models_are_told_apart(tmp_path: P
 def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
     raw = {key: torch.arange(2.0).reshape(2, 1, 1, 1).expand(2, 1, *each.shape[2:]) for key, each in MAPS.items()}
     commit(planned(tmp_path, names=("pets/cat", "cat")), "000000-a", [row("pets/cat"), row("cat")], raw)
-    assert Report(tmp_path, finisher).maps("cat", "gradcam")["layer4"].unique().tolist() == [1]
+    assert Report(tmp_path).maps("cat", "gradcam")["layer4"].unique().tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +126,7 @@ def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_there_is_an_error_with_the_nearest_name(folder: Path, image: str, label: str, said: str) -> None:
-    report = Report(folder, finisher)
+    report = Report(folder)
     for read in (report.map, report.maps, report.overlay):
         with pytest.raises(StoreError) as missing:
             read(image, label)
@@ -148,17 +139,17 @@ def test_evidence_that_failed_says_why_and_other_failures_are_no_reason(folder: 
          Failure(BENCH, "b/broken.jpg", "", "e1", "Disconnected")]
     )  # fmt: skip
     with pytest.raises(StoreError, match=r"no map of 'broken'; it failed: Disconnected$"):
-        Report(folder, finisher).map("broken", "gradcam")
+        Report(folder).map("broken", "gradcam")
 
 
 def test_an_overlay_that_was_not_drawn_is_an_error(folder: Path) -> None:
     for image, column in (("dog", 1), ("a/cat.jpg", 0)):
         with pytest.raises(StoreError, match=r"\.png: no such overlay"):
-            Report(folder, finisher).overlay(image, "gradcam", column)
+            Report(folder).overlay(image, "gradcam", column)
 
 
 def test_a_finish_that_does_not_fuse_has_no_map(folder: Path) -> None:
-    report = Report(folder, finisher)
+    report = Report(folder)
     assert report.maps("dog", "unfused")
     with pytest.raises(StoreError, match=r"unfused has no fused map \(finish.fuse: none\)"):
         report.map("dog", "unfused")
@@ -166,7 +157,7 @@ def test_a_finish_that_does_not_fuse_has_no_map(folder: Path) -> None:
 
 def test_an_interrupted_run_opens(folder: Path) -> None:
     (folder / "manifest.json").unlink()
-    report = Report(folder, finisher)
+    report = Report(folder)
     assert (len(report.images), report.counts, report.manifest, report.stopped) == (3, {}, {}, "")
     assert report.map("dog", "gradcam").shape == (1, 8, 6)
 
@@ -174,14 +165,14 @@ def test_an_interrupted_run_opens(folder: Path) -> None:
 def test_damaged_maps_are_an_error(folder: Path) -> None:
     (folder / "shards" / BENCH / "000000-a.safetensors").write_bytes(b"torn")
     with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged"):
-        Report(folder, finisher).maps("dog", "gradcam")
+        Report(folder).maps("dog", "gradcam")
 
 
 def test_a_run_is_read_shard_by_shard(folder: Path) -> None:
     store = Store.open(folder)
     commit(store, "000001-b", [row("b/broken.jpg")])
     commit(store, "000002-c", [row("of another plan.jpg")])
-    report = Report(folder, finisher)
+    report = Report(folder)
     shards = list(report)
     assert [len(shard.records) for shard in shards] == [9, 3]
     assert [shard.records for shard in report.shards()] == [shard.records for shard in shards]
@@ -196,15 +187,13 @@ def test_a_run_is_read_shard_by_shard(folder: Path) -> None:
 def test_sheets_are_in_the_order_of_their_numbers(folder: Path) -> None:
     for number in ("", "-10", "-2", "-of-mine"):
         (folder / f"contact-sheet{number}.png").write_bytes(b"")
-    assert Report(folder, finisher).sheets == tuple(
-        folder / f"contact-sheet{number}.png" for number in ("", "-2", "-10")
-    )
+    assert Report(folder).sheets == tuple(folder / f"contact-sheet{number}.png" for number in ("", "-2", "-10"))
 
 
 def test_a_remote_run_reads_the_same(folder: Path) -> None:
     address = f"memory://{uuid.uuid4().hex}/run"
     save_picture(run(address).folder, "contact-sheet.png", Image.new("RGB", (2, 2)))
-    here, there = Report(folder, finisher), Report(address, finisher)
+    here, there = Report(folder), Report(address)
     assert there.folder == address
     assert there.records == here.records
     assert torch.equal(there.map("dog", "gradcam"), here.map("dog", "gradcam"))
@@ -214,4 +203,4 @@ def test_a_remote_run_reads_the_same(folder: Path) -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"expected the folder of a run, got one without plan\.json"):
-        Report(tmp_path, finisher)
+        Report(tmp_path)

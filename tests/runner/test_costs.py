@@ -17,7 +17,7 @@ BENCH = PlannedBench(
     batch_size=8,
     trials=TRIALS,
     taps=("layer4",),
-    questions=3,
+    requests=3,
     maps=4,
     gradient_calls=1,
     further=11,
@@ -47,12 +47,12 @@ def test_a_plan_reads_like_a_sentence() -> None:
 
 def test_a_sweep_is_summed_up_and_long_lists_are_cut() -> None:
     many = replace(BENCH, trials=TRIALS * 10)
-    said = str(Plan((BENCH, many), points=6)).splitlines()
-    assert said[0] == "6 points, 33 trials on 2 benches"
-    assert "  ... and 6 more" in said
+    lines = str(Plan((BENCH, many), points=6)).splitlines()
+    assert lines[0] == "6 points, 33 trials on 2 benches"
+    assert "  ... and 6 more" in lines
 
 
-def test_augmented_passes_are_counted_and_said() -> None:
+def test_augmented_passes_are_counted_and_shown() -> None:
     config = {
         "model": {"source": "samples"},
         "data": {"source": "samples"},

@@ -51,7 +51,7 @@ def test_a_plan_comes_back_with_its_format(tmp_path: Path) -> None:
     planned(tmp_path)
     for found in (Store.open(str(tmp_path)), Store.look(tmp_path)):
         assert found is not None
-        assert found.plan() == {"format": 2, "config": {"seed": 0}}
+        assert found.plan() == {"format": 3, "config": {"seed": 0}}
 
 
 def test_again_removes_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_run_of_another_version_is_refused_and_begun_anew_when_asked(tmp_path:
     committed(tmp_path)
     (tmp_path / "plan.json").write_text('{"format": 1}')
     for take in (Store.claim, Store.open):
-        with pytest.raises(StoreError, match=r"expected a run of format 2, got 1: .*--force to begin this one anew"):
+        with pytest.raises(StoreError, match=r"expected a run of format 3, got 1: .*--force to begin this one anew"):
             take(tmp_path)
     assert Store.look(tmp_path) is None
     assert Store.claim(tmp_path, again=True).parts() == []
@@ -278,5 +278,5 @@ def test_a_plan_that_was_not_finished_is_none(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(ZeroDivisionError):
             store.write_plan({}, table([]), table([]))
     assert everything(tmp_path) == ["plan.json", "trials.parquet"]
-    assert json.loads((tmp_path / "plan.json").read_text()) == {"format": 2, "planned": False}
+    assert json.loads((tmp_path / "plan.json").read_text()) == {"format": 3, "planned": False}
     assert planned(tmp_path).plan()["config"] == {"seed": 0}

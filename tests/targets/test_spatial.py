@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.requests import answers, ask, batch, target
+from helpers.requests import batch, explain_all, request_for, target
 from xaikit import ConfigError
 from xaikit.config import Use, instantiate
-from xaikit.evidence.pinned import is_spatial
 from xaikit.evidence.taps import Tap
 from xaikit.registry import Registry
+from xaikit.targets import is_spatial
 
 LEFT = (0.0, 0.0, 1.0, 0.5)
 WINDOWS = {"sess": {"use": "sess", "scales": 2}}
@@ -121,11 +121,11 @@ def test_one_that_is_does_not_take_another_with_it() -> None:
     """Both are classes of the same layer and so are asked together at first."""
     taps, failed = [Tap("features")], []
     requests = [
-        ask("sess", taps, target("region", of=1, mask=mask), label, scales=2)
+        request_for("sess", taps, target("region", of=1, mask=mask), label, scales=2)
         for label, mask in (("left", LEFT), ("all", "all"))
     ]
     given = batch(picture())
-    found = answers(Segmenter(), given, requests, failed=lambda request, error: failed.append(request.label))
+    found = explain_all(Segmenter(), given, requests, failed=lambda request, error: failed.append(request.label))
     assert (list(found), failed) == (["all"], ["left"])
-    alone = answers(Segmenter(), given, requests[1:])
+    alone = explain_all(Segmenter(), given, requests[1:])
     assert torch.equal(found["all"].maps["features"], alone["all"].maps["features"])

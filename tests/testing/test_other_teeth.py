@@ -10,7 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaikit.errors import PluginContract
+from xaikit.registry import check_class
 from xaikit.sources import OpenedModel, Photograph
+from xaikit.targets import PinnedClasses
 from xaikit.testing import CheckFailed, checks_of
 
 
@@ -31,9 +34,10 @@ def target(pin: Callable[[Any, Tensor], Any]) -> type:
     )
 
 
-def finisher(name: str, function: Callable[..., Any]) -> type:
+def finisher(name: str, function: Callable[..., Any], **declared: bool) -> type:
+    facts = {"signed": True, "drops_negative": False, **declared}
     return dataclass(frozen=True)(
-        type("Faulty", (), {"__doc__": "A stage.", name: lambda self, *given: function(*given)})
+        type("Faulty", (), {"__doc__": "A stage.", **facts, name: lambda self, *given: function(*given)})
     )
 
 
@@ -53,12 +57,44 @@ TARGETS: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
         lambda output, labels: Chosen(lambda later: first(later) - later.mean()),
         "samples_are_scored_alone",
     ),
+    "of the labels, which nobody knows": (
+        lambda output, labels: PinnedClasses(output.argmax(1, True) if labels is None else labels.unsqueeze(1)),
+        "labels_are_declared",
+    ),
     "output changed": (lambda output, labels: Chosen(lambda later: first(later.mul_(2))), "nothing_is_changed"),
     "whatever comes": (
         lambda output, labels: Chosen(first) if output.dim() == 2 else 1 / 0,
         "what_does_not_fit_is_refused",
     ),
 }
+
+MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "count is a word": ({"count": "two"}, {}, "declared_members_have_their_kind"),
+    "plural is a word": ({"plural": "no"}, {}, "declared_members_have_their_kind"),
+    "layer is a number": ({"layer": 4}, {}, "declared_members_have_their_kind"),
+    "needs_labels is a word": ({"needs_labels": "sometimes"}, {}, "declared_members_have_their_kind"),
+    "spatial is a word": ({}, {"spatial": "everywhere"}, "declared_members_have_their_kind"),
+    "count of another number": ({"count": 2}, {}, "scores_have_a_row_a_sample"),
+    "plural and pinned as one": ({"plural": True}, {}, "scores_have_a_row_a_sample"),
+    "rows of another class": (
+        {},
+        {"rows": lambda self, index: Chosen(lambda later: later[:, 1:2])},
+        "rows_are_the_chosen_samples",
+    ),
+    "rows without their place": (
+        {},
+        {"rows": lambda self, index: Chosen(first), "spatial": True},
+        "rows_are_the_chosen_samples",
+    ),
+    "rows without probabilities": (
+        {},
+        {"rows": lambda self, index: Chosen(first), "probabilities": lambda self, output: first(output.softmax(1))},
+        "rows_are_the_chosen_samples",
+    ),
+    "logits for probabilities": ({}, {"probabilities": lambda self, output: first(output)}, "probabilities_are_shares"),
+    "probabilities of all": ({}, {"probabilities": lambda self, output: output.softmax(1)}, "probabilities_are_shares"),
+}
+"""Of a target and of what it pins: optional members, one of them wrong."""
 
 STAGES: dict[str, tuple[str, str, Callable[..., Any], str]] = {
     "another shape": ("rectifier", "rectify", lambda x: x[:1], "shape_and_type_are_kept"),
@@ -73,6 +109,9 @@ STAGES: dict[str, tuple[str, str, Callable[..., Any], str]] = {
         "dead_maps_are_finite",
     ),
     "too large": ("normalizer", "normalize", lambda x, space: 2 * x, "range_is_at_most_one"),
+    "negative all the same": ("normalizer", "normalize", lambda x, space: -x.abs(), "what_is_not_negative_stays_so"),
+    "bent below zero": ("scaler", "scale", lambda x, stride: x - 0.1, "what_is_not_negative_stays_so"),
+    "fused below zero": ("fuser", "fuse", lambda stack: stack[0] - stack[2], "what_is_not_negative_stays_so"),
     "no whole number": ("resizer", "size", lambda maps, inputs: (7.5, 7.5), "size_is_one_number_a_dimension"),
     "stack kept": ("fuser", "fuse", lambda stack: stack, "shape_and_type_are_kept"),
     "does not say": ("fuser", "fuse", lambda stack: stack.amax(0), "says_whether_to_normalize_again"),
@@ -100,11 +139,11 @@ class Shuffled:
     """Pictures in another order each time."""
 
     turns: tuple[int, ...] = ()
-    _asked: list[int] = field(default_factory=list, compare=False, repr=False)
+    _turns: list[int] = field(default_factory=list, compare=False, repr=False)
 
     def photographs(self) -> Sequence[Photograph]:
-        self._asked.append(1)
-        names = ["a", "b"] if len(self._asked) % 2 else ["b", "a"]
+        self._turns.append(1)
+        names = ["a", "b"] if len(self._turns) % 2 else ["b", "a"]
         return [Photograph(name, lambda: b"") for name in names]
 
 
@@ -145,10 +184,49 @@ def test_a_faulty_target_is_found(fault: str) -> None:
     failing("target", target(pin), name)
 
 
+@pytest.mark.parametrize("fault", MEMBERS)
+def test_a_faulty_member_of_a_target_is_found(fault: str) -> None:
+    of_target, of_pinned, name = MEMBERS[fault]
+    pinned = type("Pinned", (Chosen,), of_pinned)(first)
+    members = {"__doc__": "A target.", "pin": lambda self, output, labels: pinned, **of_target}
+    failing("target", dataclass(frozen=True)(type("Faulty", (), members)), name)
+
+
 @pytest.mark.parametrize("fault", STAGES)
 def test_a_faulty_stage_is_found(fault: str) -> None:
     kind, method, function, name = STAGES[fault]
     failing(kind, finisher(method, function), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "function", "declared", "name"),
+    [
+        ("rectifier", "rectify", lambda x: x, "signed", "the_sign_is_as_declared"),
+        ("normalizer", "normalize", lambda x, space: x / 9, "signed", "the_sign_is_as_declared"),
+        ("rectifier", "rectify", lambda x: x.abs(), "drops_negative", "what_is_negative_is_dropped_as_declared"),
+        (
+            "rectifier",
+            "rectify",
+            lambda x: x.clamp_min(0) + 1,
+            "drops_negative",
+            "what_is_negative_is_dropped_as_declared",
+        ),
+    ],
+)
+def test_a_stage_that_declares_what_it_is_not_is_found(
+    kind: str, method: str, function: Callable[..., Any], declared: str, name: str
+) -> None:
+    failing(kind, finisher(method, function, **{declared: declared == "drops_negative"}), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"), [("rectifier", "signed"), ("rectifier", "drops_negative"), ("normalizer", "signed")]
+)
+def test_a_stage_that_does_not_declare_its_sign_is_refused(kind: str, member: str) -> None:
+    cls = finisher("rectify" if kind == "rectifier" else "normalize", lambda x, *_: x)
+    delattr(cls, member)
+    with pytest.raises(PluginContract, match=f"lacks {member}"):
+        check_class(kind, cls, "mine")
 
 
 @pytest.mark.parametrize(("kind", "cls", "name"), SOURCES)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -193,7 +194,7 @@ def test_a_module_without_a_source_counts_by_its_name_and_version(monkeypatch: p
 
 def test_a_compiled_module_counts_by_its_bytes(shelf: Path) -> None:
     package(shelf, "mine5", cam="from mine5 import fast\n")
-    suffix = digests.EXTENSION_SUFFIXES[0]
+    suffix = EXTENSION_SUFFIXES[0]
     (shelf / "mine5" / f"fast{suffix}").write_bytes(b"\x7fELF")
     before = digests.plugin(module("mine5.cam"))
     assert set(digests.modules_of(module("mine5.cam"))) == {"mine5", "mine5.cam", "mine5.fast"}

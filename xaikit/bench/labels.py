@@ -47,13 +47,13 @@ def _in_range(index: int, outputs: Sequence[str] | None, where: str) -> int:
 
 def _by_name(label: str, classes: tuple[str, ...], where: str) -> int:
     exact, folded = _indices(classes)
-    found = exact.get(label) or folded.get(_fold(label), ())
-    if not found:
+    places = exact.get(label) or folded.get(_fold(label), ())
+    if not places:
         raise DataError(f"{where}: the model has no class {label!r}; {nearest(label, classes)}")
-    if len(found) > 1:
-        several = " and ".join(str(index) for index in found)
+    if len(places) > 1:
+        several = " and ".join(str(index) for index in places)
         raise DataError(f"{where}: {label!r} names the classes {several}; use the index or the wnid")
-    return found[0]
+    return places[0]
 
 
 @lru_cache(maxsize=8)

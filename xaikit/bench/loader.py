@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PIL import Image
 from torch import Tensor
@@ -22,7 +22,7 @@ AHEAD = 2
 
 @dataclass(frozen=True)
 class Picture:
-    """One photograph, ready: ``seen`` is the RGB picture in the model's frame, ``pixels`` (3, H, W) its input.
+    """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (3, H, W) its input.
 
     label       the class that the data states, where a target asks for it
     unlabelled  why there is none, "" where there is one or nobody asks
@@ -30,14 +30,10 @@ class Picture:
 
     photograph: Photograph
     digest: str
-    seen: Image.Image
+    rgb: Image.Image
     pixels: Tensor
     label: int | None = None
     unlabelled: str = ""
-
-    def without_complaint(self) -> Picture:
-        """The same for those who ask for no label."""
-        return replace(self, unlabelled="")
 
 
 @dataclass(frozen=True)
@@ -84,9 +80,9 @@ class Loader:
         try:
             data = photograph.read()
             digest = hashlib.sha256(data).hexdigest()
-            seen = self.transform.picture(decode(data, photograph.name))
+            rgb = self.transform.picture(decode(data, photograph.name))
             label, unlabelled = self.label(photograph)
-            return Picture(photograph, digest, seen, self.transform.tensor(seen), label, unlabelled)
+            return Picture(photograph, digest, rgb, self.transform.tensor(rgb), label, unlabelled)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
 

@@ -1,33 +1,29 @@
-"""From a config to a bench: the model opened, its layers found, and everything tried on the first photograph."""
+"""From a config to a bench: the model opened, its layers resolved, and everything tried on the first photograph."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from xaikit.bench.bench import Bench, PlannedEvidence, map_key
-from xaikit.bench.probe import _Probe, _reach
-from xaikit.config import Config, DataConfig, Use, instantiate
-from xaikit.engine import Request
-from xaikit.errors import ConfigError
-from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.taps import Tap, whole
+from xaikit.bench.bench import Bench, PlannedEvidence, map_key, merge_requests
+from xaikit.bench.opened import OpenedBench, open_bench
+from xaikit.bench.probe import probe
+from xaikit.config import Config, Use, instantiate
+from xaikit.engine import Batch, Request
+from xaikit.engine.session import distinct
+from xaikit.evidence import auto
+from xaikit.evidence.taps import AUTO, Tap, resolve, whole
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
-from xaikit.sources import OpenedModel, Photograph, Transform
-from xaikit.trials.placement import Group, NamedTrial
+from xaikit.targets import needs_labels
+from xaikit.trials.placement import Group
 from xaikit.trials.trial import Trial
 
 
-def resolve_bench(config: Config, group: Group, registry: Registry, *, probed: bool = True) -> Bench:
+def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     """Open the model and find out everything that needs it: taps, targets, transform.
-
-    Args:
-        probed: look at the first photograph; without it there are no taps, and nothing can be asked.
 
     Raises:
         ConfigError: the model, its weights, the device or the transform cannot be had.
@@ -36,52 +32,16 @@ def resolve_bench(config: Config, group: Group, registry: Registry, *, probed: b
         TapError, Disconnected: a layer that cannot be explained, found on the first photograph.
     """
     base = Path(config.base)
-    data = dataclasses.replace(group.data, batch_size=config.data.batch_size, workers=config.data.workers)
-    config = dataclasses.replace(config, model=group.model, data=data)
-    photographs = _named(instantiate("data", data.source, registry, base).photographs())
-    opened: OpenedModel = instantiate("model", config.model.source, registry, base).open()
-    opened = dataclasses.replace(opened, module=unwrapped(opened.module))
-    device = pick_device(config.device)
-    opened.module.to(device)
-    layout = config.model.layout
-    arrangement = None if layout is None else instantiate("layout", layout, registry, base)
-    bench = Bench(config, opened, device, _transform(opened, data), photographs, group.placed, arrangement=arrangement)
-    if not probed:
-        return bench
-    probe = _Probe(bench)
-    asked = _asked(group.placed, probe, registry, base)
-    finishes = {placed.trial.id: build_finish(placed.trial.finish, registry, base) for placed in group.placed}
-    bench = dataclasses.replace(bench, asked=asked, finishes=finishes)
-    return dataclasses.replace(bench, reached=_reach(bench, probe))
-
-
-def _named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:
-    """Each name once, and in words that a file of records can hold: a path need not be valid UTF-8."""
-    found: dict[str, Photograph] = {}
-    for photograph in photographs:
-        name = photograph.name.encode("utf-8", "backslashreplace").decode()
-        found.setdefault(name, dataclasses.replace(photograph, name=name))
-    return tuple(found.values())
-
-
-def _asked(placed: Sequence[NamedTrial], probe: _Probe, registry: Registry, base: Path) -> dict[str, PlannedEvidence]:
-    """By evidence; those of one question share a request over all their taps."""
-    trials = {each.trial.evidence: each.trial for each in placed}
-    requests: dict[str, Request] = {}
-    taps: dict[str, tuple[Tap, ...]] = {}
-    for evidence, trial in trials.items():
-        request = _request(trial, registry, base)
-        single = whole(request.method.needs, probe.arrangement)
-        taps[evidence] = probe.taps(trial.layers, request.target) if single is None else (single,)
-        known = requests.get(request.label, request)
-        requests[request.label] = dataclasses.replace(known, taps=tuple(dict.fromkeys([*known.taps, *taps[evidence]])))
-
-    def asked(evidence: str) -> PlannedEvidence:
-        request = requests[trials[evidence].question]
-        keys = tuple(map_key(request.label, str(tap)) for tap in taps[evidence])
-        return PlannedEvidence(evidence, request, taps[evidence], keys)
-
-    return {evidence: asked(evidence) for evidence in trials}
+    trials = {each.trial.evidence: each.trial for each in group.placed}
+    by_question = {trial.question: trial for trial in trials.values()}
+    requests = {question: _request(trial, registry, base) for question, trial in by_question.items()}
+    labelled = any(needs_labels(request.target) for request in requests.values())
+    opened = open_bench(config, group, registry, labelled=labelled)
+    batch = opened.first_batch()
+    evidence = _resolve_taps(opened, batch, trials, requests)
+    finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in group.placed}
+    result = probe(opened, batch, merge_requests(each.request for each in evidence.values()))
+    return Bench(opened, group.placed, evidence, finishes, result)
 
 
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
@@ -99,25 +59,31 @@ def _request(trial: Trial, registry: Registry, base: Path) -> Request:
     )
 
 
-def pick_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one, else the CPU. Raises ConfigError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device: expected one of {torch.cuda.device_count()} CUDA devices or cpu, got {name!r}")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device: expected cpu or cuda, got 'mps', which this machine does not have")
-    return device
+def _resolve_taps(
+    opened: OpenedBench, batch: Batch, trials: Mapping[str, Trial], requests: Mapping[str, Request]
+) -> dict[str, PlannedEvidence]:
+    """By evidence, its request at the taps of its layers; for ``auto`` the batch is looked at once a target."""
+    module, targets = opened.model.module, distinct(request.target for request in requests.values())
 
+    @cache
+    def auto_taps(place: int) -> tuple[Tap, ...]:
+        return auto.of(module, batch.inputs, targets[place], batch.labels, opened.config.model.output)
 
-def _transform(opened: OpenedModel, data: DataConfig) -> Transform:
-    stated: dict[str, Any] = {}
-    if data.transform is not None:
-        stated = {key: value for key, value in dataclasses.asdict(data.transform).items() if value is not None}
-    if opened.transform is None and not {"mean", "std"} <= stated.keys():
-        raise ConfigError(
-            "data.transform: this model's source does not know how its pictures are prepared; "
-            "write transform: {size: 256, crop: 224, mean: [...], std: [...]}"
-        )
-    return dataclasses.replace(opened.transform or Transform(), **stated)
+    def taps(request: Request, layers: tuple[str, ...]) -> tuple[Tap, ...]:
+        layout = opened.arrangement
+        single = whole(request.method.needs, layout)
+        if single is not None:
+            return (single,)
+        named = [
+            tap
+            for layer in layers
+            for tap in (auto_taps(targets.index(request.target)) if layer == AUTO else resolve(module, layer))
+        ]
+        return tuple(dict.fromkeys(tap if layout is None else dataclasses.replace(tap, layout=layout) for tap in named))
+
+    def planned(trial: Trial) -> PlannedEvidence:
+        request = requests[trial.question]
+        request = dataclasses.replace(request, taps=taps(request, trial.layers))
+        return PlannedEvidence(request, tuple(map_key(request.label, str(tap)) for tap in request.taps))
+
+    return {key: planned(trial) for key, trial in trials.items()}

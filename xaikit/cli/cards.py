@@ -10,7 +10,7 @@ from typing import Any
 
 from xaikit.config.text import flow
 from xaikit.needs import Needs
-from xaikit.registry import Entry, Plugin
+from xaikit.registry import Entry, Plugin, needs_of, paper_of, traits_of
 from xaikit.registry.modules import summary_of
 
 
@@ -74,17 +74,17 @@ def _default(item: dataclasses.Field[Any]) -> str:
 
 def _declared(cls: type) -> list[str]:
     lines = []
-    if hasattr(cls, "needs"):
-        lines.append(f"needs: {_needs(cls.needs)}")
-    if hasattr(cls, "traits"):
-        lines.append(f"traits: {', '.join(sorted(cls.traits)) or 'none'}")
-    paper: Mapping[str, Any] = getattr(cls, "paper", {})
-    if paper:
+    needs, traits = needs_of(cls), traits_of(cls)
+    if needs is not None:
+        lines.append(f"needs: {_needs(needs)}")
+    if traits is not None:
+        lines.append(f"traits: {', '.join(sorted(traits)) or 'none'}")
+    if paper := paper_of(cls):
         stages = ", ".join(f"{stage} {flow(choice)}" for stage, choice in paper.items())
         lines.append(f"finish of its paper: {stages}")
-    if hasattr(cls, "traits"):
-        lines.append(f"deterministic: {'yes' if 'deterministic' in cls.traits else 'no, drawn from the seed'}")
-        lines.append(f"class specific: {_class_specific(cls)}")
+    if traits is not None:
+        lines.append(f"deterministic: {'yes' if 'deterministic' in traits else 'no, drawn from the seed'}")
+        lines.append(f"class specific: {_class_specific(traits, needs)}")
     return lines
 
 
@@ -99,8 +99,7 @@ def _needs(needs: Needs) -> str:
     return ", ".join(["activations", *asked] if needs.layers == "one" else asked)
 
 
-def _class_specific(cls: Any) -> str:
-    if "class_specific" in cls.traits:
+def _class_specific(traits: frozenset[str], needs: Needs | None) -> str:
+    if "class_specific" in traits:
         return "yes"
-    needs: Needs | None = getattr(cls, "needs", None)
     return "not asserted" if needs is None or needs.scores else "no, the target plays no part"

@@ -97,9 +97,9 @@ def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
 def query(run: str, sql: str, csv: bool) -> None:
     """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
     from xaikit.cli.tables import as_csv, as_text
-    from xaikit.runner import steps
+    from xaikit.report import Report
 
-    click.echo((as_csv if csv else as_text)(steps.open_report(run).query(sql)))
+    click.echo((as_csv if csv else as_text)(Report(run).query(sql)))
 
 
 @commands.command()
@@ -118,9 +118,9 @@ def compact(run: str) -> None:
 def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
-    from xaikit.runner import steps
+    from xaikit.report import Report
 
-    click.echo(str(compared(steps.open_report(run), by=by, measure=measure)))
+    click.echo(str(compared(Report(run), by=by, measure=measure)))
 
 
 @commands.command()
@@ -130,11 +130,11 @@ def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> Non
 def diff(run_a: str, run_b: str, tolerance: float) -> None:
     """Compare the maps and records of two runs; exit code 1 where they differ or are missing."""
     from xaikit.analysis.matching import diff as differences
-    from xaikit.runner import steps
+    from xaikit.report import Report
 
-    found = differences(steps.open_report(run_a), steps.open_report(run_b), tolerance=tolerance)
-    click.echo(str(found))
-    if not found.same:
+    difference = differences(Report(run_a), Report(run_b), tolerance=tolerance)
+    click.echo(str(difference))
+    if not difference.same:
         sys.exit(SOME_FAILED)
 
 

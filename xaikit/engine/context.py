@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from xaikit.config import Precision, Reduce
 from xaikit.draws import SampleGenerator
-from xaikit.engine.reruns.block_attention import own_attention
+from xaikit.engine.reruns.block_attention import block_attention
 from xaikit.engine.reruns.deeplift import multipliers
 from xaikit.engine.reruns.head import head_of
 from xaikit.engine.reruns.hessian import hessian_product
@@ -136,9 +136,9 @@ class Passes:
         trace = self.setting.trace
         return head_of(self.setting.model, self.tap, trace.activations[self.tap], trace.output, self.setting.pinned)
 
-    def own_attention(self) -> tuple[Attention, ...]:
+    def block_attention(self) -> tuple[Attention, ...]:
         setting = self.setting
-        return own_attention(setting.model, setting.trace, setting.pinned, setting.output, setting.tally)
+        return block_attention(setting.model, setting.trace, setting.pinned, setting.output, setting.tally)
 
     def scorer(self) -> Scorer:
         """What scores variants for the pinned target."""

@@ -23,7 +23,7 @@ from xaikit.finish import Rectifier
 from xaikit.needs import Needs
 
 ANY: Literal["any"] = "any"
-"""In place of a rectifier: what is said holds for any. See :func:`holds_for`."""
+"""In place of a rectifier: the remarks hold for any. See :func:`xaikit.explanation.holds_for`."""
 
 
 Rectified = Rectifier | Literal["any"] | None
@@ -73,12 +73,12 @@ def diagnose(
     if dead.device.type == "cpu" and not bool(dead.any()):
         return
     left = dead & ~unfinished
-    yield _noted(tap, NOT_FINITE, unfinished)
+    yield _counted(tap, NOT_FINITE, unfinished)
     for reason, holds in _reasons(evidence, tap, columns, needs, low, high, black, even):
         holds = left & holds
         if not (rectify == ANY and reason == ALL_NEGATIVE):
             left = left & ~holds
-        yield _noted(tap, reason, holds)
+        yield _counted(tap, reason, holds)
 
 
 def _reasons(
@@ -113,12 +113,12 @@ def _zero(low: Tensor, high: Tensor) -> Tensor:
 
 
 def _once(
-    known: dict[Tap, tuple[Tensor, Tensor]], tap: Tap, look: Callable[[], tuple[Tensor, Tensor]]
+    cache: dict[Tap, tuple[Tensor, Tensor]], tap: Tap, look: Callable[[], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    if tap not in known:
-        known[tap] = look()
-    return known[tap]
+    if tap not in cache:
+        cache[tap] = look()
+    return cache[tap]
 
 
-def _noted(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
+def _counted(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
     return RemarkCounts(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import nn
 
+from xaikit.engine.assemble import assemble
 from xaikit.engine.context import Passes
-from xaikit.engine.explainer import Answers
+from xaikit.engine.diagnosis import Evidence
+from xaikit.engine.explainer import Explainer
+from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
@@ -19,11 +22,12 @@ from xaikit.evidence.forward import reading
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
-from xaikit.targets import Target
+from xaikit.targets import Target, plural_of
 
 __all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
 
@@ -83,81 +87,86 @@ def _explain(
         tally=tally,
         stop=may_stop and _may_stop(requests),
     )
+    session = _Session(trace, failed)
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
-    known = {request.label: place for request, place in zip(requests, places, strict=True)}
-    answers = Answers(model, batch, trace, output, tally, tuple(requests), known)
-    found = _Session(answers, failed).answer(requests, places)
-    return trace, {request.label: found[request.label] for request in requests if request.label in found}
+    pinned = session.pinned(requests, places)
+    explanations = session.explain(pinned, Explainer(model, batch, trace, output, tally, pinned))
+    return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
 
 
-@dataclass(frozen=True)
 class _Session:
-    """The answers to all requests, of which one that fails stops no other; ``found`` by label."""
+    """The explanations of many requests, of which one that fails stops no other."""
 
-    answers: Answers
-    failed: Failed | None
-    found: dict[str, Explanation] = field(default_factory=dict)
+    def __init__(self, trace: Trace, failed: Failed | None) -> None:
+        self._trace = trace
+        self._evidence = Evidence(trace)
+        self._failed = failed
+        self._explanations: dict[str, Explanation] = {}
 
-    def answer(self, requests: Sequence[Request], places: Sequence[int]) -> dict[str, Explanation]:
-        """Answer all requests, given the places of their targets; in any order."""
-        asked: list[PinnedRequest] = []
+    def pinned(self, requests: Sequence[Request], places: Sequence[int]) -> list[PinnedRequest]:
+        """The requests with the places of their targets; without those whose method cannot say what it depends on."""
+        pinned: list[PinnedRequest] = []
         for request, place in zip(requests, places, strict=True):
-            with self._handed_over(request):
-                asked.append(PinnedRequest(request, place, variants_of(request.method)))
-        for family in group_requests(asked, self.answers.trace.pinned):
-            kept = OutputCache() if len(family) > 1 else None
-            for question in family:
-                self._answer(question, kept)
-        return self.found
+            with self._handing_over(request):
+                pinned.append(PinnedRequest(request, place, variants_of(request.method)))
+        return pinned
 
-    def _answer(self, question: RequestGroup, kept: OutputCache | None) -> None:
-        """Several requests by one answer; each by its own where that fails, so that only the guilty one does."""
-        if len(question.asked) == 1:
-            self._alone(question, kept)
-            return
-        raised = self._together(question, kept)
-        if raised:
-            for one in question.apart():
-                self._alone(one, kept)
-            self._say(question, f"explained alone: together with other labels it raised {raised}")
+    def explain(self, requests: Sequence[PinnedRequest], explainer: Explainer) -> dict[str, Explanation]:
+        """By label, in any order."""
+        for family in group_requests(requests, self._trace.pinned):
+            outputs = OutputCache() if len(family) > 1 else None
+            for group in family:
+                self._explain_group(group, explainer, outputs)
+        return self._explanations
 
-    def _alone(self, question: RequestGroup, kept: OutputCache | None) -> None:
-        (one,) = question.asked
-        with self._handed_over(one.request):
-            raws = self.answers.raws(question, kept)
-            self.found[one.request.label] = self.answers.explanation(question, one, raws)
+    def _explain_group(self, group: RequestGroup, explainer: Explainer, outputs: OutputCache | None) -> None:
+        """All by one call of the method a tap; each by its own where that fails, so that only the guilty one does."""
+        if len(group.members) == 1:
+            with self._handing_over(group.common):
+                self._assemble(group, explainer.raw_maps(group, outputs))
+        elif failure := self._explain_together(group, explainer, outputs):
+            for alone in group.apart():
+                self._explain_group(alone, explainer, outputs)
+            self._remark(group, f"explained alone: together with other labels it raised {failure}")
 
-    def _together(self, question: RequestGroup, kept: OutputCache | None) -> str:
+    def _explain_together(self, group: RequestGroup, explainer: Explainer, outputs: OutputCache | None) -> str:
         """The name of what was raised, if anything was."""
         try:
-            raws = self.answers.raws(question, kept)
+            raw_maps = explainer.raw_maps(group, outputs)
         except Exception as error:  # by name alone: the error itself holds all that its frames do
             return type(error).__name__
-        for one in question.asked:
-            with self._handed_over(one.request):
-                self.found[one.request.label] = self.answers.explanation(question, one, raws)
+        self._assemble(group, raw_maps)
         return ""
 
-    def _say(self, question: RequestGroup, reason: str) -> None:
-        """A remark on all answers, where none failed: a failure speaks for itself."""
-        labels = [one.request.label for one in question.asked]
-        if all(label in self.found for label in labels):
-            for label in labels:
-                said = tuple(
-                    RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
-                    for layer, raw in self.found[label].maps.items()
+    def _assemble(self, group: RequestGroup, raw_maps: Mapping[Tap, RawMaps]) -> None:
+        for member in group.members:
+            with self._handing_over(member.request):
+                self._explanations[member.request.label] = assemble(
+                    self._trace, self._evidence, group, member, raw_maps
                 )
-                self.found[label] = replace(self.found[label], noted=self.found[label].noted + said)
+
+    def _remark(self, group: RequestGroup, reason: str) -> None:
+        """A remark on all explanations, where none failed: a failure speaks for itself."""
+        labels = [member.request.label for member in group.members]
+        explanations = [self._explanations[label] for label in labels if label in self._explanations]
+        if len(explanations) < len(labels):
+            return
+        for label, explanation in zip(labels, explanations, strict=True):
+            remarks = tuple(
+                RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
+                for layer, raw in explanation.maps.items()
+            )
+            self._explanations[label] = replace(explanation, noted=explanation.noted + remarks)
 
     @contextmanager
-    def _handed_over(self, request: Request) -> Iterator[None]:
+    def _handing_over(self, request: Request) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if self.failed is None:
+            if self._failed is None:
                 raise
-            self.failed(request, error)
+            self._failed(request, error)
 
 
 def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
@@ -168,7 +177,8 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     """
     if not request.method.needs.replays:
         return {}
-    setting = Answers(model, batch, trace, output, Tally()).setting(RequestGroup((PinnedRequest(request, 0),)))
+    group = RequestGroup((PinnedRequest(request, 0),))
+    setting = Explainer(model, batch, trace, output, Tally()).setting(group, trace)
     with reading(layers_of([request.target])):
         return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
 
@@ -177,13 +187,13 @@ def _may_stop(requests: Sequence[Request]) -> bool:
     """Whether nothing behind the taps is needed: no score, no further pass, and no axis of several targets."""
     needs = union(request.method.needs for request in requests)
     more = needs.scores or needs.gradients or needs.reruns or needs.replays
-    return not more and all(getattr(request.target, "plural", True) is False for request in requests)
+    return not more and all(plural_of(request.target) is False for request in requests)
 
 
 def distinct(targets: Iterable[Target]) -> list[Target]:
     """Equal targets once. By comparison: a third party's options need not be hashable."""
-    found: list[Target] = []
+    unequal: list[Target] = []
     for target in targets:
-        if target not in found:
-            found.append(target)
-    return found
+        if target not in unequal:
+            unequal.append(target)
+    return unequal

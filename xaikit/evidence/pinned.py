@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import WithLayers
-from xaikit.targets import Pinned, Target
+from xaikit.targets import Pinned, Target, is_spatial, layer_of, probabilities_of, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +26,10 @@ class Unpinned:
         dtype = output.dtype if output.is_floating_point() else torch.get_default_dtype()
         return output.new_full((len(output), 1), math.nan, dtype=dtype)
 
-    def rows(self, index: Tensor) -> Unpinned:
-        """Itself."""
-        return self
-
 
 @dataclass(frozen=True, eq=False)
 class PinnedTogether:
-    """Several targets as one: their columns side by side.
-
-    ``rows`` and ``probabilities`` are there only if all parts have them.
-    """
+    """Several targets as one: their columns side by side. What one of them cannot do, they cannot together."""
 
     parts: tuple[Pinned, ...]
     plural: bool = True
@@ -49,17 +42,25 @@ class PinnedTogether:
         return "; ".join(map(str, self.parts))
 
     @property
-    def rows(self) -> Callable[[Tensor], PinnedTogether]:
+    def spatial(self) -> bool:
+        """Whether one of them is of certain places."""
+        return any(map(is_spatial, self.parts))
+
+    @property
+    def rows(self) -> Callable[[Tensor], PinnedTogether] | None:
         """The same targets for chosen samples."""
-        each = [part.rows for part in self.parts]
+        each = [rows for part in self.parts if (rows := rows_of(part)) is not None]
+        if len(each) < len(self.parts):
+            return None
         return lambda index: PinnedTogether(tuple(rows(index) for rows in each))
 
     @property
-    def probabilities(self) -> Callable[[Any], Tensor]:
+    def probabilities(self) -> Callable[[Any], Tensor] | None:
         """The probabilities of all parts, (N, T)."""
-        # a target that is no class has none: then neither have all of them together
-        each: list[Callable[[Any], Tensor]] = [part.probabilities for part in self.parts]  # type: ignore[attr-defined]
-        return lambda output: torch.cat([probabilities(output) for probabilities in each], 1)
+        each = [shares for part in self.parts if (shares := probabilities_of(part)) is not None]
+        if len(each) < len(self.parts):
+            return None
+        return lambda output: torch.cat([shares(output) for shares in each], 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class PinnedAt:
 
     @property
     def plural(self) -> bool:
-        """As the target says."""
+        """As the target says; so for all below."""
         return self.target.plural
 
     def scores(self, output: Any) -> Tensor:
@@ -82,16 +83,18 @@ class PinnedAt:
         return str(self.target)
 
     @property
-    def rows(self) -> Callable[[Tensor], PinnedAt]:
-        """The same for chosen samples, if the target can."""
-        rows = self.target.rows
-        return lambda index: PinnedAt(rows(index), self.layer)
+    def spatial(self) -> bool:
+        return is_spatial(self.target)
 
     @property
-    def probabilities(self) -> Callable[[Any], Tensor]:
-        """Those of the target, if it has some."""
-        probabilities: Callable[[Any], Tensor] = self.target.probabilities  # type: ignore[attr-defined]
-        return lambda output: probabilities(_part(output, self.layer))
+    def rows(self) -> Callable[[Tensor], PinnedAt] | None:
+        rows = rows_of(self.target)
+        return None if rows is None else lambda index: PinnedAt(rows(index), self.layer)
+
+    @property
+    def probabilities(self) -> Callable[[Any], Tensor] | None:
+        probabilities = probabilities_of(self.target)
+        return None if probabilities is None else lambda output: probabilities(_part(output, self.layer))
 
 
 def _part(output: Any, layer: str | None) -> Any:
@@ -100,7 +103,7 @@ def _part(output: Any, layer: str | None) -> Any:
 
 def layers_of(targets: Iterable[Target]) -> list[str]:
     """The layers whose outputs targets are scored on."""
-    return [layer for layer in (getattr(target, "layer", None) for target in targets) if layer is not None]
+    return [layer for layer in map(layer_of, targets) if layer is not None]
 
 
 def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
@@ -111,17 +114,10 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
     """
     if not isinstance(output, WithLayers):
         return target.pin(output, labels)
-    layer: str | None = getattr(target, "layer", None)
+    layer = layer_of(target)
     if layer is not None and layer not in output.seen:
         raise ConfigError(f"target: layer {layer} did not run or returned no tensor")
     return PinnedAt(target.pin(_part(output, layer), labels), layer)
-
-
-def is_spatial(pinned: Pinned) -> bool:
-    """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere."""
-    if isinstance(pinned, PinnedTogether):
-        return any(map(is_spatial, pinned.parts))
-    return bool(getattr(without_layer(pinned), "spatial", False))
 
 
 def without_layer(pinned: Pinned) -> Pinned:
@@ -131,7 +127,7 @@ def without_layer(pinned: Pinned) -> Pinned:
 
 @dataclass(frozen=True, eq=False)
 class PinnedParts:
-    """What stands on the target axis where a method makes several maps by without_layer, as concepts; none has a score."""
+    """What stands on the target axis where a method makes several maps by itself, as concepts; none has a score."""
 
     target: Pinned
     count: int
@@ -139,12 +135,8 @@ class PinnedParts:
 
     def scores(self, output: Any) -> Tensor:
         """NaN, (N, count)."""
-        found = self.target.scores(output)
-        return found.new_full((len(found), self.count), math.nan)
+        scores = self.target.scores(output)
+        return scores.new_full((len(scores), self.count), math.nan)
 
     def __str__(self) -> str:
         return f"{self.count} parts, whatever {self.target}"
-
-    def rows(self, index: Tensor) -> PinnedParts:
-        """The same for other samples."""
-        return PinnedParts(self.target.rows(index), self.count)

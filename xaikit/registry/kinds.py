@@ -26,8 +26,10 @@ KINDS: dict[str, Kind] = {
         frozenset({"use", "layers", "target", "augment", "reduce", "finish"}),
     ),
     "target": Kind("xaikit.targets", "xaikit_target", ("pin",), frozenset({"use"})),
-    "rectifier": Kind("xaikit.rectifiers", "xaikit_rectifier", ("rectify",), frozenset({"use"})),
-    "normalizer": Kind("xaikit.normalizers", "xaikit_normalizer", ("normalize",), frozenset({"use"})),
+    "rectifier": Kind(
+        "xaikit.rectifiers", "xaikit_rectifier", ("signed", "drops_negative", "rectify"), frozenset({"use"})
+    ),
+    "normalizer": Kind("xaikit.normalizers", "xaikit_normalizer", ("signed", "normalize"), frozenset({"use"})),
     "scaler": Kind("xaikit.scalers", "xaikit_scaler", ("scale",), frozenset({"use"})),
     "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",), frozenset({"use"})),
     "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",), frozenset({"use"})),

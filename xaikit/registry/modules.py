@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import re
 import sys
-from importlib import util
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
@@ -20,8 +20,8 @@ def summary_of(module: str) -> str:
     >>> summary_of("nowhere.at_all")
     '(not found: nowhere.at_all)'
     """
-    path = _source(module)
-    if path is None:
+    path = file_of(module)
+    if path is None or path.suffix != ".py":
         return f"(not found: {module})"
     try:
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
@@ -30,26 +30,29 @@ def summary_of(module: str) -> str:
     return docstring.splitlines()[0] if docstring else "(no docstring)"
 
 
-def _source(module: str) -> Path | None:
-    """The file of a module. Only the top-level name is asked of the import system: that executes nothing."""
-    top, *rest = module.split(".")
+def file_of(module: str) -> Path | None:
+    """The file of a module, source or compiled. Only the top-level name is asked of the import system: nothing is executed."""
+    top, _, inner = module.partition(".")
     try:
-        spec = util.find_spec(top)
-    except (ImportError, ValueError):
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):  # a module without a spec: made in memory
         return None
     if spec is None:
         return None
-    if not rest:
-        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
-    for root in spec.submodule_search_locations or ():
-        stem = Path(root).joinpath(*rest)
-        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if path.is_file():
-                return path
-    return None
+    if not inner:
+        return Path(spec.origin) if spec.has_location and spec.origin else None
+    folders = map(Path, spec.submodule_search_locations or ())
+    return next((path for folder in folders if (path := file_in(folder, inner))), None)
 
 
-def from_file(path: Path, purpose: str) -> ModuleType:
+def file_in(folder: Path, module: str) -> Path | None:
+    """The file of a module by its dotted name below a folder: a source, a package, or compiled."""
+    stem = folder.joinpath(*module.split("."))
+    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".py", *EXTENSION_SUFFIXES)]
+    return next((path for path in (paths[0], stem / "__init__.py", *paths[1:]) if path.is_file()), None)
+
+
+def module_from_file(path: Path, purpose: str) -> ModuleType:
     """The module of a file, imported once for the same place and content.
 
     Args:

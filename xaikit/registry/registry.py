@@ -21,7 +21,7 @@ from types import ModuleType
 from xaikit import hookspecs
 from xaikit.errors import PluginConflict, PluginError, UnknownPlugin, nearest
 from xaikit.registry.kinds import KINDS, check_class
-from xaikit.registry.modules import from_file, summary_of
+from xaikit.registry.modules import module_from_file, summary_of
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _import_file(where: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise UnknownPlugin(f"{where}: there is no file {path}")
     try:
-        return from_file(path, "file")
+        return module_from_file(path, "file")
     except Exception as error:
         raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
 

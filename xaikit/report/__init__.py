@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Index
-from xaikit.report.overlays import draw_missing, is_signed, overlay_name, picture_name
+from xaikit.report.maps import StoredMaps
+from xaikit.report.overlays import OverlayWriter, overlay_name, picture_name
 from xaikit.report.report import Report, ReportShard
 from xaikit.report.sheets import write_sheets
 
 __all__ = [
     "Index",
+    "OverlayWriter",
     "Report",
     "ReportShard",
-    "draw_missing",
-    "is_signed",
+    "StoredMaps",
     "overlay",
     "overlay_name",
     "picture_name",

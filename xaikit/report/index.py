@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,12 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaikit.explanation import ALL_NEGATIVE
+from xaikit.explanation import holds_for
 from xaikit.report.record import Record
 from xaikit.store import Store
 from xaikit.store.trials import StoredTrial, from_table
-
-_UNRECTIFIED = ("none", "abs")
 
 
 @dataclass(frozen=True)
@@ -120,18 +118,7 @@ def record(row: Mapping[str, Any], trial: StoredTrial, stem: str) -> Record:
         prediction_name=row["prediction_name"],
         probability=row["probability"],
         layers=trial.layers,
-        warnings=_warnings(row["warnings"], trial),
+        # rows are shared whatever the finish
+        warnings=tuple(text for text in row["warnings"] or () if holds_for(text, trial.drops_negative)),
         seconds=row["seconds"],
     )
-
-
-def _warnings(warnings: Sequence[str] | None, trial: StoredTrial) -> tuple[str, ...]:
-    """Rows are shared whatever the finish: what only a ReLU would black out is no fault of a map that keeps its sign."""
-    blind = not rectifies(trial)
-    return tuple(text for text in warnings or () if not (blind and ALL_NEGATIVE in text))
-
-
-def rectifies(trial: StoredTrial) -> bool:
-    """Whether the finish of a trial drops what is negative."""
-    rectify = trial.finish["rectify"]
-    return (rectify if isinstance(rectify, str) else rectify["use"]) not in _UNRECTIFIED

@@ -1,22 +1,24 @@
-"""The overlays of a run folder: their names, and those that are missing drawn."""
+"""The overlays of a run folder: their names, and how they are drawn from what it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
 from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Index
+from xaikit.report.maps import StoredMaps
 from xaikit.report.record import Record
-from xaikit.store import Store, open_picture, save_picture
+from xaikit.store import Failure, open_picture, save_picture
 from xaikit.store.names import safe_names
 from xaikit.store.trials import StoredTrial
 
-Finisher = Callable[[Mapping[str, Any], Mapping[str, Tensor], Mapping[str, float], tuple[int, ...]], Tensor | None]
-"""From the stages of a finish, raw maps (N, T, *S), strides and the input's shape to the fused map."""
+Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
+"""A record, with its trial and its row."""
 
 
 def picture_name(stem: str) -> str:
@@ -30,37 +32,63 @@ def overlay_name(stem: str, trial: str, column: int) -> str:
     return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.png"
 
 
-def draw_missing(index: Index, finisher: Finisher) -> None:
-    """Draw the overlays that a plan asks for and the folder does not have: of a finish that is new, or that were deleted.
+class OverlayWriter:
+    """Draws finished maps over the photographs as the model saw them; from the store, so that picture and query agree."""
 
-    What cannot be finished is left out; whoever computed it has recorded why.
-    """
-    store = index.store
-    there = set(store.folder.names("overlays", ".png"))
-    for part in index.parts:
-        for record, trial, row in index.records(index.rows([part])):
-            fuses = trial.finish["fuse"] != "none" and len(trial.space) == 2
-            if not fuses or overlay_name(record.stem, trial.name, record.column) in there:
-                continue
-            seen = open_picture(store.folder, picture_name(record.stem))
-            if seen is not None:
-                _draw(store, record, trial, row, seen, finisher)
+    def __init__(self, index: Index, maps: StoredMaps) -> None:
+        self._index, self._maps = index, maps
+        self._folder = index.store.folder
 
+    def write_missing(self) -> list[Failure]:
+        """Draw what a plan asks for and the folder does not have: of a finish that is new, or what was deleted."""
+        return self.write(self._index.parts, self._folder.names("overlays", ".png"))
 
-def _draw(
-    store: Store, record: Record, trial: StoredTrial, row: Mapping[str, Any], seen: Image.Image, finisher: Finisher
-) -> None:
-    stored = store.maps(row["file"], trial.maps, row["row"])
-    raws = {layer: stored[key].unsqueeze(0) for layer, key in zip(trial.layers, trial.maps, strict=True)}
-    try:
-        fused = finisher(trial.finish, raws, dict(zip(trial.layers, trial.strides, strict=True)), trial.space)
-    except Exception:  # a finisher of somebody else may raise anything, and has when the map was computed
-        return
-    if fused is not None:
-        picture = overlay(seen, fused[0][record.column], signed=is_signed(trial.finish))
-        save_picture(store.folder, overlay_name(record.stem, trial.name, record.column), picture)
+    def write(self, parts: Iterable[str], existing: Collection[str] = ()) -> list[Failure]:
+        """Draw the overlays of some parts, but not those that exist.
 
+        Returns:
+            Why maps could not be finished or drawn.
 
-def is_signed(finish: Mapping[str, Any]) -> bool:
-    """Whether finished maps may be negative: their overlays keep one colour table, also where a map happens not to be."""
-    return bool(finish["rectify"] == "none" and finish["normalize"] != "minmax")
+        Raises:
+            OSError: the disk does not take the pictures.
+        """
+        existing, failures = set(existing), []
+        for part in parts:
+            records = self._index.records(self._index.rows([part]))
+            for stem, photograph in groupby(records, key=lambda entry: entry[0].stem):
+                missing = [entry for entry in photograph if self._is_missing(*entry[:2], existing)]
+                picture = open_picture(self._folder, picture_name(stem)) if missing else None
+                if picture is not None:
+                    failures += self._write_photograph(picture, missing)
+        return failures
+
+    def _is_missing(self, record: Record, trial: StoredTrial, existing: Collection[str]) -> bool:
+        drawn = trial.fuses and len(trial.space) == 2
+        return drawn and overlay_name(record.stem, trial.name, record.column) not in existing
+
+    def _write_photograph(self, picture: Image.Image, entries: Iterable[Entry]) -> list[Failure]:
+        failures = []
+        for _, group in groupby(entries, key=lambda entry: entry[1].name):
+            columns = list(group)
+            record, trial, row = columns[0]
+            try:
+                self._draw(picture, trial, row, [record for record, _, _ in columns])
+            except OSError:
+                raise
+            except Exception as error:  # a finisher of somebody else may raise anything
+                message = f"{trial.name}: the map cannot be finished: {type(error).__name__}: {error}"
+                details = "".join(traceback.format_exception(error))
+                failures.append(Failure(trial.bench, record.name, record.image, trial.evidence, message, details))
+        return failures
+
+    def _draw(
+        self, picture: Image.Image, trial: StoredTrial, row: Mapping[str, Any], records: Sequence[Record]
+    ) -> None:
+        # only maps of pictures are drawn
+        raws = {layer: raw for layer, raw in self._maps.raw(trial, row).items() if raw.dim() == 3}
+        fused = self._maps.fused(trial, raws)
+        if fused is None:
+            return
+        for record in records:
+            drawn = overlay(picture, fused[record.column], signed=trial.signed)
+            save_picture(self._folder, overlay_name(record.stem, trial.name, record.column), drawn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import duckdb
@@ -10,9 +11,10 @@ import pyarrow as pa
 
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
-from xaikit.report.index import Index, rectifies
+from xaikit.report.index import Index
 from xaikit.store.folder import Remote
 from xaikit.store.rows import ROWS
+from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
 _OWN = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
@@ -48,7 +50,7 @@ def _views(connection: Any, index: Index) -> None:
     trials = index.store.trials()
     connection.register("trials", trials)
     axes = _axes(index, trials)
-    connection.register("planned", _planned(index, trials, axes))
+    connection.register("planned", _planned(trials, axes))
     connection.register("photographs", index.store.photographs())
     connection.register("failures", _failures(index))
     if index.parts:
@@ -61,23 +63,22 @@ def _views(connection: Any, index: Index) -> None:
 
 def _axes(index: Index, trials: pa.Table) -> list[str]:
     """The swept keys with a column of their own; what the views call by another name has none."""
-    taken = {*_OWN, *ROWS.names, "position", "stem", "trial"}
+    taken = {*(item.name for item in fields(StoredTrial)), *ROWS.names, "position", "stem", "trial"}
     swept = dict.fromkeys(key for trial in index.trials for key in trial.where)
     return [key for key in swept if key in trials.column_names and key not in taken]
 
 
-def _planned(index: Index, trials: pa.Table, axes: Sequence[str]) -> pa.Table:
+def _planned(trials: pa.Table, axes: Sequence[str]) -> pa.Table:
     """The trials for the view of the records; swept keys by number, as duckdb takes "A" and "a" for one column."""
-    columns = {name: trials[name] for name in ("bench", "evidence", *_OWN)}
-    swept = {f"axis{number}": trials[key] for number, key in enumerate(axes)}
-    return pa.table({**columns, **swept, "rectifies": pa.array(map(rectifies, index.trials), pa.bool_())})
+    columns = {name: trials[name] for name in ("bench", "evidence", "drops_negative", *_OWN)}
+    return pa.table({**columns, **{f"axis{number}": trials[key] for number, key in enumerate(axes)}})
 
 
 def _records(axes: Sequence[str]) -> str:
     own = ", ".join(f't."{column}" AS "{"trial" if column == "name" else column}"' for column in _OWN)
     swept = "".join(f", t.axis{number} AS {_identifier(key)}" for number, key in enumerate(axes))
     seen = ", ".join(f'r."{name}"' for name in ROWS.names if name not in ("bench", "evidence", "truth", "warnings"))
-    told = f"[text FOR text IN r.warnings IF t.rectifies OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
+    told = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
     return f"""
         CREATE VIEW records AS
         SELECT {seen}, {told} AS warnings, p.position, p.stem, {own}{swept}

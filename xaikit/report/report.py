@@ -15,7 +15,8 @@ from torch import Tensor
 from xaikit.errors import StoreError
 from xaikit.report.index import Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
-from xaikit.report.overlays import Finisher, overlay_name
+from xaikit.report.maps import StoredMaps
+from xaikit.report.overlays import overlay_name
 from xaikit.report.query import query
 from xaikit.report.record import Record
 from xaikit.report.sheets import is_sheet
@@ -47,16 +48,16 @@ class Report:
 
     Args:
         folder: of a run, a path or URL.
-        finisher: from the stages of a finish, raw maps (N, T, *S), strides and the input's shape to the fused map.
+        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; the working directory by default.
 
     Raises:
-        StoreError: there is no run in the folder.
+        StoreError: there is no run in the folder, or it is damaged.
     """
 
-    def __init__(self, folder: str | Path, finisher: Finisher) -> None:
+    def __init__(self, folder: str | Path, base: Path | None = None) -> None:
         self._store = Store.open(folder)
         self._index = Index(self._store)
-        self._finisher = finisher
+        self._maps = StoredMaps(self._store, base)
         self.folder: Path | str = self._store.folder.path if isinstance(self._store.folder, Disk) else str(folder)
 
     def __repr__(self) -> str:
@@ -191,17 +192,14 @@ class Report:
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""
-        stored = self._store.maps(row["file"], trial.maps, row["row"])
-        return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
+        return self._maps.raw(trial, row)
 
     def finish(self, trial: StoredTrial, maps: Mapping[str, Tensor]) -> Tensor:
         """Raw maps (T, *S) by layer, finished as a trial says. Raises StoreError where its finish does not fuse."""
-        raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
-        strides = dict(zip(trial.layers, trial.strides, strict=True))
-        finished = self._finisher(trial.finish, raws, strides, trial.space)
-        if finished is None:
+        fused = self._maps.fused(trial, maps)
+        if fused is None:
             raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
-        return finished[0]
+        return fused
 
     @cached_property
     def _rows(self) -> pa.Table:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from xaikit.bench.bench import Bench
+from xaikit.bench.probe import ProbeResult
 from xaikit.config import Use
 from xaikit.engine import Request
 from xaikit.engine.reruns.chunks import ROOM, rows_of_activations, rows_of_inputs
-from xaikit.method import parts_of
+from xaikit.method import further_of, parts_of
 from xaikit.needs import union
+from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
 
 ROW = 100
@@ -43,26 +45,27 @@ class PlannedTrial:
     traces: int = 1
 
     def __str__(self) -> str:
-        said = f"{self.name}: {self.use} at {', '.join(self.layers)} for {self.target}"
-        said += f", the mean of {self.traces} augmented passes" if self.traces > 1 else ""
-        if self.further:
-            said += f", and {self.further} further passes a sample"
         whole = [layer for layer, way in self.ways.items() if way in ("full", "single")]
         tail = [layer for layer in self.ways if layer not in whole]
-        if tail:
-            said += f", of what lies behind {', '.join(tail)} alone"
-        return said + (f", of the whole model for {', '.join(whole)}" if whole else "")
+        parts = [
+            f"{self.name}: {self.use} at {', '.join(self.layers)} for {self.target}",
+            f"the mean of {self.traces} augmented passes" if self.traces > 1 else "",
+            f"and {self.further} further passes a sample" if self.further else "",
+            f"of what lies behind {', '.join(tail)} alone" if tail else "",
+            f"of the whole model for {', '.join(whole)}" if whole else "",
+        ]
+        return ", ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)
 class PlannedBench:
     """One model on one set of photographs, and what all trials on it share.
 
-    questions       calls of a method that a batch takes, all layers of one together
-    maps            raw maps that are kept of a photograph, however many trials use each
+    requests        calls of a method that a batch takes, all layers of one together
+    maps            raw maps that are stored of a photograph, however many trials use each
     gradient_calls  a batch, as the pass over the first photograph took
     further         passes or scores of variants for every photograph, each computed once
-    seconds         for all that is missing, as the first photograph took; None where nothing was tried
+    seconds         for all that is missing, as the first photograph took
     memory          bytes of weights and of the activations of a batch, about
     disk            bytes of maps and rows for all that is missing, about
     done            photographs that miss nothing
@@ -75,11 +78,11 @@ class PlannedBench:
     batch_size: int
     trials: tuple[PlannedTrial, ...]
     taps: tuple[str, ...]
-    questions: int
+    requests: int
     maps: int
     gradient_calls: int
     further: int = 0
-    seconds: float | None = None
+    seconds: float = 0.0
     memory: int = 0
     disk: int = 0
     done: int = 0
@@ -90,13 +93,19 @@ class PlannedBench:
         """How often the model is run for all one-pass methods together."""
         return -(-self.photographs // self.batch_size)
 
+    def of_missing(self, count: int) -> PlannedBench:
+        """The same where so many photographs miss something, of the plan for all of them."""
+        share = count / max(self.photographs, 1)
+        seconds, disk = self.seconds * share, round(self.disk * share)
+        return replace(self, done=self.photographs - count, seconds=seconds, disk=disk)
+
     def __str__(self) -> str:
         lines = [
             f"{self.photographs} photographs in {_many(self.batches, 'batch', 'batches')} of {self.batch_size}, "
             f"{self.model} on {self.device}",
             f"a batch: 1 forward and {_many(self.gradient_calls, 'gradient call')} for {_many(len(self.trials), 'trial')} "
             f"at {', '.join(self.taps)}",
-            f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.questions, 'question')}"
+            f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'question')}"
             + (f", {self.further} further passes" if self.further else ""),
         ]
         lines += [f"  {trial}" for trial in self.trials[:MOST_TRIALS]]
@@ -104,10 +113,10 @@ class PlannedBench:
             lines.append(f"  ... and {len(self.trials) - MOST_TRIALS} more")
         if self.chunks:
             lines.append(self.chunks)
-        about = [f"memory {_bytes(self.memory)}", f"disk {_bytes(self.disk)}"]
-        if self.seconds is not None:
-            about.insert(0, _duration(self.seconds))
-        lines.append(f"about {', '.join(about)}; {self.done} of {self.photographs} photographs are done")
+        lines.append(
+            f"about {_duration(self.seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.disk)}; "
+            f"{self.done} of {self.photographs} photographs are done"
+        )
         return "\n".join(lines)
 
 
@@ -146,113 +155,91 @@ class Plan:
         return "\n".join([head, *map(str, self.benches)])
 
 
-def planned(bench: Bench, missing: int, seconds: float | None = None) -> PlannedBench:
-    """The plan of a bench, ``missing`` of whose photographs miss something, at so many seconds for each."""
-    config = bench.config
-    requests = bench.requests(tuple(bench.asked))
-    taps = dict.fromkeys(str(tap) for request in requests for tap in request.taps)
-    # the passes on augmented inputs are shared by all that ask for the same ones
-    augmented = {(one.aggregation.augment, one.seed if one.aggregation.augment.noise else 0) for one in requests}
-    further = sum(_further(bench, request) - _traces(request) for request in requests)
-    further += sum(augment.count - augment.has_clean for augment, _ in augmented)
-    disk = sum(_stored_bytes(bench, request) for request in requests) + ROW * len(bench.asked)
+def plan_bench(bench: Bench, seconds: float) -> PlannedBench:
+    """The plan for all photographs of a bench, at so many seconds for each."""
+    opened, requests = bench.opened, bench.requests()
+    count = len(opened.photographs)
+    disk = sum(_stored_bytes(bench, request) for request in requests) + ROW * len(bench.evidence)
     return PlannedBench(
-        model=model_name(bench),
-        device=str(bench.device),
-        photographs=len(bench.photographs),
-        batch_size=config.data.batch_size,
-        trials=tuple(_planned(bench, placed) for placed in bench.placed),
-        taps=tuple(taps),
-        questions=len(requests),
-        maps=len({key for asked in bench.asked.values() for key in asked.keys}),
-        gradient_calls=bench.reached.gradient_calls if bench.reached else 0,
-        further=further,
-        seconds=None if seconds is None else seconds * missing,
+        model=opened.name,
+        device=str(opened.device),
+        photographs=count,
+        batch_size=opened.config.data.batch_size,
+        trials=tuple(_plan_trial(bench, named) for named in bench.trials),
+        taps=tuple(dict.fromkeys(str(tap) for request in requests for tap in request.taps)),
+        requests=len(requests),
+        maps=len({key for evidence in bench.evidence.values() for key in evidence.maps}),
+        gradient_calls=bench.probe.gradient_calls,
+        further=further_passes(bench),
+        seconds=seconds * count,
         memory=_memory(bench),
-        disk=disk * missing,
-        done=len(bench.photographs) - missing,
+        disk=disk * count,
         chunks=_chunks(bench),
     )
 
 
-def model_name(bench: Bench) -> str:
-    """What a person calls the model."""
-    source = bench.config.model.source
-    return str(source.options.get("name") or source.options.get("factory") or source.use)
+def further_passes(bench: Bench) -> int:
+    """Passes, and scores of variants, of every photograph beside the shared pass."""
+    requests = bench.requests()
+    # the passes on augmented inputs are shared by all that ask for the same ones
+    augmented = {(one.aggregation.augment, one.seed if one.aggregation.augment.noise else 0) for one in requests}
+    shared = sum(augment.count - augment.has_clean for augment, _ in augmented)
+    return shared + sum(_variants(bench.probe, request) for request in requests)
 
 
-def _stored_bytes(bench: Bench, request: Request) -> int:
-    """Of the raw maps of one question and photograph."""
-    if bench.reached is None:
-        return 0
-    kept = {"float16": 2, "uint8": 1, "float32": 4}[bench.config.report.maps]
-    columns = parts_of(request.method) or int(getattr(request.target, "count", 1))
-    return sum(math.prod(bench.reached.shapes[str(tap)][1:]) * columns * kept for tap in request.taps)
-
-
-def _memory(bench: Bench) -> int:
-    weights: int = sum(value.numel() * value.element_size() for value in bench.opened.module.state_dict().values())
-    if bench.reached is None:
-        return weights
-    row = bench.reached.row
-    alive: int = ROOM * row.numel() * row.element_size() * bench.config.data.batch_size
-    return weights + alive
-
-
-def _chunks(bench: Bench) -> str:
-    """How many variants are in memory at once, where a method makes some."""
-    reached = bench.reached
-    if reached is None:
-        return ""
-    needs = union(asked.request.method.needs for asked in bench.asked.values())
-    parts = [f"{rows_of_inputs(reached.row)} variants of inputs"] if needs.reruns else []
-    for layer in dict.fromkeys(layer for ways in reached.ways.values() for layer in ways):
-        row = torch.empty(1, *reached.shapes[layer], device="meta")
-        parts.append(f"{rows_of_activations(row)} of {layer}")
-    return f"at most in memory at once: {', '.join(parts)}" if parts else ""
-
-
-def _planned(bench: Bench, placed: NamedTrial) -> PlannedTrial:
-    trial, asked = placed.trial, bench.asked[placed.trial.evidence]
-    ways = bench.reached.ways.get(asked.request.label, {}) if bench.reached else {}
+def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
+    trial, request = named.trial, bench.evidence[named.trial.evidence].request
+    layers, augment = tuple(map(str, request.taps)), trial.aggregation.augment
+    ways = bench.probe.ways.get(request.label, {})
     return PlannedTrial(
-        name=placed.name,
+        name=named.name,
         use=trial.use,
-        layers=tuple(map(str, asked.taps)),
-        target=_target(trial.target, asked.request),
-        further=_further(bench, asked.request, asked.taps),
-        traces=trial.aggregation.augment.count,
-        ways={layer: way for layer, way in ways.items() if layer in set(map(str, asked.taps))},
+        layers=layers,
+        target=_target(trial.target) if request.method.needs.uses_target else "no target, as none plays a part",
+        further=augment.count - augment.has_clean + _variants(bench.probe, request),
+        ways={layer: way for layer, way in ways.items() if layer in layers},
+        traces=augment.count,
     )
 
 
-def _target(target: Use, request: Request) -> str:
+def _target(target: Use) -> str:
     """What is explained, in words."""
-    if not request.method.needs.aimed:
-        return "no target, as none plays a part"
     options = ", ".join(f"{key} {value}" for key, value in target.options.items())
     return f"{target.use} ({options})" if options else target.use
 
 
-def _further(bench: Bench, request: Request, taps: tuple[object, ...] | None = None) -> int:
-    """Further passes of one question, at some of its taps; all of them for every variant of an augmented input."""
-    return _traces(request) + request.aggregation.augment.count * _of_one_trace(bench, request, taps)
-
-
-def _traces(request: Request) -> int:
-    """Passes beside the one that is made anyhow."""
-    augment = request.aggregation.augment
-    return augment.count - augment.has_clean
-
-
-def _of_one_trace(bench: Bench, request: Request, taps: tuple[object, ...] | None) -> int:
-    count = getattr(request.method, "further", None)
-    if count is None or bench.reached is None:
-        return 0
+def _variants(probe: ProbeResult, request: Request) -> int:
+    """Passes or scores of variants at the taps of a request, all of them for every augmented input."""
     # noisy passes show all taps at once; what is scored belongs to one tap
     shared = request.method.needs.gradients and not request.method.needs.replays
-    shapes = [bench.reached.shapes[str(tap)] for tap in taps or request.taps][: 1 if shared else None]
-    return sum(int(count(channels, math.prod(space))) for channels, *space in shapes)
+    shapes = [probe.shapes[str(tap)] for tap in request.taps[: 1 if shared else None]]
+    return request.aggregation.augment.count * sum(
+        further_of(request.method, channels, math.prod(space)) for channels, *space in shapes
+    )
+
+
+def _stored_bytes(bench: Bench, request: Request) -> int:
+    """Of the raw maps of one request and photograph."""
+    size = {"float16": 2, "uint8": 1, "float32": 4}[bench.opened.config.report.maps]
+    columns = parts_of(request.method) or count_of(request.target) or 1
+    return sum(math.prod(bench.probe.shapes[str(tap)][1:]) * columns * size for tap in request.taps)
+
+
+def _memory(bench: Bench) -> int:
+    row, module = bench.probe.row, bench.opened.model.module
+    weights: int = sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    return weights + ROOM * row.numel() * row.element_size() * bench.opened.config.data.batch_size
+
+
+def _chunks(bench: Bench) -> str:
+    """How many variants are in memory at once, where a method makes some."""
+    probe = bench.probe
+    needs = union(evidence.request.method.needs for evidence in bench.evidence.values())
+    parts = [f"{rows_of_inputs(probe.row)} variants of inputs"] if needs.reruns else []
+    for layer in dict.fromkeys(layer for ways in probe.ways.values() for layer in ways):
+        row = torch.empty(1, *probe.shapes[layer], device="meta")
+        parts.append(f"{rows_of_activations(row)} of {layer}")
+    return f"at most in memory at once: {', '.join(parts)}" if parts else ""
 
 
 def _many(count: int, one: str, several: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The book of one sitting at a run: counts, times and failures, and the manifest that they go into."""
+"""The log of one sitting at a run: counts, times and failures, and the manifest that they go into."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from xaikit.store.store import FAILED
 class RunLog:
     """Adds up receipts, and writes failures and manifest so that a run that is killed can be read as well."""
 
-    def __init__(self, project: PreparedRun, store: Store, share: tuple[int, int] | None) -> None:
-        self._project = project
+    def __init__(self, run: PreparedRun, store: Store, share: tuple[int, int] | None) -> None:
+        self._run = run
         self._store = store
         self._name = FAILED if share is None else f"failed-{share[0]}-of-{share[1]}.jsonl"
         self._failures: list[Failure] = list(store.failures()) if share is None else []
@@ -37,15 +37,23 @@ class RunLog:
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if receipt.counts.get("halvings"):
             self._halved.append(receipt.shard.name)
-        bench = self._project.surveyed[receipt.shard.bench]
+        bench = self._run.benches[receipt.shard.bench]
         tried = {bench.photographs[position].name for position in receipt.shard.positions}
-        left = [each for each in self._failures if each.bench != bench.key or each.name not in tried]
-        if receipt.failures or len(left) < len(self._failures):
-            self._failures = [*left, *receipt.failures]
+        others = [each for each in self._failures if each.bench != bench.key or each.name not in tried]
+        if receipt.failures or len(others) < len(self._failures):
+            self._failures = [*others, *receipt.failures]
+            self._store.write_failures(self._failures, self._name)
+
+    def fail(self, failures: Sequence[Failure]) -> None:
+        """Add what failed outside of a shard, where no shard has recorded it."""
+        recorded = {(each.bench, each.name, each.evidence, each.error) for each in self._store.failures()}
+        new = [each for each in failures if (each.bench, each.name, each.evidence, each.error) not in recorded]
+        if new:
+            self._failures = [*self._failures, *new]
             self._store.write_failures(self._failures, self._name)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
         """A disk that takes no more ends the run, not what was finished."""
         try:
             yield
@@ -55,17 +63,17 @@ class RunLog:
                 "before are kept: make room and run the same command again"
             ) from error
 
-    def note(self, todos: Sequence[MissingEvidence]) -> None:
+    def begin(self, missing: Sequence[MissingEvidence]) -> None:
         """Write the manifest before the first map; failures of what is missing no more, or not planned, are forgotten."""
-        missing = {
-            (each.key, photograph.name): lacks
-            for each, done in zip(self._project.surveyed, todos, strict=True)
-            for photograph, lacks in zip(each.photographs, done.missing, strict=True)
+        lacking = {
+            (bench.key, photograph.name): evidence
+            for bench, each in zip(self._run.benches, missing, strict=True)
+            for photograph, evidence in zip(bench.photographs, each.missing, strict=True)
         }
 
         def stands(failure: Failure) -> bool:
-            lacks = missing.get((failure.bench, failure.name), frozenset())
-            return failure.evidence in lacks if failure.evidence else bool(lacks)
+            evidence = lacking.get((failure.bench, failure.name), frozenset())
+            return failure.evidence in evidence if failure.evidence else bool(evidence)
 
         self._failures = [failure for failure in self._failures if stands(failure)]
         self._store.write_failures(self._failures, self._name)
@@ -80,7 +88,7 @@ class RunLog:
         self._write(stopped)
 
     def _write(self, stopped: str) -> None:
-        manifest = manifest_of(self._project, self._before, dict(self._counts), dict(self._seconds), stopped)
+        manifest = manifest_of(self._run, self._before, self._counts, self._seconds, stopped)
         counts: dict[str, float] = manifest["counts"]
         counts["failed"] = len({failure.name for failure in self._failures})
         manifest["halved"] = [*self._before.get("halved", ()), *self._halved]

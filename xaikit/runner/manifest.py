@@ -14,8 +14,9 @@ from typing import Any
 from xaikit import _allocator
 from xaikit._version import __version__
 from xaikit.config import STAGES
-from xaikit.registry import KINDS, Plugin, Registry
+from xaikit.registry import KINDS, Plugin
 from xaikit.runner.prepare import PreparedRun
+from xaikit.store.trials import StoredTrial
 
 LIBRARIES = (
     *("torch", "torchvision", "timm", "numpy", "pillow", "omegaconf", "pydantic", "pluggy", "safetensors"),
@@ -24,7 +25,7 @@ LIBRARIES = (
 
 
 def manifest_of(
-    project: PreparedRun,
+    run: PreparedRun,
     before: Mapping[str, Any],
     counts: Mapping[str, int],
     seconds: Mapping[str, float],
@@ -36,26 +37,25 @@ def manifest_of(
         before: the manifest of the sitting before, if there was one.
         stopped: why the run ended early, "" where it did not, "running" where it has not ended.
     """
-    config = project.config
-    first = project.surveyed[0]
+    config, first = run.config, run.benches[0]
     return {
         "config": config.plain(),
         "origins": dict(config.origins),
         "stopped": stopped,
-        "trials": {trial.name: _trial(trial) for trial in project.stored()},
+        "trials": {trial.name: _trial(trial) for trial in run.trials()},
         "seed": config.seed,
         "device": config.device,
-        "threads": project.worker.job.threads,
+        "threads": run.job.threads,
         "allocator": _allocator.describe(),
         "model": {"origin": first.origin, "weights": first.weights},
         "benches": {
-            each.key: {"origin": each.origin, "weights": each.weights, "transform": each.transform}
-            for each in project.surveyed
+            bench.key: {"origin": bench.origin, "weights": bench.weights, "transform": repr(bench.loader.transform)}
+            for bench in run.benches
         },
-        "plugins": _plugins(project),
+        "plugins": _plugins(run),
         "versions": _versions(),
         "counts": {
-            "photographs": sum(len(each.photographs) for each in project.surveyed),
+            "photographs": sum(len(bench.photographs) for bench in run.benches),
             **_summed(before.get("counts", {}), counts),
         },
         "seconds": _summed(before.get("seconds", {}), seconds),
@@ -67,7 +67,7 @@ def _summed(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, 
     return {name: round(before.get(name, 0) + now.get(name, 0), 3) for name in names}
 
 
-def _trial(trial: Any) -> dict[str, Any]:
+def _trial(trial: StoredTrial) -> dict[str, Any]:
     return {
         "id": trial.id,
         "use": trial.method,
@@ -79,17 +79,16 @@ def _trial(trial: Any) -> dict[str, Any]:
     }
 
 
-def _plugins(project: PreparedRun) -> dict[str, dict[str, str]]:
+def _plugins(run: PreparedRun) -> dict[str, dict[str, str]]:
     """The lock: every plugin that took part, by group and name, with its distribution, version, module and source."""
-    registry, base = Registry(), Path(project.config.base)
-    used = {("executor", project.config.executor.use)}
-    for group in project.worker.job.groups:
+    used = {("executor", run.config.executor.use)}
+    for group in run.job.groups:
         used |= {("model", group.model.source.use), ("data", group.data.source.use)}
-        for placed in group.placed:
-            trial = placed.trial
-            used |= {("method", trial.use), ("target", trial.target.use)}
-            used |= {(STAGES[stage], use.use) for stage, use in trial.finish.stages().items() if use.use != "none"}
-    return {f"{KINDS[kind].group}:{use}": _locked(registry.find(kind, use, base)) for kind, use in sorted(used)}
+        for each in group.placed:
+            used |= {("method", each.trial.use), ("target", each.trial.target.use)}
+            used |= {(STAGES[stage], use.use) for stage, use in each.trial.finish.stages().items() if use.use != "none"}
+    base = Path(run.config.base)
+    return {f"{KINDS[kind].group}:{use}": _locked(run.registry.find(kind, use, base)) for kind, use in sorted(used)}
 
 
 def _locked(plugin: Plugin) -> dict[str, str]:

@@ -25,6 +25,11 @@ class MissingEvidence:
     digests: Mapping[str, str]
     adopted: pa.Table
 
+    @property
+    def photographs(self) -> int:
+        """How many miss something."""
+        return sum(map(bool, self.missing))
+
 
 def find_missing(
     store: Store,
@@ -48,42 +53,48 @@ def find_missing(
     if not parts:
         return MissingEvidence((wanted,) * len(photographs), {}, ROWS.empty_table())
     store.check(bench)
-    rows = store.rows(parts)
-    held = _Held(rows)
+    stored = _StoredRows(store.rows(parts))
     missing, digests, adopted = [], {}, []
     for photograph in photographs:
         digest = _digest(photograph)
         truth = loader.label(photograph)[0] if labelled else None
-        found = {key: held.rows(key, digest, truth if key in labelled else None) for key in wanted}
-        missing.append(frozenset(key for key, places in found.items() if not places))
+        places = {key: stored.places(key, digest, truth if key in labelled else None) for key in wanted}
+        missing.append(frozenset(key for key in wanted if not places[key]))
         if digest:
             digests[photograph.name] = digest
         adopted += [
-            (place, photograph.name) for places in found.values() for place in held.foreign(places, photograph.name)
+            (place, photograph.name) for key in wanted for place in stored.foreign(places[key], photograph.name)
         ]
-    return MissingEvidence(tuple(missing), digests, _renamed(rows, adopted))
+    return MissingEvidence(tuple(missing), digests, stored.renamed(adopted))
 
 
-class _Held:
+class _StoredRows:
     """The rows of a bench by what they stand for."""
 
-    def __init__(self, rows: pa.Table) -> None:
-        self._names = rows["name"].to_pylist()
-        self._columns = rows["column"].to_pylist()
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._names = table["name"].to_pylist()
+        self._columns = table["column"].to_pylist()
         self._places: dict[tuple[str, str, int | None], list[int]] = {}
-        keys = zip(rows["evidence"].to_pylist(), rows["image"].to_pylist(), rows["truth"].to_pylist(), strict=True)
+        keys = zip(*(table[name].to_pylist() for name in ("evidence", "image", "truth")), strict=True)
         for place, key in enumerate(keys):
             self._places.setdefault(key, []).append(place)
 
-    def rows(self, evidence: str, image: str, truth: int | None) -> list[int]:
+    def places(self, evidence: str, image: str, truth: int | None) -> list[int]:
         """Where the rows of one evidence of one photograph are."""
         return self._places.get((evidence, image, truth), [])
 
     def foreign(self, places: Sequence[int], name: str) -> list[int]:
         """One row a column, where all rows bear another name."""
-        if not places or any(self._names[place] == name for place in places):
+        if any(self._names[place] == name for place in places):
             return []
         return list({self._columns[place]: place for place in places}.values())
+
+    def renamed(self, rows: Sequence[tuple[int, str]]) -> pa.Table:
+        """Some rows under new names."""
+        table = self._table.take(pa.array([place for place, _ in rows], pa.int64()))
+        names = pa.array([name for _, name in rows], pa.string())
+        return table.set_column(ROWS.get_field_index("name"), ROWS.field("name"), names)
 
 
 def _digest(photograph: Photograph) -> str:
@@ -92,11 +103,3 @@ def _digest(photograph: Photograph) -> str:
         return photograph.digest()
     except OSError:
         return ""
-
-
-def _renamed(rows: pa.Table, adopted: Sequence[tuple[int, str]]) -> pa.Table:
-    if not adopted:
-        return ROWS.empty_table()
-    taken = rows.take(pa.array([place for place, _ in adopted], pa.int64()))
-    names = pa.array([name for _, name in adopted], pa.string())
-    return taken.set_column(ROWS.get_field_index("name"), ROWS.field("name"), names)

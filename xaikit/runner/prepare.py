@@ -1,4 +1,4 @@
-"""A run before its first shard: benches opened and probed, what is missing, and the plan that freezes it."""
+"""A run before its first shard: benches opened and probed, and the plan that freezes what is to be done."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from typing import Any
 import pyarrow as pa
 
 from xaikit._version import __version__
-from xaikit.bench.bench import Bench, is_labelled
+from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
-from xaikit.bench.probe import retrace
-from xaikit.bench.resolve import pick_device
+from xaikit.bench.opened import pick_device
+from xaikit.bench.probe import trace_requests
 from xaikit.config import Config, instantiate
 from xaikit.errors import ConfigError
+from xaikit.finish import build_finish
 from xaikit.registry import Registry
-from xaikit.runner.costs import Plan, PlannedBench, model_name, planned
+from xaikit.runner.benches import Benches, bench_cache
+from xaikit.runner.costs import Plan, PlannedBench, further_passes, plan_bench
 from xaikit.runner.executors import Executor
 from xaikit.runner.missing import MissingEvidence, find_missing
 from xaikit.runner.shards import Job, Shard, cut, rounds
-from xaikit.runner.worker import Worker, threads
+from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
 from xaikit.store import Store
 from xaikit.store.claiming import check_free
@@ -31,12 +33,16 @@ from xaikit.store.folder import folder_of as store_folder
 from xaikit.store.names import stems
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
-from xaikit.trials.placement import Group, NamedTrial, groups
+from xaikit.trials.placement import Group, groups
 
 
 @dataclass(frozen=True)
 class PreparedBench:
-    """What a run remembers of a bench when its model may have been closed again."""
+    """What a run remembers of a bench when its model may have been closed again.
+
+    labelled  the evidence that is of the class that the data states
+    plan      for all of its photographs
+    """
 
     key: str
     photographs: tuple[Photograph, ...]
@@ -46,43 +52,39 @@ class PreparedBench:
     labelled: frozenset[str]
     weights: str
     origin: str
-    transform: str
-    seconds: float
-    bench_plan: PlannedBench
+    plan: PlannedBench
 
 
 @dataclass(frozen=True)
 class PreparedRun:
     """A config on its benches.
 
-    config    with the device that the plan has fixed
-    worker    of this process, with the models that are open
-    surveyed  one a group
+    points  of the sweep
+    opened  the benches of this process
+    benches one a group
     """
 
-    config: Config
+    job: Job
     points: int
     executor: Executor
-    worker: Worker
-    surveyed: tuple[PreparedBench, ...]
+    registry: Registry
+    opened: Benches
+    benches: tuple[PreparedBench, ...]
 
-    def stored(self) -> tuple[StoredTrial, ...]:
-        """The trials of all benches."""
-        return tuple(trial for surveyed in self.surveyed for trial in surveyed.trials)
+    @property
+    def config(self) -> Config:
+        """With the device that the plan has fixed."""
+        return self.job.config
 
-    def plan(self, missing: Sequence[int] | None = None) -> Plan:
-        """What is to be computed, where so many photographs of each bench miss something (all of them by default)."""
-        counts = missing or [len(surveyed.photographs) for surveyed in self.surveyed]
-        benches = (
-            replace(
-                each.bench_plan,
-                done=len(each.photographs) - count,
-                seconds=each.seconds * count,
-                disk=each.bench_plan.disk * count // max(len(each.photographs), 1),
-            )
-            for each, count in zip(self.surveyed, counts, strict=True)
-        )
-        return Plan(tuple(benches), self.points, folder_of(self.config))
+    def trials(self) -> tuple[StoredTrial, ...]:
+        """Those of all benches."""
+        return tuple(trial for bench in self.benches for trial in bench.trials)
+
+    def plan(self, missing: Sequence[MissingEvidence] | None = None) -> Plan:
+        """What is to be computed of what is missing; of everything by default."""
+        counts = [each.photographs for each in missing] if missing else [len(each.photographs) for each in self.benches]
+        benches = (bench.plan.of_missing(count) for bench, count in zip(self.benches, counts, strict=True))
+        return Plan(tuple(benches), self.points, self.job.folder)
 
 
 def folder_of(config: Config) -> str:
@@ -90,7 +92,7 @@ def folder_of(config: Config) -> str:
     return config.report.to or f"runs/{config.name}"
 
 
-def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> PreparedRun:
+def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> PreparedRun:
     """Open and probe every bench of a config.
 
     Args:
@@ -99,106 +101,50 @@ def survey(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pre
     Raises:
         ConfigError, DataError, LayerNotFound, TapError, Disconnected: found before anything is computed or written.
     """
-    base = str(Path(config.base).resolve())
-    executor: Executor = instantiate("executor", config.executor, registry, Path(base))
+    base = Path(config.base).resolve()
+    executor: Executor = instantiate("executor", config.executor, registry, base)
     device = frozen.get("device") or str(pick_device(config.device))
-    config = replace(config, base=base, device=device)
+    config = replace(config, base=str(base), device=device)
     points = expand(config, registry)
     placed = groups(points)
-    _check_kept(config, placed)
+    _check_map_format(config, placed, registry)
     check_free(store_folder(folder_of(config)))
-    job = Job(config, placed, folder_of(config), int(frozen.get("threads") or executor.thread_count()))
-    worker = Worker(job)
-    with threads(job.threads):
-        surveyed = tuple(_surveyed(worker.bench(index), group) for index, group in enumerate(placed))
-    return PreparedRun(config, len(points), executor, worker, surveyed)
+    threads = int(frozen.get("threads") or executor.thread_count())
+    opened = bench_cache(config, placed, registry)
+    with torch_threads(threads):
+        benches = tuple(_prepare_bench(opened(place)) for place in range(len(placed)))
+    names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
+    job = Job(config, placed, folder_of(config), threads, tuple(bench.key for bench in benches), names)
+    return PreparedRun(job, len(points), executor, registry, opened, benches)
 
 
-def _check_kept(config: Config, placed: Sequence[Group]) -> None:
-    """That maps which are kept without their sign need none. Raises ConfigError, naming the trials that do."""
+def _check_map_format(config: Config, placed: Sequence[Group], registry: Registry) -> None:
+    """That maps which are stored without their negative part need none. Raises ConfigError, naming the trials that do."""
     if config.report.maps != "uint8":
         return
-    signed = [each.name for group in placed for each in group.placed if each.trial.finish.rectify.use != "relu"]
-    if signed:
-        more = f" and {len(signed) - 3} more" if len(signed) > 3 else ""
+    base = Path(config.base)
+    trials = [each for group in placed for each in group.placed]
+    needing = [each.name for each in trials if not build_finish(each.trial.finish, registry, base).drops_negative]
+    if needing:
+        more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
         raise ConfigError(
-            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(signed[:3])}{more} without one; "
+            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(needing[:3])}{more} without one; "
             "write maps: float16, or finish: {rectify: relu}"
         )
 
 
-def missing_of(project: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
-    """What the folder misses of each bench."""
-    return tuple(
-        find_missing(store, each.key, each.photographs, each.loader, each.evidence, each.labelled)
-        for each in project.surveyed
-    )
-
-
-def settle(project: PreparedRun, store: Store, todos: Sequence[MissingEvidence]) -> None:
-    """Freeze the plan in the folder, take over what it holds under other names, and tell the worker the rest of the job."""
-    known = _known_stems(store)
-    found = tuple(stems([p.name for p in each.photographs], known) for each in project.surveyed)
-    tables = [
-        _photographs(each, named, done.digests)
-        for each, named, done in zip(project.surveyed, found, todos, strict=True)
-    ]
-    config, job = project.config, project.worker.job
-    plan = {
-        "config": config.plain(),
-        "version": __version__,
-        "device": config.device,
-        "threads": job.threads,
-        "batch_size": config.data.batch_size,
-        "shard": config.report.shard,
-        "maps": config.report.maps,
-        "points": project.points,
-        "chunks": [each.bench_plan.chunks for each in project.surveyed],
-        "benches": [each.key for each in project.surveyed],
-    }
-    store.write_plan(plan, to_table(project.stored()), pa.concat_tables(tables))
-    for each, done in zip(project.surveyed, todos, strict=True):
-        _adopt(store, each.key, done)
-    names = tuple(tuple(photograph.name for photograph in each.photographs) for each in project.surveyed)
-    keys = tuple(each.key for each in project.surveyed)
-    project.worker.job = replace(job, keys=keys, names=names, stems=found)
-
-
-def shards_of(
-    project: PreparedRun, todos: Sequence[MissingEvidence], share: tuple[int, int] | None = None
-) -> list[Shard]:
-    """The work in its order; ``share`` (i, n) keeps every n-th window of photographs, from the i-th on (from 1)."""
-    config = project.config
-    shards = [
-        shard
-        for index, (each, done) in enumerate(zip(project.surveyed, todos, strict=True))
-        for shard in cut(
-            index,
-            done.missing,
-            batch_size=config.data.batch_size,
-            shard_size=config.report.shard,
-            order=each.evidence,
-        )
-    ]
-    if share is not None:
-        shards = [shard for shard in shards if shard.number % share[1] == share[0] - 1]
-    return rounds(shards, together=config.budget is not None)
-
-
-def _surveyed(bench: Bench, group: Group) -> PreparedBench:
-    labelled = frozenset(each.trial.evidence for each in group.placed if is_labelled(each.trial))
+def _prepare_bench(bench: Bench) -> PreparedBench:
+    opened = bench.opened
     return PreparedBench(
-        key=bench.key,
-        photographs=bench.photographs,
-        loader=bench.loader,
-        trials=tuple(_stored(bench, each) for each in group.placed),
-        evidence=tuple(bench.asked),
-        labelled=labelled,
-        weights=bench.weights,
-        origin=bench.opened.origin,
-        transform=repr(bench.transform),
-        seconds=_seconds(bench),
-        bench_plan=planned(bench, len(bench.photographs)),
+        key=opened.key,
+        photographs=opened.photographs,
+        loader=opened.loader,
+        trials=bench.stored_trials,
+        evidence=tuple(bench.evidence),
+        labelled=frozenset(key for key, evidence in bench.evidence.items() if evidence.labelled),
+        weights=opened.weights,
+        origin=opened.model.origin,
+        plan=plan_bench(bench, _seconds(bench)),
     )
 
 
@@ -207,60 +153,72 @@ def _seconds(bench: Bench) -> float:
     took = []
     for _ in range(2):
         began = time.perf_counter()
-        retrace(bench)
+        trace_requests(bench.opened, bench.opened.first_batch(), bench.requests())
         took.append(time.perf_counter() - began)
-    return min(took) * (1 + planned(bench, 0).further / 2)
+    return min(took) * (1 + further_passes(bench) / 2)
 
 
-def _stored(bench: Bench, placed: NamedTrial) -> StoredTrial:
-    trial, asked, reached = placed.trial, bench.asked[placed.trial.evidence], bench.reached
-    assert reached is not None
-    layers = tuple(map(str, asked.taps))
-    return StoredTrial(
-        bench=bench.key,
-        model=model_name(bench),
-        data=str(bench.config.data.source.options.get("path") or bench.config.data.source.use),
-        id=trial.id,
-        evidence=trial.evidence,
-        label=trial.label,
-        name=placed.name,
-        method=trial.use,
-        options=trial.options,
-        target=trial.target.plain(),
-        layers=layers,
-        maps=asked.keys,
-        strides=tuple(float(reached.stride(layer)) for layer in layers),
-        space=reached.space,
-        seed=trial.seed,
-        precision=trial.precision,
-        finish=trial.finish.plain(),
-        where=placed.where,
+def missing_of(run: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
+    """What the folder misses of each bench."""
+    return tuple(
+        find_missing(store, bench.key, bench.photographs, bench.loader, bench.evidence, bench.labelled)
+        for bench in run.benches
     )
 
 
-def _known_stems(store: Store) -> dict[str, str]:
-    """The stems that photographs have in the folder already; their pictures lie under these."""
-    if not store.plan():
-        return {}
-    return {row["name"]: row["stem"] for row in store.photographs().to_pylist()}
+def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidence]) -> None:
+    """Write the plan to the folder, and take over what that holds under other names."""
+    config = run.config
+    plan = {
+        "config": config.plain(),
+        "version": __version__,
+        "device": config.device,
+        "threads": run.job.threads,
+        "batch_size": config.data.batch_size,
+        "shard": config.report.shard,
+        "maps": config.report.maps,
+        "points": run.points,
+        "chunks": [bench.plan.chunks for bench in run.benches],
+        "benches": list(run.job.keys),
+    }
+    # the pictures of photographs that the folder has already lie under their stems
+    existing = {row["name"]: row["stem"] for row in store.photographs().to_pylist()} if store.plan() else {}
+    tables = [_photographs(bench, each, existing) for bench, each in zip(run.benches, missing, strict=True)]
+    store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
+    for bench, each in zip(run.benches, missing, strict=True):
+        _adopt(store, bench.key, each.adopted)
 
 
-def _photographs(surveyed: PreparedBench, named: Mapping[str, str], digests: Mapping[str, str]) -> pa.Table:
-    names = [photograph.name for photograph in surveyed.photographs]
+def shards_of(
+    run: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None = None
+) -> list[Shard]:
+    """The work in its order; ``share`` (i, n) keeps every n-th window of photographs, from the i-th on (from 1)."""
+    config = run.config
+    sizes = {"batch_size": config.data.batch_size, "shard_size": config.report.shard}
+    shards = [
+        shard
+        for place, (bench, each) in enumerate(zip(run.benches, missing, strict=True))
+        for shard in cut(place, each.missing, order=bench.evidence, **sizes)
+        if share is None or shard.number % share[1] == share[0] - 1
+    ]
+    return rounds(shards, together=config.budget is not None)
+
+
+def _photographs(bench: PreparedBench, missing: MissingEvidence, existing: Mapping[str, str]) -> pa.Table:
+    names = [photograph.name for photograph in bench.photographs]
     return pa.table(
         {
-            "bench": pa.array([surveyed.key] * len(names), pa.string()),
+            "bench": pa.array([bench.key] * len(names), pa.string()),
             "position": pa.array(range(len(names)), pa.int64()),
             "name": pa.array(names, pa.string()),
-            "stem": pa.array([named[name] for name in names], pa.string()),
-            "image": pa.array([digests.get(name) for name in names], pa.string()),
+            "stem": pa.array(stems(names, existing).values(), pa.string()),
+            "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
         }
     )
 
 
-def _adopt(store: Store, bench: str, done: MissingEvidence) -> None:
-    if done.adopted.num_rows:
-        names = repr(done.adopted["name"].to_pylist())
-        digest = hashlib.sha256(names.encode()).hexdigest()[:12]
-        files = {name: store.folder.size(name) for name in dict.fromkeys(done.adopted["file"].to_pylist())}
-        store.write_part(f"shards/{bench}/adopted-{digest}.parquet", done.adopted, {"files": files})
+def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
+    if rows.num_rows:
+        digest = hashlib.sha256(repr(rows["name"].to_pylist()).encode()).hexdigest()[:12]
+        files = {name: store.folder.size(name) for name in dict.fromkeys(rows["file"].to_pylist())}
+        store.write_part(f"shards/{bench}/adopted-{digest}.parquet", rows, {"files": files})

@@ -1,9 +1,8 @@
-"""What comes out of a shard, put together: raw maps as they are kept, rows, and what failed."""
+"""What comes out of a shard, put together: raw maps as they are stored, rows, and what failed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,155 +11,136 @@ from torch import Tensor
 
 from xaikit.bench.bench import Bench, PlannedEvidence, map_key
 from xaikit.bench.loader import Picture, UnreadablePicture
-from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store import ROWS, Failure, decode, encode
+from xaikit.store import ROWS, Failure, encode
 from xaikit.targets import PinnedClasses
 
 
 class ShardResults:
-    """The results of one shard as they come in. The row of a picture in the tensors is its place in the shard."""
+    """The results of one shard as they come in. The row of a picture in the tensors is its place in the shard.
+
+    pictures  by that place, those of which something was explained
+    """
 
     def __init__(self, bench: Bench, shard: Shard) -> None:
-        self.bench = bench
-        self.shard = shard
-        self.requests: list[Request] = bench.requests(shard.evidence)
         self.failures: list[Failure] = []
         self.pictures: dict[int, Picture] = {}
-        self.explained: set[tuple[int, str]] = set()
+        self._bench = bench
+        self._key = bench.opened.key
+        self._file = f"shards/{self._key}/{shard.name}.safetensors"
+        self._evidence = {key: bench.evidence[key] for key in shard.evidence}
         self._maps: dict[str, Tensor] = {}
-        self._known: dict[str, Tensor] = {}
-        self._rows: dict[str, list[Any]] = {field.name: [] for field in ROWS}
-        self._place = {bench.photographs[at].name: row for row, at in enumerate(shard.positions)}
+        self._rows: list[dict[str, Any]] = []
+        self._places = {bench.opened.photographs[at].name: place for place, at in enumerate(shard.positions)}
 
-    def unread(self, unread: UnreadablePicture) -> None:
+    def add_unreadable(self, unreadable: UnreadablePicture) -> None:
         """A photograph that could not be read."""
-        self.failures.append(Failure(self.bench.key, unread.photograph.name, unread.digest, error=unread.error))
+        self.failures.append(Failure(self._key, unreadable.photograph.name, unreadable.digest, error=unreadable.error))
 
-    def fault(self, fault: PictureFailure) -> None:
+    def add_failure(self, failure: PictureFailure) -> None:
         """A picture that could not be explained by some requests."""
-        labels = {request.label for request in fault.requests}
-        for evidence in self.shard.evidence:
-            if self.bench.asked[evidence].request.label in labels:
-                name, image = fault.picture.photograph.name, fault.picture.digest
-                self.failures.append(Failure(self.bench.key, name, image, evidence, fault.error, fault.details))
+        labels = {request.label for request in failure.requests}
+        name, image = failure.picture.photograph.name, failure.picture.digest
+        self.failures += [
+            Failure(self._key, name, image, key, failure.error, failure.details)
+            for key, planned in self._evidence.items()
+            if planned.request.label in labels
+        ]
 
-    def add(self, part: ExplainedBatch, seconds: float) -> None:
-        """Pictures that were explained together."""
-        places = [self._place[picture.photograph.name] for picture in part.pictures]
-        self.pictures.update(zip(places, part.pictures, strict=True))
-        for label, explanation in part.explanations.items():
-            self._keep(label, explanation, places)
-        answered = [key for key in self.shard.evidence if self._asked(key).request.label in part.explanations]
-        seen = _Seen(self.bench, part)
-        before = len(self._rows["name"])
-        for evidence in answered:
-            asked = self._asked(evidence)
-            self._note(asked, part.explanations[asked.request.label], part.pictures, places, seen)
-        added = len(self._rows["name"]) - before
-        self._rows["seconds"] += [seconds / max(added, 1)] * added
+    def add(self, batch: ExplainedBatch, seconds: float) -> None:
+        """Pictures that were explained together, in so many seconds."""
+        places = [self._places[picture.photograph.name] for picture in batch.pictures]
+        self.pictures.update(zip(places, batch.pictures, strict=True))
+        for label, explanation in batch.explanations.items():
+            self._add_maps(label, explanation, places)
+        shared = list(self._shared_columns(batch, places))
+        rows = [
+            row
+            for key, planned in self._evidence.items()
+            if planned.request.label in batch.explanations
+            for row in self._evidence_rows(key, planned, batch, shared)
+        ]
+        self._rows += [{**row, "seconds": seconds / len(rows)} for row in rows]
 
-    @cached_property
     def encoded(self) -> dict[str, Tensor]:
         """The tensors of the shard's file."""
-        kept = self.bench.config.report.maps
-        return {name: stored for key, raw in self._maps.items() for name, stored in encode(key, raw, kept).items()}
-
-    def decoded(self, keys: Sequence[str], place: int) -> dict[str, Tensor]:
-        """The raw maps (T, *S) of one picture by key, as a reader of the file gets them."""
-        return {key: self._decoded(key)[place] for key in keys}
-
-    def _decoded(self, key: str) -> Tensor:
-        if key not in self._known:
-            self._known[key] = decode(key, self.encoded)
-        return self._known[key]
+        stored_as = self._bench.opened.config.report.maps
+        return {name: stored for key, raw in self._maps.items() for name, stored in encode(key, raw, stored_as).items()}
 
     def table(self) -> pa.Table:
         """The rows of the shard."""
-        file = f"shards/{self.bench.key}/{self.shard.name}.safetensors"
-        count = len(self._rows["name"])
-        return pa.table({**self._rows, "bench": [self.bench.key] * count, "file": [file] * count}, schema=ROWS)
+        return pa.Table.from_pylist(self._rows, schema=ROWS)
 
-    def _asked(self, evidence: str) -> PlannedEvidence:
-        return self.bench.asked[evidence]
-
-    def _keep(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
+    def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():
-            maps = raw if explanation.target.plural else raw.unsqueeze(1)
+            maps = explanation.with_targets(raw)
             key = map_key(label, layer)
             if key not in self._maps:
-                # float32 as they are kept; rows of what failed are never read
-                self._maps[key] = torch.zeros(len(self._place), *maps.shape[1:])
+                # rows of what failed are never read
+                self._maps[key] = torch.zeros(len(self._places), *maps.shape[1:])
             self._maps[key][places] = maps.detach().to("cpu", torch.float32)
 
-    def _note(
-        self,
-        asked: PlannedEvidence,
-        explanation: Explanation,
-        pictures: Sequence[Picture],
-        places: Sequence[int],
-        seen: _Seen,
-    ) -> None:
-        labelled = asked.request.label in self.bench.labelled
-        scores = explanation.scores.reshape(len(pictures), -1).tolist()
-        targets = _targets(explanation, scores)
-        warnings = _warnings(explanation, asked, len(pictures))
-        rows = self._rows
-        for row, (picture, place) in enumerate(zip(pictures, places, strict=True)):
-            self.explained.add((place, asked.evidence))
-            for column, score in enumerate(scores[row]):
-                rows["evidence"].append(asked.evidence)
-                rows["image"].append(picture.digest)
-                rows["name"].append(picture.photograph.name)
-                rows["truth"].append(picture.label if labelled else None)
-                rows["column"].append(column)
-                rows["target"].append(targets[row][column])
-                rows["target_name"].append(seen.class_name(targets[row][column]))
-                rows["score"].append(score)
-                rows["prediction"].append(seen.predictions[row])
-                rows["prediction_name"].append(seen.class_name(seen.predictions[row]))
-                rows["probability"].append(seen.probabilities[row])
-                rows["warnings"].append(warnings[row])
-                rows["row"].append(place)
+    def _shared_columns(self, batch: ExplainedBatch, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """What all rows of a picture have in common."""
+        predictions = _predictions(batch.trace.output, len(places))
+        for picture, place, (prediction, probability) in zip(batch.pictures, places, predictions, strict=True):
+            yield {
+                "bench": self._key,
+                "image": picture.digest,
+                "name": picture.photograph.name,
+                "prediction": prediction,
+                "prediction_name": self._class_name(prediction),
+                "probability": probability,
+                "file": self._file,
+                "row": place,
+            }
 
+    def _evidence_rows(
+        self, key: str, planned: PlannedEvidence, batch: ExplainedBatch, shared: Sequence[dict[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        explanation = batch.explanations[planned.request.label]
+        scores = explanation.scores.reshape(len(shared), -1)
+        classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
+        targets = [[None] * scores.shape[1]] * len(shared) if classes is None else classes.tolist()
+        warnings = _warnings(explanation, planned, len(shared))
+        for sample, columns in enumerate(shared):
+            truth = batch.pictures[sample].label if planned.labelled else None
+            for column, (score, target) in enumerate(zip(scores[sample].tolist(), targets[sample], strict=True)):
+                yield {
+                    **columns,
+                    "evidence": key,
+                    "truth": truth,
+                    "column": column,
+                    "target": target,
+                    "target_name": self._class_name(target),
+                    "score": score,
+                    "warnings": warnings[sample],
+                }
 
-class _Seen:
-    """What the model said of some pictures: the class of the highest logit and its softmax, where the output is logits."""
-
-    def __init__(self, bench: Bench, part: ExplainedBatch) -> None:
-        self._classes = bench.opened.classes
-        self.predictions: list[int | None] = [None] * len(part.pictures)
-        self.probabilities: list[float | None] = [None] * len(part.pictures)
-        output = part.trace.output
-        # the softmax of one logit says nothing
-        if isinstance(output, Tensor) and output.dim() == 2 and output.shape[1] > 1:
-            best = output.float().softmax(1).max(1)
-            self.predictions = best.indices.tolist()
-            self.probabilities = best.values.tolist()
-
-    def class_name(self, index: int | None) -> str:
+    def _class_name(self, index: int | None) -> str:
         """In words; "" where the target is no class."""
         if index is None:
             return ""
-        known = self._classes is not None and index < len(self._classes)
-        return self._classes[index] if known and self._classes is not None else f"class {index}"
+        classes = self._bench.opened.model.classes or ()
+        return classes[index] if index < len(classes) else f"class {index}"
 
 
-def _targets(explanation: Explanation, scores: list[list[float]]) -> list[list[int | None]]:
-    if isinstance(explanation.target, PinnedClasses):
-        found: list[list[int | None]] = explanation.target.indices.tolist()
-        return found
-    return [[None] * len(row) for row in scores]
+def _predictions(output: Any, count: int) -> list[tuple[int | None, float | None]]:
+    """The class of the highest logit and its softmax, where the output is logits: the softmax of one says nothing."""
+    if not isinstance(output, Tensor) or output.dim() != 2 or output.shape[1] < 2:
+        return [(None, None)] * count
+    best = output.float().softmax(1).max(1)
+    return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
 
 
-def _warnings(explanation: Explanation, asked: PlannedEvidence, count: int) -> list[list[str]]:
+def _warnings(explanation: Explanation, planned: PlannedEvidence, count: int) -> list[list[str]]:
     """What there is to say of each picture's maps at the layers of this evidence."""
-    found: list[list[str]] = [[] for _ in range(count)]
-    layers = set(map(str, asked.taps))
+    warnings: list[list[str]] = [[] for _ in range(count)]
+    layers = set(map(str, planned.request.taps))
     for remark in explanation.warnings:
         if remark.layer in layers:
             times = f" ({remark.count})" if remark.count else ""
-            found[remark.sample].append(f"{remark.layer}: {remark.reason}{times}")
-    return found
+            warnings[remark.sample].append(f"{remark.layer}: {remark.reason}{times}")
+    return warnings

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from itertools import groupby
+from typing import Protocol
 
+from xaikit.config import Config
 from xaikit.store.rows import Failure
-
-if TYPE_CHECKING:
-    from xaikit.config import Config
-    from xaikit.trials.placement import Group
+from xaikit.trials.placement import Group
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Shard:
     @property
     def name(self) -> str:
         """The same for the same work, so that doing it twice writes the same files."""
-        said = repr((self.batches, sorted(self.evidence)))
-        return f"{self.number:06d}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+        work = repr((self.batches, sorted(self.evidence)))
+        return f"{self.number:06d}-{hashlib.sha256(work.encode()).hexdigest()[:8]}"
 
     def alone(self) -> list[Shard]:
         """The same work, a photograph at a time: to find the one that kills who computes it."""
@@ -55,16 +54,14 @@ class Job:
     threads  of torch
     keys     of the benches in the store
     names    of the photographs of each bench, in the order of the plan
-    stems    file stems of each bench by photograph's name
     """
 
     config: Config
     groups: tuple[Group, ...]
     folder: str
     threads: int
-    keys: tuple[str, ...] = ()
-    names: tuple[tuple[str, ...], ...] = ()
-    stems: tuple[Mapping[str, str], ...] = ()
+    keys: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -107,19 +104,12 @@ def cut(
     shards: list[Shard] = []
     for start in range(0, len(missing), window):
         positions = range(start, min(start + window, len(missing)))
-        kinds = dict.fromkeys(missing[position] for position in positions if missing[position])
-        for kind in kinds:
-            chosen = [position for position in positions if missing[position] == kind]
-            evidence = tuple(key for key in order if key in kind)
-            shards.append(Shard(bench, start // window, _batches(chosen, batch_size), evidence))
+        for keys in dict.fromkeys(missing[position] for position in positions if missing[position]):
+            chosen = [position for position in positions if missing[position] == keys]
+            batches = tuple(tuple(batch) for _, batch in groupby(chosen, key=lambda position: position // batch_size))
+            evidence = tuple(key for key in order if key in keys)
+            shards.append(Shard(bench, start // window, batches, evidence))
     return shards
-
-
-def _batches(positions: Sequence[int], size: int) -> tuple[tuple[int, ...], ...]:
-    batches: dict[int, list[int]] = {}
-    for position in positions:
-        batches.setdefault(position // size, []).append(position)
-    return tuple(map(tuple, batches.values()))
 
 
 def rounds(shards: Sequence[Shard], *, together: bool) -> list[Shard]:

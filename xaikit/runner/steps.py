@@ -6,27 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from xaikit.bench.probe import probe_batch
-from xaikit.bench.resolve import resolve_bench
-from xaikit.config import Config, FinishConfig, instantiate, load, read_finish
+from xaikit.bench.opened import open_bench
+from xaikit.config import Config, instantiate, load
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.forward import reading
 from xaikit.evidence.pinned import layers_of, pin
 from xaikit.evidence.survey import survey, table
-from xaikit.finish import build_finish, finish_maps
 from xaikit.registry import Registry
-from xaikit.report import Report, draw_missing, write_sheets
-from xaikit.report.index import Index
-from xaikit.runner import prepare as projects
+from xaikit.report import Index, OverlayWriter, Report, StoredMaps, write_sheets
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
-from xaikit.runner.prepare import PreparedRun
+from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
+from xaikit.runner.worker import Worker
 from xaikit.store import Store
 from xaikit.store.compact import compact as merge_parts
+from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import groups
 
@@ -63,35 +59,35 @@ def run(
     """
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
-    project = projects.survey(config, registry, {} if again else _frozen(config))
-    store = Store.claim(projects.folder_of(config), again=again)
-    todos = projects.missing_of(project, store)
-    ledger = RunLog(project, store, share)
-    projects.settle(project, store, todos)
+    prepared = prepare(config, registry, {} if again else _frozen(config))
+    store = Store.claim(prepared.job.folder, again=again)
+    missing = missing_of(prepared, store)
+    log = RunLog(prepared, store, share)
+    freeze_plan(prepared, store, missing)
     if watcher is not None:
-        watcher.started(project.plan([sum(map(bool, done.missing)) for done in todos]))
-    ledger.note(todos)
-    with Stopping(config.budget) as stopping, ledger.kept():
-        for receipt in project.executor.execute(
-            project.worker, projects.shards_of(project, todos, share), stopping.before
-        ):
-            ledger.add(receipt)
+        watcher.started(prepared.plan(missing))
+    log.begin(missing)
+    worker, shards = Worker(prepared.job, prepared.opened), shards_of(prepared, missing, share)
+    with Stopping(config.budget) as stopping, log.guarded():
+        for receipt in prepared.executor.execute(worker, shards, stopping.before):
+            log.add(receipt)
             if watcher is not None:
                 watcher.advanced(receipt)
-    _pictures(project, store)
-    ledger.finish(stopping.reason)
-    return open_report(projects.folder_of(config))
+    if config.report.overlays:
+        index = Index(store)
+        log.fail(OverlayWriter(index, StoredMaps(store, Path(config.base))).write_missing())
+        write_sheets(index)
+    log.finish(stopping.reason)
+    return Report(prepared.job.folder, Path(config.base))
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
     """What :func:`run` would compute: every model is opened and tried on one photograph, nothing is explained or written."""
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
-    project = projects.survey(config, registry, _frozen(config))
-    folder = Store.look(projects.folder_of(config))
-    if folder is None:
-        return project.plan()
-    return project.plan([sum(map(bool, done.missing)) for done in projects.missing_of(project, folder)])
+    prepared = prepare(config, registry, _frozen(config))
+    store = Store.look(prepared.job.folder)
+    return prepared.plan(None if store is None else missing_of(prepared, store))
 
 
 def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> str:
@@ -115,26 +111,17 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
     """A table of the layers of a configuration's model, with what ``layers: auto`` thinks of them."""
     registry = Registry()
     config = load(source, overrides, registry)
-    bench = resolve_bench(config, groups(expand(config, registry))[0], registry, probed=False)
-    batch = probe_batch(bench)
     target = instantiate("target", config.target, registry, Path(config.base))
+    opened = open_bench(config, groups(expand(config, registry))[0], registry, labelled=needs_labels(target))
+    batch = opened.first_batch()
     with reading(layers_of([target])):
         rows = survey(
-            bench.opened.module,
+            opened.model.module,
             first_sample(batch.inputs),
             lambda output: pin(target, output, batch.labels).scores(output),
             config.model.output,
         )
     return table(rows)
-
-
-def open_report(folder: str | Path) -> Report:
-    """The report of a run folder, a path or URL.
-
-    Raises:
-        StoreError: there is no run in that folder, or it is damaged.
-    """
-    return Report(folder, _finisher)
 
 
 def compact(folder: str | Path) -> int:
@@ -143,24 +130,8 @@ def compact(folder: str | Path) -> int:
     return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
 
 
-def _finisher(
-    stages: Mapping[str, Any], raws: Mapping[str, Tensor], strides: Mapping[str, float], space: tuple[int, ...]
-) -> Tensor | None:
-    registry = Registry()
-    finish = build_finish(FinishConfig(**read_finish(stages, registry)), registry)
-    return finish_maps(finish, raws, strides, space)[1]
-
-
 def _frozen(config: Config) -> Mapping[str, Any]:
     """The plan of an earlier sitting at the same config; empty where there is none."""
-    store = Store.look(projects.folder_of(config))
-    found = {} if store is None else store.plan()
-    said = {**config.plain(), "device": None}
-    return found if {**found.get("config", {}), "device": None} == said else {}
-
-
-def _pictures(project: PreparedRun, store: Store) -> None:
-    if project.config.report.overlays:
-        index = Index(store)
-        draw_missing(index, _finisher)
-        write_sheets(index)
+    store = Store.look(folder_of(config))
+    stored = {} if store is None else store.plan()
+    return stored if {**stored.get("config", {}), "device": None} == {**config.plain(), "device": None} else {}

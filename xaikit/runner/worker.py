@@ -1,56 +1,51 @@
-"""Doing a shard: read, explain, keep, draw. In this process or in another, the same files come of it."""
+"""Doing a shard: read, explain, store, draw. In this process or in another, the same files come of it."""
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from functools import cached_property
+from itertools import groupby, islice
+from pathlib import Path
 
 import torch
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
-from xaikit.bench.resolve import resolve_bench
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.runner.bisection import PictureFailure, explained
-from xaikit.runner.drawing import Drawer
+from xaikit.report import Index, OverlayWriter, StoredMaps, picture_name
+from xaikit.runner.benches import Benches, bench_cache
+from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store import Failure, Store
-
-OPENED = 4
-"""Models that are held at once; the one that was asked for longest ago is opened again when its turn comes."""
-
+from xaikit.store import Failure, Store, save_picture
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
 
 
 class Worker:
-    """Does the shards of a job, holding the models that it has opened."""
+    """Does the shards of a job, whose plan has been written to its folder.
 
-    def __init__(self, job: Job) -> None:
-        self.job = job  # replaced by the driver once it knows the rest of the plan
-        self._registry = Registry()
-        self._opened: OrderedDict[int, Bench] = OrderedDict()
+    Args:
+        benches: those that are open already.
 
-    def bench(self, index: int) -> Bench:
-        """The bench of a group, opened where it is not."""
-        if index not in self._opened:
-            while len(self._opened) >= OPENED:
-                self._opened.popitem(last=False)
-            self._opened[index] = resolve_bench(self.job.config, self.job.groups[index], self._registry)
-        self._opened.move_to_end(index)
-        return self._opened[index]
+    Raises:
+        StoreError: there is no plan in the folder.
+    """
+
+    def __init__(self, job: Job, benches: Benches | None = None) -> None:
+        self.job = job
+        self._store = Store.open(job.folder)
+        self._benches = benches or bench_cache(job.config, job.groups, Registry())
 
     def read(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Read]]:
         """Every shard with its pictures, read ahead across the borders of shards of one bench."""
-        for index, run in _runs(shards):
-            bench = self.bench(index)
-            batches = bench.loader.batches(
-                [bench.photographs[position] for position in batch] for shard in run for batch in shard.batches
+        for place, several in groupby(shards, key=lambda shard: shard.bench):
+            opened, run = self._benches(place).opened, list(several)
+            batches = opened.loader.batches(
+                [opened.photographs[position] for position in batch] for shard in run for batch in shard.batches
             )
             for shard in run:
                 yield shard, islice(batches, len(shard.batches))
@@ -64,45 +59,43 @@ class Worker:
         Raises:
             OSError: the disk does not take the files; nothing of the shard counts then.
         """
-        bench = self.bench(shard.bench)
-        store = Store.open(self.job.folder)
+        bench = self._benches(shard.bench)
+        results, clock, tally = ShardResults(bench, shard), _Clock(), Tally()
         if pictures is None:
-            pictures = bench.loader.batches(
-                [bench.photographs[position] for position in batch] for batch in shard.batches
-            )
-        clock, tally = _Clock(), Tally()
-        gathered = ShardResults(bench, shard)
-        with threads(self.job.threads):
+            ((_, pictures),) = self.read([shard])
+        with torch_threads(self.job.threads):
             for batch in clock.each("read", pictures):
                 with clock("explain"):
-                    self._add(gathered, batch, tally)
+                    _explain(bench, shard, batch, results, tally)
         with clock("draw"):
-            failures = self._draw(store, gathered)
+            self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            store.commit(bench.key, shard.name, gathered.encoded, gathered.table())
-        return Receipt(shard, len(shard.positions), (*gathered.failures, *failures), vars(tally), clock.seconds)
+            self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
+        with clock("draw"):
+            failures = self._write_overlays(f"shards/{bench.opened.key}/{shard.name}.parquet")
+        return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
 
-    def _add(self, gathered: ShardResults, batch: Sequence[Picture | UnreadablePicture], tally: Tally) -> None:
-        for unread in batch:
-            if isinstance(unread, UnreadablePicture):
-                gathered.unread(unread)
-        pictures = [picture for picture in batch if isinstance(picture, Picture)]
-        began = time.perf_counter()
-        for found in explained(gathered.bench, pictures, gathered.requests, tally):
-            if isinstance(found, PictureFailure):
-                gathered.fault(found)
-            else:
-                gathered.add(found, time.perf_counter() - began)
-            began = time.perf_counter()
+    def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
+        """Before the shard counts: later the photographs are not read again."""
+        if self.job.config.report.overlays:
+            for picture in pictures:
+                stem = self._index.photographs[bench][picture.photograph.name].stem
+                save_picture(self._store.folder, picture_name(stem), picture.rgb)
 
-    def _draw(self, store: Store, gathered: ShardResults) -> list[Failure]:
-        if not self.job.config.report.overlays:
-            return []
-        return Drawer(store, gathered.bench, self.job.stems[gathered.shard.bench]).shard(gathered)
+    def _write_overlays(self, part: str) -> list[Failure]:
+        return self._overlays.write([part]) if self.job.config.report.overlays else []
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self._store)
+
+    @cached_property
+    def _overlays(self) -> OverlayWriter:
+        return OverlayWriter(self._index, StoredMaps(self._store, Path(self.job.config.base)))
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """So many threads of torch, for a while: their number decides the last bits of a sum."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -110,6 +103,22 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _explain(
+    bench: Bench, shard: Shard, batch: Sequence[Picture | UnreadablePicture], results: ShardResults, tally: Tally
+) -> None:
+    pictures = [picture for picture in batch if isinstance(picture, Picture)]
+    for unreadable in batch:
+        if isinstance(unreadable, UnreadablePicture):
+            results.add_unreadable(unreadable)
+    began = time.perf_counter()
+    for result in explain_pictures(bench.opened, pictures, bench.requests(shard.evidence), tally):
+        if isinstance(result, PictureFailure):
+            results.add_failure(result)
+        else:
+            results.add(result, time.perf_counter() - began)
+        began = time.perf_counter()
 
 
 class _Clock:
@@ -135,15 +144,3 @@ class _Clock:
             if item is None:
                 return
             yield item
-
-
-def _runs(shards: Iterable[Shard]) -> Iterator[tuple[int, list[Shard]]]:
-    """Shards of one bench that follow each other."""
-    run: list[Shard] = []
-    for shard in shards:
-        if run and run[-1].bench != shard.bench:
-            yield run[0].bench, run
-            run = []
-        run.append(shard)
-    if run:
-        yield run[0].bench, run

@@ -47,7 +47,7 @@ from xaikit.store.tables import (
     unwritable,
 )
 
-FORMAT = 2
+FORMAT = 3
 TRIALS, PHOTOGRAPHS, MANIFEST, FAILED = "trials.parquet", "photographs.parquet", "manifest.json", "failed.jsonl"
 SHARDS = "shards"
 _FAILED = re.compile(r"failed(-\d+-of-\d+)?\.jsonl")

@@ -31,6 +31,8 @@ class StoredTrial:
     seed       of its draws
     precision  of passes that are only scored
     finish     the stages, as YAML would say them
+    signed     whether finished maps may be negative, as the stages declare
+    drops_negative  whether what is negative counts for nothing in them
     where      the swept keys that have one value here
     """
 
@@ -51,7 +53,14 @@ class StoredTrial:
     seed: int
     precision: str
     finish: Mapping[str, Any]
+    signed: bool
+    drops_negative: bool
     where: Mapping[str, Any]
+
+    @property
+    def fuses(self) -> bool:
+        """Whether there is one finished map of all layers."""
+        return bool(self.finish["fuse"] != "none")
 
 
 _KINDS = {
@@ -64,6 +73,8 @@ _KINDS = {
     "strides": pa.list_(pa.float64()),
     "space": pa.list_(pa.int32()),
     "seed": pa.int64(),
+    "signed": pa.bool_(),
+    "drops_negative": pa.bool_(),
 }
 
 

@@ -1,14 +1,20 @@
 """What a check is: a name, something to do, and a failure that says what was expected, what was found, and how to see it
-again."""
+again; and the checks of every kind of plugin."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
+
+from xaikit.registry.modules import summary_of
+from xaikit.testing.subjects import Subject
 
 
 class CheckFailed(AssertionError):
@@ -50,19 +56,24 @@ class Check:
         return self.name
 
 
-def expect(holds: bool, said: str) -> None:
+def expect(holds: bool, message: str) -> None:
     """Raises CheckFailed unless it holds."""
     if not holds:
-        raise CheckFailed(said)
+        raise CheckFailed(message)
 
 
-def expect_close(found: Tensor, expected: Tensor, tolerance: float, said: str) -> None:
+def expect_close(actual: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
     """Equal shapes, and equal numbers to a share of the largest; NaN equals NaN."""
-    expect(found.shape == expected.shape, f"{said}: expected shape {tuple(expected.shape)}, got {tuple(found.shape)}")
-    far = distance(found, expected)
+    expect(actual.shape == expected.shape, f"{what}: expected shape {tuple(expected.shape)}, got {tuple(actual.shape)}")
+    far = distance(actual, expected)
     expect(
-        far <= tolerance, f"{said}: expected a difference of at most {tolerance:g} of the largest value, got {far:.2g}"
+        far <= tolerance, f"{what}: expected a difference of at most {tolerance:g} of the largest value, got {far:.2g}"
     )
+
+
+def expect_finite(actual: Tensor, what: str) -> None:
+    """Neither NaN nor infinite."""
+    expect(bool(actual.isfinite().all()), f"{what}: expected finite numbers, got {shown(actual)}")
 
 
 def distance(one: Tensor, other: Tensor) -> float:
@@ -77,3 +88,40 @@ def shown(value: Any) -> str:
     """A value in a message, cut to one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# --- promises that every kind of plugin makes
+
+
+def entry_point_and_name_agree(subject: Subject) -> None:
+    """An installed plugin is found under its name, which is one that a YAML can say."""
+    plugin = subject.plugin
+    if subject.is_offered:
+        expect(plugin.name == subject.spec, f"expected the name {subject.spec!r}, got {plugin.name!r}")
+        expect(bool(re.fullmatch(r"[a-z][a-z0-9_]*", plugin.name)), f"expected a name like mycam, got {plugin.name!r}")
+
+
+def card_is_written(subject: Subject) -> None:
+    """There is a first line for the catalogue and a docstring for the card."""
+    plugin = subject.plugin
+    text = (plugin.cls.__doc__ or "").strip()
+    written = bool(text) and not text.startswith(f"{plugin.cls.__name__}(")
+    expect(written, f"expected a docstring of {plugin.cls.__name__}, got none")
+    if subject.is_offered:
+        summary = summary_of(plugin.module)
+        expect(not summary.startswith("("), f"expected a first line in the docstring of {plugin.module}, got {summary}")
+
+
+def options_survive_yaml(subject: Subject) -> None:
+    """What a config says is what an instance says of itself, and the other way round."""
+    for instance in subject.instances():
+        options = {item.name: _plain(getattr(instance, item.name)) for item in dataclasses.fields(instance)}
+        again = subject.made(yaml.safe_load(yaml.safe_dump(options)))
+        expect(again == instance, f"expected {instance} from YAML again, got {again}")
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+COMMON: tuple[Callable[[Subject], None], ...] = (entry_point_and_name_agree, card_is_written, options_survive_yaml)

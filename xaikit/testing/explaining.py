@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from xaikit.explanation import Explanation
 from xaikit.needs import Needs
 from xaikit.ops import pool, weigh
 from xaikit.testing.nets import CASES, CLASSES, Case
+from xaikit.testing.subjects import Subject
 from xaikit.testing.untouched import untouched
 from xaikit.view import View
 
@@ -79,6 +80,13 @@ def served(method: Any) -> list[Case]:
     if not cases:
         raise ConfigError("every net of the kit is refused:\n  " + "\n  ".join(reasons))
     return cases
+
+
+def served_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
+    """Every instance of a method with every net of the kit that it explains."""
+    for method in subject.instances():
+        for case in served(method):
+            yield method, case
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaikit.testing import common
-from xaikit.testing.checks import expect, expect_close, shown
+from xaikit.testing.checks import COMMON, expect, expect_close, expect_finite, shown
 from xaikit.testing.subjects import Subject
 
 SPACES = ((7,), (5, 4), (3, 4, 2))
@@ -40,9 +39,9 @@ def _applied(subject: Subject) -> Iterator[tuple[Any, Tensor, Tensor]]:
 
 def shape_and_type_are_kept(subject: Subject) -> None:
     """Maps in, as many maps of the same size and type out, in one to three dimensions."""
-    for _, given, found in _applied(subject):
-        expect(found.shape == given.shape, f"expected {tuple(given.shape)}, got {tuple(found.shape)}")
-        expect(found.dtype == given.dtype, f"expected {given.dtype}, got {found.dtype}")
+    for _, given, result in _applied(subject):
+        expect(result.shape == given.shape, f"expected {tuple(given.shape)}, got {tuple(result.shape)}")
+        expect(result.dtype == given.dtype, f"expected {given.dtype}, got {result.dtype}")
 
 
 def nothing_is_changed(subject: Subject) -> None:
@@ -56,12 +55,12 @@ def nothing_is_changed(subject: Subject) -> None:
 
 def each_map_stands_for_itself(subject: Subject) -> None:
     """Another map beside it, of a sample or of a target, changes nothing."""
-    for one, given, found in _applied(subject):
+    for one, given, result in _applied(subject):
         if subject.kind == "fuser":
             continue
         for row in range(3):
             alone = APPLY[subject.kind](one, given[row : row + 1, :1])
-            expect_close(found[row : row + 1, :1], alone, 0.0, "a map alone and beside others")
+            expect_close(result[row : row + 1, :1], alone, 0.0, "a map alone and beside others")
 
 
 def what_is_not_finite_stays_visible(subject: Subject) -> None:
@@ -70,27 +69,52 @@ def what_is_not_finite_stays_visible(subject: Subject) -> None:
         given = maps((5, 4))
         whole = APPLY[subject.kind](one, given)
         given[0, 0, 2, 1] = math.nan
-        found = APPLY[subject.kind](one, given)
-        expect(bool(found[0, 0].isnan().any()), f"expected NaN to stay visible, got {shown(found[0, 0])}")
-        expect_close(found[1, 1], whole[1, 1], 0.0, "another map beside one with NaN")
+        result = APPLY[subject.kind](one, given)
+        expect(bool(result[0, 0].isnan().any()), f"expected NaN to stay visible, got {shown(result[0, 0])}")
+        expect_close(result[1, 1], whole[1, 1], 0.0, "another map beside one with NaN")
 
 
 def dead_maps_are_finite(subject: Subject) -> None:
     """Maps that are zero or constant."""
     for one in subject.instances():
         for value in (0.0, 3.0):
-            found = APPLY[subject.kind](one, torch.full((2, 1, 4, 3), value))
-            expect(
-                bool(found.isfinite().all()),
-                f"of a map that is {value} everywhere: expected numbers, got {shown(found)}",
-            )
+            result = APPLY[subject.kind](one, torch.full((2, 1, 4, 3), value))
+            expect_finite(result, f"of a map that is {value} everywhere")
 
 
 def range_is_at_most_one(subject: Subject) -> None:
     """A normalized map lies within -1 and 1."""
-    for _, _, found in _applied(subject):
-        peak = float(found.abs().amax())
+    for _, _, result in _applied(subject):
+        peak = float(result.abs().amax())
         expect(peak <= 1 + 1e-12, f"expected magnitudes of at most 1, got {peak:.6g}")
+
+
+def the_sign_is_as_declared(subject: Subject) -> None:
+    """Where ``signed`` says that a result is not negative, none is."""
+    for one, _, found in _applied(subject):
+        expect(isinstance(one.signed, bool), f"signed: expected True or False, got {one.signed!r}")
+        if not one.signed:
+            expect(not bool((found < 0).any()), f"expected nothing negative, as signed says, got {shown(found)}")
+
+
+def what_is_not_negative_stays_so(subject: Subject) -> None:
+    """Nothing negative comes of maps that are nowhere negative."""
+    for one in subject.instances():
+        for space in SPACES:
+            found = APPLY[subject.kind](one, maps(space).abs())
+            expect(not bool((found < 0).any()), f"of maps nowhere negative: expected the same, got {shown(found)}")
+
+
+def what_is_negative_is_dropped_as_declared(subject: Subject) -> None:
+    """Where ``drops_negative`` says so, what is negative counts for nothing."""
+    for one, given, found in _applied(subject):
+        expect(
+            isinstance(one.drops_negative, bool), f"drops_negative: expected True or False, got {one.drops_negative!r}"
+        )
+        if one.drops_negative:
+            expect_close(found, one.rectify(given.clamp_min(0)), 0.0, "a map and its positive part")
+            left = one.rectify(-given.abs())
+            expect(not bool(left.any()), f"of a map that is nowhere positive: expected nothing, got {shown(left)}")
 
 
 def size_is_one_number_a_dimension(subject: Subject) -> None:
@@ -109,7 +133,7 @@ def says_whether_to_normalize_again(subject: Subject) -> None:
 
 
 _MAPS: tuple[Work, ...] = (
-    *common.CHECKS,
+    *COMMON,
     shape_and_type_are_kept,
     nothing_is_changed,
     each_map_stands_for_itself,
@@ -118,9 +142,9 @@ _MAPS: tuple[Work, ...] = (
 )
 
 CHECKS: dict[str, tuple[Work, ...]] = {
-    "rectifier": _MAPS,
-    "normalizer": (*_MAPS, range_is_at_most_one),
-    "scaler": _MAPS,
-    "resizer": (*common.CHECKS, size_is_one_number_a_dimension),
-    "fuser": (*_MAPS, says_whether_to_normalize_again),
+    "rectifier": (*_MAPS, the_sign_is_as_declared, what_is_negative_is_dropped_as_declared),
+    "normalizer": (*_MAPS, range_is_at_most_one, the_sign_is_as_declared, what_is_not_negative_stays_so),
+    "scaler": (*_MAPS, what_is_not_negative_stays_so),
+    "resizer": (*COMMON, size_is_one_number_a_dimension),
+    "fuser": (*_MAPS, says_whether_to_normalize_again, what_is_not_negative_stays_so),
 }

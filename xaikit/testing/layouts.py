@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaikit.testing import common
-from xaikit.testing.checks import expect
+from xaikit.testing.checks import COMMON, expect
 from xaikit.testing.subjects import Subject
 
 Work = Callable[[Subject], None]
@@ -22,8 +21,7 @@ SHAPES = ((2, 5, 6, 4), (2, 6, 4, 5), (2, 24, 5), (2, 25, 5), (2, 29, 5), (2, 24
 def _served(subject: Subject) -> Iterator[tuple[Any, Tensor]]:
     """Every layout that is found for one of the shapes, and a tensor of it; where none is, those that the class names."""
     for arrangement in subject.instances():
-        shapes = (*SHAPES, *getattr(subject.cls, "example_shapes", ()))
-        for shape in shapes:
+        for shape in (*SHAPES, *getattr(subject.cls, "example_shapes", ())):
             layout = arrangement.layout(shape, SPACE)
             if layout is not None:
                 yield layout, torch.arange(float(torch.Size(shape).numel())).reshape(shape)
@@ -37,11 +35,10 @@ def serves_something(subject: Subject) -> None:
 def a_map_has_channels_before_space(subject: Subject) -> None:
     """``to_map`` gives (N, C, *S), and ``space`` its S."""
     for layout, tensor in _served(subject):
-        found = layout.to_map(tensor)
-        expect(found.dim() == 2 + len(SPACE), f"to_map: expected (N, C, *S), got {tuple(found.shape)}")
-        expect(len(found) == len(tensor), f"to_map: expected {len(tensor)} samples, got {len(found)}")
-        said = tuple(layout.space(tuple(tensor.shape)))
-        expect(said == tuple(found.shape[2:]), f"space: expected {tuple(found.shape[2:])}, got {said}")
+        shape, space = tuple(layout.to_map(tensor).shape), tuple(layout.space(tuple(tensor.shape)))
+        expect(len(shape) == 2 + len(SPACE), f"to_map: expected (N, C, *S), got {shape}")
+        expect(shape[0] == len(tensor), f"to_map: expected {len(tensor)} samples, got {shape[0]}")
+        expect(space == shape[2:], f"space: expected {shape[2:]}, got {space}")
 
 
 def a_map_becomes_the_same_tensor_again(subject: Subject) -> None:
@@ -67,12 +64,12 @@ def other_tensors_are_no_map(subject: Subject) -> None:
     """None for logits and numbers."""
     for arrangement in subject.instances():
         for shape in ((2,), (2, 7)):
-            found = arrangement.layout(shape, SPACE)
-            expect(found is None, f"layout: expected None for a tensor {shape}, got {found}")
+            layout = arrangement.layout(shape, SPACE)
+            expect(layout is None, f"layout: expected None for a tensor {shape}, got {layout}")
 
 
 CHECKS: tuple[Work, ...] = (
-    *common.CHECKS,
+    *COMMON,
     serves_something,
     a_map_has_channels_before_space,
     a_map_becomes_the_same_tensor_again,

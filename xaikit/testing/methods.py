@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from xaikit import config
 from xaikit.config import instantiate
 from xaikit.errors import UndeclaredNeed
-from xaikit.method import parts_of
+from xaikit.method import further_of, parts_of, variants_of
+from xaikit.registry import paper_of
 from xaikit.registry.modules import summary_of
-from xaikit.testing import common
-from xaikit.testing.checks import CheckFailed, distance, expect, expect_close, shown
+from xaikit.testing.checks import COMMON, CheckFailed, distance, expect, expect_close, expect_finite, shown
 from xaikit.testing.explaining import (
     Pooled,
     columns_of,
@@ -26,6 +26,7 @@ from xaikit.testing.explaining import (
     only,
     raw,
     served,
+    served_cases,
     space_of,
     twin,
     without,
@@ -71,63 +72,54 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def shape_in_one_two_and_three_dimensions(subject: Subject) -> None:
-    for method, case in _served(subject):
-        found = raw(method, case)
-        expected = (2, *_parts(method), *space_of(method, case))
-        expect(tuple(found.shape) == expected, f"on {case.name}: expected a map {expected}, got {tuple(found.shape)}")
-        expect(bool(found.isfinite().all()), f"on {case.name}: expected finite numbers, got {shown(found)}")
-
-
-def _parts(method: Any) -> tuple[int, ...]:
-    """The axis that a method puts behind the batch by itself, if it does."""
-    count = parts_of(method)
-    return (count,) if count else ()
+    for method, case in served_cases(subject):
+        saliency, parts = raw(method, case), parts_of(method)
+        expected = (2, *([parts] if parts else []), *space_of(method, case))
+        shape = tuple(saliency.shape)
+        expect(shape == expected, f"on {case.name}: expected a map {expected}, got {shape}")
+        expect_finite(saliency, f"on {case.name}")
 
 
 def half_precision(subject: Subject) -> None:
     for method in subject.instances():
         case = served(method)[0]
         for dtype in (torch.bfloat16, torch.float32):
-            found = raw(method, case, inputs=case.inputs(dtype=dtype), net=case.net(dtype))
-            expect(bool(found.isfinite().all()), f"in {dtype}: expected finite numbers, got {shown(found)}")
+            expect_finite(raw(method, case, inputs=case.inputs(dtype=dtype), net=case.net(dtype)), f"in {dtype}")
 
 
 def finite_on_zero_gradients(subject: Subject) -> None:
-    for method, case in _served(subject):
-        found = raw(method, case, target=of_class(0, times=0.0))
-        expect(
-            bool(found.isfinite().all()), f"on {case.name}, zero gradients: expected finite numbers, got {shown(found)}"
-        )
+    for method, case in served_cases(subject):
+        expect_finite(raw(method, case, target=of_class(0, times=0.0)), f"on {case.name}, zero gradients")
 
 
 def finite_on_constant_activations(subject: Subject) -> None:
-    for method, case in _served(subject):
-        found = raw(method, case, inputs=torch.zeros_like(case.inputs()))
-        expect(
-            bool(found.isfinite().all()), f"on {case.name}, zero inputs: expected finite numbers, got {shown(found)}"
-        )
+    for method, case in served_cases(subject):
+        expect_finite(raw(method, case, inputs=torch.zeros_like(case.inputs())), f"on {case.name}, zero inputs")
 
 
 def small_gradients_are_not_swallowed(subject: Subject) -> None:
     """An absolute epsilon outweighs the gradients of real networks, 1e-4 and smaller: the picture would depend on scale."""
-    for method, case in _served(subject):
+    for method, case in served_cases(subject):
         if not method.needs.gradients:
             continue
         least = _normalized(method, case, 1e-12)
         for times in (0.1, 1e-3, 1e-9):
             far = distance(_normalized(method, case, times), least)
-            said = f"on {case.name}: expected the picture of scores x {times:g} to be that of scores x 1e-12"
-            expect(far < 0.03, f"{said}, got a difference of {far:.2g}; is there an absolute epsilon?")
+            expect(
+                far < 0.03,
+                f"on {case.name}: expected the picture of scores x {times:g} to be that of scores x 1e-12, got a "
+                f"difference of {far:.2g}; is there an absolute epsilon?",
+            )
 
 
 def _normalized(method: Any, case: Case, times: float) -> Tensor:
-    found = raw(method, case, target=of_class(1, times))
-    peak = found.abs().amax()
-    return found / peak if peak > 0 else found
+    saliency = raw(method, case, target=of_class(1, times))
+    peak = saliency.abs().amax()
+    return saliency / peak if peak > 0 else saliency
 
 
 def same_seed_same_map(subject: Subject) -> None:
-    for method, case in _served(subject):
+    for method, case in served_cases(subject):
         one, other = raw(method, case, seed=3), raw(method, case, seed=3)
         expect(
             torch.equal(one, other),
@@ -136,7 +128,7 @@ def same_seed_same_map(subject: Subject) -> None:
 
 
 def alone_equals_shared(subject: Subject) -> None:
-    for method, case in _served(subject):
+    for method, case in served_cases(subject):
         alone = raw(method, case)
         # "same" is one answer with it, a twin is asked anew
         others = {"before": Pooled(), "checked": method, "same": method, "again": twin(method), "after": twin(Pooled())}
@@ -161,7 +153,7 @@ def tokens_equal_maps(subject: Subject) -> None:
 
 
 def several_targets_equal_one_by_one(subject: Subject) -> None:
-    for method, case in _served(subject):
+    for method, case in served_cases(subject):
         together = raw(method, case, target={"use": "classes", "of": [2, 0]})
         for place, alone in enumerate(columns_of(method, case, [2, 0])):
             # parts are the same whatever is asked for
@@ -171,7 +163,7 @@ def several_targets_equal_one_by_one(subject: Subject) -> None:
 
 def the_pinned_target_is_explained(subject: Subject) -> None:
     """The class that is likeliest on the clean input is explained in every further pass, whatever wins there."""
-    for method, case in _served(subject):
+    for method, case in served_cases(subject):
         with torch.no_grad():
             likeliest = case.net()(case.inputs()).argmax(1).tolist()
         expect_close(
@@ -258,26 +250,29 @@ def _tensors() -> int:
     return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
 
 
+def declared_members_have_their_kind(subject: Subject) -> None:
+    """``further`` gives a number of passes at any tap, ``parts`` is a number of maps, ``variants`` can be compared."""
+    for method in subject.instances():
+        for channels, places in ((1, 1), (4, 30), (2048, 49)):
+            further_of(method, channels, places)
+        parts_of(method)
+        variants_of(method)
+
+
 def paper_finish_exists(subject: Subject) -> None:
-    paper = getattr(subject.cls, "paper", {})
-    stages = config.read_finish(paper, subject.registry)
+    stages = config.read_finish(paper_of(subject.cls), subject.registry)
     for stage, use in stages.items():
         if use.use not in ("auto", "none"):
             instantiate(config.STAGES[stage], use, subject.registry)
 
 
-def _served(subject: Subject) -> Iterator[tuple[Any, Case]]:
-    for method in subject.instances():
-        for case in served(method):
-            yield method, case
-
-
 CHECKS: tuple[Work, ...] = (
     needs_are_enough,
     needs_are_used,
-    *common.CHECKS,
+    *COMMON,
     card_is_complete,
     paper_finish_exists,
+    declared_members_have_their_kind,
     shape_in_one_two_and_three_dimensions,
     half_precision,
     finite_on_zero_gradients,

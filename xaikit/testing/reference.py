@@ -50,14 +50,14 @@ def _of_view(reference: Any, method: Any, case: Case, index: int) -> Tensor:
 
 def evidence(case: Case, index: int) -> tuple[Tensor, Tensor]:
     """Activations and gradients of a case by plain autograd on the whole graph, nothing of xaikit's engine."""
-    net, kept = case.net().requires_grad_(), []
+    net, outputs = case.net().requires_grad_(), []
 
     def keep(module: Any, args: Any, output: Tensor) -> Tensor:
-        kept.append(output)
+        outputs.append(output)
         return output.clone()
 
     handle = net.get_submodule(case.layer).register_forward_hook(keep)
     score = net(case.inputs())[:, index].sum()
     handle.remove()
-    (gradients,) = torch.autograd.grad(score, kept)
-    return case.as_map(kept[0].detach()), case.as_map(gradients)
+    (gradients,) = torch.autograd.grad(score, outputs)
+    return case.as_map(outputs[0].detach()), case.as_map(gradients)

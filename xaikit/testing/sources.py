@@ -9,8 +9,7 @@ from torch import nn
 from xaikit.bench.decode import decode
 from xaikit.bench.fingerprint import digest_of
 from xaikit.sources import OpenedModel, Transform
-from xaikit.testing import common
-from xaikit.testing.checks import expect
+from xaikit.testing.checks import COMMON, expect
 from xaikit.testing.subjects import Subject
 
 Work = Callable[[Subject], None]
@@ -54,6 +53,6 @@ def pictures_can_be_read(subject: Subject) -> None:
 
 
 CHECKS: dict[str, tuple[Work, ...]] = {
-    "model": (*common.CHECKS, opens_a_model, opens_the_same_again),
-    "data": (*common.CHECKS, pictures_are_listed_in_a_stable_order, pictures_can_be_read),
+    "model": (*COMMON, opens_a_model, opens_the_same_again),
+    "data": (*COMMON, pictures_are_listed_in_a_stable_order, pictures_can_be_read),
 }

@@ -18,33 +18,33 @@ from xaikit.registry import KINDS, Plugin, Registry, check_class
 class Subject:
     """A plugin under check.
 
-    said  how its author named it: an entry point, ``file.py``, ``file.py:Class``, ``package.module:Class``; or the
+    spec  how its author named it: an entry point, ``file.py``, ``file.py:Class``, ``package.module:Class``; or the
           class itself
     more  options to check it with, beside those of the class's own ``examples``
     """
 
     kind: str
-    said: str | type
+    spec: str | type
     registry: Registry
     more: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
         """As it is shown."""
-        return self.said if isinstance(self.said, str) else self.said.__name__
+        return self.spec if isinstance(self.spec, str) else self.spec.__name__
 
     @property
     def is_offered(self) -> bool:
         """Whether it is an entry point, and no file, path or class."""
-        return isinstance(self.said, str) and ".py" not in self.said and ":" not in self.said
+        return isinstance(self.spec, str) and ".py" not in self.spec and ":" not in self.spec
 
     @property
     def plugin(self) -> Plugin:
         """Loaded anew each time, so that a file that does not import is a failing check and no failing collection."""
-        if isinstance(self.said, type):
-            check_class(self.kind, self.said, f"{self.kind} {self.name!r}")
-            return Plugin(self.kind, self.name, self.said, "", "", self.said.__module__)
-        return self.registry.find(self.kind, located(self.kind, self.said), Path.cwd())
+        if isinstance(self.spec, type):
+            check_class(self.kind, self.spec, f"{self.kind} {self.name!r}")
+            return Plugin(self.kind, self.name, self.spec, "", "", self.spec.__module__)
+        return self.registry.find(self.kind, located(self.kind, self.spec), Path.cwd())
 
     @property
     def cls(self) -> type:
@@ -69,24 +69,24 @@ class Subject:
 
     def made(self, options: Mapping[str, Any]) -> Any:
         """An instance, as a config makes it."""
-        if isinstance(self.said, type):
-            return self.said(**options)
-        return instantiate(self.kind, Use(located(self.kind, self.said), dict(options)), self.registry, Path.cwd())
+        if isinstance(self.spec, type):
+            return self.spec(**options)
+        return instantiate(self.kind, Use(located(self.kind, self.spec), dict(options)), self.registry, Path.cwd())
 
 
-def located(kind: str, said: str) -> str:
+def located(kind: str, spec: str) -> str:
     """``./mycam.py`` as ``./mycam.py:MyCam``, where the file has one class of that kind."""
-    if not said.endswith(".py"):
-        return said
-    if not Path(said).is_file():
-        raise UnknownPlugin(f"{kind} {said!r}: there is no file {Path(said).resolve()}")
-    source = Path(said).read_text(encoding="utf-8")
+    if not spec.endswith(".py"):
+        return spec
+    if not Path(spec).is_file():
+        raise UnknownPlugin(f"{kind} {spec!r}: there is no file {Path(spec).resolve()}")
+    source = Path(spec).read_text(encoding="utf-8")
     member = KINDS[kind].members[-1]
     names = [name for name, methods in _classes(source).items() if member in methods]
     if len(names) != 1:
-        found = ", ".join(names) or "none"
-        raise UnknownPlugin(f"{said}: expected one class with {member}(), got {found}; write {said}:CLASS")
-    return f"{said if '/' in said else f'./{said}'}:{names[0]}"
+        offered = ", ".join(names) or "none"
+        raise UnknownPlugin(f"{spec}: expected one class with {member}(), got {offered}; write {spec}:CLASS")
+    return f"{spec if '/' in spec else f'./{spec}'}:{names[0]}"
 
 
 def _classes(source: str) -> dict[str, set[str]]:

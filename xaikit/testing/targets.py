@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import XaikitError
-from xaikit.testing import common
-from xaikit.testing.checks import expect, expect_close
+from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
+from xaikit.testing.checks import COMMON, expect, expect_close, shown
 from xaikit.testing.subjects import Subject
 
 SAMPLES, CLASSES = 4, 5
@@ -40,8 +40,8 @@ def _pinned(subject: Subject) -> Iterator[tuple[Any, Any]]:
 
 def _numbers(output: Any) -> list[Tensor]:
     """The tensors of an output that can be differentiated."""
-    found = [output] if isinstance(output, Tensor) else [tensor for item in output for tensor in item.values()]
-    return [tensor for tensor in found if tensor.is_floating_point()]
+    tensors = [output] if isinstance(output, Tensor) else [tensor for item in output for tensor in item.values()]
+    return [tensor for tensor in tensors if tensor.is_floating_point()]
 
 
 def _chosen(output: Any, index: Tensor) -> Any:
@@ -50,11 +50,11 @@ def _chosen(output: Any, index: Tensor) -> Any:
 
 def _gradients(scores: Tensor, output: Any) -> list[Tensor]:
     """Of a sum of scores, a tensor for each of the numbers of the output."""
-    numbers = _numbers(output)
-    found = torch.autograd.grad(scores.sum(), numbers, retain_graph=True, allow_unused=True)
-    return [
-        torch.zeros_like(one) if gradient is None else gradient for one, gradient in zip(numbers, found, strict=True)
-    ]
+    return list(
+        torch.autograd.grad(
+            scores.sum(), _numbers(output), retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+    )
 
 
 def _with_graph(output: Any) -> Any:
@@ -63,21 +63,41 @@ def _with_graph(output: Any) -> Any:
     return output
 
 
+def declared_members_have_their_kind(subject: Subject) -> None:
+    """``count``, ``plural``, ``layer``, ``needs_labels`` of a target, ``spatial`` of a pinned one: numbers, truths, a name."""
+    for target, pinned in _pinned(subject):
+        for member in (count_of, plural_of, layer_of, needs_labels):
+            member(target)
+        is_spatial(pinned)
+
+
 def scores_have_a_row_a_sample(subject: Subject) -> None:
     """(N, T), and as many columns as ``count`` and ``plural`` say."""
     for target, pinned in _pinned(subject):
-        scores = pinned.scores(_output(target))
-        expect(
-            scores.dim() == 2 and len(scores) == SAMPLES, f"expected scores (N, T) = (4, T), got {tuple(scores.shape)}"
-        )
-        count = getattr(target, "count", scores.shape[1])
-        expect(
-            count == scores.shape[1],
-            f"count: expected the {scores.shape[1]} scores a sample that there are, got {count}",
-        )
-        expect(pinned.plural or scores.shape[1] == 1, f"plural: expected True for {scores.shape[1]} scores, got False")
-        known = getattr(target, "plural", pinned.plural)
-        expect(known == pinned.plural, f"plural: expected {pinned.plural} as when it is pinned, got {known}")
+        shape = tuple(pinned.scores(_output(target)).shape)
+        expect(len(shape) == 2 and shape[0] == SAMPLES, f"expected scores (N, T) = ({SAMPLES}, T), got {shape}")
+        count, plural = count_of(target), plural_of(target)
+        expect(count in (None, shape[1]), f"count: expected the {shape[1]} scores a sample that there are, got {count}")
+        expect(pinned.plural or shape[1] == 1, f"plural: expected True for {shape[1]} scores, got False")
+        expect(plural in (None, pinned.plural), f"plural: expected {pinned.plural} as when it is pinned, got {plural}")
+
+
+def labels_are_declared(subject: Subject) -> None:
+    """A target without ``needs_labels`` is pinned alike where there are none."""
+    for target, pinned in _pinned(subject):
+        if not needs_labels(target):
+            scores = target.pin(_output(target), None).scores(_output(target))
+            expect_close(scores, pinned.scores(_output(target)), 0.0, "without labels; needs_labels is not declared")
+
+
+def probabilities_are_shares(subject: Subject) -> None:
+    """``probabilities(output)``, where it is there, is as many numbers between 0 and 1 as there are scores."""
+    for target, pinned in _pinned(subject):
+        if (probabilities := probabilities_of(pinned)) is not None:
+            shares, shape = probabilities(_output(target)), pinned.scores(_output(target)).shape
+            expect(shares.shape == shape, f"probabilities: expected {tuple(shape)}, got {tuple(shares.shape)}")
+            inside = bool(((shares >= 0) & (shares <= 1)).all())
+            expect(inside, f"probabilities: expected numbers in [0, 1], got {shown(shares)}")
 
 
 def scores_are_differentiable(subject: Subject) -> None:
@@ -100,8 +120,12 @@ def what_is_pinned_stays(subject: Subject) -> None:
             f"there and {elsewhere.nonzero().tolist()} of another output",
         )
         again = target.pin(_output(target), LABELS)
-        found, expected = pinned.scores(_output(target)), again.scores(_output(target))
-        expect_close(found, expected, 0.0, "the scores of the clean output afterwards")
+        expect_close(
+            pinned.scores(_output(target)),
+            again.scores(_output(target)),
+            0.0,
+            "the scores of the clean output afterwards",
+        )
 
 
 def _read(pinned: Any, output: Any) -> Tensor:
@@ -111,17 +135,27 @@ def _read(pinned: Any, output: Any) -> Tensor:
 
 
 def samples_are_scored_alone(subject: Subject) -> None:
-    """Another sample beside it changes no score, and ``rows`` gives the target of chosen samples."""
+    """Another sample beside it changes no score."""
     for target, pinned in _pinned(subject):
         whole = pinned.scores(_output(target))
         changed = _output(target)
         for tensor in _numbers(changed if isinstance(changed, Tensor) else changed[:1]):
             (tensor[0] if isinstance(changed, Tensor) else tensor).add_(3)
         expect_close(pinned.scores(changed)[1:], whole[1:], 0.0, "the scores of the other samples, one being changed")
-        index = torch.tensor([2, 2, 0])
-        if hasattr(pinned, "rows"):
-            of_rows = pinned.rows(index).scores(_chosen(_output(target), index))
-            expect_close(of_rows, whole[index], 0.0, "rows(index) and the rows of all")
+
+
+def rows_are_the_chosen_samples(subject: Subject) -> None:
+    """``rows(index)``, where it is there, scores chosen samples as all are scored, and as often as they are chosen."""
+    index = torch.tensor([2, 2, 0])
+    for target, pinned in _pinned(subject):
+        if (rows := rows_of(pinned)) is not None:
+            chosen, output = rows(index), _chosen(_output(target), index)
+            expect_close(
+                chosen.scores(output), pinned.scores(_output(target))[index], 0.0, "rows(index) and the rows of all"
+            )
+            has = probabilities_of(chosen) is not None
+            expect(has == (probabilities_of(pinned) is not None), "rows: expected probabilities as of all samples")
+            expect(is_spatial(chosen) == is_spatial(pinned), "rows: expected spatial to be as of all samples")
 
 
 def nothing_is_changed(subject: Subject) -> None:
@@ -148,11 +182,15 @@ def what_does_not_fit_is_refused(subject: Subject) -> None:
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (
-    *common.CHECKS,
+    *COMMON,
+    declared_members_have_their_kind,
     scores_have_a_row_a_sample,
     scores_are_differentiable,
     what_is_pinned_stays,
+    labels_are_declared,
     samples_are_scored_alone,
+    rows_are_the_chosen_samples,
+    probabilities_are_shares,
     nothing_is_changed,
     what_does_not_fit_is_refused,
 )

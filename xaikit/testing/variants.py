@@ -22,12 +22,12 @@ def equal_variants_are_equal(subject: Subject) -> None:
     declaring = [method for method in subject.instances() if variants_of(method) is not None]
     for method in declaring:
         expect(
-            any(_asked(method, case) for case in served(method)),
+            any(_rescored(method, case) for case in served(method)),
             "variants() is declared and view.rescore is never asked for any; leave it out",
         )
     for one, other in _equal(subject, declaring):
         for case in served(one):
-            for turn, (first, second) in enumerate(zip(_asked(one, case), _asked(other, case), strict=False), 1):
+            for turn, (first, second) in enumerate(zip(_rescored(one, case), _rescored(other, case), strict=False), 1):
                 expect(
                     torch.equal(first, second),
                     f"on {case.name}: expected {one} and {other}, whose variants() are equal, to ask for the same variants "
@@ -44,7 +44,7 @@ def _equal(subject: Subject, declaring: list[Any]) -> Iterator[tuple[Any, Any]]:
                 yield one, other
 
 
-def _asked(method: Any, case: Case) -> list[Tensor]:
+def _rescored(method: Any, case: Case) -> list[Tensor]:
     """The variants of every call of ``view.rescore``, (N, count, ...) each."""
     calls: list[list[Tensor]] = []
     cls: Any = type(method)
@@ -67,9 +67,9 @@ class _Recorded:
         parts: list[Tensor] = []
         self._calls.append(parts)
 
-        def kept(part: slice) -> Tensor:
+        def recorded(part: slice) -> Tensor:
             made = make(part)
             parts.append(made.clone())
             return made
 
-        return self._view.rescore(count, kept, probabilities)
+        return self._view.rescore(count, recorded, probabilities)

@@ -11,11 +11,11 @@ import hashlib
 import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from importlib import metadata, util
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib import metadata
 from pathlib import Path
 
 from xaikit.registry import Plugin
+from xaikit.registry.modules import file_in, file_of
 
 ROOTS = ("xaikit.engine", "xaikit.evidence.taps", "xaikit.evidence.auto", "xaikit.ops", "xaikit.view")
 """Where the modules begin that raw maps are computed by."""
@@ -51,7 +51,7 @@ def modules_of_engine() -> dict[str, Path]:
     def find(module: str) -> Path | None:
         # not xaikit itself: the public face names everything, and nothing inside depends on it
         blind = any(module == other or module.startswith(f"{other}.") for other in BLIND)
-        return _file_of(module) if module.startswith("xaikit.") and not blind else None
+        return file_of(module) if module.startswith("xaikit.") and not blind else None
 
     return _closure(ROOTS, find)
 
@@ -70,11 +70,11 @@ def modules_of(found: Plugin) -> dict[str, Path]:
     """These modules by name; a file goes by its own name, wherever it lies."""
     file = _own_file(found.module)
     if file is not None:
-        return _closure([file.stem], lambda module: _beside(file, module))
+        return _closure([file.stem], lambda module: file_in(file.parent, module))
     tops = {name.partition(".")[0] for name in (found.module, found.cls.__module__)} | _tops(found.distribution)
     tops -= {"xaikit"}
     names = [found.module.partition(":")[0], found.cls.__module__]
-    return _closure(names, lambda module: _file_of(module) if module.partition(".")[0] in tops else None)
+    return _closure(names, lambda module: file_of(module) if module.partition(".")[0] in tops else None)
 
 
 def identity(found: Plugin) -> str:
@@ -89,12 +89,6 @@ def _own_file(module: str) -> Path | None:
         return None
     file = getattr(sys.modules.get(module), "__file__", None)
     return Path(file) if file else None
-
-
-def _beside(file: Path, module: str) -> Path | None:
-    """A module in the folder of a file, whole packages included."""
-    stem = file.parent.joinpath(*module.split("."))
-    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
 
 
 def _closure(names: Collection[str], find: Find) -> dict[str, Path]:
@@ -150,24 +144,6 @@ def _statements(tree: ast.Module) -> Iterator[tuple[int, str, tuple[str, ...]]]:
             yield from ((0, alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.level, node.module or "", tuple(alias.name for alias in node.names)
-
-
-def _file_of(module: str) -> Path | None:
-    """The file of a module. Only the top-level name is asked of the import system: that executes nothing."""
-    top, *rest = module.split(".")
-    try:
-        spec = util.find_spec(top)
-    except (ImportError, ValueError):  # a module without a spec: made in memory
-        return None
-    if spec is None:
-        return None
-    if not rest:
-        return Path(spec.origin) if spec.has_location and spec.origin else None
-    folders = [Path(root, *rest[:-1]) for root in spec.submodule_search_locations or ()]
-    stems = [folder / rest[-1] for folder in folders]
-    sources = [path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py")]
-    compiled = [folder / f"{rest[-1]}{suffix}" for folder in folders for suffix in EXTENSION_SUFFIXES]
-    return next((path for path in [*sources, *compiled] if path.is_file()), None)
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config import Column, Config, FinishConfig, Grid, Read, StatedFinish, Use, own_value, read_points, spelling
-from xaikit.registry import Registry
+from xaikit.registry import Registry, needs_of, paper_of, traits_of
 from xaikit.trials import digests
 from xaikit.trials.placement import Group, NamedTrial, Point, groups, uncollected
 from xaikit.trials.trial import DEFAULTS, Trial, canonical, effective_finish, evidence_of, id_of, question_of, said
@@ -119,10 +119,11 @@ class _Plugins:
         if use is None:
             return None
         known = self.known("method", use.use)
-        needs = getattr(known.cls, "needs", None)
-        rescored = bool(getattr(needs, "reruns", True) or getattr(needs, "replays", True))
-        traits = getattr(known.cls, "traits", ("per_sample",))
-        drawn, coupled = "deterministic" not in traits, "per_sample" not in traits
+        needs = needs_of(known.cls)
+        rescored = needs is None or needs.reruns or needs.replays
+        traits = traits_of(known.cls)
+        drawn = traits is None or "deterministic" not in traits
+        coupled = traits is not None and "per_sample" not in traits
         return _Meant(use, known, said(known.name, use.options), drawn, rescored, coupled)
 
     def target(self, use: Use) -> _Meant:
@@ -204,7 +205,7 @@ class _Label:
     def _finished(self, finish: int) -> tuple[FinishConfig, str]:
         """An effective finish, and what it is in a key."""
         stated: StatedFinish = self._stated[finish]
-        paper = getattr(self._plugins.known("method", stated.use).cls, "paper", {})
+        paper = paper_of(self._plugins.known("method", stated.use).cls)
         found = effective_finish(paper, stated.general, stated.own, self._plugins.registry)
         return found, said("", found.plain())
 

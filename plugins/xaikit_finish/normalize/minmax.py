@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -12,6 +13,8 @@ from xaikit import hookimpl
 @dataclass(frozen=True)
 class MinMax:
     """(x - min) / (max - min), each map alone, in [0, 1]; an even map, however important, becomes zero."""
+
+    signed: ClassVar[bool] = False
 
     def normalize(self, saliency: Tensor, space: tuple[int, ...]) -> Tensor:
         """(N, T, *S), ``space`` the dimensions of one map."""

@@ -24,10 +24,10 @@ from xaikit.evidence.nests import copied, first_tensor, replaced, rows, tensors_
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import module_at
 from xaikit.evidence.trace import Trace
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, rows_of
 
 
-def own_attention(
+def block_attention(
     model: nn.Module, trace: Trace, pinned: Pinned, output: str | int, tally: Tally
 ) -> tuple[Attention, ...]:
     """The attention of a trace, with the gradients of each block's own score.
@@ -37,7 +37,7 @@ def own_attention(
     """
     names = [one.name for one in trace.attention]
     blocks = [_around(model, names[0])] if len(names) == 1 else blocks_of(names)
-    narrow = getattr(pinned, "rows", None)
+    narrow = rows_of(pinned)
     if narrow is None:
         raise ConfigError(f"target {pinned}: expected one that can be scored by rows: its class has no rows(index)")
     samples = len(first_tensor(trace.inputs))

@@ -18,7 +18,7 @@ from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call, laid_out
 from xaikit.evidence.nests import copied, first_tensor, rows, varied
 from xaikit.evidence.observe import Tally
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, probabilities_of, rows_of
 from xaikit.view import Make
 
 MOST_KEPT = 256 * 2**20
@@ -48,7 +48,7 @@ class Scorer:
 
     def pinned_of(self, index: Tensor) -> Pinned | None:
         """The target of chosen samples; None where it can only score the samples it was pinned on."""
-        narrow = getattr(self.pinned, "rows", None)
+        narrow = rows_of(self.pinned)
         return None if narrow is None else narrow(index)
 
     def run(self, inputs: Any, *, exact: bool = False) -> Any:
@@ -98,7 +98,7 @@ def probability_of(pinned: Pinned) -> Callable[[Any], Tensor]:
     Raises:
         ConfigError: the target is no class.
     """
-    found: Callable[[Any], Tensor] | None = getattr(pinned, "probabilities", None)
+    found = probabilities_of(pinned)
     if found is None:
         raise ConfigError(f"target: expected classes, which have a probability, got {type(pinned).__name__}")
     return found

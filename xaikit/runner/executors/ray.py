@@ -141,9 +141,9 @@ class _Dispatch:
 def _quarantined(job: Job, shard: Shard, death: Exception) -> Receipt:
     """The photograph that killed whoever looked at it."""
     key, names = job.keys[shard.bench], job.names[shard.bench]
-    said = f"its worker died {ATTEMPTS} times, the last time over this photograph alone: {type(death).__name__}"
+    message = f"its worker died {ATTEMPTS} times, the last time over this photograph alone: {type(death).__name__}"
     failures = [
-        Failure(key, names[place], error=said, details=str(death), attempts=ATTEMPTS) for place in shard.positions
+        Failure(key, names[place], error=message, details=str(death), attempts=ATTEMPTS) for place in shard.positions
     ]
     return Receipt(shard, len(shard.positions), tuple(failures))
 

@@ -1,0 +1,135 @@
+"""Finishers of somebody else, from the config to the report: what they declare decides, not what they are called."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import xaikit
+from helpers.runs import config
+from xaikit.errors import ConfigError
+from xaikit.explanation import ALL_NEGATIVE
+from xaikit.report import Report, overlay
+from xaikit.store import open_picture
+from xaikit.store.folder import Disk
+
+MINE = """
+from dataclasses import dataclass
+from typing import ClassVar
+from torch import Tensor
+
+@dataclass(frozen=True)
+class Positive:
+    signed: ClassVar[bool] = False
+    drops_negative: ClassVar[bool] = True
+    def rectify(self, saliency: Tensor) -> Tensor:
+        return saliency.clamp_min(0)
+
+@dataclass(frozen=True)
+class Opposite:
+    signed: ClassVar[bool] = True
+    drops_negative: ClassVar[bool] = False
+    def rectify(self, saliency: Tensor) -> Tensor:
+        return -saliency
+
+@dataclass(frozen=True)
+class Against:
+    signed: ClassVar[bool] = False
+    drops_negative: ClassVar[bool] = False
+    def rectify(self, saliency: Tensor) -> Tensor:
+        return (-saliency).clamp_min(0)
+
+@dataclass(frozen=True)
+class Faulty:
+    signed: ClassVar[bool] = False
+    drops_negative: ClassVar[bool] = True
+    def rectify(self, saliency: Tensor) -> Tensor:
+        raise ValueError("by somebody else")
+"""
+
+
+def written(folder: Path, *rectifiers: str, **changes: Any) -> Path:
+    """A config with a label for each rectifier of ``mine.py`` beside it, and the five classes as targets."""
+    (folder / "mine.py").write_text(MINE)
+    methods = {
+        name.lower(): {"use": "gradcam", "layers": "body", "finish": {"rectify": f"./mine.py:{name}"}}
+        for name in rectifiers
+    }
+    values = config(folder, methods=methods, target={"use": "top", "k": 5})
+    values["report"] |= changes
+    (folder / "config.yaml").write_text(yaml.safe_dump(values))
+    return folder / "config.yaml"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return xaikit.run(written(tmp_path_factory.mktemp("foreign"), "Positive", "Opposite", "Against"))
+
+
+def test_negative_evidence_is_a_warning_where_the_rectifier_drops_it(run: Report) -> None:
+    warned = [record for record in run.records if any(ALL_NEGATIVE in text for text in record.warnings)]
+    assert {record.trial for record in warned} == {"positive"}
+    for name in run.images:
+        black, against = run.map(name, "positive")[4], run.map(name, "against")[4]
+        assert not black.any()
+        assert against.any()
+    sql = "SELECT DISTINCT trial FROM records WHERE array_to_string(warnings, ' ') LIKE '%all-negative evidence%'"
+    assert run.query(sql).to_pydict() == {"trial": ["positive"]}
+
+
+def test_overlays_have_the_colours_that_the_rectifier_declares(run: Report) -> None:
+    folder = Disk(Path(run.folder))
+    assert {trial.name: trial.signed for trial in run.trials} == {"positive": False, "opposite": True, "against": False}
+    for trial in run.trials:
+        for column, saliency in enumerate(run.map("one.png", trial.name)):
+            drawn = open_picture(
+                folder, Path(run.overlay("one.png", trial.name, column)).relative_to(folder.path).as_posix()
+            )
+            picture = open_picture(folder, "pictures/one.png")
+            assert drawn is not None
+            assert picture is not None
+            assert drawn.tobytes() == overlay(picture, saliency, signed=trial.signed).tobytes()
+    positive = [saliency.min() >= 0 for saliency in run.map("one.png", "opposite")]
+    assert any(positive), "a map of a signed finish that is nowhere negative keeps the colours of signed ones"
+
+
+def test_records_are_read_where_the_finisher_is_not_installed_any_more(
+    run: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    alone = xaikit.open(run.folder)
+    assert alone.records == run.records
+    assert alone.warnings == run.warnings
+    assert alone.maps("one.png", "positive").keys() == {"body"}
+    with pytest.raises(ConfigError, match=r"there is no file .*mine\.py"):
+        alone.map("one.png", "positive")
+    assert torch.equal(
+        Report(run.folder, Path(run.folder).parent).map("one.png", "positive"), run.map("one.png", "positive")
+    )
+
+
+def test_maps_are_kept_in_bytes_where_the_rectifier_drops_what_is_negative(tmp_path: Path) -> None:
+    report = xaikit.run(written(tmp_path, "Positive", maps="uint8"))
+    assert report.map("one.png", "positive").any()
+    with pytest.raises(ConfigError, match=r"report.maps: uint8 keeps what a ReLU leaves, got against without one"):
+        xaikit.run(written(tmp_path, "Positive", "Against", maps="uint8", to=str(tmp_path / "other")))
+
+
+def test_a_finisher_that_raises_is_a_failure_and_stands_until_it_is_repaired(tmp_path: Path) -> None:
+    path = written(tmp_path, "Faulty", "Positive")
+    for _ in range(2):
+        report = xaikit.run(path)
+        assert [Path(failure.name).name for failure in report.failures] == ["one.png", "three.png", "two.png"]
+        assert {failure.error for failure in report.failures} == {
+            "faulty: the map cannot be finished: ValueError: by somebody else"
+        }
+        assert report.maps("one.png", "faulty")
+        assert Path(report.overlay("one.png", "positive")).is_file()
+    (tmp_path / "mine.py").write_text(
+        MINE.replace('raise ValueError("by somebody else")', "return saliency.clamp_min(0)")
+    )
+    report = xaikit.run(path)
+    assert report.failures == ()
+    assert Path(report.overlay("one.png", "faulty")).is_file()

@@ -1,0 +1,139 @@
+"""An opened model on its device, with the photographs that it is run on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xaikit.bench.fingerprint import architecture_of, digest_of
+from xaikit.bench.loader import Loader, Picture
+from xaikit.config import Config, DataConfig, instantiate
+from xaikit.engine import Batch
+from xaikit.errors import ConfigError, DataError
+from xaikit.evidence.conditions import unwrapped
+from xaikit.layouts import Arrangement
+from xaikit.registry import Registry
+from xaikit.sources import OpenedModel, Photograph, Transform
+from xaikit.trials.placement import Group
+
+
+@dataclass(frozen=True)
+class OpenedBench:
+    """A model, and what it is run on.
+
+    config       of the run, with the model and the data of this bench
+    model        the module on ``device``, and what its source knows of it
+    photographs  all of them, in order
+    loader       from photograph to input
+    arrangement  how the tensors at its layers are arranged, where the config says it
+    """
+
+    config: Config
+    model: OpenedModel
+    device: torch.device
+    photographs: tuple[Photograph, ...]
+    loader: Loader
+    arrangement: Arrangement | None
+
+    @cached_property
+    def weights(self) -> str:
+        """The digest of the model's weights."""
+        return digest_of(self.model.module)
+
+    @cached_property
+    def key(self) -> str:
+        """What a result depends on beside trial and photograph, in 16 hexadecimal digits."""
+        model = self.config.model
+        parts = [self.weights, architecture_of(self.model.module), repr(self.loader.transform), model.output]
+        parts += [] if model.layout is None else [repr(model.layout)]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """What a person calls the model."""
+        source = self.config.model.source
+        return str(source.options.get("name") or source.options.get("factory") or source.use)
+
+    def batch(self, pictures: Sequence[Picture]) -> Batch:
+        """Pictures as the engine takes them, on the model's device."""
+        inputs = torch.stack([picture.pixels for picture in pictures]).to(self.device)
+        labels = [picture.label for picture in pictures]
+        indices = None if None in labels else torch.tensor(labels, dtype=torch.long, device=self.device)
+        return Batch(inputs, tuple(picture.digest for picture in pictures), indices)
+
+    def first_batch(self) -> Batch:
+        """The first photograph that can be read, as a batch of one.
+
+        Raises:
+            DataError: none can be read; the first reasons are given.
+        """
+        reasons = []
+        for photograph in self.photographs:
+            picture = self.loader.read(photograph)
+            if isinstance(picture, Picture) and not picture.unlabelled:
+                return self.batch([picture])
+            reasons.append(picture.unlabelled if isinstance(picture, Picture) else picture.error)
+        raise DataError("data: none of the photographs can be read:\n" + "\n".join(reasons[:5]))
+
+
+def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bool) -> OpenedBench:
+    """Open the model of a group and find its photographs.
+
+    Args:
+        labelled: whether the class that the data states is asked for.
+
+    Raises:
+        ConfigError: the model, its weights, the device or the transform cannot be had.
+        DataError: the data source finds nothing.
+    """
+    base = Path(config.base)
+    data = dataclasses.replace(group.data, batch_size=config.data.batch_size, workers=config.data.workers)
+    config = dataclasses.replace(config, model=group.model, data=data)
+    photographs = _uniquely_named(instantiate("data", data.source, registry, base).photographs())
+    model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
+    device = pick_device(config.device)
+    model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
+    layout = config.model.layout
+    arrangement = None if layout is None else instantiate("layout", layout, registry, base)
+    loader = Loader(_transform(model, data), model.classes, model.wnids, labelled=labelled, workers=data.workers)
+    return OpenedBench(config, model, device, photographs, loader, arrangement)
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one, else the CPU. Raises ConfigError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device: expected one of {torch.cuda.device_count()} CUDA devices or cpu, got {name!r}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device: expected cpu or cuda, got 'mps', which this machine does not have")
+    return device
+
+
+def _uniquely_named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:
+    """Each name once, and in words that a file of records can hold: a path need not be valid UTF-8."""
+    by_name: dict[str, Photograph] = {}
+    for photograph in photographs:
+        name = photograph.name.encode("utf-8", "backslashreplace").decode()
+        by_name.setdefault(name, dataclasses.replace(photograph, name=name))
+    return tuple(by_name.values())
+
+
+def _transform(model: OpenedModel, data: DataConfig) -> Transform:
+    stated: dict[str, Any] = {}
+    if data.transform is not None:
+        stated = {key: value for key, value in dataclasses.asdict(data.transform).items() if value is not None}
+    if model.transform is None and not {"mean", "std"} <= stated.keys():
+        raise ConfigError(
+            "data.transform: this model's source does not know how its pictures are prepared; "
+            "write transform: {size: 256, crop: 224, mean: [...], std: [...]}"
+        )
+    return dataclasses.replace(model.transform or Transform(), **stated)
