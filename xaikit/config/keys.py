@@ -24,6 +24,7 @@ INLINE = "its keys stand beside the others"
 """Of a field: a mapping or a plugin that has no key of its own."""
 
 HIDDEN = "no key of the YAML"
+"""Of a field of a section."""
 
 
 @dataclass(frozen=True)

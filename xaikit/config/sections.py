@@ -20,7 +20,7 @@ _INLINE = {MethodConfig: ("method", "use"), ModelConfig: ("model", "source"), Da
 
 def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config that are stated; what is wrong with them goes to the reader's faults."""
-    for name in values.keys() & LATER.keys():
+    for name in [name for name in values if name in LATER]:
         reader.faults.add((name,), f"not available yet: {LATER[name]}")
     for name, key in keys_of(Config).items():
         if key.required and name not in values and not reader.faults.is_faulty((name,)):

@@ -99,11 +99,13 @@ def complaints(error: ValidationError, value: Any) -> list[tuple[Path, str]]:
     """What does not fit, at the list element where it stands; the branches of a union make one complaint."""
     errors = error.errors()
     # a list whose elements do not fit is also called too short
-    problems = [problem for problem in errors if problem["type"] != "too_short" or len(errors) == 1]
-    places = [tuple(part for part in problem["loc"] if isinstance(part, int)) for problem in problems]
-    if all(place == problem["loc"] for place, problem in zip(places, problems, strict=True)):
-        return [(place, _complaint(problem)) for place, problem in zip(places, problems, strict=True)]
-    kinds = dict.fromkeys(_expected(problem) + _within(place) for place, problem in zip(places, problems, strict=True))
+    errors = [problem for problem in errors if problem["type"] != "too_short" or len(errors) == 1]
+    problems = [(tuple(part for part in problem["loc"] if isinstance(part, int)), problem) for problem in errors]
+    if all(place == problem["loc"] for place, problem in problems):
+        return [(place, _complaint(problem)) for place, problem in problems]
+    kinds = dict.fromkeys(
+        _expected(problem) + "".join(f" at [{index}]" for index in place) for place, problem in problems
+    )
     return [((), f"expected {' or '.join(kinds)}, got {shown(value)}")]
 
 
@@ -111,11 +113,8 @@ def _complaint(problem: Any) -> str:
     text = str(problem["msg"]).removeprefix("Value error, ")
     if text.startswith("expected "):  # a check that says all by itself
         return text
-    return f"expected {_expected(problem)}, got {_got(problem)}{_hint(problem)}"
-
-
-def _got(problem: Any) -> str:
-    return f"only {shown(problem['input'])}" if problem["type"] == "missing" else shown(problem["input"])
+    only = "only " if problem["type"] == "missing" else ""
+    return f"expected {_expected(problem)}, got {only}{shown(problem['input'])}{_hint(problem)}"
 
 
 def _expected(problem: Any) -> str:
@@ -124,10 +123,6 @@ def _expected(problem: Any) -> str:
         bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
         return f"a list of {bound}"
     return _EXPECTED.get(kind) or str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
-
-
-def _within(place: Path) -> str:
-    return "".join(f" at [{index}]" for index in place)
 
 
 def _hint(problem: Any) -> str:
