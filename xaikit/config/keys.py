@@ -13,6 +13,8 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar
 from weakref import WeakKeyDictionary
 
+from pydantic import TypeAdapter
+
 from xaikit.errors import PluginContract
 
 FIXED = "maps do not depend on it"
@@ -22,6 +24,7 @@ INLINE = "its keys stand beside the others"
 """Of a field: a mapping or a plugin that has no key of its own."""
 
 HIDDEN = "no key of the YAML"
+"""Of a field of a section."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,14 @@ class Section:
 
     def plain(self) -> dict[str, Any]:
         """As YAML would say it."""
-        found: dict[str, Any] = {}
+        plain: dict[str, Any] = {}
         for name, key in fields_of(type(self)).items():
             value = getattr(self, name)
             if key.inline:
-                found |= value.plain(name) if isinstance(value, Use) else _plain(value, key)
+                plain |= value.plain(name) if isinstance(value, Use) else _plain(value, key)
             elif not self._is_left_out(key, value):
-                found[name] = _plain(value, key)
-        return found
+                plain[name] = _plain(value, key)
+        return plain
 
     def _is_left_out(self, key: Key, value: Any) -> bool:
         if self.brief and not key.required:
@@ -108,6 +111,11 @@ class Key:
         return self.field.default if factory is dataclasses.MISSING else factory()
 
     @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Reads its values. Raises pydantic.errors.PydanticUserError for a type that a config cannot say."""
+        return TypeAdapter(self.hint)
+
+    @cached_property
     def inline(self) -> bool:
         """Whether its keys stand beside the others, so that it is none itself."""
         return INLINE in self.marks
@@ -145,8 +153,8 @@ def fields_of(cls: type) -> dict[str, Key]:
         if cls not in _fields:
             hints = typing.get_type_hints(cls, include_extras=True)
             items = [item for item in dataclasses.fields(cls) if item.init]
-            found = {item.name: Key(hints[item.name], _marks(hints[item.name]), item) for item in items}
-            _fields[cls] = {name: key for name, key in found.items() if HIDDEN not in key.marks}
+            keys = {item.name: Key(hints[item.name], _marks(hints[item.name]), item) for item in items}
+            _fields[cls] = {name: key for name, key in keys.items() if HIDDEN not in key.marks}
         return _fields[cls]
     except NameError as error:
         raise PluginContract(f"{cls.__module__}.{cls.__qualname__}: a type hint cannot be read: {error}") from error

@@ -115,8 +115,8 @@ def _put(elements: Any, inside: Path, item: Override, owner: Path, faults: Fault
     holder, last = _at(elements, inside[:-1]), inside[-1]
     problem = ""
     if not isinstance(holder, list if isinstance(last, int) else dict):
-        wanted = "list" if isinstance(last, int) else "mapping"
-        problem = f"expected a {wanted} at {key_of(owner + inside[:-1])}, got {shown(holder)}"
+        kind = "list" if isinstance(last, int) else "mapping"
+        problem = f"expected a {kind} at {key_of(owner + inside[:-1])}, got {shown(holder)}"
     elif isinstance(last, int) and last >= len(holder):
         problem = f"expected an index below {len(holder)}, got {last}"
     if problem:

@@ -248,8 +248,8 @@ class Config(Section):
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
-        found = super().plain()
-        return found if self.sweep else {key: value for key, value in found.items() if key != "sweep"}
+        plain = super().plain()
+        return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
 
 
 def defaults(name: str) -> dict[str, Any]:

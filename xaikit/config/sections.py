@@ -20,7 +20,7 @@ _INLINE = {MethodConfig: ("method", "use"), ModelConfig: ("model", "source"), Da
 
 def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config that are stated; what is wrong with them goes to the reader's faults."""
-    for name in values.keys() & LATER.keys():
+    for name in [name for name in values if name in LATER]:
         reader.faults.add((name,), f"not available yet: {LATER[name]}")
     for name, key in keys_of(Config).items():
         if key.required and name not in values and not reader.faults.is_faulty((name,)):
@@ -58,8 +58,8 @@ def read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapp
     kind, name = _INLINE[section]
     keys = keys_of(section)
     implied = {"use": path[-1]} if section is MethodConfig else {}
-    stated = {key: value for key, value in values.items() if key == name or key not in keys}
-    return reader.use(kind, path, {**implied, **stated}, key=name, beside=tuple(keys))
+    options = {key: value for key, value in values.items() if key == name or key not in keys}
+    return reader.use(kind, path, {**implied, **options}, key=name, beside=tuple(keys))
 
 
 def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
@@ -74,7 +74,7 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
         return read_methods(reader, path, value)
     if key.section in key.marks:
         return read_finish(reader, path, value)
-    return _read_section(reader, key.section, path, value) if key.section else reader.value(key.hint, path, value)
+    return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)
 
 
 def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str, Any]) -> Use | None:
@@ -90,13 +90,13 @@ def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str,
 def _read_section(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Any:
     """A section, or None where something is wrong with it."""
     plugin = read_plugin(reader, section, path, values) if section in _INLINE else None
-    found = _read_keys(reader, section, path, values)
+    fields = _read_keys(reader, section, path, values)
     if section is MethodConfig and plugin:
-        found |= {"use": plugin.use, "options": plugin.options}
+        fields |= {"use": plugin.use, "options": plugin.options}
     elif section in _INLINE:
-        found["source"] = plugin
+        fields["source"] = plugin
     whole = (plugin or section not in _INLINE) and not any(reader.faults.is_faulty((*path, key)) for key in values)
-    return reader.build(section, path, found) if whole else None
+    return reader.build(section, path, fields) if whole else None
 
 
 def _read_keys(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
