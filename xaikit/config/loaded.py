@@ -7,9 +7,8 @@ from typing import Any
 
 from xaikit.config.faults import ARGUMENT, Faults, Mark, key_of, leaves
 from xaikit.config.layers import Layer, layer_of
-from xaikit.config.schema import Config
+from xaikit.config.schema import VARIES, Config
 from xaikit.config.sweep.points import Points
-from xaikit.config.sweep.section import VARIES
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ from xaikit.config.faults import Fault, Faults, Mark, Path, at, path_of
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references, resolve
 from xaikit.config.layers import Layer, inherit, overlay
 from xaikit.config.plugins import Reader
-from xaikit.config.schema import Config, MethodConfig, SweepConfig
+from xaikit.config.schema import VARIES, Config, MethodConfig, SweepConfig
 from xaikit.config.sections import read_fields, read_methods
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.grid import OWN, Grid
-from xaikit.config.sweep.section import VARIES
 from xaikit.config.values import spelling
 from xaikit.registry import Registry
 
