@@ -178,8 +178,7 @@ def test_what_moves_nothing_serves_them(x: Tensor) -> None:
 
 
 def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
-    from xaikit.config import Aggregation, AugmentConfig
-    from xaikit.config.schema import Use
+    from xaikit.config import Aggregation, AugmentConfig, Use
     from xaikit.engine import Batch, Request, explain
     from xaikit.evidence.taps import Tap
     from xaikit.registry import Registry

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from helpers.untouched import untouched
-from xaikit.config import instantiate
-from xaikit.config.schema import Use
+from xaikit.config import Use, instantiate
 from xaikit.engine import Batch, Request, explain
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import resolve, whole

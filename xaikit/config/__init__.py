@@ -12,29 +12,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.config.aggregation import PLAIN, Aggregation, AugmentConfig, Reduce
 from xaikit.config.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
+from xaikit.config.keys import Use
 from xaikit.config.layers import Layer, inherit, layer_of, merge
-from xaikit.config.migration import migrate
 from xaikit.config.overrides import override, split_axes, with_axes
 from xaikit.config.plugins import Reader, instantiate
 from xaikit.config.schema import (
+    PLAIN,
     STAGES,
+    Aggregation,
+    AugmentConfig,
     Config,
     DataConfig,
     FinishConfig,
     MethodConfig,
     ModelConfig,
     Precision,
+    Reduce,
     ReportConfig,
     SweepConfig,
     TransformConfig,
-    Use,
     defaults,
 )
-from xaikit.config.sections import read_augment, read_config, read_reduce
+from xaikit.config.sections import read_config, read_fields
 from xaikit.config.sections import read_finish as _read_finish
 from xaikit.config.sections import read_methods as _read_methods
 from xaikit.config.shorthand import settle, spelled
@@ -116,7 +118,7 @@ def load(
     layer = with_axes(layer, axes, faults)
     fixed, varied = _apart(layer)
     faults = faults.of(dict(layer.marks))
-    said = migrate(inherit(settle((), resolve(fixed, faults), faults), faults))
+    said = inherit(settle((), resolve(fixed, faults), faults), faults)
     reader = Reader(registry or Registry(), base, faults)
     found = read_config(reader, said)
     sweep = _sweep(varied, fixed, reader, overrides)
@@ -246,9 +248,9 @@ def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregat
     """How raw maps are taken, as a config would say it. Raises ConfigError."""
     said, faults = _said({"augment": augment, "reduce": reduce})
     reader = Reader(Registry(), None, faults)
-    found = read_augment(reader, (), said), read_reduce(reader, (), said)
+    found = read_fields(reader, {key: value for key, value in said.items() if value is not None})
     faults.close()
-    return Aggregation(found[0] or AugmentConfig(), found[1])
+    return Aggregation(**found)
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:

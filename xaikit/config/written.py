@@ -13,9 +13,8 @@ from typing import Any
 from xaikit.config.faults import ARGUMENT, Faults, Mark, Path, at, key_of, leaves, path_of
 from xaikit.config.interpolation import resolve
 from xaikit.config.layers import Layer, layer_of
-from xaikit.config.schema import Config
+from xaikit.config.schema import VARIES, Config
 from xaikit.config.shorthand import settle
-from xaikit.config.sweep.section import VARIES
 
 
 @dataclass(frozen=True)

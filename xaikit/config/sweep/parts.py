@@ -6,22 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xaikit.config.aggregation import UNCHANGED, Aggregation
 from xaikit.config.faults import Path
+from xaikit.config.keys import Use, keys_of
 from xaikit.config.layers import inherit
-from xaikit.config.plugins import Reader, hints_of
-from xaikit.config.schema import Config, FinishConfig, Use
-from xaikit.config.sections import (
-    METHOD_KEYS,
-    read_augment,
-    read_data,
-    read_finish,
-    read_layers,
-    read_method,
-    read_model,
-    read_reduce,
-    read_target,
-)
+from xaikit.config.plugins import Reader
+from xaikit.config.schema import UNCHANGED, Aggregation, Config, FinishConfig, MethodConfig
+from xaikit.config.sections import read_at, read_finish, read_plugin
 
 Read = Callable[[Reader, Mapping[str, Any]], Any]
 
@@ -68,9 +58,8 @@ def labels(reader: Reader, said: Mapping[str, Any]) -> tuple[str, ...]:
 
 def general_parts() -> dict[str, Part]:
     """What a point says for all its labels."""
-    read = {"model": _model, "data": _data, "target": _target, "layers": _layers, "finish": _finish}
-    simple = {key: Part(_simple(key), ((key,),)) for key in ("seed", "precision")}
-    return simple | {key: Part(reading, ((key,),)) for key, reading in read.items()}
+    keys = ("seed", "precision", "model", "data", "target", "layers", "finish")
+    return {key: Part(_general(key), ((key,),)) for key in keys}
 
 
 def label_parts(label: str, stated: bool) -> dict[str, Part]:
@@ -79,7 +68,7 @@ def label_parts(label: str, stated: bool) -> dict[str, Part]:
     ``stated`` is whether the config itself has it; where it does not, whatever a point says of it brings it in.
     """
     own: Path = ("methods", label)
-    beside = tuple((*own, key) for key in METHOD_KEYS if key != "use") if stated else ()
+    beside = tuple((*own, key) for key in keys_of(MethodConfig) if key != "use") if stated else ()
     return {
         "method": Part(_of(label, _own_method), (own,), beside),
         "layers": Part(_of(label, _own_layers), ((*own, "layers"), ("layers",))),
@@ -91,29 +80,8 @@ def label_parts(label: str, stated: bool) -> dict[str, Part]:
     }
 
 
-def _simple(key: str) -> Read:
-    hint = hints_of(Config)[key]
-    return lambda reader, said: reader.value(hint, (key,), said.get(key, getattr(Config, key)))
-
-
-def _model(reader: Reader, said: Mapping[str, Any]) -> Any:
-    return read_model(reader, said.get("model"))
-
-
-def _data(reader: Reader, said: Mapping[str, Any]) -> Any:
-    return read_data(reader, said.get("data"))
-
-
-def _target(reader: Reader, said: Mapping[str, Any]) -> Any:
-    return read_target(reader, (), said) if "target" in said else Config.target
-
-
-def _layers(reader: Reader, said: Mapping[str, Any]) -> Any:
-    return read_layers(reader, (), said) if "layers" in said else Config.layers
-
-
-def _finish(reader: Reader, said: Mapping[str, Any]) -> FinishConfig:
-    return FinishConfig(**read_finish(reader, ("finish",), said.get("finish", {})))
+def _general(key: str) -> Read:
+    return lambda reader, said: read_at(reader, (key,), said) if key in said else getattr(Config, key, None)
 
 
 _Own = Callable[[Reader, Path, Mapping[str, Any], Mapping[str, Any]], Any]
@@ -125,21 +93,22 @@ def _of(label: str, read: _Own) -> Read:
 
 
 def _own_method(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
-    return read_method(reader, path, own) if path[1] in said.get("methods", {}) else None
+    return read_plugin(reader, MethodConfig, path, own) if path[1] in said.get("methods", {}) else None
 
 
 def _own_layers(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
-    found = read_layers(reader, path, own)
-    return _layers(reader, said) if found is None else found
+    found = read_at(reader, (*path, "layers"), own)
+    return _general("layers")(reader, said) if found is None else found
 
 
 def _own_target(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
-    return _target(reader, said) if own.get("target") is None else read_target(reader, path, own)
+    return read_at(reader, (*path, "target"), own) or _general("target")(reader, said)
 
 
 def _own_aggregation(reader: Reader, path: Path, own: Mapping[str, Any], said: Mapping[str, Any]) -> Aggregation:
-    augment = read_augment(reader, path, own) if own.get("augment") is not None else read_augment(reader, (), said)
-    reduce = read_reduce(reader, path, own) or read_reduce(reader, (), said)
+    stated = own.get("augment") is not None
+    augment = read_at(reader, (*path, "augment"), own) if stated else read_at(reader, ("augment",), said)
+    reduce = read_at(reader, (*path, "reduce"), own) or read_at(reader, ("reduce",), said)
     return Aggregation(augment or UNCHANGED, reduce or "sum")
 
 
@@ -148,4 +117,4 @@ def _own_finish(reader: Reader, path: Path, own: Mapping[str, Any], said: Mappin
     inherited = inherit({"finish": said.get("finish", {}), "methods": {path[1]: beside}}, reader.faults)
     stated = inherited["methods"][path[1]].get("finish", {})
     use = str(own.get("use", path[1]))
-    return StatedFinish(use, _finish(reader, said), read_finish(reader, (*path, "finish"), stated))
+    return StatedFinish(use, _general("finish")(reader, said), read_finish(reader, (*path, "finish"), stated))
