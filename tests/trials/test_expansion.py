@@ -231,7 +231,10 @@ def test_a_config_by_hand_expands() -> None:
 def test_what_is_wrong_with_a_config_by_hand() -> None:
     with pytest.raises(ConfigError) as caught:
         expand(replace(BY_HAND, sweep=SweepConfig({"seed": (1, "x"), "sed": (1,)})), REGISTRY)
-    assert caught.value.problems == ("sweep.sed: unknown key; did you mean 'seed'?",)
+    assert caught.value.problems == (
+        "sweep.sed: unknown key; did you mean 'seed'?",
+        "sweep.seed[1]: expected an integer, got 'x'",
+    )
     with pytest.raises(ConfigError) as caught:
         expand(replace(BY_HAND, sweep=SweepConfig({"seed": (1, "x")})), REGISTRY)
     assert caught.value.problems == ("sweep.seed[1]: expected an integer, got 'x'",)
@@ -250,8 +253,10 @@ def test_a_config_that_was_changed_expands_as_it_says_now() -> None:
         (5, 7),
         (6, 7),
     ]
-    only = replace(said, sweep=SweepConfig({"seed": (5, 6)}), device="cpu")
-    assert [point.trials[0].options["sizes"] for point in expand(only, REGISTRY)] == [5, 6]
+    only = replace(said, sweep=SweepConfig({"seed": (5, 6)}))
+    assert [point.trials[0].options["sizes"] for point in expand(only, REGISTRY)] == [0, 0]
+    same = replace(said, device="cpu", data=replace(said.data, batch_size=3))
+    assert [point.trials[0].options["sizes"] for point in expand(same, REGISTRY)] == [1, 2]
     assert len(expand(replace(said, sweep=SweepConfig()), REGISTRY)) == 1
     assert expand(replace(said, seed=4, sweep=SweepConfig()), REGISTRY)[0].trials[0].seed == 4
 
@@ -289,7 +294,7 @@ def test_an_edited_formula_is_another_question_and_the_others_are_not(tmp_path: 
     def questions() -> dict[str, str]:
         registry = fake_registry()
         (point,) = expand(load(file, registry=registry), registry)
-        return {trial.label: trial.question for trial in point.trials}
+        return {trial.label: trial.request for trial in point.trials}
 
     before = questions()
     assert questions() == before
@@ -330,7 +335,7 @@ def test_the_batch_size_matters_to_a_method_whose_maps_depend_on_the_batch() -> 
     def questions(size: int) -> list[str]:
         said = {"model": {"source": "samples"}, "data": {"source": "samples", "batch_size": size}}
         config = load({**said, "methods": ["gradcam", "dff"]})
-        return [trial.question for trial in expand(config, Registry())[0].trials]
+        return [trial.request for trial in expand(config, Registry())[0].trials]
 
     (grad, factored), (again, other) = questions(2), questions(3)
     assert grad == again

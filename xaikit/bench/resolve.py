@@ -33,7 +33,7 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     """
     base = Path(config.base)
     trials = {each.trial.evidence: each.trial for each in group.placed}
-    by_question = {trial.question: trial for trial in trials.values()}
+    by_question = {trial.request: trial for trial in trials.values()}
     requests = {question: _request(trial, registry, base) for question, trial in by_question.items()}
     labelled = any(needs_labels(request.target) for request in requests.values())
     opened = open_bench(config, group, registry, labelled=labelled)
@@ -47,7 +47,7 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
     """Without taps and finish: several trials share it, and each finishes what is stored its own way."""
     return Request(
-        label=trial.question,
+        label=trial.request,
         use=trial.use,
         method=instantiate("method", Use(trial.use, trial.options), registry, base),
         taps=(),
@@ -82,7 +82,7 @@ def _resolve_taps(
         return tuple(dict.fromkeys(tap if layout is None else dataclasses.replace(tap, layout=layout) for tap in named))
 
     def planned(trial: Trial) -> PlannedEvidence:
-        request = requests[trial.question]
+        request = requests[trial.request]
         request = dataclasses.replace(request, taps=taps(request, trial.layers))
         return PlannedEvidence(request, tuple(map_key(request.label, str(tap)) for tap in request.taps))
 
