@@ -85,7 +85,7 @@ def check_declared(name: str, value: object, holds: bool, expected: str) -> None
         raise PluginContract(f"{name}: expected {expected}, got {value!r}")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, existing: Iterable[str]) -> str:
     """What to say after an unknown name: the likeliest spelling, else what there is.
 
     >>> nearest("layr4", ["layer3", "layer4"])
@@ -95,7 +95,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("zzz", ["gradcam", "layercam"])
     'known: gradcam, layercam'
     """
-    names = [str(other) for other in known]
+    names = [str(other) for other in existing]
     folded = {other.casefold(): other for other in names}
     close = [folded[match] for match in difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.6)]
     if close:

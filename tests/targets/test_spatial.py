@@ -36,8 +36,8 @@ class Segmenter(nn.Module):
         self.double().eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.head(self.features(x))
-        return found
+        logits: Tensor = self.head(self.features(x))
+        return logits
 
 
 class Classifier(Segmenter):
@@ -85,9 +85,9 @@ BOXES = [{"boxes": torch.tensor([[0.0, 0.0, 4.0, 4.0]]), "labels": torch.tensor(
     ],
 )
 def test_which_targets_are(use: str, output: Any, options: Any, expected: bool) -> None:
-    found = pinned(use, output, **options)
-    assert is_spatial(found) is expected
-    assert is_spatial(found.rows(torch.tensor([0, 0]))) is expected
+    target = pinned(use, output, **options)
+    assert is_spatial(target) is expected
+    assert is_spatial(target.rows(torch.tensor([0, 0]))) is expected
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_windows_do_not_serve_them(build: Any, wanted: Any) -> None:
     ],
 )
 def test_windows_serve_all_others(build: Any, wanted: Any) -> None:
-    found = xaikit.explain(build(), picture(), WINDOWS, layers="features", target=wanted)["sess"]
-    assert found.maps["features"].flatten(1).any(1).all()
+    explanation = xaikit.explain(build(), picture(), WINDOWS, layers="features", target=wanted)["sess"]
+    assert explanation.maps["features"].flatten(1).any(1).all()
 
 
 def test_one_that_is_does_not_take_another_with_it() -> None:
@@ -125,7 +125,7 @@ def test_one_that_is_does_not_take_another_with_it() -> None:
         for label, mask in (("left", LEFT), ("all", "all"))
     ]
     given = batch(picture())
-    found = explain_all(Segmenter(), given, requests, failed=lambda request, error: failed.append(request.label))
-    assert (list(found), failed) == (["all"], ["left"])
+    explanations = explain_all(Segmenter(), given, requests, failed=lambda request, error: failed.append(request.label))
+    assert (list(explanations), failed) == (["all"], ["left"])
     alone = explain_all(Segmenter(), given, requests[1:])
-    assert torch.equal(found["all"].maps["features"], alone["all"].maps["features"])
+    assert torch.equal(explanations["all"].maps["features"], alone["all"].maps["features"])

@@ -10,7 +10,7 @@ import yaml
 
 from xaikit.config.faults import Faults, Mark, Path, shown
 from xaikit.config.layers import Layer, layer_of, merge
-from xaikit.config.text import Loader
+from xaikit.config.text import YamlLoader
 from xaikit.errors import nearest
 
 
@@ -57,7 +57,7 @@ def missing(file: str) -> str:
 
 def _read(file: str, faults: Faults) -> dict[str, Any]:
     try:
-        loader = Loader(FilePath(file).read_text(encoding="utf-8-sig"))
+        loader = YamlLoader(FilePath(file).read_text(encoding="utf-8-sig"))
         node = loader.get_single_node()
         if node is None:
             return {}

@@ -73,12 +73,12 @@ def diagnose(
     if dead.device.type == "cpu" and not bool(dead.any()):
         return
     left = dead & ~unfinished
-    yield _counted(tap, NOT_FINITE, unfinished)
+    yield _remark(tap, NOT_FINITE, unfinished)
     for reason, holds in _reasons(evidence, tap, columns, needs, low, high, black, even):
         holds = left & holds
         if not (rectify == ANY and reason == ALL_NEGATIVE):
             left = left & ~holds
-        yield _counted(tap, reason, holds)
+        yield _remark(tap, reason, holds)
 
 
 def _reasons(
@@ -120,5 +120,5 @@ def _once(
     return cache[tap]
 
 
-def _counted(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
+def _remark(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
     return RemarkCounts(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)

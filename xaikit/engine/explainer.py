@@ -14,17 +14,19 @@ from torch import Tensor, nn
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
-from xaikit.engine.context import Passes, Reruns, Setting
+from xaikit.engine.context import PassContext
+from xaikit.engine.further import FurtherPasses, RetraceCache
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError
+from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
-from xaikit.view import View
+from xaikit.view import Reduction, View
 
 
 class Explainer:
@@ -40,16 +42,16 @@ class Explainer:
         model: nn.Module,
         batch: Batch,
         trace: Trace,
-        output: str | int,
+        readout: Readout,
         tally: Tally,
-        requests: Sequence[PinnedRequest] = (),
+        requests: Sequence[PinnedRequest],
     ) -> None:
         self._model = model
         self._ids = batch.ids
         self._trace = trace
-        self._output = output
+        self._readout = readout
         self._tally = tally
-        self._variant_traces = VariantTraces(model, batch, trace, output, tally, requests)
+        self._variant_traces = VariantTraces(model, batch, trace, readout, tally, requests)
 
     def raw_maps(self, group: RequestGroup, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
         """What the method returns at every tap of a group.
@@ -79,36 +81,22 @@ class Explainer:
         return {tap: mean_of(raw_maps) for tap, raw_maps in by_tap.items()}
 
     def _at_taps(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
-        request = group.common
-        setting = self.setting(group, trace, outputs)
-        reruns = Reruns(lambda inputs: setting.observe(inputs, setting.taps), shared=len(setting.taps) > 1)
+        request, trace = group.common, trace.narrowed(group.places, group.taps)
+        retraces = RetraceCache(shared=len(group.taps) > 1)
         raw_maps: dict[Tap, RawMaps] = {}
-        for tap in setting.taps:
-            passes = Passes(setting, tap, reruns.of_one_tap())
-            view = passes.view(setting.trace)
+        for tap in group.taps:
+            context = PassContext(self._model, trace, tap, self._readout, self._tally, request.precision)
+            reduction = Reduction(request.aggregation.reduce)
+            draw = partial(_generator, request, self._ids, trace.scores)
+            view = FurtherPasses(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
             saliency = _saliency(request, view)
-            if setting.reduce != "sum" and not passes.reduced:
+            if reduction.kind != "sum" and not reduction.applied:
                 raise ConfigError(
-                    f"reduce: {setting.reduce} plays no part in {request.use}, which sums no weighed channels: leave it out"
+                    f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
                 )
             parts = parts_of(request.method)
-            raw_maps[tap] = RawMaps(saliency, tuple(view.noted), tuple(passes.noted), view.numbers, parts)
+            raw_maps[tap] = RawMaps(saliency, tuple(view.noted), tuple(context.remarks), view.numbers, parts)
         return raw_maps
-
-    def setting(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None = None) -> Setting:
-        """What the further passes of a group have in common."""
-        request, trace = group.common, trace.narrowed(group.places, group.taps)
-        return Setting(
-            model=self._model,
-            trace=trace,
-            needs=request.method.needs,
-            output=self._output,
-            precision=request.precision,
-            tally=self._tally,
-            draw=partial(_generator, request, self._ids, trace.scores),
-            kept=outputs,
-            reduce=request.aggregation.reduce,
-        )
 
 
 def _saliency(request: Request, view: View) -> Tensor:

@@ -11,6 +11,7 @@ from xaikit.draws import seeded
 from xaikit.engine.augment import Variant, check_places
 from xaikit.engine.requests import Batch, PinnedRequest, Request
 from xaikit.errors import ConfigError
+from xaikit.evidence.forward import Readout
 from xaikit.evidence.nests import first_tensor
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.trace import Trace
@@ -29,14 +30,14 @@ class VariantTraces:
         model: nn.Module,
         batch: Batch,
         clean: Trace,
-        output: str | int,
+        readout: Readout,
         tally: Tally,
         requests: Sequence[PinnedRequest],
     ) -> None:
         self._model = model
         self._batch = batch
         self._clean = clean
-        self._output = output
+        self._readout = readout
         self._tally = tally
         self._requests = requests
         self._traces: dict[Hashable, Trace] = {}
@@ -66,7 +67,7 @@ class VariantTraces:
                 tuple(dict.fromkeys(tap for one in sharing for tap in one.request.taps)),
                 lambda _: pinned,
                 gradients=any(one.request.method.needs.gradients for one in sharing),
-                output=self._output,
+                readout=self._readout,
                 tally=self._tally,
             )
             return trace.placed(places, self._clean)

@@ -15,9 +15,9 @@ from xaikit.evidence.taps import BIASES, INPUT, whole
 from xaikit.explanation import Explanation
 from xaikit.needs import Needs
 from xaikit.ops import pool, weigh
+from xaikit.testing.facts import untouched
 from xaikit.testing.nets import CASES, CLASSES, Case
 from xaikit.testing.subjects import Subject
-from xaikit.testing.untouched import untouched
 from xaikit.view import View
 
 

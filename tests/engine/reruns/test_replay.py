@@ -185,7 +185,7 @@ def test_the_plan_is_told_the_way(build: Any, way: str) -> None:
         model, batch.inputs, [Tap("conv2")], lambda output: [request.target.pin(output, None)], gradients=False
     )
     with untouched(model, batch.inputs):
-        assert replay_ways(model, batch, trace, request, "auto") == {"conv2": way}
+        assert replay_ways(model, trace, request, "auto") == {"conv2": way}
 
 
 # --- the prefix is paid once
