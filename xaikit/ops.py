@@ -98,6 +98,6 @@ def kernel_principal(kernel: Tensor) -> tuple[Tensor, Tensor]:
     centred = kernel - rows - rows.mT + rows.mean(-2, keepdim=True)
     value, leading = leading_eigenvector(centred)
     slack = kernel.shape[-1] * torch.finfo(kernel.dtype).eps * kernel.abs().amax((-2, -1), keepdim=True)
-    told = (value > slack) | ~finite
-    component = (leading * value.clamp_min(0).sqrt()).where(told, 0).where(finite, torch.nan)
-    return component.squeeze(-1), told.squeeze(-1)
+    separable = (value > slack) | ~finite
+    component = (leading * value.clamp_min(0).sqrt()).where(separable, 0).where(finite, torch.nan)
+    return component.squeeze(-1), separable.squeeze(-1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +25,6 @@ from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
 from xaikit.targets import is_spatial, probabilities_of
-
-if TYPE_CHECKING:
-    pass
-
 
 Make = Callable[[slice], Tensor]
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import xaikit
-from helpers.resumed_runs import PHOTOGRAPHS, hashes, said_in
+from helpers.resumed_runs import PHOTOGRAPHS, config_in, hashes
 from helpers.runs import pictures
 from xaikit.runner import steps
 
@@ -23,7 +23,7 @@ DRIVER = "import sys, xaikit; report = xaikit.run(sys.argv[1])"
 
 
 def test_a_driver_killed_at_random_instants_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     undisturbed = {**values, "report": {**values["report"], "to": str(tmp_path / "whole")}}
     xaikit.run(undisturbed)
     (tmp_path / "killed.yaml").write_text(yaml.safe_dump(values))
@@ -56,7 +56,7 @@ def test_an_interrupt_commits_the_shard_and_says_how_to_go_on(tmp_path: Path) ->
         def advanced(self, receipt: Any) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     report = steps.run(values, watcher=Interrupting())
     assert report.stopped == "interrupted"
     assert len(report.images) == 4
@@ -65,7 +65,7 @@ def test_an_interrupt_commits_the_shard_and_says_how_to_go_on(tmp_path: Path) ->
 
 
 def test_a_budget_ends_between_shards_and_every_trial_has_seen_the_same(tmp_path: Path) -> None:
-    values = said_in(tmp_path, budget=1e-6)
+    values = config_in(tmp_path, budget=1e-6)
     values["sweep"] = {"data.transform.size": [32, 36]}
     report = xaikit.run(values)
     assert report.stopped == "the budget is spent"
@@ -80,7 +80,7 @@ def test_a_budget_ends_between_shards_and_every_trial_has_seen_the_same(tmp_path
 def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from xaikit.store import Store
 
-    values, commit, left = said_in(tmp_path), Store.commit, [2]
+    values, commit, left = config_in(tmp_path), Store.commit, [2]
 
     def full(self: Store, *args: Any) -> None:
         if not left[0]:
@@ -97,7 +97,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path, mo
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     (tmp_path / "file").write_text("mine")
     values["report"]["to"] = str(tmp_path / "file" / "run")
     with pytest.raises(xaikit.StoreError, match="cannot be written to"):
@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_comput
 
 
 def test_the_shards_of_several_jobs_add_up(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     first = steps.run(values, share=(1, 2))
     assert len(first.images) == 12
     assert len(steps.run(values, share=(2, 2)).images) == len(PHOTOGRAPHS)
@@ -115,7 +115,7 @@ def test_the_shards_of_several_jobs_add_up(tmp_path: Path) -> None:
 
 
 def test_a_damaged_maps_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     xaikit.run(values)
     victim = next((tmp_path / "run" / "shards").rglob("*.safetensors"))
     victim.write_bytes(victim.read_bytes()[:-9])
@@ -126,7 +126,7 @@ def test_a_damaged_maps_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_renamed_or_doubled_photograph_is_taken_over(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     before = xaikit.run(values)
     expected = before.map("03.png", "gradcam")
     (tmp_path / "photos" / "03.png").rename(tmp_path / "photos" / "zz.png")
@@ -139,7 +139,7 @@ def test_a_renamed_or_doubled_photograph_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_plan_finds_out_that_the_folder_cannot_be_used(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("mine")
     with pytest.raises(xaikit.StoreError, match=r"got one with other files \('thesis\.tex'\)"):
@@ -150,7 +150,7 @@ def test_a_plan_finds_out_that_the_folder_cannot_be_used(tmp_path: Path) -> None
 
 
 def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     values["report"]["maps"] = "uint8"
     report = xaikit.run(values)
     assert report.map("00.png", "gradcam").min() >= 0
@@ -160,7 +160,7 @@ def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
 
 
 def test_failures_of_a_part_are_forgotten_once_the_whole_has_mended_them(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     (tmp_path / "photos" / "03.png").write_bytes(b"no picture")
     assert len(steps.run(values, share=(1, 2)).failures) == 1
     assert len(xaikit.run(values).failures) == 1

@@ -28,7 +28,7 @@ MOST_PAIRED = 12
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupMean:
     """One label or trial by one measure.
 
     mean    of the values of its photographs, a photograph's being the mean over its targets, seeds and other axes
@@ -67,7 +67,7 @@ class Comparison:
 
     by: By
     level: float
-    groups: tuple[Group, ...]
+    groups: tuple[GroupMean, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
 
@@ -113,7 +113,7 @@ def compare(
     long = table(report, measure=measure)
     names = report.labels if by == "label" else report.names
     draw = _Draw(level, draws, seed)
-    groups: list[Group] = []
+    groups: list[GroupMean] = []
     pairs: list[Pair] = []
     notes: list[str] = []
     for key in wanted(measure):
@@ -136,10 +136,10 @@ class _Draw:
     draws: int
     seed: int
 
-    def group(self, measure: str, name: str, its: Values) -> Group:
+    def group(self, measure: str, name: str, its: Values) -> GroupMean:
         generator = self._generator(measure, name)
         mean = bootstrap(its.by_photograph, level=self.level, draws=self.draws, generator=generator)
-        return Group(measure, name, mean, len(its.seeds), its.spread)
+        return GroupMean(measure, name, mean, len(its.seeds), its.spread)
 
     def pairs(self, measure: str, groups: Mapping[str, Values]) -> list[Pair]:
         found = []
@@ -159,7 +159,7 @@ def _is_defined(rows: pa.Table) -> bool:
     return bool(pc.any(pc.invert(pc.is_nan(rows["value"]))).as_py())
 
 
-def _said(group: Group) -> tuple[str, ...]:
+def _said(group: GroupMean) -> tuple[str, ...]:
     seen = group.mean
     spread = "" if group.seeds < 2 else _number(group.spread)
     counts = group.name, str(seen.count), str(seen.missing)

@@ -66,8 +66,8 @@ class PassContext:
 
     def pinned_of(self, index: Tensor) -> Pinned | None:
         """The target of chosen samples; None where it can only score the samples it was pinned on."""
-        narrow = rows_of(self.pinned)
-        return None if narrow is None else narrow(index)
+        rows = rows_of(self.pinned)
+        return None if rows is None else rows(index)
 
     def remark(self, reason: str) -> None:
         """Note something about these passes, of all samples and whatever the target."""

@@ -14,12 +14,11 @@ from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
 from xaikit.engine.explainer import Explainer
 from xaikit.engine.raw_maps import RawMaps
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
 from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.forward import Readout
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
@@ -30,7 +29,7 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target, plural_of
 
-__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
+__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways", "trace_requests"]
 
 
 Failed = Callable[[Request, Exception], None]
@@ -61,37 +60,49 @@ def explain(
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
+    model, tally = unwrapped(model), tally or Tally()
     targets = distinct(request.target for request in requests)
-    readout, tally = readout_of(targets, output), Tally() if tally is None else tally
-    return _explain(unwrapped(model), batch, requests, targets, readout, tally, may_stop, failed)
-
-
-def _explain(
-    model: nn.Module,
-    batch: Batch,
-    requests: Sequence[Request],
-    targets: Sequence[Target],
-    readout: Readout,
-    tally: Tally,
-    may_stop: bool,
-    failed: Failed | None,
-) -> tuple[Trace, dict[str, Explanation]]:
-    trace = observe(
-        model,
-        batch.inputs,
-        tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-        lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
-        gradients=any(request.method.needs.gradients for request in requests),
-        readout=readout,
-        tally=tally,
-        stop=may_stop and _may_stop(requests),
-    )
+    stop = may_stop and _may_stop(requests)
+    trace = trace_requests(model, batch, requests, output=output, tally=tally, stop=stop)
     session = _Session(trace, failed)
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
     pinned = session.pinned(requests, places)
-    explanations = session.explain(pinned, Explainer(model, batch, trace, readout, tally, pinned))
+    shared = SharedPass(model, batch, trace, readout_of(targets, output), tally)
+    explanations = session.explain(pinned, Explainer(shared, pinned))
     return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
+
+
+def trace_requests(
+    model: nn.Module,
+    batch: Batch,
+    requests: Sequence[Request],
+    *,
+    output: str | int = forward.AUTO,
+    gradients: bool = True,
+    tally: Tally | None = None,
+    stop: bool = False,
+) -> Trace:
+    """The pass that all requests share.
+
+    Args:
+        gradients: False: none are computed, whoever needs them.
+        stop: leave the forward behind the last tap; then scores are NaN.
+
+    Raises:
+        TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
+    """
+    targets = distinct(request.target for request in requests)
+    return observe(
+        model,
+        batch.inputs,
+        tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
+        lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
+        gradients=gradients and any(request.method.needs.gradients for request in requests),
+        readout=readout_of(targets, output),
+        tally=tally,
+        stop=stop,
+    )
 
 
 class _Session:

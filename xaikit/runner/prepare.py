@@ -15,8 +15,8 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import pick_device
-from xaikit.bench.probe import trace_requests
 from xaikit.config import Config, instantiate
+from xaikit.engine.session import trace_requests
 from xaikit.errors import ConfigError
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
@@ -104,8 +104,8 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     base = Path(config.base).resolve()
     executor: Executor = instantiate("executor", config.executor, registry, base)
     device = frozen.get("device") or str(pick_device(config.device))
-    config = replace(config, base=str(base), device=device)
     points = expand(config, registry)
+    config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
     placed = groups(points)
     _check_map_format(config, placed, registry)
     check_free(store_folder(folder_of(config)))
@@ -150,10 +150,10 @@ def _prepare_bench(bench: Bench) -> PreparedBench:
 
 def _seconds(bench: Bench) -> float:
     """For one photograph: the traced pass as it takes now that everything is warm, and further passes like forwards of it."""
-    took = []
+    opened, took = bench.opened, []
     for _ in range(2):
         began = time.perf_counter()
-        trace_requests(bench.opened, bench.opened.first_batch(), bench.requests())
+        trace_requests(opened.model.module, opened.first_batch(), bench.requests(), output=opened.config.model.output)
         took.append(time.perf_counter() - began)
     return min(took) * (1 + further_passes(bench) / 2)
 

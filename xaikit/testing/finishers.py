@@ -91,28 +91,29 @@ def range_is_at_most_one(subject: Subject) -> None:
 
 def the_sign_is_as_declared(subject: Subject) -> None:
     """Where ``signed`` says that a result is not negative, none is."""
-    for one, _, found in _applied(subject):
+    for one, _, result in _applied(subject):
         expect(isinstance(one.signed, bool), f"signed: expected True or False, got {one.signed!r}")
         if not one.signed:
-            expect(not bool((found < 0).any()), f"expected nothing negative, as signed says, got {shown(found)}")
+            expect(not bool((result < 0).any()), f"expected nothing negative, as signed says, got {shown(result)}")
 
 
 def what_is_not_negative_stays_so(subject: Subject) -> None:
     """Nothing negative comes of maps that are nowhere negative."""
     for one in subject.instances():
         for space in SPACES:
-            found = APPLY[subject.kind](one, maps(space).abs())
-            expect(not bool((found < 0).any()), f"of maps nowhere negative: expected the same, got {shown(found)}")
+            result = APPLY[subject.kind](one, maps(space).abs())
+            expect(not bool((result < 0).any()), f"of maps nowhere negative: expected the same, got {shown(result)}")
 
 
 def what_is_negative_is_dropped_as_declared(subject: Subject) -> None:
     """Where ``drops_negative`` says so, what is negative counts for nothing."""
-    for one, given, found in _applied(subject):
+    for one, given, result in _applied(subject):
         expect(
-            isinstance(one.drops_negative, bool), f"drops_negative: expected True or False, got {one.drops_negative!r}"
+            isinstance(one.drops_negative, bool),
+            f"drops_negative: expected True or False, got {one.drops_negative!r}",
         )
         if one.drops_negative:
-            expect_close(found, one.rectify(given.clamp_min(0)), 0.0, "a map and its positive part")
+            expect_close(result, one.rectify(given.clamp_min(0)), 0.0, "a map and its positive part")
             left = one.rectify(-given.abs())
             expect(not bool(left.any()), f"of a map that is nowhere positive: expected nothing, got {shown(left)}")
 

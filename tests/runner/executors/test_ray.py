@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import xaikit
-from helpers.resumed_runs import PHOTOGRAPHS, hashes, said_in
+from helpers.resumed_runs import PHOTOGRAPHS, config_in, hashes
 from helpers.runs import config, pictures
 from xaikit.runner import steps
 
@@ -47,7 +47,7 @@ def with_ray(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def test_two_workers_write_the_same_bytes_as_one_process(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     alone = xaikit.run(values)
     together = xaikit.run(with_ray(values, tmp_path / "ray"))
     assert hashes(tmp_path / "ray") == hashes(tmp_path / "run")
@@ -56,7 +56,7 @@ def test_two_workers_write_the_same_bytes_as_one_process(tmp_path: Path) -> None
 
 
 def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
-    values = said_in(tmp_path)
+    values = config_in(tmp_path)
     xaikit.run(values)
     (tmp_path / "slow.py").write_text(SLOW)
     slow = with_ray(values, tmp_path / "ray")
