@@ -53,8 +53,8 @@ def merge(below: Layer, above: Layer, faults: Faults) -> Layer:
         _drop(plain, marks, path, faults.of(above.marks))
     merged = overlay(plain, above.plain, marks)
     shared = marks.keys() & {(), *_paths(above.plain)}  # mappings of both: the mark of the first stays
-    kept = {path: marks[path] for path in shared if marks[path] != DEFAULT}
-    return Layer(merged, {**marks, **above.marks, **kept})
+    first = {path: marks[path] for path in shared if marks[path] != DEFAULT}
+    return Layer(merged, {**marks, **above.marks, **first})
 
 
 def _paths(value: Any, path: Path = ()) -> list[Path]:
