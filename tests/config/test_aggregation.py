@@ -43,7 +43,7 @@ def test_it_is_part_of_the_question_and_the_default_is_not(say: Any) -> None:
         "sum": {"use": "grad", "reduce": "sum"},
     }
     (point,) = expand(say(methods=methods), fake_registry())
-    plain, flipped, stated = (trial.question for trial in point.trials)
+    plain, flipped, stated = (trial.request for trial in point.trials)
     assert plain == stated != flipped
 
 

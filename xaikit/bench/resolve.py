@@ -30,8 +30,8 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     """
     base = Path(config.base)
     trials = {each.trial.evidence: each.trial for each in group.placed}
-    by_question = {trial.question: trial for trial in trials.values()}
-    requests = {question: _request(trial, registry, base) for question, trial in by_question.items()}
+    by_request = {trial.request: trial for trial in trials.values()}
+    requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
     labelled = any(needs_labels(request.target) for request in requests.values())
     opened = open_bench(config, group, registry, labelled=labelled)
     batch = opened.first_batch()
@@ -44,7 +44,7 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
     """Without taps and finish: several trials share it, and each finishes what is stored its own way."""
     return Request(
-        label=trial.question,
+        label=trial.request,
         use=trial.use,
         method=instantiate("method", Use(trial.use, trial.options), registry, base),
         taps=(),
@@ -63,7 +63,7 @@ def _resolve_taps(
     resolver = LayerResolver(opened.model.module, batch, opened.config.model.output, opened.arrangement)
 
     def planned(trial: Trial) -> PlannedEvidence:
-        request = requests[trial.question]
+        request = requests[trial.request]
         request = dataclasses.replace(request, taps=resolver.taps(request.method, trial.layers, request.target))
         return PlannedEvidence(request, tuple(map_key(request.label, str(tap)) for tap in request.taps))
 

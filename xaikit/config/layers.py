@@ -51,12 +51,10 @@ def merge(below: Layer, above: Layer, faults: Faults) -> Layer:
     plain, marks = copy.deepcopy(below.plain), dict(below.marks)
     for path in above.drops:
         _drop(plain, marks, path, faults.of(above.marks))
-    _make_room((), plain, above.plain, marks)
-    merged = OmegaConf.to_container(OmegaConf.merge(plain, above.plain), resolve=False)
-    assert isinstance(merged, dict)
+    merged = overlay(plain, above.plain, marks)
     shared = marks.keys() & {(), *_paths(above.plain)}  # mappings of both: the mark of the first stays
-    kept = {path: marks[path] for path in shared if marks[path] != DEFAULT}
-    return Layer({str(key): value for key, value in merged.items()}, {**marks, **above.marks, **kept})
+    first = {path: marks[path] for path in shared if marks[path] != DEFAULT}
+    return Layer(merged, {**marks, **above.marks, **first})
 
 
 def _paths(value: Any, path: Path = ()) -> list[Path]:
@@ -79,16 +77,22 @@ def _forget(marks: dict[Path, Mark], path: Path) -> None:
         del marks[below]
 
 
-def _make_room(path: Path, below: dict[str, Any], above: Mapping[str, Any], marks: dict[Path, Mark]) -> None:
-    """Take out of ``below`` what ``above`` replaces instead of merging."""
-    for key in below.keys() & above.keys():
+def overlay(
+    below: Mapping[str, Any], above: Mapping[str, Any], marks: dict[Path, Mark], path: Path = ()
+) -> dict[str, Any]:
+    """``above`` over ``below``, of which neither changes; the marks of what is replaced instead of merged are dropped."""
+    merged = dict(below)
+    for key, value in above.items():
         here = (*path, key)
-        if _merges(here, below[key], above[key]):
-            _make_room(here, below[key], above[key], marks)
-        else:
-            if not (isinstance(below[key], list) and isinstance(above[key], list)):  # an axis keeps its place
-                del below[key]
+        if key in merged and _merges(here, merged[key], value):
+            merged[key] = overlay(merged[key], value, marks, here)
+            continue
+        if key in merged:
             _forget(marks, here)
+        if not isinstance(value, list):  # an axis keeps its place
+            merged.pop(key, None)
+        merged[key] = value
+    return merged
 
 
 def _merges(path: Path, below: Any, above: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from xaikit.config.faults import Path, shown
 from xaikit.config.keys import Key, Plugin, Section, Use, keys_of
 from xaikit.config.plugins import Reader
-from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig, key_at
+from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
 from xaikit.errors import nearest
 
 LATER = {"metrics": "read the maps through the report instead"}
@@ -33,12 +33,6 @@ def read_fields(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     return _read_keys(reader, Config, (), values)
 
 
-def read_at(reader: Reader, path: Path, values: Mapping[str, Any]) -> Any:
-    """What the mapping that holds the key at a path says there; None where that is nothing, or wrong."""
-    key, name = key_at(path), path[-1]
-    return _read(reader, key, path, values[str(name)]) if key and name in values else None
-
-
 def read_methods(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, MethodConfig]:
     """Methods by label; a label's plugin is the label where nothing else is said."""
     if not values and not reader.faults.is_faulty(path):
@@ -53,7 +47,7 @@ def read_finish(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[s
     return {stage: use for stage, use in stages.items() if use is not None}
 
 
-def read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Use | None:
+def _read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Use | None:
     """The plugin whose options stand beside the keys of a section; a label is its method's name where nothing else is said."""
     kind, name = _INLINE[section]
     keys = keys_of(section)
@@ -89,7 +83,7 @@ def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str,
 
 def _read_section(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Any:
     """A section, or None where something is wrong with it."""
-    plugin = read_plugin(reader, section, path, values) if section in _INLINE else None
+    plugin = _read_plugin(reader, section, path, values) if section in _INLINE else None
     fields = _read_keys(reader, section, path, values)
     if section is MethodConfig and plugin:
         fields |= {"use": plugin.use, "options": plugin.options}

@@ -104,8 +104,8 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     base = Path(config.base).resolve()
     executor: Executor = instantiate("executor", config.executor, registry, base)
     device = frozen.get("device") or str(pick_device(config.device))
-    config = replace(config, base=str(base), device=device)
     points = expand(config, registry)
+    config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
     placed = groups(points)
     _check_map_format(config, placed, registry)
     check_free(store_folder(folder_of(config)))

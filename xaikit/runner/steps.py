@@ -98,10 +98,10 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
     for group in groups(points):
         count = len(instantiate("data", group.data.source, registry, Path(config.base)).photographs())
         evidence = len({placed.trial.evidence for placed in group.placed})
-        questions = len({placed.trial.question for placed in group.placed})
+        requests = len({placed.trial.request for placed in group.placed})
         lines.append(
             f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
-            f"{evidence} pieces of evidence of {questions} questions"
+            f"{evidence} pieces of evidence of {requests} requests"
         )
     return "\n".join(lines)
 
