@@ -81,7 +81,11 @@ def _contract(kind: str) -> str:
     protocol = PROTOCOLS[kind]
     where = f"`{protocol.__module__}.{protocol.__name__}`"
     text = f"The class keeps {where}; no option is called {reserved}:\n\n{_source(protocol)}"
-    return f"{text}\n\nWhat it pins keeps `xaikit.targets.Pinned`:\n\n{_source(targets.Pinned)}" if kind == "target" else text
+    return (
+        f"{text}\n\nWhat it pins keeps `xaikit.targets.Pinned`:\n\n{_source(targets.Pinned)}"
+        if kind == "target"
+        else text
+    )
 
 
 def _source(protocol: type) -> str:

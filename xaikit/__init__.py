@@ -63,9 +63,9 @@ _NAMES = {
     "needs": "Needs",
     "registry": "Registry",
     "registry.modules": "module_from_file",
-    "report": "Report",
+    "report": "Report open",
     "runner.costs": "Plan",
-    "runner.steps": "open plan run",
+    "runner.steps": "plan run",
     "targets": "PinnedClasses class_indices class_logits",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
@@ -109,8 +109,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'xaikit' has no attribute {name!r}")
-    # in its module it does not hide the builtin
-    attribute = {"open": "open_report"}.get(name, name)
+    # to open a run folder is to make its report
+    attribute = {"open": "Report"}.get(name, name)
     globals()[name] = value = getattr(importlib.import_module(f"xaikit.{_HOME[name]}"), attribute)
     return value
 

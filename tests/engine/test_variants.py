@@ -120,9 +120,9 @@ def test_an_output_that_is_no_tensor_is_not_kept() -> None:
 def test_outputs_are_found_by_turn_and_slice_as_long_as_there_is_room() -> None:
     cache = OutputCache(most=3 * 8)
     large = torch.arange(100.0).view(50, 2)
-    cache.keep("first", slice(0, 2), large[:2, :1])
-    cache.keep("first", slice(2, 3), torch.ones(5))
-    cache.keep("second", slice(0, 2), {"no": "tensor"})
+    cache.store("first", slice(0, 2), large[:2, :1])
+    cache.store("first", slice(2, 3), torch.ones(5))
+    cache.store("second", slice(0, 2), {"no": "tensor"})
     output = cache.find("first", slice(0, 2))
     assert output is not None
     assert output.tolist() == [[0.0], [2.0]]

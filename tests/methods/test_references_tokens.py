@@ -49,13 +49,13 @@ def rolled(blocks: list[Array], fuse: Callable[[Array], Array], discard: float =
 
 def relevance(blocks: list[Array], gradients: list[Array]) -> Array:
     """R <- R + Abar R from R = I, for one sample."""
-    rolled = np.eye(TOKENS)
+    product = np.eye(TOKENS)
     for heads, slopes in zip(blocks, gradients, strict=True):
         mean = np.zeros((TOKENS, TOKENS))
         for head, slope in zip(heads, slopes, strict=True):
             mean += np.maximum(head * slope, 0) / len(heads)
-        rolled = rolled + mean @ rolled
-    return rolled
+        product = product + mean @ product
+    return product
 
 
 def read(matrix: Array, how: str) -> Tensor:
@@ -113,8 +113,8 @@ def explainability(plain: Any, explicit: Explicit, x: Tensor, index: int, last: 
             for query in range(queries):
                 total += np.maximum(slopes[:, head, query].numpy(), 0) / (heads * queries)
         maps.append(total)
-    saliency: Array = np.mean(maps[-last:], axis=0)
-    return saliency[:, 1:].reshape(len(x), *GRID)
+    mean: Array = np.mean(maps[-last:], axis=0)
+    return mean[:, 1:].reshape(len(x), *GRID)
 
 
 @pytest.mark.parametrize("pool", ["token", "avg"])

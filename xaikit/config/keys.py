@@ -144,6 +144,7 @@ class Key:
 
 
 _fields: WeakKeyDictionary[type, dict[str, Key]] = WeakKeyDictionary()
+_keys: WeakKeyDictionary[type, dict[str, Key]] = WeakKeyDictionary()
 """Read once: annotations are made anew each time, and no two of them are equal."""
 
 
@@ -166,4 +167,6 @@ def _marks(hint: Any) -> tuple[Any, ...]:
 
 def keys_of(cls: type) -> dict[str, Key]:
     """The fields of a dataclass that are keys. Raises PluginContract where a type hint has no meaning."""
-    return {name: key for name, key in fields_of(cls).items() if not key.inline}
+    if cls not in _keys:
+        _keys[cls] = {name: key for name, key in fields_of(cls).items() if not key.inline}
+    return _keys[cls]
