@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
 from xaikit.config.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
@@ -37,9 +38,7 @@ from xaikit.config.schema import (
     TransformConfig,
     defaults,
 )
-from xaikit.config.sections import read_config, read_fields
-from xaikit.config.sections import read_finish as _read_finish
-from xaikit.config.sections import read_methods as _read_methods
+from xaikit.config.sections import read_config
 from xaikit.config.shorthand import settle, spelled
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
@@ -163,9 +162,9 @@ def _silenced(sweep: SweepConfig, grid: Grid, faults: Faults, overrides: Sequenc
     for key, places in () if sweep.include else zip(grid.keys, grid.places, strict=True):
         path, axis = path_of(key) or (), places[0][:-1]
         if str(faults.marks.get(path)) in given and not str(faults.mark(axis)).startswith("axis "):
-            said = f"varies by {key_of(axis)}, so that this says nothing"
+            reason = f"varies by {key_of(axis)}, so that this says nothing"
             drop = "sweep.zip" if axis[1] == "zip" else key_of(axis)
-            faults.add(path, f"{said}; write {key_of(axis)}=[...], or ~{drop}")
+            faults.add(path, f"{reason}; write {key_of(axis)}=[...], or ~{drop}")
 
 
 def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
@@ -181,74 +180,15 @@ def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
     return read_file(file, faults), Path(file).parent, Path(file).stem
 
 
-def _with_origins(config: Config, said: Mapping[str, Any], faults: Faults) -> Config:
-    origins = {key_of(path): str(_origin(path, said, faults)) for path in leaves(config.plain())}
+def _with_origins(config: Config, values: Mapping[str, Any], faults: Faults) -> Config:
+    origins = {key_of(path): str(_origin(path, values, faults)) for path in leaves(config.plain())}
     return replace(config, origins=origins)
 
 
-def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], faults: Faults) -> Mark:
-    """Where a value was written; what nobody said is a default."""
+def _origin(path: tuple[str | int, ...], values: Mapping[str, Any], faults: Faults) -> Mark:
+    """Where a value was written; what nobody stated is a default."""
     try:
-        at(said, path)
+        at(values, path)
     except KeyError:
         return DEFAULT
     return faults.mark(path)
-
-
-def read_methods(
-    value: Any, registry: Registry, base: Path | None = None, finish: Mapping[str, Any] | None = None
-) -> dict[str, MethodConfig]:
-    """Methods as a config would say them: a name, a list of names, or a mapping by label.
-
-    ``finish`` is the finish that a config would say beside them; a label that uses the same plugin takes over its options.
-
-    Raises:
-        ConfigError: all that is wrong with them.
-    """
-    said, faults = _said({"methods": value, "finish": finish})
-    found = _read_methods(Reader(registry, base, faults), ("methods",), inherit(said, faults)["methods"])
-    faults.close()
-    return found
-
-
-def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use:
-    """A target as a config would say it. Raises ConfigError."""
-    said, faults = _said({"target": value})
-    use = Reader(registry, base, faults).use("target", ("target",), said["target"])
-    faults.close()
-    assert use is not None
-    return use
-
-
-def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:
-    """The stages of a finish as a config would say them. Raises ConfigError."""
-    said, faults = _said({"finish": value})
-    found = _read_finish(Reader(registry, base, faults), ("finish",), said["finish"])
-    faults.close()
-    return found
-
-
-def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregation:
-    """How raw maps are taken, as a config would say it. Raises ConfigError."""
-    said, faults = _said({"augment": augment, "reduce": reduce})
-    reader = Reader(Registry(), None, faults)
-    found = read_fields(reader, {key: value for key, value in said.items() if value is not None})
-    faults.close()
-    return Aggregation(**found)
-
-
-def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:
-    """A layout as a config would say it; None where shapes are to tell. Raises ConfigError."""
-    said, faults = _said({"model": {"layout": value}})
-    stated = said["model"]["layout"]
-    found = None if stated is None else Reader(registry, base, faults).use("layout", ("model", "layout"), stated)
-    faults.close()
-    return found
-
-
-def _said(values: dict[str, Any]) -> tuple[dict[str, Any], Faults]:
-    """Values of a call in Python without their shorthand. Raises ConfigError where there is none for them."""
-    faults = Faults({(): ARGUMENT})
-    said = layer_of(values, faults.marks, faults).plain
-    faults.close()
-    return said, faults
