@@ -17,7 +17,10 @@ XaikitError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class XaikitError(Exception):
@@ -75,14 +78,26 @@ class StoreError(XaikitError):
     """A run folder is damaged, or belongs to another configuration."""
 
 
-def check_declared(name: str, value: object, holds: bool, expected: str) -> None:
-    """Refuse what a plugin declares where it is not of the kind that is expected.
+def declared(plugin: object, member: str, default: T, holds: Callable[[Any], bool], expected: str) -> T:
+    """What a plugin declares under an optional member; the default where it has none.
 
     Raises:
-        PluginContract: naming both.
+        PluginContract: it is not of the kind that is expected.
     """
-    if not holds:
-        raise PluginContract(f"{name}: expected {expected}, got {value!r}")
+    value: T = getattr(plugin, member, default)
+    if value is not default and not holds(value):
+        raise PluginContract(f"{member}: expected {expected}, got {value!r}")
+    return value
+
+
+def is_count(value: object, least: int) -> bool:
+    """Whether a value is a whole number, and large enough."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_truth(value: object) -> bool:
+    """Whether a value is True or False."""
+    return isinstance(value, bool)
 
 
 def nearest(name: str, existing: Iterable[str]) -> str:

@@ -244,15 +244,19 @@ def uncut(
     ``pick`` takes the scores (N, classes) out of what the model returns.
     """
     model = copy.deepcopy(model).eval().requires_grad_()
-    seen: dict[str, Tensor] = {}
+    activations: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[..., Tensor]:
-        return lambda module, args, output: seen.setdefault(name, output).clone()
+        return lambda module, args, output: activations.setdefault(name, output).clone()
 
     for name in names:
         model.get_submodule(name).register_forward_hook(keep(name))
     output = model(**inputs) if isinstance(inputs, dict) else model(*inputs if isinstance(inputs, tuple) else (inputs,))
     output = pick(output)
     scores = output[torch.arange(len(classes)), torch.tensor(classes)]
-    found = torch.autograd.grad(scores.sum(), [seen[name] for name in names])
-    return output.detach(), {name: seen[name].detach() for name in names}, dict(zip(names, found, strict=True))
+    gradients = torch.autograd.grad(scores.sum(), [activations[name] for name in names])
+    return (
+        output.detach(),
+        {name: activations[name].detach() for name in names},
+        dict(zip(names, gradients, strict=True)),
+    )

@@ -85,5 +85,5 @@ def each_sample(spec: Spec, net: Net, x: Tensor, layer: str, formula: Callable[[
 
 
 def maps_of(net: Net, x: Tensor, methods: dict[str, Any], target: Any, layer: str = "features.conv0") -> list[Tensor]:
-    found = xaikit.explain(net, x, methods, layers=layer, target=target)
-    return [one.maps[layer] for one in found.values()]
+    explanations = xaikit.explain(net, x, methods, layers=layer, target=target)
+    return [one.maps[layer] for one in explanations.values()]

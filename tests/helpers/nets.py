@@ -136,9 +136,9 @@ def of_class(targets: list[int]) -> Any:
     return lambda output: output[torch.arange(len(targets)), torch.tensor(targets)]
 
 
-def distance(found: Tensor, expected: Tensor) -> float:
+def distance(saliency: Tensor, expected: Tensor) -> float:
     """The largest difference as a share of the largest expected value, each sample alone; 0 where both are nothing."""
-    difference = (found - expected).abs().flatten(1).amax(1)
+    difference = (saliency - expected).abs().flatten(1).amax(1)
     share = difference / expected.abs().flatten(1).amax(1)
     return torch.where(difference == 0, 0.0, share).max().item()
 

@@ -19,11 +19,11 @@ def theirs(name: str, peer: Any, **options: Any) -> list[Tensor]:
     targets = [ClassifierOutputTarget(index) for index in classes]
     with peer(model, modules, **options) as extractor:
         extractor(x, targets)
-        seen = extractor.activations_and_grads
-        gradients = seen.gradients or [None] * len(modules)
+        evidence = extractor.activations_and_grads
+        gradients = evidence.gradients or [None] * len(modules)
         raw = [
             extractor.get_cam_image(x, module, targets, a.numpy(), None if g is None else g.numpy(), False)
-            for module, a, g in zip(modules, seen.activations, gradients, strict=True)
+            for module, a, g in zip(modules, evidence.activations, gradients, strict=True)
         ]
     return [torch.from_numpy(np.ascontiguousarray(one)) for one in raw]
 

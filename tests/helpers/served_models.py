@@ -72,14 +72,14 @@ class Case:
 
     def evidence(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Activations, gradients and scores as a method sees them, by layer."""
-        seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        evidence: list[tuple[Tensor, Tensor, Tensor]] = []
 
         def look(view: View) -> None:
-            seen.append((view.activations.squeeze(1), view.gradients.squeeze(1), view.scores.squeeze(1)))
+            evidence.append((view.activations.squeeze(1), view.gradients.squeeze(1), view.scores.squeeze(1)))
 
         with self.world():
             self.explain(self.model(), {"mine": Probe(look)})
-        return seen
+        return evidence
 
     def expected(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """The same by one full graph of the plain net, without xaikit."""
@@ -144,7 +144,7 @@ def of_tokens(tokens: Tensor) -> Tensor:
 
 def top_score(output: list[dict[str, Tensor]]) -> Tensor:
     """The score of a detector's best box, one a sample."""
-    return torch.stack([found["scores"].max() for found in output])
+    return torch.stack([detections["scores"].max() for detections in output])
 
 
 def mapping(key: str) -> Callable[[], nn.Module]:

@@ -37,8 +37,8 @@ pooled = st.sampled_from(("gap", "conv"))
 
 def maps(net: Net, x: Tensor, methods: Any, target: Any, layer: str = "features", **rest: Any) -> dict[str, Tensor]:
     """The raw maps of each method at one layer."""
-    found = xaikit.explain(net, x, methods, layers=layer, target=target, **rest)
-    return {label: explanation.maps[layer] for label, explanation in found.items()}
+    explanations = xaikit.explain(net, x, methods, layers=layer, target=target, **rest)
+    return {label: explanation.maps[layer] for label, explanation in explanations.items()}
 
 
 def classifier(net: Net) -> Tensor:
@@ -57,8 +57,8 @@ def test_p1_below_global_pooling_cam_over_cells_is_gradcam_hirescam_and_xgradcam
     net, x = spec.build()
     activation = net.features(x).detach()
     cam = torch.einsum("nc,nc...->n...", classifier(net)[spec.targets], activation) / activation[0, 0].numel()
-    for label, found in maps(net, x, ["gradcam", "hirescam", "xgradcam"], spec.targets).items():
-        assert distance(found, cam) <= ROUNDING, label
+    for label, saliency in maps(net, x, ["gradcam", "hirescam", "xgradcam"], spec.targets).items():
+        assert distance(saliency, cam) <= ROUNDING, label
 
 
 @given(specs())
@@ -66,10 +66,10 @@ def test_p1_below_global_pooling_cam_over_cells_is_gradcam_hirescam_and_xgradcam
 def test_p2_below_a_linear_tail_hirescam_sums_to_the_score_less_the_bias(spec: Spec) -> None:
     net, x = spec.build()
     bias = net.head(torch.zeros_like(net.features(x)))
-    found = xaikit.explain(net, x, "hirescam", layers="features", target=spec.targets)["hirescam"]
+    explanation = xaikit.explain(net, x, "hirescam", layers="features", target=spec.targets)["hirescam"]
     score = of_class(spec.targets)
-    assert torch.equal(found.scores, score(net(x)).detach())
-    assert (total(found.maps["features"]) - score(net(x) - bias)).abs().max() <= ROUNDING
+    assert torch.equal(explanation.scores, score(net(x)).detach())
+    assert (total(explanation.maps["features"]) - score(net(x) - bias)).abs().max() <= ROUNDING
 
 
 @given(specs(), st.sampled_from(LAYERS))
@@ -78,10 +78,10 @@ def test_p3_xgradcam_and_hirescam_sum_to_gradient_times_activation_at_any_layer(
     net, x = spec.build()
     activation, gradient = evidence(net, x, layer, of_class(spec.targets))
     mass = activation.flatten(2).sum(2).abs() / activation.flatten(2).abs().sum(2).clamp_min(1e-300)
-    for label, found in maps(net, x, ["xgradcam", "hirescam"], spec.targets, layer).items():
+    for label, saliency in maps(net, x, ["xgradcam", "hirescam"], spec.targets, layer).items():
         # XGrad-CAM divides by sum A, so that what cancels there grows the rounding
         slack = ROUNDING / mass[mass > 0].amin().clamp_max(1).item() if (mass > 0).any() else ROUNDING
-        assert (total(found) - total(gradient * activation)).abs().max() <= slack, label
+        assert (total(saliency) - total(gradient * activation)).abs().max() <= slack, label
 
 
 @given(specs())
@@ -92,8 +92,8 @@ def test_p6_layercam_is_elementwise_relu_just_where_activations_are_not_negative
     activation, gradient = evidence(net, x, "features", of_class(spec.targets))
     elementwise = (gradient * activation).relu().sum(1)
     surplus = (gradient.abs() * (-activation).relu()).sum(1)
-    found = maps(net, x, "layercam", spec.targets)["layercam"]
-    assert (elementwise - found - surplus).abs().max() <= ROUNDING
+    saliency = maps(net, x, "layercam", spec.targets)["layercam"]
+    assert (elementwise - saliency - surplus).abs().max() <= ROUNDING
     assert bool(surplus.any()) == (spec.activation == "silu")
 
 

@@ -23,8 +23,8 @@ OF_A_CLASS = [*BLIND_TO_COPIES, "gradcampp", "smoothgradcampp", "eigengradcam", 
 
 def maps(net: nn.Module, x: Tensor, methods: Any, target: Any, layer: str = "features") -> dict[str, Tensor]:
     """The raw maps of each method at one layer."""
-    found = xaikit.explain(net, x, methods, layers=layer, target=target)
-    return {label: explanation.maps[layer] for label, explanation in found.items()}
+    explanations = xaikit.explain(net, x, methods, layers=layer, target=target)
+    return {label: explanation.maps[layer] for label, explanation in explanations.items()}
 
 
 def classifier(net: Net) -> Tensor:
@@ -39,8 +39,8 @@ def test_p7_below_global_pooling_ablation_weighs_by_the_classifier_times_the_mea
     activation = net.features(x).detach()
     weights = classifier(net)[spec.targets] * activation.flatten(2).mean(2)
     expected = torch.einsum("nc,nc...->n...", weights, activation)
-    found = maps(net, x, "ablationcam", spec.targets)["ablationcam"]
-    assert (found - expected).abs().max() <= ROUNDING
+    saliency = maps(net, x, "ablationcam", spec.targets)["ablationcam"]
+    assert (saliency - expected).abs().max() <= ROUNDING
 
 
 @given(specs(head=POOLED))
@@ -50,8 +50,8 @@ def test_p8_below_global_pooling_recipro_is_cam_over_cells_plus_the_bias(spec: S
     activation = net.features(x).detach()
     bias = net.head(torch.zeros_like(activation)).detach()[range(spec.batch), spec.targets]
     cam = torch.einsum("nc,nc...->n...", classifier(net)[spec.targets], activation) / activation[0, 0].numel()
-    found = maps(net, x, "reciprocam", spec.targets)["reciprocam"]
-    assert (found - cam - bias.reshape(-1, *(1,) * spec.dims)).abs().max() <= ROUNDING
+    saliency = maps(net, x, "reciprocam", spec.targets)["reciprocam"]
+    assert (saliency - cam - bias.reshape(-1, *(1,) * spec.dims)).abs().max() <= ROUNDING
 
 
 def test_p7_and_p8_can_fail_another_class_weighs_otherwise() -> None:
@@ -112,10 +112,10 @@ def test_p17_channels_without_a_weight_copies_that_share_one_and_their_order_do_
     }
     expected = maps(net, x, BLIND_TO_COPIES, spec.targets)
     for change, other in alike.items():
-        found = maps(other, x, BLIND_TO_COPIES, spec.targets)
+        by_method = maps(other, x, BLIND_TO_COPIES, spec.targets)
         for label in BLIND_TO_COPIES:
             scale = expected[label].abs().max().clamp_min(1e-3)
-            assert (found[label] - expected[label]).abs().max() <= ROUNDING * scale, (change, label)
+            assert (by_method[label] - expected[label]).abs().max() <= ROUNDING * scale, (change, label)
 
 
 def test_p17_can_fail_eigencam_and_scorecam_count_channels() -> None:
@@ -124,12 +124,14 @@ def test_p17_can_fail_eigencam_and_scorecam_count_channels() -> None:
     net, x = spec.build()
     expected = maps(net, x, COUNTING_CHANNELS, 0)
     for origin, share in (([0, 1, 2, 3, 3], [1.0, 1, 1, 1, 0]), ([0, 1, 2, 3, 0], [0.5, 1, 1, 1, 0.5])):
-        found = maps(with_channels(net, spec, origin, share), x, COUNTING_CHANNELS, 0)
+        by_method = maps(with_channels(net, spec, origin, share), x, COUNTING_CHANNELS, 0)
         for label in COUNTING_CHANNELS:
-            assert distance(found[label] / found[label].max(), expected[label] / expected[label].max()) > 0.05, label
-    found = maps(with_channels(net, spec, [3, 2, 1, 0], [1.0] * 4), x, COUNTING_CHANNELS, 0)
+            assert (
+                distance(by_method[label] / by_method[label].max(), expected[label] / expected[label].max()) > 0.05
+            ), label
+    by_method = maps(with_channels(net, spec, [3, 2, 1, 0], [1.0] * 4), x, COUNTING_CHANNELS, 0)
     for label in COUNTING_CHANNELS:
-        assert distance(found[label], expected[label]) <= ROUNDING
+        assert distance(by_method[label], expected[label]) <= ROUNDING
 
 
 def half_read(dims: int = 2) -> tuple[Net, Tensor, Tensor]:
@@ -147,21 +149,21 @@ def half_read(dims: int = 2) -> tuple[Net, Tensor, Tensor]:
 @pytest.mark.parametrize("method", ["hirescam", "layercam", "elementcam", "eigengradcam"])
 def test_p18_elementwise_methods_give_nothing_to_places_that_are_not_connected(method: str, dims: int) -> None:
     net, x, outside = half_read(dims)
-    found = maps(net, x, method, 0)[method]
-    assert not found[:, outside].any()
-    assert found[:, ~outside].any()
+    saliency = maps(net, x, method, 0)[method]
+    assert not saliency[:, outside].any()
+    assert saliency[:, ~outside].any()
 
 
 @pytest.mark.parametrize("method", ["gradcam", "ablationcam"])
 def test_p18_can_fail_methods_that_weigh_whole_channels_leak(method: str) -> None:
     net, x, outside = half_read()
-    found = maps(net, x, method, 0)[method].relu()
-    assert found[:, outside].sum() / found.sum() > 0.2
+    saliency = maps(net, x, method, 0)[method].relu()
+    assert saliency[:, outside].sum() / saliency.sum() > 0.2
 
 
 def test_p18_recipro_gives_the_bias_to_places_that_are_not_connected() -> None:
     net, x, outside = half_read()
-    found = maps(net, x, "reciprocam", 0)["reciprocam"]
+    saliency = maps(net, x, "reciprocam", 0)["reciprocam"]
     bias = net.head[-1].bias[0].detach()
-    assert torch.equal(found[:, outside], bias.expand_as(found[:, outside]))
-    assert distance(found[:, ~outside], bias.expand_as(found[:, ~outside])) > 0.01
+    assert torch.equal(saliency[:, outside], bias.expand_as(saliency[:, outside]))
+    assert distance(saliency[:, ~outside], bias.expand_as(saliency[:, ~outside])) > 0.01

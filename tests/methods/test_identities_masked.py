@@ -22,8 +22,8 @@ def test_sscam_without_noise_is_scorecam(on: str, masks: str, spec: Spec, top: i
         "one": {"use": "sscam", "n": 2, "std": 0, "noise_on": on, **shared},
         "two": {"use": "scorecam", **shared},
     }
-    found, expected = maps_of(net, x, methods, spec.targets)
-    assert distance(found, expected) <= EXACT
+    saliency, expected = maps_of(net, x, methods, spec.targets)
+    assert distance(saliency, expected) <= EXACT
 
 
 @pytest.mark.parametrize(("variant", "masks"), [("paper", MASKS[0]), ("torchcam", MASKS[1])])
@@ -32,8 +32,8 @@ def test_sscam_without_noise_is_scorecam(on: str, masks: str, spec: Spec, top: i
 def test_iscam_of_one_step_is_scorecam(variant: str, masks: str, spec: Spec) -> None:
     net, x = spec.build()
     methods = {"one": {"use": "iscam", "n": 1, "variant": variant}, "two": {"use": "scorecam", "masks": masks}}
-    found, expected = maps_of(net, x, methods, spec.targets)
-    assert distance(found, expected) <= EXACT
+    saliency, expected = maps_of(net, x, methods, spec.targets)
+    assert distance(saliency, expected) <= EXACT
 
 
 @pytest.mark.parametrize(("variant", "masks", "times"), [("paper", MASKS[0], 0.55), ("torchcam", MASKS[1], 2.2)])
@@ -44,10 +44,10 @@ def test_iscam_without_biases_is_scorecam_of_scores_times_a_number(
 ) -> None:
     """(n + 1) / 2n for the paper's steps and (n + 1)(n + 2) / 6n for TorchCAM's: four times as much for n = 10."""
     net, x = spec.build()
-    (found,) = maps_of(net, x, {"one": {"use": "iscam", "variant": variant}}, spec.targets[0])
+    (saliency,) = maps_of(net, x, {"one": {"use": "iscam", "variant": variant}}, spec.targets[0])
     scored = {"two": {"use": "scorecam", "masks": masks}}
     (expected,) = maps_of(net, x, scored, lambda output: times * output[:, spec.targets[0]])
-    assert distance(found, expected) <= EXACT
+    assert distance(saliency, expected) <= EXACT
 
 
 def test_one_group_that_helps_is_grad_cams_picture() -> None:
@@ -55,12 +55,12 @@ def test_one_group_that_helps_is_grad_cams_picture() -> None:
     net, x = Spec(seed=4).build()
     methods = {"one": {"use": "groupcam", "groups": 1, "theta": 0}, "two": "gradcam"}
     for target in range(3):
-        found, grad = maps_of(net, x, methods, target, "features")
-        for one, other in zip(found, grad.relu(), strict=True):
+        saliency, grad = maps_of(net, x, methods, target, "features")
+        for one, other in zip(saliency, grad.relu(), strict=True):
             if one.any():
                 picture = torch.from_numpy(stretched(other.numpy()))
                 assert distance(one[None] / one.max(), picture[None]) <= 1e-8
-    assert found.any()
+    assert saliency.any()
 
 
 @pytest.mark.parametrize(("name", "times"), [("groupcam", 10.0), ("sess", 1.0)])

@@ -34,22 +34,22 @@ CONTROLS = ["edges", "center", "uniform"]
 
 def mapped(net: Net, x: Tensor, method: str, target: Any = 0, layer: Any = "features", **options: Any) -> Tensor:
     """The one raw map of a method."""
-    found = xaikit.explain(net, x, {"it": {"use": method, **options}}, layers=layer, target=target)["it"]
-    (saliency,) = found.maps.values()
+    explanation = xaikit.explain(net, x, {"it": {"use": method, **options}}, layers=layer, target=target)["it"]
+    (saliency,) = explanation.maps.values()
     return saliency
 
 
 def direct(method: str, activations: Tensor, **options: Any) -> Tensor:
     """The raw map (N, *S) that a method makes of activations alone."""
-    found: Tensor = Registry().find("method", method).cls(**options).explain(made_view(activations))[:, 0]
-    return found
+    saliency: Tensor = Registry().find("method", method).cls(**options).explain(made_view(activations))[:, 0]
+    return saliency
 
 
 def control(method: str, image: Tensor) -> Tensor:
     """The raw map (N, 1, *S) that a method makes of an input alone."""
     view = SimpleNamespace(image=image, activations=image.unsqueeze(1))
-    found: Tensor = Registry().find("method", method).cls().explain(view)
-    return found
+    saliency: Tensor = Registry().find("method", method).cls().explain(view)
+    return saliency
 
 
 def normal(*shape: int) -> Tensor:
@@ -60,8 +60,8 @@ def normal(*shape: int) -> Tensor:
 @PROPERTY
 def test_p1_below_global_pooling_cam_over_cells_is_gradcam(spec: Spec) -> None:
     net, x = spec.build()
-    found = mapped(net, x, "cam", spec.targets)
-    assert distance(mapped(net, x, "gradcam", spec.targets) * found[0].numel(), found) <= ROUNDING
+    saliency = mapped(net, x, "cam", spec.targets)
+    assert distance(mapped(net, x, "gradcam", spec.targets) * saliency[0].numel(), saliency) <= ROUNDING
 
 
 @given(specs(head=st.just("gap")))
@@ -114,11 +114,11 @@ def test_p17_the_order_of_channels_does_not_matter(method: str, spec: Spec, data
     net, x = spec.build()
     activations = net.features(x).detach()
     order = data.draw(st.permutations(range(spec.width)))
-    found, expected = (direct(method, one, **AGNOSTIC[method]) for one in (activations[:, order], activations))
+    saliency, expected = (direct(method, one, **AGNOSTIC[method]) for one in (activations[:, order], activations))
     if method == "kpcacam":
         # the sign is open where the component is at right angles to the mean over the channels
-        found, expected = found.abs(), expected.abs()
-    assert (found - expected).abs().max() <= SLACK[method] * expected.abs().max().clamp_min(1e-3)
+        saliency, expected = saliency.abs(), expected.abs()
+    assert (saliency - expected).abs().max() <= SLACK[method] * expected.abs().max().clamp_min(1e-3)
 
 
 def test_p17_a_dead_channel_is_nothing_to_fem_and_kpcacam_and_dilutes_lafam() -> None:
@@ -142,8 +142,8 @@ def test_p17_can_fail_a_channel_twice_counts_twice_whatever_reads_it() -> None:
     more = torch.cat([activations, activations[:, :1]], 1)
     for method in ("fem", "lafam", "kpcacam"):
         options = AGNOSTIC[method]
-        found, expected = direct(method, more, **options), direct(method, activations, **options)
-        assert distance(found / found.abs().max(), expected / expected.abs().max()) > 0.05, method
+        saliency, expected = direct(method, more, **options), direct(method, activations, **options)
+        assert distance(saliency / saliency.abs().max(), expected / expected.abs().max()) > 0.05, method
 
 
 @pytest.mark.parametrize(("kernel", "factor"), [("rbf", 2.0), ("sigmoid", 1 / torch.tensor(1.0).double().cosh() ** 2)])
@@ -152,9 +152,9 @@ def test_kpcacam_is_centred_eigencam_where_gamma_is_small(kernel: str, factor: f
     """Both kernels are then linear: exp(-g |x - y|^2) is 2 g x.y up to what centring takes away, tanh(1 + g x.y) is
     g x.y / cosh(1)^2."""
     activations, gamma = normal(2, 4, *space), 1e-7
-    found = direct("kpcacam", activations, kernel=kernel, gamma=gamma)
+    saliency = direct("kpcacam", activations, kernel=kernel, gamma=gamma)
     expected = direct("eigencam", activations, center=True) * (factor * gamma) ** 0.5
-    assert distance(found, expected) < 1e-4
+    assert distance(saliency, expected) < 1e-4
 
 
 def test_lafam_is_cam_of_a_classifier_that_weighs_all_channels_alike() -> None:
@@ -197,9 +197,9 @@ def test_randomcam_comes_again_in_any_precision_and_beside_any_method() -> None:
 def test_a_control_is_a_map_of_the_input_whatever_the_layer_and_the_model(method: str, dims: int) -> None:
     net, x = Spec(dims=dims, stride=2).build()
     other, _ = Spec(dims=dims, stride=2, seed=1).build()
-    found = mapped(net, x, method)
-    assert found.shape == (len(x), *x.shape[2:])
-    assert torch.equal(found, mapped(other, x, method, layer="features.conv0"))
+    saliency = mapped(net, x, method)
+    assert saliency.shape == (len(x), *x.shape[2:])
+    assert torch.equal(saliency, mapped(other, x, method, layer="features.conv0"))
 
 
 @pytest.mark.parametrize("method", CONTROLS)
@@ -222,10 +222,10 @@ def test_edges_is_sobels_filter() -> None:
     ndimage = pytest.importorskip("scipy.ndimage")
     for dims in (1, 2, 3):
         net, x = Spec(dims=dims).build()
-        for row, found in enumerate(mapped(net, x, "edges")):
+        for row, saliency in enumerate(mapped(net, x, "edges")):
             gray = x[row].mean(0).numpy()
             sides = [torch.from_numpy(ndimage.sobel(gray, axis, mode="nearest")) for axis in range(dims)]
-            assert distance(found[None], torch.stack(sides).square().sum(0).sqrt()[None]) <= ROUNDING
+            assert distance(saliency[None], torch.stack(sides).square().sum(0).sqrt()[None]) <= ROUNDING
 
 
 def test_edges_of_a_flat_picture_are_none_and_of_a_small_one_do_not_underflow() -> None:
@@ -237,14 +237,14 @@ def test_edges_of_a_flat_picture_are_none_and_of_a_small_one_do_not_underflow() 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_center_is_a_bump_in_the_middle_the_same_from_all_sides(dims: int) -> None:
     net, x = Spec(dims=dims).build()
-    found = mapped(net, x, "center")
+    saliency = mapped(net, x, "center")
     for axis in range(1, dims + 1):
-        assert distance(found.flip(axis), found) <= ROUNDING
-    middle = tuple(side // 2 for side in found.shape[1:])
-    assert found[(0, *middle)] >= found[0].max() * (1 - ROUNDING)
-    corner = [((0.5 / side - 0.5) / 0.25) ** 2 for side in found.shape[1:]]
-    assert abs(found[0].flatten()[0].log() + sum(corner) / 2) <= ROUNDING
-    assert mapped(net, x, "center", std=0.5).sum() > found.sum()
+        assert distance(saliency.flip(axis), saliency) <= ROUNDING
+    middle = tuple(side // 2 for side in saliency.shape[1:])
+    assert saliency[(0, *middle)] >= saliency[0].max() * (1 - ROUNDING)
+    corner = [((0.5 / side - 0.5) / 0.25) ** 2 for side in saliency.shape[1:]]
+    assert abs(saliency[0].flatten()[0].log() + sum(corner) / 2) <= ROUNDING
+    assert mapped(net, x, "center", std=0.5).sum() > saliency.sum()
 
 
 def test_uniform_is_one_everywhere() -> None:

@@ -32,8 +32,8 @@ LAYER = st.sampled_from(LAYERS)
 
 def maps(net: nn.Module, x: Tensor, methods: Any, target: Any, layer: str = "features") -> dict[str, Tensor]:
     """The raw maps of each method at one layer."""
-    found = xaikit.explain(net, x, methods, layers=layer, target=target)
-    return {label: explanation.maps[layer] for label, explanation in found.items()}
+    explanations = xaikit.explain(net, x, methods, layers=layer, target=target)
+    return {label: explanation.maps[layer] for label, explanation in explanations.items()}
 
 
 def picture(saliency: Tensor) -> Tensor:
@@ -66,8 +66,8 @@ def pooling_net(bias: bool, seed: int) -> tuple[nn.Sequential, Tensor]:
 @pytest.mark.parametrize("seed", range(5))
 def test_p4_without_a_bias_gradient_times_activation_sums_to_the_score_at_every_layer(seed: int) -> None:
     net, x = pooling_net(bias=False, seed=seed)
-    found = xaikit.explain(net, x, ["hirescam", "xgradcam"], layers=["0", "1", "2", "3", "4"], target=[0, 2])
-    for label, explanation in found.items():
+    explanations = xaikit.explain(net, x, ["hirescam", "xgradcam"], layers=["0", "1", "2", "3", "4"], target=[0, 2])
+    for label, explanation in explanations.items():
         for layer, saliency in explanation.maps.items():
             difference = saliency.flatten(1).sum(1) - explanation.scores
             assert difference.abs().max() <= 1e-10, (label, layer)
@@ -75,9 +75,9 @@ def test_p4_without_a_bias_gradient_times_activation_sums_to_the_score_at_every_
 
 def test_p4_can_fail_what_a_bias_adds_behind_the_layer_is_missing() -> None:
     net, x = pooling_net(bias=True, seed=0)
-    found = xaikit.explain(net, x, "hirescam", layers=["0", "1", "2", "3", "4"], target=[0, 2])["hirescam"]
-    for layer, saliency in found.maps.items():
-        assert (saliency.flatten(1).sum(1) - found.scores).abs().min() > 1e-3, layer
+    explanation = xaikit.explain(net, x, "hirescam", layers=["0", "1", "2", "3", "4"], target=[0, 2])["hirescam"]
+    for layer, saliency in explanation.maps.items():
+        assert (saliency.flatten(1).sum(1) - explanation.scores).abs().min() > 1e-3, layer
 
 
 def unbiased(**narrowed: Any) -> st.SearchStrategy[Spec]:
@@ -151,15 +151,15 @@ def mirrored(net: Net, x: Tensor, layer: str) -> dict[str, tuple[Tensor, Tensor]
 @PROPERTY
 def test_p15_in_a_network_that_is_its_own_mirror_image_maps_turn_with_the_picture(spec: Spec, layer: str) -> None:
     net, x = spec.build()
-    for label, (found, expected) in mirrored(symmetrised(net), x, layer).items():
-        assert distance(found, expected) <= slack(label), label
+    for label, (saliency, expected) in mirrored(symmetrised(net), x, layer).items():
+        assert distance(saliency, expected) <= slack(label), label
 
 
 def test_p15_can_fail_a_network_that_tells_left_from_right() -> None:
     net, x = Spec(width=5).build()
     for layer in LAYERS:
-        for label, (found, expected) in mirrored(net, x, layer).items():
-            assert distance(found, expected) > 1e-2, (layer, label)
+        for label, (saliency, expected) in mirrored(net, x, layer).items():
+            assert distance(saliency, expected) > 1e-2, (layer, label)
 
 
 def test_p15_finished_maps_turn_with_the_picture() -> None:

@@ -24,8 +24,8 @@ pieces = st.just("relu")
 
 def maps(net: nn.Module, x: Tensor, methods: Any, target: Any, layer: str = "features") -> dict[str, Tensor]:
     """The raw maps of each method at one layer."""
-    found = xaikit.explain(net, x, methods, layers=layer, target=target)
-    return {label: explanation.maps[layer] for label, explanation in found.items()}
+    explanations = xaikit.explain(net, x, methods, layers=layer, target=target)
+    return {label: explanation.maps[layer] for label, explanation in explanations.items()}
 
 
 def total(saliency: Tensor) -> Tensor:
@@ -44,23 +44,23 @@ def gained(net: Net, x: Tensor, layer: str, targets: list[int]) -> Tensor:
 @PROPERTY
 def test_below_a_linear_tail_shapleycam_is_gradcam_featureig_is_hirescam_and_liftcam_is_ablationcam(spec: Spec) -> None:
     net, x = spec.build()
-    found = maps(net, x, [*LINEAR_TAIL, "gradcam", "hirescam", "ablationcam"], spec.targets)
+    by_method = maps(net, x, [*LINEAR_TAIL, "gradcam", "hirescam", "ablationcam"], spec.targets)
     for one, other in (("shapleycam", "gradcam"), ("featureig", "hirescam"), ("liftcam", "ablationcam")):
-        assert distance(found[one], found[other]) <= 1e-11, one
+        assert distance(by_method[one], by_method[other]) <= 1e-11, one
 
 
 @given(specs(activation=pieces), st.sampled_from(LAYERS))
 @PROPERTY
 def test_where_a_logit_is_linear_in_pieces_shapleycam_is_gradcam_to_the_bit(spec: Spec, layer: str) -> None:
     net, x = spec.build()
-    found = maps(net, x, ["shapleycam", "gradcam"], spec.targets, layer)
-    assert torch.equal(found["shapleycam"], found["gradcam"])
+    by_method = maps(net, x, ["shapleycam", "gradcam"], spec.targets, layer)
+    assert torch.equal(by_method["shapleycam"], by_method["gradcam"])
 
 
 def test_which_can_fail_a_score_that_bends() -> None:
     net, x = Spec(depth=3, width=5).build()
-    found = maps(net, x, ["shapleycam", "gradcam"], lambda output: output[:, 1] + output.log_softmax(1)[:, 1])
-    assert distance(found["shapleycam"], found["gradcam"]) > 1e-3
+    by_method = maps(net, x, ["shapleycam", "gradcam"], lambda output: output[:, 1] + output.log_softmax(1)[:, 1])
+    assert distance(by_method["shapleycam"], by_method["gradcam"]) > 1e-3
 
 
 @given(specs(head=st.sampled_from(("gap", "conv"))))
@@ -79,9 +79,9 @@ def shapley(tail: Any, a: Tensor, c: int) -> Tensor:
     channels = range(len(a))
 
     def worth(present: tuple[int, ...]) -> Tensor:
-        kept = torch.zeros_like(a)
-        kept[list(present)] = a[list(present)]
-        return tail(kept.unsqueeze(0))[0, c].detach()
+        partial = torch.zeros_like(a)
+        partial[list(present)] = a[list(present)]
+        return tail(partial.unsqueeze(0))[0, c].detach()
 
     values = []
     for k in channels:
@@ -110,8 +110,8 @@ def test_which_can_fail_behind_a_relu_they_are_not() -> None:
     activation = net.features[:1](x).detach()
     weights = torch.stack([shapley(lambda a: net.head(net.features[1:](a)), a, 0) for a in activation])
     expected = torch.einsum("nc,nc...->n...", weights, activation)
-    found = maps(net, x, ["liftcam", "gradcam"], 0, "features.conv0")
-    assert distance(found["liftcam"], expected) > 0.01
+    by_method = maps(net, x, ["liftcam", "gradcam"], 0, "features.conv0")
+    assert distance(by_method["liftcam"], expected) > 0.01
 
 
 @given(specs(activation=pieces, bias=st.just(False)), st.sampled_from(LAYERS))
@@ -134,9 +134,9 @@ def test_without_biases_a_multiplier_is_a_gradient_and_liftcam_weighs_by_gradien
 @PROPERTY
 def test_p10_featureig_sums_to_what_the_score_gains_but_for_its_residual(spec: Spec, layer: str) -> None:
     net, x = spec.build()
-    found = xaikit.explain(net, x, "featureig", layers=layer, target=spec.targets)["featureig"]
-    missing = total(found.maps[layer]) - gained(net, x, layer, spec.targets)
-    assert (found.numbers["residual"][layer] - missing).abs().max() <= ROUNDING
+    explanation = xaikit.explain(net, x, "featureig", layers=layer, target=spec.targets)["featureig"]
+    missing = total(explanation.maps[layer]) - gained(net, x, layer, spec.targets)
+    assert (explanation.numbers["residual"][layer] - missing).abs().max() <= ROUNDING
     if layer == "features":
         assert missing.abs().max() <= ROUNDING
 
@@ -144,8 +144,8 @@ def test_p10_featureig_sums_to_what_the_score_gains_but_for_its_residual(spec: S
 def test_p10_the_residual_of_featureig_goes_down_with_the_steps() -> None:
     net, x = Spec(depth=3, activation="silu", width=5).build()
     methods = {str(steps): {"use": "featureig", "steps": steps} for steps in (4, 16, 64, 256)}
-    found = xaikit.explain(net, x, methods, layers="features.conv0", target=0)
-    missing = [float(one.numbers["residual"]["features.conv0"].abs().max()) for one in found.values()]
+    explanations = xaikit.explain(net, x, methods, layers="features.conv0", target=0)
+    missing = [float(one.numbers["residual"]["features.conv0"].abs().max()) for one in explanations.values()]
     # of second order in a step, where the tail is smooth
     for coarse, fine in pairwise(missing):
         assert coarse / fine == pytest.approx(16, rel=0.2)

@@ -111,11 +111,11 @@ def by_reference(net: Net, x: Tensor, layer: str, score: Any, formula: Callable[
 def test_every_one_pass_method_is_its_papers_formula(spec: Spec) -> None:
     net, x = spec.build()
     layers = ["features.conv0", "features"]
-    found = xaikit.explain(net, x, list(ONE_PASS), layers=layers, target=spec.targets)
+    explanations = xaikit.explain(net, x, list(ONE_PASS), layers=layers, target=spec.targets)
     for name, formula in ONE_PASS.items():
         for layer in layers:
             expected = by_reference(net, x, layer, of_class(spec.targets), formula)
-            assert distance(found[name].maps[layer], expected) <= EXACT, (name, layer)
+            assert distance(explanations[name].maps[layer], expected) <= EXACT, (name, layer)
 
 
 @given(specs())
@@ -124,10 +124,10 @@ def test_grad_campp_is_its_papers_formula_where_gradients_are_large(spec: Spec) 
     """Scores times 50: g sum A is no longer small beside 2, and on signed layers the denominator changes sign."""
     net, x = spec.build()
     layers = ["features.conv0", "features"]
-    found = xaikit.explain(net, x, "gradcampp", layers=layers, target=lambda output: 50 * output[:, 0])
+    explanations = xaikit.explain(net, x, "gradcampp", layers=layers, target=lambda output: 50 * output[:, 0])
     for layer in layers:
         expected = by_reference(net, x, layer, lambda output: 50 * output[:, 0], gradcampp)
-        assert distance(found["gradcampp"].maps[layer], expected) <= EXACT
+        assert distance(explanations["gradcampp"].maps[layer], expected) <= EXACT
 
 
 def noisy_inputs(net: Net, x: Tensor, **call: Any) -> tuple[xaikit.Explanation, list[Tensor]]:
@@ -147,7 +147,7 @@ def test_smooth_grad_campp_is_its_papers_formula(variant: str, spec: Spec) -> No
     net, x = spec.build()
     method = {"smooth": {"use": "smoothgradcampp", "n": 3, "variant": variant}}
     layers = ["features.conv0", "features"]
-    found, noisy = noisy_inputs(net, x, methods=method, layers=layers, target=spec.targets)
+    explanation, noisy = noisy_inputs(net, x, methods=method, layers=layers, target=spec.targets)
     assert len(noisy) == 3
     for layer in layers:
         activations, _ = evidence(net, x, layer, of_class(spec.targets))
@@ -156,7 +156,7 @@ def test_smooth_grad_campp_is_its_papers_formula(variant: str, spec: Spec) -> No
             smoothgradcampp(activation.numpy(), [one[row] for one in passes], printed=variant == "paper")
             for row, activation in enumerate(activations)
         ]
-        assert distance(found.maps[layer], torch.from_numpy(np.stack(maps))) <= EXACT
+        assert distance(explanation.maps[layer], torch.from_numpy(np.stack(maps))) <= EXACT
 
 
 def test_smooth_grad_campp_adds_normal_noise_of_its_std_to_each_sample() -> None:
@@ -193,18 +193,18 @@ def signed_case() -> tuple[Net, Tensor]:
 def test_xgradcam_gives_no_weight_to_activations_that_cancel_and_says_so() -> None:
     net, x = signed_case()
     x[0, 0] = torch.linspace(-5, 5, 11)
-    found = xaikit.explain(net, x, "xgradcam", layers="features.conv0", target=0)["xgradcam"]
+    explanation = xaikit.explain(net, x, "xgradcam", layers="features.conv0", target=0)["xgradcam"]
     _, gradient = evidence(net, x, "features.conv0", lambda output: output[:, 0])
-    assert distance(found.maps["features.conv0"], (gradient[:, 1].mean() * x[:, 1])) <= EXACT
-    assert [(remark.sample, remark.count) for remark in found.warnings if "cancel" in remark.reason] == [(0, 1)]
+    assert distance(explanation.maps["features.conv0"], (gradient[:, 1].mean() * x[:, 1])) <= EXACT
+    assert [(remark.sample, remark.count) for remark in explanation.warnings if "cancel" in remark.reason] == [(0, 1)]
 
 
 def test_grad_campp_gives_no_weight_where_its_denominator_is_not_positive_and_says_so() -> None:
     """Channel 0 sums to -9 and has g = 1 at one place: 2 + g sum A = -7; channel 1 sums to 11: alpha = 1/13."""
     net, x = signed_case()
     x[0, 0] = torch.tensor([1.0] + [-1.0] * 10)
-    found = xaikit.explain(net, x, "gradcampp", layers="features.conv0", target=0)["gradcampp"]
+    explanation = xaikit.explain(net, x, "gradcampp", layers="features.conv0", target=0)["gradcampp"]
     expected = by_reference(net, x, "features.conv0", lambda output: output[:, 0], gradcampp)
-    assert distance(found.maps["features.conv0"], expected) <= EXACT
+    assert distance(explanation.maps["features.conv0"], expected) <= EXACT
     assert distance(expected, torch.full_like(expected, 11 / 13)) <= EXACT
-    assert [(remark.sample, remark.count) for remark in found.warnings if "alpha" in remark.reason] == [(0, 1)]
+    assert [(remark.sample, remark.count) for remark in explanation.warnings if "alpha" in remark.reason] == [(0, 1)]

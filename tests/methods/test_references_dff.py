@@ -60,9 +60,9 @@ def start(rows: Array, concepts: int) -> tuple[Array, Array]:
 def factorized(a: Tensor, **options: Any) -> tuple[Tensor, Tensor, list[str]]:
     """The maps, the error (N, 1) and what was remarked on."""
     view = made_view(a, needs=Needs(scores=False))
-    found = Registry().find("method", "dff").cls(**options).explain(view)
+    saliency = Registry().find("method", "dff").cls(**options).explain(view)
     remarks = [noted.reason for noted in view.noted if noted.counts.any()]
-    return found, view.numbers["error"], remarks
+    return saliency, view.numbers["error"], remarks
 
 
 def drawn(*shape: int, signed: bool = False, seed: int = 0) -> Tensor:
@@ -75,10 +75,10 @@ def drawn(*shape: int, signed: bool = False, seed: int = 0) -> Tensor:
 def test_dff_is_its_formula_by_a_full_singular_value_decomposition(shape: tuple[int, ...], negative: str) -> None:
     for signed in (False, True):
         a = drawn(*shape, signed=signed)
-        found, error, _ = factorized(a, concepts=3, iterations=20, negative=negative)
+        saliency, error, _ = factorized(a, concepts=3, iterations=20, negative=negative)
         maps, left = dff(a.numpy().copy(), 3, 20, negative)
-        assert found.shape == (shape[0], 3, *shape[2:])
-        assert distance(found, torch.from_numpy(maps)) <= 1e-9
+        assert saliency.shape == (shape[0], 3, *shape[2:])
+        assert distance(saliency, torch.from_numpy(maps)) <= 1e-9
         assert (error[:, 0] - torch.from_numpy(left)).abs().max() <= 1e-10
 
 
@@ -88,17 +88,17 @@ def test_dff_finds_parts_that_images_share() -> None:
     maps[0, 0, :2], maps[1, 0, :, :1], maps[2, 0, 2:, 2:] = 3.0, 2.0, 1.0
     maps[0, 1, 3], maps[1, 1, :, 3:] = 1.0, 0.5
     looks = torch.tensor([[1.0, 2, 0, 0, 2], [0, 0, 3, 4, 0]], dtype=torch.float64)
-    found, error, remarks = factorized(torch.einsum("nkhw,kc->nchw", maps, looks), concepts=2)
-    assert distance(found, maps * looks.norm(dim=1)[:, None, None]) <= 1e-9
+    saliency, error, remarks = factorized(torch.einsum("nkhw,kc->nchw", maps, looks), concepts=2)
+    assert distance(saliency, maps * looks.norm(dim=1)[:, None, None]) <= 1e-9
     assert error.max() <= 1e-9
     assert remarks == []
 
 
 def test_dff_is_homogeneous_and_permuted_with_its_batch() -> None:
     a = drawn(3, 6, 4, 4)
-    found, _, _ = factorized(a, concepts=3)
-    assert distance(factorized(1e-25 * a, concepts=3)[0], 1e-25 * found) <= 1e-9
-    assert distance(factorized(a[[2, 0, 1]], concepts=3)[0], found[[2, 0, 1]]) <= 1e-7
+    saliency, _, _ = factorized(a, concepts=3)
+    assert distance(factorized(1e-25 * a, concepts=3)[0], 1e-25 * saliency) <= 1e-9
+    assert distance(factorized(a[[2, 0, 1]], concepts=3)[0], saliency[[2, 0, 1]]) <= 1e-7
 
 
 def test_dff_of_one_image_alone_has_other_concepts() -> None:
@@ -119,17 +119,17 @@ def test_dff_of_nothing_is_nothing_and_of_too_little_is_finite(concepts: int) ->
     assert torch.equal(nothing, torch.zeros(2, concepts, 3, 3))
     assert not error.any()
     assert remarks == []
-    found, error, _ = factorized(drawn(1, 2, 3, 1).float(), concepts=concepts)
-    assert found.isfinite().all()
+    saliency, error, _ = factorized(drawn(1, 2, 3, 1).float(), concepts=concepts)
+    assert saliency.isfinite().all()
     assert (error <= 1).all()
 
 
 def test_dff_leaves_out_places_that_are_not_finite() -> None:
     a = drawn(2, 6, 4, 4)
     a[1, 2, 3, 3] = torch.inf
-    found, _, _ = factorized(a, concepts=2)
-    assert found[1, :, 3, 3].isnan().all()
-    assert found.isnan().sum() == 2
+    saliency, _, _ = factorized(a, concepts=2)
+    assert saliency[1, :, 3, 3].isnan().all()
+    assert saliency.isnan().sum() == 2
 
 
 def test_dff_of_signed_activations_is_that_of_what_a_relu_leaves_or_of_what_lies_above_the_minimum() -> None:
@@ -144,19 +144,19 @@ def test_dff_of_signed_activations_is_that_of_what_a_relu_leaves_or_of_what_lies
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_dff_computes_in_float32_at_least(dtype: torch.dtype) -> None:
     a = drawn(2, 6, 4, 4).to(dtype)
-    found, _, _ = factorized(a, concepts=2)
-    assert found.dtype is torch.float32
-    assert torch.equal(found, factorized(a.float(), concepts=2)[0])
+    saliency, _, _ = factorized(a, concepts=2)
+    assert saliency.dtype is torch.float32
+    assert torch.equal(saliency, factorized(a.float(), concepts=2)[0])
 
 
 def test_concepts_stand_on_the_axis_of_targets_whatever_the_target() -> None:
     net, x = Spec(width=5).build()
     for target in (0, {"use": "classes", "of": [0, 1]}):
-        found = xaikit.explain(net, x, {"dff": {"concepts": 3}}, layers="features", target=target)["dff"]
-        assert found.maps["features"].shape == (2, 3, 7, 6)
+        explanation = xaikit.explain(net, x, {"dff": {"concepts": 3}}, layers="features", target=target)["dff"]
+        assert explanation.maps["features"].shape == (2, 3, 7, 6)
         expected, error, _ = factorized(net.features(x).detach(), concepts=3)
-        assert distance(found.maps["features"], expected) <= EXACT
-        assert torch.equal(found.numbers["error"]["features"], error.expand(-1, 3))
+        assert distance(explanation.maps["features"], expected) <= EXACT
+        assert torch.equal(explanation.numbers["error"]["features"], error.expand(-1, 3))
 
 
 @pytest.mark.parametrize(

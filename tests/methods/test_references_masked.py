@@ -130,7 +130,7 @@ def sess(net: Net, layer: str, x: Array, c: int, scales: int, pool: str) -> Arra
 
 
 @contextmanager
-def known_noise(fields: Tensor) -> Iterator[None]:
+def fixed_noise(fields: Tensor) -> Iterator[None]:
     """Whoever draws gets these, (N, *shape)."""
 
     def normal(self: SampleGenerator, *shape: int) -> Tensor:
@@ -151,12 +151,12 @@ def test_sscam_is_its_formula(on: str, masks: str, spec: Spec, top: int | None) 
     shape = [CHANNELS] * (on == "input") + list(SIZES[spec.dims])
     fields = torch.randn(spec.batch, N, *shape, generator=torch.Generator().manual_seed(spec.seed), dtype=torch.float64)
     method = {"use": "sscam", "n": N, "std": 0.5, "noise_on": on, "masks": masks, "top_channels": top}
-    with known_noise(fields):
-        found = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
+    with fixed_noise(fields):
+        explanation = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
     for layer in LAYERS:
         noise = iter(0.5 * fields.numpy())
         expected = each_sample(spec, net, x, layer, lambda one, noise=noise: sscam(one, next(noise), on, masks, top))
-        assert distance(found.maps[layer], expected) <= EXACT
+        assert distance(explanation.maps[layer], expected) <= EXACT
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_sscam_is_its_formula(on: str, masks: str, spec: Spec, top: int | None) 
 def test_iscam_is_its_formula(variant: str, strengths: list[float], masks: str, spec: Spec, top: int | None) -> None:
     net, x = spec.build()
     method = {"use": "iscam", "n": 4, "variant": variant, "top_channels": top}
-    found = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
+    explanation = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
     for layer in LAYERS:
         expected = each_sample(spec, net, x, layer, lambda one: iscam(one, strengths, masks, top))
-        assert distance(found.maps[layer], expected) <= EXACT
+        assert distance(explanation.maps[layer], expected) <= EXACT
 
 
 @pytest.mark.parametrize("theta", [0, 70])
@@ -181,10 +181,10 @@ def test_iscam_is_its_formula(variant: str, strengths: list[float], masks: str, 
 def test_groupcam_upsampled_is_its_papers_formula(groups: int, theta: float, spec: Spec) -> None:
     net, x = spec.build()
     method = {"use": "groupcam", "groups": groups, "theta": theta}
-    found = xaikit.explain(net, x, {"g": method}, layers=LAYERS, target=spec.targets)["g"]
+    explanation = xaikit.explain(net, x, {"g": method}, layers=LAYERS, target=spec.targets)["g"]
     for layer in LAYERS:
         expected = each_sample(spec, net, x, layer, lambda one: groupcam(one, groups, theta))
-        large = np.stack([upsampled(one.numpy(), tuple(x.shape[2:])) for one in found.maps[layer]])
+        large = np.stack([upsampled(one.numpy(), tuple(x.shape[2:])) for one in explanation.maps[layer]])
         # probabilities near 1/3 are subtracted: rounding is of these
         assert (torch.from_numpy(large) - expected).abs().max() <= 1e-13 + EXACT * expected.abs().max()
 
@@ -195,12 +195,12 @@ def test_groupcam_upsampled_is_its_papers_formula(groups: int, theta: float, spe
 def test_sess_is_its_formula_averaged_to_cells(pool: str, spec: Spec, scales: int) -> None:
     net, x = spec.build()
     method = {"use": "sess", "scales": scales, "pool": pool}
-    found = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
+    explanation = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
     for layer in LAYERS:
         whole = [sess(net, layer, one.numpy(), c, scales, pool) for one, c in zip(x, spec.targets, strict=True)]
         large = torch.from_numpy(np.stack(whole)).unsqueeze(1)
         expected = torch.nn.functional.interpolate(large, size=spec.grid, mode="area").squeeze(1)
-        assert distance(found.maps[layer], expected) <= EXACT
+        assert distance(explanation.maps[layer], expected) <= EXACT
 
 
 # --- what may not change anything, and what must
@@ -212,9 +212,9 @@ def test_a_sample_that_is_not_finite_spoils_no_other(name: str) -> None:
     method = {"m": {"use": name, **({"scales": 3} if name == "sess" else {})}}
     (clean,) = maps_of(net, x, method, 0)
     x[1, 0, 2, 2] = torch.nan
-    (found,) = maps_of(net, x, method, 0)
-    assert distance(found[[0, 2]], clean[[0, 2]]) <= EXACT
-    assert not torch.equal(found[1], clean[1])
+    (saliency,) = maps_of(net, x, method, 0)
+    assert distance(saliency[[0, 2]], clean[[0, 2]]) <= EXACT
+    assert not torch.equal(saliency[1], clean[1])
 
 
 @pytest.mark.parametrize("name", ["sscam", "iscam", "groupcam", "sess"])
@@ -222,8 +222,8 @@ def test_a_layer_that_is_constant_is_zero(name: str) -> None:
     net, x = Spec(bias=False).build()
     with torch.no_grad():
         net.get_parameter("features.conv1.weight").zero_()
-    (found,) = maps_of(net, x, {"m": name}, 0, "features")
-    assert torch.equal(found, torch.zeros(2, 7, 6, dtype=torch.float64))
+    (saliency,) = maps_of(net, x, {"m": name}, 0, "features")
+    assert torch.equal(saliency, torch.zeros(2, 7, 6, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", ["sscam", "iscam"])

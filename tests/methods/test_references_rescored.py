@@ -100,9 +100,9 @@ def gap(evidence: Array, center: bool) -> float:
 @PROPERTY
 def test_the_map_is_the_formula(method: str, spec: Spec) -> None:
     net, x = spec.build()
-    found = xaikit.explain(net, x, method, layers=LAYERS, target=spec.targets)[method]
+    explanation = xaikit.explain(net, x, method, layers=LAYERS, target=spec.targets)[method]
     for layer in LAYERS:
-        assert distance(found.maps[layer], each_sample(spec, net, x, layer, FORMULAS[method])) <= EXACT
+        assert distance(explanation.maps[layer], each_sample(spec, net, x, layer, FORMULAS[method])) <= EXACT
 
 
 @pytest.mark.parametrize("center", [False, True])
@@ -111,12 +111,12 @@ def test_the_map_is_the_formula(method: str, spec: Spec) -> None:
 @PROPERTY
 def test_the_map_is_a_full_singular_value_decomposition(method: str, center: bool, spec: Spec) -> None:
     net, x = spec.build()
-    found = xaikit.explain(net, x, {method: {"center": center}}, layers=LAYERS, target=spec.targets)[method]
+    explanation = xaikit.explain(net, x, {method: {"center": center}}, layers=LAYERS, target=spec.targets)[method]
     rows = DECOMPOSED[method]
     for layer in LAYERS:
         slack = each_sample(spec, net, x, layer, lambda one: np.asarray(gap(rows(one), center)))
         expected = each_sample(spec, net, x, layer, lambda one: eigencam(rows(one), center))
-        difference = (found.maps[layer] - expected).flatten(1).abs().amax(1)
+        difference = (explanation.maps[layer] - expected).flatten(1).abs().amax(1)
         assert (difference * slack <= EXACT * expected.flatten(1).abs().amax(1)).all(), layer
 
 
@@ -127,10 +127,10 @@ def test_the_map_is_a_full_singular_value_decomposition(method: str, center: boo
 def test_scorecam_is_its_papers_formula(weighting: str, masks: str, spec: Spec, top: int | None) -> None:
     net, x = spec.build()
     method = {"score": {"use": "scorecam", "weighting": weighting, "masks": masks, "top_channels": top}}
-    found = xaikit.explain(net, x, method, layers=LAYERS, target=spec.targets)["score"]
+    explanation = xaikit.explain(net, x, method, layers=LAYERS, target=spec.targets)["score"]
     for layer in LAYERS:
         expected = each_sample(spec, net, x, layer, lambda one: scorecam(one, weighting, masks, top))
-        assert distance(found.maps[layer], expected) <= EXACT
+        assert distance(explanation.maps[layer], expected) <= EXACT
 
 
 def test_the_variants_of_scorecam_differ_but_for_increase_and_softmax() -> None:
@@ -141,8 +141,8 @@ def test_the_variants_of_scorecam_differ_but_for_increase_and_softmax() -> None:
         "torchcam": {"use": "scorecam", "masks": "normalize_first"},
         "two": {"use": "scorecam", "top_channels": 2},
     }
-    found = xaikit.explain(net, x, methods, layers="features.conv0", target=0)
-    maps = {label: one.maps["features.conv0"] for label, one in found.items()}
+    explanations = xaikit.explain(net, x, methods, layers="features.conv0", target=0)
+    maps = {label: one.maps["features.conv0"] for label, one in explanations.items()}
     assert distance(maps["softmax"], maps["increase"]) <= EXACT
     for label in ("raw", "torchcam", "two"):
         assert distance(maps[label], maps["increase"]) > 1e-6, label
@@ -155,7 +155,7 @@ def test_scorecam_costs_a_pass_for_no_channel_that_is_constant() -> None:
         net.get_parameter("features.conv1.weight")[[0, 2]] = 0.0
     for weighting, scored in (("increase", 3), ("softmax", 2)):
         received: list[int] = []
-        handle = net.register_forward_pre_hook(lambda _, inputs, seen=received: seen.append(len(inputs[0])))
+        handle = net.register_forward_pre_hook(lambda _, inputs, sizes=received: sizes.append(len(inputs[0])))
         xaikit.explain(net, x, {"s": {"use": "scorecam", "weighting": weighting}}, layers="features", target=0)
         handle.remove()
         assert sum(received[1:]) == scored * len(x)
@@ -176,8 +176,8 @@ def test_scorecam_of_a_layer_that_is_constant_is_zero() -> None:
     net, x = Spec(bias=False).build()
     with torch.no_grad():
         net.get_parameter("features.conv1.weight").zero_()
-    found = xaikit.explain(net, x, "scorecam", layers="features", target=0)["scorecam"]
-    assert torch.equal(found.maps["features"], torch.zeros(2, 7, 6, dtype=torch.float64))
+    explanation = xaikit.explain(net, x, "scorecam", layers="features", target=0)["scorecam"]
+    assert torch.equal(explanation.maps["features"], torch.zeros(2, 7, 6, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", ["elementcam", "eigencam", "eigengradcam"])
@@ -194,9 +194,9 @@ def test_a_sample_that_is_not_finite_spoils_no_other(name: str) -> None:
     net, x = Spec(batch=3).build()
     clean = xaikit.explain(net, x, name, layers="features.conv0", target=0)[name].maps["features.conv0"]
     x[1, 0, 2, 2] = torch.nan
-    found = xaikit.explain(net, x, name, layers="features.conv0", target=0)[name].maps["features.conv0"]
-    assert distance(found[[0, 2]], clean[[0, 2]]) <= EXACT
-    assert found[1].isnan().any()
+    saliency = xaikit.explain(net, x, name, layers="features.conv0", target=0)[name].maps["features.conv0"]
+    assert distance(saliency[[0, 2]], clean[[0, 2]]) <= EXACT
+    assert saliency[1].isnan().any()
 
 
 @pytest.mark.parametrize(

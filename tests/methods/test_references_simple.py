@@ -114,10 +114,10 @@ def explained(net: Net, x: Tensor, method: Any, target: Any = 0, layers: Any = "
 @PROPERTY
 def test_fem_is_its_formula(variant: str, spec: Spec, times: float) -> None:
     net, x = spec.build()
-    found = explained(net, x, {"use": "fem", "k": times, "variant": variant}, layers=LAYERS)
+    explanation = explained(net, x, {"use": "fem", "k": times, "variant": variant}, layers=LAYERS)
     for layer in LAYERS:
         expected = each(spec, net, x, layer, lambda a, g: fem(a, times, variant))
-        assert (found.maps[layer] - expected).abs().max() <= EXACT
+        assert (explanation.maps[layer] - expected).abs().max() <= EXACT
 
 
 def test_fem_finds_nothing_unusual_in_a_constant_channel_however_its_mean_is_rounded() -> None:
@@ -141,9 +141,9 @@ def test_fem_of_five_places_is_nothing_and_of_six_one_can_stand_out() -> None:
 @PROPERTY
 def test_lafam_is_its_formula(spec: Spec) -> None:
     net, x = spec.build()
-    found = explained(net, x, "lafam", layers=LAYERS)
+    explanation = explained(net, x, "lafam", layers=LAYERS)
     for layer in LAYERS:
-        assert (found.maps[layer] - each(spec, net, x, layer, lambda a, g: lafam(a))).abs().max() <= EXACT
+        assert (explanation.maps[layer] - each(spec, net, x, layer, lambda a, g: lafam(a))).abs().max() <= EXACT
 
 
 def gap(matrix: Array) -> float:
@@ -156,7 +156,7 @@ def gap(matrix: Array) -> float:
 @PROPERTY
 def test_segeigencam_is_its_formula(spec: Spec) -> None:
     net, x = spec.build()
-    found = explained(net, x, "segeigencam", spec.targets, LAYERS)
+    explanation = explained(net, x, "segeigencam", spec.targets, LAYERS)
 
     def slack(a: Array, g: Array) -> Array:
         rows = places_of(np.abs(g) * a)
@@ -166,7 +166,7 @@ def test_segeigencam_is_its_formula(spec: Spec) -> None:
         expected = each(spec, net, x, layer, segeigencam).flatten(1)
         # where |min| is |max| within rounding, either side may be up
         level = (expected.amax(1) + expected.amin(1)).abs() <= EXACT * expected.abs().amax(1)
-        maps = found.maps[layer].flatten(1)
+        maps = explanation.maps[layer].flatten(1)
         side = torch.where(level[:, None] & ((maps * expected).sum(1, keepdim=True) < 0), -maps, maps)
         far = (side - expected).abs().amax(1) * each(spec, net, x, layer, slack)
         assert (far <= EXACT * expected.abs().amax(1)).all(), layer
@@ -190,19 +190,19 @@ def test_segeigencam_turns_the_largest_deviation_up_where_eigengradcam_agrees_wi
 @PROPERTY
 def test_kpcacam_is_a_full_eigendecomposition(kernel: str, gamma: float | None, spec: Spec) -> None:
     net, x = spec.build()
-    found = explained(net, x, {"use": "kpcacam", "kernel": kernel, "gamma": gamma}, layers="features")
+    explanation = explained(net, x, {"use": "kpcacam", "kernel": kernel, "gamma": gamma}, layers="features")
     expected = each(spec, net, x, "features", lambda a, g: kpcacam(a, kernel, gamma)).flatten(1)
     slack = each(spec, net, x, "features", lambda a, g: np.asarray(gap(kernel_of(a, kernel, gamma))))
-    lost = {remark.sample for remark in found.warnings if remark.reason == LOST}
-    told = torch.tensor([row not in lost for row in range(spec.batch)])
-    maps = found.maps["features"].flatten(1)
+    lost = {remark.sample for remark in explanation.warnings if remark.reason == LOST}
+    determined = torch.tensor([row not in lost for row in range(spec.batch)])
+    maps = explanation.maps["features"].flatten(1)
     agreement = each(spec, net, x, "features", lambda a, g: np.asarray(leaning(a, kernel, gamma)))
     side = torch.where((agreement[:, None] <= 1e-9) & ((maps * expected).sum(1, keepdim=True) < 0), -maps, maps)
     far = (side - expected).abs().amax(1) * slack
-    assert (far <= EXACT * expected.abs().amax(1))[told].all()
+    assert (far <= EXACT * expected.abs().amax(1))[determined].all()
     # what the kernel does not tell apart is nothing: the root of a rounding, of which theirs is made
-    assert not maps[~told].any()
-    assert (expected[~told].abs() <= 1e-6).all()
+    assert not maps[~determined].any()
+    assert (expected[~determined].abs() <= 1e-6).all()
 
 
 def leaning(a: Array, kernel: str, gamma: float | None) -> float:
@@ -220,11 +220,11 @@ def test_kpcacam_with_gamma_scale_is_that_number_and_knows_no_unit(kernel: str) 
     rows = places_of(a)
     gamma = 1 / (len(a) * float((rows**2).mean()))
     as_scale = {"use": "kpcacam", "kernel": kernel, "gamma": "scale"}
-    found = explained(net, x, as_scale).maps["features"]
-    assert distance(found, explained(net, x, as_scale | {"gamma": gamma}).maps["features"]) <= EXACT
-    assert distance(found, explained(net, x * 100, as_scale).maps["features"]) <= EXACT
+    saliency = explained(net, x, as_scale).maps["features"]
+    assert distance(saliency, explained(net, x, as_scale | {"gamma": gamma}).maps["features"]) <= EXACT
+    assert distance(saliency, explained(net, x * 100, as_scale).maps["features"]) <= EXACT
     tiny = explained(net.float(), x.float() * 1e-20, as_scale).maps["features"]
-    assert distance(tiny.double(), found) <= 1e-3
+    assert distance(tiny.double(), saliency) <= 1e-3
 
 
 def test_kpcacam_says_so_where_the_kernel_cannot_tell_places_apart() -> None:
@@ -253,10 +253,10 @@ def test_a_sample_that_is_not_finite_spoils_no_other(name: str) -> None:
     net, x = Spec(batch=3).build()
     clean = explained(net, x, name, layers="features.conv0").maps["features.conv0"]
     x[1, 0, 2, 2] = torch.nan
-    found = explained(net, x, name, layers="features.conv0").maps["features.conv0"]
-    assert distance(found[[0, 2]], clean[[0, 2]]) <= EXACT
+    saliency = explained(net, x, name, layers="features.conv0").maps["features.conv0"]
+    assert distance(saliency[[0, 2]], clean[[0, 2]]) <= EXACT
     # no place of FEM is over a threshold that is not a number
-    assert found[1].isnan().any()
+    assert saliency[1].isnan().any()
 
 
 @pytest.mark.parametrize("name", ["fem", "lafam", "segeigencam"])

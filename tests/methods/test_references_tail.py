@@ -90,13 +90,13 @@ def test_shapleycam_is_its_formula_with_the_whole_hessian(spec: Spec) -> None:
     net, x = spec.build()
     bent = 0.0
     for score in (rest(1), logit(0)):
-        found = xaikit.explain(net, x, ["shapleycam", "gradcam"], layers=LAYERS, target=score)
+        explanations = xaikit.explain(net, x, ["shapleycam", "gradcam"], layers=LAYERS, target=score)
         for layer in LAYERS:
             tail = tail_of(net, layer, score)
             expected = np.stack([shapleycam(tail, a) for a in activations(net, x, layer)])
-            maps = found["shapleycam"].maps[layer]
+            maps = explanations["shapleycam"].maps[layer]
             assert distance(maps, torch.from_numpy(expected)) <= EXACT
-            bent = max(bent, float((maps - found["gradcam"].maps[layer]).abs().max()))
+            bent = max(bent, float((maps - explanations["gradcam"].maps[layer]).abs().max()))
     assert bent > 0
 
 
@@ -106,37 +106,42 @@ def test_shapleycam_is_its_formula_with_the_whole_hessian(spec: Spec) -> None:
 def test_featureig_is_its_formula_and_says_what_is_missing(quadrature: str, spec: Spec, steps: int) -> None:
     net, x = spec.build()
     methods = {"ig": {"use": "featureig", "steps": steps, "quadrature": quadrature}}
-    found = xaikit.explain(net, x, methods, layers=LAYERS, target=rest(1))["ig"]
+    explanation = xaikit.explain(net, x, methods, layers=LAYERS, target=rest(1))["ig"]
     for layer in LAYERS:
         tail = tail_of(net, layer, rest(1))
         expected = [featureig(tail, a, POINTS[quadrature](steps)) for a in activations(net, x, layer)]
-        assert distance(found.maps[layer], torch.from_numpy(np.stack([saliency for saliency, _ in expected]))) <= EXACT
+        assert (
+            distance(explanation.maps[layer], torch.from_numpy(np.stack([saliency for saliency, _ in expected])))
+            <= EXACT
+        )
         missing = torch.tensor([residual for _, residual in expected], dtype=torch.float64)
-        assert (found.numbers["residual"][layer] - missing).abs().max() <= 1e-12
-        assert (found.numbers["residual"][layer] - missing).shape == (spec.batch,)
+        assert (explanation.numbers["residual"][layer] - missing).abs().max() <= 1e-12
+        assert (explanation.numbers["residual"][layer] - missing).shape == (spec.batch,)
 
 
 def test_gauss_needs_fewer_steps_on_a_smooth_tail() -> None:
     net, x = Spec(activation="silu", depth=3).build()
     methods = {use: {"use": "featureig", "steps": 8, "quadrature": use} for use in POINTS}
-    found = xaikit.explain(net, x, methods, layers="features.conv0", target=0)
-    missing = {use: one.numbers["residual"]["features.conv0"].abs().max() for use, one in found.items()}
+    explanations = xaikit.explain(net, x, methods, layers="features.conv0", target=0)
+    missing = {use: one.numbers["residual"]["features.conv0"].abs().max() for use, one in explanations.items()}
     assert missing["gauss"] < 1e-3 * missing["midpoint"]
 
 
 def test_a_residual_is_kept_for_every_class_and_layer_and_remarked_on_where_it_is_large() -> None:
     net, x = Spec(depth=3).build()
     methods = {"one": {"use": "featureig", "steps": 1}, "many": {"use": "featureig", "steps": 256}}
-    found = xaikit.explain(net, x, methods, layers=LAYERS, target={"use": "classes", "of": [2, 0]})
-    for label, explanation in found.items():
+    explanations = xaikit.explain(net, x, methods, layers=LAYERS, target={"use": "classes", "of": [2, 0]})
+    for label, explanation in explanations.items():
         for layer in LAYERS:
             residual = explanation.numbers["residual"][layer]
             assert residual.shape == (2, 2)
             alone = xaikit.explain(net, x, {label: methods[label]}, layers=layer, target=0)[label]
             assert (residual[:, 1] - alone.numbers["residual"][layer]).abs().max() <= 1e-12
-    assert {remark.layer for remark in found["one"].warnings} == {"features.conv0"}
-    assert {remark.reason for remark in found["one"].warnings} == {"more than 1 % short of complete: take more steps"}
-    assert found["many"].warnings == ()
+    assert {remark.layer for remark in explanations["one"].warnings} == {"features.conv0"}
+    assert {remark.reason for remark in explanations["one"].warnings} == {
+        "more than 1 % short of complete: take more steps"
+    }
+    assert explanations["many"].warnings == ()
 
 
 def test_requests_of_one_answer_get_their_own_numbers() -> None:
@@ -145,12 +150,12 @@ def test_requests_of_one_answer_get_their_own_numbers() -> None:
     taps = [Tap(layer) for layer in LAYERS]
     requests = [request_for("featureig", taps, target("logit", index=index), f"class {index}") for index in (2, 0)]
     tally = Tally()
-    found = explain_all(net, batch(x), requests, tally)
+    explanations = explain_all(net, batch(x), requests, tally)
     assert tally.forwards == 1 + 33 * len(taps)
     for index in (2, 0):
         alone = xaikit.explain(net, x, "featureig", layers=LAYERS, target=index)["featureig"]
         for layer in LAYERS:
-            mine = found[f"class {index}"].numbers["residual"][layer]
+            mine = explanations[f"class {index}"].numbers["residual"][layer]
             assert (mine - alone.numbers["residual"][layer]).abs().max() <= 1e-12
     assert xaikit.explain(net, x, "gradcam", layers=LAYERS, target=0)["gradcam"].numbers == {}
 

@@ -49,13 +49,13 @@ def rolled(blocks: list[Array], fuse: Callable[[Array], Array], discard: float =
 
 def relevance(blocks: list[Array], gradients: list[Array]) -> Array:
     """R <- R + Abar R from R = I, for one sample."""
-    found = np.eye(TOKENS)
+    product = np.eye(TOKENS)
     for heads, slopes in zip(blocks, gradients, strict=True):
         mean = np.zeros((TOKENS, TOKENS))
         for head, slope in zip(heads, slopes, strict=True):
             mean += np.maximum(head * slope, 0) / len(heads)
-        found = found + mean @ found
-    return found
+        product = product + mean @ product
+    return product
 
 
 def read(matrix: Array, how: str) -> Tensor:
@@ -76,12 +76,12 @@ def test_rollout(options: dict[str, Any], pool: str) -> None:
     explicit, x = Explicit(), pictures(3)
     blocks, _ = evidence(transformer(explicit, pool=pool), explicit, x, 0)
     net = transformer(fused, pool=pool)
-    found = xaikit.explain(net, x, {"it": {"use": "rollout", **options}}, target="top1")["it"].maps["attention"]
+    saliency = xaikit.explain(net, x, {"it": {"use": "rollout", **options}}, target="top1")["it"].maps["attention"]
     how = options.get("read", "class" if pool == "token" else "mean")
     fuse, discard = FUSED[options.get("heads", "mean")], options.get("discard", 0)
     for row in range(3):
         expected = read(rolled([block[row] for block in blocks], fuse, discard), how)
-        assert (found[row] - expected).abs().max() <= EXACT
+        assert (saliency[row] - expected).abs().max() <= EXACT
 
 
 @pytest.mark.parametrize("pool", ["token", "avg"])
@@ -90,14 +90,14 @@ def test_gae(how: str, pool: str) -> None:
     explicit, x = Explicit(), pictures(3)
     plain, net = (transformer(attend, pool=pool) for attend in (explicit, fused))
     spec, target = {"it": {"use": "gae", "read": how}}, {"use": "classes", "of": CLASSES}
-    found = xaikit.explain(net, x, spec, target=target)["it"].maps["attention"]
+    saliency = xaikit.explain(net, x, spec, target=target)["it"].maps["attention"]
     how = how if how != "auto" else "class" if pool == "token" else "mean"
     for column, index in enumerate(CLASSES):
         blocks, gradients = evidence(plain, explicit, x, index)
         for row in range(3):
             matrix = relevance([one[row] for one in blocks], [one[row] for one in gradients])
             expected = read(matrix - np.eye(TOKENS), how)
-            assert distance(found[row : row + 1, column], expected[None]) <= EXACT
+            assert distance(saliency[row : row + 1, column], expected[None]) <= EXACT
 
 
 def explainability(plain: Any, explicit: Explicit, x: Tensor, index: int, last: int) -> Array:
@@ -113,8 +113,8 @@ def explainability(plain: Any, explicit: Explicit, x: Tensor, index: int, last: 
             for query in range(queries):
                 total += np.maximum(slopes[:, head, query].numpy(), 0) / (heads * queries)
         maps.append(total)
-    found: Array = np.mean(maps[-last:], axis=0)
-    return found[:, 1:].reshape(len(x), *GRID)
+    mean: Array = np.mean(maps[-last:], axis=0)
+    return mean[:, 1:].reshape(len(x), *GRID)
 
 
 @pytest.mark.parametrize("pool", ["token", "avg"])
@@ -123,10 +123,10 @@ def test_legrad(last: int | None, pool: str) -> None:
     explicit, x = Explicit(), pictures(3)
     plain, net = (transformer(attend, pool=pool) for attend in (explicit, fused))
     spec, target = {"it": {"use": "legrad", "last": last}}, {"use": "classes", "of": CLASSES}
-    found = xaikit.explain(net, x, spec, target=target)["it"].maps["attention"]
+    saliency = xaikit.explain(net, x, spec, target=target)["it"].maps["attention"]
     for column, index in enumerate(CLASSES):
         expected = torch.from_numpy(explainability(plain, explicit, x, index, last or 3))
-        assert distance(found[:, column], expected) <= EXACT
+        assert distance(saliency[:, column], expected) <= EXACT
 
 
 @pytest.mark.parametrize("use", ["rollout", "gae"])
@@ -137,9 +137,9 @@ def test_a_class_token_is_asked_for_in_vain(use: str) -> None:
     net.tokens = lambda x: net.embed(x).flatten(2).transpose(1, 2) + net.place
     with pytest.raises(ConfigError, match="read: expected a token before the grid, got none"):
         xaikit.explain(net, pictures(), {"it": {"use": use, "read": "class"}}, target=0)
-    found = xaikit.explain(net, pictures(), use, target=0)[use].maps["attention"]
-    assert found.shape == (2, *GRID)
-    assert found.any()
+    saliency = xaikit.explain(net, pictures(), use, target=0)[use].maps["attention"]
+    assert saliency.shape == (2, *GRID)
+    assert saliency.any()
 
 
 @pytest.mark.parametrize("use", ["rollout", "gae", "legrad"])
@@ -153,9 +153,9 @@ def test_real_architectures_are_served(use: str, name: str) -> None:
             name, img_size=56 if "14" in name else 64, num_classes=7, embed_dim=48, num_heads=3, depth=2
         )
     side = net.patch_embed.img_size[0]
-    found = xaikit.explain(net.eval(), torch.randn(2, 3, side, side), use, target=3)[use].maps["attention"]
-    assert found.shape == (2, 4, 4)
-    assert (found.flatten(1).std(1) > 0).all()
+    saliency = xaikit.explain(net.eval(), torch.randn(2, 3, side, side), use, target=3)[use].maps["attention"]
+    assert saliency.shape == (2, 4, 4)
+    assert (saliency.flatten(1).std(1) > 0).all()
 
 
 def test_half_precision_rounds_and_does_no_more() -> None:
@@ -224,11 +224,11 @@ def test_fullgrad(rescale: str) -> None:
         x = torch.randn(2, 3, 12, 9, dtype=torch.float64)
     net = net.double().eval()
     spec, target = {"it": {"use": "fullgrad", "rescale": rescale}}, {"use": "classes", "of": CLASSES}
-    found = xaikit.explain(net, x, spec, target=target)["it"].maps["input"]
+    saliency = xaikit.explain(net, x, spec, target=target)["it"].maps["input"]
     for column, index in enumerate(CLASSES):
         for row in range(2):
             expected = fullgrad(net, x[row : row + 1], index, rescale)
-            assert (found[row, column] - expected).abs().max() <= EXACT * expected.abs().max()
+            assert (saliency[row, column] - expected).abs().max() <= EXACT * expected.abs().max()
 
 
 SERVED = [
@@ -249,10 +249,10 @@ def of_torchvision(name: str) -> nn.Module:
 @pytest.mark.parametrize("name", SERVED)
 def test_fullgrad_serves_networks_whose_additions_are_all_modules(name: str) -> None:
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    found = xaikit.explain(of_torchvision(name), x, "fullgrad", target=[1])["fullgrad"]
-    assert found.maps["input"].shape == (1, 64, 64)
-    assert found.maps["input"].any()
-    assert found.numbers["unexplained"]["input"].max() <= 1e-4
+    explanation = xaikit.explain(of_torchvision(name), x, "fullgrad", target=[1])["fullgrad"]
+    assert explanation.maps["input"].shape == (1, 64, 64)
+    assert explanation.maps["input"].any()
+    assert explanation.numbers["unexplained"]["input"].max() <= 1e-4
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v3_small", "regnet_y_400mf"])

@@ -47,11 +47,11 @@ def targets() -> list[ClassifierOutputTarget]:
 @pytest.mark.parametrize("method", PEERS)
 def test_refine_cam_is_a_product_of_finished_maps_as_pytorch_grad_cams(method: str) -> None:
     model, x, _ = subject()
-    found = ours(method, LAYERS, finish=REFINE).map
+    saliency = ours(method, LAYERS, finish=REFINE).map
     modules = [model.get_submodule(name) for name in LAYERS]
     expected = grad_cam.RefineCAM(model, modules, base_method=PEERS[method][0])(x, targets())
-    assert found is not None
-    assert distance(found, torch.from_numpy(expected)) <= CLOSE
+    assert saliency is not None
+    assert distance(saliency, torch.from_numpy(expected)) <= CLOSE
 
 
 @pytest.mark.parametrize("method", PEERS)
@@ -59,9 +59,9 @@ def test_refine_cam_as_torchcams(method: str) -> None:
     model, x, classes = subject()
     with torchcam.RefineCAM(model, LAYERS, base_method=PEERS[method][1]) as extractor:
         (expected,) = extractor(classes, model(x))
-    found = ours(method, LAYERS, finish={**REFINE, "resize": "largest"}).map
-    assert found is not None
-    assert distance(found, expected) <= CLOSE
+    saliency = ours(method, LAYERS, finish={**REFINE, "resize": "largest"}).map
+    assert saliency is not None
+    assert distance(saliency, expected) <= CLOSE
 
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam"])
@@ -79,10 +79,10 @@ def test_the_principal_component_is_pytorch_grad_cams_but_for_the_mean_and_the_s
     centred = principal(weighed.double().unsqueeze(1), center=True).squeeze(1)
     sign = (centred * expected).sum((1, 2), keepdim=True).sign()
     assert distance(sign * centred, expected) <= CLOSE
-    found = ours(method, layer, reduce="principal").maps[layer].double()
-    assert distance(found, principal(weighed.double().unsqueeze(1)).squeeze(1)) <= CLOSE
-    assert ((found * weighed.sum(1)).sum((1, 2)) >= 0).all()
-    assert distance(found, sign * centred) > 0.05
+    saliency = ours(method, layer, reduce="principal").maps[layer].double()
+    assert distance(saliency, principal(weighed.double().unsqueeze(1)).squeeze(1)) <= CLOSE
+    assert ((saliency * weighed.sum(1)).sum((1, 2)) >= 0).all()
+    assert distance(saliency, sign * centred) > 0.05
     assert classes
 
 
@@ -98,13 +98,13 @@ def test_augmentation_smoothing_averages_raw_maps_where_pytorch_grad_cam_average
         expected = torch.from_numpy(extractor(x, targets(), aug_smooth=True))
 
     def of(image: Tensor) -> Tensor:
-        found = xaikit.explain(model, image, layers=layer, target=classes, finish=finish)["gradcam"].map
-        assert found is not None
-        return found
+        saliency = xaikit.explain(model, image, layers=layer, target=classes, finish=finish)["gradcam"].map
+        assert saliency is not None
+        return saliency
 
     images = [(flip, gain) for flip in (False, True) for gain in (0.9, 1.0, 1.1)]
     pictures = [of(x.flip(-1) * gain).flip(-1) if flip else of(x * gain) for flip, gain in images]
     assert distance(torch.stack(pictures).mean(0), expected) <= CLOSE
-    found = ours("gradcam", layer, finish=finish, augment=AUGMENT).map
-    assert found is not None
-    assert distance(found, expected) > 0.01
+    saliency = ours("gradcam", layer, finish=finish, augment=AUGMENT).map
+    assert saliency is not None
+    assert distance(saliency, expected) > 0.01

@@ -19,26 +19,26 @@ methods = pytest.mark.parametrize("method", PEERS)
 
 def ours(name: str, method: str, center: bool) -> list[Tensor]:
     model, x, classes = subject(name)
-    found = xaikit.explain(model, x, {method: {"center": center}}, layers=PLACES[name], target=classes)[method]
-    return list(found.maps.values())
+    explanation = xaikit.explain(model, x, {method: {"center": center}}, layers=PLACES[name], target=classes)[method]
+    return list(explanation.maps.values())
 
 
-def with_sign_of(found: Tensor, expected: Tensor) -> Tensor:
+def with_sign_of(saliency: Tensor, expected: Tensor) -> Tensor:
     """Each sample turned to the side of the other."""
-    return torch.where((found * expected).sum((1, 2), keepdim=True) < 0, -found, found)
+    return torch.where((saliency * expected).sum((1, 2), keepdim=True) < 0, -saliency, saliency)
 
 
 @models
 @methods
 def test_centred_maps_equal_pytorch_grad_cams_up_to_the_sign(method: str, name: str) -> None:
-    for found, expected in zip(ours(name, method, True), theirs(name, PEERS[method]), strict=True):
-        assert distance(with_sign_of(found, expected), expected) <= CLOSE
+    for saliency, expected in zip(ours(name, method, True), theirs(name, PEERS[method]), strict=True):
+        assert distance(with_sign_of(saliency, expected), expected) <= CLOSE
 
 
 @methods
 def test_as_in_the_paper_they_differ_since_nothing_is_subtracted(method: str) -> None:
     name = "efficientnet_lite0"
-    for found, expected in zip(ours(name, method, False), theirs(name, PEERS[method]), strict=True):
-        turned = with_sign_of(found, expected)
+    for raw, expected in zip(ours(name, method, False), theirs(name, PEERS[method]), strict=True):
+        turned = with_sign_of(raw, expected)
         pictures = [saliency / saliency.abs().amax((1, 2), keepdim=True) for saliency in (turned, expected)]
         assert (pictures[0] - pictures[1]).abs().amax((1, 2)).min() > 0.01

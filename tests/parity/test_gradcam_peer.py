@@ -64,10 +64,10 @@ def theirs(model: nn.Module, x: Tensor, classes: list[int], layers: tuple[str, .
         finished = [
             extractor.aggregate_multi_layers([one]) for one in extractor.compute_cam_per_layer(x, targets, False)
         ]
-        seen = extractor.activations_and_grads
+        evidence = extractor.activations_and_grads
         raw = [
             extractor.get_cam_image(x, module, targets, a.numpy(), g.numpy(), eigen_smooth=False)
-            for module, a, g in zip(modules, seen.activations, seen.gradients, strict=True)
+            for module, a, g in zip(modules, evidence.activations, evidence.gradients, strict=True)
         ]
     return Peer([tensor(one) for one in raw], [tensor(one) for one in finished], tensor(mean))
 
@@ -84,10 +84,10 @@ def tensor(array: NDArray[Any]) -> Tensor:
 @models
 @pytest.mark.parametrize("method", PEERS)
 def test_maps_equal_pytorch_grad_cams_raw_and_after_the_same_finishing(method: str, name: str) -> None:
-    found, expected = ours(name)[method], theirs(*subject(name), PLACES[name], PEERS[method])
+    explanation, expected = ours(name)[method], theirs(*subject(name), PLACES[name], PEERS[method])
     for place, layer in enumerate(PLACES[name]):
-        assert distance(found.maps[layer], expected.raw[place]) <= CLOSE
-        assert distance(rescaled(found.finished[layer]), expected.finished[place]) <= CLOSE
+        assert distance(explanation.maps[layer], expected.raw[place]) <= CLOSE
+        assert distance(rescaled(explanation.finished[layer]), expected.finished[place]) <= CLOSE
         assert expected.finished[place].flatten(1).amax(1).gt(0).all()
 
 
@@ -95,9 +95,9 @@ def test_maps_equal_pytorch_grad_cams_raw_and_after_the_same_finishing(method: s
 def test_the_mean_over_layers_equals_pytorch_grad_cams(method: str) -> None:
     """On real weights: on random ones maps are so small that its 1e-7 beside the maximum shifts the mean."""
     name = "efficientnet_lite0"
-    found = ours(name)[method].map
-    assert found is not None
-    assert distance(found, theirs(*subject(name), PLACES[name], PEERS[method]).mean) <= CLOSE
+    saliency = ours(name)[method].map
+    assert saliency is not None
+    assert distance(saliency, theirs(*subject(name), PLACES[name], PEERS[method]).mean) <= CLOSE
 
 
 @models
@@ -105,10 +105,10 @@ def test_grad_campp_variant_pytorch_grad_cam_equals_pytorch_grad_cams(name: str)
     """In float64: its denominator passes close to zero on signed layers, where float32 rounding grows 5000-fold."""
     model, x, classes = subject(name)
     precise = copy.deepcopy(model).double(), x.detach().double().requires_grad_(), classes, PLACES[name]
-    found, expected = explained(*precise, VARIANT)["as peer"], theirs(*precise, peers.GradCAMPlusPlus)
+    explanation, expected = explained(*precise, VARIANT)["as peer"], theirs(*precise, peers.GradCAMPlusPlus)
     for place, layer in enumerate(PLACES[name]):
-        assert distance(found.maps[layer], expected.raw[place]) <= EXACT
-        assert distance(rescaled(found.finished[layer]), expected.finished[place]) <= CLOSE
+        assert distance(explanation.maps[layer], expected.raw[place]) <= EXACT
+        assert distance(rescaled(explanation.finished[layer]), expected.finished[place]) <= CLOSE
 
 
 @models
@@ -116,7 +116,7 @@ def test_paper_grad_campp_differs_from_pytorch_grad_cam_because_its_epsilon_outw
     name: str,
 ) -> None:
     """1e-6 stands beside 2 g^2, which is smaller on real networks: in the sample where the pictures are closest."""
-    found, expected = ours(name)["gradcampp"], theirs(*subject(name), PLACES[name], peers.GradCAMPlusPlus)
+    explanation, expected = ours(name)["gradcampp"], theirs(*subject(name), PLACES[name], peers.GradCAMPlusPlus)
     for place, layer in enumerate(PLACES[name]):
-        difference = (rescaled(found.finished[layer]) - expected.finished[place]).abs().amax((1, 2))
+        difference = (rescaled(explanation.finished[layer]) - expected.finished[place]).abs().amax((1, 2))
         assert difference.min() > APART[name][place]

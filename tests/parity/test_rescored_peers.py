@@ -31,8 +31,8 @@ def subject() -> tuple[nn.Module, Tensor, Tensor]:
 
 def explained(methods: Any, layer: str, classes: Tensor) -> dict[str, Tensor]:
     model, x, _ = subject()
-    found = xaikit.explain(model, x, methods, layers=layer, target=classes.tolist())
-    return {label: one.maps[layer] for label, one in found.items()}
+    explanations = xaikit.explain(model, x, methods, layers=layer, target=classes.tolist())
+    return {label: one.maps[layer] for label, one in explanations.items()}
 
 
 @cache
@@ -46,14 +46,14 @@ def torchcams_scorecam(layer: str) -> Tensor:
 @pytest.mark.parametrize("layer", [RECTIFIED, SIGNED])
 def test_scorecam_given_torchcams_options_equals_torchcams(layer: str) -> None:
     classes = subject()[2].argmax(1)
-    found = explained({"score": AS_TORCHCAM}, layer, classes)["score"]
-    assert distance(picture(found), picture(torchcams_scorecam(layer))) <= CLOSE
-    assert found.relu().flatten(1).any(1).all()
+    saliency = explained({"score": AS_TORCHCAM}, layer, classes)["score"]
+    assert distance(picture(saliency), picture(torchcams_scorecam(layer))) <= CLOSE
+    assert saliency.relu().flatten(1).any(1).all()
 
 
 def test_paper_scorecam_differs_from_torchcam_because_it_stretches_after_upsampling() -> None:
-    found = explained("scorecam", SIGNED, subject()[2].argmax(1))["scorecam"]
-    assert (picture(found) - picture(torchcams_scorecam(SIGNED))).abs().amax((1, 2)).min() > 0.005
+    saliency = explained("scorecam", SIGNED, subject()[2].argmax(1))["scorecam"]
+    assert (picture(saliency) - picture(torchcams_scorecam(SIGNED))).abs().amax((1, 2)).min() > 0.005
 
 
 def pytorch_grad_cams_ablation(layer: str, classes: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,8 +65,8 @@ def pytorch_grad_cams_ablation(layer: str, classes: Tensor) -> tuple[Tensor, Ten
         (activations,) = extractor.activations_and_grads.activations
         weights = extractor.get_cam_weights(x, module, targets, activations, None)
     assert model.get_submodule(layer) is module
-    found = torch.from_numpy(weights)
-    return found, torch.einsum("nc,nchw->nhw", found, activations)
+    weights = torch.from_numpy(weights)
+    return weights, torch.einsum("nc,nchw->nhw", weights, activations)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -76,19 +76,19 @@ def test_ablationcam_times_one_over_the_score_equals_pytorch_grad_cams_behind_a_
     classes = (sign * scores).argmax(1)
     score = scores.gather(1, classes[:, None])
     assert (score * sign > 0).all()
-    found = explained("ablationcam", RECTIFIED, classes)["ablationcam"]
+    saliency = explained("ablationcam", RECTIFIED, classes)["ablationcam"]
     _, expected = pytorch_grad_cams_ablation(RECTIFIED, classes)
-    assert distance(found, expected * score[:, None]) <= CLOSE
+    assert distance(saliency, expected * score[:, None]) <= CLOSE
     if sign > 0:
-        assert distance(picture(found), picture(expected)) <= CLOSE
+        assert distance(picture(saliency), picture(expected)) <= CLOSE
     else:
-        assert distance(picture(-found), picture(expected)) <= CLOSE
-        assert (picture(found) - picture(expected)).abs().amax((1, 2)).min() > 0.5
+        assert distance(picture(-saliency), picture(expected)) <= CLOSE
+        assert (picture(saliency) - picture(expected)).abs().amax((1, 2)).min() > 0.5
 
 
 def test_ablationcam_differs_from_pytorch_grad_cam_on_a_signed_layer_where_it_puts_minus_ten_million() -> None:
     scores = subject()[2]
     classes = scores.argmax(1)
-    found = explained("ablationcam", SIGNED, classes)["ablationcam"]
+    saliency = explained("ablationcam", SIGNED, classes)["ablationcam"]
     _, expected = pytorch_grad_cams_ablation(SIGNED, classes)
-    assert (picture(found) - picture(expected)).abs().amax((1, 2)).min() > 0.05
+    assert (picture(saliency) - picture(expected)).abs().amax((1, 2)).min() > 0.05

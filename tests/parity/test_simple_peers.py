@@ -22,8 +22,10 @@ models = pytest.mark.parametrize("name", PLACES)
 
 def ours(name: str, method: str, **options: Any) -> list[Tensor]:
     model, x, classes = subject(name)
-    found = xaikit.explain(model, x, {"it": {"use": method, **options}}, layers=PLACES[name], target=classes)["it"]
-    return list(found.maps.values())
+    explanation = xaikit.explain(model, x, {"it": {"use": method, **options}}, layers=PLACES[name], target=classes)[
+        "it"
+    ]
+    return list(explanation.maps.values())
 
 
 def peak_up(saliency: Tensor) -> Tensor:
@@ -38,21 +40,21 @@ def pictures(*maps: Tensor) -> list[Tensor]:
 
 @models
 def test_fem_given_its_variant_equals_pytorch_grad_cams(name: str) -> None:
-    for found, expected in zip(ours(name, "fem", variant="grad_cam"), theirs(name, peers.FEM), strict=True):
-        assert distance(found, expected) <= CLOSE
+    for saliency, expected in zip(ours(name, "fem", variant="grad_cam"), theirs(name, peers.FEM), strict=True):
+        assert distance(saliency, expected) <= CLOSE
 
 
 @models
 def test_the_papers_fem_differs_as_pytorch_grad_cam_weighs_activations_by_masks_instead(name: str) -> None:
-    for found, expected in zip(ours(name, "fem"), theirs(name, peers.FEM), strict=True):
-        first, second = pictures(found, expected)
+    for saliency, expected in zip(ours(name, "fem"), theirs(name, peers.FEM), strict=True):
+        first, second = pictures(saliency, expected)
         assert (first - second).abs().amax((1, 2)).min() > 0.2
 
 
 @models
 def test_segeigencam_equals_pytorch_grad_cams_sign_and_all(name: str) -> None:
-    for found, expected in zip(ours(name, "segeigencam"), theirs(name, peers.SegEigenCAM), strict=True):
-        assert distance(found, expected) <= CLOSE
+    for saliency, expected in zip(ours(name, "segeigencam"), theirs(name, peers.SegEigenCAM), strict=True):
+        assert distance(saliency, expected) <= CLOSE
 
 
 @pytest.mark.parametrize(
@@ -65,32 +67,32 @@ def test_kpcacam_with_its_largest_deviation_up_equals_pytorch_grad_cams(
 ) -> None:
     """Its sign is scikit-learn's; ours agrees with the mean over the channels."""
     expected = theirs(name, peers.KPCA_CAM, kernel=kernel, gamma=gamma)
-    for found, one in zip(ours(name, "kpcacam", kernel=kernel, gamma=gamma), expected, strict=True):
-        assert distance(peak_up(found), one) <= CLOSE
+    for saliency, one in zip(ours(name, "kpcacam", kernel=kernel, gamma=gamma), expected, strict=True):
+        assert distance(peak_up(saliency), one) <= CLOSE
 
 
 def test_kpcacam_points_another_way_than_pytorch_grad_cam_for_some_pictures_and_kernels() -> None:
     opposed, total = 0, 0
     for name in PLACES:
-        for found, expected in zip(ours(name, "kpcacam"), theirs(name, peers.KPCA_CAM), strict=True):
+        for saliency, expected in zip(ours(name, "kpcacam"), theirs(name, peers.KPCA_CAM), strict=True):
             assert torch.equal(peak_up(expected), expected)
-            opposed += int(((found * expected).sum((1, 2)) < 0).sum())
-            total += len(found)
+            opposed += int(((saliency * expected).sum((1, 2)) < 0).sum())
+            total += len(saliency)
     assert 0.2 < opposed / total < 0.8
 
 
 def test_a_gamma_that_saturates_leaves_no_first_component_so_that_ours_and_theirs_are_arbitrary() -> None:
     """With 1 / C in a layer of large activations every place is like itself alone: all eigenvalues are 1."""
     name = "efficientnet_lite0"
-    found, expected = (
+    saliency, expected = (
         ours(name, "kpcacam", kernel="rbf")[0],
         theirs(name, peers.KPCA_CAM, kernel="rbf")[0],
     )
-    saturated = (found.square().sum((1, 2)) - 1).abs() < 1e-3
+    saturated = (saliency.square().sum((1, 2)) - 1).abs() < 1e-3
     assert saturated.tolist() == [True, True, False]
-    assert distance(peak_up(found)[2:], expected[2:]) <= CLOSE
+    assert distance(peak_up(saliency)[2:], expected[2:]) <= CLOSE
     for row in (0, 1):
-        assert distance(peak_up(found)[[row]], expected[[row]]) > 0.01
+        assert distance(peak_up(saliency)[[row]], expected[[row]]) > 0.01
 
 
 def test_randomcam_comes_again_where_pytorch_grad_cams_does_not_and_needs_no_gradient() -> None:
@@ -108,7 +110,7 @@ def test_randomcam_comes_again_where_pytorch_grad_cams_does_not_and_needs_no_gra
 def test_cam_equals_torchcams(name: str) -> None:
     layer, classifier = CLASSIFIERS[name]
     model, x, classes = subject(name)
-    found = xaikit.explain(model, x, "cam", layers=layer, target=classes)["cam"].maps[layer]
+    saliency = xaikit.explain(model, x, "cam", layers=layer, target=classes)["cam"].maps[layer]
     with torchcam.CAM(model, layer, fc_layer=classifier) as extractor:
         (expected,) = extractor(classes, model(x), normalized=False)
-    assert distance(found, expected) <= CLOSE
+    assert distance(saliency, expected) <= CLOSE

@@ -43,12 +43,12 @@ def theirs_at(model: torch.nn.Module, x: Tensor, layer: str, target: type) -> Te
     """The peer's raw map; it can be asked once a pass, as it frees the graph."""
     raws = []
 
-    class Seen(peers.ShapleyCAM):
+    class Raw(peers.ShapleyCAM):
         def get_cam_image(self, *args: object) -> Array:
             raws.append(super().get_cam_image(*args))
             return raws[-1]
 
-    with Seen(model, [model.get_submodule(layer)]) as extractor:
+    with Raw(model, [model.get_submodule(layer)]) as extractor:
         extractor(x, [target(index) for index in CLASSES])
     return torch.from_numpy(np.asarray(raws[0]))
 
@@ -56,20 +56,20 @@ def theirs_at(model: torch.nn.Module, x: Tensor, layer: str, target: type) -> Te
 @pytest.mark.parametrize("layer", LAYERS)
 def test_shapleycam_equals_pytorch_grad_cams_for_a_score_that_bends(layer: str) -> None:
     model, x = subject()
-    found = xaikit.explain(model, x, ["shapleycam", "gradcam"], layers=layer, target=rest)
-    maps = found["shapleycam"].maps[layer]
+    explanations = xaikit.explain(model, x, ["shapleycam", "gradcam"], layers=layer, target=rest)
+    maps = explanations["shapleycam"].maps[layer]
     assert distance(maps, theirs_at(model, x, layer, ClassifierOutputReST)) <= CLOSE
     # the second order is there to be seen
-    assert distance(maps, found["gradcam"].maps[layer]) > 10 * CLOSE
+    assert distance(maps, explanations["gradcam"].maps[layer]) > 10 * CLOSE
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_for_a_logit_both_are_gradcam(layer: str) -> None:
     """The peer needs weights that require grad there: of a frozen model it finds no graph to differentiate twice."""
     model, x = random_model("resnet18"), photographs(64)
-    found = xaikit.explain(model, x, ["shapleycam", "gradcam"], layers=layer, target=logits)
-    maps = found["shapleycam"].maps[layer]
-    assert torch.equal(maps, found["gradcam"].maps[layer])
+    explanations = xaikit.explain(model, x, ["shapleycam", "gradcam"], layers=layer, target=logits)
+    maps = explanations["shapleycam"].maps[layer]
+    assert torch.equal(maps, explanations["gradcam"].maps[layer])
     assert distance(maps, theirs_at(model, x, layer, ClassifierOutputTarget)) <= CLOSE
     with pytest.raises(RuntimeError, match="does not require grad"):
         theirs_at(model.requires_grad_(False), x, "layer4", ClassifierOutputTarget)
@@ -108,12 +108,14 @@ def test_dff_given_its_shift_leaves_no_more_than_pytorch_grad_cams(layer: str, c
     Behind a ReLU, and before a sum where activations are signed.
     """
     model, x = subject()
-    seen: list[Tensor] = []
-    handle = model.get_submodule(layer).register_forward_hook(lambda module, args, output: seen.append(output.clone()))
+    activations: list[Tensor] = []
+    handle = model.get_submodule(layer).register_forward_hook(
+        lambda module, args, output: activations.append(output.clone())
+    )
     model(x)
     handle.remove()
-    maps, left = ours(seen[0], concepts)
-    peer, remaining = theirs(seen[0], concepts)
+    maps, left = ours(activations[0], concepts)
+    peer, remaining = theirs(activations[0], concepts)
     assert maps.shape == peer.shape
     assert left <= 1.01 * remaining
 
@@ -122,12 +124,12 @@ def test_dff_given_its_shift_leaves_no_more_than_pytorch_grad_cams(layer: str, c
 def test_dff_finds_the_same_parts_as_pytorch_grad_cam_where_there_is_but_one_minimum() -> None:
     """One concept is the leading singular vectors, whatever the start."""
     model, x = subject()
-    seen: list[Tensor] = []
+    activations: list[Tensor] = []
     handle = model.get_submodule("layer2").register_forward_hook(
-        lambda module, args, output: seen.append(output.clone())
+        lambda module, args, output: activations.append(output.clone())
     )
     model(x)
     handle.remove()
-    maps, _ = ours(seen[0], 1)
-    peer = torch.from_numpy(theirs(seen[0], 1)[0])
+    maps, _ = ours(activations[0], 1)
+    peer = torch.from_numpy(theirs(activations[0], 1)[0])
     assert distance(maps / maps.amax(), peer / peer.amax()) <= 1e-3

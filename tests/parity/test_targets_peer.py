@@ -47,8 +47,8 @@ def peers(targets: Sequence[Any], output: Tensor) -> tuple[Tensor, Tensor]:
     return scored(lambda rows: torch.stack([one(row).sum() for one, row in zip(targets, rows, strict=True)]), output)
 
 
-def assert_equal(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:
-    for one, other in zip(found, expected, strict=True):
+def assert_equal(actual: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:
+    for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=CLOSE, atol=CLOSE)
         assert other.any()
 
@@ -96,20 +96,20 @@ def finer(alpha: float) -> tuple[Contrast, list[Any]]:
 @pytest.mark.parametrize("alpha", [1.0, 0.6])
 def test_contrast_scores_equal_pytorch_grad_cams_up_to_what_it_adds_to_the_weights(alpha: float) -> None:
     target, given = finer(alpha)
-    found, expected = ours(target, logits(6))[0], peers(given, logits(6))[0]
-    torch.testing.assert_close(found, expected, rtol=CLOSE, atol=CLOSE)
+    scores, expected = ours(target, logits(6))[0], peers(given, logits(6))[0]
+    torch.testing.assert_close(scores, expected, rtol=CLOSE, atol=CLOSE)
 
 
 def test_the_gradient_of_contrast_differs_from_pytorch_grad_cams_because_it_differentiates_the_weights() -> None:
     target, given = finer(1.0)
     output = logits(6)
-    (scores, found), (_, expected) = ours(target, output), peers(given, output)
-    assert (found - expected).abs().amax(1).min() > 0.01
+    (scores, gradient), (_, expected) = ours(target, output), peers(given, output)
+    assert (gradient - expected).abs().amax(1).min() > 0.01
     pinned: Any = target.pin(output, LABELS)
     clean = output.detach()
     terms = clean.gather(1, pinned.indices) - clean.gather(1, pinned.references)
     of_weights = torch.zeros_like(clean).scatter(1, pinned.references, pinned.shares * (terms - scores[:, None]))
-    torch.testing.assert_close(found + of_weights, expected, rtol=CLOSE, atol=CLOSE)
+    torch.testing.assert_close(gradient + of_weights, expected, rtol=CLOSE, atol=CLOSE)
 
 
 class Twins(nn.Module):
@@ -120,8 +120,8 @@ class Twins(nn.Module):
         self.features = nn.Conv2d(3, 5, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.features(x).mean((2, 3))
-        return torch.cat([found[:, :1], found[:, :4]], 1)
+        means: Tensor = self.features(x).mean((2, 3))
+        return torch.cat([means[:, :1], means[:, :4]], 1)
 
 
 def test_contrast_keeps_the_class_that_is_asked_for_and_pytorch_grad_cam_takes_one_of_the_same_logit() -> None:
@@ -146,10 +146,10 @@ def test_maps_of_contrast_equal_torchcams_finercam(name: str, method: str, base:
     model, x, classes = subject(name)
     layer = {"efficientnet_lite0": "bn2", "resnet18": "layer4"}[name]
     target = {"use": "contrast", "against": given or {"top": 3}, "alpha": 0.6, "weights": "uniform"}
-    found = xaikit.explain(model, x, method, layers=layer, target=target)[method].maps[layer].relu()
+    saliency = xaikit.explain(model, x, method, layers=layer, target=target)[method].maps[layer].relu()
     with torchcam.FinerCAM(model, layer, base_method=base) as extractor:
         (expected,) = extractor(classes, model(x), comparison_idx=given, normalized=False)
-    assert distance(found, expected) <= 1e-4
+    assert distance(saliency, expected) <= 1e-4
     assert expected.flatten(1).amax(1).gt(0).all()
 
 

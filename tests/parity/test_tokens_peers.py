@@ -70,9 +70,9 @@ def of_class_token(tokens: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("last", [1, 2, 4])
 def test_legrad_equals_torchcams_where_that_scores_the_class_token(last: int) -> None:
-    found = legrad(last)
-    assert distance(picture(found), picture(torchcams(last, of_class_token))) <= CLOSE
-    assert (found.flatten(1).std(1) > 0).all()
+    saliency = legrad(last)
+    assert distance(picture(saliency), picture(torchcams(last, of_class_token))) <= CLOSE
+    assert (saliency.flatten(1).std(1) > 0).all()
 
 
 def test_legrad_differs_from_torchcams_own_which_scores_the_mean_of_all_tokens() -> None:
@@ -94,8 +94,8 @@ def pytorch_grad_cams(model: nn.Module, x: Tensor, times: float = 1e6) -> Tensor
     """Of the logits times a number, which takes away the weight of the 1e-7 that it adds to every maximum."""
     targets = [lambda output, index=index: times * output[index] for index in CLASSES]
     with contextlib.redirect_stdout(io.StringIO()), grad_cam.FullGrad(model, []) as extractor:
-        found = extractor(x.clone(), targets)
-    return torch.from_numpy(np.asarray(found))
+        saliency = extractor(x.clone(), targets)
+    return torch.from_numpy(np.asarray(saliency))
 
 
 def fullgrad(model: nn.Module, x: Tensor, rescale: str = "channel") -> Tensor:
@@ -117,15 +117,15 @@ def settled(model: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("name", ["vgg11", "resnet18"])
 def test_fullgrad_equals_pytorch_grad_cams_on_convolutions_batch_normalization_and_relus(name: str) -> None:
     model, x = settled(random_model(name)), photographs(64)
-    found = picture(fullgrad(model, x))
-    assert distance(found, pytorch_grad_cams(model, x).double()) <= CLOSE
-    assert (found.flatten(1).std(1) > 0.01).all()
+    saliency = picture(fullgrad(model, x))
+    assert distance(saliency, pytorch_grad_cams(model, x).double()) <= CLOSE
+    assert (saliency.flatten(1).std(1) > 0.01).all()
 
 
 def test_fullgrad_differs_where_biases_add_little_which_pytorch_grad_cams_epsilon_swallows() -> None:
     model, x = settled(random_model("vgg11")), photographs(64)
-    found = picture(fullgrad(model, x))
-    far = [(found - pytorch_grad_cams(model, x, times)).abs().amax((1, 2)).min() for times in (1.0, 1e-3)]
+    saliency = picture(fullgrad(model, x))
+    far = [(saliency - pytorch_grad_cams(model, x, times)).abs().amax((1, 2)).min() for times in (1.0, 1e-3)]
     assert far[0] > 1e-3
     assert far[1] > 0.03
 

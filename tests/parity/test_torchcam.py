@@ -45,8 +45,8 @@ def ours(name: str) -> dict[str, list[Tensor]]:
 
 def explained(name: str, methods: Any) -> dict[str, list[Tensor]]:
     model, x, classes = subject(name)
-    found = xaikit.explain(model, x, methods, layers=PLACES[name], target=classes)
-    return {label: [saliency.relu() for saliency in one.maps.values()] for label, one in found.items()}
+    explanations = xaikit.explain(model, x, methods, layers=PLACES[name], target=classes)
+    return {label: [saliency.relu() for saliency in one.maps.values()] for label, one in explanations.items()}
 
 
 @cache
@@ -60,19 +60,19 @@ def theirs(name: str, peer: Any) -> list[Tensor]:
 @models
 @pytest.mark.parametrize("method", PEERS)
 def test_raw_maps_equal_torchcams(method: str, name: str) -> None:
-    for found, expected in zip(ours(name)[method], theirs(name, PEERS[method]), strict=True):
-        assert distance(found, expected) <= CLOSE
+    for saliency, expected in zip(ours(name)[method], theirs(name, PEERS[method]), strict=True):
+        assert distance(saliency, expected) <= CLOSE
         assert expected.flatten(1).amax(1).gt(0).all()
 
 
 def test_auto_finds_the_tensor_that_torchcam_sees_under_an_in_place_relu() -> None:
     """DenseNet's last ReLU works in place on what ``features`` returned, after the hook."""
     model, x, classes = subject("densenet121")
-    found = xaikit.explain(model, x, "gradcam", target=classes)["gradcam"]
+    explanation = xaikit.explain(model, x, "gradcam", target=classes)["gradcam"]
     with torchcam.GradCAM(model, "features") as extractor:
         (expected,) = extractor(classes, model(x), normalized=False)
-    assert list(found.maps) == ["features+"]
-    assert distance(found.maps["features+"].relu(), expected) <= CLOSE
+    assert list(explanation.maps) == ["features+"]
+    assert distance(explanation.maps["features+"].relu(), expected) <= CLOSE
 
 
 @models
@@ -88,8 +88,8 @@ def test_paper_grad_campp_differs_from_torchcam_because_its_division_edits_a_cop
 @models
 def test_smooth_grad_campp_variant_torchcam_equals_torchcams_given_the_same_noise(name: str) -> None:
     maps, noisy = smooth(name, "torchcam")
-    for found, expected in zip(maps, smooth_torchcam(name, noisy), strict=True):
-        assert distance(found, expected) <= CLOSE
+    for saliency, expected in zip(maps, smooth_torchcam(name, noisy), strict=True):
+        assert distance(saliency, expected) <= CLOSE
 
 
 @pytest.mark.parametrize("variant", SMOOTH_APART)
@@ -112,14 +112,14 @@ def assert_apart(ours: list[Tensor], theirs: list[Tensor], bounds: tuple[float, 
 def evidence(name: str) -> list[tuple[Tensor, Tensor]]:
     """Activation and gradient at both places, by plain hooks and plain autograd."""
     model, x, classes = subject(name)
-    seen: list[Tensor] = []
+    activations: list[Tensor] = []
     layers = [model.get_submodule(layer) for layer in PLACES[name]]
-    handles = [layer.register_forward_hook(lambda _, inputs, output: seen.append(output)) for layer in layers]
+    handles = [layer.register_forward_hook(lambda _, inputs, output: activations.append(output)) for layer in layers]
     scores = model(x).gather(1, torch.tensor(classes)[:, None])
     for handle in handles:
         handle.remove()
-    gradients = torch.autograd.grad(scores.sum(), seen)
-    return [(activation.detach(), gradient) for activation, gradient in zip(seen, gradients, strict=True)]
+    gradients = torch.autograd.grad(scores.sum(), activations)
+    return [(activation.detach(), gradient) for activation, gradient in zip(activations, gradients, strict=True)]
 
 
 def smooth(name: str, variant: str) -> tuple[list[Tensor], list[Tensor]]:

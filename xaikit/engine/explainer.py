@@ -10,19 +10,17 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
 from xaikit.engine.context import PassContext
 from xaikit.engine.further import FurtherPasses, RetraceCache
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup
+from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError
-from xaikit.evidence.forward import Readout
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
@@ -30,28 +28,15 @@ from xaikit.view import Reduction, View
 
 
 class Explainer:
-    """Explains groups of requests from the trace of one batch.
+    """Explains groups of requests from the pass that they share.
 
     Args:
-        trace: of the clean pass.
-        requests: all that are explained: they share the passes on variants of the batch.
+        requests: all that are explained: they share the passes on variants of the batch as well.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        batch: Batch,
-        trace: Trace,
-        readout: Readout,
-        tally: Tally,
-        requests: Sequence[PinnedRequest],
-    ) -> None:
-        self._model = model
-        self._ids = batch.ids
-        self._trace = trace
-        self._readout = readout
-        self._tally = tally
-        self._variant_traces = VariantTraces(model, batch, trace, readout, tally, requests)
+    def __init__(self, shared: SharedPass, requests: Sequence[PinnedRequest]) -> None:
+        self._shared = shared
+        self._variant_traces = VariantTraces(shared, requests)
 
     def raw_maps(self, group: RequestGroup, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
         """What the method returns at every tap of a group.
@@ -65,7 +50,7 @@ class Explainer:
         """
         request = group.common
         if not request.aggregation.augment:
-            return self._at_taps(group, self._trace, outputs)
+            return self._at_taps(group, self._shared.trace, outputs)
         if parts_of(request.method):
             raise ConfigError(
                 f"augment: {request.use} makes parts of its own on every variant, in any order: there is no mean of "
@@ -73,21 +58,21 @@ class Explainer:
             )
         by_tap: dict[Tap, list[RawMaps]] = {tap: [] for tap in group.taps}
         for variant in variants(request.aggregation.augment):
-            trace = self._trace if variant.is_clean else self._variant_traces.of(variant, request)
+            trace = self._shared.trace if variant.is_clean else self._variant_traces.of(variant, request)
             # outputs are of the clean inputs
             for tap, raw in self._at_taps(group, trace, None).items():
-                undone = variant.undone(raw.saliency, self._trace.activations[tap].shape[2:])
+                undone = variant.undone(raw.saliency, self._shared.trace.activations[tap].shape[2:])
                 by_tap[tap].append(replace(raw, saliency=undone))
         return {tap: mean_of(raw_maps) for tap, raw_maps in by_tap.items()}
 
     def _at_taps(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
-        request, trace = group.common, trace.narrowed(group.places, group.taps)
+        shared, request, trace = self._shared, group.common, trace.narrowed(group.places, group.taps)
         retraces = RetraceCache(shared=len(group.taps) > 1)
         raw_maps: dict[Tap, RawMaps] = {}
         for tap in group.taps:
-            context = PassContext(self._model, trace, tap, self._readout, self._tally, request.precision)
+            context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision)
             reduction = Reduction(request.aggregation.reduce)
-            draw = partial(_generator, request, self._ids, trace.scores)
+            draw = partial(_generator, request, shared.batch.ids, trace.scores)
             view = FurtherPasses(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
             saliency = _saliency(request, view)
             if reduction.kind != "sum" and not reduction.applied:

@@ -14,7 +14,7 @@ from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
 from xaikit.engine.explainer import Explainer
 from xaikit.engine.raw_maps import RawMaps
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
 from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
@@ -67,8 +67,9 @@ def explain(
     session = _Session(trace, failed)
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
-    pinned, readout = session.pinned(requests, places), readout_of(targets, output)
-    explanations = session.explain(pinned, Explainer(model, batch, trace, readout, tally, pinned))
+    pinned = session.pinned(requests, places)
+    shared = SharedPass(model, batch, trace, readout_of(targets, output), tally)
+    explanations = session.explain(pinned, Explainer(shared, pinned))
     return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
 
 

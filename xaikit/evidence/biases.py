@@ -123,8 +123,8 @@ def _linear_part(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         (pulled,) = torch.autograd.grad(output, x, direction, create_graph=True, allow_unused=True)
         if pulled is None:
             return torch.zeros_like(output)
-        (part,) = torch.autograd.grad(pulled, direction, x.detach(), allow_unused=True)
-    return torch.zeros_like(output) if part is None else part.detach()
+        (part,) = torch.autograd.grad(pulled, direction, x.detach(), materialize_grads=True)
+    return part.detach()
 
 
 class BiasRecorder:

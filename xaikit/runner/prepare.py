@@ -106,24 +106,24 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     device = frozen.get("device") or str(pick_device(config.device))
     points = expand(config, registry)
     config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
-    placed = groups(points)
-    _check_map_format(config, placed, registry)
+    bench_groups = groups(points)
+    _check_map_format(config, bench_groups, registry)
     check_free(store_folder(folder_of(config)))
     threads = int(frozen.get("threads") or executor.thread_count())
-    opened = bench_cache(config, placed, registry)
+    opened = bench_cache(config, bench_groups, registry)
     with torch_threads(threads):
-        benches = tuple(_prepare_bench(opened(place)) for place in range(len(placed)))
+        benches = tuple(_prepare_bench(opened(place)) for place in range(len(bench_groups)))
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
-    job = Job(config, placed, folder_of(config), threads, tuple(bench.key for bench in benches), names)
+    job = Job(config, bench_groups, folder_of(config), threads, tuple(bench.key for bench in benches), names)
     return PreparedRun(job, len(points), executor, registry, opened, benches)
 
 
-def _check_map_format(config: Config, placed: Sequence[Group], registry: Registry) -> None:
+def _check_map_format(config: Config, bench_groups: Sequence[Group], registry: Registry) -> None:
     """That maps which are stored without their negative part need none. Raises ConfigError, naming the trials that do."""
     if config.report.maps != "uint8":
         return
     base = Path(config.base)
-    trials = [each for group in placed for each in group.placed]
+    trials = [each for group in bench_groups for each in group.placed]
     needing = [each.name for each in trials if not build_finish(each.trial.finish, registry, base).drops_negative]
     if needing:
         more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""

@@ -50,7 +50,8 @@ def block_attention(context: PassContext) -> tuple[Attention, ...]:
             raise Disconnected(f"the score ({context.pinned}) does not depend on the tokens of {blocks[-1]}")
         _check_scores(scores[-context.samples :].detach(), context.trace.scores, blocks[-1])
         context.tally.gradient_calls += scores.shape[1]
-        columns = [_gradients(column, calls) for column in scores.unbind(1)]
+        mixed = [call.mixed for call in calls]
+        columns = [_gradients(column, mixed) for column in scores.unbind(1)]
         stacked = [torch.stack(by_target) for by_target in zip(*columns, strict=True)]
         return tuple(attention_of(replace(one, gradient=at)) for one, at in zip(calls, stacked, strict=True))
 
@@ -140,11 +141,9 @@ def _returning(context: PassContext, block: str, tokens: Tensor, inputs: Any) ->
         return call(context.model, inputs, context.readout.layers)
 
 
-def _gradients(score: Tensor, calls: Sequence[AttentionCall]) -> list[Tensor]:
-    """Of every call's mixed values, zero where the score does not see them."""
-    mixed = [one.mixed for one in calls]
-    gradients = torch.autograd.grad(score.sum(), mixed, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(at) if one is None else one for one, at in zip(gradients, mixed, strict=True)]
+def _gradients(score: Tensor, mixed: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Zero where the score does not depend on them."""
+    return torch.autograd.grad(score.sum(), mixed, retain_graph=True, materialize_grads=True)
 
 
 def _check_scores(scores: Tensor, expected: Tensor, block: str) -> None:

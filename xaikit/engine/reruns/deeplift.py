@@ -21,7 +21,7 @@ from torch.utils.checkpoint import CheckpointError
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.backprop import gradients_at
+from xaikit.evidence.backprop import gradients_at, nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap
@@ -170,16 +170,10 @@ def _operations(scores: Tensor, point: Tensor) -> dict[Node, list[int]]:
     """The operations on the way from a tap to scores, and the operands of each that depend on the tap."""
     end = get_gradient_edge(point).node
     users: dict[Node, list[tuple[Node, int]]] = {}
-    visited, ahead = set(), [scores.grad_fn]
-    while ahead:
-        node = ahead.pop()
-        if node is None or node in visited or node is end:
-            continue
-        visited.add(node)
+    for node in nodes_behind(scores.grad_fn, end):
         for operand, (parent, _) in enumerate(node.next_functions):
             if parent is not None:
                 users.setdefault(parent, []).append((node, operand))
-                ahead.append(parent)
     operands: dict[Node, list[int]] = {}
     dependent = [end]
     while dependent:
@@ -196,16 +190,16 @@ def _check_operations(tap: Tap, scores: Tensor, point: Tensor) -> None:
         if LINEAR.fullmatch(name):
             continue
         if not PRODUCTS.fullmatch(name) or getattr(node, "_saved_training", False):
-            raise ConfigError(f"layer {tap}: {_expected()}, got {name}; {_ADVICE}")
+            raise _refusal(tap, name)
         if len(operands) > 1 or (name == "Div" and operands != [0]):
-            raise ConfigError(f"layer {tap}: {_expected()}, got {name} of two things that depend on it; {_ADVICE}")
+            raise _refusal(tap, f"{name} of two things that depend on it")
 
 
-def _expected() -> str:
-    return "expected linear operations and ReLUs between it and the score, for which the rescale rule is exact"
-
-
-_ADVICE = "name a layer behind it, explain a logit, or take featureig"
+def _refusal(tap: Tap, operation: str) -> ConfigError:
+    return ConfigError(
+        f"layer {tap}: expected linear operations and ReLUs between it and the score, for which the rescale rule is exact, "
+        f"got {operation}; name a layer behind it, explain a logit, or take featureig"
+    )
 
 
 def _check_sum(tap: Tap, contributions: Tensor, difference: Tensor) -> None:
@@ -214,7 +208,6 @@ def _check_sum(tap: Tap, contributions: Tensor, difference: Tensor) -> None:
     tolerance = TOLERANCES.get(contributions.dtype, HALF)
     far = (flat.sum(2) - difference).abs() > tolerance * (flat.abs().sum(2) + difference.abs())
     if bool(far.any()):
-        raise ConfigError(
-            f"layer {tap}: {_expected()}, got one that is neither: the contributions do not sum to what the score loses "
-            f"without the layer; {_ADVICE}"
+        raise _refusal(
+            tap, "one that is neither: the contributions do not sum to what the score loses without the layer"
         )

@@ -60,8 +60,7 @@ def _gradient(score: Tensor, logits: Tensor) -> Tensor:
     """Zero where the score does not depend on the logits."""
     if not score.requires_grad:
         return torch.zeros_like(logits)
-    (gradient,) = torch.autograd.grad(score, logits, retain_graph=True, allow_unused=True)
-    return torch.zeros_like(logits) if gradient is None else gradient
+    return torch.autograd.grad(score, logits, retain_graph=True, materialize_grads=True)[0]
 
 
 def _close(logits: Tensor, expected: Tensor, scale: Tensor) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import Node, get_gradient_edge
+from torch.autograd.graph import get_gradient_edge
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
+from xaikit.evidence.backprop import nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.trace import Place
 
@@ -66,18 +67,8 @@ def _is_severed(gradient: Tensor, seed: Tensor, point: Tensor) -> bool:
 
     torch passes over both, as if nothing but linear lay behind.
     """
-    start = get_gradient_edge(seed).node
-    visited: set[Node] = {get_gradient_edge(point).node}
-    ahead = [gradient.grad_fn]
-    while ahead:
-        node = ahead.pop()
-        if node is None or node in visited:
-            continue
-        if node.name() == SEVERED:
-            return True
-        visited.add(node)
-        ahead += [parent for parent, _ in node.next_functions]
-    return start not in visited
+    nodes = list(nodes_behind(gradient.grad_fn, end=get_gradient_edge(point).node))
+    return get_gradient_edge(seed).node not in nodes or any(node.name() == SEVERED for node in nodes)
 
 
 def _refused(why: str) -> ConfigError:
