@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...
     return seen
 
 
+HEADER = ("layer", "module", "returns", "grid", "stride", "")
+
+
 @dataclass(frozen=True)
 class Row:
     """One layer: what it returned for one sample, its grid, the input pixels a cell, and the verdict of ``auto``."""
@@ -42,6 +45,12 @@ class Row:
     grid: tuple[int, ...]
     stride: float
     verdict: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In words, under :data:`HEADER`."""
+        shape, grid = ("x".join(map(str, sides)) for sides in (self.shape, self.grid))
+        return self.name, self.kind, shape, grid, f"{self.stride:g}", self.verdict
 
 
 def survey(
@@ -72,16 +81,3 @@ def _rows(model: nn.Module, inputs: Any, space: tuple[int, ...], verdicts: dict[
         grid = layout.space(shape) if layout else ()
         rows.append(Row(name, kind, shape, grid, stride(grid, space) if grid else 0.0, verdicts.get(name, "")))
     return rows
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The survey as aligned text."""
-    cells = [("layer", "module", "returns", "grid", "stride", "")]
-    for row in rows:
-        grid, shape = "x".join(map(str, row.grid)), "x".join(map(str, row.shape))
-        cells.append((row.name, row.kind, shape, grid, f"{row.stride:g}", row.verdict))
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    return "\n".join(
-        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)), line[5]]).rstrip()
-        for line in cells
-    )

@@ -11,9 +11,10 @@ from xaikit.config import Config, instantiate, load
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.forward import reading
 from xaikit.evidence.pinned import layers_of, pin
-from xaikit.evidence.survey import survey, table
+from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
 from xaikit.report import Index, OverlayWriter, Report, StoredMaps, write_sheets
+from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
@@ -122,7 +123,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
             lambda output: pin(target, output, batch.labels).scores(output),
             config.model.output,
         )
-    return table(rows)
+    return aligned([HEADER, *(row.cells for row in rows)])
 
 
 def compact(folder: str | Path) -> int:
