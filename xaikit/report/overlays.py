@@ -10,15 +10,12 @@ from typing import Any
 from PIL import Image
 
 from xaikit.pictures.overlay import overlay
-from xaikit.report.index import Index
+from xaikit.report.index import Entry, Index
 from xaikit.report.maps import StoredMaps
 from xaikit.report.record import Record
 from xaikit.store import Failure, open_picture, save_picture
 from xaikit.store.names import safe_names
 from xaikit.store.trials import StoredTrial
-
-Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
-"""A record, with its trial and its row."""
 
 
 def picture_name(stem: str) -> str:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from xaikit.errors import StoreError
-from xaikit.report.index import Index
+from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
 from xaikit.report.maps import StoredMaps
 from xaikit.report.overlays import overlay_name
@@ -31,15 +31,16 @@ class ReportShard:
 
     records: tuple[Record, ...]
     _report: Report
-    _rows: tuple[tuple[StoredTrial, Mapping[str, Any]], ...]
+    _entries: tuple[Entry, ...]
 
     def maps(self, place: int) -> dict[str, Tensor]:
         """The raw signed maps (T, *S) by layer of the record at a place."""
-        return self._report.raw(*self._rows[place])
+        _, trial, row = self._entries[place]
+        return self._report.raw(trial, row)
 
     def map(self, place: int) -> Tensor:
         """The finished and fused map (T, *S) of the record at a place. Raises StoreError where the finish does not fuse."""
-        return self._report.finish(self._rows[place][0], self.maps(place))
+        return self._report.finish(self._entries[place][1], self.maps(place))
 
 
 class Report:
@@ -93,8 +94,8 @@ class Report:
     @cached_property
     def images(self) -> tuple[str, ...]:
         """The names of the photographs that were explained, in their order."""
-        seen = set(self._rows["name"].unique().to_pylist())
-        return distinct(name for known in self._index.photographs.values() for name in known if name in seen)
+        explained = set(self._rows["name"].unique().to_pylist())
+        return distinct(name for names in self._index.photographs.values() for name in names if name in explained)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,10 +120,10 @@ class Report:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Why maps are dead, and what methods had to leave out."""
-        told = self._rows.filter(pc.greater(pc.list_value_length(self._rows["warnings"]), 0))
+        warned = self._rows.filter(pc.greater(pc.list_value_length(self._rows["warnings"]), 0))
         return distinct(
             f"{record.name}, {record.trial}: {text}"
-            for record, _, _ in self._index.records(told)
+            for record, _, _ in self._index.records(warned)
             for text in record.warnings
         )
 
@@ -135,10 +136,9 @@ class Report:
     def shards(self) -> Iterator[ReportShard]:
         """The records part by part, with their maps: for runs that do not fit in memory."""
         for part in self._index.parts:
-            found = list(self._index.records(self._index.rows([part])))
-            if found:
-                rows = tuple((trial, row) for _, trial, row in found)
-                yield ReportShard(tuple(record for record, _, _ in found), self, rows)
+            entries = self._index.records(self._index.rows([part]))
+            if entries:
+                yield ReportShard(tuple(record for record, _, _ in entries), self, tuple(entries))
 
     def __iter__(self) -> Iterator[ReportShard]:
         return self.shards()
@@ -167,7 +167,7 @@ class Report:
         Raises:
             StoreError: no such photograph, trial or column; or no overlay was drawn.
         """
-        chosen, row = self._found(image, trial)
+        chosen, row = self._first_row(image, trial)
         stem = self._index.photographs[chosen.bench][row["name"]].stem
         name = overlay_name(stem, chosen.name, column)
         if self._store.folder.size(name) is None:
@@ -179,7 +179,7 @@ class Report:
 
     def maps(self, image: str, trial: str) -> dict[str, Tensor]:
         """The raw signed maps by layer, as they are kept: (T, *S), T = 1 for a singular target."""
-        return self.raw(*self._found(image, trial))
+        return self.raw(*self._first_row(image, trial))
 
     def map(self, image: str, trial: str) -> Tensor:
         """The finished and fused map as the run drew it: (T, *S), T = 1 for a singular target.
@@ -187,7 +187,7 @@ class Report:
         Raises:
             StoreError: no such photograph or trial; or the finish of the trial does not fuse.
         """
-        chosen, row = self._found(image, trial)
+        chosen, row = self._first_row(image, trial)
         return self.finish(chosen, self.raw(chosen, row))
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -205,13 +205,15 @@ class Report:
     def _rows(self) -> pa.Table:
         return self._index.rows()
 
-    def _found(self, image: str, trial: str) -> tuple[StoredTrial, Mapping[str, Any]]:
+    def _first_row(self, image: str, trial: str) -> tuple[StoredTrial, Mapping[str, Any]]:
         """The trial, and the first row of a photograph by it."""
         chosen = find_trial(self._index, trial)
         name = find_photograph(self._index, chosen.bench, image)
         rows = self._rows
-        hit = pc.and_(pc.equal(rows["evidence"], chosen.evidence), pc.equal(rows["name"], name))
-        for row in rows.filter(pc.and_(hit, pc.equal(rows["bench"], chosen.bench))).slice(0, 1).to_pylist():
+        values = {"evidence": chosen.evidence, "name": name, "bench": chosen.bench}
+        for column, value in values.items():
+            rows = rows.filter(pc.equal(rows[column], value))
+        for row in rows.slice(0, 1).to_pylist():
             return chosen, row
         raise StoreError(f"{self.folder}: {chosen.name} has no map of {image!r}{self._why(chosen, name)}")
 
