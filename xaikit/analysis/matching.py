@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from xaikit.analysis.difference import SHOWN, Difference, TrialDifference
-from xaikit.report import Index, Report
+from xaikit.report import Report
 from xaikit.report.record import Record
-from xaikit.store import Store
 from xaikit.store.trials import StoredTrial
 
 Photograph = tuple[str, str]  # name, and SHA-256
@@ -63,8 +62,7 @@ class Side:
     """The rows of one run, without maps, and their photographs in the order of the rows."""
 
     def __init__(self, report: Report) -> None:
-        self.index = Index(Store.open(report.folder))
-        self.rows = self.index.rows()
+        self.index, self.rows = report.index, report.rows
         distinct = self.rows.group_by(["name", "image"], use_threads=False).aggregate([])
         self.photographs: tuple[Photograph, ...] = tuple(
             zip(distinct["name"].to_pylist(), distinct["image"].to_pylist(), strict=True)

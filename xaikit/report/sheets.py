@@ -11,9 +11,8 @@ from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.report.index import Index
 from xaikit.report.lookup import file_name
-from xaikit.report.overlays import overlay_name, picture_name
 from xaikit.report.record import Record
-from xaikit.store import Store, open_picture, remove_picture, save_picture
+from xaikit.store import Store, open_picture, overlay_name, picture_name, remove_picture, save_picture
 from xaikit.store.folder import Folder
 
 SHEET = "contact-sheet"

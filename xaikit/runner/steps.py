@@ -13,7 +13,7 @@ from xaikit.evidence.forward import reading
 from xaikit.evidence.pinned import layers_of, pin
 from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
-from xaikit.report import Index, OverlayWriter, Report, StoredMaps, write_sheets
+from xaikit.report import Index, OverlayWriter, Report, write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
@@ -68,19 +68,18 @@ def run(
     if watcher is not None:
         watcher.started(prepared.plan(missing))
     log.begin(missing)
-    base = Path(prepared.config.base)
     worker, shards = Worker(prepared.job, prepared.opened), shards_of(prepared, missing, share)
     with Stopping(config.budget) as stopping, log.guarded():
         for receipt in prepared.executor.execute(worker, shards, stopping.before):
             log.add(receipt)
             if watcher is not None:
                 watcher.advanced(receipt)
+    report = Report(prepared.job.folder, Path(prepared.config.base))
     if config.report.overlays:
-        index = Index(store)
-        log.fail(OverlayWriter(index, StoredMaps(store, base)).write_missing())
-        write_sheets(index)
+        log.fail(OverlayWriter(report).write_missing())
+        write_sheets(report.index)
     log.finish(stopping.reason)
-    return Report(prepared.job.folder, base)
+    return report
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:

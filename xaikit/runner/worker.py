@@ -15,12 +15,12 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.report import Index, OverlayWriter, StoredMaps, picture_name
+from xaikit.report import OverlayWriter, Report
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store import Failure, Store, save_picture
+from xaikit.store import Failure, Store, picture_name, save_picture
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
 
@@ -65,7 +65,7 @@ class Worker:
                 with clock("explain"):
                     _explain(bench, shard, batch, results, tally)
         with clock("draw"):
-            self._save_pictures(bench, results)
+            self._save_pictures(store, bench, results)
         with clock("write"):
             store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
         with clock("draw"):
@@ -73,23 +73,19 @@ class Worker:
         return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
 
     @cached_property
-    def _index(self) -> Index:
+    def _report(self) -> Report:
         """Of the plan, which has been written when the first shard is done."""
-        return Index(Store.open(self.job.folder))
+        return Report(self.job.folder, Path(self.job.config.base))
 
-    @cached_property
-    def _overlays(self) -> OverlayWriter:
-        return OverlayWriter(self._index, StoredMaps(self._index.store, Path(self.job.config.base)))
-
-    def _save_pictures(self, bench: Bench, results: ShardResults) -> None:
+    def _save_pictures(self, store: Store, bench: Bench, results: ShardResults) -> None:
         """Before the shard counts: once it does, its photographs are not read again."""
         if self.job.config.report.overlays:
+            photographs = self._report.index.photographs[bench.opened.key]
             for picture in results.pictures.values():
-                photograph = self._index.photographs[bench.opened.key][picture.photograph.name]
-                save_picture(self._index.store.folder, picture_name(photograph.stem), picture.rgb)
+                save_picture(store.folder, picture_name(photographs[picture.photograph.name].stem), picture.rgb)
 
     def _write_overlays(self, part: str) -> list[Failure]:
-        return self._overlays.write([part]) if self.job.config.report.overlays else []
+        return OverlayWriter(self._report).write([part]) if self.job.config.report.overlays else []
 
 
 @contextmanager
