@@ -1,18 +1,17 @@
-"""The shape of the house: what is on the shelf, how large it is, and what a command may import."""
+"""The shape of the house: what is on the shelf, how large things are, who imports whom, and what things are called."""
 
 from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-import xaikit
+from helpers.modules import circle, import_graph, imports, modules_of
 from xaikit.registry import KINDS, Registry
 from xaikit.registry.modules import summary_of
 
@@ -22,10 +21,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ENTRY_POINTS = PROJECT["project"]["entry-points"]
 OFFERED = [(group, name, module) for group, names in ENTRY_POINTS.items() for name, module in names.items()]
 SOURCES = sorted([*(ROOT / "xaikit").rglob("*.py"), *SHELF.rglob("*.py")])
+MODULES = modules_of(ROOT / "xaikit")
+CORE = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"]
 KIND_OF = {kind.group: name for name, kind in KINDS.items()}
 MOST_LINES = 300
 MOST_LINES_OF_A_FUNCTION = 40
-HEAVY = {"torch", "torchvision", "numpy"}
+MOST_LINES_OF_A_PACKAGE = 2500
+MOST_MODULES_AT_THE_ROOT = 16
 
 
 def dotted(path: Path) -> str:
@@ -120,6 +123,126 @@ def test_a_long_function_would_be_seen() -> None:
     assert list(bodies(f"{long}\n\ndef g():\n    '''Doc.'''\n")) == [("f", 41), ("g", 0)]
 
 
+def test_the_root_holds_contracts_doors_and_a_few_leaves() -> None:
+    modules = {path.stem for path in MODULES.values() if path.parent == ROOT / "xaikit"} - {"__init__", "__main__"}
+    assert len(modules) <= MOST_MODULES_AT_THE_ROOT
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name.count(".") == 1])
+def test_no_package_is_large(package: str) -> None:
+    texts = [text for name, text in CORE.items() if f"{name}.".startswith(f"{package}.")]
+    assert sum(len(text.splitlines()) for text in texts) < MOST_LINES_OF_A_PACKAGE
+
+
+# --- who imports whom
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert circle(import_graph(CORE)) == []
+
+
+def test_a_circle_would_be_seen_also_in_functions_and_for_types_only() -> None:
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p.b import B"
+    called = "import os\ndef f():\n    from p import c"
+    graph = import_graph({"p": "", "p.a": typed, "p.b": called, "p.c": "import p.a"})
+    assert graph == {"p": set(), "p.a": {"p.b"}, "p.b": {"p.c"}, "p.c": {"p.a"}}
+    assert sorted(circle(graph)[1:]) == ["p.a", "p.b", "p.c"]
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_imports_no_plugin(module: str) -> None:
+    shelf = {path.name for path in SHELF.iterdir()}
+    plugins = {offered for _, _, offered in OFFERED}
+    assert [name for name in imports(CORE[module]) if name.partition(".")[0] in shelf or name in plugins] == []
+
+
+# --- names
+
+
+def public_classes(text: str) -> Iterator[str]:
+    named = (node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+    return (name for name in named if not name.startswith("_"))
+
+
+def test_no_two_public_classes_of_the_core_have_the_same_name() -> None:
+    counts = Counter(name for text in CORE.values() for name in public_classes(text))
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_says_in_its_first_line_what_it_is_for(package: str) -> None:
+    docstring = ast.get_docstring(ast.parse(CORE[package])) or ""
+    assert docstring.partition("\n")[0].endswith(".")
+
+
+def hidden(package: str, core: Mapping[str, str]) -> set[str]:
+    """The modules of a package that go by the name of what its ``__init__`` defines, or takes from a module."""
+    modules = {name.rpartition(".")[2] for name in core if name.rpartition(".")[0] == package}
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(core[package])):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names if f"{node.module}.{alias.name}" not in core}
+    return modules & names
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_hides_what_its_package_offers(package: str) -> None:
+    assert hidden(package, CORE) == set()
+
+
+def test_a_module_that_hides_a_function_would_be_seen() -> None:
+    core = {
+        "p": "from p import a\nfrom p.b import b\nfrom p.c import d as c",
+        "p.a": "",
+        "p.b": "",
+        "p.c": "",
+        "p.d": "",
+    }
+    assert hidden("p", core) == {"b", "c"}
+
+
+# --- the core knows no plugin by name
+
+# words of the configuration file: its defaults, and what it spells shorter
+SPELLING = ("xaikit.config", "xaikit.trials.trial", "xaikit.api")
+BY_NAME = {"methods", "targets", "rectifiers", "normalizers", "scalers", "resizers", "fusers"}
+# English words that stand for something else too: a label of a trial, a mean over seeds
+WORDS = {"classes", "input", "label", "max", "mean", "size", "sum"}
+NAMES = {name for group, name, _ in OFFERED if group.removeprefix("xaikit.") in BY_NAME} - WORDS
+
+
+def named(text: str) -> set[str]:
+    """The names of plugins that stand in the code as strings: a docstring is never nothing but a name."""
+    strings = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    return {value for value in strings if isinstance(value, str)} & NAMES
+
+
+def compared(text: str) -> set[str]:
+    """What ``use`` is compared with: the names of plugins, whatever they are."""
+    strings = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(isinstance(side, ast.Attribute) and side.attr == "use" for side in sides):
+                constants = (each.value for side in sides for each in ast.walk(side) if isinstance(each, ast.Constant))
+                strings |= {value for value in constants if isinstance(value, str)}
+    return strings
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_knows_no_plugin_by_name(module: str) -> None:
+    if not module.startswith(SPELLING):
+        assert named(CORE[module]) == set()
+    assert compared(CORE[module]) <= {"auto", "none"}
+
+
+def test_such_knowledge_would_be_seen() -> None:
+    assert named("'gradcam, of course'\nUNRECTIFIED = ('none', 'abs')\nif which == 'minmax': pass") == {"abs", "minmax"}
+    assert compared("if trial.target.use in ('label', other) or trial.name == 'top': pass") == {"label"}
+
+
 # --- evidence stays where it is
 
 ON_DEVICE = [
@@ -138,101 +261,3 @@ def test_evidence_is_not_copied_to_the_host(path: Path) -> None:
 
 def test_such_a_copy_would_be_seen() -> None:
     assert TO_HOST.findall("weights.cpu().numpy()\nscore.item()") == ["cpu", "numpy", "item"]
-
-
-# --- light commands
-
-
-def loaded_by(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has loaded after running the code."""
-    report = "\nimport sys\nprint('loaded:', *{name.partition('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.rpartition("loaded:")[2].split())
-
-
-def command(*args: str) -> str:
-    """Code that runs the command line and goes on where it would exit."""
-    return (
-        f"from xaikit.cli import main\ntry:\n    main({list(args)})\nexcept SystemExit as end:\n    assert not end.code"
-    )
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        command("--help"),
-        command("--version"),
-        command("methods"),
-        command("methods", "--help"),
-        "import xaikit",
-        "from xaikit import Needs, hookimpl, ConfigError, Registry, load",
-        "from xaikit import Registry\nfrom xaikit.registry import KINDS\n[Registry().catalogue(kind) for kind in KINDS]",
-    ],
-)
-def test_what_lists_and_helps_imports_nothing_heavy(code: str) -> None:
-    loaded = loaded_by(code)
-    assert "xaikit" in loaded
-    assert loaded & HEAVY == set()
-
-
-@pytest.mark.parametrize("name", sorted(HEAVY))
-def test_this_test_can_fail(name: str) -> None:
-    assert name in loaded_by(f"{command('--help')}\nimport {name}")
-
-
-def test_a_method_that_is_asked_for_is_loaded_with_what_it_needs() -> None:
-    assert "torch" in loaded_by(command("methods", "layercam"))
-
-
-def test_python_m_is_the_same_command() -> None:
-    said = [
-        subprocess.run([*start, "--help"], capture_output=True, text=True, check=True).stdout
-        for start in ([sys.executable, "-m", "xaikit"], [str(Path(sys.executable).parent / "xaikit")])
-    ]
-    assert said[0].replace("python -m xaikit", "xaikit") == said[1]
-    assert "methods" in said[0]
-
-
-# --- the public face
-
-PUBLIC = """
-    Config ConfigError DataError Disconnected Explanation LayerNotFound Needs PinnedClasses Plan PluginConflict
-    PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin XaikitError __version__
-    class_indices class_logits compare diff explain hookimpl load module_from_file nearest open plan run
-"""
-
-
-def test_the_public_names_are_these() -> None:
-    assert sorted(xaikit.__all__) == sorted(PUBLIC.split())
-    assert dir(xaikit) == sorted(xaikit.__all__)
-
-
-@pytest.mark.parametrize("name", PUBLIC.split())
-def test_every_public_name_is_there(name: str) -> None:
-    assert getattr(xaikit, name) is not None
-
-
-def test_another_name_is_not() -> None:
-    with pytest.raises(AttributeError, match=r"^module 'xaikit' has no attribute 'expalin'$"):
-        xaikit.expalin  # type: ignore[attr-defined]  # noqa: B018
-
-
-def test_the_contract_kit_needs_no_test_runner() -> None:
-    loaded = loaded_by("from xaikit.testing import method_checks\nfor check in method_checks('gradcam'): check()")
-    assert "torch" in loaded
-    assert loaded & {"pytest", "_pytest", "hypothesis"} == set()
-
-
-def test_one_version() -> None:
-    assert xaikit.__version__ == PROJECT["project"]["version"]
-
-
-def test_all_errors_of_the_tree_are_public() -> None:
-    def below(cls: type) -> Iterator[type]:
-        for child in cls.__subclasses__():
-            yield child
-            yield from below(child)
-
-    own = {child.__name__ for child in below(xaikit.XaikitError) if child.__module__ == "xaikit.errors"}
-    assert own <= set(xaikit.__all__)

@@ -68,6 +68,10 @@ class Explanation:
     numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
     targeted: bool = True
 
+    def with_targets(self, value: Tensor) -> Tensor:
+        """A map, a number or the scores with the axis of targets, also where there is one alone: (N, T, ...)."""
+        return value if self.target.plural else value.unsqueeze(1)
+
     @property
     def warnings(self) -> tuple[Remark, ...]:
         """Why a map is dead, and what a method had to leave out; read lazily, so that nobody waits for the device."""

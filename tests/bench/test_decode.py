@@ -65,27 +65,27 @@ def test_grey_has_three_equal_channels():
 
 
 def test_black_and_white():
-    found = pixels(encoded(Image.fromarray(PIXELS[..., 0]).convert("1", dither=Image.Dither.NONE)))
-    assert np.array_equal(found[..., 0], np.where(PIXELS[..., 0] > 127, 255, 0))
+    decoded = pixels(encoded(Image.fromarray(PIXELS[..., 0]).convert("1", dither=Image.Dither.NONE)))
+    assert np.array_equal(decoded[..., 0], np.where(PIXELS[..., 0] > 127, 255, 0))
 
 
 def test_alpha_lies_on_white():
     alpha = np.full((6, 9, 1), 51, np.uint8)  # a fifth
-    found = pixels(encoded(Image.fromarray(np.concatenate([PIXELS, alpha], -1), "RGBA")))
-    assert np.abs(found - (0.2 * PIXELS + 0.8 * 255)).max() <= 1
+    decoded = pixels(encoded(Image.fromarray(np.concatenate([PIXELS, alpha], -1), "RGBA")))
+    assert np.abs(decoded - (0.2 * PIXELS + 0.8 * 255)).max() <= 1
 
 
 def test_grey_with_alpha_lies_on_white():
-    found = pixels(encoded(Image.merge("LA", [Image.new("L", (2, 1), 0), Image.frombytes("L", (2, 1), b"\x00\xff")])))
-    assert found[0, :, 0].tolist() == [255, 0]
+    decoded = pixels(encoded(Image.merge("LA", [Image.new("L", (2, 1), 0), Image.frombytes("L", (2, 1), b"\x00\xff")])))
+    assert decoded[0, :, 0].tolist() == [255, 0]
 
 
 @pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
 def test_palette_with_transparency_lies_on_white(transparency):
     image = Image.frombytes("P", (2, 1), b"\x00\x01")
     image.putpalette([10, 20, 30, 40, 50, 60])
-    found = pixels(encoded(image, transparency=transparency))
-    assert found[0].tolist() == [[255, 255, 255], [40, 50, 60]]
+    decoded = pixels(encoded(image, transparency=transparency))
+    assert decoded[0].tolist() == [[255, 255, 255], [40, 50, 60]]
 
 
 def test_rgb_with_a_transparent_colour_lies_on_white():
@@ -105,8 +105,8 @@ def test_cmyk():
 
 
 def test_cmyk_jpeg_is_not_inverted():
-    found = pixels(encoded(Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG"))
-    assert found.min() >= 250
+    decoded = pixels(encoded(Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG"))
+    assert decoded.min() >= 250
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
@@ -132,15 +132,15 @@ def test_float_grey_between_nought_and_one():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (np.array([[0, 70000]], np.int32), "between 0 and 65535, got 0 to 70000"),
         (np.array([[0, 200]], np.float32), "between 0 and 1, got 0.0 to 200.0"),
         (np.array([[0, np.nan]], np.float32), "between 0 and 1, got nan to nan"),
     ],
 )
-def test_grey_out_of_range_is_refused(values, said):
-    with pytest.raises(DataError, match=f"deep.tif: .*{said}"):
+def test_grey_out_of_range_is_refused(values, message):
+    with pytest.raises(DataError, match=f"deep.tif: .*{message}"):
         decode(encoded(Image.fromarray(values), "TIFF"), "deep.tif")
 
 

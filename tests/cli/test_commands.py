@@ -49,8 +49,8 @@ def test_failed_pictures_show_in_the_exit_code(
 
 
 def test_all_faults_at_once_on_stderr_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = config(tmp_path, methods={"gradcm": None}, layres="body", seed="many")
-    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    values = config(tmp_path, methods={"gradcm": None}, layres="body", seed="many")
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     assert cli("run", str(tmp_path / "bad.yaml"), "model.factroy=x") == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
@@ -131,9 +131,9 @@ def test_force_starts_over(yaml_file: str, capsys: pytest.CaptureFixture[str]) -
 def test_sweep_adds_axes_and_query_asks(yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     axes = ("layers=[stem],[stem,body]", "target=0..2", "device=cpu")
     assert cli("plan", "--dry", yaml_file, *axes) == 0
-    said = capsys.readouterr().out
-    assert "6 points, 12 trials" in said
-    assert "12 trials share 12 pieces of evidence of 6 questions" in said
+    out = capsys.readouterr().out
+    assert "6 points, 12 trials" in out
+    assert "12 trials share 12 pieces of evidence of 6 requests" in out
     assert cli("sweep", yaml_file, *axes) == 0
     assert "6 points, 12 trials on 1 bench" in capsys.readouterr().out
     sql = "SELECT label, target, count(*) AS n FROM records GROUP BY ALL ORDER BY ALL LIMIT 2"

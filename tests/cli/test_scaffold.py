@@ -48,7 +48,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def own(kind: str, tmp_path: Path) -> Path:
+def folder(kind: str, tmp_path: Path) -> Path:
     """A new distribution of each kind."""
     return scaffold.write(kind, "my-own", tmp_path)
 
@@ -59,57 +59,57 @@ def test_every_kind_has_a_template() -> None:
     assert {path.name.partition(".")[0] for path in templates.iterdir()} == WRITTEN
 
 
-def test_the_folder_is_complete(own: Path, kind: str) -> None:
-    assert own.name == "xaikit-my-own"
-    written = {str(path.relative_to(own)) for path in own.rglob("*") if path.is_file()}
+def test_the_folder_is_complete(folder: Path, kind: str) -> None:
+    assert folder.name == "xaikit-my-own"
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert written == {*FILES, "xaikit_my_own.py"}
-    project = tomllib.loads((own / "pyproject.toml").read_text())
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
     assert project["project"]["name"] == "xaikit-my-own"
     assert project["project"]["entry-points"] == {KINDS[kind].group: {"my-own": "xaikit_my_own"}}
     assert project["project"]["dependencies"] == ["xaikit>=0.1"]
-    assert yaml.safe_load((own / ".github/workflows/ci.yml").read_text())["jobs"]["contract"]["steps"][-1] == {
+    assert yaml.safe_load((folder / ".github/workflows/ci.yml").read_text())["jobs"]["contract"]["steps"][-1] == {
         "run": "pytest"
     }
-    assert (own / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
-    assert f'@pytest.mark.parametrize("check", {CALLS[kind]})\n' in (own / "tests/test_contract.py").read_text()
-    for path in own.rglob("*"):
+    assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert f'@pytest.mark.parametrize("check", {CALLS[kind]})\n' in (folder / "tests/test_contract.py").read_text()
+    for path in folder.rglob("*"):
         assert path.is_dir() or "{%" not in path.read_text()
 
 
-def test_the_module_keeps_its_contract_and_shows_what_to_replace(own: Path, kind: str) -> None:
-    text = (own / "xaikit_my_own.py").read_text()
+def test_the_module_keeps_its_contract_and_shows_what_to_replace(folder: Path, kind: str) -> None:
+    text = (folder / "xaikit_my_own.py").read_text()
     assert text.count("# replace this line by ") == 1
-    found = Registry().find(kind, "./xaikit_my_own.py:MyOwn", own)
-    check_class(kind, found.cls, "the template")
-    assert found.cls()
+    plugin = Registry().find(kind, "./xaikit_my_own.py:MyOwn", folder)
+    check_class(kind, plugin.cls, "the template")
+    assert plugin.cls()
 
 
-def test_the_placeholder_passes_the_kit(own: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_placeholder_passes_the_kit(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from xaikit.testing import checks_of
 
-    monkeypatch.chdir(own)
+    monkeypatch.chdir(folder)
     checks = checks_of(kind, "./xaikit_my_own.py:MyOwn")
     assert checks
     for check in checks:
         check()
 
 
-def test_a_linter_with_its_own_settings_is_content(own: Path) -> None:
+def test_a_linter_with_its_own_settings_is_content(folder: Path) -> None:
     for arguments in (["check"], ["check", "--select", "I"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", "."]
-        done = subprocess.run(ruff, cwd=own, capture_output=True, text=True, check=False)
+        done = subprocess.run(ruff, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 
 
 def test_the_readme_says_how_a_config_uses_it(
-    own: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = (own / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
-    said = {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": ["gradcam"]}
-    (tmp_path / "used.yaml").write_text(yaml.safe_dump(said | yaml.safe_load(block)))
+    block = (folder / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    values = {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": ["gradcam"]}
+    (tmp_path / "used.yaml").write_text(yaml.safe_dump(values | yaml.safe_load(block)))
     with installing(tmp_path / "site", monkeypatch) as install:
         entries = f"[{KINDS[kind].group}]\nmy-own = xaikit_my_own\n"
-        install("xaikit-my-own", entries, (own / "xaikit_my_own.py").read_text())
+        install("xaikit-my-own", entries, (folder / "xaikit_my_own.py").read_text())
         assert "my-own" in str(load(tmp_path / "used.yaml").plain())
 
 
@@ -124,7 +124,7 @@ def test_a_name_that_the_module_imports_is_no_name_of_its_class(name: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("MyCam", r"name: expected small letters, .* a letter first, got 'MyCam'; perhaps 'mycam'\?"),
         ("1cam", r"got '1cam'; perhaps 'cam'\?"),
@@ -140,8 +140,8 @@ def test_a_name_that_the_module_imports_is_no_name_of_its_class(name: str, tmp_p
         ("null", "got 'null', which means something else in a YAML"),
     ],
 )
-def test_what_is_no_name_is_refused(name: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_is_no_name_is_refused(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
         scaffold.write("method", name, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -172,7 +172,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ("metod",),
@@ -184,8 +184,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         (("target", None, "data"), "--of: expected with a source only, got 'data' with a target"),
     ],
 )
-def test_what_is_no_kind_is_refused(words: tuple[str, ...], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_is_no_kind_is_refused(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         scaffold.kind_of(*words)
 
 

@@ -19,11 +19,10 @@ from helpers.requests import (
     Probe,
     Returning,
     Sneak,
-    answers,
-    ask,
     assert_equal_maps,
     batch,
-    own,
+    explain_all,
+    request_for,
     target,
 )
 from xaikit.engine import Request, explain
@@ -38,9 +37,9 @@ class TestFaults:
 
     def fail(self, method: Any, error: type[BaseException], match: str | None = None) -> list[str]:
         model = seeded(Stochastic).train()
-        request = own(method, TAPS[:2])
+        request = request_for(method, TAPS[:2])
         with pytest.raises(error, match=match) as caught:
-            answers(model, batch(images()), [ask("gradcam", TAPS[:2]), request])
+            explain_all(model, batch(images()), [request_for("gradcam", TAPS[:2]), request])
         return getattr(caught.value, "__notes__", [])
 
     @staticmethod
@@ -69,9 +68,9 @@ class TestFaults:
     )
     def test_evidence_that_was_not_asked_for(self, read: Callable[[View], Any], named: str) -> None:
         model = seeded(Plain)
-        request = own(Sneak(read))
+        request = request_for(Sneak(read))
         with pytest.raises(UndeclaredNeed) as caught:
-            answers(model, batch(images()), [ask("gradcam"), request])
+            explain_all(model, batch(images()), [request_for("gradcam"), request])
         assert str(caught.value) == named
         assert caught.value.__notes__ == ["while explaining 'mine' at layer conv1"]
 
@@ -96,12 +95,12 @@ class TestFaults:
     )
     def test_a_bad_target(self, wanted: Any, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
-            answers(seeded(Stochastic).train(), batch(images()), [ask("gradcam", TAPS[:1], wanted)])
+            explain_all(seeded(Stochastic).train(), batch(images()), [request_for("gradcam", TAPS[:1], wanted)])
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
     def test_a_model_that_raises(self, error: type[BaseException]) -> None:
         with pytest.raises(error, match="on the way"):
-            answers(seeded(lambda: Raising(error)).train(), batch(images()), [ask("gradcam", TAPS[:1])])
+            explain_all(seeded(lambda: Raising(error)).train(), batch(images()), [request_for("gradcam", TAPS[:1])])
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_a_model_that_raises_in_a_rerun(self, error: type[BaseException]) -> None:
@@ -112,11 +111,11 @@ class TestFaults:
                 return super().features(x)
 
         with pytest.raises(error, match="on the way"):
-            answers(seeded(Second).train(), batch(images()), [ask("smoothgradcampp")])
+            explain_all(seeded(Second).train(), batch(images()), [request_for("smoothgradcampp")])
 
     def test_a_layer_beside_the_way(self) -> None:
         with pytest.raises(Disconnected, match="layer conv2"):
-            answers(seeded(Beside).train(), batch(images()), [ask("gradcam", TAPS[:2])])
+            explain_all(seeded(Beside).train(), batch(images()), [request_for("gradcam", TAPS[:2])])
 
 
 class TestHandedOver:
@@ -131,18 +130,18 @@ class TestHandedOver:
         def note(request: Request, error: Exception) -> None:
             failed[request.label] = error
 
-        return answers(model or seeded(Plain), batch(images(), [2, 0]), requests, failed=note), failed
+        return explain_all(model or seeded(Plain), batch(images(), [2, 0]), requests, failed=note), failed
 
     @pytest.mark.parametrize("error", [ZeroDivisionError("oh"), torch.OutOfMemoryError("no room"), MemoryError()])
     def test_a_method_that_raises(self, error: Exception) -> None:
-        guilty = own(Probe(TestFaults.raising(error)), TAPS[:2])
-        requests = [ask("gradcam"), guilty, ask("scorecam")]
-        found, failed = self.explained(requests)
+        guilty = request_for(Probe(TestFaults.raising(error)), TAPS[:2])
+        requests = [request_for("gradcam"), guilty, request_for("scorecam")]
+        explanations, failed = self.explained(requests)
         assert failed == {"mine": error}
         assert failed["mine"].__notes__ == ["while explaining 'mine' at layer conv2"]
-        assert list(found) == ["gradcam", "scorecam"]
-        for label, expected in answers(seeded(Plain), batch(images()), requests[::2]).items():
-            assert_equal_maps(found[label], expected)
+        assert list(explanations) == ["gradcam", "scorecam"]
+        for label, expected in explain_all(seeded(Plain), batch(images()), requests[::2]).items():
+            assert_equal_maps(explanations[label], expected)
 
     def test_only_the_guilty_one_of_those_that_are_answered_together(self) -> None:
         second = seeded(Plain)(images()).detach()[:, 1:2]
@@ -151,17 +150,17 @@ class TestHandedOver:
             if view.layer == "conv2" and bool((view.scores == second).all(0).any()):
                 raise ZeroDivisionError("not that class there")
 
-        fine = own(Probe(look), TAPS[:2], target("logit", index=0))
+        fine = request_for(Probe(look), TAPS[:2], target("logit", index=0))
         guilty = replace(fine, label="guilty", target=target("logit", index=1))
         elsewhere = replace(guilty, label="elsewhere", taps=TAPS[:1])
-        found, failed = self.explained([fine, guilty, elsewhere])
+        explanations, failed = self.explained([fine, guilty, elsewhere])
         assert list(failed) == ["guilty"]
         assert failed["guilty"].__notes__ == ["while explaining 'guilty' at layer conv2"]
-        assert list(found) == ["mine", "elsewhere"]
+        assert list(explanations) == ["mine", "elsewhere"]
         for request in (fine, elsewhere):
-            alone = answers(seeded(Plain), batch(images()), [request])[request.label]
-            assert_equal_maps(found[request.label], alone)
-            assert found[request.label].warnings == ()
+            alone = explain_all(seeded(Plain), batch(images()), [request])[request.label]
+            assert_equal_maps(explanations[request.label], alone)
+            assert explanations[request.label].warnings == ()
 
     def test_a_finish_that_raises_fails_its_own_label(self) -> None:
         @dataclass(frozen=True)
@@ -172,9 +171,9 @@ class TestHandedOver:
             def rectify(self, saliency: Tensor) -> Tensor:
                 raise ZeroDivisionError("oh")
 
-        fine = ask("scorecam", TAPS[:1])
-        found, failed = self.explained([replace(fine, label="broken", finish=Finish(rectify=Broken())), fine])
-        assert (list(found), list(failed)) == (["scorecam"], ["broken"])
+        fine = request_for("scorecam", TAPS[:1])
+        explanations, failed = self.explained([replace(fine, label="broken", finish=Finish(rectify=Broken())), fine])
+        assert (list(explanations), list(failed)) == (["scorecam"], ["broken"])
 
     def test_a_model_that_raises_in_a_rerun(self) -> None:
         class Second(Plain):
@@ -183,27 +182,27 @@ class TestHandedOver:
                     raise RuntimeError("on the way")
                 return super().features(x)
 
-        found, failed = self.explained([ask("smoothgradcampp"), ask("gradcam")], seeded(Second))
-        assert (list(found), list(failed)) == (["gradcam"], ["smoothgradcampp"])
+        explanations, failed = self.explained([request_for("smoothgradcampp"), request_for("gradcam")], seeded(Second))
+        assert (list(explanations), list(failed)) == (["gradcam"], ["smoothgradcampp"])
 
     def test_an_interrupt_is_handed_to_nobody(self) -> None:
-        guilty = own(Probe(TestFaults.raising(KeyboardInterrupt())), TAPS[:2])
+        guilty = request_for(Probe(TestFaults.raising(KeyboardInterrupt())), TAPS[:2])
         for requests in ([guilty], [guilty, replace(guilty, label="other", target=target("logit", index=1))]):
             with pytest.raises(KeyboardInterrupt):
                 self.explained(requests)
 
     def test_what_the_shared_pass_raises_is_raised(self) -> None:
         with pytest.raises(Disconnected):
-            self.explained([ask("gradcam", TAPS[:2])], seeded(Beside))
+            self.explained([request_for("gradcam", TAPS[:2])], seeded(Beside))
         with pytest.raises(ConfigError, match="got 7"):
-            self.explained([ask("gradcam", wanted=target("logit", index=7)), ask("layercam")])
+            self.explained([request_for("gradcam", wanted=target("logit", index=7)), request_for("layercam")])
 
     def test_nothing_of_what_failed_is_kept(self) -> None:
         def look(view: View) -> None:
             raise ZeroDivisionError("oh")
 
-        guilty = own(Probe(look), TAPS[:2])
-        requests = [guilty, replace(guilty, label="other", target=target("logit", index=1)), ask("gradcam")]
+        guilty = request_for(Probe(look), TAPS[:2])
+        requests = [guilty, replace(guilty, label="other", target=target("logit", index=1)), request_for("gradcam")]
 
         def live() -> int:
             self.explained(requests)
@@ -216,13 +215,13 @@ class TestHandedOver:
 class TestWhatComesBack:
     def test_a_method_sees_the_model_and_the_inputs_themselves(self) -> None:
         model, x = seeded(Plain), images()
-        seen: list[Any] = []
-        probe = Probe(lambda view: seen.append((view.module, view.inputs, view.layer)))
-        answers(model, batch(x), [own(probe, TAPS[:1])])
-        assert seen == [(model, x, "conv1")]
+        views: list[Any] = []
+        probe = Probe(lambda view: views.append((view.module, view.inputs, view.layer)))
+        explain_all(model, batch(x), [request_for(probe, TAPS[:1])])
+        assert views == [(model, x, "conv1")]
 
     def test_without_stages_a_map_is_as_the_method_made_it(self) -> None:
-        explanation = answers(seeded(Plain), batch(images()), [ask("gradcam")])["gradcam"]
+        explanation = explain_all(seeded(Plain), batch(images()), [request_for("gradcam")])["gradcam"]
         assert explanation.map is None
         assert list(explanation.finished) == ["conv1", "conv2", "act2"]
         assert all(torch.equal(explanation.finished[layer], raw) for layer, raw in explanation.maps.items())
@@ -230,15 +229,15 @@ class TestWhatComesBack:
         assert not explanation.maps["conv1"].requires_grad
 
     def test_a_map_that_holds_for_all_targets_is_given_for_each(self) -> None:
-        request = own(Mean(), wanted=target(k=3))
-        explanation = answers(seeded(Plain), batch(images()), [request])["mine"]
+        request = request_for(Mean(), wanted=target(k=3))
+        explanation = explain_all(seeded(Plain), batch(images()), [request])["mine"]
         assert explanation.maps["conv1"].shape == (2, 3, 8, 7)
 
     def test_a_sample_that_is_no_number_is_reported_and_alone_in_it(self) -> None:
         model, x = seeded(Plain), images()
-        clean = answers(model, batch(x, [2, 0]), [ask("gradcam", TAPS[1:2], target("label"))])["gradcam"]
+        clean = explain_all(model, batch(x, [2, 0]), [request_for("gradcam", TAPS[1:2], target("label"))])["gradcam"]
         x[1, 0, 3, 3] = float("nan")
-        spoiled = answers(model, batch(x, [2, 0]), [ask("gradcam", TAPS[1:2], target("label"))])["gradcam"]
+        spoiled = explain_all(model, batch(x, [2, 0]), [request_for("gradcam", TAPS[1:2], target("label"))])["gradcam"]
         assert torch.equal(spoiled.maps["conv2"][0], clean.maps["conv2"][0])
         assert bool(spoiled.maps["conv2"][1].isnan().any())
         assert [str(remark) for remark in spoiled.warnings] == ["sample 1, conv2: values that are NaN or infinite"]
@@ -246,14 +245,14 @@ class TestWhatComesBack:
     def test_a_dead_map_is_given_with_its_reason(self) -> None:
         model = seeded(Plain)
         nn.init.zeros_(model.head.weight)
-        explanation = answers(model, batch(images()), [ask("gradcam", TAPS[:1])])["gradcam"]
+        explanation = explain_all(model, batch(images()), [request_for("gradcam", TAPS[:1])])["gradcam"]
         assert [str(remark) for remark in explanation.warnings] == [
             "sample 0, conv1: zero gradients",
             "sample 1, conv1: zero gradients",
         ]
 
     def test_nothing_is_kept_between_explanations(self) -> None:
-        model, given, requests = seeded(Plain), batch(images()), [ask(use) for use in ALL]
+        model, given, requests = seeded(Plain), batch(images()), [request_for(use) for use in ALL]
 
         def live() -> int:
             return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())

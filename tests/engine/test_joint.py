@@ -12,7 +12,18 @@ from torch import Tensor, nn
 
 from helpers.hard_nets import Plain, images, seeded
 from helpers.joint_requests import assert_close, labelled
-from helpers.requests import ALL, ONE_PASS, TAPS, Mean, Probe, answers, ask, assert_equal_maps, batch, own, target
+from helpers.requests import (
+    ALL,
+    ONE_PASS,
+    TAPS,
+    Mean,
+    Probe,
+    assert_equal_maps,
+    batch,
+    explain_all,
+    request_for,
+    target,
+)
 from xaikit.engine import Request
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
@@ -30,14 +41,14 @@ FIRST, SECOND, THIRD = (target("logit", index=index) for index in range(3))
 
 def counts(requests: Sequence[Request]) -> tuple[int, int, int]:
     tally = Tally()
-    answers(seeded(Plain), batch(images(), [2, 0]), requests, tally)
+    explain_all(seeded(Plain), batch(images(), [2, 0]), requests, tally)
     return tally.forwards, tally.gradient_calls, tally.reruns
 
 
 class TestSeveralTargets:
     @pytest.mark.parametrize("use", FURTHER)
     def test_cost_the_forwards_of_one(self, use: str) -> None:
-        one = ask(use, TAPS[:2], FIRST)
+        one = request_for(use, TAPS[:2], FIRST)
         forwards, gradient_calls, reruns = counts([one])
         both = counts([one, labelled(one, "other", target=SECOND), labelled(one, "third", target=THIRD)])
         assert both == (forwards, 3 * gradient_calls, reruns)
@@ -46,29 +57,29 @@ class TestSeveralTargets:
     def test_have_the_answers_that_each_has_alone(self, use: str) -> None:
         """Also where others stand between them, one target is plural, and one is asked for twice."""
         wanted = [FIRST, target("classes", of=(2, 0)), target("label"), THIRD, target("logit", index=2)]
-        requests = [labelled(ask(use, TAPS), str(place), target=one) for place, one in enumerate(wanted)]
-        requests.insert(1, ask("hirescam", wanted=SECOND))
+        requests = [labelled(request_for(use, TAPS), str(place), target=one) for place, one in enumerate(wanted)]
+        requests.insert(1, request_for("hirescam", wanted=SECOND))
         model, given = seeded(Plain), batch(images(), [2, 0])
-        together = answers(model, given, requests)
+        together = explain_all(model, given, requests)
         assert list(together) == [request.label for request in requests]
         for request in requests:
-            alone = answers(model, given, [request])[request.label]
+            alone = explain_all(model, given, [request])[request.label]
             # one product of matrices for several targets rounds otherwise than several: only behind further passes
             assert_close(together[request.label], alone, 0 if use in ONE_PASS else 1e-12)
 
     @pytest.mark.parametrize("use", ["gradcam", "layercam", "scorecam", "smoothgradcampp"])
     def test_in_single_precision(self, use: str) -> None:
         model, given = seeded(Plain, torch.float32), batch(images(dtype=torch.float32), [2, 0])
-        requests = [ask(use, wanted=FIRST), labelled(ask(use, wanted=SECOND), "other")]
-        together = answers(model, given, requests)
+        requests = [request_for(use, wanted=FIRST), labelled(request_for(use, wanted=SECOND), "other")]
+        together = explain_all(model, given, requests)
         for request in requests:
-            alone = answers(model, given, [request])[request.label]
+            alone = explain_all(model, given, [request])[request.label]
             assert_close(together[request.label], alone, 0 if use in ONE_PASS else 1e-5)
 
     def test_each_has_its_own_target_and_finish(self) -> None:
-        request = ask("ablationcam", wanted=target("classes", of=(1, 2)))
+        request = request_for("ablationcam", wanted=target("classes", of=(1, 2)))
         finished = labelled(request, "other", target=FIRST, finish=Finish(rectify=Relu(), normalize=Max()))
-        found = answers(seeded(Plain), batch(images()), [request, finished])
+        found = explain_all(seeded(Plain), batch(images()), [request, finished])
         plain, other = found["ablationcam"], found["other"]
         assert plain.target.indices.tolist() == [[1, 2], [1, 2]]
         assert other.target.indices.tolist() == [[0], [0]]
@@ -89,9 +100,9 @@ class TestSeveralTargets:
                 view.warn("once", torch.ones(2, dtype=torch.bool))
                 return super().explain(view)
 
-        request = own(Saying(), TAPS[:1], FIRST)
+        request = request_for(Saying(), TAPS[:1], FIRST)
         plural = labelled(request, "plural", target=target("classes", of=(0, 1)))
-        found = answers(seeded(Plain), batch(images()), [request, plural])
+        found = explain_all(seeded(Plain), batch(images()), [request, plural])
 
         def said(label: str) -> dict[str, int]:
             return {one.reason: one.count for one in found[label].warnings if one.sample == 0}
@@ -102,16 +113,16 @@ class TestSeveralTargets:
     def test_a_further_pass_has_the_columns_of_all(self) -> None:
         seen: list[View] = []
         probe = Probe(lambda view: seen.append(view.retrace(2 * view.inputs)))
-        request = own(probe, TAPS[:1], FIRST)
-        answers(
+        request = request_for(probe, TAPS[:1], FIRST)
+        explain_all(
             seeded(Plain),
             batch(images()),
-            [request, ask("gradcam", wanted=SECOND), labelled(request, "c", target=THIRD)],
+            [request, request_for("gradcam", wanted=SECOND), labelled(request, "c", target=THIRD)],
         )
         (view,) = seen
         seen.clear()
         for wanted in (FIRST, THIRD):
-            answers(seeded(Plain), batch(images()), [own(probe, TAPS[:1], wanted)])
+            explain_all(seeded(Plain), batch(images()), [request_for(probe, TAPS[:1], wanted)])
         assert torch.equal(view.gradients, torch.cat([one.gradients for one in seen], 1))
         assert torch.equal(view.scores, torch.cat([one.scores for one in seen], 1))
 
@@ -127,12 +138,12 @@ class TestSeveralTargets:
             def classify(self, x: Tensor) -> Tensor:
                 return super().classify(x).softmax(1)
 
-        requests = [own(Curved(), wanted=FIRST), labelled(own(Curved(), wanted=SECOND), "other")]
+        requests = [request_for(Curved(), wanted=FIRST), labelled(request_for(Curved(), wanted=SECOND), "other")]
         model, given, tally = seeded(Smooth), batch(images()), Tally()
-        together = answers(model, given, requests, tally)
+        together = explain_all(model, given, requests, tally)
         assert tally.reruns == len(TAPS)
         for request in requests:
-            assert_equal_maps(together[request.label], answers(model, given, [request])[request.label])
+            assert_equal_maps(together[request.label], explain_all(model, given, [request])[request.label])
 
     def test_that_cannot_choose_rows_are_scored_apart(self) -> None:
         @dataclass(frozen=True)
@@ -147,7 +158,7 @@ class TestSeveralTargets:
             def scores(self, output: Tensor) -> Tensor:
                 return output[:, :1] * torch.arange(1.0, 3.0, dtype=output.dtype).unsqueeze(1)
 
-        one = ask("scorecam", TAPS[:1], FIRST, weighting="softmax")
+        one = request_for("scorecam", TAPS[:1], FIRST, weighting="softmax")
         bound = labelled(one, "bound", target=Bound())
         alone = [counts([one])[0], counts([bound])[0]]
         assert alone[1] > alone[0]
@@ -158,8 +169,8 @@ class TestSeveralTargets:
         """So that a map is the same to the bit whoever else is explained."""
         seen: list[tuple[int, ...]] = []
         counting = replace(Shapes(), seen=seen)
-        request = own(counting, TAPS[:2], FIRST)
-        answers(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
+        request = request_for(counting, TAPS[:2], FIRST)
+        explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
         assert [shape[1] for shape in seen] == [1, 1, 1, 1]
 
     def test_a_method_that_the_target_is_nothing_to_is_asked_once(self) -> None:
@@ -168,9 +179,9 @@ class TestSeveralTargets:
             needs: ClassVar[Needs] = Needs(scores=False)
 
         seen: list[tuple[int, ...]] = []
-        request = own(Agnostic(seen), TAPS[:2], FIRST)
+        request = request_for(Agnostic(seen), TAPS[:2], FIRST)
         plural = labelled(request, "plural", target=target(k=3))
-        found = answers(seeded(Plain), batch(images()), [request, plural])
+        found = explain_all(seeded(Plain), batch(images()), [request, plural])
         assert len(seen) == 2
         assert torch.equal(found["plural"].maps["conv1"][:, 1], found["mine"].maps["conv1"])
 
@@ -189,9 +200,9 @@ class Shapes(Mean):
 class TestOneMap:
     def test_serves_labels_that_differ_in_their_finish(self) -> None:
         seen: list[tuple[int, ...]] = []
-        request = own(Shapes(seen), TAPS[:1])
+        request = request_for(Shapes(seen), TAPS[:1])
         finishes = [Finish(), Finish(rectify=Relu()), Finish(normalize=Max()), None]
-        found = answers(
+        found = explain_all(
             seeded(Plain),
             batch(images()),
             [labelled(request, str(place), finish=finish) for place, finish in enumerate(finishes)],
@@ -209,19 +220,19 @@ class TestOneMap:
     def test_serves_labels_that_differ_in_their_layers_each_in_its_order(self, use: str) -> None:
         first, last, act = TAPS
         requests = [
-            ask(use, [last], FIRST),
-            labelled(ask(use, [act, first], FIRST), "two"),
-            labelled(ask(use, [first, last], FIRST), "again"),
+            request_for(use, [last], FIRST),
+            labelled(request_for(use, [act, first], FIRST), "two"),
+            labelled(request_for(use, [first, last], FIRST), "again"),
         ]
         model, given = seeded(Plain), batch(images())
-        together = answers(model, given, requests)
+        together = explain_all(model, given, requests)
         assert list(together["two"].maps) == ["act2", "conv1"]
         for request in requests:
-            assert_equal_maps(together[request.label], answers(model, given, [request])[request.label])
+            assert_equal_maps(together[request.label], explain_all(model, given, [request])[request.label])
 
     @pytest.mark.parametrize("use", FURTHER)
     def test_at_a_layer_costs_what_the_layer_costs(self, use: str) -> None:
-        one, two = ask(use, TAPS[:1], FIRST), labelled(ask(use, TAPS[:2], SECOND), "two")
+        one, two = request_for(use, TAPS[:1], FIRST), labelled(request_for(use, TAPS[:2], SECOND), "two")
         forwards, _, reruns = counts([replace(two, target=FIRST)])
         assert counts([one, two])[::2] == (forwards, reruns)
 
@@ -230,8 +241,8 @@ class TestOneMap:
     )
     def test_serves_no_label_that_differs_in_more(self, changed: dict[str, Any]) -> None:
         seen: list[tuple[int, ...]] = []
-        request = own(Shapes(seen), TAPS[:1])
-        answers(seeded(Plain), batch(images()), [request, labelled(request, "other", **changed)])
+        request = request_for(Shapes(seen), TAPS[:1])
+        explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", **changed)])
         assert len(seen) == (1 if "method" in changed else 2)
 
     def test_serves_no_method_whose_options_cannot_be_compared(self) -> None:
@@ -242,8 +253,8 @@ class TestOneMap:
             def explain(self, view: View) -> Tensor:
                 return weigh(self.weights.expand(*view.shape[:2], -1), view)
 
-        one, other = (own(Weighed(torch.full((4,), value, dtype=torch.float64))) for value in (1.0, 2.0))
-        found = answers(seeded(Plain), batch(images()), [one, labelled(other, "other")])
+        one, other = (request_for(Weighed(torch.full((4,), value, dtype=torch.float64))) for value in (1.0, 2.0))
+        found = explain_all(seeded(Plain), batch(images()), [one, labelled(other, "other")])
         assert torch.equal(2 * found["mine"].maps["conv1"], found["other"].maps["conv1"])
 
 
@@ -258,8 +269,8 @@ class TestWhereItFails:
                     raise torch.OutOfMemoryError("no room")
                 return super().explain(view)
 
-        request = own(Single(), TAPS[:1], FIRST)
-        found = answers(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
+        request = request_for(Single(), TAPS[:1], FIRST)
+        found = explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
         for one in found.values():
             assert [str(remark) for remark in one.warnings] == [
                 f"sample {row}, conv1: explained alone: together with other labels it raised OutOfMemoryError"
@@ -267,22 +278,25 @@ class TestWhereItFails:
             ]
 
     def test_probabilities_of_a_target_that_has_none_fail_it_alone(self) -> None:
-        request = ask("scorecam", TAPS[:1], FIRST, weighting="raw")
+        request = request_for("scorecam", TAPS[:1], FIRST, weighting="raw")
         called = labelled(request, "called", target=FunctionTarget(lambda output: output[:, 0]))
         failed: list[tuple[str, str]] = []
         model, given = seeded(Plain), batch(images())
-        found = answers(
+        found = explain_all(
             model, given, [request, called], failed=lambda one, error: failed.append((one.label, str(error)))
         )
-        assert failed == [("called", "target: expected classes, which have a probability, got PinnedCall")]
-        assert_close(found["scorecam"], answers(model, given, [request])["scorecam"], 0)
+        assert failed == [("called", "target: expected classes, which have a probability, got PinnedFunction")]
+        assert_close(found["scorecam"], explain_all(model, given, [request])["scorecam"], 0)
         assert list(found) == ["scorecam"]
 
 
 def test_what_is_remarked_of_a_target_is_told_to_no_other() -> None:
     model = seeded(Plain)
     nn.init.zeros_(model.head.weight[0:1])
-    requests = [ask("ablationcam", [Tap("conv2")], FIRST), labelled(ask("ablationcam", [Tap("conv2")], SECOND), "b")]
-    found = answers(model, batch(images()), requests)
+    requests = [
+        request_for("ablationcam", [Tap("conv2")], FIRST),
+        labelled(request_for("ablationcam", [Tap("conv2")], SECOND), "b"),
+    ]
+    found = explain_all(model, batch(images()), requests)
     assert {remark.reason for remark in found["ablationcam"].warnings} == {"zero map: the evidence cancels"}
     assert found["b"].warnings == ()

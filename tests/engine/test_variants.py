@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.hard_nets import Plain, images, seeded
-from helpers.requests import TAPS, Mean, answers, ask, batch, own, target
-from xaikit import engine
-from xaikit.engine import Request
+from helpers.requests import TAPS, Mean, batch, explain_all, request_for, target
+from xaikit.engine import Request, session
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.errors import PluginContract
 from xaikit.evidence.observe import Tally
@@ -28,7 +27,7 @@ FIRST, SECOND = (target("logit", index=index) for index in range(2))
 
 def score(label: str, wanted: Any = FIRST, **options: Any) -> Request:
     changed = {key: options.pop(key) for key in ("seed", "precision", "use", "taps") if key in options}
-    return replace(ask("scorecam", TAPS[:2], wanted, label, **options), **changed)
+    return replace(request_for("scorecam", TAPS[:2], wanted, label, **options), **changed)
 
 
 def weightings(wanted: Any = FIRST) -> list[Request]:
@@ -37,7 +36,7 @@ def weightings(wanted: Any = FIRST) -> list[Request]:
 
 def reruns(requests: list[Request], model: nn.Module | None = None) -> int:
     tally = Tally()
-    answers(model or seeded(Plain), batch(images()), requests, tally)
+    explain_all(model or seeded(Plain), batch(images()), requests, tally)
     return tally.reruns
 
 
@@ -52,9 +51,9 @@ def test_all_weightings_and_targets_cost_the_masks_once_and_the_baseline_at_each
 def test_each_has_the_answer_that_it_has_alone(order: tuple[str, ...]) -> None:
     model, given = seeded(Plain), batch(images())
     requests = [score(one, weighting=one) for one in order]
-    together = answers(model, given, requests)
+    together = explain_all(model, given, requests)
     for request in requests:
-        alone = answers(model, given, [request])[request.label]
+        alone = explain_all(model, given, [request])[request.label]
         for layer, saliency in alone.maps.items():
             assert torch.equal(together[request.label].maps[layer], saliency)
 
@@ -74,10 +73,10 @@ def test_variants_at_another_layer_are_made_anew() -> None:
 
 
 def test_what_there_is_no_room_for_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = answers(seeded(Plain), batch(images()), weightings())
-    monkeypatch.setattr(engine, "OutputCache", partial(OutputCache, most=2 * 4 * 3 * 8))  # the masks of one layer
+    expected = explain_all(seeded(Plain), batch(images()), weightings())
+    monkeypatch.setattr(session, "OutputCache", partial(OutputCache, most=2 * 4 * 3 * 8))  # the masks of one layer
     tally = Tally()
-    found = answers(seeded(Plain), batch(images()), weightings(), tally)
+    found = explain_all(seeded(Plain), batch(images()), weightings(), tally)
     assert tally.reruns == reruns([score("softmax", weighting="softmax")]) + 2 + 2  # those of the other, twice again
     for label, one in found.items():
         assert all(torch.equal(saliency, expected[label].maps[layer]) for layer, saliency in one.maps.items())
@@ -85,7 +84,7 @@ def test_what_there_is_no_room_for_is_made_again(monkeypatch: pytest.MonkeyPatch
 
 def test_where_memory_runs_out_slices_are_others_and_answers_the_same() -> None:
     model = seeded(Plain)
-    expected = answers(model, batch(images()), weightings())
+    expected = explain_all(model, batch(images()), weightings())
     rows: list[int] = []
 
     def hook(module: nn.Module, args: tuple[Tensor]) -> None:
@@ -95,7 +94,7 @@ def test_where_memory_runs_out_slices_are_others_and_answers_the_same() -> None:
             raise torch.OutOfMemoryError("no room")
 
     handle = model.head.register_forward_pre_hook(hook)
-    found = answers(model, batch(images()), weightings())
+    found = explain_all(model, batch(images()), weightings())
     handle.remove()
     assert rows.count(8) > 1
     for label, one in found.items():
@@ -156,16 +155,16 @@ class Drawing(Mean):
 
 
 def test_variants_that_are_drawn_are_the_same_for_options_that_they_do_not_depend_on() -> None:
-    one = own(Drawing(), TAPS[:1])
+    one = request_for(Drawing(), TAPS[:1])
     square, longer = (
         replace(one, label="square", method=Drawing(2.0)),
         replace(one, label="longer", method=Drawing(1.0, 4)),
     )
     assert reruns([one, square]) == reruns([one]) == 1
     assert reruns([one, square, longer]) == 2
-    found = answers(seeded(Plain), batch(images()), [one, square])
+    found = explain_all(seeded(Plain), batch(images()), [one, square])
     assert not torch.equal(found["mine"].maps["conv1"], found["square"].maps["conv1"])
-    alone = answers(seeded(Plain), batch(images()), [square])["square"]
+    alone = explain_all(seeded(Plain), batch(images()), [square])["square"]
     assert torch.equal(found["square"].maps["conv1"], alone.maps["conv1"])
     assert torch.equal(one.method.drawn[0], square.method.drawn[0])  # type: ignore[attr-defined]
 
@@ -189,13 +188,13 @@ class Declaring(Mean):
     ],
 )
 def test_a_declaration_that_is_none_fails_its_own_request(say: Any, error: type[Exception], message: str) -> None:
-    request, failed = own(Declaring(say), TAPS[:1]), dict[str, Exception]()
+    request, failed = request_for(Declaring(say), TAPS[:1]), dict[str, Exception]()
     with pytest.raises(error, match=message):
-        answers(seeded(Plain), batch(images()), [request])
-    found = answers(
+        explain_all(seeded(Plain), batch(images()), [request])
+    found = explain_all(
         seeded(Plain),
         batch(images()),
-        [request, ask("gradcam")],
+        [request, request_for("gradcam")],
         failed=lambda one, raised: failed.update({one.label: raised}),
     )
     assert list(found) == ["gradcam"]
@@ -207,5 +206,5 @@ def test_an_option_of_that_name_declares_nothing() -> None:
     class Optioned(Drawing):
         variants: int = 3  # type: ignore[assignment]
 
-    requests = [own(Optioned(), TAPS[:1]), replace(own(Optioned(2.0), TAPS[:1]), label="other")]
+    requests = [request_for(Optioned(), TAPS[:1]), replace(request_for(Optioned(2.0), TAPS[:1]), label="other")]
     assert reruns(requests) == 2

@@ -19,11 +19,11 @@ from helpers.transformers import (
     HEADS,
     TOKENS,
     WIDTH,
+    AttentionProbe,
     Block,
+    BlockAttentionProbe,
     Explicit,
     Multihead,
-    Seen,
-    SeenApart,
     Transformer,
     fused,
     multihead,
@@ -70,12 +70,12 @@ def test_probabilities_and_gradients_are_those_of_attention_written_out(way: str
     explicit = Explicit(**written)
     plain, x = transformer(explicit, shared), pictures()
     scores = plain(x)
-    seen = Seen()
+    seen = AttentionProbe()
     net = transformer(partial(fused, **options), shared)
     found = xaikit.explain(net, x, {"seen": seen}, target=CLASSES_OF)["seen"]
     assert (found.scores - scores[:, [1, 3]]).abs().max() <= EXACT
-    assert [name for name, _, _ in seen.kept] == ["blocks.0", "blocks.1", "blocks.2"]
-    for (_, probabilities, gradients), expected in zip(seen.kept, explicit.kept, strict=True):
+    assert [name for name, _, _ in seen.records] == ["blocks.0", "blocks.1", "blocks.2"]
+    for (_, probabilities, gradients), expected in zip(seen.records, explicit.probabilities, strict=True):
         assert probabilities.shape == (2, 1, HEADS, TOKENS, TOKENS)
         assert gradients.shape == (2, 2, HEADS, TOKENS, TOKENS)
         assert (probabilities[:, 0] - expected).abs().max() <= EXACT
@@ -120,12 +120,12 @@ def test_multihead_attention_is_recorded_and_changes_nothing_to_the_bit(asked: d
     net, x = multihead(**asked), pictures(1)
     with slow_path():
         scores = net(x)
-    seen = Seen()
+    seen = AttentionProbe()
     found = xaikit.explain(net, x, {"seen": seen}, target={"use": "classes", "of": [0, 1, 2, 3]})["seen"]
     assert torch.equal(found.scores, scores)
     assert all(len(set(block.returned)) == 1 for block in net.blocks)
     tokens = net.tokens(x)
-    for block, (name, probabilities, _) in zip(net.blocks, seen.kept, strict=True):
+    for block, (name, probabilities, _) in zip(net.blocks, seen.records, strict=True):
         assert name.endswith(".attention")
         assert (probabilities[:, 0] - by_hand(block, tokens)).abs().max() <= EXACT
         tokens = block(tokens)
@@ -135,9 +135,9 @@ def test_multihead_attention_is_recorded_and_changes_nothing_to_the_bit(asked: d
 def test_gradients_at_multihead_attention_are_those_of_finite_differences(asked: dict[str, bool]) -> None:
     """Of the path through the mixed values: weights that come back add a constant here, as the sum of rows that sum to 1."""
     net, x = multihead(depth=1, **asked), pictures(1)
-    seen = Seen()
+    seen = AttentionProbe()
     xaikit.explain(net, x, {"seen": seen}, target=1)
-    ((_, probabilities, gradients),) = seen.kept
+    ((_, probabilities, gradients),) = seen.records
     block = net.blocks[0]
     tokens = net.tokens(x)
     value = (tokens @ block.attention.in_proj_weight.T + block.attention.in_proj_bias).chunk(3, -1)[2]
@@ -303,16 +303,16 @@ class Towers(nn.Module):
 )
 def test_of_two_towers_it_is_that_of_the_picture(length: int, depth: int, causal: bool, samples: int) -> None:
     net, x = seeded(lambda: Towers(length, depth, is_causal=causal)), pictures(samples)
-    seen, apart = Seen(), SeenApart()
+    seen, apart = AttentionProbe(), BlockAttentionProbe()
     found = xaikit.explain(net, x, {"seen": seen, "apart": apart, "rollout": "rollout"}, target=1)
-    assert [name for name, _, _ in seen.kept] == ["vision.blocks.0", "vision.blocks.1"]
+    assert [name for name, _, _ in seen.records] == ["vision.blocks.0", "vision.blocks.1"]
     assert found["rollout"].maps["attention"].shape == (samples, *GRID)
-    assert seen.kept[-1][2].any()
-    assert apart.kept[-1][2].any()
+    assert seen.records[-1][2].any()
+    assert apart.records[-1][2].any()
 
 
 def test_gradients_that_were_not_declared_are_refused() -> None:
-    class Forgetful(Seen):
+    class Forgetful(AttentionProbe):
         needs = Needs(attention=1, layers="all")
 
     with pytest.raises(xaikit.UndeclaredNeed, match=r"attention\.gradients was read but not declared"):

@@ -17,23 +17,23 @@ Step = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Seen:
+class MultipliersProbe:
     """A method that keeps the multipliers it is given."""
 
-    found: list[Tensor] = field(default_factory=list, hash=False)
+    multipliers: list[Tensor] = field(default_factory=list, hash=False)
 
     needs: ClassVar[Needs] = Needs(replays=True)
 
     def explain(self, view: View) -> Tensor:
-        self.found.append(view.multipliers())
-        return (self.found[-1] * view.activations).sum(view.channel)
+        self.multipliers.append(view.multipliers())
+        return (self.multipliers[-1] * view.activations).sum(view.channel)
 
 
-def seen(net: nn.Module, x: Tensor, layer: str, target: Any = 0) -> tuple[Tensor, xaikit.Explanation]:
+def multipliers_at(net: nn.Module, x: Tensor, layer: str, target: Any = 0) -> tuple[Tensor, xaikit.Explanation]:
     """The multipliers (N, T, C, *S), and the explanation whose map is multipliers times activations over the channels."""
-    method = Seen()
-    explanation = xaikit.explain(net, x, {"seen": method}, layers=layer, target=target)["seen"]
-    return method.found[0], explanation
+    method = MultipliersProbe()
+    explanation = xaikit.explain(net, x, {"probe": method}, layers=layer, target=target)["probe"]
+    return method.multipliers[0], explanation
 
 
 class Through(nn.Module):

@@ -15,12 +15,12 @@ def labelled(request: Request, label: str, **changed: Any) -> Request:
     return replace(request, label=label, **changed)
 
 
-def assert_close(found: Explanation, expected: Explanation, tolerance: float) -> None:
-    assert found.maps.keys() == expected.maps.keys()
+def assert_close(explanation: Explanation, expected: Explanation, tolerance: float) -> None:
+    assert explanation.maps.keys() == expected.maps.keys()
     for layer, saliency in expected.maps.items():
-        assert found.maps[layer].shape == saliency.shape
-        assert (found.maps[layer] - saliency).abs().max() <= tolerance * saliency.abs().max()
-    assert torch.equal(found.scores, expected.scores)
-    assert found.warnings == expected.warnings
-    assert str(found.target) == str(expected.target)
-    assert found.strides == expected.strides
+        assert explanation.maps[layer].shape == saliency.shape
+        assert (explanation.maps[layer] - saliency).abs().max() <= tolerance * saliency.abs().max()
+    assert torch.equal(explanation.scores, expected.scores)
+    assert explanation.warnings == expected.warnings
+    assert str(explanation.target) == str(expected.target)
+    assert explanation.strides == expected.strides

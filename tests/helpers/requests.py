@@ -32,34 +32,31 @@ def target(use: str = "top", **options: Any) -> Any:
     return REGISTRY.find("target", use).cls(**options)
 
 
-def ask(
-    use: str, taps: Sequence[Tap] = TAPS, wanted: Any = None, label: str | None = None, seed: int = 0, **options: Any
+def request_for(
+    method: Any, taps: Sequence[Tap] = TAPS, wanted: Any = None, label: str | None = None, seed: int = 0, **options: Any
 ) -> Request:
-    method = REGISTRY.find("method", use).cls(**options)
-    return Request(label or use, use, method, tuple(taps), wanted or target(), Finish(), seed)
+    """For a method by name, or for an instance, labelled "mine"."""
+    name = method if isinstance(method, str) else "mine"
+    instance = REGISTRY.find("method", name).cls(**options) if isinstance(method, str) else method
+    return Request(label or name, name, instance, tuple(taps), wanted or target(), Finish(), seed)
 
 
 def batch(inputs: Any, labels: Sequence[int] | None = None, ids: Sequence[str] = ("a", "b")) -> Batch:
     return Batch(inputs, tuple(ids), None if labels is None else torch.tensor(labels))
 
 
-def answers(
+def explain_all(
     model: nn.Module, given: Batch, requests: Sequence[Request], tally: Tally | None = None, **more: Any
 ) -> dict[str, Explanation]:
     with untouched(model, given.inputs, given.labels):
         return explain(model, given, requests, tally=tally, **more)[1]
 
 
-def assert_equal_maps(found: Explanation, expected: Explanation) -> None:
-    assert found.maps.keys() == expected.maps.keys()
-    for layer, saliency in found.maps.items():
+def assert_equal_maps(explanation: Explanation, expected: Explanation) -> None:
+    assert explanation.maps.keys() == expected.maps.keys()
+    for layer, saliency in explanation.maps.items():
         assert bool(saliency.any())
         assert torch.equal(saliency, expected.maps[layer])
-
-
-def own(method: Any, taps: Sequence[Tap] = TAPS, wanted: Any = None) -> Request:
-    """A request for an instance, labelled "mine"."""
-    return Request("mine", "mine", method, tuple(taps), wanted or target(), Finish())
 
 
 @dataclass(frozen=True)

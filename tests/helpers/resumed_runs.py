@@ -14,20 +14,20 @@ from helpers.runs import config, pictures
 PHOTOGRAPHS = tuple(f"{n:02d}.png" for n in range(24))
 
 
-def said_in(folder: Path, **changes: Any) -> dict[str, Any]:
+def config_in(folder: Path, **changes: Any) -> dict[str, Any]:
     pictures(folder / "photos", PHOTOGRAPHS)
-    said = config(folder, methods=["gradcam", "layercam"], executor={"use": "serial", "threads": 1}, **changes)
-    said["report"] |= {"shard": 4, "overlays": False}
-    return said
+    mapping = config(folder, methods=["gradcam", "layercam"], executor={"use": "serial", "threads": 1}, **changes)
+    mapping["report"] |= {"shard": 4, "overlays": False}
+    return mapping
 
 
 def hashes(run: Path) -> dict[str, str]:
     """Of the maps to the bit, and of the rows without their times."""
-    found = {}
+    digests = {}
     for path in sorted((run / "shards").rglob("*.*")):
         if path.suffix == ".parquet":
             rows = pq.read_table(path).drop_columns(["seconds"]).to_pylist()
-            found[path.name] = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+            digests[path.name] = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
         else:
-            found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+            digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digests

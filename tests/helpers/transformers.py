@@ -28,7 +28,7 @@ class Explicit:
     """Attention written out, with the probabilities of every call kept in the graph."""
 
     def __init__(self, mask: Tensor | None = None, scale: float | None = None) -> None:
-        self.kept: list[Tensor] = []
+        self.probabilities: list[Tensor] = []
         self.mask = mask
         self.scale = scale
 
@@ -40,7 +40,7 @@ class Explicit:
             logits = logits + self.mask
         weights = logits.exp()
         probabilities = weights / weights.sum(-1, keepdim=True)
-        self.kept.append(probabilities)
+        self.probabilities.append(probabilities)
         return probabilities @ value
 
 
@@ -74,12 +74,12 @@ class Multihead(nn.Module):
         self.first = first
         self.batched = batched
         self.returned: list[Any] = []
-        self.asked = {"need_weights": weights, "average_attn_weights": average}
+        self.options = {"need_weights": weights, "average_attn_weights": average}
 
     def forward(self, tokens: Tensor) -> Tensor:
         given = tokens if self.first or not self.batched else tokens.transpose(0, 1)
         given = given if self.batched else given[0]
-        mixed, weights = self.attention(given, given, given, **self.asked)
+        mixed, weights = self.attention(given, given, given, **self.options)
         mixed = mixed if self.first or not self.batched else mixed.transpose(0, 1)
         mixed = mixed if self.batched else mixed[None]
         self.returned.append(None if weights is None else tuple(weights.shape))
@@ -131,8 +131,8 @@ def transformer(attend: Attend = fused, shared: int = 1, pool: str = "token", de
     return seeded(lambda: Transformer(*(Block(attend, shared) for _ in range(depth)), pool=pool))
 
 
-def multihead(depth: int = 2, pool: str = "token", **asked: bool) -> Any:
-    return seeded(lambda: Transformer(*(Multihead(**asked) for _ in range(depth)), pool=pool))
+def multihead(depth: int = 2, pool: str = "token", **options: bool) -> Any:
+    return seeded(lambda: Transformer(*(Multihead(**options) for _ in range(depth)), pool=pool))
 
 
 def pictures(samples: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -152,23 +152,23 @@ def slow_path() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class AttentionProbe:
     """L = 0; keeps probabilities and gradients by block."""
 
-    kept: list[Any] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
 
     needs: ClassVar[Needs] = Needs(gradients=1, attention=1, layers="all")
 
     def explain(self, view: View) -> Tensor:
-        self.kept.extend((one.name, one.probabilities, one.gradients) for one in self.blocks(view))
-        return view.on_grid(torch.zeros(*view.shape[:2], self.kept[0][1].shape[-1], dtype=view.scores.dtype))
+        self.records.extend((one.name, one.probabilities, one.gradients) for one in self.blocks(view))
+        return view.on_grid(torch.zeros(*view.shape[:2], self.records[0][1].shape[-1], dtype=view.scores.dtype))
 
     def blocks(self, view: View) -> Any:
         return view.attention
 
 
 @dataclass(frozen=True)
-class SeenApart(Seen):
+class BlockAttentionProbe(AttentionProbe):
     """L = 0; the same of each block's own score."""
 
     needs: ClassVar[Needs] = Needs(attention=2, layers="all")

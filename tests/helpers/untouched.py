@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from xaikit.testing.untouched import untouched
+from xaikit.testing.facts import untouched
 
 __all__ = ["counted", "untouched"]
 

@@ -43,12 +43,12 @@ def maps(net: nn.Module, **more: Any) -> Tensor:
 
 def test_what_is_said_wins_over_what_is_inferred() -> None:
     net, x = Rows(13).eval(), X[:, :, :6]  # 13 + 6 x 6 tokens are a grid of 7 x 7 by their number alone
-    found, said = (
+    inferred, stated = (
         xaikit.explain(net, x, "hirescam", layers="tokens", target=1, layout=layout)["hirescam"].maps["tokens"]
         for layout in (None, {"use": "tokens", "prefix": 13, "grid": [6, 6]})
     )
-    assert (found.shape, said.shape) == ((2, 7, 7), (2, 6, 6))
-    assert distance(said.flatten(1), found.flatten(1)[:, 13:]) <= 1e-6
+    assert (inferred.shape, stated.shape) == ((2, 7, 7), (2, 6, 6))
+    assert distance(stated.flatten(1), inferred.flatten(1)[:, 13:]) <= 1e-6
 
 
 def test_a_grid_is_found_behind_a_prefix_that_is_said(net: nn.Module) -> None:
@@ -79,10 +79,10 @@ def test_channels_last_where_the_shape_says_nothing() -> None:
         net = Last().eval()
     x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))  # (2, 8, 8, 8): anything may be the channels
     methods = ["gradcam", "cam"]
-    found = xaikit.explain(net, x, methods, layers="last", target=1, layout="channels_last")
+    explanations = xaikit.explain(net, x, methods, layers="last", target=1, layout="channels_last")
     expected = xaikit.explain(net, x, "gradcam", layers="conv", target=1)["gradcam"].maps["conv"]
-    assert distance(found["gradcam"].maps["last"], expected) <= 1e-5
-    assert distance(found["cam"].maps["last"] / 64, expected) <= 1e-5
+    assert distance(explanations["gradcam"].maps["last"], expected) <= 1e-5
+    assert distance(explanations["cam"].maps["last"] / 64, expected) <= 1e-5
     assert distance(xaikit.explain(net, x, layers="last", target=1)["gradcam"].maps["last"], expected) > 0.1
 
 
@@ -126,12 +126,12 @@ def test_a_layout_of_ones_own_serves_every_kind_of_method(net: nn.Module, tmp_pa
     file.write_text(MINE, encoding="utf-8")
     layout = {"use": f"{file}:Columns", "rows": 6}
     methods = ["hirescam", "ablationcam", "featureig", "scorecam"]
-    found = xaikit.explain(net, X, methods, layers="tokens", target=1, layout=layout)
+    explanations = xaikit.explain(net, X, methods, layers="tokens", target=1, layout=layout)
     raster = xaikit.explain(
         net, X, methods, layers="tokens", target=1, layout={"use": "tokens", "grid": [8, 6], "prefix": 1}
     )
     for method in ("hirescam", "ablationcam", "featureig"):
-        mine = found[method].maps["tokens"]
+        mine = explanations[method].maps["tokens"]
         assert mine.shape == (2, 6, 8)
         assert distance(mine.transpose(1, 2), raster[method].maps["tokens"]) <= 1e-5
 
@@ -154,9 +154,9 @@ def test_attention_is_arranged_as_it_is_said() -> None:
 
     net, x = Wide().eval(), torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     for method in ("rollout", "gae"):
-        found = xaikit.explain(net, x, method, target=1)[method].maps["attention"]
-        said = xaikit.explain(net, x, method, target=1, layout={"use": "tokens", "grid": [2, 8]})[method].maps[
+        inferred = xaikit.explain(net, x, method, target=1)[method].maps["attention"]
+        stated = xaikit.explain(net, x, method, target=1, layout={"use": "tokens", "grid": [2, 8]})[method].maps[
             "attention"
         ]
-        assert (found.shape, said.shape) == ((2, 4, 4), (2, 2, 8))
-        assert torch.equal(found.flatten(1), said.flatten(1))
+        assert (inferred.shape, stated.shape) == ((2, 4, 4), (2, 2, 8))
+        assert torch.equal(inferred.flatten(1), stated.flatten(1))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import xaikit
 from helpers.nets import PROPERTY, Net, Spec, distance, specs
-from helpers.requests import answers, ask, batch, target
+from helpers.requests import batch, explain_all, request_for, target
 from helpers.slow_formulas import Array, weighted
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
@@ -143,9 +143,9 @@ def test_requests_of_one_answer_get_their_own_numbers() -> None:
     """Two labels of one method with a target each share one call of it."""
     net, x = Spec(depth=2).build()
     taps = [Tap(layer) for layer in LAYERS]
-    requests = [ask("featureig", taps, target("logit", index=index), f"class {index}") for index in (2, 0)]
+    requests = [request_for("featureig", taps, target("logit", index=index), f"class {index}") for index in (2, 0)]
     tally = Tally()
-    found = answers(net, batch(x), requests, tally)
+    found = explain_all(net, batch(x), requests, tally)
     assert tally.forwards == 1 + 33 * len(taps)
     for index in (2, 0):
         alone = xaikit.explain(net, x, "featureig", layers=LAYERS, target=index)["featureig"]

@@ -24,10 +24,10 @@ CLASSES = [2, 0]
 
 def evidence(plain: Any, explicit: Explicit, x: Tensor, index: int) -> tuple[list[Array], list[Array]]:
     """Probabilities and gradients of the score by block, (N, H, Q, K) each."""
-    explicit.kept.clear()
+    explicit.probabilities.clear()
     score = plain(x)[:, index].sum()
-    gradients = torch.autograd.grad(score, explicit.kept)
-    return [one.detach().numpy() for one in explicit.kept], [one.numpy() for one in gradients]
+    gradients = torch.autograd.grad(score, explicit.probabilities)
+    return [one.detach().numpy() for one in explicit.probabilities], [one.numpy() for one in gradients]
 
 
 def rolled(blocks: list[Array], fuse: Callable[[Array], Array], discard: float = 0) -> Array:
@@ -106,7 +106,7 @@ def explainability(plain: Any, explicit: Explicit, x: Tensor, index: int, last: 
     for block in plain.blocks:
         tokens = block(tokens.detach())
         score = plain.read(tokens)[:, index].sum()
-        (slopes,) = torch.autograd.grad(score, explicit.kept[-1])
+        (slopes,) = torch.autograd.grad(score, explicit.probabilities[-1])
         heads, queries = slopes.shape[1:3]
         total = np.zeros((len(x), TOKENS))
         for head in range(heads):

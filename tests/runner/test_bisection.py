@@ -31,17 +31,17 @@ def moody(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_method_that_raises_on_one_picture_loses_that_one_alone(tmp_path: Path) -> None:
-    said = moody(tmp_path)
-    said["data"]["batch_size"] = 8
-    report = xaikit.run(said)
+    values = moody(tmp_path)
+    values["data"]["batch_size"] = 8
+    report = xaikit.run(values)
     by_trial = report.query("SELECT trial, count(*) AS n FROM records GROUP BY trial ORDER BY trial").to_pylist()
     assert by_trial == [{"trial": "gradcam", "n": 8}, {"trial": "moody", "n": 7}]
     assert [Path(failure.name).name for failure in report.failures] == ["white.png"]
     assert "ValueError: too bright for me" in report.failures[0].error
     assert "while explaining" in report.failures[0].error
     assert "Traceback" in report.failures[0].details
-    told = report.query("SELECT trials, error FROM failures").to_pylist()
-    assert told[0]["trials"] == "moody"
+    failures = report.query("SELECT trials, error FROM failures").to_pylist()
+    assert failures[0]["trials"] == "moody"
     assert report.manifest["counts"]["failed"] == 1
 
 
@@ -49,9 +49,9 @@ def test_a_label_that_is_no_class_costs_only_what_asks_for_it(tmp_path: Path) ->
     pictures(tmp_path / "classes" / "square", ("a.png",))
     pictures(tmp_path / "classes" / "triangel", ("b.png",))
     methods = {"labelled": {"use": "gradcam", "target": "label"}, "free": {"use": "gradcam"}}
-    said = config(tmp_path, methods=methods)
-    said["data"] = {**said["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
-    report = xaikit.run(said)
+    values = config(tmp_path, methods=methods)
+    values["data"] = {**values["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
+    report = xaikit.run(values)
     assert {(Path(record.name).name, record.trial) for record in report.records} == {
         ("a.png", "labelled"),
         ("a.png", "free"),

@@ -38,15 +38,15 @@ def test_an_empty_folder_misses_everything_and_no_file_is_read(tmp_path: Path) -
     def unread() -> bytes:
         raise AssertionError
 
-    found = missing(Store.claim(tmp_path), Photograph("cat.jpg", unread), Photograph("dog.jpg", unread))
-    assert found == MissingEvidence((frozenset(EVIDENCE),) * 2, {}, ROWS.empty_table())
+    result = missing(Store.claim(tmp_path), Photograph("cat.jpg", unread), Photograph("dog.jpg", unread))
+    assert result == MissingEvidence((frozenset(EVIDENCE),) * 2, {}, ROWS.empty_table())
 
 
 def test_what_is_there_is_not_missing(store: Store) -> None:
-    found = missing(store, photograph("bird.jpg"), photograph("cat.jpg"), photograph("dog.jpg"))
-    assert found.missing == (frozenset(EVIDENCE), frozenset(), frozenset({"e2"}))
-    assert found.digests == {name: digest(name) for name in ("bird.jpg", "cat.jpg", "dog.jpg")}
-    assert found.adopted.num_rows == 0
+    result = missing(store, photograph("bird.jpg"), photograph("cat.jpg"), photograph("dog.jpg"))
+    assert result.missing == (frozenset(EVIDENCE), frozenset(), frozenset({"e2"}))
+    assert result.digests == {name: digest(name) for name in ("bird.jpg", "cat.jpg", "dog.jpg")}
+    assert result.adopted.num_rows == 0
 
 
 def test_another_bench_has_nothing_of_this_one(store: Store) -> None:
@@ -56,27 +56,27 @@ def test_another_bench_has_nothing_of_this_one(store: Store) -> None:
 
 
 def test_a_photograph_that_has_changed_is_computed_again(store: Store) -> None:
-    found = missing(store, photograph("cat.jpg", b"painted over"))
-    assert found.missing == (frozenset(EVIDENCE),)
-    assert found.digests == {"cat.jpg": digest("painted over")}
+    result = missing(store, photograph("cat.jpg", b"painted over"))
+    assert result.missing == (frozenset(EVIDENCE),)
+    assert result.digests == {"cat.jpg": digest("painted over")}
 
 
 def test_a_photograph_that_was_renamed_keeps_its_rows_under_the_new_name(store: Store) -> None:
-    found = missing(store, photograph("moved/cat.jpg", b"cat.jpg"), photograph("copy.jpg", b"cat.jpg"))
-    assert found.missing == (frozenset(), frozenset())
-    kept = [(each["name"], each["evidence"], each["column"]) for each in found.adopted.to_pylist()]
+    result = missing(store, photograph("moved/cat.jpg", b"cat.jpg"), photograph("copy.jpg", b"cat.jpg"))
+    assert result.missing == (frozenset(), frozenset())
+    adopted = [(each["name"], each["evidence"], each["column"]) for each in result.adopted.to_pylist()]
     names = ("moved/cat.jpg", "copy.jpg")
-    assert sorted(kept) == sorted((name, key, at) for name in names for key in EVIDENCE for at in (0, 1))
-    assert found.adopted.schema.equals(ROWS)
-    assert set(found.adopted["file"].to_pylist()) == {f"shards/{BENCH}/000000-a.safetensors"}
+    assert sorted(adopted) == sorted((name, key, at) for name in names for key in EVIDENCE for at in (0, 1))
+    assert result.adopted.schema.equals(ROWS)
+    assert set(result.adopted["file"].to_pylist()) == {f"shards/{BENCH}/000000-a.safetensors"}
 
 
 def test_adopted_rows_are_adopted_once(store: Store) -> None:
     adopted = missing(store, photograph("moved/cat.jpg", b"cat.jpg")).adopted
     store.write_part(f"shards/{BENCH}/adopted-1.parquet", adopted, {})
     for name in ("moved/cat.jpg", "cat.jpg"):
-        found = missing(store, photograph(name, b"cat.jpg"))
-        assert (found.missing, found.adopted.num_rows) == ((frozenset(),), 0)
+        result = missing(store, photograph(name, b"cat.jpg"))
+        assert (result.missing, result.adopted.num_rows) == ((frozenset(),), 0)
     again = missing(store, photograph("third.jpg", b"cat.jpg"))
     assert again.adopted.num_rows == 4, "one row an evidence and column, however often it is there"
 
@@ -85,8 +85,8 @@ def test_a_photograph_that_cannot_be_read_is_left_for_later(store: Store) -> Non
     def unreadable() -> bytes:
         raise OSError("gone")
 
-    found = missing(store, Photograph("cat.jpg", unreadable))
-    assert (found.missing, found.digests) == ((frozenset(EVIDENCE),), {})
+    result = missing(store, Photograph("cat.jpg", unreadable))
+    assert (result.missing, result.digests) == ((frozenset(EVIDENCE),), {})
 
 
 def test_where_the_label_is_explained_another_label_is_computed_again(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_where_the_label_is_explained_another_label_is_computed_again(tmp_path: 
     rows = [row("cat.jpg", image=digest("cat.jpg"), evidence=key, truth=at) for key, at in (("e1", 1), ("e2", None))]
     commit(store, "000000-a", rows)
     for label, expected in (("goldfish", frozenset[str]()), (1, frozenset()), ("tench", {"e1"}), (None, {"e1"})):
-        found = missing(store, photograph("cat.jpg", label=label), labelled=frozenset({"e1"}))
-        assert found.missing == (expected,), label
+        result = missing(store, photograph("cat.jpg", label=label), labelled=frozenset({"e1"}))
+        assert result.missing == (expected,), label
 
 
 def test_a_damaged_folder_is_refused(store: Store, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import xaikit
-from helpers.resumed_runs import PHOTOGRAPHS, hashes, said_in
+from helpers.resumed_runs import PHOTOGRAPHS, config_in, hashes
 from helpers.runs import pictures
 from xaikit.runner import steps
 
@@ -23,27 +23,27 @@ DRIVER = "import sys, xaikit; report = xaikit.run(sys.argv[1])"
 
 
 def test_a_driver_killed_at_random_instants_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    undisturbed = {**said, "report": {**said["report"], "to": str(tmp_path / "whole")}}
+    values = config_in(tmp_path)
+    undisturbed = {**values, "report": {**values["report"], "to": str(tmp_path / "whole")}}
     xaikit.run(undisturbed)
-    (tmp_path / "killed.yaml").write_text(yaml.safe_dump(said))
+    (tmp_path / "killed.yaml").write_text(yaml.safe_dump(values))
     draw, shards = random.Random(0), tmp_path / "run" / "shards"
-    kills, seen = 0, 0
+    kills, committed = 0, 0
     for _ in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(tmp_path / "killed.yaml")], stderr=subprocess.DEVNULL
         )
-        while process.poll() is None and len(list(shards.rglob("*.parquet"))) <= seen:
+        while process.poll() is None and len(list(shards.rglob("*.parquet"))) <= committed:
             time.sleep(0.002)
         time.sleep(draw.uniform(0, 0.05))
         kills += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
         now = len(list(shards.rglob("*.parquet")))
-        assert now >= seen, "what is committed stays"
-        seen = now
+        assert now >= committed, "what is committed stays"
+        committed = now
     assert kills, "some sitting was killed before its end"
-    report = xaikit.run(said)
+    report = xaikit.run(values)
     assert hashes(tmp_path / "run") == hashes(tmp_path / "whole")
     assert report.counts["photographs"] == len(report.images) == len(PHOTOGRAPHS)
     assert not list((tmp_path / "run").rglob("*xaikit-tmp*"))
@@ -56,31 +56,31 @@ def test_an_interrupt_commits_the_shard_and_says_how_to_go_on(tmp_path: Path) ->
         def advanced(self, receipt: Any) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
-    said = said_in(tmp_path)
-    report = steps.run(said, watcher=Interrupting())
+    values = config_in(tmp_path)
+    report = steps.run(values, watcher=Interrupting())
     assert report.stopped == "interrupted"
     assert len(report.images) == 4
-    assert xaikit.run(said).stopped == ""
+    assert xaikit.run(values).stopped == ""
     assert len(xaikit.open(tmp_path / "run").images) == len(PHOTOGRAPHS)
 
 
 def test_a_budget_ends_between_shards_and_every_trial_has_seen_the_same(tmp_path: Path) -> None:
-    said = said_in(tmp_path, budget=1e-6)
-    said["sweep"] = {"data.transform.size": [32, 36]}
-    report = xaikit.run(said)
+    values = config_in(tmp_path, budget=1e-6)
+    values["sweep"] = {"data.transform.size": [32, 36]}
+    report = xaikit.run(values)
     assert report.stopped == "the budget is spent"
-    seen = report.query(
+    rows = report.query(
         "SELECT trial, list(DISTINCT name ORDER BY name) AS names FROM records GROUP BY trial"
     ).to_pylist()
-    assert len(seen) == 4
-    assert len({tuple(row["names"]) for row in seen}) == 1
-    assert len(seen[0]["names"]) == 4
+    assert len(rows) == 4
+    assert len({tuple(row["names"]) for row in rows}) == 1
+    assert len(rows[0]["names"]) == 4
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from xaikit.store import Store
 
-    said, commit, left = said_in(tmp_path), Store.commit, [2]
+    values, commit, left = config_in(tmp_path), Store.commit, [2]
 
     def full(self: Store, *args: Any) -> None:
         if not left[0]:
@@ -90,48 +90,48 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path, mo
 
     monkeypatch.setattr(Store, "commit", full)
     with pytest.raises(xaikit.StoreError, match=r"No space left on device; 2 shards of this sitting .* are kept"):
-        xaikit.run(said)
+        xaikit.run(values)
     monkeypatch.undo()
     assert len(xaikit.open(tmp_path / "run").images) == 8
-    assert len(xaikit.run(said).images) == len(PHOTOGRAPHS)
+    assert len(xaikit.run(values).images) == len(PHOTOGRAPHS)
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
+    values = config_in(tmp_path)
     (tmp_path / "file").write_text("mine")
-    said["report"]["to"] = str(tmp_path / "file" / "run")
+    values["report"]["to"] = str(tmp_path / "file" / "run")
     with pytest.raises(xaikit.StoreError, match="cannot be written to"):
-        xaikit.run(said)
+        xaikit.run(values)
 
 
 def test_the_shards_of_several_jobs_add_up(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    first = steps.run(said, share=(1, 2))
+    values = config_in(tmp_path)
+    first = steps.run(values, share=(1, 2))
     assert len(first.images) == 12
-    assert len(steps.run(said, share=(2, 2)).images) == len(PHOTOGRAPHS)
-    whole = {**said, "report": {**said["report"], "to": str(tmp_path / "whole")}}
+    assert len(steps.run(values, share=(2, 2)).images) == len(PHOTOGRAPHS)
+    whole = {**values, "report": {**values["report"], "to": str(tmp_path / "whole")}}
     xaikit.run(whole)
     assert hashes(tmp_path / "run") == hashes(tmp_path / "whole")
 
 
 def test_a_damaged_maps_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    xaikit.run(said)
+    values = config_in(tmp_path)
+    xaikit.run(values)
     victim = next((tmp_path / "run" / "shards").rglob("*.safetensors"))
     victim.write_bytes(victim.read_bytes()[:-9])
     with pytest.raises(xaikit.StoreError, match=r"damaged: expected \d+ bytes, got \d+ bytes; delete .*parquet"):
-        xaikit.run(said)
+        xaikit.run(values)
     victim.with_suffix(".parquet").unlink()
-    assert len(xaikit.run(said).images) == len(PHOTOGRAPHS)
+    assert len(xaikit.run(values).images) == len(PHOTOGRAPHS)
 
 
 def test_a_renamed_or_doubled_photograph_is_taken_over(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    before = xaikit.run(said)
+    values = config_in(tmp_path)
+    before = xaikit.run(values)
     expected = before.map("03.png", "gradcam")
     (tmp_path / "photos" / "03.png").rename(tmp_path / "photos" / "zz.png")
     (tmp_path / "photos" / "also.png").write_bytes((tmp_path / "photos" / "05.png").read_bytes())
-    after = xaikit.run(said)
+    after = xaikit.run(values)
     assert after.counts["shards"] == before.counts["shards"], "nothing was computed"
     assert (after.map("zz.png", "gradcam") == expected).all()
     assert (after.map("also.png", "layercam") == after.map("05.png", "layercam")).all()
@@ -139,31 +139,31 @@ def test_a_renamed_or_doubled_photograph_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_plan_finds_out_that_the_folder_cannot_be_used(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
+    values = config_in(tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("mine")
     with pytest.raises(xaikit.StoreError, match=r"got one with other files \('thesis\.tex'\)"):
-        xaikit.plan(said)
+        xaikit.plan(values)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(xaikit.StoreError, match="is no folder"):
-        xaikit.plan({**said, "report": {"to": str(tmp_path / "file" / "run")}})
+        xaikit.plan({**values, "report": {"to": str(tmp_path / "file" / "run")}})
 
 
 def test_bytes_are_for_maps_without_a_sign(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    said["report"]["maps"] = "uint8"
-    report = xaikit.run(said)
+    values = config_in(tmp_path)
+    values["report"]["maps"] = "uint8"
+    report = xaikit.run(values)
     assert report.map("00.png", "gradcam").min() >= 0
-    said["methods"] = ["gradcam", "hirescam"]
+    values["methods"] = ["gradcam", "hirescam"]
     with pytest.raises(xaikit.ConfigError, match="uint8 keeps what a ReLU leaves, got hirescam without one"):
-        xaikit.run(said)
+        xaikit.run(values)
 
 
 def test_failures_of_a_part_are_forgotten_once_the_whole_has_mended_them(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
+    values = config_in(tmp_path)
     (tmp_path / "photos" / "03.png").write_bytes(b"no picture")
-    assert len(steps.run(said, share=(1, 2)).failures) == 1
-    assert len(xaikit.run(said).failures) == 1
+    assert len(steps.run(values, share=(1, 2)).failures) == 1
+    assert len(xaikit.run(values).failures) == 1
     pictures(tmp_path / "photos", PHOTOGRAPHS)
-    assert xaikit.run(said).failures == ()
+    assert xaikit.run(values).failures == ()
     assert [path.name for path in (tmp_path / "run").glob("failed*")] == ["failed.jsonl"]

@@ -11,9 +11,9 @@ NONE: frozenset[str] = frozenset()
 
 
 def test_a_new_run_is_cut_into_windows_of_whole_batches() -> None:
-    found = cut(3, [ALL] * 7, batch_size=2, shard_size=3, order=("b", "a"))
-    assert found == [Shard(3, 0, ((0, 1), (2, 3)), ("b", "a")), Shard(3, 1, ((4, 5), (6,)), ("b", "a"))]
-    assert found[0].positions == (0, 1, 2, 3)
+    shards = cut(3, [ALL] * 7, batch_size=2, shard_size=3, order=("b", "a"))
+    assert shards == [Shard(3, 0, ((0, 1), (2, 3)), ("b", "a")), Shard(3, 1, ((4, 5), (6,)), ("b", "a"))]
+    assert shards[0].positions == (0, 1, 2, 3)
 
 
 def test_photographs_that_miss_the_same_go_together_in_the_batches_of_the_plan() -> None:

@@ -22,10 +22,10 @@ SWEEP = {
 
 def swept(folder: Path, **changes: Any) -> Report:
     methods = {"gradcam": {}, "layercam": {"finish": {"scale": "tanh"}}}
-    said = config(folder, methods=methods, sweep=SWEEP, **changes)
-    said["report"]["overlays"] = False
-    said["report"]["maps"] = "float32"
-    return xaikit.run(said)
+    values = config(folder, methods=methods, sweep=SWEEP, **changes)
+    values["report"]["overlays"] = False
+    values["report"]["maps"] = "float32"
+    return xaikit.run(values)
 
 
 def test_trials_fan_out_from_one_trace(tmp_path: Path) -> None:
@@ -41,11 +41,11 @@ def test_a_trial_of_a_sweep_is_what_it_is_alone(tmp_path: Path) -> None:
     report = swept(tmp_path)
     for trial in report.trials:
         gamma = trial.where.get("methods.layercam.finish.scale.gamma")
-        own: dict[str, Any] = {"use": trial.method} | (
+        method: dict[str, Any] = {"use": trial.method} | (
             {"finish": {"scale": {"use": "tanh", "gamma": gamma}}} if gamma else {}
         )
         alone = xaikit.run(
-            config(tmp_path, methods={"alone": own}, layers=list(trial.layers), target=dict(trial.target)),
+            config(tmp_path, methods={"alone": method}, layers=list(trial.layers), target=dict(trial.target)),
             [f"report.to={tmp_path}/alone", "report.maps=float32"],
             axes=(),
         )
@@ -82,8 +82,8 @@ def test_an_edited_formula_is_computed_again_and_only_it(tmp_path: Path) -> None
     for name in ("mine", "yours"):
         (tmp_path / f"{name}.py").write_text(FORMULA.replace("FACTOR", "1.0"))
     methods = {name: {"use": f"{tmp_path}/{name}.py:Mine"} for name in ("mine", "yours")}
-    said = config(tmp_path, methods=methods)
-    before = xaikit.run(said).maps("one.png", "mine")["body"]
+    values = config(tmp_path, methods=methods)
+    before = xaikit.run(values).maps("one.png", "mine")["body"]
     (tmp_path / "mine.py").write_text(FORMULA.replace("FACTOR", "-1.0"))
     steps = []
 
@@ -95,7 +95,7 @@ def test_an_edited_formula_is_computed_again_and_only_it(tmp_path: Path) -> None
 
     from xaikit.runner.steps import run
 
-    after = run(said, watcher=Steps())
+    after = run(values, watcher=Steps())
     assert steps == [1], "the other method is not computed again"
     torch.testing.assert_close(after.maps("one.png", "mine")["body"], -before)
     assert (after.maps("one.png", "yours")["body"] == before).all()

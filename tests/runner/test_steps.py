@@ -17,13 +17,13 @@ class Steps:
     """A watcher that remembers."""
 
     def __init__(self) -> None:
-        self.seen: list[Any] = []
+        self.events: list[Any] = []
 
     def started(self, plan: Any) -> None:
-        self.seen.append(("started", plan.photographs, plan.benches[0].done))
+        self.events.append(("started", plan.photographs, plan.benches[0].done))
 
     def advanced(self, receipt: Any) -> None:
-        self.seen.append(("advanced", receipt.photographs))
+        self.events.append(("advanced", receipt.photographs))
 
 
 def test_a_run_gives_maps_and_records_back(tmp_path: Path) -> None:
@@ -59,15 +59,15 @@ def test_the_same_configuration_again_computes_nothing(tmp_path: Path) -> None:
     from xaikit.runner.steps import run
 
     report = run(config(tmp_path), watcher=steps)
-    assert steps.seen == [("started", 3, 3)]
+    assert steps.events == [("started", 3, 3)]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "shards").rglob("*.*")} == before
     assert report.counts["forwards"] == 2, "counts add up over sittings"
 
 
 def test_an_interrupted_run_does_what_is_missing(tmp_path: Path) -> None:
-    said = config(tmp_path)
-    said["report"]["shard"] = 2
-    whole = xaikit.run(said)
+    values = config(tmp_path)
+    values["report"]["shard"] = 2
+    whole = xaikit.run(values)
     expected = whole.map("two.png", "gradcam")
     parts = sorted((tmp_path / "run" / "shards").rglob("*.parquet"))
     assert len(parts) == 2, "three photographs in shards of two"
@@ -75,8 +75,8 @@ def test_an_interrupted_run_does_what_is_missing(tmp_path: Path) -> None:
     steps = Steps()
     from xaikit.runner.steps import run
 
-    report = run(said, watcher=steps)
-    assert steps.seen == [("started", 3, 2), ("advanced", 1)]
+    report = run(values, watcher=steps)
+    assert steps.events == [("started", 3, 2), ("advanced", 1)]
     assert torch.equal(report.map("two.png", "gradcam"), expected), "the same batch, the same bytes"
 
 
@@ -94,7 +94,7 @@ def test_another_configuration_uses_what_the_folder_holds(tmp_path: Path) -> Non
     from xaikit.runner.steps import run
 
     report = run(config(tmp_path, methods=["layercam", "xgradcam"], name="other"), watcher=steps)
-    assert steps.seen == [("started", 3, 0), ("advanced", 3)], "layercam is there, xgradcam is not"
+    assert steps.events == [("started", 3, 0), ("advanced", 3)], "layercam is there, xgradcam is not"
     assert report.labels == ("layercam", "xgradcam")
     assert len(report.records) == 6
     again = xaikit.run(config(tmp_path))
@@ -135,9 +135,9 @@ def test_workers_and_batch_size_change_nothing(tmp_path: Path) -> None:
 def test_labels_of_folders_are_matched_by_name_and_never_by_number(tmp_path: Path) -> None:
     pictures(tmp_path / "classes" / "triangle", ("a.png",))
     pictures(tmp_path / "classes" / "Square", ("a.png",))
-    said = config(tmp_path, target="label")
-    said["data"] = {**said["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
-    report = xaikit.run(said)
+    values = config(tmp_path, target="label")
+    values["data"] = {**values["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
+    report = xaikit.run(values)
     assert {Path(r.name).parent.name: (r.target, r.target_name) for r in report.records} == {
         "Square": (1, "square"),
         "triangle": (2, "triangle"),
@@ -148,9 +148,9 @@ def test_labels_of_folders_are_matched_by_name_and_never_by_number(tmp_path: Pat
 def test_a_label_that_is_no_class_fails_that_picture_by_name(tmp_path: Path) -> None:
     pictures(tmp_path / "classes" / "square", ("a.png",))
     pictures(tmp_path / "classes" / "triangel", ("b.png",))
-    said = config(tmp_path, target="label")
-    said["data"] = {**said["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
-    report = xaikit.run(said)
+    values = config(tmp_path, target="label")
+    values["data"] = {**values["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
+    report = xaikit.run(values)
     assert {Path(failure.name).name for failure in report.failures} == {"b.png"}
     assert "did you mean 'triangle'" in report.failures[0].error
 
@@ -159,9 +159,9 @@ def test_a_label_that_is_no_class_fails_that_picture_by_name(tmp_path: Path) -> 
 def test_other_targets_may_be_of_the_class_that_the_data_states(tmp_path: Path, use: str) -> None:
     pictures(tmp_path / "classes" / "triangle", ("a.png",))
     pictures(tmp_path / "classes" / "triangel", ("b.png",))
-    said = config(tmp_path, target={"use": use, "of": "label"})
-    said["data"] = {**said["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
-    report = xaikit.run(said)
+    values = config(tmp_path, target={"use": use, "of": "label"})
+    values["data"] = {**values["data"], "source": "imagefolder", "path": str(tmp_path / "classes")}
+    report = xaikit.run(values)
     assert {record.target_name for record in report.records} == {"triangle"}
     assert {Path(failure.name).name for failure in report.failures} == {"b.png"}
     assert "did you mean 'triangle'" in report.failures[0].error
@@ -232,8 +232,8 @@ def test_a_method_from_a_file_beside_the_config(tmp_path: Path) -> None:
     )
     import yaml
 
-    said = config(tmp_path, methods={"mine": {"use": "./mycam.py:MyCam", "factor": 3}})
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(said))
+    values = config(tmp_path, methods={"mine": {"use": "./mycam.py:MyCam", "factor": 3}})
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
     report = xaikit.run(tmp_path / "mine.yaml")
     assert report.labels == ("mine",)
     assert report.map("one.png", "mine").max() == pytest.approx(1, abs=0.2)
@@ -252,9 +252,9 @@ def test_precision_is_that_of_passes_that_are_only_scored(tmp_path: Path) -> Non
 
 
 def test_the_plan_tells_how_replays_are_made_and_what_is_in_memory(tmp_path: Path) -> None:
-    said = str(xaikit.plan(config(tmp_path, methods={"ablationcam": {}, "scorecam": {}}, layers=["stem"])))
-    assert "of what lies behind stem alone" in said
-    assert re.search(r"at most in memory at once: \d+ variants of inputs, \d+ of stem\n", said)
+    plan = str(xaikit.plan(config(tmp_path, methods={"ablationcam": {}, "scorecam": {}}, layers=["stem"])))
+    assert "of what lies behind stem alone" in plan
+    assert re.search(r"at most in memory at once: \d+ variants of inputs, \d+ of stem\n", plan)
 
 
 def made(folder: Path) -> Path:
@@ -272,9 +272,9 @@ def single():
 
 
 def test_one_logit_has_no_class_that_is_likeliest(tmp_path: Path) -> None:
-    said = config(tmp_path, target="binary", layers=["1"])
+    values = config(tmp_path, target="binary", layers=["1"])
     (tmp_path / "single.py").write_text(ONE_LOGIT, encoding="utf-8")
-    said["model"] = {"source": "importpath", "factory": f"{tmp_path}/single.py:single"}
-    (record, *_) = xaikit.run(said).records
+    values["model"] = {"source": "importpath", "factory": f"{tmp_path}/single.py:single"}
+    (record, *_) = xaikit.run(values).records
     assert (record.prediction, record.prediction_name, record.probability) == (None, "", None)
     assert record.score >= 0  # of the side that is predicted

@@ -29,8 +29,8 @@ def test_rows_keep_their_order_and_labels_are_text(table):
 
 def test_paths_are_relative_to_the_table(table, photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (found,) = table("path,label\n2.png,\n").photographs()
-    assert found.read() == (photos / "2.png").read_bytes()
+    (photograph,) = table("path,label\n2.png,\n").photographs()
+    assert photograph.read() == (photos / "2.png").read_bytes()
 
 
 def test_absolute_paths(table, photos):
@@ -55,7 +55,7 @@ def test_byte_order_mark_of_a_spreadsheet(table):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("file,label\n2.png,x\n", r"table\.csv:1: path_column: no column 'path'; known: file, label"),
         ("path,lable\n2.png,x\n", r"table\.csv:1: label_column: no column 'label'; did you mean 'lable'\?"),
@@ -66,8 +66,8 @@ def test_byte_order_mark_of_a_spreadsheet(table):
         ("", r"table\.csv:1: path_column: no column 'path'; there are none"),
     ],
 )
-def test_faults_are_named_by_their_line(table, text, said):
-    with pytest.raises(DataError, match=said):
+def test_faults_are_named_by_their_line(table, text, message):
+    with pytest.raises(DataError, match=message):
         table(text).photographs()
 
 

@@ -9,10 +9,10 @@ def names(path):
 
 
 def test_one_file(photos):
-    (found,) = Files(str(photos / "2.png")).photographs()
-    assert found.name == str(photos / "2.png")
-    assert found.read() == (photos / "2.png").read_bytes()
-    assert found.label is None
+    (photograph,) = Files(str(photos / "2.png")).photographs()
+    assert photograph.name == str(photos / "2.png")
+    assert photograph.read() == (photos / "2.png").read_bytes()
+    assert photograph.label is None
 
 
 def test_relative_names_stay_relative(photos, monkeypatch):
@@ -43,7 +43,7 @@ def test_any_suffix_where_it_is_named(photos):
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("3.png", r"data files: there is no '3\.png'; in '.*photos': did you mean '2\.png'"),
         ("*.jpg", r"data files: no picture matches '\*\.jpg' \(from '.*photos'\)"),
@@ -53,7 +53,7 @@ def test_any_suffix_where_it_is_named(photos):
         (["2.png", "nowhere.png"], r"there is no 'nowhere\.png'"),
     ],
 )
-def test_what_is_not_there_is_named(photos, monkeypatch, path, said):
+def test_what_is_not_there_is_named(photos, monkeypatch, path, message):
     monkeypatch.chdir(photos)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         names(path)

@@ -22,16 +22,16 @@ def test_names_are_below_the_path_as_given(photos, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("photoz", r"data folder: there is no 'photoz'; in '.*': did you mean 'photos'\?"),
         ("photos/2.png", r"data folder: expected a folder, got the file 'photos/2\.png'; for files there is"),
         ("photos/birds", r"data folder: expected pictures, found none in 'photos/birds'$"),
     ],
 )
-def test_what_is_not_there_is_named(photos, monkeypatch, path, said):
+def test_what_is_not_there_is_named(photos, monkeypatch, path, message):
     monkeypatch.chdir(photos.parent)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         Folder(path).photographs()
 
 

@@ -130,7 +130,7 @@ def test_the_path_of_imports_is_as_before_and_of_modules_its_own_alone_are_left(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"repo": "./rep", "name": "net"}, r"there is no 'rep/hubconf\.py'; in '.*': did you mean 'repo'"),
         ({"repo": "./repo", "name": "nett"}, r"'\./repo' 'nett': there is no entry 'nett'; did you mean 'net'"),
@@ -142,9 +142,9 @@ def test_the_path_of_imports_is_as_before_and_of_modules_its_own_alone_are_left(
         ({"repo": "./bare", "name": "net"}, r"RuntimeError: Missing dependencies: nowhere_to_be_found"),
     ],
 )
-def test_faults_are_named(repo, tmp_path, options, said):
+def test_faults_are_named(repo, tmp_path, options, message):
     write(tmp_path / "bare", hubconf='dependencies = ["nowhere_to_be_found"]\n')
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         HubModel(**options).open()
 
 

@@ -80,7 +80,7 @@ def test_imagenets_class_names_bring_its_ids(folder):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"factory": "nowhere.models:net"}, r"'nowhere\.models:net': ModuleNotFoundError: No module named 'nowhere'"),
         ({"factory": "torch.nn:Linearr"}, r"torch\.nn has no function 'Linearr'; did you mean 'Linear'"),
@@ -94,9 +94,9 @@ def test_imagenets_class_names_bring_its_ids(folder):
         ({"factory": "./net.py:factory", "weights": "mine.pth"}, r"weights: there is no 'mine\.pth'"),
     ],
 )
-def test_faults_are_named(folder, options, said):
+def test_faults_are_named(folder, options, message):
     (folder / "bad.py").write_text("def factory(:\n")
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         ImportPath(**options).open()
 
 

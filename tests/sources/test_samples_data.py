@@ -8,16 +8,22 @@ from xaikit_sources.samples_data import SamplesData
 
 
 def test_five_photographs_by_default():
-    found = SamplesData().photographs()
-    assert [photograph.name for photograph in found] == ["coffee", "chelsea", "rocket", "camera", "motorcycle_left"]
-    sizes = {photograph.name: decode(photograph.read(), photograph.name).size for photograph in found}
+    photographs = SamplesData().photographs()
+    assert [photograph.name for photograph in photographs] == [
+        "coffee",
+        "chelsea",
+        "rocket",
+        "camera",
+        "motorcycle_left",
+    ]
+    sizes = {photograph.name: decode(photograph.read(), photograph.name).size for photograph in photographs}
     assert sizes["coffee"] == (600, 400)
     assert sizes["camera"] == (512, 512)
 
 
 def test_names_in_their_order_each_once():
-    found = SamplesData(names=["rocket", "astronaut", "rocket"]).photographs()
-    assert [photograph.name for photograph in found] == ["rocket", "astronaut"]
+    photographs = SamplesData(names=["rocket", "astronaut", "rocket"]).photographs()
+    assert [photograph.name for photograph in photographs] == ["rocket", "astronaut"]
 
 
 def test_unknown_name():

@@ -21,8 +21,8 @@ def state_of(name: str, **options):
 
 
 def equal(module, state) -> bool:
-    own = module.state_dict()
-    return own.keys() == state.keys() and all(torch.equal(own[name], state[name]) for name in own)
+    current = module.state_dict()
+    return current.keys() == state.keys() and all(torch.equal(current[name], state[name]) for name in current)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ def test_a_file_of_another_number_of_classes(tmp_path):
 
 
 def test_pretrained_weights(monkeypatch):
-    asked = {}
+    arguments = {}
     create = timm.create_model
 
     def downloaded(name, pretrained=False, **kwargs):
-        asked["pretrained"] = pretrained
+        arguments["pretrained"] = pretrained
         return create(name, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", downloaded)
     opened = TimmModel(SMALL).open()
-    assert asked == {"pretrained": True}
+    assert arguments == {"pretrained": True}
     assert opened.origin == f"timm timm/{SMALL}.lamb_in1k"
 
 
@@ -110,7 +110,7 @@ def test_no_network(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"name": "resnet5"}, r"model timm: there is no model 'resnet5'; did you mean 'resnet50'"),
         (
@@ -122,8 +122,8 @@ def test_no_network(monkeypatch):
         ({"name": SMALL, "weights": "./nowhere.pth"}, r"weights: there is no '\./nowhere\.pth'"),
     ],
 )
-def test_faults_are_named(options, said):
-    with pytest.raises(ConfigError, match=said):
+def test_faults_are_named(options, message):
+    with pytest.raises(ConfigError, match=message):
         TimmModel(**options).open()
 
 

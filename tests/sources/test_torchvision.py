@@ -28,8 +28,8 @@ def state_of(name: str, **options):
 
 
 def equal(module, state) -> bool:
-    own = module.state_dict()
-    return own.keys() == state.keys() and all(torch.equal(own[name], state[name]) for name in own)
+    current = module.state_dict()
+    return current.keys() == state.keys() and all(torch.equal(current[name], state[name]) for name in current)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_file_of_another_network(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"name": "resnet5"}, r"model torchvision: there is no classifier 'resnet5'; did you mean 'resnet50'"),
         (
@@ -214,6 +214,6 @@ def test_a_file_of_another_network(tmp_path):
         ({"name": "squeezenet1_1", "weights": "./nowhere.pth"}, r"weights: there is no '\./nowhere\.pth'"),
     ],
 )
-def test_faults_are_named(options, said):
-    with pytest.raises(ConfigError, match=said):
+def test_faults_are_named(options, message):
+    with pytest.raises(ConfigError, match=message):
         TorchvisionModel(**options).open()

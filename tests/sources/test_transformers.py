@@ -67,8 +67,8 @@ def saved(folder, name, kwargs, processor=None, labels=None, **options):
 
 
 def equal(module, state):
-    own = module.state_dict()
-    return own.keys() == state.keys() and all(torch.equal(own[name], state[name]) for name in own)
+    current = module.state_dict()
+    return current.keys() == state.keys() and all(torch.equal(current[name], state[name]) for name in current)
 
 
 @pytest.fixture
@@ -161,12 +161,12 @@ def test_weights_that_do_not_fit(folder):
     torch.save({name: value for name, value in state.items() if name != "classifier.bias"}, "less.pth")
     torch.save({**state, "more": torch.ones(1)}, "more.pth")
     torch.save({**state, "vit.layernorm.bias": torch.ones(3)}, "shape.pth")
-    for file, said in {
+    for file, message in {
         "less.pth": r"1 missing \(classifier\.bias\)$",
         "more.pth": r"1 unknown \(more\)$",
         "shape.pth": r"1 of another shape \(vit\.layernorm\.bias: expected \(16,\), got \(3,\)\)$",
     }.items():
-        with pytest.raises(ConfigError, match=rf"{file}: the weights do not fit ViTForImageClassification: {said}"):
+        with pytest.raises(ConfigError, match=rf"{file}: the weights do not fit ViTForImageClassification: {message}"):
             TransformersModel("./vit", file).open()
 
 
@@ -195,8 +195,8 @@ def test_they_are_explained_at_the_layer_that_auto_finds(name, kwargs, architect
     module = tiny(name, kwargs, architecture=architecture).module
     target = TARGETS["semantic"] if architecture else "top1"
     inputs = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    found = xaikit.explain(module, inputs, ["gradcam", "scorecam"], layers="auto", target=target)
-    for explanation in found.values():
+    explanations = xaikit.explain(module, inputs, ["gradcam", "scorecam"], layers="auto", target=target)
+    for explanation in explanations.values():
         assert {tap: tuple(one.shape) for tap, one in explanation.maps.items()} == {layer: (2, *shape)}
         assert explanation.map.isfinite().all()
 
@@ -219,8 +219,8 @@ def test_prompts_are_classes(name, kwargs):
 @pytest.mark.parametrize("text", [IDS, None])
 def test_image_text_models_are_explained(name, kwargs, layer, text):
     module = tiny(name, kwargs, text=text).module
-    found = xaikit.explain(module, torch.rand(2, 3, 32, 32), "gradcam", layers="auto", target=2)["gradcam"]
-    assert {tap: tuple(one.shape) for tap, one in found.maps.items()} == {layer: (2, 8, 8)}
+    explanation = xaikit.explain(module, torch.rand(2, 3, 32, 32), "gradcam", layers="auto", target=2)["gradcam"]
+    assert {tap: tuple(one.shape) for tap, one in explanation.maps.items()} == {layer: (2, 8, 8)}
     named = "model.vision_model.encoder.layers.0"
     assert set(xaikit.explain(module, torch.rand(2, 3, 32, 32), "gradcam", layers=named)["gradcam"].maps) == {named}
 
@@ -316,7 +316,7 @@ def test_imagenet_is_known_by_its_labels():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"name": "./vitt"}, r"model transformers '\./vitt': there is no '\./vitt'; in '.*': did you mean 'vit'"),
         ({"name": "./bare"}, r"model transformers '\./bare': \w+: "),
@@ -334,11 +334,11 @@ def test_imagenet_is_known_by_its_labels():
         ),
     ],
 )
-def test_faults_are_named(folder, options, said):
+def test_faults_are_named(folder, options, message):
     saved(folder / "vit", "vit", VIT)
     saved(folder / "clip", "clip", CLIP)
     (folder / "bare").mkdir()
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         TransformersModel(**options).open()
 
 

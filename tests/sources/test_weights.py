@@ -11,8 +11,8 @@ from xaikit_sources._weights import build, is_file, is_none, load_state, read_st
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.0, 2.0])}
 
 
-def same(found):
-    return found.keys() == STATE.keys() and all(torch.equal(found[name], STATE[name]) for name in STATE)
+def same(state):
+    return state.keys() == STATE.keys() and all(torch.equal(state[name], STATE[name]) for name in STATE)
 
 
 @pytest.mark.parametrize("suffix", ["pth", "pt"])
@@ -85,7 +85,7 @@ def test_load_state_fills_every_tensor():
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "message"),
     [
         ({"weight": STATE["weight"]}, r"1 missing \(bias\)$"),
         ({**STATE, "extra": STATE["bias"]}, r"1 unknown \(extra\)$"),
@@ -93,8 +93,8 @@ def test_load_state_fills_every_tensor():
         ({name: STATE["bias"] for name in "abcd"}, r"2 missing \(weight, bias\); 4 unknown \(a, b, c, \.\.\.\)$"),
     ],
 )
-def test_weights_that_do_not_fit(state, said):
-    with pytest.raises(ConfigError, match=rf"^model: the weights do not fit Linear: {said}"):
+def test_weights_that_do_not_fit(state, message):
+    with pytest.raises(ConfigError, match=rf"^model: the weights do not fit Linear: {message}"):
         load_state(nn.Linear(3, 2), state, "model")
 
 

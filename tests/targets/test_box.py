@@ -129,9 +129,9 @@ def test_the_overlap_is_the_iou(seed: int) -> None:
 
 def test_boxes_without_an_area_overlap_nothing() -> None:
     point = torch.ones(1, 4, requires_grad=True)
-    found = overlap(point, torch.ones(4))
-    found.sum().backward()
-    assert found.tolist() == [0.0]
+    share = overlap(point, torch.ones(4))
+    share.sum().backward()
+    assert share.tolist() == [0.0]
     assert point.grad is not None
     assert point.grad.isfinite().all()
 
@@ -139,9 +139,9 @@ def test_boxes_without_an_area_overlap_nothing() -> None:
 def test_rows_score_a_list_of_another_length() -> None:
     pinned = Box().pin(detections([[0.9, 0.5, 0.1], [0.2, 0.5, 0.1]]), None)
     later = detections([[0.4, 0.3, 0.1], [0.4, 0.3, 0.1], [0.4, 0.3, 0.1]])
-    found = pinned.rows(torch.tensor([1, 0, 1])).scores(later)
-    torch.testing.assert_close(found, torch.tensor([[0.3], [0.4], [0.3]]))
-    assert torch.equal(pinned.rows(torch.tensor([0])).probabilities(later[:1]), found[1:2])
+    scores = pinned.rows(torch.tensor([1, 0, 1])).scores(later)
+    torch.testing.assert_close(scores, torch.tensor([[0.3], [0.4], [0.3]]))
+    assert torch.equal(pinned.rows(torch.tensor([0])).probabilities(later[:1]), scores[1:2])
     with pytest.raises(XaikitError, match="expected detections of 2 samples, got 3"):
         pinned.scores(later)
 
@@ -172,7 +172,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"rank": 0}, "rank: expected at least 1, got 0"),
         ({"box": (4.0, 0.0, 1.0, 4.0), "of": 1}, "box: expected [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got [4.0,"),
@@ -180,14 +180,14 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         ({"keys": {"box": "xyxy"}}, "keys: expected some of boxes, labels, scores, got box"),
     ],
 )
-def test_options_are_checked_when_they_are_given(options: Any, said: str) -> None:
-    with pytest.raises(ValueError, match="^" + re.escape(said)):
+def test_options_are_checked_when_they_are_given(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(message)):
         Box(**options)
 
 
 def test_a_config_says_a_box() -> None:
-    said = {"box": [0, 10, 20, 40], "of": 17}
-    assert instantiate("target", Use("box", said), Registry()) == Box(box=(0.0, 10.0, 20.0, 40.0), of=17)
+    options = {"box": [0, 10, 20, 40], "of": 17}
+    assert instantiate("target", Use("box", options), Registry()) == Box(box=(0.0, 10.0, 20.0, 40.0), of=17)
 
 
 # --- maps
@@ -205,10 +205,10 @@ class Detector(nn.Module):
         self.double().eval()
 
     def forward(self, x: Tensor) -> Detections:
-        found = self.head(self.features(x)).flatten(2)
-        low = 4 * torch.cartesian_prod(torch.arange(3.0), torch.arange(3.0)).to(x).flip(1).T + found[:, 2:4]
-        boxes = torch.cat([low, low + 3 + found[:, 4:6].sigmoid()], 1).transpose(1, 2)
-        scores, labels = found[:, :2].softmax(1).max(1)
+        predicted = self.head(self.features(x)).flatten(2)
+        low = 4 * torch.cartesian_prod(torch.arange(3.0), torch.arange(3.0)).to(x).flip(1).T + predicted[:, 2:4]
+        boxes = torch.cat([low, low + 3 + predicted[:, 4:6].sigmoid()], 1).transpose(1, 2)
+        scores, labels = predicted[:, :2].softmax(1).max(1)
         best = scores.argsort(dim=1, descending=True)[:, :5]
         return [
             {"boxes": boxes[row][best[row]], "labels": labels[row][best[row]] + 1, "scores": scores[row][best[row]]}
@@ -226,24 +226,24 @@ def explained(method: str, x: Tensor, **options: Any) -> xaikit.Explanation:
 
 
 def test_a_map_of_a_detection_is_that_of_its_score() -> None:
-    found = explained("gradcam", photographs(), rank=2)
+    explanation = explained("gradcam", photographs(), rank=2)
 
     def second(output: Detections) -> Tensor:
         return torch.stack([one["scores"][1] for one in output])
 
     expected = xaikit.explain(Detector(), photographs(), "gradcam", layers="features.1", target=second)["gradcam"]
-    torch.testing.assert_close(found.scores, expected.scores)
-    assert found.map is not None
-    assert found.maps["features.1"].flatten(1).any(1).all()
-    assert distance(found.maps["features.1"], expected.maps["features.1"]) < 1e-9
+    torch.testing.assert_close(explanation.scores, expected.scores)
+    assert explanation.map is not None
+    assert explanation.maps["features.1"].flatten(1).any(1).all()
+    assert distance(explanation.maps["features.1"], expected.maps["features.1"]) < 1e-9
 
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam", "smoothgradcampp"])
 def test_methods_that_run_again_serve_it(method: str) -> None:
-    found = explained(method, photographs()).maps["features.1"]
-    assert found.isfinite().all()
-    assert found.flatten(1).any(1).all()
-    assert distance(found[:1], explained(method, photographs()[:1]).maps["features.1"]) < 1e-6
+    saliency = explained(method, photographs()).maps["features.1"]
+    assert saliency.isfinite().all()
+    assert saliency.flatten(1).any(1).all()
+    assert distance(saliency[:1], explained(method, photographs()[:1]).maps["features.1"]) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_detectors_of_torchvision(build: Any, layer: str, options: Any) -> None:
         torch.manual_seed(0)
         model = build(weights=None, weights_backbone=None, num_classes=3, **options).eval()
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    found = xaikit.explain(model, x, "gradcam", layers=layer, target={"use": "box"})["gradcam"]
-    assert found.maps[layer].flatten(1).any(1).all()
+    explanation = xaikit.explain(model, x, "gradcam", layers=layer, target={"use": "box"})["gradcam"]
+    assert explanation.maps[layer].flatten(1).any(1).all()
     with torch.no_grad():
-        torch.testing.assert_close(found.scores, torch.stack([one["scores"].max() for one in model(x)]))
+        torch.testing.assert_close(explanation.scores, torch.stack([one["scores"].max() for one in model(x)]))

@@ -71,7 +71,7 @@ def test_the_file_is_imported_again_only_when_it_changes(file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         (
             "./scores.py:enrgy",
@@ -87,10 +87,10 @@ def test_the_file_is_imported_again_only_when_it_changes(file: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_said(file: str, name: str, said: str) -> None:
+def test_what_cannot_be_used_is_said(file: str, name: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Function(name).pin(LOGITS, None)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("name", ["energy", ":energy", "torch:", "a:b-c"])
@@ -106,6 +106,6 @@ def test_maps_are_those_of_the_function(file: str, method: str) -> None:
     def of(target: Any) -> Tensor:
         return xaikit.explain(model, x, method, layers="features", target=target)[method].maps["features"]
 
-    found = of({"use": "callable", "function": f"{file}:energy"})
-    assert found.any()
-    assert torch.equal(found, of(lambda output: output.logsumexp(1)))
+    saliency = of({"use": "callable", "function": f"{file}:energy"})
+    assert saliency.any()
+    assert torch.equal(saliency, of(lambda output: output.logsumexp(1)))

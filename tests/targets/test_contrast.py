@@ -90,16 +90,16 @@ def test_rows_keep_references_and_weights() -> None:
 def test_a_map_is_the_weighted_difference_of_maps(spec: Spec, alpha: float, weights: Any) -> None:
     """P11: a linear method needs no pass of its own for a contrast."""
     model, x = spec.build()
-    said = {"use": "contrast", "against": {"top": 2}, "alpha": alpha, "weights": weights}
-    found = xaikit.explain(model, x, ["gradcam", "hirescam"], layers="features", target=said)
-    apart = xaikit.explain(model, x, list(found), layers="features", target={"use": "classes", "of": [0, 1, 2]})
-    for name, one in found.items():
+    options = {"use": "contrast", "against": {"top": 2}, "alpha": alpha, "weights": weights}
+    explanations = xaikit.explain(model, x, ["gradcam", "hirescam"], layers="features", target=options)
+    apart = xaikit.explain(model, x, list(explanations), layers="features", target={"use": "classes", "of": [0, 1, 2]})
+    for name, one in explanations.items():
         maps = apart[name].maps["features"].flatten(2)
         rows = torch.arange(len(x))
         pinned: Any = one.target
-        own = maps[rows, pinned.indices[:, 0]]
+        of_class = maps[rows, pinned.indices[:, 0]]
         references = maps[rows[:, None], pinned.references]
-        expected = own - alpha * (pinned.shares[..., None] * references).sum(1)
+        expected = of_class - alpha * (pinned.shares[..., None] * references).sum(1)
         scale = maps.abs().amax()
         assert bool((one.maps["features"].flatten(1) - expected).abs().amax() <= 1e-12 * scale)
 
@@ -114,21 +114,21 @@ def test_alpha_zero_is_the_map_of_the_logit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({}, "expected against.top of at most 2 other classes, got 3"),
         ({"against": (3,)}, "expected a class index in 0 ... 2, got 3"),
         ({"against": (1,), "of": 1}, "expected a class to set class 1 against, got only itself"),
     ],
 )
-def test_what_does_not_fit_the_model_is_said(options: Any, said: str) -> None:
+def test_what_does_not_fit_the_model_is_said(options: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Contrast(**options).pin(LOGITS[:, :3], None)
-    assert str(caught.value) == f"target contrast: {said}"
+    assert str(caught.value) == f"target contrast: {message}"
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"against": {"top": 0}}, "against: expected {top: k} with k of at least 1, got {'top': 0}"),
         ({"against": {"nearest": 3}}, "against: expected {top: k} with k of at least 1, got {'nearest': 3}"),
@@ -139,10 +139,10 @@ def test_what_does_not_fit_the_model_is_said(options: Any, said: str) -> None:
         ({"weights": "equal"}, "weights: expected 'softmax' or 'uniform', got 'equal'"),
     ],
 )
-def test_options_are_checked_when_they_are_given(options: Any, said: str) -> None:
+def test_options_are_checked_when_they_are_given(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=r"^(against|alpha|weights): ") as caught:
         Contrast(**options)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_a_config_says_both_ways_of_against() -> None:

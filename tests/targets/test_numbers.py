@@ -30,8 +30,8 @@ class Regressor(nn.Module):
         self.double().eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.head(self.features(x).mean((2, 3))).squeeze(1)
-        return found
+        scores: Tensor = self.head(self.features(x).mean((2, 3))).squeeze(1)
+        return scores
 
 
 def explained(method: Any, target: Any) -> Tensor:
@@ -53,7 +53,7 @@ def test_raw_takes_one_of_several_by_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "output", "said"),
+    ("index", "output", "message"),
     [
         (None, torch.zeros(2, 3), "target raw: expected one number a sample, got 3; say index"),
         (3, torch.zeros(2, 3), "target raw: expected a class index in 0 ... 2, got 3"),
@@ -66,10 +66,10 @@ def test_raw_takes_one_of_several_by_index() -> None:
         ),
     ],
 )
-def test_raw_says_what_does_not_fit(index: int | None, output: Tensor, said: str) -> None:
+def test_raw_says_what_does_not_fit(index: int | None, output: Tensor, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Raw(index).pin(output, None)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @shapes

@@ -81,7 +81,7 @@ def test_each_refuses_what_is_no_row_of_logits(target: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "labels", "said"),
+    ("target", "labels", "message"),
     [
         (Top(4), None, "target top: expected k of at most 3 classes, got 4"),
         (Logit(3), None, "target logit: expected a class index in 0 ... 2, got 3"),
@@ -96,10 +96,10 @@ def test_each_refuses_what_is_no_row_of_logits(target: Any) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_the_model_is_said(target: Any, labels: list[int] | None, said: str) -> None:
+def test_what_does_not_fit_the_model_is_said(target: Any, labels: list[int] | None, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         target.pin(LOGITS, None if labels is None else torch.tensor(labels))
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_options_are_checked_when_they_are_given() -> None:

@@ -122,7 +122,7 @@ def test_a_file_is_laid_over_the_output(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_that_does_not_serve_is_named(tmp_path: Path) -> None:
-    def said(path: Path) -> str:
+    def refusal(path: Path) -> str:
         with pytest.raises(ConfigError) as caught:
             Region(0, mask=str(path)).pin(logits(), None)
         return str(caught.value)
@@ -130,10 +130,12 @@ def test_a_file_that_does_not_serve_is_named(tmp_path: Path) -> None:
     Image.new("L", (5, 5)).save(tmp_path / "black.png")
     np.save(tmp_path / "flat.npy", np.ones(7))
     (tmp_path / "text.png").write_text("none")
-    assert re.search(r"there is no file '.*blakc.png'; in '.*': did you mean 'black.png'", said(tmp_path / "blakc.png"))
-    assert "mask: expected a pixel to explain, got none in" in said(tmp_path / "black.png")
-    assert "mask: expected 2 dimensions in" in said(tmp_path / "flat.npy")
-    assert "cannot be read as a picture: UnidentifiedImageError" in said(tmp_path / "text.png")
+    assert re.search(
+        r"there is no file '.*blakc.png'; in '.*': did you mean 'black.png'", refusal(tmp_path / "blakc.png")
+    )
+    assert "mask: expected a pixel to explain, got none in" in refusal(tmp_path / "black.png")
+    assert "mask: expected 2 dimensions in" in refusal(tmp_path / "flat.npy")
+    assert "cannot be read as a picture: UnidentifiedImageError" in refusal(tmp_path / "text.png")
 
 
 def test_an_empty_mask_says_what_to_do() -> None:
@@ -162,9 +164,9 @@ def test_rows_and_probabilities() -> None:
     clean, later, index = logits(), logits(3), torch.tensor([1, 0, 1])
     pinned = Region().pin(clean, None)
     assert torch.equal(pinned.rows(index).scores(later[index]), pinned.scores(later)[index])
-    found = pinned.probabilities(later)
+    shares = pinned.probabilities(later)
     expected = [later.softmax(1)[row, pinned.indices[row, 0]][pinned.mask[row]].mean() for row in range(2)]
-    torch.testing.assert_close(found[:, 0], torch.stack(expected))
+    torch.testing.assert_close(shares[:, 0], torch.stack(expected))
     with pytest.raises(
         XaikitError, match=r"expected an output of \(4, 6\) pixels, as when it was pinned, got \(4, 5\)"
     ):
@@ -180,7 +182,7 @@ def test_what_is_no_segmentation_is_refused(output: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"of": "label"}, "of: expected a class index or 'top', got 'label'"),
         ({"mask": (0.0, 0.0, 1.0)}, "mask: expected [y0, x0, y1, x1] in shares of the sides, got [0.0, 0.0, 1.0]"),
@@ -192,14 +194,14 @@ def test_what_is_no_segmentation_is_refused(output: Any) -> None:
         ({"reduce": "max"}, "reduce: expected 'sum' or 'mean', got 'max'"),
     ],
 )
-def test_options_are_checked_when_they_are_given(options: Any, said: str) -> None:
-    with pytest.raises(ValueError, match="^" + re.escape(said)):
+def test_options_are_checked_when_they_are_given(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(message)):
         Region(**options)
 
 
 def test_a_config_says_mask_and_class() -> None:
-    said = {"of": 2, "mask": [0, 0.25, 1, 0.75], "reduce": "mean"}
-    assert instantiate("target", Use("region", said), Registry()) == Region(2, (), (0.0, 0.25, 1.0, 0.75), "mean")
+    options = {"of": 2, "mask": [0, 0.25, 1, 0.75], "reduce": "mean"}
+    assert instantiate("target", Use("region", options), Registry()) == Region(2, (), (0.0, 0.25, 1.0, 0.75), "mean")
 
 
 def test_the_map_of_a_region_is_the_sum_of_the_maps_of_its_pixels() -> None:
@@ -209,10 +211,10 @@ def test_the_map_of_a_region_is_the_sum_of_the_maps_of_its_pixels() -> None:
     def of_mask(output: Tensor) -> Tensor:
         return torch.stack([output[row, classes.indices[row, 0]][classes.mask[row]].sum() for row in range(2)])
 
-    found = explained("gradcam", {}, x)["gradcam"]
+    explanation = explained("gradcam", {}, x)["gradcam"]
     expected = xaikit.explain(Segmenter(), x, "gradcam", layers="features", target=of_mask, output="out")["gradcam"]
-    assert found.maps["features"].flatten(1).any(1).all()
-    assert distance(found.maps["features"], expected.maps["features"]) < 1e-12
+    assert explanation.maps["features"].flatten(1).any(1).all()
+    assert distance(explanation.maps["features"], expected.maps["features"]) < 1e-12
     left, right, whole = (
         explained("gradcam", {"of": 1, "mask": mask}, x)["gradcam"].maps["features"]
         for mask in ([0, 0, 1, 0.4], [0, 0.4, 1, 1], "all")
@@ -228,7 +230,7 @@ def test_the_mean_is_the_same_map_by_a_factor() -> None:
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam", "reciprocam"])
 def test_methods_that_score_again_serve_it(method: str) -> None:
-    found = explained(method, {})[method].maps["features"]
+    saliency = explained(method, {})[method].maps["features"]
     alone = torch.cat([explained(method, {}, row[None])[method].maps["features"] for row in photographs()])
-    assert found.flatten(1).any(1).all()
-    assert distance(found, alone) < 1e-9
+    assert saliency.flatten(1).any(1).all()
+    assert distance(saliency, alone) < 1e-9

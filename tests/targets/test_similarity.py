@@ -37,14 +37,14 @@ def test_the_score_is_the_cosine_and_dot_the_projection() -> None:
 
 def test_the_gradient_is_that_of_the_cosine() -> None:
     output = embeddings().requires_grad_()
-    found, expected = (
+    saliency, expected = (
         torch.autograd.grad(scores.sum(), output)[0]
         for scores in (
             Similarity(REFERENCE).pin(output, None).scores(output),
             cosine_similarity(output, torch.tensor([REFERENCE]).double()),
         )
     )
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(saliency, expected)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
@@ -94,7 +94,7 @@ def test_a_file_holds_the_reference(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_that_does_not_serve_is_named(tmp_path: Path) -> None:
-    def said(path: Path) -> str:
+    def refusal(path: Path) -> str:
         with pytest.raises(ConfigError) as caught:
             Similarity(str(path)).pin(embeddings(), None)
         return str(caught.value)
@@ -104,12 +104,12 @@ def test_a_file_that_does_not_serve_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "many.npy", np.ones((2, 3)))
     np.save(tmp_path / "zero.npy", np.zeros(3))
     (tmp_path / "text.pt").write_text("none")
-    assert "there is no file" in said(tmp_path / "none.pt")
-    assert "expected one tensor in" in said(tmp_path / "two.safetensors")
-    assert "to: expected 3 numbers, got a tensor of shape (5,)" in said(tmp_path / "long.npy")
-    assert "to: expected 3 numbers, got a tensor of shape (2, 3)" in said(tmp_path / "many.npy")
-    assert "to: expected numbers that are not all zero" in said(tmp_path / "zero.npy")
-    assert "cannot be read: " in said(tmp_path / "text.pt")
+    assert "there is no file" in refusal(tmp_path / "none.pt")
+    assert "expected one tensor in" in refusal(tmp_path / "two.safetensors")
+    assert "to: expected 3 numbers, got a tensor of shape (5,)" in refusal(tmp_path / "long.npy")
+    assert "to: expected 3 numbers, got a tensor of shape (2, 3)" in refusal(tmp_path / "many.npy")
+    assert "to: expected numbers that are not all zero" in refusal(tmp_path / "zero.npy")
+    assert "cannot be read: " in refusal(tmp_path / "text.pt")
 
 
 @pytest.mark.parametrize("output", [torch.zeros(2, 3, 4, 4), torch.zeros(3), None])
@@ -148,8 +148,8 @@ def test_maps_by_gradients_and_by_scoring_again() -> None:
 
 def test_a_gradient_method_says_why_there_is_no_map_of_self() -> None:
     model, x = Spec().build()
-    found = xaikit.explain(model, x, "gradcam", layers="features", target={"use": "similarity", "to": "self"})[
+    explanation = xaikit.explain(model, x, "gradcam", layers="features", target={"use": "similarity", "to": "self"})[
         "gradcam"
     ]
-    assert not found.maps["features"].any()
-    assert {remark.reason for remark in found.warnings} == {"zero gradients"}
+    assert not explanation.maps["features"].any()
+    assert {remark.reason for remark in explanation.warnings} == {"zero gradients"}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
-from helpers.requests import answers, ask, batch, target
+from helpers.requests import batch, explain_all, request_for, target
 from xaikit import ConfigError
 from xaikit.config import Use, instantiate
 from xaikit.evidence.taps import Tap
@@ -36,8 +36,8 @@ class Segmenter(nn.Module):
         self.double().eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.head(self.features(x))
-        return found
+        logits: Tensor = self.head(self.features(x))
+        return logits
 
 
 class Classifier(Segmenter):
@@ -85,9 +85,9 @@ BOXES = [{"boxes": torch.tensor([[0.0, 0.0, 4.0, 4.0]]), "labels": torch.tensor(
     ],
 )
 def test_which_targets_are(use: str, output: Any, options: Any, expected: bool) -> None:
-    found = pinned(use, output, **options)
-    assert is_spatial(found) is expected
-    assert is_spatial(found.rows(torch.tensor([0, 0]))) is expected
+    target = pinned(use, output, **options)
+    assert is_spatial(target) is expected
+    assert is_spatial(target.rows(torch.tensor([0, 0]))) is expected
 
 
 @pytest.mark.parametrize(
@@ -113,19 +113,19 @@ def test_windows_do_not_serve_them(build: Any, wanted: Any) -> None:
     ],
 )
 def test_windows_serve_all_others(build: Any, wanted: Any) -> None:
-    found = xaikit.explain(build(), picture(), WINDOWS, layers="features", target=wanted)["sess"]
-    assert found.maps["features"].flatten(1).any(1).all()
+    explanation = xaikit.explain(build(), picture(), WINDOWS, layers="features", target=wanted)["sess"]
+    assert explanation.maps["features"].flatten(1).any(1).all()
 
 
 def test_one_that_is_does_not_take_another_with_it() -> None:
     """Both are classes of the same layer and so are asked together at first."""
     taps, failed = [Tap("features")], []
     requests = [
-        ask("sess", taps, target("region", of=1, mask=mask), label, scales=2)
+        request_for("sess", taps, target("region", of=1, mask=mask), label, scales=2)
         for label, mask in (("left", LEFT), ("all", "all"))
     ]
     given = batch(picture())
-    found = answers(Segmenter(), given, requests, failed=lambda request, error: failed.append(request.label))
-    assert (list(found), failed) == (["all"], ["left"])
-    alone = answers(Segmenter(), given, requests[1:])
-    assert torch.equal(found["all"].maps["features"], alone["all"].maps["features"])
+    explanations = explain_all(Segmenter(), given, requests, failed=lambda request, error: failed.append(request.label))
+    assert (list(explanations), failed) == (["all"], ["left"])
+    alone = explain_all(Segmenter(), given, requests[1:])
+    assert torch.equal(explanations["all"].maps["features"], alone["all"].maps["features"])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from xaikit.errors import PluginContract
 from xaikit.registry import check_class
 from xaikit.sources import OpenedModel, Photograph
+from xaikit.targets import PinnedClasses
 from xaikit.testing import CheckFailed, checks_of
 
 
@@ -56,6 +57,10 @@ TARGETS: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
         lambda output, labels: Chosen(lambda later: first(later) - later.mean()),
         "samples_are_scored_alone",
     ),
+    "of the labels, which nobody knows": (
+        lambda output, labels: PinnedClasses(output.argmax(1, True) if labels is None else labels.unsqueeze(1)),
+        "labels_are_declared",
+    ),
     "output changed": (lambda output, labels: Chosen(lambda later: first(later.mul_(2))), "nothing_is_changed"),
     "whatever comes": (
         lambda output, labels: Chosen(first) if output.dim() == 2 else 1 / 0,
@@ -67,6 +72,7 @@ MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "count is a word": ({"count": "two"}, {}, "declared_members_have_their_kind"),
     "plural is a word": ({"plural": "no"}, {}, "declared_members_have_their_kind"),
     "layer is a number": ({"layer": 4}, {}, "declared_members_have_their_kind"),
+    "needs_labels is a word": ({"needs_labels": "sometimes"}, {}, "declared_members_have_their_kind"),
     "spatial is a word": ({}, {"spatial": "everywhere"}, "declared_members_have_their_kind"),
     "count of another number": ({"count": 2}, {}, "scores_have_a_row_a_sample"),
     "plural and pinned as one": ({"plural": True}, {}, "scores_have_a_row_a_sample"),

@@ -32,7 +32,7 @@ MOST_PAIRED = 12
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupMean:
     """One label or trial by one measure.
 
     mean    of the values of its photographs, a photograph's being the mean over its targets, seeds and other axes
@@ -71,7 +71,7 @@ class Comparison:
 
     by: By
     level: float
-    groups: tuple[Group, ...]
+    groups: tuple[GroupMean, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
 
@@ -117,7 +117,7 @@ def compare(
     long = table(report, measure=measure)
     names = report.labels if by == "label" else report.names
     draw = _Draw(level, draws, seed)
-    groups: list[Group] = []
+    groups: list[GroupMean] = []
     pairs: list[Pair] = []
     notes: list[str] = []
     for key in chosen_measures(measure):
@@ -140,10 +140,10 @@ class _Draw:
     draws: int
     seed: int
 
-    def group(self, measure: str, name: str, values: Values) -> Group:
+    def group(self, measure: str, name: str, values: Values) -> GroupMean:
         generator = self._generator(measure, name)
         mean = bootstrap(values.by_photograph, level=self.level, draws=self.draws, generator=generator)
-        return Group(measure, name, mean, len(values.seeds), values.spread)
+        return GroupMean(measure, name, mean, len(values.seeds), values.spread)
 
     def pairs(self, measure: str, groups: Mapping[str, Values]) -> list[Pair]:
         names = list(itertools.combinations(groups, 2))
@@ -164,7 +164,7 @@ def _is_defined(rows: pa.Table) -> bool:
     return bool(pc.any(pc.invert(pc.is_nan(rows["value"]))).as_py())
 
 
-def _group_cells(group: Group) -> tuple[str, ...]:
+def _group_cells(group: GroupMean) -> tuple[str, ...]:
     mean = group.mean
     spread = "" if group.seeds < 2 else _number(group.spread)
     counts = group.name, str(mean.count), str(mean.missing)

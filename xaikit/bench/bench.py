@@ -57,7 +57,7 @@ class Bench:
 
     def _stored_trial(self, named: NamedTrial) -> StoredTrial:
         trial, evidence, data = named.trial, self.evidence[named.trial.evidence], self.opened.config.data
-        layers, finish = tuple(map(str, evidence.request.taps)), self.finishes[trial.id]
+        layers = tuple(map(str, evidence.request.taps))
         return StoredTrial(
             bench=self.opened.key,
             model=self.opened.name,
@@ -76,8 +76,8 @@ class Bench:
             seed=trial.seed,
             precision=trial.precision,
             finish=trial.finish.plain(),
-            signed=finish.signed,
-            drops_negative=finish.drops_negative,
+            signed=self.finishes[trial.id].signed,
+            drops_negative=self.finishes[trial.id].drops_negative,
             where=named.where,
         )
 

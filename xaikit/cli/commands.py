@@ -132,9 +132,9 @@ def diff(run_a: str, run_b: str, tolerance: float) -> None:
     from xaikit.analysis.matching import diff as differences
     from xaikit.report import Report
 
-    found = differences(Report(run_a), Report(run_b), tolerance=tolerance)
-    click.echo(str(found))
-    if not found.same:
+    difference = differences(Report(run_a), Report(run_b), tolerance=tolerance)
+    click.echo(str(difference))
+    if not difference.same:
         sys.exit(SOME_FAILED)
 
 

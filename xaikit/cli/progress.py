@@ -34,15 +34,15 @@ class Progress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("photographs", total=None, said="")
+        self._task = self._bar.add_task("photographs", total=None, state="")
         self._count = self._total = self._new = self._forwards = self._failed = 0
-        self._began = self._said = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -68,16 +68,16 @@ class Progress:
         self._forwards += receipt.counts.get("forwards", 0)
         self._failed += len({failure.name for failure in receipt.failures})
         now = time.monotonic()
-        said = (
+        state = (
             f"{self._new / max(now - self._began, 1e-9):.1f} images/s, {self._forwards} forwards, {self._failed} failed"
         )
-        self._bar.update(self._task, completed=self._count, said=said)
-        if not self._console.is_terminal and now - self._said >= EVERY:
-            self._said = now
+        self._bar.update(self._task, completed=self._count, state=state)
+        if not self._console.is_terminal and now - self._printed >= EVERY:
+            self._printed = now
             left = (now - self._began) / max(self._new, 1) * (self._total - self._count)
             share = self._count / max(self._total, 1)
             self._console.print(
-                f"{self._count}/{self._total} {share:.0%}, {said}, about {left:.0f} s left", highlight=False
+                f"{self._count}/{self._total} {share:.0%}, {state}, about {left:.0f} s left", highlight=False
             )
 
     def show(self, report: Report) -> None:
@@ -97,25 +97,25 @@ class Progress:
             self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
 
     def _failures(self, report: Report) -> None:
-        said = list(dict.fromkeys(f"failed: {failure.name}: {failure.error}" for failure in report.failures))
-        for line in said[:MOST_ROWS]:
+        lines = list(dict.fromkeys(f"failed: {failure.name}: {failure.error}" for failure in report.failures))
+        for line in lines[:MOST_ROWS]:
             self._console.print(line, style="red", highlight=False, soft_wrap=True)
-        if len(said) > MOST_ROWS:
-            self._console.print(f"... and {len(said) - MOST_ROWS} more in failed.jsonl", style="red")
+        if len(lines) > MOST_ROWS:
+            self._console.print(f"... and {len(lines) - MOST_ROWS} more in failed.jsonl", style="red")
 
 
 def _table(report: Report) -> Table:
     table = Table("photograph", "predicted", "probability", "explained", box=None)
-    seen: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
     for record in report.head(MOST_ROWS):
         probability = "" if record.probability is None else f"{record.probability:.2f}"
         short = record.name.replace("\\", "/").rpartition("/")[2]
-        row = seen.setdefault(record.name, [short, record.prediction_name, probability, ""])
+        row = rows.setdefault(record.name, [short, record.prediction_name, probability, ""])
         if record.target_name and record.target_name not in row[3].split(", "):
             row[3] = ", ".join(filter(None, [row[3], record.target_name]))
-    for row in seen.values():
+    for row in rows.values():
         table.add_row(*row)
-    more = len(report.images) - len(seen)
+    more = len(report.images) - len(rows)
     if more > 0:
         table.add_row(f"... and {more} more", "", "", "")
     return table

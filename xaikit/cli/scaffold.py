@@ -14,20 +14,12 @@ import jinja2
 
 from xaikit import hookspecs
 from xaikit._version import __version__
+from xaikit.config import STAGES
 from xaikit.config.text import read_value
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.registry import KINDS, Registry
 
-STAGES = {
-    "rectify": "rectifier",
-    "normalize": "normalizer",
-    "scale": "scaler",
-    "resize": "resizer",
-    "fuse": "fuser",
-}
-
-
-SOURCES = {"data": "data", "model": "model"}
+SOURCES = ("data", "model")
 
 
 WORDS = ("method", "target", "layout", "finisher", "source")
@@ -57,12 +49,12 @@ def kind_of(word: str, stage: str | None = None, of: str | None = None) -> str:
             raise ConfigError(f"{option}: expected with a {owner} only, got {value!r} with a {word}")
     if word == "finisher":
         return STAGES[_choose("--stage", stage or "rectify", STAGES)]
-    return SOURCES[_choose("--of", of or "data", SOURCES)] if word == "source" else word
+    return _choose("--of", of or "data", SOURCES) if word == "source" else word
 
 
-def _choose(what: str, word: str, known: Collection[str]) -> str:
-    if word not in known:
-        raise ConfigError(f"{what}: expected one of {', '.join(known)}, got {word!r}; {nearest(word, known)}")
+def _choose(what: str, word: str, choices: Collection[str]) -> str:
+    if word not in choices:
+        raise ConfigError(f"{what}: expected one of {', '.join(choices)}, got {word!r}; {nearest(word, choices)}")
     return word
 
 

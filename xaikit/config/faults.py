@@ -129,6 +129,14 @@ def leaves(value: Any, path: Path = ()) -> list[Path]:
     return [leaf for key, child in value.items() for leaf in leaves(child, (*path, key))]
 
 
+def quoting(value: Any, text: str) -> str:
+    """What to add to a complaint about a value that should have been quoted; ``text`` is how it was written."""
+    text = text or shown(value)
+    if isinstance(value, bool):
+        return f'; YAML reads {text} as a boolean: quote it, "{text}"'
+    return f'; quote it, "{text}"' if isinstance(value, int | float) else ""
+
+
 def shown(value: Any) -> str:
     """A value as it stands in an error message: YAML's words, no longer than a line."""
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)

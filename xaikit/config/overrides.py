@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import yaml
@@ -15,6 +15,9 @@ from xaikit.config.faults import Faults, Mark, Path, at, key_of, path_of, shown
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
 from xaikit.config.text import read_value
+
+_RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
+_QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')""")
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,13 @@ class Override:
 
 def override(below: Layer, texts: Sequence[str], faults: Faults) -> Layer:
     """``below`` with the overrides applied in their order, whoever changes a ``use`` or ``source`` before its options."""
-    for item in _uses_first([item for text in texts for item in _parse(text, faults)]):
-        below = _apply(below, _indexed(item, below.plain), faults)
+    overrides = [_parse(text, faults) for text in texts]
+    for item in _uses_first([item for item in overrides if item is not None]):
+        below = _apply(below, item, faults)
     return below
 
 
-def _parse(text: str, faults: Faults) -> list[Override]:
-    """The override, or nothing where the text is none."""
+def _parse(text: str, faults: Faults) -> Override | None:
     mark = Mark(f"override {text!r}")
     key, equals, value = text.partition("=")
     drops = key.startswith("~") and not equals
@@ -44,19 +47,21 @@ def _parse(text: str, faults: Faults) -> list[Override]:
         faults.add_at(mark, (), f"expected key=value, or ~key to drop a key, got {text!r}")
     elif path is None:
         faults.add_at(mark, (), f"expected a key such as a.b or a[0], got {key!r}")
+    elif drops:
+        return Override(mark, within_sweep(path), drops=True)
     else:
-        return _read(mark, within_sweep(path), value, drops, faults)
-    return []
+        return _read(mark, within_sweep(path), value, read_value, "the value is", faults)
+    return None
 
 
-def _read(mark: Mark, path: Path, text: str, drops: bool, faults: Faults) -> list[Override]:
+def _read(mark: Mark, path: Path, text: str, read: Callable[[str], Any], what: str, faults: Faults) -> Override | None:
     try:
-        value = read_value(text)
+        value = read(text)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or error
-        faults.add_at(mark, path, f"the value is not valid YAML: {problem}")
-        return []
-    return [Override(replace(mark, text=text if isinstance(value, bool | int | float) else ""), path, value, drops)]
+        faults.add_at(mark, path, f"{what} not valid YAML: {problem}")
+        return None
+    return Override(replace(mark, text=text if isinstance(value, bool | int | float) else ""), path, value)
 
 
 def _uses_first(items: list[Override]) -> list[Override]:
@@ -74,59 +79,51 @@ def _uses_first(items: list[Override]) -> list[Override]:
     return ordered
 
 
-def _indexed(item: Override, plain: dict[str, Any]) -> Override:
+def _apply(below: Layer, item: Override, faults: Faults) -> Layer:
+    path = _indexed(item.path, below.plain)
+    if item.drops:
+        return merge(below, Layer({}, {path: item.mark}, (path,)), faults)
+    owner = tuple(takewhile(lambda part: isinstance(part, str), path))
+    value = item.value
+    if owner != path:
+        value = copy.deepcopy(_at(below.plain, owner))
+        if not _put(value, path[len(owner) :], item, owner, faults):
+            return below
+    for part in reversed(owner):
+        value = {part: value}
+    return merge(below, layer_of(value, {(): item.mark, owner: item.mark}, faults), faults)
+
+
+def _indexed(path: Path, plain: dict[str, Any]) -> Path:
     """``layers.0`` as ``layers[0]``: digits below a list are an index."""
-    path: Path = ()
-    for part in item.path:
-        digits = isinstance(part, str) and part.isdigit()
-        path = (*path, int(part) if digits and isinstance(_found(plain, path), list) else part)
-    return replace(item, path=path)
+    indexed: Path = ()
+    for part in path:
+        is_index = isinstance(part, str) and part.isdigit() and isinstance(_at(plain, indexed), list)
+        indexed = (*indexed, int(part) if is_index else part)
+    return indexed
 
 
-def _found(plain: dict[str, Any], path: Path) -> Any:
+def _at(plain: Any, path: Path) -> Any:
     try:
         return at(plain, path)
     except KeyError:
         return None
 
 
-def _apply(below: Layer, item: Override, faults: Faults) -> Layer:
-    index = next((place for place, part in enumerate(item.path) if isinstance(part, int)), None)
-    if index is not None and not item.drops:
-        return _update(below, item, item.path[:index], faults)
-    if item.drops:
-        return merge(below, Layer({}, {item.path: item.mark}, (item.path,)), faults)
-    return _over(below, item, item.path, item.value, faults)
-
-
-def _over(below: Layer, item: Override, path: Path, value: Any, faults: Faults) -> Layer:
-    for part in reversed(path):
-        value = {part: value}
-    return merge(below, layer_of(value, {(): item.mark, path: item.mark}, faults), faults)
-
-
-def _update(below: Layer, item: Override, owner: Path, faults: Faults) -> Layer:
-    """Change one element of the list at ``owner``, or something inside it."""
-    elements = copy.deepcopy(_found(below.plain, owner))
-    inside, last = item.path[len(owner) : -1], item.path[-1]
-    holder = _found(elements, inside)
-    fits = isinstance(holder, list if isinstance(last, int) else dict)
-    if fits and isinstance(last, int) and last >= len(holder):
-        faults.add_at(item.mark, item.path, f"expected an index below {len(holder)}, got {last}")
-    elif not fits:
-        wanted = "list" if isinstance(last, int) else "mapping"
-        text = f"expected a {wanted} at {key_of(owner + inside)}, got {shown(holder)}"
-        faults.add_at(item.mark, item.path, text)
+def _put(elements: Any, inside: Path, item: Override, owner: Path, faults: Faults) -> bool:
+    """Change one element of a list, or something inside it; whether that could be done."""
+    holder, last = _at(elements, inside[:-1]), inside[-1]
+    problem = ""
+    if not isinstance(holder, list if isinstance(last, int) else dict):
+        kind = "list" if isinstance(last, int) else "mapping"
+        problem = f"expected a {kind} at {key_of(owner + inside[:-1])}, got {shown(holder)}"
+    elif isinstance(last, int) and last >= len(holder):
+        problem = f"expected an index below {len(holder)}, got {last}"
+    if problem:
+        faults.add_at(item.mark, owner + inside, problem)
     else:
         holder[last] = item.value
-        return _over(below, item, owner, elements, faults)
-    return below
-
-
-_RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
-
-
-_QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')""")
+    return not problem
 
 
 def split_axes(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -150,22 +147,15 @@ def with_axes(below: Layer, texts: Sequence[str], faults: Faults) -> Layer:
     """``below`` with axes of the command line in its sweep, in place of those of the same key."""
     for text in texts:
         mark = Mark(f"axis {text!r}")
-        key, equals, value = (part.strip() for part in text.partition("="))
+        key, equals, values = (part.strip() for part in text.partition("="))
         if not equals or path_of(key) is None:
             faults.add_at(mark, (), f"expected key=value,value or key=0..4, got {text!r}")
-            continue
-        try:
-            said = _said(value)
-        except yaml.YAMLError as error:
-            problem = getattr(error, "problem", None) or error
-            faults.add_at(mark, ("sweep", key), f"the values are not valid YAML: {problem}")
-            continue
-        layer = layer_of({"sweep": {key: said}}, {(): mark, ("sweep", key): mark}, faults)
-        below = merge(below, layer, faults)
+        elif axis := _read(mark, ("sweep", key), values, _axis_values, "the values are", faults):
+            below = _apply(below, axis, faults)
     return below
 
 
-def _said(text: str) -> Any:
+def _axis_values(text: str) -> str | list[Any]:
     """A range as it is, else what stands between the commas; a comma at the end makes a list of one."""
     if _RANGE.fullmatch(text):
         return text

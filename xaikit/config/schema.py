@@ -5,146 +5,180 @@ Options are plain values, as JSON knows them, with every default filled in: two 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from xaikit.config.aggregation import UNCHANGED, AugmentConfig, Reduce
-from xaikit.config.migration import VERSION
+from xaikit.config.faults import Path
+from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, Plugin, Section, Use, fields_of, keys_of
+from xaikit.config.values import seconds
+from xaikit.errors import nearest
 
+VERSION = 1
+
+
+def _check_version(version: int) -> int:
+    if version != VERSION:
+        raise ValueError(f"expected {VERSION}, got {version}: update xaikit, or write version: {VERSION}")
+    return version
+
+
+def _check_device(device: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        likeliest = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {likeliest}")
+    return device
+
+
+Version = Annotated[int, AfterValidator(_check_version)]
+Device = Annotated[str, AfterValidator(_check_device)]
+Seconds = Annotated[float, BeforeValidator(seconds)]
 Side = Annotated[int, Field(ge=1)]
 Colour = tuple[float, float, float]
-
-STAGES: Mapping[str, str] = {
-    "rectify": "rectifier",
-    "normalize": "normalizer",
-    "scale": "scaler",
-    "resize": "resizer",
-    "fuse": "fuser",
-}
-"""The stages of a finish in their order, each with the kind of its plugins."""
+Layers = Annotated[tuple[str, ...], Field(min_length=1)]
+Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
 
+Reduce = Literal["sum", "principal"]
+"""How weighed channels become a map: their sum, or their first principal component."""
+
+AUTO = Use("auto")
+TOP = Use("top", {"k": 1})
+SERIAL = Use("serial", {"threads": None})
 WORDS = ("auto", "none")
 """What a finish stage may say instead of a plugin: what the paper says, and nothing at all."""
 
 
 @dataclass(frozen=True)
-class Use:
-    """A plugin by name, ``distribution:name``, ``package.module:Class`` or ``./file.py:Class``, and its options."""
+class AugmentConfig(Section):
+    """Variants of the input whose raw maps are undone and averaged before the finish: every combination is one pass.
 
-    use: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    flip   the mirror image beside the picture itself
+    scale  sizes, as shares of the input's own; raw maps are averaged as they are, and those that are shares of a cell, as
+           gradients behind pooling are, weigh more where there are fewer cells
+    gain   factors of the input's values, as pytorch-grad-cam's ``aug_smooth`` has them
+    noise  standard deviation of normal noise, in units of the model's input
+    draws  noisy copies of each
+    """
 
-    def plain(self, key: str = "use") -> dict[str, Any]:
-        """As YAML would say it, the plugin's name under ``key``."""
-        return {key: self.use, **self.options}
+    brief = True
+    flip: bool = False
+    scale: Shares = (1.0,)
+    gain: Shares = (1.0,)
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    draws: Annotated[int, Field(ge=1)] = 1
+
+    def __post_init__(self) -> None:
+        if self.draws > 1 and not self.noise:
+            raise ValueError(f"draws: expected 1 without noise, got {self.draws}; add noise: 0.1")
+
+    def __bool__(self) -> bool:
+        return self != AugmentConfig()
+
+    @property
+    def count(self) -> int:
+        """Passes that take the place of one."""
+        return (1 + self.flip) * len(self.scale) * len(self.gain) * self.draws
+
+    @property
+    def has_clean(self) -> bool:
+        """Whether one of them is the pass on the inputs as they are, which is made anyhow."""
+        return not self.noise and 1.0 in self.scale and 1.0 in self.gain
+
+
+UNCHANGED = AugmentConfig()
+"""The inputs as they are."""
 
 
 @dataclass(frozen=True)
-class MethodConfig:
-    """One label of ``methods``: None and a missing stage of ``finish`` mean what the config says for all."""
+class Aggregation(Section):
+    """How a label's raw maps are taken, whatever its method: from which variants of the input, and what is made of channels."""
 
-    use: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    layers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    target: Use | None = None
-    finish: Mapping[str, Use] = field(default_factory=dict)
-    augment: AugmentConfig | None = None
-    reduce: Reduce | None = None
+    brief = True
+    augment: AugmentConfig = UNCHANGED
+    reduce: Reduce = "sum"
 
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it."""
-        said: dict[str, Any] = {"use": self.use, **self.options}
-        if self.layers is not None:
-            said["layers"] = list(self.layers)
-        if self.target is not None:
-            said["target"] = self.target.plain()
-        if self.augment is not None:
-            said["augment"] = self.augment.plain()
-        if self.reduce is not None:
-            said["reduce"] = self.reduce
-        if self.finish:
-            said["finish"] = {stage: _stage(use) for stage, use in self.finish.items()}
-        return said
+    def __bool__(self) -> bool:
+        return self != Aggregation()
+
+
+PLAIN = Aggregation()
+"""From the inputs as they are, by a sum."""
 
 
 @dataclass(frozen=True)
-class FinishConfig:
+class FinishConfig(Section):
     """One choice a stage; ``Use("auto")`` hands back to the method's paper, ``Use("none")`` leaves the stage out."""
 
-    rectify: Use = Use("auto")
-    normalize: Use = Use("auto")
-    scale: Use = Use("auto")
-    resize: Use = Use("auto")
-    fuse: Use = Use("auto")
+    rectify: Annotated[Use, Plugin("rectifier", WORDS)] = AUTO
+    normalize: Annotated[Use, Plugin("normalizer", WORDS)] = AUTO
+    scale: Annotated[Use, Plugin("scaler", WORDS)] = AUTO
+    resize: Annotated[Use, Plugin("resizer", WORDS)] = AUTO
+    fuse: Annotated[Use, Plugin("fuser", WORDS)] = AUTO
 
     def stages(self) -> dict[str, Use]:
         """The stages in their order."""
         return {stage: getattr(self, stage) for stage in STAGES}
 
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it."""
-        return {stage: _stage(use) for stage, use in self.stages().items()}
+
+STAGES: Mapping[str, str] = {stage: key.plugin.kind for stage, key in keys_of(FinishConfig).items() if key.plugin}
+"""The stages of a finish in their order, each with the kind of its plugins."""
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class MethodConfig(Section):
+    """One label of ``methods``: None and a missing stage of ``finish`` mean what the config says for all."""
+
+    brief = True
+    use: str
+    options: Annotated[Mapping[str, Any], INLINE] = field(default_factory=dict)
+    layers: Layers | None = None
+    target: Annotated[Use | None, Plugin("target", long=True)] = None
+    augment: AugmentConfig | None = None
+    reduce: Reduce | None = None
+    finish: Annotated[Mapping[str, Use], FinishConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelConfig(Section):
     """Where the model comes from, and which output is explained: ``auto``, a key or an index.
 
     layout  how the tensors at all layers are arranged; None: found from their shapes
     """
 
-    source: Use
+    source: Annotated[Use, INLINE]
     output: str | int = "auto"
-    layout: Use | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it."""
-        said = {**self.source.plain("source"), "output": self.output}
-        return said if self.layout is None else {**said, "layout": self.layout.plain()}
+    layout: Annotated[Use | None, Plugin("layout", long=True)] = None
 
 
 @dataclass(frozen=True)
-class TransformConfig:
+class TransformConfig(Section):
     """How pictures are prepared; None is what the model's source says. Pixels, and units of [0, 1]."""
 
+    brief = True
     size: Side | tuple[Side, Side] | None = None
     crop: Side | tuple[Side, Side] | None = None
     mean: Colour | None = None
     std: Colour | None = None
 
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it: only what is stated."""
-        stated = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in stated.items()
-            if value is not None
-        }
-
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Section):
     """Where the pictures come from, and how many go through the model at once."""
 
-    source: Use
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    workers: Annotated[int, Field(ge=0)] = 0
+    source: Annotated[Use, INLINE]
+    batch_size: Annotated[int, Field(ge=1), FIXED] = 8
+    workers: Annotated[int, Field(ge=0), FIXED] = 0
     transform: TransformConfig | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it."""
-        said = {**self.source.plain("source"), "batch_size": self.batch_size, "workers": self.workers}
-        return said if self.transform is None else {**said, "transform": self.transform.plain()}
 
 
 @dataclass(frozen=True)
-class ReportConfig:
+class ReportConfig(Section):
     """What a run writes, and where.
 
     to        the folder; ``runs/<name>`` where none is given
@@ -158,13 +192,9 @@ class ReportConfig:
     maps: Literal["float16", "uint8", "float32"] = "float16"
     shard: Annotated[int, Field(ge=1)] = 64
 
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it."""
-        return {"to": self.to, "overlays": self.overlays, "maps": self.maps, "shard": self.shard}
-
 
 @dataclass(frozen=True)
-class SweepConfig:
+class SweepConfig(Section):
     """What varies: full keys, and values without their shorthand. It is false where nothing does.
 
     axes     the values of a key; axes multiply
@@ -173,7 +203,8 @@ class SweepConfig:
     include  points to add: one value a key; what an entry does not name is as the config says
     """
 
-    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    brief = True
+    axes: Annotated[Mapping[str, Sequence[Any]], INLINE] = field(default_factory=dict)
     zip: Sequence[Mapping[str, Sequence[Any]]] = ()
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     include: Sequence[Mapping[str, Any]] = ()
@@ -181,77 +212,71 @@ class SweepConfig:
     def __bool__(self) -> bool:
         return bool(self.axes or self.zip or self.exclude or self.include)
 
-    def plain(self) -> dict[str, Any]:
-        """As YAML would say it: only what is stated."""
-        said: dict[str, Any] = {key: list(values) for key, values in self.axes.items()}
-        for word in ("zip", "exclude"):
-            if entries := getattr(self, word):
-                said[word] = [{key: list(values) for key, values in entry.items()} for entry in entries]
-        return {**said, "include": [dict(entry) for entry in self.include]} if self.include else said
 
-
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(Section):
     """What the YAML says, resolved: no shorthand, no interpolation, every default filled in.
 
     origins  where each value came from, by full key: ``file:line:column``, ``override 'a.b=c'``, ``argument``
              (a mapping in Python) or ``default``. A list is one value.
     base     the folder that plugin files (``use: ./mycam.py:MyCam``) are relative to
-    written  what was written before anything was resolved, for the points of a sweep: see :mod:`xaikit.config.written`
+    loaded   what :func:`xaikit.config.load` made it from, and the points of its sweep: see :mod:`xaikit.config.loaded`
 
     None of the three takes part in comparisons.
     """
 
-    name: str
+    version: Annotated[Version, FIXED] = VERSION
+    name: Annotated[str, FIXED]
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Annotated[Device, FIXED] = "auto"
+    precision: Precision = "float32"
     model: ModelConfig
     data: DataConfig
+    target: Annotated[Use, Plugin("target", long=True)] = TOP
+    layers: Layers = ("auto",)
     methods: Mapping[str, MethodConfig]
-    version: int = VERSION
-    seed: Annotated[int, Field(ge=0)] = 0
-    device: str = "auto"
-    precision: Precision = "float32"
-    target: Use = Use("top", {"k": 1})
-    layers: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
     augment: AugmentConfig = UNCHANGED
     reduce: Reduce = "sum"
     finish: FinishConfig = FinishConfig()
-    report: ReportConfig = ReportConfig()
-    executor: Use = Use("serial", {"threads": None})
-    budget: float | None = None
-    sweep: SweepConfig = SweepConfig()
-    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
-    base: str = field(default=".", compare=False)
-    written: Any = field(default=None, compare=False, repr=False)
+    report: Annotated[ReportConfig, FIXED] = ReportConfig()
+    executor: Annotated[Use, Plugin("executor"), FIXED] = SERIAL
+    budget: Annotated[Seconds | None, FIXED] = None
+    sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
+    origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
+    base: Annotated[str, HIDDEN] = field(default=".", compare=False)
+    loaded: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
-        said = {
-            "version": self.version,
-            "name": self.name,
-            "seed": self.seed,
-            "device": self.device,
-            "precision": self.precision,
-            "model": self.model.plain(),
-            "data": self.data.plain(),
-            "target": self.target.plain(),
-            "layers": list(self.layers),
-            "methods": {label: method.plain() for label, method in self.methods.items()},
-            "augment": self.augment.plain(),
-            "reduce": self.reduce,
-            "finish": self.finish.plain(),
-            "report": self.report.plain(),
-            "executor": _stage(self.executor),
-            "budget": self.budget,
-        }
-        return {**said, "sweep": self.sweep.plain()} if self.sweep else said
+        plain = super().plain()
+        return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
 
 
 def defaults(name: str) -> dict[str, Any]:
     """What a config says where it says nothing, as YAML would; plugins stay with the class, to be stated whole."""
-    keys = ("version", "seed", "device", "precision", "reduce", "budget")
-    simple = {item.name: item.default for item in fields(Config) if item.name in keys}
-    return {"name": name, **simple, "layers": list(Config.layers), "report": ReportConfig().plain()}
+    keys = keys_of(Config).items()
+    values = {key: field.default for key, field in keys if not (field.required or field.plugin or field.section)}
+    return {"name": name, **values, "layers": list(Config.layers), "report": Config.report.plain()}
 
 
-def _stage(use: Use) -> str | dict[str, Any]:
-    return use.plain() if use.options else use.use
+def key_at(path: Path) -> Key | None:
+    """The key at a path of a config; None for the config itself, for a label and for what is no key of ours."""
+    if path[:1] == ("methods",) and len(path) > 1:
+        path = path[:1] + path[2:] if len(path) > 2 else ()
+    key: Key | None = None
+    section: type[Section] | None = Config
+    for part in path:
+        key = fields_of(section).get(str(part)) if section else None
+        key = None if key is None or key.inline else key
+        section = key.section if key else None
+    return key
+
+
+VARIES = tuple(key for key, field in keys_of(Config).items() if FIXED not in field.marks)
+"""The keys of a config that maps depend on."""
+
+
+def is_fixed(path: Path) -> bool:
+    """Whether maps do not depend on what stands at a path, so that it may not vary."""
+    keys = [key_at(path[:length]) for length in range(1, len(path) + 1)]
+    return any(key is not None and FIXED in key.marks for key in keys)

@@ -1,207 +1,101 @@
-"""From a settled plain mapping to a Config, with everything that is wrong in one list."""
+"""From a settled plain mapping to the sections of a Config, with everything that is wrong in one list."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from xaikit.config.aggregation import AugmentConfig
 from xaikit.config.faults import Path, shown
-from xaikit.config.migration import VERSION
-from xaikit.config.plugins import Reader, hints_of
-from xaikit.config.schema import (
-    STAGES,
-    WORDS,
-    Config,
-    DataConfig,
-    FinishConfig,
-    MethodConfig,
-    ModelConfig,
-    ReportConfig,
-    TransformConfig,
-    Use,
-)
-from xaikit.config.values import seconds
+from xaikit.config.keys import Key, Plugin, Section, Use, keys_of
+from xaikit.config.plugins import Reader
+from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
 from xaikit.errors import nearest
 
-KEYS = (
-    *("version", "name", "seed", "device", "precision", "model", "data", "target"),
-    *("layers", "methods", "augment", "reduce", "finish", "report", "executor", "budget", "sweep"),
-)
-
-
 LATER = {"metrics": "read the maps through the report instead"}
+"""Keys that later versions will take and this one refuses."""
+
+_INLINE = {MethodConfig: ("method", "use"), ModelConfig: ("model", "source"), DataConfig: ("data", "source")}
+"""Sections that are a plugin's: its kind, and the key of its name; its options stand beside their keys."""
 
 
-METHOD_KEYS = ("use", "layers", "target", "augment", "reduce", "finish")
+def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Config that are stated; what is wrong with them goes to the reader's faults."""
+    for name in [name for name in values if name in LATER]:
+        reader.faults.add((name,), f"not available yet: {LATER[name]}")
+    for name, key in keys_of(Config).items():
+        if key.required and name not in values and not reader.faults.is_faulty((name,)):
+            reader.faults.add((name,), "missing: a config says model, data and methods")
+    return read_fields(reader, {name: value for name, value in values.items() if name not in LATER})
 
 
-_SIMPLE = ("version", "name", "seed", "device", "precision", "layers", "reduce")
+def read_fields(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that some keys of a config make, whichever they are; None where something is wrong with one."""
+    return _read_keys(reader, Config, (), values)
 
 
-def read_config(reader: Reader, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Config but its sweep; those that are faulty are missing, and the reader's faults say why."""
-    _later(reader, (), said, tuple(LATER))
-    _unknown(reader, (), {key: value for key, value in said.items() if key not in LATER}, KEYS)
-    hints = hints_of(Config)
-    found: dict[str, Any] = {key: reader.value(hints[key], (key,), said[key]) for key in _SIMPLE if key in said}
-    _limits(reader, found)
-    found["model"] = read_model(reader, _required(reader, said, "model"))
-    found["data"] = read_data(reader, _required(reader, said, "data"))
-    methods = _required(reader, said, "methods")
-    if methods is not None:
-        found["methods"] = read_methods(reader, ("methods",), methods)
-    if "target" in said:
-        found["target"] = read_target(reader, (), said)
-    if "augment" in said:
-        found["augment"] = read_augment(reader, (), said)
-    if "finish" in said:
-        found["finish"] = FinishConfig(**read_finish(reader, ("finish",), said["finish"]))
-    if "report" in said:
-        found["report"] = _group(reader, ReportConfig, ("report",), said["report"])
-    if "executor" in said:
-        found["executor"] = reader.use("executor", ("executor",), said["executor"])
-    if said.get("budget") is not None:
-        found["budget"] = _budget(reader, said["budget"])
-    return found
-
-
-def read_methods(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str, MethodConfig]:
+def read_methods(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, MethodConfig]:
     """Methods by label; a label's plugin is the label where nothing else is said."""
-    if not said and not reader.faults.is_faulty(path):
+    if not values and not reader.faults.is_faulty(path):
         reader.faults.add(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
-    found = {label: _method(reader, (*path, label), method) for label, method in said.items()}
-    return {label: method for label, method in found.items() if method is not None}
+    methods = {label: _read_section(reader, MethodConfig, (*path, label), value) for label, value in values.items()}
+    return {label: method for label, method in methods.items() if method is not None}
 
 
-def read_finish(reader: Reader, path: Path, said: Mapping[str, Any]) -> dict[str, Use]:
+def read_finish(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, Use]:
     """The stages that are stated: a plugin, ``auto`` or ``none``."""
-    _unknown(reader, path, said, tuple(STAGES))
-    found = {stage: _stage(reader, (*path, stage), stage, said[stage]) for stage in STAGES if stage in said}
-    return {stage: use for stage, use in found.items() if use is not None}
+    stages = _read_keys(reader, FinishConfig, path, values)
+    return {stage: use for stage, use in stages.items() if use is not None}
 
 
-def _stage(reader: Reader, path: Path, stage: str, said: Mapping[str, Any]) -> Use | None:
-    word = said.get("use")
-    if word not in WORDS:
-        return reader.use(STAGES[stage], path, said, words=WORDS)
-    for key in [key for key in said if key != "use"]:
-        names = ", ".join(reader.registry.names(STAGES[stage]))
+def _read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Use | None:
+    """The plugin whose options stand beside the keys of a section; a label is its method's name where nothing else is said."""
+    kind, name = _INLINE[section]
+    keys = keys_of(section)
+    implied = {"use": path[-1]} if section is MethodConfig else {}
+    options = {key: value for key, value in values.items() if key == name or key not in keys}
+    return reader.use(kind, path, {**implied, **options}, key=name, beside=tuple(keys))
+
+
+def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
+    if value is None and key.optional:
+        return None
+    if (key.plugin or key.section) and not isinstance(value, Mapping):
+        reader.faults.add(path, f"expected a mapping, got {shown(value)}")
+        return None
+    if key.plugin:
+        return _read_stage(reader, key.plugin, path, value)
+    if key.section is MethodConfig:
+        return read_methods(reader, path, value)
+    if key.section in key.marks:
+        return read_finish(reader, path, value)
+    return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)
+
+
+def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str, Any]) -> Use | None:
+    word = values.get("use")
+    if word not in plugin.words:
+        return reader.use(plugin.kind, path, values, words=plugin.words)
+    for key in [key for key in values if key != "use"]:
+        names = ", ".join(reader.registry.names(plugin.kind))
         reader.faults.add((*path, key), f"{word!r} has no options; add use: {names}")
     return Use(word)
 
 
-def _method(reader: Reader, path: Path, said: Mapping[str, Any]) -> MethodConfig | None:
-    use = read_method(reader, path, said)
-    layers, target = read_layers(reader, path, said), read_target(reader, path, said)
-    finish = read_finish(reader, (*path, "finish"), said.get("finish", {}))
-    augment, reduce = read_augment(reader, path, said), read_reduce(reader, path, said)
-    return None if use is None else MethodConfig(use.use, use.options, layers, target, finish, augment, reduce)
+def _read_section(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Any:
+    """A section, or None where something is wrong with it."""
+    plugin = _read_plugin(reader, section, path, values) if section in _INLINE else None
+    fields = _read_keys(reader, section, path, values)
+    if section is MethodConfig and plugin:
+        fields |= {"use": plugin.use, "options": plugin.options}
+    elif section in _INLINE:
+        fields["source"] = plugin
+    whole = (plugin or section not in _INLINE) and not any(reader.faults.is_faulty((*path, key)) for key in values)
+    return reader.build(section, path, fields) if whole else None
 
 
-def read_method(reader: Reader, path: Path, said: Mapping[str, Any]) -> Use | None:
-    """The plugin of a label and its options."""
-    options = {key: value for key, value in said.items() if key not in METHOD_KEYS}
-    return reader.use("method", path, {"use": said.get("use", path[-1]), **options}, beside=METHOD_KEYS)
-
-
-def read_layers(reader: Reader, path: Path, said: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The layers that a label, or the config, says."""
-    hint = hints_of(MethodConfig if path else Config)["layers"]
-    found: tuple[str, ...] | None = reader.value(hint, (*path, "layers"), said["layers"]) if "layers" in said else None
-    return found
-
-
-def read_target(reader: Reader, path: Path, said: Mapping[str, Any]) -> Use | None:
-    """The target that a label, or the config, says."""
-    stated = said.get("target")
-    return None if stated is None else reader.use("target", (*path, "target"), stated)
-
-
-def read_augment(reader: Reader, path: Path, said: Mapping[str, Any]) -> AugmentConfig | None:
-    """The augmentation that a label, or the config, says."""
-    stated = said.get("augment")
-    found: AugmentConfig | None = None if stated is None else _group(reader, AugmentConfig, (*path, "augment"), stated)
-    return found
-
-
-def read_reduce(reader: Reader, path: Path, said: Mapping[str, Any]) -> Any:
-    """How channels are reduced, as a label, or the config, says."""
-    hint = hints_of(MethodConfig if path else Config)["reduce"]
-    return reader.value(hint, (*path, "reduce"), said["reduce"]) if "reduce" in said else None
-
-
-def read_model(reader: Reader, said: Mapping[str, Any] | None) -> ModelConfig | None:
-    """Where the model comes from, and its output."""
-    if said is None:
-        return None
-    hints = hints_of(ModelConfig)
-    output = reader.value(hints["output"], ("model", "output"), said.get("output", "auto"))
-    own = {key: value for key, value in said.items() if key not in ("output", "layout")}
-    stated = said.get("layout")
-    layout = None if stated is None else reader.use("layout", ("model", "layout"), stated)
-    source = reader.use("model", ("model",), own, key="source", beside=("output", "layout"))
-    return None if source is None else ModelConfig(source, output, layout)
-
-
-def read_data(reader: Reader, said: Mapping[str, Any] | None) -> DataConfig | None:
-    """Where the pictures come from, and how they are prepared."""
-    if said is None:
-        return None
-    own = ("batch_size", "workers", "transform")
-    hints = hints_of(DataConfig)
-    numbers = {key: reader.value(hints[key], ("data", key), said[key]) for key in own[:2] if key in said}
-    stated = said.get("transform")
-    transform = None if stated is None else _group(reader, TransformConfig, ("data", "transform"), stated)
-    options = {key: value for key, value in said.items() if key not in own}
-    source = reader.use("data", ("data",), options, key="source", beside=own)
-    return None if source is None else DataConfig(source, **numbers, transform=transform)
-
-
-def _group(reader: Reader, cls: type, path: Path, said: Any) -> Any:
-    """A mapping whose keys are the fields of a dataclass of ours."""
-    if not isinstance(said, Mapping):
-        reader.faults.add(path, f"expected a mapping, got {shown(said)}")
-        return None
-    found = reader.fields(cls, path, said)
-    return None if found is None or not reader.builds(cls, path, found) else cls(**found)
-
-
-def _unknown(reader: Reader, path: Path, said: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for key in [key for key in said if key not in known]:
-        reader.faults.add((*path, key), f"unknown key; {nearest(key, known)}")
-
-
-def _later(reader: Reader, path: Path, said: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    """Keys that later versions will take and this one refuses."""
-    for key in [key for key in said if key in keys]:
-        reader.faults.add((*path, key), f"not available yet: {LATER[key]}")
-
-
-def _required(reader: Reader, said: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    if key in said:
-        mapping: Mapping[str, Any] = said[key]
-        return mapping
-    if not reader.faults.is_faulty((key,)):
-        reader.faults.add((key,), "missing: a config says model, data and methods")
-    return None
-
-
-def _budget(reader: Reader, said: Any) -> float | None:
-    try:
-        return seconds(said)
-    except ValueError as error:
-        reader.faults.add(("budget",), str(error))
-        return None
-
-
-def _limits(reader: Reader, found: Mapping[str, Any]) -> None:
-    """Values that later versions will take and this one refuses."""
-    if found.get("version", VERSION) not in (VERSION, None):
-        said = f"expected {VERSION}, got {found['version']}: update xaikit, or write version: {VERSION}"
-        reader.faults.add(("version",), said)
-    device = found.get("device", "auto")
-    if isinstance(device, str) and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        expected = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
-        reader.faults.add(("device",), f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {expected}")
+def _read_keys(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a section that are stated."""
+    keys = keys_of(section)
+    for key in [key for key in values if key not in keys and section not in _INLINE]:
+        reader.faults.add((*path, key), f"unknown key; {nearest(key, keys)}")
+    return {name: _read(reader, key, (*path, name), values[name]) for name, key in keys.items() if name in values}

@@ -10,9 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.faults import Faults, Path, key_of, shown
-from xaikit.config.schema import STAGES
+from xaikit.config.faults import Faults, Path, key_of, quoting, shown
+from xaikit.config.keys import Section
+from xaikit.config.schema import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
 from xaikit.errors import ConfigError, nearest
+
+Rule = Callable[[Path, Any, Faults], Any]
 
 
 class Refused(ValueError):
@@ -21,18 +24,24 @@ class Refused(ValueError):
 
 def settle(path: Path, value: Any, faults: Faults) -> Any:
     """The value at a path without its shorthand; what cannot be settled is noted in the faults and left out."""
-    rule = next((rule for pattern, rule in _RULES if _matches(pattern, path)), None)
-    if rule is None or _is_interpolation(value):
-        return value
-    return rule(path, value, faults)
+    rule = _rule(path, value)
+    is_interpolation = isinstance(value, str) and value.startswith("${") and value.endswith("}")
+    return value if rule is None or is_interpolation else rule(path, value, faults)
 
 
-def _matches(pattern: Path, path: Path) -> bool:
-    return len(pattern) == len(path) and all(want in ("*", got) for want, got in zip(pattern, path, strict=True))
-
-
-def _is_interpolation(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("${") and value.endswith("}")
+def _rule(path: Path, value: Any) -> Rule | None:
+    if not path:
+        return _group
+    if len(path) == 2 and path[0] == "methods":
+        return _plugin
+    key = key_at(path)
+    if key is None or (value is None and key.optional):
+        return None
+    if key.plugin:
+        return _OF_KIND.get(key.plugin.kind) or _plugin
+    if key.section:
+        return _OF_SECTION.get(key.section, _group)
+    return _layers if path[-1] == "layers" else None
 
 
 def _children(path: Path, mapping: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
@@ -51,12 +60,8 @@ def _group(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     return _children(path, value or {}, faults)
 
 
-def _own_group(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
-    return None if value is None else _group(path, value, faults)
-
-
 def _layout(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
-    return None if value in (None, "auto") else _plugin(path, value, faults)
+    return None if value == "auto" else _plugin(path, value, faults)
 
 
 def _source(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
@@ -70,14 +75,9 @@ def _plugin(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {"use": value}
     if value is not None and not isinstance(value, Mapping):
-        hint = _quote(path, value, faults) if isinstance(value, bool) else ""
+        hint = quoting(value, faults.mark(path).text) if isinstance(value, bool) else ""
         raise Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
     return _children(path, value or {}, faults)
-
-
-def _quote(path: Path, value: bool, faults: Faults) -> str:
-    text = faults.mark(path).text or shown(value)
-    return f'; YAML reads {text} as a boolean: quote it, "{text}"'
 
 
 def _resize(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
@@ -91,10 +91,6 @@ def _target(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
         return {"use": "logit", "index": value}
     top = re.fullmatch(r"top(\d+)", value) if isinstance(value, str) else None
     return {"use": "top", "k": int(top[1])} if top else _plugin(path, value, faults)
-
-
-def _own_target(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
-    return None if value is None else _target(path, value, faults)
 
 
 def _layers(path: Path, value: Any, faults: Faults) -> Any:
@@ -157,28 +153,11 @@ def _listed(path: Path, names: list[Any], faults: Faults) -> dict[str, Any]:
     return labels
 
 
-_FINISH: list[tuple[Path, Callable[[Path, Any, Faults], Any]]] = [
-    ((*owner, "finish", stage), _resize if stage == "resize" else _plugin)
-    for owner in ((), ("methods", "*"))
-    for stage in STAGES
-]
+_OF_KIND: Mapping[str, Rule] = {"target": _target, "resizer": _resize, "layout": _layout}
 
-_RULES: list[tuple[Path, Callable[[Path, Any, Faults], Any]]] = [
-    ((), _group),
-    (("model",), _source),
-    (("model", "layout"), _layout),
-    (("data",), _source),
-    (("target",), _target),
-    (("layers",), _layers),
-    (("methods",), _methods),
-    (("methods", "*"), _plugin),
-    (("methods", "*", "target"), _own_target),
-    (("methods", "*", "layers"), _layers),
-    (("methods", "*", "finish"), _group),
-    (("methods", "*", "augment"), _own_group),
-    (("augment",), _group),
-    (("finish",), _group),
-    (("report",), _group),
-    (("executor",), _plugin),
-    *_FINISH,
-]
+_OF_SECTION: dict[type[Section], Rule | None] = {
+    MethodConfig: _methods,
+    ModelConfig: _source,
+    DataConfig: _source,
+    SweepConfig: None,  # has a shorthand of its own: see xaikit.config.sweep.shorthand
+}

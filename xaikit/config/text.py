@@ -10,15 +10,15 @@ from typing import Any
 import yaml
 
 
-class Loader(yaml.SafeLoader):
+class YamlLoader(yaml.SafeLoader):
     """YAML as OmegaConf reads it: 1e3 is a number and a date is a string."""
 
 
-Loader.yaml_implicit_resolvers = {
+YamlLoader.yaml_implicit_resolvers = {
     letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":float"))]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-Loader.add_implicit_resolver(
+YamlLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(
         r"""[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?|\.(inf|Inf|INF))$
@@ -31,7 +31,7 @@ Loader.add_implicit_resolver(
 
 def read_value(text: str) -> Any:
     """One value as YAML; raises yaml.YAMLError."""
-    return yaml.load(text, Loader)
+    return yaml.load(text, YamlLoader)
 
 
 def flow(value: Any) -> str:

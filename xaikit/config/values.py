@@ -1,4 +1,4 @@
-"""One value against the type hint of a field, and what to say where it does not fit."""
+"""Plain values: read as a type says, told apart, and what to say where one does not fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import pydantic_core
@@ -15,43 +14,19 @@ from pydantic import TypeAdapter, ValidationError
 from xaikit.config.faults import Path, shown
 from xaikit.errors import nearest
 
-_EXPECTED = {
-    "int_type": "an integer",
-    "int_parsing": "an integer",
-    "int_from_float": "an integer",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "string_type": "a string",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "none_required": "null",
-    "missing": "a value there",
-}
 
-
-def read(hint: Any, value: Any) -> Any:
-    """The value as the type says; text is read as a number where one is expected (environment variables are text).
+def read(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """The value as a type says; text is read as a number where one is expected (environment variables are text).
 
     Raises:
         pydantic.ValidationError: it does not fit; a boolean never fits a number or a string.
     """
-    try:
-        adapter = _adapter(hint, repr(hint))
-    except TypeError:  # nothing to remember it by
-        adapter = TypeAdapter(hint)
     return adapter.validate_json(pydantic_core.to_json(value), strict=_has_boolean(value) or None)
 
 
-@lru_cache(maxsize=512)
-def _adapter(hint: Any, spelled: str) -> TypeAdapter[Any]:
-    """Building one takes longer than reading with it, and a sweep reads a thousand values of one type.
-
-    ``spelled`` tells ``int | str`` from ``str | int``: they are equal, and complaints name the branches in their order.
-    """
-    return TypeAdapter(hint)
+def _has_boolean(value: Any) -> bool:
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return isinstance(value, bool) or any(_has_boolean(child) for child in children)
 
 
 def spelling(value: Any) -> str:
@@ -76,29 +51,70 @@ def plain(value: Any) -> Any:
     return pydantic_core.to_jsonable_python(value)
 
 
-def _has_boolean(value: Any) -> bool:
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return isinstance(value, bool) or any(_has_boolean(child) for child in children)
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER} *h)? *(?:{_NUMBER} *(?:min|m))? *(?:{_NUMBER} *s)?")
+_SECONDS = (3600.0, 60.0, 1.0)
+
+
+def seconds(value: Any) -> float:
+    """A duration in seconds; raises ValueError for what is none.
+
+    >>> seconds("20min"), seconds("1h30m"), seconds("1.5s"), seconds(90)
+    (1200.0, 5400.0, 1.5, 90.0)
+    """
+    duration = _seconds(value)
+    if duration is None or not 0 < duration < math.inf:
+        raise ValueError(f"expected a duration such as 20min, 90s or 1h30m, got {shown(value)}")
+    return duration
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(_NUMBER, text):  # environment variables are text
+        return float(text)
+    match = _DURATION.fullmatch(text) if text else None
+    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True)) if match else None
+
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "none_required": "null",
+    "missing": "a value there",
+}
 
 
 def complaints(error: ValidationError, value: Any) -> list[tuple[Path, str]]:
     """What does not fit, at the list element where it stands; the branches of a union make one complaint."""
-    found = error.errors()
+    errors = error.errors()
     # a list whose elements do not fit is also called too short
-    problems = [problem for problem in found if problem["type"] != "too_short" or len(found) == 1]
-    places = [tuple(part for part in problem["loc"] if isinstance(part, int)) for problem in problems]
-    if all(place == problem["loc"] for place, problem in zip(places, problems, strict=True)):
-        return [(place, _complaint(problem)) for place, problem in zip(places, problems, strict=True)]
-    kinds = dict.fromkeys(_expected(problem) + _within(place) for place, problem in zip(places, problems, strict=True))
+    errors = [problem for problem in errors if problem["type"] != "too_short" or len(errors) == 1]
+    problems = [(tuple(part for part in problem["loc"] if isinstance(part, int)), problem) for problem in errors]
+    if all(place == problem["loc"] for place, problem in problems):
+        return [(place, _complaint(problem)) for place, problem in problems]
+    kinds = dict.fromkeys(
+        _expected(problem) + "".join(f" at [{index}]" for index in place) for place, problem in problems
+    )
     return [((), f"expected {' or '.join(kinds)}, got {shown(value)}")]
 
 
 def _complaint(problem: Any) -> str:
-    return f"expected {_expected(problem)}, got {_got(problem)}{_hint(problem)}"
-
-
-def _got(problem: Any) -> str:
-    return f"only {shown(problem['input'])}" if problem["type"] == "missing" else shown(problem["input"])
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    if text.startswith("expected "):  # a check that says all by itself
+        return text
+    only = "only " if problem["type"] == "missing" else ""
+    return f"expected {_expected(problem)}, got {only}{shown(problem['input'])}{_hint(problem)}"
 
 
 def _expected(problem: Any) -> str:
@@ -109,46 +125,9 @@ def _expected(problem: Any) -> str:
     return _EXPECTED.get(kind) or str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
 
 
-def _within(place: Path) -> str:
-    return "".join(f" at [{index}]" for index in place)
-
-
 def _hint(problem: Any) -> str:
-    """The nearest of the words that are allowed, and the quotes that a string needs where YAML reads something else."""
-    said, kind = problem["input"], problem["type"]
-    if kind == "literal_error" and isinstance(said, str):
-        return (
-            f"; {nearest(said, str(problem['ctx']['expected']).replace(' or ', ', ').replace(chr(39), '').split(', '))}"
-        )
-    return ""
-
-
-_NUMBER = r"(\d+(?:\.\d+)?)"
-
-
-_PATTERN = re.compile(rf"(?:{_NUMBER} *h)? *(?:{_NUMBER} *(?:min|m))? *(?:{_NUMBER} *s)?")
-
-
-_SECONDS = (3600.0, 60.0, 1.0)
-
-
-def seconds(value: Any) -> float:
-    """A duration in seconds; raises ValueError for what is none.
-
-    >>> seconds("20min"), seconds("1h30m"), seconds("1.5s"), seconds(90)
-    (1200.0, 5400.0, 1.5, 90.0)
-    """
-    found = _seconds(value)
-    if found is None or not 0 < found < math.inf:
-        raise ValueError(f"expected a duration such as 20min, 90s or 1h30m, got {shown(value)}")
-    return found
-
-
-def _seconds(value: Any) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    text = value.strip() if isinstance(value, str) else ""
-    if re.fullmatch(_NUMBER, text):  # environment variables are text
-        return float(text)
-    match = _PATTERN.fullmatch(text) if text else None
-    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True)) if match else None
+    """The nearest of the words that are allowed."""
+    if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
+        return ""
+    words = re.split(", | or ", problem["ctx"]["expected"].replace("'", ""))
+    return f"; {nearest(problem['input'], words)}"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -67,9 +66,13 @@ class Variant:
         return resize(saliency.flip(-1) if self.flip else saliency, space)
 
     def __str__(self) -> str:
-        said = [f"scale {self.scale:g}"] if self.scale != 1 else []
-        said += [f"gain {self.gain:g}"] if self.gain != 1 else []
-        return ", ".join([*(["flip"] if self.flip else []), *said, *([] if self.draw is None else ["noise"])])
+        changes = {
+            "flip": self.flip,
+            f"scale {self.scale:g}": self.scale != 1,
+            f"gain {self.gain:g}": self.gain != 1,
+            "noise": self.draw is not None,
+        }
+        return ", ".join(word for word, made in changes.items() if made)
 
 
 def check_places(variant: Variant, pinned: Sequence[Pinned]) -> None:
@@ -101,8 +104,3 @@ def variants(augment: AugmentConfig) -> Iterator[Variant]:
 def _scaled(image: Tensor, size: tuple[int, ...]) -> Tensor:
     smooth = image.dim() == 4  # torch has no other kernel that smooths before it leaves pixels out
     return interpolate(image, size=size, mode=MODES[len(size)], align_corners=False, antialias=smooth)
-
-
-def average(maps: list[Tensor]) -> Tensor:
-    """Their mean."""
-    return torch.stack(maps).mean(0)

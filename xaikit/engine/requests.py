@@ -1,4 +1,4 @@
-"""What is put to the engine: a batch and requests, and which of the requests one answer serves."""
+"""What is put to the engine: a batch and requests, and which of the requests are explained together."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from xaikit.config import PLAIN, Aggregation, Precision
+from xaikit.evidence.forward import Readout
+from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Trace
 from xaikit.finish import Finish
 from xaikit.method import Method
 from xaikit.needs import Needs
@@ -61,54 +64,64 @@ class PinnedRequest:
 
 @dataclass(frozen=True)
 class RequestGroup:
-    """Requests that are answered together, by one call of their method a tap."""
+    """Requests that are explained together, by one call of their method a tap."""
 
-    asked: tuple[PinnedRequest, ...]
+    members: tuple[PinnedRequest, ...]
 
     @property
     def common(self) -> Request:
         """One of them: they agree in method, seed and precision."""
-        return self.asked[0].request
-
-    @property
-    def variants(self) -> Hashable:
-        """What the re-run variants depend on."""
-        return self.asked[0].variants
+        return self.members[0].request
 
     @property
     def taps(self) -> tuple[Tap, ...]:
         """Those of all requests."""
-        return tuple(dict.fromkeys(tap for one in self.asked for tap in one.request.taps))
+        return tuple(dict.fromkeys(tap for member in self.members for tap in member.request.taps))
 
     @property
     def places(self) -> list[int]:
         """Of all their targets, ascending."""
-        return sorted({one.place for one in self.asked})
+        return sorted({member.place for member in self.members})
 
-    def columns(self, one: PinnedRequest, columns: Sequence[slice]) -> slice:
-        """Where a request's target lies among the targets of the question, of which ``columns`` are given by place."""
-        start = sum(columns[place].stop - columns[place].start for place in self.places if place < one.place)
-        return slice(start, start + columns[one.place].stop - columns[one.place].start)
+    def columns(self, member: PinnedRequest, columns: Sequence[slice]) -> slice:
+        """Where a request's target lies among the targets of the group, of which ``columns`` are given by place."""
+        start = sum(columns[place].stop - columns[place].start for place in self.places if place < member.place)
+        return slice(start, start + columns[member.place].stop - columns[member.place].start)
 
     def apart(self) -> list[RequestGroup]:
-        """A question for each of the requests."""
-        return [RequestGroup((one,)) for one in self.asked]
+        """A group for each of the requests."""
+        return [RequestGroup((member,)) for member in self.members]
 
 
-def group_requests(asked: Iterable[PinnedRequest], pinned: Sequence[Pinned]) -> list[list[RequestGroup]]:
-    """As few as answer all requests; those whose re-run variants are the same stand together.
+@dataclass(frozen=True)
+class SharedPass:
+    """The clean pass of a model on a batch, which all requests share.
+
+    readout  what targets are scored on
+    tally    counts this pass and those that follow
+    """
+
+    model: nn.Module
+    batch: Batch
+    trace: Trace
+    readout: Readout
+    tally: Tally
+
+
+def group_requests(requests: Iterable[PinnedRequest], pinned: Sequence[Pinned]) -> list[list[RequestGroup]]:
+    """As few groups as explain all requests; those whose re-run variants are the same stand together.
 
     Methods that make further passes make them once for all targets that can be scored by rows. Methods that make none
-    are asked for each target apart: there is nothing to save, and a map is then the same to the bit whoever else is
+    are called for each target apart: there is nothing to save, and a map is then the same to the bit whoever else is
     explained, which a product of matrices is not.
     """
     groups: list[list[PinnedRequest]] = []
-    for one in asked:
-        group = next((group for group in groups if _together(group[0], one, pinned)), None)
+    for request in requests:
+        group = next((group for group in groups if _together(group[0], request, pinned)), None)
         if group is None:
-            groups.append([one])
+            groups.append([request])
         else:
-            group.append(one)
+            group.append(request)
     families: dict[Hashable, list[RequestGroup]] = {}
     for number, group in enumerate(groups):
         families.setdefault(_family(group[0]) or number, []).append(RequestGroup(tuple(group)))
@@ -132,7 +145,7 @@ def _conditions(request: Request) -> tuple[Any, ...]:
 
 
 def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
-    """Whether one answer serves several targets."""
+    """Whether one call of a method serves several targets."""
     if not needs.uses_target:
         return True
     further = needs.reruns or needs.replays or needs.gradients > 1 or needs.attention > 1
@@ -150,9 +163,9 @@ def _equal(one: Method, other: Method) -> bool:
         return False
 
 
-def _family(asked: PinnedRequest) -> Hashable:
-    """Equal where one run of the model serves the variants of several group_requests; None where it serves one alone."""
-    request = asked.request
-    if asked.variants is None or not request.method.needs.reruns:
+def _family(member: PinnedRequest) -> Hashable:
+    """Equal where one run of the model serves the variants of several groups; None where it serves one alone."""
+    request = member.request
+    if member.variants is None or not request.method.needs.reruns:
         return None
-    return (type(request.method), *_conditions(request), asked.variants)
+    return (type(request.method), *_conditions(request), member.variants)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from xaikit.engine.context import Passes
-from xaikit.engine.explainer import Answers
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
+from xaikit.engine.assemble import assemble
+from xaikit.engine.context import PassContext
+from xaikit.engine.diagnosis import Evidence
+from xaikit.engine.explainer import Explainer
+from xaikit.engine.raw_maps import RawMaps
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
+from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.forward import reading
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.pinned import pin, readout_of
+from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target, plural_of
 
-__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
+__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways", "trace_requests"]
 
 
 Failed = Callable[[Request, Exception], None]
@@ -56,111 +60,126 @@ def explain(
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
+    model, tally = unwrapped(model), tally or Tally()
     targets = distinct(request.target for request in requests)
-    with reading(layers_of(targets)):
-        return _explain(
-            unwrapped(model), batch, requests, targets, output, Tally() if tally is None else tally, may_stop, failed
-        )
+    stop = may_stop and _may_stop(requests)
+    trace = trace_requests(model, batch, requests, output=output, tally=tally, stop=stop)
+    session = _Session(trace, failed)
+    # a trace that stopped early knows one target, which is none
+    places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
+    pinned = session.pinned(requests, places)
+    shared = SharedPass(model, batch, trace, readout_of(targets, output), tally)
+    explanations = session.explain(pinned, Explainer(shared, pinned))
+    return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
 
 
-def _explain(
+def trace_requests(
     model: nn.Module,
     batch: Batch,
     requests: Sequence[Request],
-    targets: Sequence[Target],
-    output: str | int,
-    tally: Tally,
-    may_stop: bool,
-    failed: Failed | None,
-) -> tuple[Trace, dict[str, Explanation]]:
-    trace = observe(
+    *,
+    output: str | int = forward.AUTO,
+    gradients: bool = True,
+    tally: Tally | None = None,
+    stop: bool = False,
+) -> Trace:
+    """The pass that all requests share.
+
+    Args:
+        gradients: False: none are computed, whoever needs them.
+        stop: leave the forward behind the last tap; then scores are NaN.
+
+    Raises:
+        TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
+    """
+    targets = distinct(request.target for request in requests)
+    return observe(
         model,
         batch.inputs,
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
         lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
-        gradients=any(request.method.needs.gradients for request in requests),
-        output=output,
+        gradients=gradients and any(request.method.needs.gradients for request in requests),
+        readout=readout_of(targets, output),
         tally=tally,
-        stop=may_stop and _may_stop(requests),
+        stop=stop,
     )
-    # a trace that stopped early knows one target, which is none
-    places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
-    known = {request.label: place for request, place in zip(requests, places, strict=True)}
-    answers = Answers(model, batch, trace, output, tally, tuple(requests), known)
-    found = _Session(answers, failed).answer(requests, places)
-    return trace, {request.label: found[request.label] for request in requests if request.label in found}
 
 
-@dataclass(frozen=True)
 class _Session:
-    """The answers to all requests, of which one that fails stops no other; ``found`` by label."""
+    """The explanations of many requests, of which one that fails stops no other."""
 
-    answers: Answers
-    failed: Failed | None
-    found: dict[str, Explanation] = field(default_factory=dict)
+    def __init__(self, trace: Trace, failed: Failed | None) -> None:
+        self._trace = trace
+        self._evidence = Evidence(trace)
+        self._failed = failed
+        self._explanations: dict[str, Explanation] = {}
 
-    def answer(self, requests: Sequence[Request], places: Sequence[int]) -> dict[str, Explanation]:
-        """Answer all requests, given the places of their targets; in any order."""
-        asked: list[PinnedRequest] = []
+    def pinned(self, requests: Sequence[Request], places: Sequence[int]) -> list[PinnedRequest]:
+        """The requests with the places of their targets; without those whose method cannot say what it depends on."""
+        pinned: list[PinnedRequest] = []
         for request, place in zip(requests, places, strict=True):
-            with self._handed_over(request):
-                asked.append(PinnedRequest(request, place, variants_of(request.method)))
-        for family in group_requests(asked, self.answers.trace.pinned):
-            kept = OutputCache() if len(family) > 1 else None
-            for question in family:
-                self._answer(question, kept)
-        return self.found
+            with self._handing_over(request):
+                pinned.append(PinnedRequest(request, place, variants_of(request.method)))
+        return pinned
 
-    def _answer(self, question: RequestGroup, kept: OutputCache | None) -> None:
-        """Several requests by one answer; each by its own where that fails, so that only the guilty one does."""
-        if len(question.asked) == 1:
-            self._alone(question, kept)
-            return
-        raised = self._together(question, kept)
-        if raised:
-            for one in question.apart():
-                self._alone(one, kept)
-            self._say(question, f"explained alone: together with other labels it raised {raised}")
+    def explain(self, requests: Sequence[PinnedRequest], explainer: Explainer) -> dict[str, Explanation]:
+        """By label, in any order."""
+        for family in group_requests(requests, self._trace.pinned):
+            outputs = OutputCache() if len(family) > 1 else None
+            for group in family:
+                self._explain_group(group, explainer, outputs)
+        return self._explanations
 
-    def _alone(self, question: RequestGroup, kept: OutputCache | None) -> None:
-        (one,) = question.asked
-        with self._handed_over(one.request):
-            raws = self.answers.raws(question, kept)
-            self.found[one.request.label] = self.answers.explanation(question, one, raws)
+    def _explain_group(self, group: RequestGroup, explainer: Explainer, outputs: OutputCache | None) -> None:
+        """All by one call of the method a tap; each by its own where that fails, so that only the guilty one does."""
+        if len(group.members) == 1:
+            with self._handing_over(group.common):
+                self._assemble(group, explainer.raw_maps(group, outputs))
+        elif failure := self._explain_together(group, explainer, outputs):
+            for alone in group.apart():
+                self._explain_group(alone, explainer, outputs)
+            self._remark(group, f"explained alone: together with other labels it raised {failure}")
 
-    def _together(self, question: RequestGroup, kept: OutputCache | None) -> str:
+    def _explain_together(self, group: RequestGroup, explainer: Explainer, outputs: OutputCache | None) -> str:
         """The name of what was raised, if anything was."""
         try:
-            raws = self.answers.raws(question, kept)
+            raw_maps = explainer.raw_maps(group, outputs)
         except Exception as error:  # by name alone: the error itself holds all that its frames do
             return type(error).__name__
-        for one in question.asked:
-            with self._handed_over(one.request):
-                self.found[one.request.label] = self.answers.explanation(question, one, raws)
+        self._assemble(group, raw_maps)
         return ""
 
-    def _say(self, question: RequestGroup, reason: str) -> None:
-        """A remark on all answers, where none failed: a failure speaks for itself."""
-        labels = [one.request.label for one in question.asked]
-        if all(label in self.found for label in labels):
-            for label in labels:
-                said = tuple(
-                    RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
-                    for layer, raw in self.found[label].maps.items()
+    def _assemble(self, group: RequestGroup, raw_maps: Mapping[Tap, RawMaps]) -> None:
+        for member in group.members:
+            with self._handing_over(member.request):
+                self._explanations[member.request.label] = assemble(
+                    self._trace, self._evidence, group, member, raw_maps
                 )
-                self.found[label] = replace(self.found[label], noted=self.found[label].noted + said)
+
+    def _remark(self, group: RequestGroup, reason: str) -> None:
+        """A remark on all explanations, where none failed: a failure speaks for itself."""
+        labels = [member.request.label for member in group.members]
+        explanations = [self._explanations[label] for label in labels if label in self._explanations]
+        if len(explanations) < len(labels):
+            return
+        for label, explanation in zip(labels, explanations, strict=True):
+            remarks = tuple(
+                RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
+                for layer, raw in explanation.maps.items()
+            )
+            self._explanations[label] = replace(explanation, noted=explanation.noted + remarks)
 
     @contextmanager
-    def _handed_over(self, request: Request) -> Iterator[None]:
+    def _handing_over(self, request: Request) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if self.failed is None:
+            if self._failed is None:
                 raise
-            self.failed(request, error)
+            self._failed(request, error)
 
 
-def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
+def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
     """By layer, the way in which a method's replays will be made; see :mod:`xaikit.engine.reruns.replay`. Empty if it makes none.
 
     Args:
@@ -168,9 +187,9 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     """
     if not request.method.needs.replays:
         return {}
-    setting = Answers(model, batch, trace, output, Tally()).setting(RequestGroup((PinnedRequest(request, 0),)))
-    with reading(layers_of([request.target])):
-        return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
+    readout, narrowed = readout_of([request.target], output), trace.narrowed([0], request.taps)
+    contexts = [PassContext(model, narrowed, tap, readout, precision=request.precision) for tap in request.taps]
+    return {str(context.tap): Replay(context).way() for context in contexts}
 
 
 def _may_stop(requests: Sequence[Request]) -> bool:
@@ -182,8 +201,8 @@ def _may_stop(requests: Sequence[Request]) -> bool:
 
 def distinct(targets: Iterable[Target]) -> list[Target]:
     """Equal targets once. By comparison: a third party's options need not be hashable."""
-    found: list[Target] = []
+    unequal: list[Target] = []
     for target in targets:
-        if target not in found:
-            found.append(target)
-    return found
+        if target not in unequal:
+            unequal.append(target)
+    return unequal

@@ -49,10 +49,10 @@ def _looped(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
 
 
 def _stacked(rows: Sequence[Tensor | None]) -> Tensor | None:
-    known = [row for row in rows if row is not None]
-    if len(known) < len(rows):
+    gradients = [row for row in rows if row is not None]
+    if len(gradients) < len(rows):
         return None
-    return known[0].unsqueeze(0) if len(known) == 1 else torch.stack(known)
+    return gradients[0].unsqueeze(0) if len(gradients) == 1 else torch.stack(gradients)
 
 
 def _batched(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
@@ -72,12 +72,12 @@ def _is_trivial(scores: Tensor) -> bool:
 
 def _behind(start: torch.autograd.graph.Node | None) -> Iterator[torch.autograd.graph.Node]:
     """The nodes of the graph, at most one more than are few."""
-    seen: set[object] = set()
+    visited: set[object] = set()
     ahead = [start]
-    while ahead and len(seen) <= FEW_NODES:
+    while ahead and len(visited) <= FEW_NODES:
         node = ahead.pop()
-        if node is None or node in seen:
+        if node is None or node in visited:
             continue
-        seen.add(node)
+        visited.add(node)
         yield node
         ahead.extend(parent for parent, _ in node.next_functions)

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound
-from xaikit.evidence import auto, forward
+from xaikit.evidence import auto
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import call
-from xaikit.evidence.hooks import watched
+from xaikit.evidence.forward import WHOLE, Readout, call
+from xaikit.evidence.hooks import hooked, named
 from xaikit.evidence.nests import copied, first_tensor, tensors_in
 from xaikit.layouts import infer, stride
 
 
 def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...]]]:
     """Name, class and the shape of the first returned tensor of every module, in the order in which they completed."""
-    seen: list[tuple[str, str, tuple[int, ...]]] = []
+    rows: list[tuple[str, str, tuple[int, ...]]] = []
 
     def note(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        for _, tensor in tensors_in(output):
-            seen.append((name, type(module).__name__, tuple(tensor.shape)))
-            return
+        for _, tensor in islice(tensors_in(output), 1):
+            rows.append((name, type(module).__name__, tuple(tensor.shape)))
 
-    with undisturbed(model), torch.no_grad(), watched(model, note):
+    with undisturbed(model), torch.no_grad(), hooked(named(model), note):
         call(model, copied(inputs))
-    return seen
+    return rows
 
 
 HEADER = ("layer", "module", "returns", "grid", "stride", "")
@@ -53,18 +53,16 @@ class Row:
         return self.name, self.kind, shape, grid, f"{self.stride:g}", self.verdict
 
 
-def survey(
-    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
-) -> list[Row]:
+def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readout: Readout = WHOLE) -> list[Row]:
     """The layers in the order in which they ran, those without a grid left out.
 
     Args:
         inputs: one sample.
-        score: the selected output to the scalar to explain, for ``auto``.
+        score: what is read of a forward to the scalar to explain, for ``auto``.
     """
     verdicts: dict[str, str] = {}
     try:
-        for candidate in auto.consider(model, inputs, score, output):
+        for candidate in auto.consider(model, inputs, score, readout):
             name = ", ".join(map(str, candidate.taps)) if candidate.verdict == "chosen" else ""
             verdicts[candidate.name] = f"auto: {name}" if name else candidate.verdict
     except LayerNotFound as error:

@@ -45,7 +45,7 @@ class RunLog:
             self._store.write_failures(self._failures, self._name)
 
     def fail(self, failures: Sequence[Failure]) -> None:
-        """Add what failed outside of a shard, where it has not been recorded there."""
+        """Add what failed outside of a shard, where no shard has recorded it."""
         recorded = {(each.bench, each.name, each.evidence, each.error) for each in self._store.failures()}
         new = [each for each in failures if (each.bench, each.name, each.evidence, each.error) not in recorded]
         if new:

@@ -15,9 +15,10 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import pick_device
-from xaikit.bench.probe import trace_requests
-from xaikit.config import Config, Use, instantiate
+from xaikit.config import Config, instantiate
+from xaikit.engine.session import trace_requests
 from xaikit.errors import ConfigError
+from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.costs import Plan, PlannedBench, further_passes, plan_bench
@@ -101,8 +102,8 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     base = Path(config.base).resolve()
     executor: Executor = instantiate("executor", config.executor, registry, base)
     device = frozen.get("device") or str(pick_device(config.device))
-    config = replace(config, base=str(base), device=device)
     points = expand(config, registry)
+    config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
     placed = groups(points)
     _check_map_format(config, placed, registry)
     Store.check_free(folder_of(config))
@@ -116,22 +117,18 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
 
 
 def _check_map_format(config: Config, placed: Sequence[Group], registry: Registry) -> None:
-    """That maps which are stored without what is negative need none of it. Raises ConfigError, naming the trials that do."""
+    """That maps which are stored without their negative part need none. Raises ConfigError, naming the trials that do."""
     if config.report.maps != "uint8":
         return
     base = Path(config.base)
     trials = [each for group in placed for each in group.placed]
-    signed = [each.name for each in trials if not _drops_negative(each.trial.finish.rectify, registry, base)]
-    if signed:
-        more = f" and {len(signed) - 3} more" if len(signed) > 3 else ""
+    needing = [each.name for each in trials if not build_finish(each.trial.finish, registry, base).drops_negative]
+    if needing:
+        more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
         raise ConfigError(
-            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(signed[:3])}{more} without one; "
+            f"report.maps: uint8 keeps what a ReLU leaves, got {', '.join(needing[:3])}{more} without one; "
             "write maps: float16, or finish: {rectify: relu}"
         )
-
-
-def _drops_negative(rectify: Use, registry: Registry, base: Path) -> bool:
-    return rectify.use != "none" and bool(instantiate("rectifier", rectify, registry, base).drops_negative)
 
 
 def _prepare_bench(bench: Bench) -> PreparedBench:
@@ -151,10 +148,10 @@ def _prepare_bench(bench: Bench) -> PreparedBench:
 
 def _seconds(bench: Bench) -> float:
     """For one photograph: the traced pass as it takes now that everything is warm, and further passes like forwards of it."""
-    took = []
+    opened, took = bench.opened, []
     for _ in range(2):
         began = time.perf_counter()
-        trace_requests(bench.opened, bench.opened.first_batch(), bench.requests())
+        trace_requests(opened.model.module, opened.first_batch(), bench.requests(), output=opened.config.model.output)
         took.append(time.perf_counter() - began)
     return min(took) * (1 + further_passes(bench) / 2)
 

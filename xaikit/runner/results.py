@@ -75,7 +75,7 @@ class ShardResults:
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():
-            maps = raw if explanation.target.plural else raw.unsqueeze(1)
+            maps = explanation.with_targets(raw)
             key = map_key(label, layer)
             if key not in self._maps:
                 # rows of what failed are never read

@@ -26,14 +26,18 @@ Read = Iterable[Sequence[Picture | UnreadablePicture]]
 
 
 class Worker:
-    """Does the shards of a job.
+    """Does the shards of a job, whose plan has been written to its folder.
 
     Args:
         benches: those that are open already.
+
+    Raises:
+        StoreError: there is no plan in the folder.
     """
 
     def __init__(self, job: Job, benches: Benches | None = None) -> None:
         self.job = job
+        self._store = Store.open(job.folder)
         self._benches = benches or bench_cache(job.config, job.groups, Registry())
 
     def read(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Read]]:
@@ -53,10 +57,9 @@ class Worker:
             pictures: its batches, where they have been read already.
 
         Raises:
-            OSError: the disk does not take the files; nothing of the shard counts then, unless it was its overlays.
+            OSError: the disk does not take the files; nothing of the shard counts then.
         """
         bench = self._benches(shard.bench)
-        store = Store.open(self.job.folder)
         results, clock, tally = ShardResults(bench, shard), _Clock(), Tally()
         if pictures is None:
             ((_, pictures),) = self.read([shard])
@@ -65,27 +68,27 @@ class Worker:
                 with clock("explain"):
                     _explain(bench, shard, batch, results, tally)
         with clock("draw"):
-            self._save_pictures(store, bench, results)
+            self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
+            self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
         with clock("draw"):
             failures = self._write_overlays(f"shards/{bench.opened.key}/{shard.name}.parquet")
         return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
 
-    @cached_property
-    def _report(self) -> Report:
-        """Of the plan, which has been written when the first shard is done."""
-        return Report(self.job.folder, Path(self.job.config.base))
-
-    def _save_pictures(self, store: Store, bench: Bench, results: ShardResults) -> None:
-        """Before the shard counts: once it does, its photographs are not read again."""
+    def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
+        """Before the shard counts: later the photographs are not read again."""
         if self.job.config.report.overlays:
-            photographs = self._report.index.photographs[bench.opened.key]
-            for picture in results.pictures.values():
-                save_picture(store.folder, picture_name(photographs[picture.photograph.name].stem), picture.rgb)
+            photographs = self._report.index.photographs[bench]
+            for picture in pictures:
+                name = picture_name(photographs[picture.photograph.name].stem)
+                save_picture(self._store.folder, name, picture.rgb)
 
     def _write_overlays(self, part: str) -> list[Failure]:
         return OverlayWriter(self._report).write([part]) if self.job.config.report.overlays else []
+
+    @cached_property
+    def _report(self) -> Report:
+        return Report(self.job.folder, Path(self.job.config.base))
 
 
 @contextmanager

@@ -25,8 +25,8 @@ from xaikit.testing.contract import (
     source_checks,
     target_checks,
 )
+from xaikit.testing.facts import untouched
 from xaikit.testing.reference import Reference
-from xaikit.testing.untouched import untouched
 
 __all__ = [
     "KINDS_CHECKED",

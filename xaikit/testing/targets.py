@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import XaikitError
-from xaikit.targets import count_of, is_spatial, layer_of, plural_of, probabilities_of, rows_of
+from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
 from xaikit.testing.checks import COMMON, expect, expect_close, shown
 from xaikit.testing.subjects import Subject
 
@@ -64,9 +64,9 @@ def _with_graph(output: Any) -> Any:
 
 
 def declared_members_have_their_kind(subject: Subject) -> None:
-    """``count``, ``plural`` and ``layer`` of the target, ``spatial`` of the pinned one: a number, truth values, a name."""
+    """``count``, ``plural``, ``layer``, ``needs_labels`` of a target, ``spatial`` of a pinned one: numbers, truths, a name."""
     for target, pinned in _pinned(subject):
-        for member in (count_of, plural_of, layer_of):
+        for member in (count_of, plural_of, layer_of, needs_labels):
             member(target)
         is_spatial(pinned)
 
@@ -80,6 +80,14 @@ def scores_have_a_row_a_sample(subject: Subject) -> None:
         expect(count in (None, shape[1]), f"count: expected the {shape[1]} scores a sample that there are, got {count}")
         expect(pinned.plural or shape[1] == 1, f"plural: expected True for {shape[1]} scores, got False")
         expect(plural in (None, pinned.plural), f"plural: expected {pinned.plural} as when it is pinned, got {plural}")
+
+
+def labels_are_declared(subject: Subject) -> None:
+    """A target without ``needs_labels`` is pinned alike where there are none."""
+    for target, pinned in _pinned(subject):
+        if not needs_labels(target):
+            scores = target.pin(_output(target), None).scores(_output(target))
+            expect_close(scores, pinned.scores(_output(target)), 0.0, "without labels; needs_labels is not declared")
 
 
 def probabilities_are_shares(subject: Subject) -> None:
@@ -179,6 +187,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     scores_have_a_row_a_sample,
     scores_are_differentiable,
     what_is_pinned_stays,
+    labels_are_declared,
     samples_are_scored_alone,
     rows_are_the_chosen_samples,
     probabilities_are_shares,

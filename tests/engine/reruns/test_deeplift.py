@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import xaikit
-from helpers.deeplift_nets import Step, Through, built, pictures, seen, without
+from helpers.deeplift_nets import Step, Through, built, multipliers_at, pictures, without
 from helpers.nets import PROPERTY, distance
 from helpers.slow_formulas import Array
 from xaikit.engine.reruns.deeplift import rescaled
@@ -55,7 +55,7 @@ def test_multipliers_are_those_of_a_chain_of_linear_layers_and_relus_by_hand(see
         return nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.Flatten(), *tail)
 
     net, x = built(make, seed), pictures(samples)
-    found, _ = seen(net, x, "0", {"use": "classes", "of": [2, 0]})
+    found, _ = multipliers_at(net, x, "0", {"use": "classes", "of": [2, 0]})
     layers = [module for module in net if isinstance(module, nn.Linear)]
     weights = [layer.weight.detach().numpy() for layer in layers]
     biases = [layer.bias.detach().numpy() for layer in layers]
@@ -109,24 +109,24 @@ def in_place_and_dropped(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_relu_is_a_relu_however_it_is_called(way: str) -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
-    expected, _ = seen(net, x, "tap")
+    expected, _ = multipliers_at(net, x, "tap")
     net.step = WAYS[way]
-    found, explanation = seen(net, x, "tap")
+    found, explanation = multipliers_at(net, x, "tap")
     assert torch.equal(found, expected)
     assert (explanation.maps["tap"].flatten(1).sum(1) - (net(x) - without(net, x, "tap"))[:, 0]).abs().max() <= EXACT
 
 
 def test_a_relu_in_place_whose_result_is_dropped_is_one_too() -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
-    expected, _ = seen(net, x, "tap")
+    expected, _ = multipliers_at(net, x, "tap")
     net.step = in_place_and_dropped
-    assert torch.equal(seen(net, x, "tap")[0], expected)
+    assert torch.equal(multipliers_at(net, x, "tap")[0], expected)
 
 
 def test_the_rule_is_no_gradient() -> None:
     """With biases, what enters a ReLU changes its sign on the way from zero."""
     net, x = built(lambda: Through(functional.relu)), pictures()
-    found, explanation = seen(net, x, "tap")
+    found, explanation = multipliers_at(net, x, "tap")
     gradients = xaikit.explain(net, x, "hirescam", layers="tap", target=0)["hirescam"]
     assert distance(explanation.maps["tap"], gradients.maps["tap"]) > 0.05
     assert found.shape == (3, 1, 4, 6, 5)
@@ -156,7 +156,7 @@ STEPS: dict[str, Step] = {
 @pytest.mark.parametrize("part", PARTS)
 def test_modules_that_are_linear_in_evaluation_are_gone_through(part: str) -> None:
     net, x = built(lambda: Through(nn.Sequential(PARTS[part](), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU()))), pictures()
-    found, explanation = seen(net, x, "tap", {"use": "classes", "of": [0, 1, 2]})
+    found, explanation = multipliers_at(net, x, "tap", {"use": "classes", "of": [0, 1, 2]})
     assert (explanation.maps["tap"].flatten(2).sum(2) - (net(x) - without(net, x, "tap"))).abs().max() <= EXACT
     assert found.any()
 
@@ -164,7 +164,7 @@ def test_modules_that_are_linear_in_evaluation_are_gone_through(part: str) -> No
 @pytest.mark.parametrize("step", STEPS)
 def test_operations_that_are_linear_are_gone_through(step: str) -> None:
     net, x = built(lambda: Through(STEPS[step])), pictures()
-    _, explanation = seen(net, x, "tap", {"use": "classes", "of": [0, 1, 2]})
+    _, explanation = multipliers_at(net, x, "tap", {"use": "classes", "of": [0, 1, 2]})
     assert (explanation.maps["tap"].flatten(2).sum(2) - (net(x) - without(net, x, "tap"))).abs().max() <= EXACT
 
 
@@ -196,13 +196,13 @@ def test_anything_else_is_refused_by_name(step: str) -> None:
     with pytest.raises(
         ConfigError, match=f"{expected}({name}); name a layer behind it, explain a logit, or take featureig"
     ):
-        seen(net, pictures(), "tap")
+        multipliers_at(net, pictures(), "tap")
 
 
 def test_a_target_that_bends_is_refused() -> None:
     net = built(lambda: Through(functional.relu))
     with pytest.raises(ConfigError, match="got LogSoftmax"):
-        seen(net, pictures(), "tap", lambda output: output.log_softmax(1)[:, 0])
+        multipliers_at(net, pictures(), "tap", lambda output: output.log_softmax(1)[:, 0])
 
 
 @pytest.mark.parametrize(
@@ -213,14 +213,14 @@ def test_a_target_that_bends_is_refused() -> None:
 def test_what_leaves_no_trace_in_the_graph_is_refused_since_the_sum_is_wrong(step: Step) -> None:
     net = built(lambda: Through(step))
     with pytest.raises(ConfigError, match="the contributions do not sum to what the score loses"):
-        seen(net, pictures(), "tap")
+        multipliers_at(net, pictures(), "tap")
 
 
 def test_a_forward_that_branches_on_the_layer_is_refused() -> None:
     net = built(lambda: Through(lambda x: x.relu().relu() if x.std() > 0.1 else x.relu()))
     net.mix.bias.data.zero_()
     with pytest.raises(ConfigError, match="the same ReLUs behind the layer"):
-        seen(net, pictures(), "tap")
+        multipliers_at(net, pictures(), "tap")
 
 
 def test_what_lies_before_or_beside_the_layer_may_be_anything() -> None:
@@ -232,5 +232,5 @@ def test_what_lies_before_or_beside_the_layer_may_be_anything() -> None:
             return scores
 
     net, x = built(lambda: Beside(functional.relu)), pictures()
-    _, explanation = seen(net, x, "tap", 1)
+    _, explanation = multipliers_at(net, x, "tap", 1)
     assert (explanation.maps["tap"].flatten(1).sum(1) - (net(x) - without(net, x, "tap"))[:, 1]).abs().max() <= EXACT

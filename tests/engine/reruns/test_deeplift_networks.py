@@ -12,7 +12,7 @@ from torch.overrides import _get_current_function_mode
 from torch.utils.checkpoint import checkpoint
 
 import xaikit
-from helpers.deeplift_nets import Through, built, pictures, seen, without
+from helpers.deeplift_nets import Through, built, multipliers_at, pictures, without
 from helpers.nets import distance, random_model
 from helpers.untouched import untouched
 from helpers.views import made_view
@@ -29,7 +29,7 @@ def test_in_a_resnet_contributions_sum_to_what_the_score_loses(layer: str) -> No
     net = random_model("resnet18").double()
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     with untouched(net, x):
-        _, explanation = seen(net, x, layer, [5, 900])
+        _, explanation = multipliers_at(net, x, layer, [5, 900])
     lost = (net(x) - without(net, x, layer))[[0, 1], [5, 900]]
     assert (explanation.maps[layer].flatten(1).sum(1) - lost).abs().max() <= 1e-9 * lost.abs().max()
     assert lost.abs().min() > 0
@@ -38,11 +38,11 @@ def test_in_a_resnet_contributions_sum_to_what_the_score_loses(layer: str) -> No
 def test_alexnet_is_explained_at_its_last_map_and_refused_before_a_max_pooling() -> None:
     net = random_model("alexnet")
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    _, explanation = seen(net, x, "features")
+    _, explanation = multipliers_at(net, x, "features")
     lost = (net(x) - without(net, x, "features"))[:, 0]
     assert (explanation.maps["features"].flatten(1).sum(1) - lost).abs().max() <= 1e-4 * lost.abs().max()
     with pytest.raises(ConfigError, match="got MaxPool2DWithIndices"):
-        seen(net, x, "features.10")
+        multipliers_at(net, x, "features.10")
 
 
 class Frozen(Through):
@@ -71,27 +71,27 @@ class Blink(Through):
 @pytest.mark.parametrize("kind", [Frozen, Inferring])
 def test_a_model_that_switches_gradients_off_has_the_same_multipliers(kind: type[Through]) -> None:
     x = pictures()
-    expected, _ = seen(built(lambda: Through(functional.relu)), x, "tap")
+    expected, _ = multipliers_at(built(lambda: Through(functional.relu)), x, "tap")
     net = built(lambda: kind(functional.relu)).requires_grad_(False)
-    assert torch.equal(seen(net, x, "tap")[0], expected)
+    assert torch.equal(multipliers_at(net, x, "tap")[0], expected)
 
 
 def test_a_tail_that_cannot_be_differentiated_is_never_explained_wrongly() -> None:
     net = built(lambda: Blink(functional.relu))
     with pytest.raises((ConfigError, xaikit.Disconnected)):
-        seen(net, pictures(), "tap")
+        multipliers_at(net, pictures(), "tap")
 
 
 def test_a_checkpointed_tail_has_the_same_multipliers_or_is_refused() -> None:
     """A convolution that is computed again would be followed by the ReLU as the model has it."""
     x = pictures()
-    expected, _ = seen(built(lambda: Through(functional.relu)), x, "tap")
+    expected, _ = multipliers_at(built(lambda: Through(functional.relu)), x, "tap")
     net = built(lambda: Through(lambda y: checkpoint(functional.relu, y, use_reentrant=False)))
-    assert torch.equal(seen(net, x, "tap")[0], expected)
+    assert torch.equal(multipliers_at(net, x, "tap")[0], expected)
     inner = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1)).double()
     net = built(lambda: Through(lambda y: checkpoint(inner, y, use_reentrant=False)))
     with pytest.raises(ConfigError, match="layer tap: behind it the model is checkpointed: switch that off"):
-        seen(net, x, "tap")
+        multipliers_at(net, x, "tap")
 
 
 def test_tokens_that_are_no_place_stay_what_they_are() -> None:
@@ -109,7 +109,7 @@ def test_tokens_that_are_no_place_stay_what_they_are() -> None:
             return scores
 
     net, x = built(Tokens), torch.randn(2, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found, explanation = seen(net, x, "block")
+    found, explanation = multipliers_at(net, x, "block")
     assert found.shape == (2, 1, 4, 4, 4)
 
     def emptied(module: nn.Module, args: Any, output: Tensor) -> Tensor:
@@ -125,23 +125,23 @@ def test_a_tap_on_what_is_consumed_is_behind_the_relu_in_place() -> None:
         built(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(48, 3))),
         pictures(),
     )
-    assert torch.equal(seen(net, x, "0+")[0], seen(net, x, "1")[0])
+    assert torch.equal(multipliers_at(net, x, "0+")[0], multipliers_at(net, x, "1")[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_in_a_lower_precision_they_are_nearly_the_same(dtype: torch.dtype) -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
-    expected, _ = seen(net, x, "tap")
-    found, _ = seen(net.to(dtype), x.to(dtype), "tap")
+    expected, _ = multipliers_at(net, x, "tap")
+    found, _ = multipliers_at(net.to(dtype), x.to(dtype), "tap")
     assert found.dtype is dtype
     assert distance(found.double(), expected) <= 0.05
 
 
 def test_a_sample_that_is_not_finite_is_no_reason_to_refuse_and_spoils_no_other() -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
-    expected, _ = seen(net, x, "tap")
+    expected, _ = multipliers_at(net, x, "tap")
     x[1, 0, 2, 2] = torch.nan
-    found, explanation = seen(net, x, "tap")
+    found, explanation = multipliers_at(net, x, "tap")
     assert torch.equal(found[[0, 2]], expected[[0, 2]])
     assert explanation.maps["tap"][1].isnan().any()
 
@@ -158,9 +158,9 @@ def test_it_costs_two_passes_and_leaves_no_mode_behind() -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
     passes: list[int] = []
     net.register_forward_pre_hook(lambda module, args: passes.append(len(args[0])))
-    seen(net, x, "tap")
+    multipliers_at(net, x, "tap")
     assert passes == [3, 3, 3]
     net.step = functional.silu
     with pytest.raises(ConfigError):
-        seen(net, x, "tap")
+        multipliers_at(net, x, "tap")
     assert _get_current_function_mode() is None

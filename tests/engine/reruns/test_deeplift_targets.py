@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import xaikit
-from helpers.deeplift_nets import Through, built, pictures, seen
+from helpers.deeplift_nets import Through, built, multipliers_at, pictures
 from helpers.nets import distance
 from xaikit.errors import ConfigError
 from xaikit_targets.binary import Binary
@@ -50,8 +50,8 @@ def test_binary_is_the_logit_with_the_sign_of_its_class() -> None:
     net.head.bias.data -= net(x).mean()  # some samples of either class
     sign = torch.where(net(x)[:, :1].detach() >= 0, 1.0, -1.0).double()
     assert set(sign.flatten().tolist()) == {-1.0, 1.0}
-    found, explanation = seen(net, x, "tap", "binary")
-    plain, _ = seen(net, x, "tap", "raw")
+    found, explanation = multipliers_at(net, x, "tap", "binary")
+    plain, _ = multipliers_at(net, x, "tap", "raw")
     assert found.any()
     assert torch.equal(found, plain * sign.reshape(-1, 1, 1, 1, 1))
     pinned = Binary().pin(net(x), None)
@@ -63,7 +63,7 @@ def test_binary_is_the_logit_with_the_sign_of_its_class() -> None:
 def test_region_is_the_sum_over_its_pixels(mask: Any, reduce: Any) -> None:
     net, x = built(lambda: Pixels(functional.relu)), pictures()
     options: dict[str, Any] = {"mask": mask, "reduce": reduce}
-    found, explanation = seen(net, x, "tap", {"use": "region", **options})
+    found, explanation = multipliers_at(net, x, "tap", {"use": "region", **options})
     pinned = Region(**options).pin(net(x), None)
     share = pinned.mask.flatten(1).sum(1) if reduce == "mean" else torch.ones(len(x))
 
@@ -71,7 +71,7 @@ def test_region_is_the_sum_over_its_pixels(mask: Any, reduce: Any) -> None:
         rows = zip(output, pinned.indices[:, 0], pinned.mask, strict=True)
         return torch.stack([one[index][chosen].sum() for one, index, chosen in rows]) / share
 
-    expected, _ = seen(net, x, "tap", of_pixels)
+    expected, _ = multipliers_at(net, x, "tap", of_pixels)
     assert distance(found, expected) <= EXACT
     assert (explanation.maps["tap"].flatten(1).sum(1) - losses(net, x, pinned)).abs().max() <= EXACT
 
@@ -80,7 +80,7 @@ def test_region_is_the_sum_over_its_pixels(mask: Any, reduce: Any) -> None:
 def test_liftcam_serves_them(build: Any, target: Any) -> None:
     net, x = built(build if build is One else lambda: Pixels(functional.relu)), pictures()
     found = xaikit.explain(net, x, "liftcam", layers="tap", target=target)["liftcam"].maps["tap"]
-    multipliers, _ = seen(net, x, "tap", target)
+    multipliers, _ = multipliers_at(net, x, "tap", target)
     activations = net.tap(x).detach()
     weights = (multipliers[:, 0] * activations).sum((2, 3), keepdim=True)
     assert distance(found, (weights * activations).sum(1)) <= EXACT
@@ -96,4 +96,4 @@ def test_a_region_of_infinite_logits_beside_it_is_finite() -> None:
 def test_a_relu_that_is_written_with_a_mask_is_refused_since_the_sum_is_wrong() -> None:
     net = built(lambda: Through(lambda x: x.masked_fill(x < 0, 0)))
     with pytest.raises(ConfigError, match="the contributions do not sum to what the score loses"):
-        seen(net, pictures(), "tap")
+        multipliers_at(net, pictures(), "tap")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import xaikit
 from helpers.hard_nets import Plain, Skip, images, seeded
-from helpers.requests import own
+from helpers.requests import request_for
 from helpers.untouched import untouched
 from xaikit import Needs
 from xaikit.engine import Batch, explain
@@ -180,12 +180,12 @@ def test_what_the_method_raises_is_not_taken_for_a_way_that_fails() -> None:
 @pytest.mark.parametrize(("build", "way"), [(Plain, "joint"), (Skip, "each"), (Concatenated, "full")])
 def test_the_plan_is_told_the_way(build: Any, way: str) -> None:
     model, batch = seeded(build), Batch(images(), ("a", "b"))
-    request = own(Replayed([]), [Tap("conv2")])
+    request = request_for(Replayed([]), [Tap("conv2")])
     trace = observe(
         model, batch.inputs, [Tap("conv2")], lambda output: [request.target.pin(output, None)], gradients=False
     )
     with untouched(model, batch.inputs):
-        assert replay_ways(model, batch, trace, request, "auto") == {"conv2": way}
+        assert replay_ways(model, trace, request, "auto") == {"conv2": way}
 
 
 # --- the prefix is paid once
@@ -276,7 +276,7 @@ def test_evidence_at_other_activations_is_that_of_the_tail_there(build: Any) -> 
 def test_further_passes_are_counted_apart() -> None:
     model, x = seeded(Plain), images()
     tally = Tally()
-    request = own(Replayed([]), [Tap("conv2")])
+    request = request_for(Replayed([]), [Tap("conv2")])
     explain(model, Batch(x, ("a", "b")), [request], tally=tally)
     assert (tally.forwards, tally.reruns, tally.gradient_calls) == (2, 1, 0)
 

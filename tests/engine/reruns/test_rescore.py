@@ -71,7 +71,7 @@ def test_probabilities_are_those_of_the_pinned_classes() -> None:
 
 
 def test_a_target_that_is_no_class_has_no_probability() -> None:
-    with pytest.raises(xaikit.ConfigError, match="expected classes, which have a probability, got PinnedCall"):
+    with pytest.raises(xaikit.ConfigError, match="expected classes, which have a probability, got PinnedFunction"):
         rescored(seeded(Plain), images(), probabilities=True, target=lambda output: output[:, 0])
 
 

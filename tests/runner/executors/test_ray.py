@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import xaikit
-from helpers.resumed_runs import PHOTOGRAPHS, hashes, said_in
+from helpers.resumed_runs import PHOTOGRAPHS, config_in, hashes
 from helpers.runs import config, pictures
 from xaikit.runner import steps
 
@@ -38,28 +38,28 @@ def test_a_missing_ray_is_said_before_anything_is_opened(tmp_path: Path, monkeyp
         xaikit.load(config(tmp_path, executor="ray"))
 
 
-def with_ray(said: dict[str, Any], folder: Path) -> dict[str, Any]:
+def with_ray(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {
-        **said,
+        **values,
         "executor": {"use": "ray", "workers": 2, "threads": 1},
-        "report": {**said["report"], "to": str(folder)},
+        "report": {**values["report"], "to": str(folder)},
     }
 
 
 def test_two_workers_write_the_same_bytes_as_one_process(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    alone = xaikit.run(said)
-    together = xaikit.run(with_ray(said, tmp_path / "ray"))
+    values = config_in(tmp_path)
+    alone = xaikit.run(values)
+    together = xaikit.run(with_ray(values, tmp_path / "ray"))
     assert hashes(tmp_path / "ray") == hashes(tmp_path / "run")
     assert together.images == alone.images
     assert together.counts["forwards"] == alone.counts["forwards"]
 
 
 def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
-    said = said_in(tmp_path)
-    xaikit.run(said)
+    values = config_in(tmp_path)
+    xaikit.run(values)
     (tmp_path / "slow.py").write_text(SLOW)
-    slow = with_ray(said, tmp_path / "ray")
+    slow = with_ray(values, tmp_path / "ray")
     slow["methods"] = {
         "gradcam": {},
         "layercam": {},
@@ -93,10 +93,10 @@ class Slow:
 
 def _kill_one(folder: Path) -> None:
     for _ in range(600):
-        found = list(folder.glob("*.pid"))
-        if found:
+        pids = list(folder.glob("*.pid"))
+        if pids:
             time.sleep(0.3)
-            os.kill(int(found[0].stem), signal.SIGKILL)
+            os.kill(int(pids[0].stem), signal.SIGKILL)
             (folder / "killed").touch()
             return
         time.sleep(0.05)
@@ -123,9 +123,9 @@ def test_a_photograph_that_kills_its_worker_is_quarantined_and_nothing_else_is_l
     pictures(tmp_path / "photos", PHOTOGRAPHS[:7])
     Image.new("RGB", (40, 40), "white").save(tmp_path / "photos" / "white.png")
     (tmp_path / "poison.py").write_text(POISON)
-    said = config(tmp_path, methods={"poisoned": {"use": f"{tmp_path}/poison.py:Poisoned"}})
-    said["report"] |= {"shard": 4, "overlays": False}
-    report = steps.run(with_ray(said, tmp_path / "ray"))
+    values = config(tmp_path, methods={"poisoned": {"use": f"{tmp_path}/poison.py:Poisoned"}})
+    values["report"] |= {"shard": 4, "overlays": False}
+    report = steps.run(with_ray(values, tmp_path / "ray"))
     assert len(report.images) == 7
     assert [Path(failure.name).name for failure in report.failures] == ["white.png"]
     assert "worker died 3 times" in report.failures[0].error

@@ -6,17 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xaikit.config.faults import Faults, Path, key_of, path_of
-from xaikit.config.schema import SweepConfig
+from xaikit.config.schema import VARIES, SweepConfig, is_fixed
 from xaikit.config.sweep.shorthand import ENTRIES
 from xaikit.config.text import flow
 from xaikit.config.values import spelling
 from xaikit.errors import nearest
-
-VARIES = ("seed", "precision", "model", "data", "target", "layers", "methods", "augment", "reduce", "finish")
-"""The keys of a config that maps depend on."""
-
-
-_FIXED = ("version", "name", "device", "report", "executor", "budget", "data.batch_size", "data.workers")
 
 
 def read_sweep(said: Mapping[str, Any], faults: Faults) -> SweepConfig:
@@ -69,7 +63,7 @@ class _Reading:
     def _only_maps(self, place: Path, key: str, value: Any) -> None:
         """Note what changes no map in a value that says several keys."""
         inside = value if isinstance(value, Mapping) else ()
-        for option in [option for option in inside if f"{key}.{option}" in _FIXED]:
+        for option in [option for option in inside if is_fixed((*(path_of(key) or ()), option))]:
             self._faults.add((*place, option), _refusal(f"{key}.{option}"))
 
     def _distinct(self, place: Path, values: Sequence[Any]) -> None:
@@ -152,6 +146,6 @@ def _refusal(key: str) -> str:
         return "expected a key such as methods.gradcam.layers; an element of a list does not vary alone"
     if key == "sweep" or path[0] == "sweep":
         return "expected a key of the config; a sweep has none of its own"
-    if path[0] in _FIXED or key in _FIXED:
+    if is_fixed(path):
         return f"changes no map; write {key}: ..."
     return "" if path[0] in VARIES else f"unknown key; {nearest(str(path[0]), [*VARIES, *ENTRIES])}"

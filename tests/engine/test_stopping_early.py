@@ -15,27 +15,27 @@ from helpers.untouched import counted, untouched
 
 def reached(model: torch.nn.Module) -> list[str]:
     """The names of the modules that run from now on."""
-    seen: list[str] = []
+    ran: list[str] = []
     for name, module in model.named_children():
-        module.register_forward_pre_hook(lambda *_, name=name: seen.append(name))
-    return seen
+        module.register_forward_pre_hook(lambda *_, name=name: ran.append(name))
+    return ran
 
 
 def test_nothing_behind_the_last_layer_runs_once_a_whole_forward_has_shown_that_layers_run_once() -> None:
     model, x = seeded(Plain), images()
-    seen = reached(model)
+    ran = reached(model)
     first = xaikit.explain(model, x, "eigencam", layers=["conv2", "conv1"])["eigencam"]
-    assert seen.pop() == "head"
-    seen.clear()
+    assert ran.pop() == "head"
+    ran.clear()
     with untouched(model, x):
-        found = xaikit.explain(model, x, "eigencam", layers=["conv2", "conv1"])["eigencam"]
-    assert seen == ["conv1", "act1", "conv2"]
-    assert found.map is not None
-    assert found.map.shape == (2, 8, 7)
-    assert found.scores.shape == (2,)
-    assert found.scores.isnan().all()
+        alone = xaikit.explain(model, x, "eigencam", layers=["conv2", "conv1"])["eigencam"]
+    assert ran == ["conv1", "act1", "conv2"]
+    assert alone.map is not None
+    assert alone.map.shape == (2, 8, 7)
+    assert alone.scores.shape == (2,)
+    assert alone.scores.isnan().all()
     assert first.scores.isnan().all()
-    assert torch.equal(first.map, found.map)
+    assert torch.equal(first.map, alone.map)
 
 
 def test_the_map_is_the_same_beside_a_method_that_needs_the_score() -> None:
@@ -59,18 +59,18 @@ def test_the_map_is_the_same_beside_a_method_that_needs_the_score() -> None:
 )
 def test_the_forward_goes_on_where_something_behind_is_needed(methods: Any, more: dict[str, Any]) -> None:
     model = seeded(Plain)
-    seen = reached(model)
+    ran = reached(model)
     xaikit.explain(model, images(), methods, **{"layers": "conv2", **more})
-    assert "head" in seen
+    assert "head" in ran
 
 
 @pytest.mark.parametrize("target", ["top1", 2, [1, 0]])
 def test_targets_that_are_known_to_be_one_a_sample_are_not_waited_for(target: Any) -> None:
     model = seeded(Plain)
     xaikit.explain(model, images(), "eigencam", layers="conv2")
-    seen = reached(model)
+    ran = reached(model)
     xaikit.explain(model, images(), "eigencam", layers="conv2", target=target)
-    assert "head" not in seen
+    assert "head" not in ran
 
 
 def test_a_module_that_runs_twice_is_an_error_alone_as_it_is_beside_others() -> None:
@@ -104,6 +104,6 @@ def test_one_forward_and_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_method_that_looks_at_no_layer_keeps_nobody_going() -> None:
     model, x = seeded(Plain), images()
     xaikit.explain(model, x, "fem", layers="conv1")
-    seen = reached(model)
+    ran = reached(model)
     xaikit.explain(model, x, ["fem", "edges", "center"], layers="conv1")
-    assert seen == ["conv1"]
+    assert ran == ["conv1"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import xaikit
 from helpers.nets import Spec, distance
-from helpers.requests import answers, ask, batch
+from helpers.requests import batch, explain_all, request_for
 from xaikit import ConfigError
 from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation
@@ -50,14 +50,16 @@ def test_what_fails_on_the_way_is_not_taken_for_a_target_without_probabilities(u
     net, x = Spec().build()
     options = {name: value for name, value in METHODS[use].items() if name != "use"}
     with pytest.raises(ConfigError, match=r"^planted: expected something else"):
-        answers(net, batch(x), [ask(use, [Tap("features")], Fails(), **options)])
+        explain_all(net, batch(x), [request_for(use, [Tap("features")], Fails(), **options)])
 
 
 @both
 def test_a_function_weighs_by_its_scores_and_says_so(use: str) -> None:
-    found = explained(use, lambda output: output[:, 1])
-    assert {remark.reason for remark in found.warnings} >= {"this target has no probability: its scores weigh instead"}
-    assert found.maps["features"].isfinite().all()
+    explanation = explained(use, lambda output: output[:, 1])
+    assert {remark.reason for remark in explanation.warnings} >= {
+        "this target has no probability: its scores weigh instead"
+    }
+    assert explanation.maps["features"].isfinite().all()
 
 
 @both

@@ -1,0 +1,70 @@
+"""From the raw maps of a group to the explanation of one of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from xaikit.engine.diagnosis import ANY, Evidence, diagnose
+from xaikit.engine.raw_maps import RawMaps
+from xaikit.engine.requests import PinnedRequest, RequestGroup
+from xaikit.evidence.pinned import PinnedParts, without_layer
+from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Trace
+from xaikit.explanation import Explanation, RemarkCounts
+from xaikit.finish import finish_maps
+from xaikit.layouts import stride
+from xaikit.method import parts_of
+
+
+def assemble(
+    trace: Trace, evidence: Evidence, group: RequestGroup, member: PinnedRequest, raw_maps: Mapping[Tap, RawMaps]
+) -> Explanation:
+    """The explanation of one request: its columns of the raw maps, finished its way and diagnosed.
+
+    Args:
+        trace: of the clean pass.
+        evidence: of the same, for diagnoses.
+        raw_maps: of the group, by tap.
+    """
+    request, columns = member.request, group.columns(member, trace.columns)
+    raws = {tap: raw_maps[tap].of(columns) for tap in request.taps}
+    maps = {str(tap): raw.saliency for tap, raw in raws.items()}
+    strides = {layer: stride(tuple(raw.shape[2:]), trace.space) for layer, raw in maps.items()}
+    finished: dict[str, Tensor] = {}
+    fused = None
+    if request.finish is not None:
+        finished, fused = finish_maps(request.finish, maps, strides, trace.space)
+    target, scores = without_layer(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
+    if parts := parts_of(request.method):
+        target, scores = PinnedParts(target, parts), scores.new_full((len(scores), parts), torch.nan)
+
+    def shaped(value: Tensor) -> Tensor:
+        """A value for every target, without their axis where there is one alone."""
+        full = value.expand(value.shape[0], scores.shape[1], *value.shape[2:])
+        return full if target.plural else full.squeeze(1)
+
+    numbers: dict[str, dict[str, Tensor]] = {}
+    for tap, raw in raws.items():
+        for name, value in raw.numbers.items():
+            numbers.setdefault(name, {})[str(tap)] = shaped(value)
+    return Explanation(
+        label=request.label,
+        maps={layer: shaped(raw) for layer, raw in maps.items()},
+        finished={layer: shaped(saliency) for layer, saliency in finished.items()},
+        map=None if fused is None else shaped(fused),
+        scores=shaped(scores),
+        target=target,
+        strides=strides,
+        noted=tuple(note for tap, raw in raws.items() for note in _remarks(trace, evidence, member, tap, raw)),
+        numbers=numbers,
+        targeted=request.method.needs.uses_target,
+    )
+
+
+def _remarks(trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, raw: RawMaps) -> list[RemarkCounts]:
+    request, columns = member.request, trace.columns[member.place]
+    rectify = ANY if request.finish is None else request.finish.rectify
+    return [*raw.all_remarks(), *diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify)]
