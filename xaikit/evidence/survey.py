@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -33,6 +33,9 @@ def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...
     return rows
 
 
+HEADER = ("layer", "module", "returns", "grid", "stride", "")
+
+
 @dataclass(frozen=True)
 class Row:
     """One layer: what it returned for one sample, its grid, the input pixels a cell, and the verdict of ``auto``."""
@@ -43,6 +46,12 @@ class Row:
     grid: tuple[int, ...]
     stride: float
     verdict: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In words, under :data:`HEADER`."""
+        shape, grid = ("x".join(map(str, sides)) for sides in (self.shape, self.grid))
+        return self.name, self.kind, shape, grid, f"{self.stride:g}", self.verdict
 
 
 def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readout: Readout = WHOLE) -> list[Row]:
@@ -67,16 +76,3 @@ def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
             grid = layout.space(shape)
             rows.append(Row(name, kind, shape, grid, stride(grid, reader.space), verdicts.get(name, "")))
     return rows
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The survey as aligned text."""
-    cells = [("layer", "module", "returns", "grid", "stride", "")]
-    for row in rows:
-        grid, shape = "x".join(map(str, row.grid)), "x".join(map(str, row.shape))
-        cells.append((row.name, row.kind, shape, grid, f"{row.stride:g}", row.verdict))
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    return "\n".join(
-        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)), line[5]]).rstrip()
-        for line in cells
-    )
