@@ -44,39 +44,23 @@ def gained(net: Net, x: Tensor, layer: str, targets: list[int]) -> Tensor:
 @PROPERTY
 def test_below_a_linear_tail_shapleycam_is_gradcam_featureig_is_hirescam_and_liftcam_is_ablationcam(spec: Spec) -> None:
     net, x = spec.build()
-<<<<<<< HEAD
-    maps_by_label = maps(net, x, [*LINEAR_TAIL, "gradcam", "hirescam", "ablationcam"], spec.targets)
-    for one, other in (("shapleycam", "gradcam"), ("featureig", "hirescam"), ("liftcam", "ablationcam")):
-        assert distance(maps_by_label[one], maps_by_label[other]) <= 1e-11, one
-=======
     by_method = maps(net, x, [*LINEAR_TAIL, "gradcam", "hirescam", "ablationcam"], spec.targets)
     for one, other in (("shapleycam", "gradcam"), ("featureig", "hirescam"), ("liftcam", "ablationcam")):
         assert distance(by_method[one], by_method[other]) <= 1e-11, one
->>>>>>> main
 
 
 @given(specs(activation=pieces), st.sampled_from(LAYERS))
 @PROPERTY
 def test_where_a_logit_is_linear_in_pieces_shapleycam_is_gradcam_to_the_bit(spec: Spec, layer: str) -> None:
     net, x = spec.build()
-<<<<<<< HEAD
-    maps_by_label = maps(net, x, ["shapleycam", "gradcam"], spec.targets, layer)
-    assert torch.equal(maps_by_label["shapleycam"], maps_by_label["gradcam"])
-=======
     by_method = maps(net, x, ["shapleycam", "gradcam"], spec.targets, layer)
     assert torch.equal(by_method["shapleycam"], by_method["gradcam"])
->>>>>>> main
 
 
 def test_which_can_fail_a_score_that_bends() -> None:
     net, x = Spec(depth=3, width=5).build()
-<<<<<<< HEAD
-    maps_by_label = maps(net, x, ["shapleycam", "gradcam"], lambda output: output[:, 1] + output.log_softmax(1)[:, 1])
-    assert distance(maps_by_label["shapleycam"], maps_by_label["gradcam"]) > 1e-3
-=======
     by_method = maps(net, x, ["shapleycam", "gradcam"], lambda output: output[:, 1] + output.log_softmax(1)[:, 1])
     assert distance(by_method["shapleycam"], by_method["gradcam"]) > 1e-3
->>>>>>> main
 
 
 @given(specs(head=st.sampled_from(("gap", "conv"))))
@@ -95,15 +79,9 @@ def shapley(tail: Any, a: Tensor, c: int) -> Tensor:
     channels = range(len(a))
 
     def worth(present: tuple[int, ...]) -> Tensor:
-<<<<<<< HEAD
-        masked = torch.zeros_like(a)
-        masked[list(present)] = a[list(present)]
-        return tail(masked.unsqueeze(0))[0, c].detach()
-=======
         partial = torch.zeros_like(a)
         partial[list(present)] = a[list(present)]
         return tail(partial.unsqueeze(0))[0, c].detach()
->>>>>>> main
 
     values = []
     for k in channels:
@@ -132,13 +110,8 @@ def test_which_can_fail_behind_a_relu_they_are_not() -> None:
     activation = net.features[:1](x).detach()
     weights = torch.stack([shapley(lambda a: net.head(net.features[1:](a)), a, 0) for a in activation])
     expected = torch.einsum("nc,nc...->n...", weights, activation)
-<<<<<<< HEAD
-    maps_by_label = maps(net, x, ["liftcam", "gradcam"], 0, "features.conv0")
-    assert distance(maps_by_label["liftcam"], expected) > 0.01
-=======
     by_method = maps(net, x, ["liftcam", "gradcam"], 0, "features.conv0")
     assert distance(by_method["liftcam"], expected) > 0.01
->>>>>>> main
 
 
 @given(specs(activation=pieces, bias=st.just(False)), st.sampled_from(LAYERS))

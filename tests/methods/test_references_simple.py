@@ -194,26 +194,15 @@ def test_kpcacam_is_a_full_eigendecomposition(kernel: str, gamma: float | None, 
     expected = each(spec, net, x, "features", lambda a, g: kpcacam(a, kernel, gamma)).flatten(1)
     slack = each(spec, net, x, "features", lambda a, g: np.asarray(gap(kernel_of(a, kernel, gamma))))
     lost = {remark.sample for remark in explanation.warnings if remark.reason == LOST}
-<<<<<<< HEAD
-    separable = torch.tensor([row not in lost for row in range(spec.batch)])
-=======
     determined = torch.tensor([row not in lost for row in range(spec.batch)])
->>>>>>> main
     maps = explanation.maps["features"].flatten(1)
     agreement = each(spec, net, x, "features", lambda a, g: np.asarray(leaning(a, kernel, gamma)))
     side = torch.where((agreement[:, None] <= 1e-9) & ((maps * expected).sum(1, keepdim=True) < 0), -maps, maps)
     far = (side - expected).abs().amax(1) * slack
-<<<<<<< HEAD
-    assert (far <= EXACT * expected.abs().amax(1))[separable].all()
-    # what the kernel does not tell apart is nothing: the root of a rounding, of which theirs is made
-    assert not maps[~separable].any()
-    assert (expected[~separable].abs() <= 1e-6).all()
-=======
     assert (far <= EXACT * expected.abs().amax(1))[determined].all()
     # what the kernel does not tell apart is nothing: the root of a rounding, of which theirs is made
     assert not maps[~determined].any()
     assert (expected[~determined].abs() <= 1e-6).all()
->>>>>>> main
 
 
 def leaning(a: Array, kernel: str, gamma: float | None) -> float:
