@@ -15,7 +15,8 @@ from xaikit.evidence import auto
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import WHOLE, Readout, call
 from xaikit.evidence.hooks import hooked, named
-from xaikit.evidence.nests import copied, first_tensor, tensors_in
+from xaikit.evidence.nests import copied, tensors_in
+from xaikit.evidence.result import MapReader
 from xaikit.layouts import infer, stride
 
 
@@ -58,17 +59,13 @@ def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
             verdicts[candidate.name] = f"auto: {name}" if name else candidate.verdict
     except LayerNotFound as error:
         verdicts[""] = str(error)
-    space = tuple(first_tensor(inputs).shape[2:])
-    return [row for row in _rows(model, inputs, space, verdicts) if row.grid]
-
-
-def _rows(model: nn.Module, inputs: Any, space: tuple[int, ...], verdicts: dict[str, str]) -> list[Row]:
-    hint = getattr(model, "num_prefix_tokens", None)
-    rows = []
+    reader, rows = MapReader.of(model, inputs), []
     for name, kind, shape in shapes(model, inputs):
-        layout = infer(shape, space, hint) if space else None
-        grid = layout.space(shape) if layout else ()
-        rows.append(Row(name, kind, shape, grid, stride(grid, space) if grid else 0.0, verdicts.get(name, "")))
+        # of any number of samples: windows have a batch of their own
+        layout = infer(shape, reader.space, reader.prefix)
+        if layout is not None:
+            grid = layout.space(shape)
+            rows.append(Row(name, kind, shape, grid, stride(grid, reader.space), verdicts.get(name, "")))
     return rows
 
 
