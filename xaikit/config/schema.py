@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xaikit.config.faults import Path
 from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
-from xaikit.config.values import seconds
 from xaikit.errors import nearest
+from xaikit.plain.faults import Path
+from xaikit.plain.values import seconds
 
 VERSION = 1
 
