@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.config.values import seconds
+from xaikit.plain.values import seconds
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xaikit.config.text import flow
 from xaikit.needs import Needs
+from xaikit.plain.text import flow
 from xaikit.registry import Entry, Plugin, needs_of, paper_of, traits_of
 from xaikit.registry.modules import summary_of
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
-from xaikit.config.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
 from xaikit.config.keys import Use
@@ -44,8 +43,9 @@ from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
 from xaikit.config.sweep.points import PointReader, Points
 from xaikit.config.sweep.section import read_sweep
-from xaikit.config.text import flow
-from xaikit.config.values import spelling
+from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
+from xaikit.plain.text import flow
+from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 
 __all__ = [

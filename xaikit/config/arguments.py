@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config import sections
-from xaikit.config.faults import ARGUMENT, Faults
 from xaikit.config.keys import Use
 from xaikit.config.layers import inherit, layer_of
 from xaikit.config.plugins import Reader
 from xaikit.config.schema import Aggregation, MethodConfig
+from xaikit.plain.faults import ARGUMENT, Faults
 from xaikit.registry import Registry
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Faults, Mark, Path, shown
 from xaikit.config.layers import Layer, layer_of, merge
-from xaikit.config.text import YamlLoader
 from xaikit.errors import nearest
+from xaikit.plain.faults import Faults, Mark, Path, shown
+from xaikit.plain.text import YamlLoader
 
 
 def read_file(file: str, faults: Faults, trail: tuple[str, ...] = ()) -> Layer:

@@ -9,9 +9,9 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xaikit.config.faults import Faults, Path, key_of
 from xaikit.config.layers import Layer
 from xaikit.errors import nearest
+from xaikit.plain.faults import Faults, Path, key_of
 
 ANYTHING = "*"
 """Among :func:`references`: it is not known which."""

@@ -28,7 +28,7 @@ HIDDEN = "no key of the YAML"
 
 
 @dataclass(frozen=True)
-class Plugin:
+class PluginKey:
     """Of a key: the plugin of a kind.
 
     words  what may stand in place of its name
@@ -102,7 +102,7 @@ class Key:
 
     hint: Any
     default: Callable[[], Any] | None
-    plugin: Plugin | None
+    plugin: PluginKey | None
     section: type[Section] | None
     partial: bool
     optional: bool
@@ -122,7 +122,7 @@ def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
     return Key(
         hint,
         default=None if factory is dataclasses.MISSING else factory,
-        plugin=next((mark for mark in marks if isinstance(mark, Plugin)), None),
+        plugin=next((mark for mark in marks if isinstance(mark, PluginKey)), None),
         section=sections[0] if sections else None,
         partial=bool(sections) and sections[0] in marks,
         optional=type(None) in parts,

@@ -11,10 +11,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from xaikit.config.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
+from xaikit.plain.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 
 
 @dataclass(frozen=True)

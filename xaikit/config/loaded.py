@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xaikit.config.faults import ARGUMENT, Faults, Mark, key_of, leaves
 from xaikit.config.layers import Layer, layer_of
 from xaikit.config.schema import VARIES, Config
 from xaikit.config.sweep.points import Points
+from xaikit.plain.faults import ARGUMENT, Faults, Mark, key_of, leaves
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Faults, Mark, Path, at, key_of, path_of, shown
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
-from xaikit.config.text import read_value
+from xaikit.plain.faults import Faults, Mark, Path, at, key_of, path_of, shown
+from xaikit.plain.text import read_value
 
 _RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
 _QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')""")

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xaikit.config.faults import Path
-from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, Plugin, Section, Use, fields_of, keys_of
-from xaikit.config.values import seconds
+from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
 from xaikit.errors import nearest
+from xaikit.plain.faults import Path
+from xaikit.plain.values import seconds
 
 VERSION = 1
 
@@ -115,11 +115,11 @@ PLAIN = Aggregation()
 class FinishConfig(Section):
     """One choice a stage; ``Use("auto")`` hands back to the method's paper, ``Use("none")`` leaves the stage out."""
 
-    rectify: Annotated[Use, Plugin("rectifier", WORDS)] = AUTO
-    normalize: Annotated[Use, Plugin("normalizer", WORDS)] = AUTO
-    scale: Annotated[Use, Plugin("scaler", WORDS)] = AUTO
-    resize: Annotated[Use, Plugin("resizer", WORDS)] = AUTO
-    fuse: Annotated[Use, Plugin("fuser", WORDS)] = AUTO
+    rectify: Annotated[Use, PluginKey("rectifier", WORDS)] = AUTO
+    normalize: Annotated[Use, PluginKey("normalizer", WORDS)] = AUTO
+    scale: Annotated[Use, PluginKey("scaler", WORDS)] = AUTO
+    resize: Annotated[Use, PluginKey("resizer", WORDS)] = AUTO
+    fuse: Annotated[Use, PluginKey("fuser", WORDS)] = AUTO
 
     def stages(self) -> dict[str, Use]:
         """The stages in their order."""
@@ -138,7 +138,7 @@ class MethodConfig(Section):
     use: str
     options: Annotated[Mapping[str, Any], INLINE] = field(default_factory=dict)
     layers: Layers | None = None
-    target: Annotated[Use | None, Plugin("target", long=True)] = None
+    target: Annotated[Use | None, PluginKey("target", long=True)] = None
     augment: AugmentConfig | None = None
     reduce: Reduce | None = None
     finish: Annotated[Mapping[str, Use], FinishConfig] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class ModelConfig(Section):
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
-    layout: Annotated[Use | None, Plugin("layout", long=True)] = None
+    layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
 
 @dataclass(frozen=True)
@@ -232,14 +232,14 @@ class Config(Section):
     precision: Precision = "float32"
     model: ModelConfig
     data: DataConfig
-    target: Annotated[Use, Plugin("target", long=True)] = TOP
+    target: Annotated[Use, PluginKey("target", long=True)] = TOP
     layers: Layers = ("auto",)
     methods: Mapping[str, MethodConfig]
     augment: AugmentConfig = UNCHANGED
     reduce: Reduce = "sum"
     finish: FinishConfig = FinishConfig()
     report: Annotated[ReportConfig, FIXED] = ReportConfig()
-    executor: Annotated[Use, Plugin("executor"), FIXED] = SERIAL
+    executor: Annotated[Use, PluginKey("executor"), FIXED] = SERIAL
     budget: Annotated[Seconds | None, FIXED] = None
     sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
     origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)

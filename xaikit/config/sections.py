@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xaikit.config.faults import Path, shown
-from xaikit.config.keys import Key, Plugin, Section, Use, keys_of
+from xaikit.config.keys import Key, PluginKey, Section, Use, keys_of
 from xaikit.config.plugins import Reader
 from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
 from xaikit.errors import nearest
+from xaikit.plain.faults import Path, shown
 
 LATER = {"metrics": "read the maps through the report instead"}
 """Keys that later versions will take and this one refuses."""
@@ -71,7 +71,7 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
     return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)
 
 
-def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str, Any]) -> Use | None:
+def _read_stage(reader: Reader, plugin: PluginKey, path: Path, values: Mapping[str, Any]) -> Use | None:
     word = values.get("use")
     if word not in plugin.words:
         return reader.use(plugin.kind, path, values, words=plugin.words)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from xaikit.config.faults import Fault, Faults, Path, key_of
 from xaikit.config.sweep.grid import OWN
 from xaikit.config.sweep.points import Choice, Column, PointReader, Row, meet
-from xaikit.config.text import flow
+from xaikit.plain.faults import Fault, Faults, Path, key_of
+from xaikit.plain.text import flow
 
 
 def note_faults(column: Column, reader: PointReader, faults: Faults, *, together: bool = True) -> None:

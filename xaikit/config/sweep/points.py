@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
-from xaikit.config.faults import Fault, Faults, Mark, Path, at, path_of
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references, resolve
 from xaikit.config.layers import Layer, inherit, overlay
 from xaikit.config.plugins import Reader
@@ -19,7 +18,8 @@ from xaikit.config.schema import VARIES, Config, MethodConfig, SweepConfig
 from xaikit.config.sections import read_fields, read_methods
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.grid import OWN, Grid
-from xaikit.config.values import spelling
+from xaikit.plain.faults import Fault, Faults, Mark, Path, at, path_of
+from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 
 Row = tuple[int, ...]

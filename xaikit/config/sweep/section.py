@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xaikit.config.faults import Faults, Path, key_of, path_of
 from xaikit.config.schema import VARIES, SweepConfig, is_fixed
 from xaikit.config.sweep.shorthand import ENTRIES
-from xaikit.config.text import flow
-from xaikit.config.values import spelling
 from xaikit.errors import nearest
+from xaikit.plain.faults import Faults, Path, key_of, path_of
+from xaikit.plain.text import flow
+from xaikit.plain.values import spelling
 
 Axes = Mapping[str, Sequence[Any]]
 

@@ -11,8 +11,8 @@ from typing import Any
 import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
-from xaikit.config.faults import Path, shown
 from xaikit.errors import nearest
+from xaikit.plain.faults import Path, shown
 
 
 def read(adapter: TypeAdapter[Any], value: Any) -> Any:
