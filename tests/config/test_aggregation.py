@@ -50,7 +50,7 @@ def test_it_is_part_of_the_question_and_the_default_is_not(say: Any) -> None:
 def test_noise_makes_the_seed_matter(say: Any) -> None:
     def question(seed: int, noise: float) -> str:
         (point,) = expand(say(methods={"grad": {"augment": {"noise": noise}}}, seed=seed), fake_registry())
-        return point.trials[0].question
+        return point.trials[0].request
 
     assert question(0, 0.1) != question(1, 0.1)
 
