@@ -30,9 +30,9 @@ libc.free.argtypes = [ctypes.c_void_p]
 def is_mapped():
     before = libc.mallinfo().hblks
     block = libc.malloc(ctypes.c_size_t(2**26))
-    found = libc.mallinfo().hblks > before
+    mapped = libc.mallinfo().hblks > before
     libc.free(block)
-    return found
+    return mapped
 """
 EXPLAINED = """
 import torch, xaikit
@@ -41,20 +41,20 @@ xaikit.explain(net, torch.rand(2, 3, 8, 8))
 print(allocator.describe(), is_mapped(), sep="|")
 """
 ON_GLIBC = platform.libc_ver()[0] == "glibc"
-PRELUDE = "import sys\nfrom xaikit import allocator\n" + (MAPPED if ON_GLIBC else "")
+PRELUDE = "import sys\nfrom xaikit import _allocator as allocator\n" + (MAPPED if ON_GLIBC else "")
 glibc = pytest.mark.skipif(not ON_GLIBC, reason="about glibc")
 
 
 def printed(code: str, **environment: str) -> list[str]:
     """The lines that the code prints in a process that has none of the variables but these."""
-    kept = {name: value for name, value in os.environ.items() if name not in _allocator.USERS}
+    environ = {name: value for name, value in os.environ.items() if name not in _allocator.USERS}
     command = [sys.executable, "-c", PRELUDE + code]
-    done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-def said(code: str, **environment: str) -> list[str]:
+def fields(code: str, **environment: str) -> list[str]:
     """What stands between bars in the last of those lines."""
     return printed(code, **environment)[-1].split("|")
 
@@ -64,19 +64,19 @@ SETTLED = "print(allocator.describe(), is_mapped(), allocator.settle(), allocato
 
 @glibc
 def test_settled_large_blocks_stay_with_the_process() -> None:
-    assert said(SETTLED) == [DEFAULT, "True", FIXED, FIXED, "False"]
+    assert fields(SETTLED) == [DEFAULT, "True", FIXED, FIXED, "False"]
 
 
 @glibc
 def test_freed_memory_is_not_trimmed() -> None:
-    assert said(
+    assert fields(
         "allocator.settle(); libc.free(libc.malloc(ctypes.c_size_t(2**26))); print(libc.mallinfo().arena >= 2**26)"
     ) == ["True"]
 
 
 @glibc
 def test_settling_twice_is_settling_once() -> None:
-    assert said("allocator.settle(); print(allocator.settle(), is_mapped(), sep='|')") == [FIXED, "False"]
+    assert fields("allocator.settle(); print(allocator.settle(), is_mapped(), sep='|')") == [FIXED, "False"]
 
 
 @glibc
@@ -90,45 +90,45 @@ def test_settling_twice_is_settling_once() -> None:
 )
 def test_thresholds_of_the_environment_stay(name: str, value: str) -> None:
     ours = f"glibc malloc, thresholds from the environment ({name})"
-    assert said(SETTLED, **{name: value}) == [ours, "True", ours, ours, "True"]
+    assert fields(SETTLED, **{name: value}) == [ours, "True", ours, ours, "True"]
 
 
 @glibc
 def test_a_preloaded_allocator_is_left_alone() -> None:
     ours = "the allocator of LD_PRELOAD=libm.so.6, or else the system's"
-    assert said(SETTLED, LD_PRELOAD="libm.so.6") == [ours, "True", ours, ours, "True"]
+    assert fields(SETTLED, LD_PRELOAD="libm.so.6") == [ours, "True", ours, ours, "True"]
 
 
 @glibc
 def test_the_two_variables_of_the_documentation_do_the_same() -> None:
     both = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483647"}
     ours = f"glibc malloc, thresholds from the environment ({', '.join(both)})"
-    assert said("print(allocator.describe(), is_mapped(), sep='|')", **both) == [ours, "False"]
+    assert fields("print(allocator.describe(), is_mapped(), sep='|')", **both) == [ours, "False"]
 
 
 @glibc
-@pytest.mark.parametrize(("refused", "asked"), [("MMAP", "[-3]"), ("TRIM", "[-3, -1]")])
-def test_refused_the_mmap_threshold_the_other_is_not_touched(refused: str, asked: str) -> None:
+@pytest.mark.parametrize(("refused", "values"), [("MMAP", "[-3]"), ("TRIM", "[-3, -1]")])
+def test_refused_the_mmap_threshold_the_other_is_not_touched(refused: str, values: str) -> None:
     code = f"""
-asked = []
+values = []
 class Refusing:
     def mallopt(self, which, value):
-        asked.append(which)
+        values.append(which)
         return int(which != allocator.M_{refused}_THRESHOLD)
 allocator.ctypes.CDLL = lambda name: Refusing()
-print(allocator.settle(), asked, sep="|")
+print(allocator.settle(), values, sep="|")
 """
-    assert said(code) == [DEFAULT, asked]
+    assert fields(code) == [DEFAULT, values]
 
 
 def test_elsewhere_nothing_is_done() -> None:
     code = "allocator.platform.libc_ver = lambda: ('', '')\nallocator.ctypes.CDLL = None\nprint(allocator.settle())"
-    assert said(code) == ["the system's malloc"]
+    assert fields(code) == ["the system's malloc"]
 
 
 @glibc
 def test_the_library_leaves_it_alone() -> None:
-    assert said(EXPLAINED) == [DEFAULT, "True"]
+    assert fields(EXPLAINED) == [DEFAULT, "True"]
 
 
 @pytest.mark.parametrize("environment", [{}, {"MALLOC_TRIM_THRESHOLD_": "2147483647"}], ids=["free", "chosen"])

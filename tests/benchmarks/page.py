@@ -49,13 +49,13 @@ kept for the next batch.
 """
 
 
-def page(found: Mapping[str, Any]) -> str:
+def page(benchmark: Mapping[str, Any]) -> str:
     """The text of docs/benchmarks.md."""
     tables = [
         f"## {name}: {setting['allocator']}\n\n" + _markdown([HEADER, *map(cells, setting["rows"])])
-        for name, setting in found["settings"].items()
+        for name, setting in benchmark["settings"].items()
     ]
-    return "\n".join([INTRO.format(command=found["command"], facts=_facts(found)), *tables, ALLOCATOR])
+    return "\n".join([INTRO.format(command=benchmark["command"], facts=_facts(benchmark)), *tables, ALLOCATOR])
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -89,19 +89,17 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _facts(found: Mapping[str, Any]) -> str:
-    facts = found["facts"]
+def _facts(benchmark: Mapping[str, Any]) -> str:
+    facts = benchmark["facts"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    rounds = (
-        f"{found['rounds']} after one to warm up (* {found['slow_rounds']}, without; memory {found['memory_rounds']})"
-    )
+    rounds, slow, memory = (benchmark[key] for key in ("rounds", "slow_rounds", "memory_rounds"))
     lines = {
         "date": facts["date"],
         "device": facts["device"],
         "cpu": f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, load {facts['load']} at the start",
         "system": facts["system"],
         "versions": versions,
-        "rounds": rounds,
+        "rounds": f"{rounds} after one to warm up (* {slow}, without; memory {memory})",
     }
     return "\n".join(f"- {name}: {line}" for name, line in lines.items())
 

@@ -24,7 +24,7 @@ def result(row: Row, measured: Mapping[str, Sequence[float]]) -> dict[str, Any]:
         "of_forward": of_forward,
         "of_xaikit": of_xaikit,
         "goal": str(row.goal),
-        "met": row.goal.met(of_forward[XAIKIT]["median"], {name: found["median"] for name, found in of_xaikit.items()}),
+        "met": row.goal.met(of_forward[XAIKIT]["median"], {name: ratio["median"] for name, ratio in of_xaikit.items()}),
     }
 
 

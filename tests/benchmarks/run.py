@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     if args.device == "cuda":
         settings = ["cuda"]
     timed = {setting: timings(setting, args) for setting in settings}
-    found = {
+    benchmark = {
         "command": "python tests/benchmarks/run.py " + " ".join(sys.argv[1:]),
         "rounds": args.rounds,
         "slow_rounds": min(args.rounds, rows.SLOW_ROUNDS),
@@ -37,19 +37,19 @@ def main(args: argparse.Namespace) -> None:
         "facts": timed[settings[0]]["facts"],
         "settings": {setting: outcome(setting, timed[setting], args) for setting in settings},
     }
-    show(found)
+    show(benchmark)
     if args.json:
-        args.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        args.json.with_suffix(".md").write_text(page.page(found), encoding="utf-8")
+        args.json.write_text(json.dumps(benchmark, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        args.json.with_suffix(".md").write_text(page.page(benchmark), encoding="utf-8")
 
 
 def outcome(setting: str, timed: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     """The rows of one setting, in the order of ``rows.py``."""
-    found = []
+    rows = []
     for row in rows.chosen(args.rows):
         measured = peaks(row, setting, args) if row.measure == "MiB" else timed["seconds"][row.title]
-        found.append(results.result(row, measured))
-    return {"allocator": timed["allocator"], "rows": found}
+        rows.append(results.result(row, measured))
+    return {"allocator": timed["allocator"], "rows": rows}
 
 
 def timings(setting: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -57,8 +57,8 @@ def timings(setting: str, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "timings.json"
         fresh("timing", setting, args.device, str(args.rounds), args.rows, str(path))
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+        timed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return timed
 
 
 def peaks(row: rows.Row, setting: str, args: argparse.Namespace) -> dict[str, list[float]]:
@@ -79,9 +79,9 @@ def fresh(module: str, *args: str) -> str:
     return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def show(found: dict[str, Any]) -> None:
+def show(benchmark: dict[str, Any]) -> None:
     """The tables in the terminal."""
-    for name, setting in found["settings"].items():
+    for name, setting in benchmark["settings"].items():
         table = Table(*page.HEADER, title=f"{name}: {setting['allocator']}")
         for row in setting["rows"]:
             table.add_row(*page.cells(row))

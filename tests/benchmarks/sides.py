@@ -40,8 +40,8 @@ def ours(methods: Any, layers: Sequence[str], target: Any = "top1") -> Side:
     """One call of ``xaikit.explain``, with its defaults."""
 
     def explain(subject: Subject) -> list[Tensor | None]:
-        found = xaikit.explain(subject.model, subject.inputs, methods, layers=list(layers), target=target)
-        return [explanation.map for explanation in found.values()]
+        explanations = xaikit.explain(subject.model, subject.inputs, methods, layers=list(layers), target=target)
+        return [explanation.map for explanation in explanations.values()]
 
     return explain
 

@@ -65,13 +65,13 @@ def trials() -> dict[str, Any]:
     """Ratios of the sweep to the bare loop and to the peer."""
     root = Path(tempfile.mkdtemp())
     photos = photographs(root / "photos", 64, 500)
-    said = swept(root / "run", photos)
+    mapping = swept(root / "run", photos)
     registry = Registry()
     from xaikit.bench.loader import Picture
     from xaikit.bench.resolve import resolve_bench
     from xaikit.trials.placement import groups
 
-    config = load(said, registry=registry)
+    config = load(mapping, registry=registry)
     opened = resolve_bench(config, groups(expand(config, registry))[0], registry).opened
 
     def bare() -> float:
@@ -96,7 +96,7 @@ def trials() -> dict[str, Any]:
             def advanced(self, receipt: Any) -> None: ...
 
         shutil.rmtree(root / "run", ignore_errors=True)
-        report = steps.run(said, watcher=Watch())
+        report = steps.run(mapping, watcher=Watch())
         took = time.perf_counter() - began[0]
         assert len(report.trials) == 144, len(report.trials)
         assert not report.failures, report.failures[:3]
@@ -150,7 +150,7 @@ def memory() -> dict[str, Any]:
     root = Path(tempfile.mkdtemp())
     photos = photographs(root / "photos", 10_000, 48)
     (root / "models.py").write_text(MODEL)
-    seen: dict[int, float] = {}
+    resident: dict[int, float] = {}
 
     class Watch:
         count = 0
@@ -160,7 +160,7 @@ def memory() -> dict[str, Any]:
         def advanced(self, receipt: Any) -> None:
             self.count += receipt.photographs
             if self.count % 1024 < 64 or self.count >= 10_000:
-                seen[self.count] = _resident()
+                resident[self.count] = _resident()
 
     from xaikit.runner import steps
 
@@ -179,7 +179,7 @@ def memory() -> dict[str, Any]:
         watcher=Watch(),
     )
     shutil.rmtree(root)
-    return {"mib_by_photographs": seen, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    return {"mib_by_photographs": resident, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 
 
 def _resident() -> float:
@@ -210,9 +210,9 @@ def query() -> dict[str, Any]:
     took = []
     for _ in range(3):
         began = time.perf_counter()
-        found = report.query("SELECT trial, count(*) AS n, avg(score) AS score FROM records GROUP BY trial").to_pylist()
+        rows = report.query("SELECT trial, count(*) AS n, avg(score) AS score FROM records GROUP BY trial").to_pylist()
         took.append(time.perf_counter() - began)
-    assert sum(row["n"] for row in found) == 1_000_000
+    assert sum(row["n"] for row in rows) == 1_000_000
     shutil.rmtree(root)
     return {"records": 1_000_000, "parts": 100, "seconds": round(min(took), 3)}
 
@@ -240,14 +240,14 @@ def expanded() -> dict[str, Any]:
             },
         ),
     }
-    found = {}
+    timings = {}
     for name, (methods, axes) in shapes.items():
         registry = Registry()
         config = load({**sources, "methods": methods, "sweep": axes}, registry=registry)
         began = time.perf_counter()
         points = expand(config, registry)
-        found[name] = {"points": len(points), "seconds": round(time.perf_counter() - began, 2)}
-    return found
+        timings[name] = {"points": len(points), "seconds": round(time.perf_counter() - began, 2)}
+    return timings
 
 
 def _values(count: int) -> list[float]:

@@ -13,28 +13,28 @@ from benchmarks.rows import ROWS
 from xaikit._allocator import MMAP, TRIM
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-FOUND = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
+COMMITTED = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
 
 
 def test_the_page_is_made_of_the_figures() -> None:
-    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == page(FOUND)
+    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == page(COMMITTED)
 
 
 @pytest.mark.parametrize("setting", ["default", "fixed"])
 def test_the_figures_are_those_of_the_rows(setting: str) -> None:
-    found = [(row["title"], row["goal"], list(row["sides"])) for row in FOUND["settings"][setting]["rows"]]
-    assert found == [(row.title, str(row.goal), list(row.compared)) for row in ROWS]
+    rows = [(row["title"], row["goal"], list(row["sides"])) for row in COMMITTED["settings"][setting]["rows"]]
+    assert rows == [(row.title, str(row.goal), list(row.compared)) for row in ROWS]
 
 
 @pytest.mark.parametrize("setting", ["default", "fixed"])
 def test_met_is_what_the_medians_say(setting: str) -> None:
-    for row, found in zip(ROWS, FOUND["settings"][setting]["rows"], strict=True):
-        of_xaikit = {name: ratio["median"] for name, ratio in found["of_xaikit"].items()}
-        assert found["met"] == row.goal.met(found["of_forward"]["xaikit"]["median"], of_xaikit)
+    for row, result in zip(ROWS, COMMITTED["settings"][setting]["rows"], strict=True):
+        of_xaikit = {name: ratio["median"] for name, ratio in result["of_xaikit"].items()}
+        assert result["met"] == row.goal.met(result["of_forward"]["xaikit"]["median"], of_xaikit)
 
 
 def test_the_page_names_the_thresholds_of_the_allocator() -> None:
-    assert f"MALLOC_MMAP_THRESHOLD_={MMAP} MALLOC_TRIM_THRESHOLD_={TRIM} python" in page(FOUND)
+    assert f"MALLOC_MMAP_THRESHOLD_={MMAP} MALLOC_TRIM_THRESHOLD_={TRIM} python" in page(COMMITTED)
 
 
 def summary(median: float, rounds: int = 7) -> dict[str, Any]:
@@ -51,6 +51,6 @@ def test_a_row_has_its_peers_or_nothing_and_an_asterisk_for_fewer_rounds() -> No
         "goal": "≤ 1.10 forwards",
         "met": False,
     }
-    said = ("title", "250 ms", "1.50 (0.75 to 3.00)", "", "1234 *", "", "12.3 *", "≤ 1.10 forwards", "not met")
-    assert cells(row) == said
+    expected = ("title", "250 ms", "1.50 (0.75 to 3.00)", "", "1234 *", "", "12.3 *", "≤ 1.10 forwards", "not met")
+    assert cells(row) == expected
     assert cells(row | {"measure": "MiB", "met": True})[1::7] == ("0 MiB", "met")

@@ -72,21 +72,21 @@ def test_sides_take_turns_and_slow_ones_stop_early() -> None:
         return float(len(calls))
 
     row = small(sides={XAIKIT: lambda on: 1, TORCHCAM: lambda on: 2}, slow=frozenset({TORCHCAM}))
-    found = timing.measured(row, 3, "cpu", clock)
-    assert found == {FORWARD: [4, 9, 10], XAIKIT: [5, 7, 11], TORCHCAM: [6, 8]}
+    seconds = timing.measured(row, 3, "cpu", clock)
+    assert seconds == {FORWARD: [4, 9, 10], XAIKIT: [5, 7, 11], TORCHCAM: [6, 8]}
     names = {side: name for name, side in row.compared.items()}
-    said = [(names[side], size) for side, size in calls]
-    assert said[:3] == [(FORWARD, 224), (XAIKIT, 224), (TORCHCAM, 64)]
-    assert [name for name, _ in said[3:]] == [FORWARD, XAIKIT, TORCHCAM, XAIKIT, TORCHCAM, FORWARD, FORWARD, XAIKIT]
+    order = [(names[side], size) for side, size in calls]
+    assert order[:3] == [(FORWARD, 224), (XAIKIT, 224), (TORCHCAM, 64)]
+    assert [name for name, _ in order[3:]] == [FORWARD, XAIKIT, TORCHCAM, XAIKIT, TORCHCAM, FORWARD, FORWARD, XAIKIT]
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
     measured = {FORWARD: [1.0, 2.0, 10.0], XAIKIT: [1.0, 3.0, 11.0], TORCHCAM: [2.0, 4.0, 44.0], GRAD_CAM: [5.0, 6.0]}
-    found = results.result(small(), measured)
-    assert found["of_forward"][XAIKIT] == {"median": 1.1, "low": 1.0, "high": 1.5, "rounds": 3}
-    assert found["of_xaikit"][GRAD_CAM] == {"median": 3.5, "low": 2.0, "high": 5.0, "rounds": 2}
-    assert found["sides"][FORWARD]["median"] == 2.0
-    assert (found["goal"], found["met"]) == ("≤ 1.10 forwards", True)
+    result = results.result(small(), measured)
+    assert result["of_forward"][XAIKIT] == {"median": 1.1, "low": 1.0, "high": 1.5, "rounds": 3}
+    assert result["of_xaikit"][GRAD_CAM] == {"median": 3.5, "low": 2.0, "high": 5.0, "rounds": 2}
+    assert result["sides"][FORWARD]["median"] == 2.0
+    assert (result["goal"], result["met"]) == ("≤ 1.10 forwards", True)
 
 
 def test_a_goal_is_a_bound_on_forwards_or_on_every_rival() -> None:

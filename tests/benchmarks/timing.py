@@ -60,13 +60,13 @@ def main(setting: str, device: str, rounds: str, part: str, path: str) -> None:
     """Measure, and leave the facts and the seconds in a JSON file."""
     if setting == "fixed":
         _allocator.settle()
-    found: dict[str, Any] = {"facts": facts(device), "allocator": _allocator.describe(), "seconds": {}}
+    timed: dict[str, Any] = {"facts": facts(device), "allocator": _allocator.describe(), "seconds": {}}
     for row in chosen(part):
         if row.measure == "s":
             print(f"{setting}: {row.title}", file=sys.stderr, flush=True)
-            found["seconds"][row.title] = measured(row, int(rounds), device)
+            timed["seconds"][row.title] = measured(row, int(rounds), device)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(found, file)
+        json.dump(timed, file)
 
 
 if __name__ == "__main__":

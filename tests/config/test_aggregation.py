@@ -36,7 +36,7 @@ def test_what_is_said_for_all_holds_where_a_label_says_nothing(say: Any) -> None
     assert load(config.plain(), registry=fake_registry()) == config
 
 
-def test_it_is_part_of_the_question_and_the_default_is_not(say: Any) -> None:
+def test_it_is_part_of_the_request_and_the_default_is_not(say: Any) -> None:
     methods = {
         "grad": {},
         "flipped": {"use": "grad", "augment": {"flip": True}},
@@ -48,11 +48,11 @@ def test_it_is_part_of_the_question_and_the_default_is_not(say: Any) -> None:
 
 
 def test_noise_makes_the_seed_matter(say: Any) -> None:
-    def question(seed: int, noise: float) -> str:
+    def request(seed: int, noise: float) -> str:
         (point,) = expand(say(methods={"grad": {"augment": {"noise": noise}}}, seed=seed), fake_registry())
-        return point.trials[0].question
+        return point.trials[0].request
 
-    assert question(0, 0.1) != question(1, 0.1)
+    assert request(0, 0.1) != request(1, 0.1)
 
 
 @pytest.mark.parametrize(

@@ -91,10 +91,10 @@ def test_a_cell_is_written_as_the_command_line_says(script: Any) -> None:
 
 def test_a_network_that_sees_colours_finds_them(script: Any) -> None:
     cells = [script.Cell(0, LEFT), script.Cell(1, RIGHT), script.Cell(2, RIGHT)]
-    asked = {name: {"use": name} for name in ("gradcam", "uniform")}
-    found, maps = script.measured(Colours().eval(), red_beside_green(), cells, asked)
-    assert [row["method"] for row in found["rows"]] == ["gradcam", "uniform"]
-    colours, even = found["rows"]
+    methods = {name: {"use": name} for name in ("gradcam", "uniform")}
+    table, maps = script.measured(Colours().eval(), red_beside_green(), cells, methods)
+    assert [row["method"] for row in table["rows"]] == ["gradcam", "uniform"]
+    colours, even = table["rows"]
     # of blue there is nothing, and a mean over what is there would hide it
     assert colours["shares"] == [1, 1, None]
     assert colours["mean"] is None
@@ -104,10 +104,10 @@ def test_a_network_that_sees_colours_finds_them(script: Any) -> None:
 
 def test_a_method_that_refuses_the_model_leaves_the_others(script: Any) -> None:
     cells = [script.Cell(0, LEFT), script.Cell(1, RIGHT)]
-    asked = {name: {"use": name} for name in ("cam", "hirescam")}
-    found, _ = script.measured(Colours(flat=True).eval(), red_beside_green(), cells, asked)
-    assert [(row["method"], row["shares"]) for row in found["rows"]] == [("hirescam", [1, 1])]
-    assert list(found["left_out"]) == ["cam"]
+    methods = {name: {"use": name} for name in ("cam", "hirescam")}
+    table, _ = script.measured(Colours(flat=True).eval(), red_beside_green(), cells, methods)
+    assert [(row["method"], row["shares"]) for row in table["rows"]] == [("hirescam", [1, 1])]
+    assert list(table["left_out"]) == ["cam"]
 
 
 def test_the_table_says_where_there_is_no_map(script: Any) -> None:
@@ -150,33 +150,33 @@ def test_a_picture_of_ones_own(
     assert script.opened(tmp_path / "own.png", 64).size == (64, 32)
     before = (DOCS / "discrimination.json").read_bytes()
     monkeypatch.setattr(script, "methods", lambda: ({"lafam": {"use": "lafam"}}, {}))
-    own = ["--picture", str(tmp_path / "own.png"), "--longest", "64"]
-    script.main([*own, "--cell", "281: 0,0,1,1", "--overlays", str(tmp_path / "maps")])
+    options = ["--picture", str(tmp_path / "own.png"), "--longest", "64"]
+    script.main([*options, "--cell", "281: 0,0,1,1", "--overlays", str(tmp_path / "maps")])
     assert "| `lafam` | 1.00 | 1.00 |  |" in capsys.readouterr().out
     with Image.open(tmp_path / "maps" / "lafam_281.png") as drawn:
         assert drawn.height >= 32
     assert (DOCS / "discrimination.json").read_bytes() == before
     with pytest.raises(SystemExit):
-        script.main(own)
+        script.main(options)
     assert "--picture and --cell go together" in capsys.readouterr().err
 
 
 def test_what_is_written_down_is_of_all_methods_of_today(script: Any, written: Any) -> None:
-    asked, left_out = script.methods()
+    methods, left_out = script.methods()
     rows = {row["method"]: row for row in written["rows"]}
     again = "run: python docs/discrimination.py"
     assert set(script.class_specific()) <= rows.keys() | written["left_out"].keys(), again
     assert left_out.keys() <= written["left_out"].keys(), again
-    assert rows.keys() | written["left_out"].keys() == asked.keys() | left_out.keys(), again
+    assert rows.keys() | written["left_out"].keys() == methods.keys() | left_out.keys(), again
     for name, row in rows.items():
-        assert {"use": name, **row["options"]} == asked[name], again
+        assert {"use": name, **row["options"]} == methods[name], again
     _, cells = script.collage(Transform())
     assert [(cell["class"], tuple(cell["box"])) for cell in written["cells"]] == [(c.index, c.box) for c in cells]
 
 
 def test_what_is_written_down_is_in_order_and_on_the_page(script: Any, written: Any) -> None:
-    for known in (True, False):
-        means = [row["mean"] or 0 for row in written["rows"] if row["class_specific"] is known]
+    for specific in (True, False):
+        means = [row["mean"] or 0 for row in written["rows"] if row["class_specific"] is specific]
         assert means == sorted(means, reverse=True)
     page = (DOCS / "methods.md").read_text(encoding="utf-8")
     assert script.discrimination_table(written) in page

@@ -61,8 +61,8 @@ def test_its_yaml_runs_beside_built_ins(flipped: Environment, tmp_path: Path) ->
 
 
 def test_its_maps_are_the_average_by_hand(flipped: Environment, tmp_path: Path) -> None:
-    said = config(tmp_path, methods=["flipcam"], layers="body")
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(said))
+    mapping = config(tmp_path, methods=["flipcam"], layers="body")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(mapping))
     flipped.sh("xaikit run small.yaml report.maps=float32", tmp_path)
     report = xaikit.open(tmp_path / "run")
     net = tiny(tmp_path)

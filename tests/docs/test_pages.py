@@ -30,7 +30,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    return [Block(*found.groups(default="")) for found in FENCE.finditer((DOCS / page).read_text(encoding="utf-8"))]
+    return [Block(*fence.groups(default="")) for fence in FENCE.finditer((DOCS / page).read_text(encoding="utf-8"))]
 
 
 def generator() -> ModuleType:
@@ -50,7 +50,7 @@ class Reader:
         self.folder.mkdir()
         self.environment = Environment(folder / "environment")
         self._space: dict[str, Any] = {}
-        self._said = ""
+        self._printed = ""
 
     def do(self, block: Block) -> None:
         if block.file:
@@ -58,10 +58,10 @@ class Reader:
         elif block.language == "python":
             exec(compile(block.text, "page", "exec"), self._space)
         elif block.language == "sh":
-            self._said = self.environment.sh(block.text, self.folder)
+            self._printed = self.environment.sh(block.text, self.folder)
         else:
             assert block.language == "text"
-            assert block.text in self._said
+            assert block.text in self._printed
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +109,15 @@ def test_hooks_has_every_hook_and_every_kind() -> None:
 
 def test_methods_has_every_method() -> None:
     page = (DOCS / "methods.md").read_text(encoding="utf-8")
-    own = [entry.name for entry in xaikit.Registry().catalogue("method") if entry.distribution == "xaikit"]
-    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == own
+    names = [entry.name for entry in xaikit.Registry().catalogue("method") if entry.distribution == "xaikit"]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == names
 
 
 def test_targets_has_every_target_and_every_layout() -> None:
     page = (DOCS / "targets.md").read_text(encoding="utf-8")
     entries = [*xaikit.Registry().catalogue("target"), *xaikit.Registry().catalogue("layout")]
-    own = [entry.name for entry in entries if entry.distribution == "xaikit"]
-    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == own
+    names = [entry.name for entry in entries if entry.distribution == "xaikit"]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == names
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

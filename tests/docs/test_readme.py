@@ -31,10 +31,10 @@ def test_the_lines_of_python_run() -> None:
 
 def test_the_plugin_runs_by_file_and_as_an_instance(tmp_path: Path) -> None:
     (tmp_path / "sharpcam.py").write_text(BLOCKS[1])
-    found = xaikit.Registry().find("method", "./sharpcam.py:SharpCAM", tmp_path)
+    plugin = xaikit.Registry().find("method", "./sharpcam.py:SharpCAM", tmp_path)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5))
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    sharp = xaikit.explain(net, images, {"sharp": found.cls(power=3)}, layers="1")["sharp"]
+    sharp = xaikit.explain(net, images, {"sharp": plugin.cls(power=3)}, layers="1")["sharp"]
     assert sharp.maps["1"].shape == (2, 6, 6)
     assert sharp.map.max() > 0
 

@@ -21,26 +21,26 @@ def fences(language: str) -> list[str]:
 
 
 def steps() -> list[tuple[str, list[str]]]:
-    """Every command of the page with the lines it is said to print."""
-    found: list[tuple[str, list[str]]] = []
+    """Every command of the page with the lines it is expected to print."""
+    commands: list[tuple[str, list[str]]] = []
     for line in "".join(fences("console")).splitlines():
         if line.startswith("$ "):
-            found.append((line[2:], []))
+            commands.append((line[2:], []))
         else:
-            found[-1][1].append(line.rstrip())
-    return found
+            commands[-1][1].append(line.rstrip())
+    return commands
 
 
-def matches(said: list[str], printed: list[str]) -> bool:
+def matches(expected: list[str], printed: list[str]) -> bool:
     """Whether the lines are those printed; ``...`` alone stands for any lines, within a line for any text."""
-    if not said:
+    if not expected:
         return not printed
-    if said[0].strip() == "...":
-        return any(matches(said[1:], printed[skip:]) for skip in range(len(printed) + 1))
+    if expected[0].strip() == "...":
+        return any(matches(expected[1:], printed[skip:]) for skip in range(len(printed) + 1))
     if not printed:
         return False
-    pattern = re.sub(r"([\[*?])", r"[\1]", said[0]).replace("...", "*")
-    return fnmatch.fnmatchcase(printed[0].rstrip(), pattern) and matches(said[1:], printed[1:])
+    pattern = re.sub(r"([\[*?])", r"[\1]", expected[0]).replace("...", "*")
+    return fnmatch.fnmatchcase(printed[0].rstrip(), pattern) and matches(expected[1:], printed[1:])
 
 
 def test_the_page_prints_what_it_says(
@@ -50,12 +50,12 @@ def test_the_page_prints_what_it_says(
     (tmp_path / "configs" / "sweep.yaml").write_text((ROOT / "configs" / "sweep.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     assert len(steps()) == 5
-    for command, said in steps():
+    for command, expected in steps():
         with pytest.raises(SystemExit) as ended:
             commands(shlex.split(command)[1:], prog_name="xaikit")
         assert not ended.value.code
         printed = capsys.readouterr().out.rstrip("\n").splitlines()
-        assert matches(said, printed), "\n".join([command, *printed])
+        assert matches(expected, printed), "\n".join([command, *printed])
     for code in fences("python"):
         exec(compile(code, "docs/sweeps.md", "exec"), {})
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from helpers.runs import tiny
-from xaikit.evidence.survey import survey, table
+from xaikit.evidence.survey import HEADER, survey
 
 
 def test_rows_in_order_with_verdicts(tmp_path: Path) -> None:
@@ -15,6 +15,5 @@ def test_rows_in_order_with_verdicts(tmp_path: Path) -> None:
     by_name = {row.name: row for row in rows}
     assert (by_name["body"].grid, by_name["body"].stride, by_name["body"].verdict) == ((8, 8), 4.0, "auto: body")
     assert net.training
-    lines = table(rows).splitlines()
-    assert lines[0].split() == ["layer", "module", "returns", "grid", "stride"]
-    assert lines[6].split() == ["body", "Sequential", "1x8x8x8", "8x8", "4", "auto:", "body"]
+    assert HEADER == ("layer", "module", "returns", "grid", "stride", "")
+    assert rows[5].cells == ("body", "Sequential", "1x8x8x8", "8x8", "4", "auto: body")

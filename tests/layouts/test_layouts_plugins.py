@@ -43,12 +43,12 @@ def maps(net: nn.Module, **more: Any) -> Tensor:
 
 def test_what_is_said_wins_over_what_is_inferred() -> None:
     net, x = Rows(13).eval(), X[:, :, :6]  # 13 + 6 x 6 tokens are a grid of 7 x 7 by their number alone
-    inferred, stated = (
+    automatic, stated = (
         xaikit.explain(net, x, "hirescam", layers="tokens", target=1, layout=layout)["hirescam"].maps["tokens"]
         for layout in (None, {"use": "tokens", "prefix": 13, "grid": [6, 6]})
     )
-    assert (inferred.shape, stated.shape) == ((2, 7, 7), (2, 6, 6))
-    assert distance(stated.flatten(1), inferred.flatten(1)[:, 13:]) <= 1e-6
+    assert (automatic.shape, stated.shape) == ((2, 7, 7), (2, 6, 6))
+    assert distance(stated.flatten(1), automatic.flatten(1)[:, 13:]) <= 1e-6
 
 
 def test_a_grid_is_found_behind_a_prefix_that_is_said(net: nn.Module) -> None:
@@ -154,9 +154,9 @@ def test_attention_is_arranged_as_it_is_said() -> None:
 
     net, x = Wide().eval(), torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     for method in ("rollout", "gae"):
-        inferred = xaikit.explain(net, x, method, target=1)[method].maps["attention"]
+        automatic = xaikit.explain(net, x, method, target=1)[method].maps["attention"]
         stated = xaikit.explain(net, x, method, target=1, layout={"use": "tokens", "grid": [2, 8]})[method].maps[
             "attention"
         ]
-        assert (inferred.shape, stated.shape) == ((2, 4, 4), (2, 2, 8))
-        assert torch.equal(inferred.flatten(1), stated.flatten(1))
+        assert (automatic.shape, stated.shape) == ((2, 4, 4), (2, 2, 8))
+        assert torch.equal(automatic.flatten(1), stated.flatten(1))

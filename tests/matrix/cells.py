@@ -15,7 +15,6 @@ from xaikit.config import FinishConfig, Use
 from xaikit.engine import Batch, Request
 from xaikit.engine.reruns.replay import FULL
 from xaikit.evidence import auto
-from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin
 from xaikit.evidence.taps import Tap, module_at, tensors_at, whole
@@ -46,7 +45,7 @@ KINDS = ("map", "zero", "refused", "wrong")
 REGISTRY = Registry()
 
 
-def known() -> tuple[str, ...]:
+def built_in() -> tuple[str, ...]:
     """The methods of xaikit's own distribution."""
     return tuple(entry.name for entry in REGISTRY.catalogue("method") if entry.distribution == "xaikit")
 
@@ -69,7 +68,7 @@ def row(architecture: Architecture, methods: Sequence[str]) -> dict[str, Any]:
     refused = {method: cells for method in methods if whole(_needs(method)) is None} if cells else {}
     batch = Batch(inputs, tuple(map(str, range(len(inputs)))))
     requests = [request(method, taps, target) for method in methods if method not in refused]
-    found = refused | answered(model, batch, requests, architecture.output)
+    cells = refused | answered(model, batch, requests, architecture.output)
     return {
         "family": architecture.family,
         "source": architecture.source,
@@ -77,7 +76,7 @@ def row(architecture: Architecture, methods: Sequence[str]) -> dict[str, Any]:
         "input": list(architecture.shape),
         "layers": shapes,
         "seconds": round(time.process_time() - began, 1),
-        "cells": {method: found[method] for method in methods},
+        "cells": {method: cells[method] for method in methods},
     }
 
 
@@ -89,31 +88,29 @@ def _layers(
         taps = auto.of(model, inputs, target, None, output)
     except REFUSALS as error:
         return (), {}, _refused(error)
-    trace = observe(
-        model, inputs, taps, lambda selected: [pin(target, selected, None)], gradients=False, readout=Readout(output)
-    )
-    seen = {str(tap): tuple(trace.activations[tap].shape[1:]) for tap in taps}
+    trace = observe(model, inputs, taps, lambda selected: [pin(target, selected, None)], gradients=False, output=output)
+    shapes = {str(tap): tuple(trace.activations[tap].shape[1:]) for tap in taps}
     kinds = _kinds(model, inputs, taps)
-    return taps, {name: f"{kinds[name]} {shape}" for name, shape in seen.items()}, ""
+    return taps, {name: f"{kinds[name]} {shape}" for name, shape in shapes.items()}, ""
 
 
 def _kinds(model: nn.Module, inputs: Tensor, taps: Sequence[Tap]) -> dict[str, str]:
     """By layer, whether it returned channels first, channels last or tokens behind a prefix."""
-    found: dict[str, str] = {}
+    layouts: dict[str, str] = {}
     handles = []
     for tap in taps:
 
         def keep(module: nn.Module, args: Any, output: Any, tap: Tap = tap) -> None:
             (_, tensor), *_ = tensors_at(output, tap)
             layout = infer(tuple(tensor.shape), tuple(inputs.shape[2:]), getattr(model, "num_prefix_tokens", None))
-            found[str(tap)] = "none" if layout is None else layout.kind + f" +{layout.prefix}" * bool(layout.prefix)
+            layouts[str(tap)] = "none" if layout is None else layout.kind + f" +{layout.prefix}" * bool(layout.prefix)
 
         handles.append(module_at(model, tap.name).register_forward_hook(keep))
     with torch.no_grad():
         model(inputs)
     for handle in handles:
         handle.remove()
-    return found
+    return layouts
 
 
 def _needs(method: str) -> Any:
@@ -139,7 +136,7 @@ def answered(model: nn.Module, batch: Batch, requests: Sequence[Request], output
     if not requests:
         return {}
     try:
-        found = engine.explain(model, batch, requests, output=output, failed=failed)[1]
+        explanations = engine.explain(model, batch, requests, output=output, failed=failed)[1]
     except Exception as error:
         if len(requests) == 1:
             return {requests[0].label: _failed(error)}
@@ -147,7 +144,7 @@ def answered(model: nn.Module, batch: Batch, requests: Sequence[Request], output
             cells |= answered(model, batch, part, output)
         return cells
     space = tuple(batch.inputs.shape[2:])
-    return cells | {label: judged(label, explanation, space) for label, explanation in found.items()}
+    return cells | {label: judged(label, explanation, space) for label, explanation in explanations.items()}
 
 
 def _parts(requests: Sequence[Request]) -> list[list[Request]]:

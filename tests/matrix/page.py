@@ -34,11 +34,11 @@ Not with their defaults, to be quick: {options}.
 """
 
 
-def page(found: Mapping[str, Any]) -> str:
+def page(matrix: Mapping[str, Any]) -> str:
     """The text of docs/coverage.md."""
-    rows = found["architectures"]
+    rows = matrix["architectures"]
     reasons = {mark: numbered(rows, kind) for mark, kind in (("r", "refused"), ("0", "zero"), ("w", "wrong"))}
-    parts = [INTRO.format(**_facts(found)), _table(rows, reasons)]
+    parts = [INTRO.format(**_facts(matrix)), _table(rows, reasons)]
     for mark, title in (("w", "Wrong"), ("r", "Refused"), ("0", "Nothing left")):
         if reasons[mark]:
             parts += [f"## {title}\n", "\n".join(_explained(mark, reasons[mark], rows)) + "\n"]
@@ -68,26 +68,26 @@ def pattern(cell: str) -> str:
     >>> pattern("refused: attention: got (2, 3, 9, 9) in a.0.b, (2, 9, 9) in c: windows")
     'attention: got SHAPES: windows'
     """
-    said = re.sub(r"\blayer \S+: ", "", cell.partition(": ")[2])
-    said = re.sub(r"(\([\d, ]+\) in [\w.]+(, )?)+", "SHAPES", said)
-    return re.sub(r"(?<![\w.])\d+(\.\d+)?(e[-+]\d+)?(?![\w.]*\w)", "N", said)
+    reason = re.sub(r"\blayer \S+: ", "", cell.partition(": ")[2])
+    reason = re.sub(r"(\([\d, ]+\) in [\w.]+(, )?)+", "SHAPES", reason)
+    return re.sub(r"(?<![\w.])\d+(\.\d+)?(e[-+]\d+)?(?![\w.]*\w)", "N", reason)
 
 
-def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
-    rows = found["architectures"]
+def _facts(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    rows = matrix["architectures"]
     count = Counter(cell.partition(":")[0] for row in rows.values() for cell in row["cells"].values())
     kinds = {"map": "maps", "zero": "with nothing left", "refused": "refused", "wrong": "wrong"}
-    told = [f"{count[kind]} {text}" for kind, text in kinds.items() if count[kind]]
+    counts = [f"{count[kind]} {text}" for kind, text in kinds.items() if count[kind]]
     options = [
         f"`{method}` " + ", ".join(f"{key} {value}" for key, value in chosen.items())
-        for method, chosen in found["options"].items()
+        for method, chosen in matrix["options"].items()
     ]
     return {
         "count": len(rows),
         "classifiers": sum(row["kind"] == "classifier" for row in rows.values()),
-        "versions": ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
-        "samples": found["samples"],
-        "totals": f"Of {sum(count.values())} cells: " + ", ".join(told) + ".",
+        "versions": ", ".join(f"{name} {version}" for name, version in matrix["versions"].items()),
+        "samples": matrix["samples"],
+        "totals": f"Of {sum(count.values())} cells: " + ", ".join(counts) + ".",
         "options": "; ".join(options),
     }
 

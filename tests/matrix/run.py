@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     chosen = [name for name in architectures.ARCHITECTURES if not args.only or name in args.only]
     began = time.perf_counter()
     rows: dict[str, Any] = {}
-    found = {
+    matrix = {
         "options": {method: options for method, options in cells.OPTIONS.items() if method in methods},
         "samples": architectures.SAMPLES,
         "versions": page.versions(),
@@ -43,13 +43,13 @@ def main(args: argparse.Namespace) -> int:
         rows[name] = row
         report(name, row, f"{len(rows)}/{len(chosen)}")
         if args.json:
-            args.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            args.json.write_text(json.dumps(matrix, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     count = Counter(cells.kind_of(cell) for row in rows.values() for cell in row["cells"].values())
     seconds = sum(row["seconds"] for row in rows.values())
-    CONSOLE.print(f"{told(count)}: {seconds:.0f} s of CPU, {time.perf_counter() - began:.0f} s")
+    CONSOLE.print(f"{summary(count)}: {seconds:.0f} s of CPU, {time.perf_counter() - began:.0f} s")
     if args.json:
-        args.json.with_suffix(".md").write_text(page.page(found), encoding="utf-8")
-    differences = list(differing(json.loads(COMMITTED.read_text(encoding="utf-8")), found)) if args.check else []
+        args.json.with_suffix(".md").write_text(page.page(matrix), encoding="utf-8")
+    differences = list(differing(json.loads(COMMITTED.read_text(encoding="utf-8")), matrix)) if args.check else []
     for difference in differences:
         CONSOLE.print(difference, markup=False)
     return int(bool(count["wrong"] or differences))
@@ -57,15 +57,15 @@ def main(args: argparse.Namespace) -> int:
 
 def available() -> list[str]:
     """The methods that can be imported; the others are named."""
-    found = []
-    for method in cells.known():
+    methods = []
+    for method in cells.built_in():
         try:
             cells.REGISTRY.find("method", method)
         except Exception as error:
             CONSOLE.print(f"without {method}: {error}", markup=False)
         else:
-            found.append(method)
-    return found
+            methods.append(method)
+    return methods
 
 
 def computed(names: Sequence[str], methods: Sequence[str], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -93,32 +93,32 @@ def computed_row(name: str, methods: Sequence[str]) -> dict[str, Any]:
 def report(name: str, row: Mapping[str, Any], place: str) -> None:
     """A line for one architecture, and one for every cell that is wrong."""
     count = Counter(cells.kind_of(cell) for cell in row["cells"].values())
-    CONSOLE.print(f"{place} {name}: {told(count)}, {row['seconds']} s; {', '.join(row['layers'])}", markup=False)
+    CONSOLE.print(f"{place} {name}: {summary(count)}, {row['seconds']} s; {', '.join(row['layers'])}", markup=False)
     for method, cell in row["cells"].items():
         if cells.kind_of(cell) == "wrong":
             CONSOLE.print(f"    {method}: {cell}", markup=False)
 
 
-def told(count: Mapping[str, int]) -> str:
+def summary(count: Mapping[str, int]) -> str:
     """How many of each kind there are.
 
-    >>> told({"map": 3, "wrong": 1})
+    >>> summary({"map": 3, "wrong": 1})
     '3 map, 1 wrong'
     """
     return ", ".join(f"{count[kind]} {kind}" for kind in cells.KINDS if count.get(kind))
 
 
-def differing(committed: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+def differing(committed: Mapping[str, Any], matrix: Mapping[str, Any]) -> Iterator[str]:
     """What is not as it was committed: layers, and what became of a cell."""
-    for name, row in found["architectures"].items():
-        known = committed["architectures"].get(name)
-        if known is None:
+    for name, row in matrix["architectures"].items():
+        row_before = committed["architectures"].get(name)
+        if row_before is None:
             yield f"{name}: not in the committed JSON"
             continue
-        if row["layers"] != known["layers"]:
-            yield f"{name}: layers: expected {known['layers']}, got {row['layers']}"
+        if row["layers"] != row_before["layers"]:
+            yield f"{name}: layers: expected {row_before['layers']}, got {row['layers']}"
         for method, cell in row["cells"].items():
-            before = known["cells"].get(method, "nothing")
+            before = row_before["cells"].get(method, "nothing")
             if cells.kind_of(cell) != cells.kind_of(before):
                 yield f"{name}, {method}: expected {before}, got {cell}"
 
@@ -128,7 +128,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Every method on every architecture.")
     parser.add_argument("--json", type=Path, help="write the matrix here, and the page beside it (.md)")
     parser.add_argument("--only", nargs="+", default=[], metavar="ARCH", choices=[*architectures.ARCHITECTURES])
-    parser.add_argument("--methods", nargs="+", default=[], metavar="METHOD", choices=cells.known())
+    parser.add_argument("--methods", nargs="+", default=[], metavar="METHOD", choices=cells.built_in())
     parser.add_argument(
         "--check", action="store_true", help=f"compare with {COMMITTED.name}, and fail where it differs"
     )

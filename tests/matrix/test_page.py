@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from matrix.architectures import ARCHITECTURES
-from matrix.cells import KINDS, OPTIONS, kind_of, known
+from matrix.cells import KINDS, OPTIONS, built_in, kind_of
 from matrix.page import numbered, page, pattern
-from matrix.run import differing, told
+from matrix.run import differing, summary
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FOUND = json.loads((DOCS / "coverage.json").read_text(encoding="utf-8"))
@@ -29,12 +29,12 @@ def test_the_page_is_made_of_the_matrix() -> None:
 
 def test_every_network_is_in_it_as_it_is_listed() -> None:
     listed = {name: (one.family, one.source, one.kind, list(one.shape)) for name, one in ARCHITECTURES.items()}
-    found = {name: (row["family"], row["source"], row["kind"], row["input"]) for name, row in ROWS.items()}
-    assert found == listed
+    facts = {name: (row["family"], row["source"], row["kind"], row["input"]) for name, row in ROWS.items()}
+    assert facts == listed
 
 
 def test_every_method_is_in_it() -> None:
-    assert all(tuple(row["cells"]) == known() for row in ROWS.values())
+    assert all(tuple(row["cells"]) == built_in() for row in ROWS.values())
     assert FOUND["options"] == {method: dict(options) for method, options in OPTIONS.items()}
 
 
@@ -60,7 +60,7 @@ def test_every_network_has_its_layer_and_more_maps_than_refusals() -> None:
 
 
 def test_every_method_has_maps() -> None:
-    for method in known():
+    for method in built_in():
         assert sum(row["cells"][method] == "map" for row in ROWS.values()) >= 1
 
 
@@ -88,6 +88,6 @@ def test_differences_are_those_of_layers_and_kinds() -> None:
     ]
 
 
-@pytest.mark.parametrize(("count", "said"), [({}, ""), ({"wrong": 1, "map": 2}, "2 map, 1 wrong")])
-def test_a_line_tells_what_there_is(count: dict[str, int], said: str) -> None:
-    assert told(count) == said
+@pytest.mark.parametrize(("count", "text"), [({}, ""), ({"wrong": 1, "map": 2}, "2 map, 1 wrong")])
+def test_a_line_tells_what_there_is(count: dict[str, int], text: str) -> None:
+    assert summary(count) == text

@@ -18,18 +18,18 @@ from xaikit.engine.reruns.replay import FULL
 from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, RemarkCounts
 from xaikit.targets import PinnedClasses
 
-FOUND = json.loads((Path(__file__).resolve().parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))
+COMMITTED = json.loads((Path(__file__).resolve().parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))
 SLICE = ("conv1d", "squeezenet1_1", "vit_tiny_patch16_224", "clip")
 
 
 @pytest.mark.parametrize("name", SLICE)
 def test_it_is_as_committed(name: str) -> None:
     before = torch.get_rng_state()
-    row, known = cells.row(ARCHITECTURES[name], cells.known()), FOUND["architectures"][name]
+    row, committed = cells.row(ARCHITECTURES[name], cells.built_in()), COMMITTED["architectures"][name]
     assert torch.equal(torch.get_rng_state(), before)
-    assert row["layers"] == known["layers"]
+    assert row["layers"] == committed["layers"]
     kinds = {method: cells.kind_of(cell) for method, cell in row["cells"].items()}
-    assert kinds == {method: cells.kind_of(cell) for method, cell in known["cells"].items()}
+    assert kinds == {method: cells.kind_of(cell) for method, cell in committed["cells"].items()}
 
 
 def test_a_network_is_the_same_every_time_and_alive() -> None:
@@ -54,7 +54,7 @@ HALF = torch.stack([SLOPE[0], FLAT[0]])
 
 
 @pytest.mark.parametrize(
-    ("method", "found", "cell"),
+    ("method", "it", "cell"),
     [
         ("gradcam", explanation(SLOPE), "map"),
         ("gradcam", explanation(HALF), "wrong: the same everywhere, and nobody says why"),
@@ -74,8 +74,8 @@ HALF = torch.stack([SLOPE[0], FLAT[0]])
         ),
     ],
 )
-def test_what_counts_as_what(method: str, found: Explanation, cell: str) -> None:
-    assert cells.judged(method, found, (2, 2)) == cell
+def test_what_counts_as_what(method: str, it: Explanation, cell: str) -> None:
+    assert cells.judged(method, it, (2, 2)) == cell
 
 
 class Failing(nn.Module):
@@ -95,5 +95,5 @@ def test_a_pass_that_fails_is_every_methods_own(error: Exception, cell: str) -> 
     inputs: Any = torch.zeros(2, 3, 4, 4)
     target = cells.config.instantiate("target", cells.config.read_target("top1", cells.REGISTRY), cells.REGISTRY)
     requests = [cells.request(method, (), target) for method in ("center", "uniform", "edges")]
-    found = cells.answered(Failing(error), cells.Batch(inputs, ("0", "1")), requests, "auto")
-    assert found == dict.fromkeys(("center", "uniform", "edges"), cell)
+    answers = cells.answered(Failing(error), cells.Batch(inputs, ("0", "1")), requests, "auto")
+    assert answers == dict.fromkeys(("center", "uniform", "edges"), cell)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from helpers.run_folders import BENCH, commit, everything, explain, of_photos, photographs, row, trial
 from xaikit.pictures import sheet
-from xaikit.report import Index, OverlayWriter, StoredMaps, sheets, write_sheets
+from xaikit.report import Index, OverlayWriter, Report, sheets, write_sheets
 from xaikit.store import Failure, Store, open_picture
 from xaikit.store.trials import to_table
 
@@ -133,7 +133,7 @@ def test_nothing_is_drawn_twice_by_chance(tmp_path: Path) -> None:
     for name in ("one", "two"):
         store = of_photos(tmp_path / name)
         explain(store, "a.jpg", trials=())
-        OverlayWriter(Index(store), StoredMaps(store)).write_missing()
+        OverlayWriter(Report(tmp_path / name)).write_missing()
         write_sheets(Index(store))
         written.append({file: store.folder.read(file) for file in everything(tmp_path / name)})
     assert written[0] == written[1]

@@ -77,8 +77,8 @@ def test_a_folder(repo, offline, path):
 
 def test_it_is_explained(repo):
     opened = HubModel("./repo", "net").open()
-    found = xaikit.explain(opened.module, torch.rand(2, 3, 8, 8), "gradcam")["gradcam"]
-    assert {name: tuple(one.shape) for name, one in found.maps.items()} == {"features": (2, 6, 6)}
+    explanation = xaikit.explain(opened.module, torch.rand(2, 3, 8, 8), "gradcam")["gradcam"]
+    assert {name: tuple(one.shape) for name, one in explanation.maps.items()} == {"features": (2, 6, 6)}
 
 
 def test_weights_come_from_the_seed_alone(repo):

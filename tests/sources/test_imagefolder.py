@@ -5,10 +5,8 @@ from xaikit_sources.imagefolder import ImageFolder
 
 
 def test_the_label_is_the_name_of_the_first_folder(photos):
-    photographs = [
-        (item.name.removeprefix(f"{photos}/"), item.label) for item in ImageFolder(str(photos)).photographs()
-    ]
-    assert photographs == [("cats/a.PNG", "cats"), ("cats/deep/b.jpeg", "cats"), ("dogs/c.png", "dogs")]
+    labels = [(item.name.removeprefix(f"{photos}/"), item.label) for item in ImageFolder(str(photos)).photographs()]
+    assert labels == [("cats/a.PNG", "cats"), ("cats/deep/b.jpeg", "cats"), ("dogs/c.png", "dogs")]
 
 
 def test_without_class_folders(photos):

@@ -21,8 +21,8 @@ def state_of(name: str, **options):
 
 
 def equal(module, state) -> bool:
-    current = module.state_dict()
-    return current.keys() == state.keys() and all(torch.equal(current[name], state[name]) for name in current)
+    loaded = module.state_dict()
+    return loaded.keys() == state.keys() and all(torch.equal(loaded[name], state[name]) for name in loaded)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ def test_a_file_of_another_number_of_classes(tmp_path):
 
 
 def test_pretrained_weights(monkeypatch):
-    arguments = {}
+    options = {}
     create = timm.create_model
 
     def downloaded(name, pretrained=False, **kwargs):
-        arguments["pretrained"] = pretrained
+        options["pretrained"] = pretrained
         return create(name, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", downloaded)
     opened = TimmModel(SMALL).open()
-    assert arguments == {"pretrained": True}
+    assert options == {"pretrained": True}
     assert opened.origin == f"timm timm/{SMALL}.lamb_in1k"
 
 

@@ -28,8 +28,8 @@ def state_of(name: str, **options):
 
 
 def equal(module, state) -> bool:
-    current = module.state_dict()
-    return current.keys() == state.keys() and all(torch.equal(current[name], state[name]) for name in current)
+    loaded = module.state_dict()
+    return loaded.keys() == state.keys() and all(torch.equal(loaded[name], state[name]) for name in loaded)
 
 
 @pytest.fixture

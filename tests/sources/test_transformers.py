@@ -67,8 +67,8 @@ def saved(folder, name, kwargs, processor=None, labels=None, **options):
 
 
 def equal(module, state):
-    current = module.state_dict()
-    return current.keys() == state.keys() and all(torch.equal(current[name], state[name]) for name in current)
+    loaded = module.state_dict()
+    return loaded.keys() == state.keys() and all(torch.equal(loaded[name], state[name]) for name in loaded)
 
 
 @pytest.fixture

@@ -129,9 +129,9 @@ def test_the_overlap_is_the_iou(seed: int) -> None:
 
 def test_boxes_without_an_area_overlap_nothing() -> None:
     point = torch.ones(1, 4, requires_grad=True)
-    share = overlap(point, torch.ones(4))
-    share.sum().backward()
-    assert share.tolist() == [0.0]
+    iou = overlap(point, torch.ones(4))
+    iou.sum().backward()
+    assert iou.tolist() == [0.0]
     assert point.grad is not None
     assert point.grad.isfinite().all()
 
@@ -205,10 +205,10 @@ class Detector(nn.Module):
         self.double().eval()
 
     def forward(self, x: Tensor) -> Detections:
-        predicted = self.head(self.features(x)).flatten(2)
-        low = 4 * torch.cartesian_prod(torch.arange(3.0), torch.arange(3.0)).to(x).flip(1).T + predicted[:, 2:4]
-        boxes = torch.cat([low, low + 3 + predicted[:, 4:6].sigmoid()], 1).transpose(1, 2)
-        scores, labels = predicted[:, :2].softmax(1).max(1)
+        raw = self.head(self.features(x)).flatten(2)
+        low = 4 * torch.cartesian_prod(torch.arange(3.0), torch.arange(3.0)).to(x).flip(1).T + raw[:, 2:4]
+        boxes = torch.cat([low, low + 3 + raw[:, 4:6].sigmoid()], 1).transpose(1, 2)
+        scores, labels = raw[:, :2].softmax(1).max(1)
         best = scores.argsort(dim=1, descending=True)[:, :5]
         return [
             {"boxes": boxes[row][best[row]], "labels": labels[row][best[row]] + 1, "scores": scores[row][best[row]]}

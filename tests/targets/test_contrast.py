@@ -90,8 +90,8 @@ def test_rows_keep_references_and_weights() -> None:
 def test_a_map_is_the_weighted_difference_of_maps(spec: Spec, alpha: float, weights: Any) -> None:
     """P11: a linear method needs no pass of its own for a contrast."""
     model, x = spec.build()
-    options = {"use": "contrast", "against": {"top": 2}, "alpha": alpha, "weights": weights}
-    explanations = xaikit.explain(model, x, ["gradcam", "hirescam"], layers="features", target=options)
+    spec = {"use": "contrast", "against": {"top": 2}, "alpha": alpha, "weights": weights}
+    explanations = xaikit.explain(model, x, ["gradcam", "hirescam"], layers="features", target=spec)
     apart = xaikit.explain(model, x, list(explanations), layers="features", target={"use": "classes", "of": [0, 1, 2]})
     for name, one in explanations.items():
         maps = apart[name].maps["features"].flatten(2)

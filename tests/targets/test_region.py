@@ -164,9 +164,9 @@ def test_rows_and_probabilities() -> None:
     clean, later, index = logits(), logits(3), torch.tensor([1, 0, 1])
     pinned = Region().pin(clean, None)
     assert torch.equal(pinned.rows(index).scores(later[index]), pinned.scores(later)[index])
-    shares = pinned.probabilities(later)
+    probabilities = pinned.probabilities(later)
     expected = [later.softmax(1)[row, pinned.indices[row, 0]][pinned.mask[row]].mean() for row in range(2)]
-    torch.testing.assert_close(shares[:, 0], torch.stack(expected))
+    torch.testing.assert_close(probabilities[:, 0], torch.stack(expected))
     with pytest.raises(
         XaikitError, match=r"expected an output of \(4, 6\) pixels, as when it was pinned, got \(4, 5\)"
     ):

@@ -37,14 +37,14 @@ def test_the_score_is_the_cosine_and_dot_the_projection() -> None:
 
 def test_the_gradient_is_that_of_the_cosine() -> None:
     output = embeddings().requires_grad_()
-    saliency, expected = (
+    scores, expected = (
         torch.autograd.grad(scores.sum(), output)[0]
         for scores in (
             Similarity(REFERENCE).pin(output, None).scores(output),
             cosine_similarity(output, torch.tensor([REFERENCE]).double()),
         )
     )
-    torch.testing.assert_close(saliency, expected)
+    torch.testing.assert_close(scores, expected)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12])

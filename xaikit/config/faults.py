@@ -26,10 +26,7 @@ class Mark:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
 
-DEFAULT = Mark("default")
-
-
-ARGUMENT = Mark("argument")
+DEFAULT, ARGUMENT = Mark("default"), Mark("argument")
 
 
 @dataclass(frozen=True)

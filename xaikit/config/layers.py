@@ -134,15 +134,12 @@ def _is_readable(path: Path, text: str, faults: Faults) -> bool:
 def inherit(values: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     """What the config says, each label's finish with the options that it leaves to the config's."""
     general = values.get("finish", {})
-    methods = {
-        label: {**method, "finish": _finish(label, method["finish"], general, faults)} if "finish" in method else method
-        for label, method in values.get("methods", {}).items()
-    }
+    methods = dict(values.get("methods", {}))
+    for label, method in methods.items():
+        stages = method.get("finish", {}).items()
+        finish = {stage: _stage(label, stage, choice, general.get(stage, {}), faults) for stage, choice in stages}
+        methods[label] = {**method, "finish": finish} if finish else method
     return {**values, "methods": methods} if methods else dict(values)
-
-
-def _finish(label: str, stages: Mapping[str, Any], general: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    return {stage: _stage(label, stage, choice, general.get(stage, {}), faults) for stage, choice in stages.items()}
 
 
 def _stage(label: str, stage: str, choice: Any, general: Any, faults: Faults) -> Any:

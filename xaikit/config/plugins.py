@@ -12,7 +12,7 @@ import pydantic
 import pydantic_core
 
 from xaikit.config import values
-from xaikit.config.faults import Faults, Path, at, quoting, shown
+from xaikit.config.faults import Faults, Path, quoting, shown
 from xaikit.config.keys import Key, Use, keys_of
 from xaikit.errors import PluginError, nearest
 from xaikit.registry import Registry
@@ -76,8 +76,8 @@ class Reader:
         for option, key in keys.items():
             if option in mapping:
                 options[option] = self.value(key, (*path, option), mapping[option])
-            elif not key.required:
-                options[option] = _default(key)
+            elif key.default is not None:
+                options[option] = _default(key, key.default())
             elif not self.faults.is_faulty((*path, option)):
                 self.faults.add((*path, option), "required, but not given")
         return None if any(self.faults.is_faulty((*path, option)) for option in {*keys, *mapping}) else options
@@ -89,20 +89,13 @@ class Reader:
         try:
             return values.read(key.adapter, value)
         except pydantic.ValidationError as error:
-            for inner, text in values.complaints(error, value):
-                self.faults.add((*path, *inner), text + self._quoting(text, (*path, *inner), value, inner))
+            for inner, refused, text in values.complaints(error, value):
+                wants_string = "a string" in text or "expected '" in text
+                hint = quoting(refused, self.faults.mark((*path, *inner)).text) if wants_string else ""
+                self.faults.add((*path, *inner), text + hint)
         except pydantic.errors.PydanticUserError:
             self.faults.add(path, f"a config cannot say a {key.hint}; leave it out")
         return None
-
-    def _quoting(self, text: str, path: Path, value: Any, inner: Path) -> str:
-        """A string that YAML reads as something else needs quotes."""
-        try:
-            refused = at(value, inner)
-        except KeyError:
-            return ""
-        wants_string = "a string" in text or "expected '" in text
-        return quoting(refused, self.faults.mark(path).text) if wants_string else ""
 
     def build(self, cls: type[T], path: Path, fields: Mapping[str, Any]) -> T | None:
         """An instance; what its ``__post_init__`` refuses is noted at the key it names first."""
@@ -115,11 +108,10 @@ class Reader:
             return None
 
 
-def _default(key: Key) -> Any:
+def _default(key: Key, default: Any) -> Any:
     """The default as its type says (2 for a float is 2.0), or as it stands where JSON cannot say it."""
-    default = key.default
     try:
-        return values.read(key.adapter, values.plain(default))
+        return values.read(key.adapter, pydantic_core.to_jsonable_python(default))
     except (pydantic.ValidationError, pydantic.errors.PydanticUserError, pydantic_core.PydanticSerializationError):
         return default
 
@@ -129,7 +121,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     plain = {}
     for option, value in options.items():
         with contextlib.suppress(pydantic_core.PydanticSerializationError):
-            plain[option] = values.plain(value)
+            plain[option] = pydantic_core.to_jsonable_python(value)
     return plain
 
 

@@ -255,7 +255,7 @@ class Config(Section):
 def defaults(name: str) -> dict[str, Any]:
     """What a config says where it says nothing, as YAML would; plugins stay with the class, to be stated whole."""
     keys = keys_of(Config).items()
-    values = {key: field.default for key, field in keys if not (field.required or field.plugin or field.section)}
+    values = {name: key.default() for name, key in keys if key.default and not (key.plugin or key.section)}
     return {"name": name, **values, "layers": list(Config.layers), "report": Config.report.plain()}
 
 
@@ -267,7 +267,7 @@ def key_at(path: Path) -> Key | None:
     section: type[Section] | None = Config
     for part in path:
         key = fields_of(section).get(str(part)) if section else None
-        key = None if key is None or key.inline else key
+        key = None if key is None or INLINE in key.marks else key
         section = key.section if key else None
     return key
 

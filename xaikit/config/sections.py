@@ -23,7 +23,7 @@ def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in [name for name in values if name in LATER]:
         reader.faults.add((name,), f"not available yet: {LATER[name]}")
     for name, key in keys_of(Config).items():
-        if key.required and name not in values and not reader.faults.is_faulty((name,)):
+        if key.default is None and name not in values and not reader.faults.is_faulty((name,)):
             reader.faults.add((name,), "missing: a config says model, data and methods")
     return read_fields(reader, {name: value for name, value in values.items() if name not in LATER})
 
@@ -66,7 +66,7 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
         return _read_stage(reader, key.plugin, path, value)
     if key.section is MethodConfig:
         return read_methods(reader, path, value)
-    if key.section in key.marks:
+    if key.partial:
         return read_finish(reader, path, value)
     return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)
 

@@ -46,11 +46,6 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def plain(value: Any) -> Any:
-    """The value in the words of JSON; raises pydantic_core.PydanticSerializationError where there are none."""
-    return pydantic_core.to_jsonable_python(value)
-
-
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"(?:{_NUMBER} *h)? *(?:{_NUMBER} *(?:min|m))? *(?:{_NUMBER} *s)?")
 _SECONDS = (3600.0, 60.0, 1.0)
@@ -95,18 +90,18 @@ _EXPECTED = {
 }
 
 
-def complaints(error: ValidationError, value: Any) -> list[tuple[Path, str]]:
-    """What does not fit, at the list element where it stands; the branches of a union make one complaint."""
+def complaints(error: ValidationError, value: Any) -> list[tuple[Path, Any, str]]:
+    """Where in a list, which value does not fit, and why; the branches of a union make one complaint."""
     errors = error.errors()
     # a list whose elements do not fit is also called too short
     errors = [problem for problem in errors if problem["type"] != "too_short" or len(errors) == 1]
     problems = [(tuple(part for part in problem["loc"] if isinstance(part, int)), problem) for problem in errors]
     if all(place == problem["loc"] for place, problem in problems):
-        return [(place, _complaint(problem)) for place, problem in problems]
+        return [(place, problem["input"], _complaint(problem)) for place, problem in problems]
     kinds = dict.fromkeys(
         _expected(problem) + "".join(f" at [{index}]" for index in place) for place, problem in problems
     )
-    return [((), f"expected {' or '.join(kinds)}, got {shown(value)}")]
+    return [((), value, f"expected {' or '.join(kinds)}, got {shown(value)}")]
 
 
 def _complaint(problem: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,7 +15,8 @@ from xaikit.evidence import auto
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import WHOLE, Readout, call
 from xaikit.evidence.hooks import hooked, named
-from xaikit.evidence.nests import copied, first_tensor, tensors_in
+from xaikit.evidence.nests import copied, tensors_in
+from xaikit.evidence.result import MapReader
 from xaikit.layouts import infer, stride
 
 
@@ -32,6 +33,9 @@ def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...
     return rows
 
 
+HEADER = ("layer", "module", "returns", "grid", "stride", "")
+
+
 @dataclass(frozen=True)
 class Row:
     """One layer: what it returned for one sample, its grid, the input pixels a cell, and the verdict of ``auto``."""
@@ -42,6 +46,12 @@ class Row:
     grid: tuple[int, ...]
     stride: float
     verdict: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In words, under :data:`HEADER`."""
+        shape, grid = ("x".join(map(str, sides)) for sides in (self.shape, self.grid))
+        return self.name, self.kind, shape, grid, f"{self.stride:g}", self.verdict
 
 
 def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readout: Readout = WHOLE) -> list[Row]:
@@ -58,28 +68,11 @@ def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
             verdicts[candidate.name] = f"auto: {name}" if name else candidate.verdict
     except LayerNotFound as error:
         verdicts[""] = str(error)
-    space = tuple(first_tensor(inputs).shape[2:])
-    return [row for row in _rows(model, inputs, space, verdicts) if row.grid]
-
-
-def _rows(model: nn.Module, inputs: Any, space: tuple[int, ...], verdicts: dict[str, str]) -> list[Row]:
-    hint = getattr(model, "num_prefix_tokens", None)
-    rows = []
+    reader, rows = MapReader.of(model, inputs), []
     for name, kind, shape in shapes(model, inputs):
-        layout = infer(shape, space, hint) if space else None
-        grid = layout.space(shape) if layout else ()
-        rows.append(Row(name, kind, shape, grid, stride(grid, space) if grid else 0.0, verdicts.get(name, "")))
+        # of any number of samples: windows have a batch of their own
+        layout = infer(shape, reader.space, reader.prefix)
+        if layout is not None:
+            grid = layout.space(shape)
+            rows.append(Row(name, kind, shape, grid, stride(grid, reader.space), verdicts.get(name, "")))
     return rows
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The survey as aligned text."""
-    cells = [("layer", "module", "returns", "grid", "stride", "")]
-    for row in rows:
-        grid, shape = "x".join(map(str, row.grid)), "x".join(map(str, row.shape))
-        cells.append((row.name, row.kind, shape, grid, f"{row.stride:g}", row.verdict))
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    return "\n".join(
-        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)), line[5]]).rstrip()
-        for line in cells
-    )

@@ -28,8 +28,6 @@ from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
 from xaikit.store import Store
-from xaikit.store.claiming import check_free
-from xaikit.store.folder import folder_of as store_folder
 from xaikit.store.names import stems
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
@@ -108,7 +106,7 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
     bench_groups = groups(points)
     _check_map_format(config, bench_groups, registry)
-    check_free(store_folder(folder_of(config)))
+    Store.check_free(folder_of(config))
     threads = int(frozen.get("threads") or executor.thread_count())
     opened = bench_cache(config, bench_groups, registry)
     with torch_threads(threads):

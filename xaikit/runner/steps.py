@@ -10,9 +10,10 @@ from xaikit.bench.opened import open_bench
 from xaikit.config import Config, instantiate, load
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.pinned import pin, readout_of
-from xaikit.evidence.survey import survey, table
+from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
-from xaikit.report import Index, OverlayWriter, Report, StoredMaps, write_sheets
+from xaikit.report import Index, OverlayWriter, Report, write_sheets
+from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
@@ -72,12 +73,12 @@ def run(
             log.add(receipt)
             if watcher is not None:
                 watcher.advanced(receipt)
+    report = Report(prepared.job.folder, Path(prepared.config.base))
     if config.report.overlays:
-        index = Index(store)
-        log.fail(OverlayWriter(index, StoredMaps(store, Path(config.base))).write_missing())
-        write_sheets(index)
+        log.fail(OverlayWriter(report).write_missing())
+        write_sheets(report.index)
     log.finish(stopping.reason)
-    return Report(prepared.job.folder, Path(config.base))
+    return report
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
@@ -119,7 +120,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         lambda output: pin(target, output, batch.labels).scores(output),
         readout_of([target], config.model.output),
     )
-    return table(rows)
+    return aligned([HEADER, *(row.cells for row in rows)])
 
 
 def compact(folder: str | Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from xaikit.config import PLAIN, STAGES, Aggregation, FinishConfig, Precision, Use, read_finish
@@ -80,29 +80,23 @@ class Trial:
         return trial_id(self.evidence, self.finish)
 
 
-class _Shared:
-    """A value that is looked up by its identity: thousands of trials share their parts, most of which have no hash."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shared) and self.value is other.value
-
-
-@lru_cache(maxsize=10_000)
-def _canonical(shared: _Shared) -> str:
-    value = shared.value
-    plain = value.plain() if isinstance(value, FinishConfig | Aggregation) else value
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+_TEXTS: dict[int, tuple[Any, str]] = {}
+"""What thousands of trials share is written once; the values stay, so that their identities are theirs alone."""
 
 
 def canonical(value: Any) -> str:
-    """JSON of which there is one for a value."""
-    return _canonical(_Shared(value))
+    """JSON of which there is one for a value that never changes: a part of a trial."""
+    entry = _TEXTS.get(id(value))
+    if entry is None:
+        plain = value.plain() if isinstance(value, FinishConfig | Aggregation) else value
+        entry = value, json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        if len(_TEXTS) >= _MOST_TEXTS:
+            _TEXTS.clear()
+        _TEXTS[id(value)] = entry
+    return entry[1]
+
+
+_MOST_TEXTS = 10_000
 
 
 def spelled_plugin(name: str, options: Mapping[str, Any]) -> str:

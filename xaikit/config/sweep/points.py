@@ -65,11 +65,11 @@ class Points:
 
     def configs(self, config: Config) -> Iterator[Config]:
         """The config of every point, without a sweep."""
-        config = replace(config, sweep=SweepConfig(), loaded=None)
+        same = vars(replace(config, sweep=SweepConfig(), loaded=None))
         general = {str(path[0]): column for path, column in self.columns.items() if path[0] != "methods"}
         for row in self.grid.points:
             fields = {key: column.at(row) for key, column in general.items()}
-            yield replace(config, **fields, methods=self._methods(row, config.methods))
+            yield Config(**{**same, **fields, "methods": self._methods(row, config.methods)})
 
     def _methods(self, row: Row, methods: Mapping[str, MethodConfig]) -> Mapping[str, MethodConfig]:
         labels = self.columns[LABELS].at(row) if LABELS in self.columns else methods

@@ -138,10 +138,8 @@ class Replay:
             ones = [part[:, place : place + 1] for part in parts for place in range(part.shape[1])]
             return torch.cat([self._run(inputs, [one], None, exact) for one in ones], 2)
         if way == "each":
-            row_parts = [[part[row : row + 1] for part in parts] for row in range(samples)]
-            row_inputs = [rows(inputs, torch.tensor([row])) for row in range(samples)]
-            row_index = [torch.full((each,), row) for row in range(samples)]
-            return torch.cat([self._run(*one, exact) for one in zip(row_inputs, row_parts, row_index, strict=True)])
+            by_row = zip(torch.arange(samples).chunk(samples), *(part.chunk(samples) for part in parts), strict=True)
+            return torch.cat([self._run(rows(inputs, row), ones, row.expand(each), exact) for row, *ones in by_row])
         index = repeated(samples, each)
         return self._run(rows(inputs, index) if way == "full" else inputs, parts, index, exact)
 
