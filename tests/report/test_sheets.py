@@ -86,6 +86,14 @@ def test_dead_maps_and_failures_carry_their_reason(tmp_path: Path, drawn: Drawn)
     ]
 
 
+def test_a_map_that_could_not_be_finished_says_why(tmp_path: Path, drawn: Drawn) -> None:
+    store = of_photos(tmp_path, trial("fine"), trial("faulty"))
+    explain(store, "a.jpg", trials=("fine",))
+    store.write_failures([Failure(BENCH, "photos/a.jpg", evidence="e1", error="faulty: by somebody else")])
+    write_sheets(Index(store))
+    assert drawn[0][1:] == ([[["a.jpg", "97% tabby"], [], ["faulty: by somebody else"]]], [[True, True, False]])
+
+
 def test_nothing_but_failures_still_makes_a_sheet(tmp_path: Path) -> None:
     store = of_photos(tmp_path)
     store.write_failures([Failure(BENCH, "photos/a.jpg", error="not a picture")])

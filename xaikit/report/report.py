@@ -46,7 +46,7 @@ class ReportShard:
 
 class Report:
     """A run folder, read. A photograph is named by its name, its file name, or its stem; a trial by its name, its label
-    where that is the only one, or its id.
+    where that is the only one, or its id. ``index`` is the plan, and which rows are its own.
 
     Args:
         folder: of a run, a path or URL.
