@@ -80,7 +80,16 @@ def _contract(kind: str) -> str:
     reserved = ", ".join(f"`{word}`" for word in sorted(KINDS[kind].reserved))
     protocol = PROTOCOLS[kind]
     where = f"`{protocol.__module__}.{protocol.__name__}`"
-    return f"The class keeps {where}; no option is called {reserved}:\n\n{_python(inspect.getsource(protocol).strip())}"
+    text = f"The class keeps {where}; no option is called {reserved}:\n\n{_source(protocol)}"
+    return (
+        f"{text}\n\nWhat it pins keeps `xaikit.targets.Pinned`:\n\n{_source(targets.Pinned)}"
+        if kind == "target"
+        else text
+    )
+
+
+def _source(protocol: type) -> str:
+    return _python(inspect.getsource(protocol).strip())
 
 
 def methods() -> str:

@@ -73,10 +73,10 @@ def test_layers_by_name_glob_module_and_auto(net: nn.Module, images: Tensor) -> 
     ],
 )
 def test_targets(net: nn.Module, images: Tensor, target: Any, shape: tuple[int, ...]) -> None:
-    found = xaikit.explain(net, images, target=target)["gradcam"]
-    assert found.scores.shape == shape
-    assert found.map.shape == (*shape, 8, 8)
-    assert found.maps["3"].shape == (*shape, 4, 4)
+    explanation = xaikit.explain(net, images, target=target)["gradcam"]
+    assert explanation.scores.shape == shape
+    assert explanation.map.shape == (*shape, 8, 8)
+    assert explanation.maps["3"].shape == (*shape, 4, 4)
 
 
 def test_scores_are_the_logits_of_the_target(net: nn.Module, images: Tensor) -> None:
@@ -139,17 +139,17 @@ def test_other_dimensions(dims: int) -> None:
         torch.manual_seed(0)
         net = nn.Sequential(conv(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 6**dims, 4))
         x = torch.rand(2, 2, *[6] * dims)
-    found = xaikit.explain(
+    explanations = xaikit.explain(
         net, x, ["gradcam", "gradcampp", "xgradcam", "layercam", "hirescam", "smoothgradcampp"], layers="1"
     )
-    for explanation in found.values():
+    for explanation in explanations.values():
         assert explanation.map.shape == (2, *[6] * dims)
 
 
 def test_a_map_that_positive_gradients_alone_would_make_is_called_negative(net: nn.Module, images: Tensor) -> None:
     with torch.no_grad():
         net[5].weight.copy_(-net[5].weight.abs())
-    found = xaikit.explain(net, images, ["layercam", "gradcampp"], layers="3", target=0)
-    for explanation in found.values():
+    explanations = xaikit.explain(net, images, ["layercam", "gradcampp"], layers="3", target=0)
+    for explanation in explanations.values():
         reasons = {remark.reason for remark in explanation.warnings}
         assert reasons == {"all-negative gradients: nothing is left of them"}

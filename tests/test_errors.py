@@ -41,7 +41,7 @@ def test_a_config_error_holds_one_line_a_fault(given_: str | list[str], problems
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "said"),
+    ("name", "existing", "message"),
     [
         ("layr4", ["conv1", "layer4"], "did you mean 'layer4'?"),
         ("layercm", ["layercam", "gradcam"], "did you mean 'layercam'?"),
@@ -52,8 +52,8 @@ def test_a_config_error_holds_one_line_a_fault(given_: str | list[str], problems
         ("", ["a"], "known: a"),
     ],
 )
-def test_the_nearest_name_or_what_there_is(name: str, known: list[str], said: str) -> None:
-    assert nearest(name, known) == said
+def test_the_nearest_name_or_what_there_is(name: str, existing: list[str], message: str) -> None:
+    assert nearest(name, existing) == message
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:

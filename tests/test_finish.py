@@ -40,8 +40,8 @@ def raws(samples: int = 2, targets: int = 1) -> dict[str, Tensor]:
     return {"shallow": normal(samples, targets, 4, 4), "deep": normal(samples, targets, 2, 2, seed=1)}
 
 
-def close(found: Tensor | None, expected: Tensor) -> bool:
-    return found is not None and torch.allclose(found, expected, rtol=1e-12, atol=1e-12)
+def close(result: Tensor | None, expected: Tensor) -> bool:
+    return result is not None and torch.allclose(result, expected, rtol=1e-12, atol=1e-12)
 
 
 # --- resize (P22)
@@ -60,19 +60,19 @@ def resizings(draw: st.DrawFn) -> tuple[Tensor, tuple[int, ...]]:
 @given(resizings(), st.floats(-1e6, 1e6))
 def test_a_constant_map_stays_constant(resizing: tuple[Tensor, tuple[int, ...]], value: float) -> None:
     saliency, size = resizing
-    found = resize(torch.full_like(saliency, value), size)
-    assert found.shape == (2, 2, *size)
-    assert torch.allclose(found, torch.full_like(found, value), rtol=1e-13, atol=0)
+    result = resize(torch.full_like(saliency, value), size)
+    assert result.shape == (2, 2, *size)
+    assert torch.allclose(result, torch.full_like(result, value), rtol=1e-13, atol=0)
 
 
 @PROPERTY
 @given(resizings())
 def test_nothing_overshoots(resizing: tuple[Tensor, tuple[int, ...]]) -> None:
     saliency, size = resizing
-    found, before = resize(saliency, size).flatten(2), saliency.flatten(2)
+    result, before = resize(saliency, size).flatten(2), saliency.flatten(2)
     slack = 1e-14
-    assert bool((found.amax(-1) <= before.amax(-1) + slack).all())
-    assert bool((found.amin(-1) >= before.amin(-1) - slack).all())
+    assert bool((result.amax(-1) <= before.amax(-1) + slack).all())
+    assert bool((result.amin(-1) >= before.amin(-1) - slack).all())
 
 
 @PROPERTY
@@ -104,9 +104,9 @@ def test_the_size_it_has_costs_nothing() -> None:
 def test_nan_spreads_to_its_neighbours_and_no_further() -> None:
     saliency = torch.zeros(2, 1, 4)
     saliency[0, 0, 0] = torch.nan
-    found = resize(saliency, (8,))
-    assert found[0, 0].isnan().tolist() == [True] * 3 + [False] * 5
-    assert not found[1].isnan().any()
+    result = resize(saliency, (8,))
+    assert result[0, 0].isnan().tolist() == [True] * 3 + [False] * 5
+    assert not result[1].isnan().any()
 
 
 def test_a_size_of_other_dimensions_is_refused() -> None:
@@ -142,7 +142,7 @@ def test_the_stages_come_in_their_order() -> None:
 class Spy:
     """A stage of every kind that writes down its name and what it was given."""
 
-    seen: list[Any]
+    calls: list[Any]
 
     renormalize = True
     signed = True
@@ -170,10 +170,10 @@ class Spy:
 
 
 def test_every_stage_gets_what_it_is_promised() -> None:
-    seen: list[Any] = []
-    spy = Spy(seen)
+    calls: list[Any] = []
+    spy = Spy(calls)
     finish_maps(Finish(spy, spy, spy, spy, spy), raws(2, 3), STRIDES, (8, 8))
-    assert seen == [
+    assert calls == [
         *("rectify", ("normalize", (2, 3)), ("scale", 2.0)),
         *("rectify", ("normalize", (2, 3)), ("scale", 8.0)),
         ("size", [(4, 4), (2, 2)], (8, 8)),

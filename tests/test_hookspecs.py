@@ -24,9 +24,11 @@ def module(**members: Any) -> ModuleType:
 
 @pytest.mark.parametrize("version", [hookspecs.API, "1.7", 1, None])
 def test_a_plugin_of_this_major_version_is_taken_and_one_that_says_nothing_too(version: Any) -> None:
-    said = {} if version is None else {"xaikit_api": version}
-    found = hookspecs.returned_by(module(xaikit_method=hookimpl(lambda: int), **said), "xaikit_method", "method 'acme'")
-    assert found is int
+    members = {} if version is None else {"xaikit_api": version}
+    returned = hookspecs.returned_by(
+        module(xaikit_method=hookimpl(lambda: int), **members), "xaikit_method", "method 'acme'"
+    )
+    assert returned is int
 
 
 @pytest.mark.parametrize("version", ["2.0", 2, "0.9"])

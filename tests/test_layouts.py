@@ -86,8 +86,8 @@ def test_channels_last_is_found_where_the_channels_break_the_aspect(grid: tuple[
 def test_tokens_are_found_exactly_with_the_number_of_prefix_tokens(
     grid: tuple[int, ...], patch: int, prefix: int
 ) -> None:
-    found = infer((2, prefix + math.prod(grid), 512), pixels(grid, patch), hint=prefix)
-    assert found == Layout("tokens", prefix, grid)
+    layout = infer((2, prefix + math.prod(grid), 512), pixels(grid, patch), hint=prefix)
+    assert layout == Layout("tokens", prefix, grid)
 
 
 @PROPERTY
@@ -96,12 +96,12 @@ def test_tokens_are_never_lost_whatever_the_hint(
     grid: tuple[int, ...], patch: int, prefix: int, hint: int | None
 ) -> None:
     count, space = prefix + math.prod(grid), pixels(grid, patch)
-    found = infer((2, count, 512), space, hint=hint)
-    assert found is not None
-    assert found.prefix + math.prod(found.grid) == count
-    assert keeps_aspect(found.grid, space)
-    assert min(found.grid) > 1
-    assert found.to_map(torch.empty(2, count, 512)).shape == (2, 512, *found.grid)
+    layout = infer((2, count, 512), space, hint=hint)
+    assert layout is not None
+    assert layout.prefix + math.prod(layout.grid) == count
+    assert keeps_aspect(layout.grid, space)
+    assert min(layout.grid) > 1
+    assert layout.to_map(torch.empty(2, count, 512)).shape == (2, 512, *layout.grid)
 
 
 @PROPERTY

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helpers.nets import PROPERTY
 from xaikit.needs import Needs, union
 
-ASKED = st.fixed_dictionaries(
+FIELDS = st.fixed_dictionaries(
     dict(
         gradients=st.sampled_from((0, 1, 2)),
         inputs=st.booleans(),
@@ -28,12 +28,12 @@ ASKED = st.fixed_dictionaries(
 )
 
 
-def allowed(asked: dict[str, Any]) -> Needs:
+def allowed(fields: dict[str, Any]) -> Needs:
     """What goes together: attention and biases are of all layers."""
-    return Needs(**{**asked, "layers": "all"} if asked["attention"] or asked["biases"] else asked)
+    return Needs(**{**fields, "layers": "all"} if fields["attention"] or fields["biases"] else fields)
 
 
-NEEDS = ASKED.map(allowed)
+NEEDS = FIELDS.map(allowed)
 LEAST = Needs(scores=False, layers="none")
 
 
@@ -82,12 +82,12 @@ def test_needs_are_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("fields", "message"),
     [
         ({"attention": 1}, 'layers: expected "all" beside attention or biases, .* got "one"'),
         ({"biases": True, "gradients": 1, "layers": "none"}, 'got "none"'),
     ],
 )
-def test_what_makes_no_sense_is_refused(asked: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        Needs(**asked)
+def test_what_makes_no_sense_is_refused(fields: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Needs(**fields)

@@ -36,14 +36,14 @@ def test_it_is_the_eigenvector_of_the_largest_eigenvalue(size: int, ratio: float
 
 
 def test_what_does_not_converge_is_decomposed_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    decomposed: list[int] = []
     plain = _numeric._decomposed
-    monkeypatch.setattr(_numeric, "_decomposed", lambda matrices: asked.append(len(matrices)) or plain(matrices))
+    monkeypatch.setattr(_numeric, "_decomposed", lambda matrices: decomposed.append(len(matrices)) or plain(matrices))
     easy, hard = spectrum(decaying(200, 0.5, torch.float64)), spectrum(decaying(200, 0.9999, torch.float64))
     together = leading_eigenvector(torch.stack([easy, hard]))[1]
-    assert asked == [1]
-    for alone, found in zip((easy, hard), together, strict=True):
-        assert (leading_eigenvector(alone[None])[1][0] - found).abs().max() < 1e-9
+    assert decomposed == [1]
+    for alone, vector in zip((easy, hard), together, strict=True):
+        assert (leading_eigenvector(alone[None])[1][0] - vector).abs().max() < 1e-9
 
 
 def test_nothing_is_the_eigenvector_of_zero() -> None:

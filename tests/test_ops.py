@@ -23,8 +23,8 @@ def normal(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def same(found: Tensor, expected: Tensor) -> bool:
-    return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-12, atol=1e-12)
+def same(actual: Tensor, expected: Tensor) -> bool:
+    return actual.shape == expected.shape and torch.allclose(actual, expected, rtol=1e-12, atol=1e-12)
 
 
 @PROPERTY
@@ -46,32 +46,32 @@ def test_weigh_sums_the_channels_of_each_target(sizes: tuple[int, int, int], spa
         for target in range(targets):
             for channel in range(channels):
                 expected[sample, target] += weights[sample, target, channel] * activations[sample, channel]
-    found = weigh(weights, made_view(activations))
-    assert same(found, expected)
-    assert same(found, combine(weights.reshape(*sizes, *(1,) * len(space)) * activations.unsqueeze(1), _any_view()))
+    saliency = weigh(weights, made_view(activations))
+    assert same(saliency, expected)
+    assert same(saliency, combine(weights.reshape(*sizes, *(1,) * len(space)) * activations.unsqueeze(1), _any_view()))
 
 
 @PROPERTY
 @given(SIZES, SPACES)
 def test_combine_sums_the_channels(sizes: tuple[int, int, int], space: tuple[int, ...]) -> None:
     products = normal(*sizes, *space)
-    found = combine(products, made_view(normal(sizes[0], sizes[2], *space)))
-    assert same(found, torch.stack(list(products.unbind(2))).sum(0))
+    saliency = combine(products, made_view(normal(sizes[0], sizes[2], *space)))
+    assert same(saliency, torch.stack(list(products.unbind(2))).sum(0))
 
 
 def test_nan_stays_in_its_sample_and_is_seen() -> None:
     activations = normal(2, 3, 4)
     activations[0, 1, 2] = torch.nan
-    found = weigh(torch.ones(2, 1, 3, dtype=torch.float64), made_view(activations))
-    assert found.isnan().nonzero().tolist() == [[0, 0, 2]]
+    saliency = weigh(torch.ones(2, 1, 3, dtype=torch.float64), made_view(activations))
+    assert saliency.isnan().nonzero().tolist() == [[0, 0, 2]]
 
 
 def test_weights_in_a_higher_precision_raise_the_map() -> None:
     """Scores are float32 at least, where the activations of a half-precision layer are not."""
     activations = normal(2, 3, 4).bfloat16()
-    found = weigh(torch.ones(2, 1, 3), made_view(activations))
-    assert found.dtype is torch.float32
-    assert torch.allclose(found, activations.float().sum(1, keepdim=True))
+    saliency = weigh(torch.ones(2, 1, 3), made_view(activations))
+    assert saliency.dtype is torch.float32
+    assert torch.allclose(saliency, activations.float().sum(1, keepdim=True))
 
 
 CENTER = pytest.mark.parametrize("center", [False, True])
@@ -85,13 +85,13 @@ def test_principal_is_the_full_singular_value_decomposition_up_to_sign(
 ) -> None:
     """More places than channels, fewer, and as many: both Gram matrices are taken."""
     evidence = normal(*sizes, *space)
-    found = principal(evidence, center)
-    assert found.shape == (*sizes[:2], *space)
+    saliency = principal(evidence, center)
+    assert saliency.shape == (*sizes[:2], *space)
     for sample, target in np.ndindex(sizes[:2]):
         rows = evidence[sample, target].flatten(1).T.numpy()
         rows = rows - rows.mean(0) if center else rows
         projection = rows @ np.linalg.svd(rows, full_matrices=True)[2][0]
-        mine = found[sample, target].flatten().numpy()
+        mine = saliency[sample, target].flatten().numpy()
         assert min(np.abs(mine - projection).max(), np.abs(mine + projection).max()) <= 1e-10
 
 
@@ -99,10 +99,10 @@ def test_principal_is_the_full_singular_value_decomposition_up_to_sign(
 def test_principal_agrees_with_the_mean_over_channels_whatever_the_sign_of_the_evidence(center: bool) -> None:
     """The map of -A is therefore minus that of A; without the rule it would be the same or not, by chance."""
     evidence = normal(40, 1, 3, 5)
-    found = principal(evidence, center)
-    assert ((found * evidence.mean(2)).sum(-1) >= 0).all()
-    assert torch.allclose(principal(-evidence, center), -found, rtol=1e-12, atol=1e-12)
-    assert torch.allclose(principal(evidence.flip(3), center), found.flip(2), rtol=1e-12, atol=1e-12)
+    saliency = principal(evidence, center)
+    assert ((saliency * evidence.mean(2)).sum(-1) >= 0).all()
+    assert torch.allclose(principal(-evidence, center), -saliency, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(principal(evidence.flip(3), center), saliency.flip(2), rtol=1e-12, atol=1e-12)
 
 
 def test_principal_of_evidence_that_is_not_negative_is_nowhere_negative() -> None:
@@ -115,10 +115,10 @@ def test_principal_spoils_only_the_sample_and_target_that_is_not_finite(channels
     evidence = normal(3, 2, channels, 5)
     clean = principal(evidence)
     evidence[1, 0, 1, 2] = value
-    found = principal(evidence)
-    assert found[1, 0].isnan().all()
-    found[1, 0] = clean[1, 0]
-    assert torch.equal(found, clean)
+    saliency = principal(evidence)
+    assert saliency[1, 0].isnan().all()
+    saliency[1, 0] = clean[1, 0]
+    assert torch.equal(saliency, clean)
 
 
 def test_principal_of_nothing_is_nothing() -> None:
@@ -134,9 +134,9 @@ def test_principal_neither_underflows_nor_overflows(unit: float) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_principal_raises_half_precision_to_float32(dtype: torch.dtype) -> None:
     evidence = normal(2, 1, 3, 4).to(dtype)
-    found = principal(evidence)
-    assert found.dtype is torch.float32
-    assert torch.equal(found, principal(evidence.float()))
+    saliency = principal(evidence)
+    assert saliency.dtype is torch.float32
+    assert torch.equal(saliency, principal(evidence.float()))
 
 
 def _any_view() -> Any:

@@ -23,8 +23,8 @@ def test_picture_has_the_size_of_the_crop(shape, crop, expected):
 def test_picture_is_the_centre_at_the_resized_scale():
     plain = np.zeros((100, 100, 3), np.uint8)
     plain[25:75, 25:75] = 255
-    seen = np.asarray(Transform(50, 20, interpolation="nearest").picture(Image.fromarray(plain)))
-    assert seen.min() == 255  # the 50 x 50 picture is white from 12 to 37, its crop lies at 15 to 35
+    picture = np.asarray(Transform(50, 20, interpolation="nearest").picture(Image.fromarray(plain)))
+    assert picture.min() == 255  # the 50 x 50 picture is white from 12 to 37, its crop lies at 15 to 35
 
 
 def test_picture_reaches_height_and_width_exactly():
@@ -35,10 +35,10 @@ def test_picture_reaches_height_and_width_exactly():
 
 def test_tensor_is_normalized():
     transform = Transform(8, 8, mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
-    found = transform.tensor(Image.new("RGB", (8, 8), (255, 0, 51)))
-    assert found.shape == (3, 8, 8)
-    assert found.dtype == torch.float32
-    assert torch.allclose(found[:, 0, 0], torch.tensor([1.0, -0.25, 0.1]))
+    tensor = transform.tensor(Image.new("RGB", (8, 8), (255, 0, 51)))
+    assert tensor.shape == (3, 8, 8)
+    assert tensor.dtype == torch.float32
+    assert torch.allclose(tensor[:, 0, 0], torch.tensor([1.0, -0.25, 0.1]))
 
 
 def test_digest_of_a_photograph_is_that_of_its_bytes():
@@ -50,11 +50,11 @@ def test_digest_of_a_photograph_is_that_of_its_bytes():
 def test_digest_of_a_module_sees_every_parameter_and_buffer():
     with torch.random.fork_rng(devices=[]):
         net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    seen = {digest_of(net)}
+    digests = {digest_of(net)}
     for tensor in net.state_dict().values():
         tensor.view(-1)[0] += 1
-        seen.add(digest_of(net))
-    assert len(seen) == 1 + len(net.state_dict())
+        digests.add(digest_of(net))
+    assert len(digests) == 1 + len(net.state_dict())
 
 
 def test_digest_of_a_module_sees_names_and_types():

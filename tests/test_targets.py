@@ -117,7 +117,7 @@ class Scorer:
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "message"),
     [
         (Scorer(), "target Scorer: expected scores of shape (N,) or (N, T), got ()"),
         (
@@ -130,10 +130,10 @@ class Scorer:
         (lambda output: output[:2, :1], "target <lambda>: expected scores of 3 samples, got 2"),
     ],
 )
-def test_a_callable_that_gives_no_scores_is_named(function: Any, said: str) -> None:
+def test_a_callable_that_gives_no_scores_is_named(function: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         FunctionTarget(function).pin(logits(), None)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_a_callable_that_later_gives_fewer_samples_is_an_error() -> None:
@@ -171,9 +171,9 @@ def test_anything_but_logits_says_what_to_do(output: Any, got: str) -> None:
 
 @pytest.mark.parametrize("wanted", [[0, 3], (0, 3), torch.tensor([0, 3]), torch.tensor([0, 3], dtype=torch.int32)])
 def test_class_indices_become_a_tensor(wanted: Any) -> None:
-    found = class_indices(wanted, logits(), "classes")
-    assert found.dtype == torch.long
-    assert found.tolist() == [0, 3]
+    indices = class_indices(wanted, logits(), "classes")
+    assert indices.dtype == torch.long
+    assert indices.tolist() == [0, 3]
 
 
 @pytest.mark.parametrize(("wanted", "bad"), [([4], 4), ([0, -1], -1), ([3, 99, -5], 99), ([[0, 1], [7, 1]], 7)])

@@ -78,11 +78,11 @@ def test_activations_and_randomness_come_without_asking() -> None:
 
 
 def test_what_was_declared_is_handed_over_as_it_is() -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     class Further:
         def __getattr__(self, name: str) -> Callable[..., str]:
-            return lambda *given: asked.append((name, *given)) or "done"
+            return lambda *given: calls.append((name, *given)) or "done"
 
     view = made_view(torch.zeros(1, 1, 1), needs=replace(ALL, gradients=2), further=Further())
     assert view.module is MODULE
@@ -94,8 +94,8 @@ def test_what_was_declared_is_handed_over_as_it_is() -> None:
         view.rescore_with(4, len),
         view.hvp(view.scores),
     } == {"done"}
-    assert [(name, given[0]) for name, *given in asked[2:4]] == [("rescore", 3), ("rescore_with", 4)]
-    assert [name for name, *_ in asked] == ["retrace", "retrace_with", "rescore", "rescore_with", "hvp"]
+    assert [(name, given[0]) for name, *given in calls[2:4]] == [("rescore", 3), ("rescore_with", 4)]
+    assert [name for name, *_ in calls] == ["retrace", "retrace_with", "rescore", "rescore_with", "hvp"]
 
 
 def test_the_shape_of_a_map_is_known_without_any_score() -> None:

@@ -49,39 +49,26 @@ if TYPE_CHECKING:
 
     open = Report
 
-_HOME = {
-    "Config": "config",
-    "ConfigError": "errors",
-    "DataError": "errors",
-    "Disconnected": "errors",
-    "Explanation": "explanation",
-    "LayerNotFound": "errors",
-    "Needs": "needs",
-    "PinnedClasses": "targets",
-    "Plan": "runner.costs",
-    "PluginConflict": "errors",
-    "PluginContract": "errors",
-    "PluginError": "errors",
-    "Registry": "registry",
-    "Report": "report",
-    "StoreError": "errors",
-    "TapError": "errors",
-    "UndeclaredNeed": "errors",
-    "UnknownPlugin": "errors",
-    "XaikitError": "errors",
-    "class_indices": "targets",
-    "class_logits": "targets",
-    "compare": "analysis.comparison",
-    "diff": "analysis.matching",
-    "explain": "api",
-    "hookimpl": "hookspecs",
-    "load": "config",
-    "module_from_file": "registry.modules",
-    "nearest": "errors",
-    "open": "report:Report",
-    "plan": "runner.steps",
-    "run": "runner.steps",
+_NAMES = {
+    "analysis.comparison": "compare",
+    "analysis.matching": "diff",
+    "api": "explain",
+    "config": "Config load",
+    "errors": """
+        ConfigError DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
+        UndeclaredNeed UnknownPlugin XaikitError nearest
+    """,
+    "explanation": "Explanation",
+    "hookspecs": "hookimpl",
+    "needs": "Needs",
+    "registry": "Registry",
+    "registry.modules": "module_from_file",
+    "report": "Report open",
+    "runner.costs": "Plan",
+    "runner.steps": "plan run",
+    "targets": "PinnedClasses class_indices class_logits",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "Config",
@@ -122,9 +109,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'xaikit' has no attribute {name!r}")
-    module, _, attribute = _HOME[name].partition(":")
-    value = getattr(importlib.import_module(f"xaikit.{module}"), attribute or name)
-    globals()[name] = value
+    # to open a run folder is to make its report
+    attribute = {"open": "Report"}.get(name, name)
+    globals()[name] = value = getattr(importlib.import_module(f"xaikit.{_HOME[name]}"), attribute)
     return value
 
 

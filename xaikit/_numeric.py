@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    pass
-
 
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 """What torch calls linear interpolation in so many dimensions of space."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from xaikit import config, engine
 from xaikit.config import Aggregation, FinishConfig, MethodConfig, Precision, Reduce, Use
+from xaikit.engine.layers import LayerResolver
 from xaikit.errors import ConfigError, LayerNotFound
-from xaikit.evidence import auto, forward
+from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.nests import first_tensor
-from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
+from xaikit.evidence.taps import AUTO, LayerSpec
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.method import Method
@@ -24,8 +25,7 @@ from xaikit.targets import FunctionTarget, Target
 from xaikit.trials.trial import effective_finish
 
 TargetSpec = str | int | Sequence[int] | Mapping[str, Any] | Callable[[Any], Tensor]
-
-
+LayerSpecs = LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]]
 MethodSpec = str | Sequence[str] | Mapping[str, Any]
 
 
@@ -34,7 +34,7 @@ def explain(
     inputs: Any,
     methods: MethodSpec = "gradcam",
     *,
-    layers: LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]] = AUTO,
+    layers: LayerSpecs = AUTO,
     target: TargetSpec = "top1",
     labels: Sequence[int] | Tensor | None = None,
     finish: Mapping[str, Any] | None = None,
@@ -87,37 +87,38 @@ def explain(
     >>> maps["layercam"].map.shape
     torch.Size([2, 8, 8])
     """
-    registry = Registry()
-    model = unwrapped(model)
+    registry, model, samples = Registry(), unwrapped(model), len(first_tensor(inputs))
     if precision not in get_args(Precision):
         raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
-    count = len(first_tensor(inputs))
-    chosen, known = _target(target, _labels(labels, count), count, registry)
-    general = FinishConfig(**config.read_finish(finish or {}, registry))
-    aggregation = config.read_aggregation(augment, reduce)
-    arranged = config.read_layout(layout, registry)
-    arrangement = None if arranged is None else config.instantiate("layout", arranged, registry)
-    asked = _methods(methods, registry, finish or {}, aggregation)
-    taps: tuple[Tap, ...] = ()
-    if any(whole(one.method.needs) is None for one in asked.values()):
-        taps = _taps(model, inputs, layers, chosen, known, output)
-        taps = tuple(tap if arrangement is None else replace(tap, layout=arrangement) for tap in taps)
+    general_target, classes = _target(target, _labels(labels, samples), samples, registry)
+    general_finish = FinishConfig(**config.read_finish(finish or {}, registry))
+    stated_layout = config.read_layout(layout, registry)
+    arrangement = None if stated_layout is None else config.instantiate("layout", stated_layout, registry)
+    named = _methods(methods, registry, finish or {}, config.read_aggregation(augment, reduce))
+    batch = engine.Batch(inputs, _ids(ids, samples), classes)
+    resolver, listed = LayerResolver(model, batch, output, arrangement), _listed(layers)
     requests = []
-    for label, one in asked.items():
-        stages = effective_finish(paper_of(type(one.method)), general, one.finish, registry)
-        finisher, single = build_finish(stages, registry), whole(one.method.needs, arrangement)
-        at = taps if single is None else (single,)
-        aim = one.target or chosen
-        requests.append(engine.Request(label, one.use, one.method, at, aim, finisher, seed, precision, one.aggregation))
-    names = tuple(ids) if ids is not None else tuple(map(str, range(count)))
-    if len(names) != count:
-        raise ConfigError(f"ids: expected {count}, one a sample, got {len(names)}")
-    return engine.explain(model, engine.Batch(inputs, names, known), requests, output=output, may_stop=True)[1]
+    for label, one in named.items():
+        stages = effective_finish(paper_of(type(one.method)), general_finish, one.finish, registry)
+        requests.append(
+            engine.Request(
+                label,
+                one.use,
+                one.method,
+                resolver.taps(one.method, listed, general_target),
+                one.target or general_target,
+                build_finish(stages, registry),
+                seed,
+                precision,
+                one.aggregation,
+            )
+        )
+    return engine.explain(model, batch, requests, output=output, may_stop=True)[1]
 
 
 @dataclass(frozen=True)
-class _MethodRequest:
-    """One label: the name that seeds its draws, the instance, and the finish, aggregation and target of its own."""
+class _NamedMethod:
+    """What stands under one label: the name that seeds its draws, the instance, and what is stated for it alone."""
 
     use: str
     method: Method
@@ -128,21 +129,19 @@ class _MethodRequest:
 
 def _methods(
     methods: MethodSpec, registry: Registry, finish: Mapping[str, Any], aggregation: Aggregation
-) -> dict[str, _MethodRequest]:
+) -> dict[str, _NamedMethod]:
     """By label."""
-    named = _named(methods)
-    instances = {label: spec for label, spec in named.items() if not _is_plain(spec)}
-    plain = {label: spec for label, spec in named.items() if _is_plain(spec)}
-    read = config.read_methods(plain, registry, finish=finish) if plain or not instances else {}
-    found: dict[str, _MethodRequest] = {}
-    for label in named:
-        if label in instances:
-            method = instances[label]
-            check_class("method", type(method), f"method {label!r}")
-            found[label] = _MethodRequest(type(method).__name__, method, {}, aggregation)
+    specs = _named(methods)
+    plain = {label: spec for label, spec in specs.items() if _is_plain(spec)}
+    configs = config.read_methods(plain, registry, finish=finish) if plain or not specs else {}
+    named: dict[str, _NamedMethod] = {}
+    for label, spec in specs.items():
+        if label in plain:
+            named[label] = _configured(label, configs[label], registry, aggregation)
         else:
-            found[label] = _configured(label, read[label], registry, aggregation)
-    return found
+            check_class("method", type(spec), f"method {label!r}")
+            named[label] = _NamedMethod(type(spec).__name__, spec, {}, aggregation)
+    return named
 
 
 def _named(methods: MethodSpec) -> dict[str, Any]:
@@ -155,13 +154,13 @@ def _is_plain(spec: Any) -> bool:
     return spec is None or isinstance(spec, (str, Mapping))
 
 
-def _configured(label: str, method: MethodConfig, registry: Registry, aggregation: Aggregation) -> _MethodRequest:
+def _configured(label: str, method: MethodConfig, registry: Registry, aggregation: Aggregation) -> _NamedMethod:
     if method.layers is not None:
         raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
     target = None if method.target is None else config.instantiate("target", method.target, registry)
     instance = config.instantiate("method", Use(method.use, method.options), registry)
     augment = aggregation.augment if method.augment is None else method.augment
-    return _MethodRequest(
+    return _NamedMethod(
         method.use, instance, method.finish, Aggregation(augment, method.reduce or aggregation.reduce), target
     )
 
@@ -185,19 +184,15 @@ def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Reg
     return config.instantiate("target", config.read_target(target, registry), registry), labels
 
 
-def _taps(
-    model: nn.Module,
-    inputs: Any,
-    layers: LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]],
-    target: Target,
-    labels: Tensor | None,
-    output: str | int,
-) -> tuple[Tap, ...]:
+def _ids(ids: Sequence[str] | None, samples: int) -> tuple[str, ...]:
+    names = tuple(ids) if ids is not None else tuple(map(str, range(samples)))
+    if len(names) != samples:
+        raise ConfigError(f"ids: expected {samples}, one a sample, got {len(names)}")
+    return names
+
+
+def _listed(layers: LayerSpecs) -> list[LayerSpec]:
     if not isinstance(layers, (str, nn.Module, Sequence, Mapping)):
         raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
-    listed = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else list(layers)
-    taps: list[Tap] = []
-    for said in listed:
-        spec = config.spelled(said) if isinstance(said, Mapping) else said
-        taps += auto.of(model, inputs, target, labels, output) if spec == AUTO else resolve(model, spec)
-    return tuple(dict.fromkeys(taps))
+    specs = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else layers
+    return [config.spelled(spec) if isinstance(spec, Mapping) else spec for spec in specs]

@@ -37,8 +37,8 @@ class SampleGenerator:
         return torch.stack(rows).to(self._like)
 
 
-def seeded(said: str, samples: Sequence[str], like: Tensor) -> SampleGenerator:
-    """Random numbers of one purpose, with a stream a sample."""
-    texts = [f"{said}|{sample}" for sample in samples]
+def seeded(purpose: str, samples: Sequence[str], like: Tensor) -> SampleGenerator:
+    """Random numbers of one purpose, which seeds them with the sample: a stream a sample."""
+    texts = [f"{purpose}|{sample}" for sample in samples]
     digests = [hashlib.sha256(text.encode()).digest() for text in texts]
     return SampleGenerator([int.from_bytes(digest[:8], "big") >> 1 for digest in digests], like)

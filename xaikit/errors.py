@@ -17,7 +17,10 @@ XaikitError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class XaikitError(Exception):
@@ -75,17 +78,29 @@ class StoreError(XaikitError):
     """A run folder is damaged, or belongs to another configuration."""
 
 
-def check_declared(name: str, value: object, holds: bool, expected: str) -> None:
-    """Refuse what a plugin declares where it is not of the kind that is expected.
+def declared(plugin: object, member: str, default: T, holds: Callable[[Any], bool], expected: str) -> T:
+    """What a plugin declares under an optional member; the default where it has none.
 
     Raises:
-        PluginContract: naming both.
+        PluginContract: it is not of the kind that is expected.
     """
-    if not holds:
-        raise PluginContract(f"{name}: expected {expected}, got {value!r}")
+    value: T = getattr(plugin, member, default)
+    if value is not default and not holds(value):
+        raise PluginContract(f"{member}: expected {expected}, got {value!r}")
+    return value
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def is_count(value: object, least: int) -> bool:
+    """Whether a value is a whole number, and large enough."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_truth(value: object) -> bool:
+    """Whether a value is True or False."""
+    return isinstance(value, bool)
+
+
+def nearest(name: str, existing: Iterable[str]) -> str:
     """What to say after an unknown name: the likeliest spelling, else what there is.
 
     >>> nearest("layr4", ["layer3", "layer4"])
@@ -95,7 +110,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("zzz", ["gradcam", "layercam"])
     'known: gradcam, layercam'
     """
-    names = [str(other) for other in known]
+    names = [str(other) for other in existing]
     folded = {other.casefold(): other for other in names}
     close = [folded[match] for match in difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.6)]
     if close:

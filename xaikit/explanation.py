@@ -38,8 +38,8 @@ class RemarkCounts:
 
     def remarks(self) -> list[Remark]:
         """One remark for every sample that it concerns."""
-        found = enumerate(self.counts.tolist())
-        return [Remark(row, self.layer, self.reason, int(n) if self.counted else 0) for row, n in found if n]
+        counts = enumerate(self.counts.tolist())
+        return [Remark(row, self.layer, self.reason, int(n) if self.counted else 0) for row, n in counts if n]
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,12 @@ def xaikit_target() -> type:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def xaikit_rectifier() -> type:  # type: ignore[empty-body]
-    """A finish stage (group ``xaikit.rectifiers``): ``rectify(saliency) -> Tensor`` of the same shape."""
+    """A finish stage (group ``xaikit.rectifiers``): ``signed``, ``drops_negative`` and ``rectify(saliency) -> Tensor``."""
 
 
 @hookspec(firstresult=True)
 def xaikit_normalizer() -> type:  # type: ignore[empty-body]
-    """A finish stage (group ``xaikit.normalizers``): ``normalize(saliency, space) -> Tensor``, each map alone."""
+    """A finish stage (group ``xaikit.normalizers``): ``signed`` and ``normalize(saliency, space) -> Tensor``, a map alone."""
 
 
 @hookspec(firstresult=True)

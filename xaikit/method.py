@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from xaikit.errors import PluginContract, check_declared
+from xaikit.errors import PluginContract, declared, is_count
 from xaikit.needs import Needs
 from xaikit.view import View
 
@@ -42,9 +42,10 @@ def further_of(method: Method, channels: int, places: int) -> int:
         PluginContract: it says no such number.
     """
     further: Any = getattr(method, "further", None)
-    count: Any = further(channels, places) if callable(further) else 0
-    check_declared("further", count, isinstance(count, int) and count >= 0, "a number of passes, 0 or more")
-    return int(count)
+    count: int = further(channels, places) if callable(further) else 0
+    if not is_count(count, 0):
+        raise PluginContract(f"further: expected a number of passes, 0 or more, got {count!r}")
+    return count
 
 
 def parts_of(method: Method) -> int:
@@ -53,9 +54,7 @@ def parts_of(method: Method) -> int:
     Raises:
         PluginContract: it says no such number.
     """
-    parts: Any = getattr(method, "parts", 0)
-    check_declared("parts", parts, isinstance(parts, int) and parts >= 0, "a number of maps, 0 or more")
-    return int(parts)
+    return declared(method, "parts", 0, lambda parts: is_count(parts, 1), "a number of maps, 1 or more")
 
 
 def variants_of(method: Method) -> Hashable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import reduce
 from operator import or_
 from typing import Literal
@@ -61,18 +61,8 @@ class Needs:
         return self.scores or bool(self.gradients)
 
     def __or__(self, other: Needs) -> Needs:
-        return Needs(
-            gradients=max(self.gradients, other.gradients),
-            inputs=self.inputs or other.inputs,
-            module=self.module or other.module,
-            head=self.head or other.head,
-            attention=max(self.attention, other.attention),
-            biases=self.biases or other.biases,
-            reruns=self.reruns or other.reruns,
-            replays=self.replays or other.replays,
-            scores=self.scores or other.scores,
-            layers=max(self.layers, other.layers, key=_BREADTH.index),
-        )
+        most = {item.name: max(getattr(self, item.name), getattr(other, item.name)) for item in fields(self)}
+        return Needs(**{**most, "layers": max(self.layers, other.layers, key=_BREADTH.index)})
 
 
 def union(needs: Iterable[Needs]) -> Needs:

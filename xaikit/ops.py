@@ -28,6 +28,7 @@ def weigh(weights: Tensor, view: View) -> Tensor:
 
     Weights and activations may be of unlike precision; the map is in the higher one.
     """
+    view.mark_reduced()
     if view.reduce == "principal":
         return principal(weights.reshape(*weights.shape, *[1] * len(view.space)) * view.activations)
     dtype = torch.promote_types(weights.dtype, view.activations.dtype)
@@ -40,6 +41,7 @@ def combine(products: Tensor, view: View) -> Tensor:
 
     With ``reduce: principal`` their first principal component, as in :func:`weigh`.
     """
+    view.mark_reduced()
     return principal(products) if view.reduce == "principal" else products.sum(view.channel)
 
 
@@ -96,6 +98,6 @@ def kernel_principal(kernel: Tensor) -> tuple[Tensor, Tensor]:
     centred = kernel - rows - rows.mT + rows.mean(-2, keepdim=True)
     value, leading = leading_eigenvector(centred)
     slack = kernel.shape[-1] * torch.finfo(kernel.dtype).eps * kernel.abs().amax((-2, -1), keepdim=True)
-    told = (value > slack) | ~finite
-    component = (leading * value.clamp_min(0).sqrt()).where(told, 0).where(finite, torch.nan)
-    return component.squeeze(-1), told.squeeze(-1)
+    separable = (value > slack) | ~finite
+    component = (leading * value.clamp_min(0).sqrt()).where(separable, 0).where(finite, torch.nan)
+    return component.squeeze(-1), separable.squeeze(-1)

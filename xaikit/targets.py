@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from xaikit.errors import ConfigError, XaikitError, check_declared
+from xaikit.errors import ConfigError, XaikitError, declared, is_count, is_truth
 
 
 class Pinned(Protocol):
@@ -63,48 +63,26 @@ class Target(Protocol):
 
 
 def count_of(target: Target) -> int | None:
-    """How many scores a sample has; None where only the pinned target tells.
-
-    Raises:
-        PluginContract: it says no such number.
-    """
-    count: Any = getattr(target, "count", None)
-    number = count is None or (isinstance(count, int) and count >= 1)
-    check_declared("count", count, number, "a number of scores, 1 or more")
-    return None if count is None else int(count)
+    """How many scores a sample has; None where only the pinned target tells. Raises PluginContract for no such number."""
+    none: int | None = None
+    return declared(target, "count", none, lambda count: is_count(count, 1), "a number of scores, 1 or more")
 
 
 def plural_of(target: Target) -> bool | None:
-    """Whether results have an axis of targets; None where only the pinned target tells.
-
-    Raises:
-        PluginContract: it says neither True nor False.
-    """
-    plural: Any = getattr(target, "plural", None)
-    check_declared("plural", plural, plural is None or isinstance(plural, bool), "True or False")
-    return None if plural is None else bool(plural)
+    """Whether results have an axis of targets; None where only the pinned target tells. Raises PluginContract."""
+    none: bool | None = None
+    return declared(target, "plural", none, is_truth, "True or False")
 
 
 def layer_of(target: Target) -> str | None:
-    """The layer that a target is scored on; None for the model's output.
-
-    Raises:
-        PluginContract: it is no name.
-    """
-    layer: Any = getattr(target, "layer", None)
-    check_declared("layer", layer, layer is None or isinstance(layer, str), "the name of a module")
-    return None if layer is None else str(layer)
+    """The layer that a target is scored on; None for the model's output. Raises PluginContract for no name."""
+    none: str | None = None
+    return declared(target, "layer", none, lambda layer: isinstance(layer, str), "the name of a module")
 
 
 def needs_labels(target: Target) -> bool:
-    """Whether a target is of the class that the data states; where it says nothing, it is not.
-
-    Raises:
-        PluginContract: it says neither True nor False.
-    """
-    stated: Any = getattr(target, "needs_labels", False)
-    check_declared("needs_labels", stated, isinstance(stated, bool), "True or False")
-    return bool(stated)
+    """Whether a target is of the class that the data states; where it says nothing, it is not. Raises PluginContract."""
+    return declared(target, "needs_labels", False, is_truth, "True or False")
 
 
 def rows_of(pinned: Pinned) -> Callable[[Tensor], Pinned] | None:
@@ -125,9 +103,7 @@ def is_spatial(pinned: Pinned) -> bool:
     Raises:
         PluginContract: it says neither True nor False.
     """
-    spatial: Any = getattr(pinned, "spatial", False)
-    check_declared("spatial", spatial, isinstance(spatial, bool), "True or False")
-    return bool(spatial)
+    return declared(pinned, "spatial", False, is_truth, "True or False")
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,9 @@ Shapes: N samples, T targets, C channels, S the space of the tap (any number of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +25,6 @@ from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
 from xaikit.targets import is_spatial, probabilities_of
-
-if TYPE_CHECKING:
-    pass
-
 
 Make = Callable[[slice], Tensor]
 
@@ -52,7 +49,15 @@ class Further(Protocol):
     def block_attention(self) -> tuple[Attention, ...]: ...
 
 
-__all__ = ["Further", "Make", "Place", "SampleGenerator", "Trace", "View"]
+@dataclass
+class Reduction:
+    """What is made of weighed channels, and whether a method has weighed any."""
+
+    kind: Reduce = "sum"
+    applied: bool = False
+
+
+__all__ = ["Further", "Make", "Place", "Reduction", "SampleGenerator", "Trace", "View"]
 
 
 class View:
@@ -71,7 +76,7 @@ class View:
         module: nn.Module,
         draw: Callable[[], SampleGenerator],
         further: Further,
-        reduce: Callable[[], Reduce] = lambda: "sum",
+        reduction: Reduction | None = None,
     ) -> None:
         self._trace = trace
         self._tap = tap
@@ -79,7 +84,7 @@ class View:
         self._module = module
         self._draw = draw
         self._further = further
-        self._reduce = reduce
+        self._reduction = Reduction() if reduction is None else reduction
         self.noted: list[RemarkCounts] = []
         self.numbers: dict[str, Tensor] = {}
 
@@ -107,7 +112,11 @@ class View:
     @property
     def reduce(self) -> Reduce:
         """What is made of weighed channels, by ``ops.weigh`` and ``ops.combine``."""
-        return self._reduce()
+        return self._reduction.kind
+
+    def mark_reduced(self) -> None:
+        """Say that ``reduce`` was applied, as ``ops.weigh`` and ``ops.combine`` do; else a config that sets it is refused."""
+        self._reduction.applied = True
 
     @property
     def activations(self) -> Tensor:

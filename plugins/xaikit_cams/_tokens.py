@@ -44,8 +44,8 @@ def reader(view: View, read: Read) -> Tensor:
 
 def _reads_the_grid(view: View) -> bool:
     """Whether the model says that it averages over the grid, though it has a class token."""
-    said = (getattr(module, "global_pool", None) for module in view.module.modules())
-    return any(pool is True or (isinstance(pool, str) and pool in POOLED) for pool in said)
+    pools = (getattr(module, "global_pool", None) for module in view.module.modules())
+    return any(pool is True or (isinstance(pool, str) and pool in POOLED) for pool in pools)
 
 
 def _is_distilled(view: View) -> bool:

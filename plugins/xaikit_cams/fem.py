@@ -56,9 +56,9 @@ class FEM:
         mean = activations.mean(view.space, keepdim=True)
         spread = activations.std(view.space, correction=0, keepdim=True)
         varied = activations.amax(view.space, keepdim=True) > activations.amin(view.space, keepdim=True)
-        found = (activations > mean + self.k * spread) & varied
-        view.warn(f"no place is {self.k:g} deviations above its channel's mean", ~found.flatten(2).any(2))
-        unusual = found.to(activations.dtype)
+        outlying = (activations > mean + self.k * spread) & varied
+        view.warn(f"no place is {self.k:g} deviations above its channel's mean", ~outlying.flatten(2).any(2))
+        unusual = outlying.to(activations.dtype)
         if self.variant == "paper":
             return combine(mean * unusual, view)
         return combine(unusual.mean(view.space, keepdim=True) * activations, view)

@@ -64,8 +64,8 @@ class GroupCAM:
         image = view.image.to(rough.dtype)
         size = tuple(image.shape[2:])
         # of one mask at a time: all at the input's size may be more than fits
-        found = [bounds(upsampled(one.unsqueeze(1), size)) for one in rough.unbind(1)]
-        low, span = (torch.cat(each, 1) for each in zip(*found, strict=True))
+        limits = [bounds(upsampled(one.unsqueeze(1), size)) for one in rough.unbind(1)]
+        low, span = (torch.cat(each, 1) for each in zip(*limits, strict=True))
         blurred = along(image, [smoothing(side, RADIUS, SIGMA) for side in size]).unsqueeze(1)
 
         def make(part: slice) -> Tensor:

@@ -73,8 +73,8 @@ class KPCACAM:
         # what centring leaves of a constant channel is rounding
         varied = rows.amax(2, keepdim=True) > rows.amin(2, keepdim=True)
         rows = (rows - rows.mean(2, keepdim=True)).where(varied | rows.isnan(), 0)
-        component, told = kernel_principal(self._kernel(rows))
-        view.warn("the kernel cannot tell places apart, its map is zero", ~told)
+        component, separable = kernel_principal(self._kernel(rows))
+        view.warn("the kernel cannot tell places apart, its map is zero", ~separable)
         agreement = (component * rows.mean(3)).sum(2, keepdim=True)
         return component.where(agreement >= 0, -component).reshape(*rows.shape[:2], *view.shape[2:])
 

@@ -44,8 +44,8 @@ class ReciproCAM:
         def make(part: slice) -> Tensor:
             alone = places == places[part, None, None]
             # chosen, not multiplied: a zero times infinity elsewhere would be no zero
-            kept = activations.where(alone, 0)
-            return kept.reshape(*kept.shape[:3], *view.shape[2:])
+            masked = activations.where(alone, 0)
+            return masked.reshape(*masked.shape[:3], *view.shape[2:])
 
         return view.rescore_with(len(places), make).reshape(view.shape)
 

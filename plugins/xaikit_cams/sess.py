@@ -114,8 +114,8 @@ class SESS:
         larger = [interpolating(old, new) for old, new in zip(view.shape[2:], size, strict=True)]
         total = covering = image.new_zeros(())
         for window, weight in zip(windows, weights.unbind(2), strict=True):
-            seen = _gradcam(view.retrace(view.inputs_with(window.cut(image).to(given.dtype))))
-            placed = window.put(stretched(along(seen, larger)) * weight.reshape(*weight.shape, *[1] * len(size)))
+            window_map = _gradcam(view.retrace(view.inputs_with(window.cut(image).to(given.dtype))))
+            placed = window.put(stretched(along(window_map, larger)) * weight.reshape(*weight.shape, *[1] * len(size)))
             total = torch.maximum(total, placed) if self.pool == "max" else total + placed
             covering = covering + (placed > 0)
         pooled = total if self.pool == "max" else total / covering.clamp_min(1)

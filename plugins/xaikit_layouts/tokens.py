@@ -36,8 +36,8 @@ class Tokens:
         if self.grid is not None:
             fits = self.prefix + math.prod(self.grid) == shape[1]
             return Layout("tokens", self.prefix, tuple(self.grid)) if fits else None
-        found = infer((shape[0], shape[1] - self.prefix, shape[2]), space, 0)
-        return Layout("tokens", self.prefix, found.grid) if found is not None and not found.prefix else None
+        layout = infer((shape[0], shape[1] - self.prefix, shape[2]), space, 0)
+        return Layout("tokens", self.prefix, layout.grid) if layout is not None and not layout.prefix else None
 
 
 @hookimpl

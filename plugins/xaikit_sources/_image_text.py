@@ -26,10 +26,10 @@ class ImageText(nn.Module):
     def forward(self, pixel_values: Tensor) -> Tensor:
         """The scaled cosines of pictures and prompts, SigLIP's with its bias; without prompts, embeddings as they are."""
         model: Any = self.model
-        found = _pooled(model.get_image_features(pixel_values=pixel_values))
+        embeddings = _pooled(model.get_image_features(pixel_values=pixel_values))
         if self.text_embeds is None:
-            return found
-        cosines = normalize(found, dim=-1) @ self.text_embeds.T
+            return embeddings
+        cosines = normalize(embeddings, dim=-1) @ self.text_embeds.T
         scaled: Tensor = cosines * model.logit_scale.exp()
         return scaled + model.logit_bias if hasattr(model, "logit_bias") else scaled
 
@@ -46,7 +46,7 @@ def _encoded(model: Any, tokens: Mapping[str, Tensor]) -> Tensor:
     return normalize(_pooled(model.get_text_features(**tokens)), dim=-1)
 
 
-def _pooled(found: Any) -> Tensor:
+def _pooled(features: Any) -> Tensor:
     """Before transformers 5 these features were a tensor."""
-    pooled: Tensor = found if isinstance(found, Tensor) else found.pooler_output
+    pooled: Tensor = features if isinstance(features, Tensor) else features.pooler_output
     return pooled

@@ -32,8 +32,8 @@ def _decodes(format: str) -> bool:
 
 def pictures(paths: Iterable[Path]) -> list[Path]:
     """The files among the paths that are pictures by their suffix, in natural order."""
-    found = (path for path in paths if path.suffix.lower() in suffixes() and path.is_file())
-    return sorted(found, key=_natural)
+    files = (path for path in paths if path.suffix.lower() in suffixes() and path.is_file())
+    return sorted(files, key=_natural)
 
 
 def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:

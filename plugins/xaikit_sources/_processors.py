@@ -53,8 +53,8 @@ def _sizes(processor: Any) -> Iterator[Any]:
 
 
 def _of(size: Any, name: str) -> int | None:
-    found: int | None = size.get(name) if isinstance(size, dict) else getattr(size, name, None)
-    return found
+    side: int | None = size.get(name) if isinstance(size, dict) else getattr(size, name, None)
+    return side
 
 
 def _sides(size: Any) -> tuple[Any, Any]:

@@ -70,11 +70,11 @@ def load_state(module: nn.Module, state: State, where: str) -> None:
     Raises:
         ConfigError: a name is missing or unknown, or a shape differs; the first ones are listed.
     """
-    own = module.state_dict()
+    current = module.state_dict()
     shapes = [
-        f"{name}: expected {tuple(own[name].shape)}, got {tuple(value.shape)}"
+        f"{name}: expected {tuple(current[name].shape)}, got {tuple(value.shape)}"
         for name, value in state.items()
-        if name in own and own[name].shape != value.shape
+        if name in current and current[name].shape != value.shape
     ]
     absent, unknown = ([], []) if shapes else module.load_state_dict(state, strict=False)
     check_fit(module, where, shapes, absent, unknown)
@@ -84,8 +84,8 @@ def check_fit(
     module: nn.Module, where: str, shapes: list[str], absent: list[str], unknown: list[str] | None = None
 ) -> None:
     """Raises :class:`ConfigError` where names are listed: of tensors of another shape, missing ones, unknown ones."""
-    found = {"of another shape": shapes, "missing": absent, "unknown": unknown or []}
-    faults = [f"{len(names)} {fault} ({_some(names)})" for fault, names in found.items() if names]
+    listed = {"of another shape": shapes, "missing": absent, "unknown": unknown or []}
+    faults = [f"{len(names)} {fault} ({_some(names)})" for fault, names in listed.items() if names]
     if faults:
         raise ConfigError(f"{where}: the weights do not fit {type(module).__name__}: {'; '.join(faults)}")
 

@@ -36,16 +36,16 @@ class Csv:
     def photographs(self) -> Sequence[Photograph]:
         """The pictures. Raises DataError, with the line, for a column, a path or a picture that is missing or there twice."""
         lines: dict[str, int] = {}
-        found = []
+        photographs = []
         for line, row in self._rows():
             name = (row[self.path_column] or "").strip()
             if name in lines:
                 raise DataError(f"{self.path}:{line}: {name!r} is there already, in line {lines[name]}")
             lines[name] = line
-            found.append(photograph(self._file(name, line), name, self._label(row)))
-        if not found:
+            photographs.append(photograph(self._file(name, line), name, self._label(row)))
+        if not photographs:
             raise DataError(f"{self.path}: expected rows below the header, got none")
-        return found
+        return photographs
 
     def _rows(self) -> Iterator[Row]:
         file = Path(self.path).expanduser()

@@ -40,10 +40,10 @@ def _matches(pattern: str) -> list[Path]:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
         raise DataError(f"data files: {missing(pattern)}")
-    found = pictures(Path(match) for match in glob.glob(str(path), recursive=True))
-    if not found:
+    paths = pictures(Path(match) for match in glob.glob(str(path), recursive=True))
+    if not paths:
         raise DataError(f"data files: no picture matches {pattern!r} (from {str(Path.cwd())!r})")
-    return found
+    return paths
 
 
 @hookimpl

@@ -23,11 +23,11 @@ class Folder:
 
     def photographs(self) -> Sequence[Photograph]:
         """The pictures. Raises DataError where the folder does not exist or holds none."""
-        found = pictures_in(folder_at(self.path, "data folder"), self.recursive)
-        if not found:
+        paths = pictures_in(folder_at(self.path, "data folder"), self.recursive)
+        if not paths:
             deep = "" if self.recursive else " itself (recursive: true looks into the folders in it)"
             raise DataError(f"data folder: expected pictures, found none in {self.path!r}{deep}")
-        return [photograph(path, str(path)) for path in found]
+        return [photograph(path, str(path)) for path in paths]
 
 
 @hookimpl

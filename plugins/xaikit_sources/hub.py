@@ -95,7 +95,7 @@ class HubModel:
             hub: Any = torch.hub
             return hub.load(place, self.name, verbose=False, **options, **self.kwargs)
 
-        with _own_modules(place if options["source"] == "local" else torch.hub.get_dir()):
+        with _modules_apart(place if options["source"] == "local" else torch.hub.get_dir()):
             try:
                 return build(self._where, self.seed, load)
             except ConfigError as error:
@@ -113,7 +113,7 @@ def _is_of_network(error: ConfigError) -> bool:
 
 
 @contextmanager
-def _own_modules(folder: str) -> Iterator[None]:
+def _modules_apart(folder: str) -> Iterator[None]:
     """A hubconf imports ``models`` or ``nets`` by names that another repository has too: what the last one imported is
     forgotten first. What this one imports stays, as its classes are looked up there by their source and by pickle."""
     for name in _left:

@@ -26,13 +26,13 @@ class ImageFolder:
     def photographs(self) -> Sequence[Photograph]:
         """The pictures with their labels. Raises DataError where the folder does not exist or no class folder has any."""
         root = folder_at(self.path, "data imagefolder")
-        found = [path for path in pictures_in(root, recursive=True) if path.parent != root]
-        if not found:
+        paths = [path for path in pictures_in(root, recursive=True) if path.parent != root]
+        if not paths:
             raise DataError(
                 f"data imagefolder: expected class folders with pictures in {self.path!r}, found none; "
                 "for pictures without labels there is 'source: folder'"
             )
-        return [photograph(path, str(path), _label(root, path)) for path in found]
+        return [photograph(path, str(path), _label(root, path)) for path in paths]
 
 
 def _label(root: Path, path: Path) -> str:

@@ -24,17 +24,17 @@ class SamplesData:
 
     def photographs(self) -> Sequence[Photograph]:
         """The pictures. Raises ConfigError without scikit-image, DataError for a name that it does not bring."""
-        known = _known()
+        pictures = _pictures()
         names = list(dict.fromkeys(_SHOWING_IMAGENET_CLASSES if self.names is None else self.names))
         if not names:
             raise DataError("data samples: names: expected at least one name, got an empty list")
         for name in names:
-            if name not in known:
-                raise DataError(f"data samples: there is no picture {name!r}; {nearest(name, known)}")
-        return [photograph(known[name], name) for name in names]
+            if name not in pictures:
+                raise DataError(f"data samples: there is no picture {name!r}; {nearest(name, pictures)}")
+        return [photograph(pictures[name], name) for name in names]
 
 
-def _known() -> dict[str, Path]:
+def _pictures() -> dict[str, Path]:
     try:
         import skimage
     except ImportError as error:

@@ -91,9 +91,9 @@ def _check_name(timm: ModuleType, name: str) -> None:
     if ":" in name:  # hf-hub:owner/name and local-dir:path are looked up elsewhere
         return
     architecture, _, tag = name.partition(".")
-    known = timm.list_models()
-    if architecture not in known:
-        raise ConfigError(f"model timm: there is no model {architecture!r}; {nearest(architecture, known)}")
+    names = timm.list_models()
+    if architecture not in names:
+        raise ConfigError(f"model timm: there is no model {architecture!r}; {nearest(architecture, names)}")
     tagged = timm.list_models(f"{architecture}.*", pretrained=True)
     if tag and name not in tagged:
         raise ConfigError(f"model timm: {architecture!r} has no weights {tag!r}; {nearest(name, tagged)}")
@@ -114,8 +114,8 @@ def _transform(data: dict[str, Any]) -> Transform | None:
     """None where timm prepares pictures in a way that a :class:`Transform` cannot say."""
     channels, height, width = data["input_size"]
     centred = data["crop_mode"] == "center" and height == width
-    known = (centred or data["crop_mode"] == "squash") and data["interpolation"] in get_args(Interpolation)
-    if channels != 3 or not known:
+    expressible = (centred or data["crop_mode"] == "squash") and data["interpolation"] in get_args(Interpolation)
+    if channels != 3 or not expressible:
         return None
     tall, wide = (math.floor(side / data["crop_pct"]) for side in (height, width))
     return Transform(

@@ -57,9 +57,9 @@ class TorchvisionModel:
         return f"model torchvision {self.name!r}"
 
     def _recipes(self) -> dict[str, WeightsEnum]:
-        known = models.list_models(module=models)
-        if self.name not in known:
-            raise ConfigError(f"model torchvision: there is no classifier {self.name!r}; {nearest(self.name, known)}")
+        names = models.list_models(module=models)
+        if self.name not in names:
+            raise ConfigError(f"model torchvision: there is no classifier {self.name!r}; {nearest(self.name, names)}")
         # the few without categories have no classifier: it is filled with NaN
         members = models.get_model_weights(self.name).__members__
         return {name: recipe for name, recipe in members.items() if recipe.meta["categories"]}

@@ -233,9 +233,9 @@ def _quiet(hf: ModuleType) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _class(hf: ModuleType, config: Any, said: str | None, where: str) -> Any:
+def _class(hf: ModuleType, config: Any, architecture: str | None, where: str) -> Any:
     """The class that was said, that the config names, or the first that its type has."""
-    names = [said] if said else config.architectures
+    names = [architecture] if architecture else config.architectures
     if not names:
         return _first(hf, config, where)
     cls = getattr(hf, names[0], None)
@@ -248,9 +248,9 @@ def _class(hf: ModuleType, config: Any, said: str | None, where: str) -> Any:
 def _first(hf: ModuleType, config: Any, where: str) -> Any:
     kinds = ("ZERO_SHOT_IMAGE_CLASSIFICATION", "IMAGE_CLASSIFICATION", "SEMANTIC_SEGMENTATION")
     for mapping in [*(f"MODEL_FOR_{kind}_MAPPING" for kind in kinds), "MODEL_MAPPING"]:
-        found = getattr(hf, mapping).get(type(config), None)
-        if found:
-            return found[0] if isinstance(found, tuple) else found
+        classes = getattr(hf, mapping).get(type(config), None)
+        if classes:
+            return classes[0] if isinstance(classes, tuple) else classes
     raise ConfigError(f"{where}: no class is known for a {config.model_type!r}; write architecture: ...")
 
 

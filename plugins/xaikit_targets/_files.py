@@ -14,7 +14,7 @@ from torch import Tensor
 from xaikit import ConfigError, nearest
 
 
-def found(file: str, where: str) -> Path:
+def existing_file(file: str, where: str) -> Path:
     """The path, relative to the working directory. Raises ConfigError where there is no such file."""
     path = Path(file).expanduser()
     if path.is_file():

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from xaikit import ConfigError, module_from_file, nearest
-from xaikit_targets._files import found
+from xaikit_targets._files import existing_file
 
 
 def imported(path: str, where: str) -> Callable[..., Any]:
@@ -19,7 +19,7 @@ def imported(path: str, where: str) -> Callable[..., Any]:
         ConfigError: it cannot be imported, or there is no such function.
     """
     left, _, right = path.rpartition(":")
-    file = found(left, where).resolve() if left.endswith(".py") else None
+    file = existing_file(left, where).resolve() if left.endswith(".py") else None
     try:
         # whatever importing draws, the global random numbers stay
         with torch.random.fork_rng(devices=[]):

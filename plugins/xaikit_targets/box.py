@@ -67,8 +67,10 @@ class Box:
         if isinstance(output, Tensor | Mapping) or not isinstance(output, Sequence) or not output:
             got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {got}")
-        found = [self._reference(_detections(one, names), row) for row, one in enumerate(output)]
-        return PinnedBox(torch.stack([box for box, _ in found]), torch.stack([label for _, label in found]), names)
+        references = [self._reference(_detections(one, names), row) for row, one in enumerate(output)]
+        return PinnedBox(
+            torch.stack([box for box, _ in references]), torch.stack([label for _, label in references]), names
+        )
 
     def _reference(self, detections: tuple[Tensor, Tensor, Tensor], row: int) -> tuple[Tensor, Tensor]:
         """Box (4,) and label of one sample."""
@@ -139,8 +141,8 @@ class PinnedBox:
         return self.scores(output)
 
     def __str__(self) -> str:
-        said = zip(self.labels.tolist(), self.boxes.tolist(), strict=True)
-        texts = [f"class {label} in {', '.join(f'{side:.0f}' for side in box)}" for label, box in said]
+        boxes = zip(self.labels.tolist(), self.boxes.tolist(), strict=True)
+        texts = [f"class {label} in {', '.join(f'{side:.0f}' for side in box)}" for label, box in boxes]
         return " or ".join(dict.fromkeys(texts))
 
     def rows(self, index: Tensor) -> PinnedBox:

@@ -77,9 +77,9 @@ class Contrast:
             raise ConfigError(
                 f"target contrast: expected a class to set class {references[0, 0]} against, got only itself"
             )
-        known = logits.gather(1, references) if self.weights == "softmax" else torch.zeros_like(logits[:, :1])
+        chosen_logits = logits.gather(1, references) if self.weights == "softmax" else torch.zeros_like(logits[:, :1])
         # in this way the probabilities of all other classes cancel, also where they are too small to be told from 0
-        shares = torch.where(itself, -torch.inf, known).softmax(1)
+        shares = torch.where(itself, -torch.inf, chosen_logits).softmax(1)
         return PinnedContrast(indices, references=references, shares=shares, alpha=self.alpha)
 
     def _references(self, logits: Tensor, indices: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, XaikitError, class_indices, hookimpl
 from xaikit_targets._classes import PinnedClass, beside
-from xaikit_targets._files import found, read_picture
+from xaikit_targets._files import existing_file, read_picture
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _within(box: tuple[float, ...], space: tuple[int, ...]) -> Tensor:
 
 def _from_file(file: str, space: tuple[int, ...]) -> Tensor:
     """The nearest pixel of the file for every pixel of the output."""
-    values = read_picture(found(file, "target region: mask"), "target region: mask")
+    values = read_picture(existing_file(file, "target region: mask"), "target region: mask")
     if values.dim() != len(space):
         raise ConfigError(f"target region: mask: expected {len(space)} dimensions in {file}, got {tuple(values.shape)}")
     return interpolate(values[None, None], space, mode="nearest-exact")[0, 0] > 0.5

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ConfigError, hookimpl
-from xaikit_targets._files import found, read_numbers
+from xaikit_targets._files import existing_file, read_numbers
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,14 @@ class Similarity:
     def _reference(self, output: Tensor) -> Tensor:
         """(N, D), the same in each row."""
         where = "target similarity: to"
-        said = read_numbers(found(self.to, where), where) if isinstance(self.to, str) else torch.tensor(self.to)
-        vector = said.squeeze(0) if said.dim() == 2 else said
+        numbers = (
+            read_numbers(existing_file(self.to, where), where) if isinstance(self.to, str) else torch.tensor(self.to)
+        )
+        vector = numbers.squeeze(0) if numbers.dim() == 2 else numbers
         if vector.dim() != 1 or len(vector) != output.shape[1]:
-            raise ConfigError(f"{where}: expected {output.shape[1]} numbers, got a tensor of shape {tuple(said.shape)}")
+            raise ConfigError(
+                f"{where}: expected {output.shape[1]} numbers, got a tensor of shape {tuple(numbers.shape)}"
+            )
         if not bool(vector.any()):
             raise ConfigError(f"{where}: expected numbers that are not all zero")
         return vector.to(output).expand_as(output)
@@ -88,11 +92,11 @@ class PinnedDirection:
         directions = self.directions.to(output).clone()
         if not self.cosine:
             return (output * directions).sum(1, keepdim=True)
-        own = direction(output)
+        embedding = direction(output)
         # not the product: by the difference the gradient is nothing, and no rounding error, where they are the same
-        found = 1 - (own - directions).square().sum(1, keepdim=True) / 2
-        known = output.detach().any(1, keepdim=True) & directions.any(1, keepdim=True)
-        return torch.where(known, found, 0)
+        similarity = 1 - (embedding - directions).square().sum(1, keepdim=True) / 2
+        nonzero = output.detach().any(1, keepdim=True) & directions.any(1, keepdim=True)
+        return torch.where(nonzero, similarity, 0)
 
     def __str__(self) -> str:
         return f"similarity to {self.name or 'a reference'}"

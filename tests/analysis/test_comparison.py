@@ -86,7 +86,7 @@ def test_one_measure_alone_and_no_map_is_read_for_those_of_the_record(tmp_path: 
 
 
 def test_a_finish_that_does_not_fuse_leaves_the_measures_of_the_fused_map_undefined(tmp_path: Path) -> None:
-    trial = stored("a", finish={**FINISH, "fuse": {"use": "none"}})
+    trial = stored("a", finish={**FINISH, "fuse": "none"})
     long = table(written(tmp_path, [trial], [Shot("p.png", trial, drawn(0))])).to_pylist()
     assert {row["measure"] for row in long if math.isnan(row["value"])} == {"area", "gini"}
 

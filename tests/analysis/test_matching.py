@@ -46,8 +46,8 @@ def compared(
 
 def changed(place: int, **changes: Any) -> list[Shot]:
     """The shots, one of which is another."""
-    found = shots()
-    return [*found[:place], replace(found[place], **changes), *found[place + 1 :]]
+    all_shots = shots()
+    return [*all_shots[:place], replace(all_shots[place], **changes), *all_shots[place + 1 :]]
 
 
 def but(maps: Mapping[str, Tensor], value: float, by: float = 0.0) -> dict[str, Tensor]:
@@ -61,10 +61,13 @@ def but(maps: Mapping[str, Tensor], value: float, by: float = 0.0) -> dict[str, 
 
 
 def test_a_run_is_the_same_as_itself_however_it_was_split_and_named(tmp_path: Path) -> None:
-    found = compared(tmp_path, shots(), [replace(shot, noted={"seconds": 9.0}) for shot in reversed(shots())])
-    assert found.same
-    assert [(trial.trial, trial.photographs, trial.worst) for trial in found.trials] == [("a", 3, 0.0), ("b", 3, 0.0)]
-    assert str(found).splitlines() == [
+    difference = compared(tmp_path, shots(), [replace(shot, noted={"seconds": 9.0}) for shot in reversed(shots())])
+    assert difference.same
+    assert [(trial.trial, trial.photographs, trial.worst) for trial in difference.trials] == [
+        ("a", 3, 0.0),
+        ("b", 3, 0.0),
+    ]
+    assert str(difference).splitlines() == [
         f"a {tmp_path / 'one'}, b {tmp_path / 'two'}: the same within 0.001",
         "a: 3 photographs, worst difference 0",
         "b: 3 photographs, worst difference 0",
@@ -74,44 +77,48 @@ def test_a_run_is_the_same_as_itself_however_it_was_split_and_named(tmp_path: Pa
 def test_nan_equals_nan_and_nothing_else(tmp_path: Path) -> None:
     spoilt = changed(2, maps=but(drawn(10), math.nan), score=math.nan)
     assert compared(tmp_path / "x", spoilt, spoilt).same
-    found = compared(tmp_path / "y", spoilt, changed(2, score=math.nan))
-    assert not found.same
-    assert (found.trials[0].worst, found.trials[0].where, found.trials[0].beyond) == (math.inf, "dog.png, body", 1)
+    difference = compared(tmp_path / "y", spoilt, changed(2, score=math.nan))
+    assert not difference.same
+    assert (difference.trials[0].worst, difference.trials[0].where, difference.trials[0].beyond) == (
+        math.inf,
+        "dog.png, body",
+        1,
+    )
 
 
 def test_photographs_are_matched_by_their_bytes_and_else_by_name(tmp_path: Path) -> None:
     moved = [replace(shot, name=f"elsewhere/{shot.name}", image=shot.digest) for shot in shots(names=NAMES[:2])]
     edited = [replace(shot, image="another file") for shot in shots(names=NAMES[2:])]
-    found = compared(tmp_path, shots(), [*edited, *moved])
-    assert found.same
-    assert found.by_name == ("owl.png",)
-    assert "compared by name, their files differ: owl.png" in found.lines
+    difference = compared(tmp_path, shots(), [*edited, *moved])
+    assert difference.same
+    assert difference.by_name == ("owl.png",)
+    assert "compared by name, their files differ: owl.png" in difference.lines
 
 
 def test_photographs_of_the_same_bytes_are_matched_one_to_one(tmp_path: Path) -> None:
     twice = [Shot("x", A, drawn(1), image="same"), Shot("y", A, drawn(2), image="same")]
     assert compared(tmp_path / "x", twice, twice[::-1], ((A,), (A,))).same
-    found = compared(tmp_path / "y", twice, twice[1:], ((A,), (A,)))
-    assert (found.trials[0].worst, found.photographs_a) == (0, ("x",))
+    difference = compared(tmp_path / "y", twice, twice[1:], ((A,), (A,)))
+    assert (difference.trials[0].worst, difference.photographs_a) == (0, ("x",))
 
 
 def test_bytes_go_before_names_and_nothing_is_matched_twice(tmp_path: Path) -> None:
     first = [Shot("x", A, drawn(1), image="one"), Shot("y", A, drawn(2), image="two")]
     second = [Shot("x", A, drawn(2), image="two"), Shot("z", A, drawn(1), image="one")]
-    found = compared(tmp_path / "x", first, second, ((A,), (A,)))
-    assert found.same
-    assert found.by_name == ()
-    found = compared(tmp_path / "y", first, [Shot("y", A, drawn(1), image="one")], ((A,), (A,)))
-    assert (found.photographs_a, found.by_name, found.trials[0].worst) == (("y",), (), 0)
+    difference = compared(tmp_path / "x", first, second, ((A,), (A,)))
+    assert difference.same
+    assert difference.by_name == ()
+    difference = compared(tmp_path / "y", first, [Shot("y", A, drawn(1), image="one")], ((A,), (A,)))
+    assert (difference.photographs_a, difference.by_name, difference.trials[0].worst) == (("y",), (), 0)
 
 
 def test_photographs_of_one_name_but_other_bytes_are_kept_apart(tmp_path: Path) -> None:
     other = stored("b", bench="other")
     first = [Shot("p", A, drawn(1), image="one"), Shot("p", other, drawn(2), image="two")]
     assert compared(tmp_path / "x", first, first, ((A, other), (A, other))).same
-    found = compared(tmp_path / "y", first, first[:1], ((A, other), (A, other)))
-    assert found.photographs_a == ("p",)
-    assert found.trials[0].same
+    difference = compared(tmp_path / "y", first, first[:1], ((A, other), (A, other)))
+    assert difference.photographs_a == ("p",)
+    assert difference.trials[0].same
 
 
 # values
@@ -121,11 +128,13 @@ def test_maps_are_compared_in_units_of_the_largest_value(tmp_path: Path) -> None
     raw = drawn(10)
     largest = float(raw["body"].abs().max())
     for share, same in ((0.0005, True), (0.002, False)):
-        found = compared(tmp_path / str(share), changed(2, maps=raw), changed(2, maps=but(raw, 0, by=share * largest)))
-        assert found.same is same
-        assert found.trials[0].worst == pytest.approx(share, rel=1e-2)
-        assert (found.trials[0].where, found.trials[0].beyond) == ("dog.png, body", 0 if same else 1)
-        assert found.trials[1].same
+        difference = compared(
+            tmp_path / str(share), changed(2, maps=raw), changed(2, maps=but(raw, 0, by=share * largest))
+        )
+        assert difference.same is same
+        assert difference.trials[0].worst == pytest.approx(share, rel=1e-2)
+        assert (difference.trials[0].where, difference.trials[0].beyond) == ("dog.png, body", 0 if same else 1)
+        assert difference.trials[1].same
 
 
 def test_every_target_has_its_own_unit() -> None:
@@ -166,7 +175,7 @@ def test_scores_are_close_relative_to_their_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "note"),
     [
         ({"score": 1.5}, "score: 1 and 1.5"),
         ({"noted": {"prediction": 4}}, "prediction: 3 and 4"),
@@ -177,25 +186,25 @@ def test_scores_are_close_relative_to_their_size() -> None:
         ({"maps": drawn(targets=2)}, "targets: 1 and 2; layer body: shapes (1, 4, 4) and (2, 4, 4)"),
     ],
 )
-def test_what_differs_is_said(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_what_differs_is_said(tmp_path: Path, changes: dict[str, Any], note: str) -> None:
     name, first = NAMES[0], [Shot(NAMES[0], A, drawn())]
-    found = compared(tmp_path, first, [replace(first[0], **changes)], ((A,), (A,)))
-    assert not found.same
-    assert found.trials[0].noted == (f"{name}: {said}",)
-    assert f"  {name}: {said}" in str(found).splitlines()
+    difference = compared(tmp_path, first, [replace(first[0], **changes)], ((A,), (A,)))
+    assert not difference.same
+    assert difference.trials[0].noted == (f"{name}: {note}",)
+    assert f"  {name}: {note}" in str(difference).splitlines()
 
 
 def test_the_target_is_named_where_there_are_some(tmp_path: Path) -> None:
     first = [Shot("cat.png", A, drawn(targets=2))]
-    found = compared(tmp_path, first, [replace(first[0], score=2.0)], ((A,), (A,)))
-    assert found.trials[0].noted == ("cat.png: score of target 0: 1 and 2; score of target 1: 1 and 2",)
+    difference = compared(tmp_path, first, [replace(first[0], score=2.0)], ((A,), (A,)))
+    assert difference.trials[0].noted == ("cat.png: score of target 0: 1 and 2; score of target 1: 1 and 2",)
 
 
 def test_of_many_differences_a_few_are_told_and_all_are_counted(tmp_path: Path) -> None:
     first = [Shot(f"{number}.png", A, drawn()) for number in range(8)]
-    found = compared(tmp_path, first, [replace(shot, score=2.0) for shot in first], ((A,), (A,)))
-    assert (len(found.trials[0].noted), found.trials[0].photographs_noted) == (5, 8)
-    assert "  and 3 photographs more" in found.lines
+    difference = compared(tmp_path, first, [replace(shot, score=2.0) for shot in first], ((A,), (A,)))
+    assert (len(difference.trials[0].noted), difference.trials[0].photographs_noted) == (5, 8)
+    assert "  and 3 photographs more" in difference.lines
 
 
 # what is missing
@@ -203,27 +212,31 @@ def test_of_many_differences_a_few_are_told_and_all_are_counted(tmp_path: Path) 
 
 def test_trials_of_one_run_alone(tmp_path: Path) -> None:
     c = stored("c")
-    found = compared(tmp_path, shots(), shots((A, c)), ((A, B), (A, c)))
-    assert (found.only_a, found.only_b, [trial.trial for trial in found.trials]) == (("b",), ("c",), ["a"])
-    assert found.trials[0].same
-    assert not found.same
-    assert found.lines[-2:] == ("trials only in a: b", "trials only in b: c")
+    difference = compared(tmp_path, shots(), shots((A, c)), ((A, B), (A, c)))
+    assert (difference.only_a, difference.only_b, [trial.trial for trial in difference.trials]) == (
+        ("b",),
+        ("c",),
+        ["a"],
+    )
+    assert difference.trials[0].same
+    assert not difference.same
+    assert difference.lines[-2:] == ("trials only in a: b", "trials only in b: c")
 
 
 def test_photographs_of_one_run_alone(tmp_path: Path) -> None:
-    found = compared(tmp_path, shots(names=NAMES[:2]), shots(names=NAMES[1:]))
-    assert (found.photographs_a, found.photographs_b) == (("cat.png",), ("owl.png",))
-    assert [trial.photographs for trial in found.trials] == [1, 1]
-    assert not found.same
+    difference = compared(tmp_path, shots(names=NAMES[:2]), shots(names=NAMES[1:]))
+    assert (difference.photographs_a, difference.photographs_b) == (("cat.png",), ("owl.png",))
+    assert [trial.photographs for trial in difference.trials] == [1, 1]
+    assert not difference.same
 
 
 def test_a_photograph_that_one_trial_lacks(tmp_path: Path) -> None:
-    found = compared(tmp_path, shots()[1:], shots()[:-1])
-    first, second = found.trials
+    difference = compared(tmp_path, shots()[1:], shots()[:-1])
+    first, second = difference.trials
     assert (first.only_a, first.only_b, first.photographs) == ((), ("cat.png",), 2)
     assert (second.only_a, second.only_b, second.photographs) == (("owl.png",), (), 2)
-    assert "  only in b: cat.png" in found.lines
-    assert not found.same
+    assert "  only in b: cat.png" in difference.lines
+    assert not difference.same
 
 
 def test_layers_of_one_run_alone(tmp_path: Path) -> None:
@@ -248,10 +261,10 @@ def test_two_empty_runs_are_the_same(tmp_path: Path) -> None:
 
 
 def test_a_real_run_again_in_another_folder(tmp_path: Path) -> None:
-    said = config(tmp_path)
-    first = xaikit.run(said)
-    assert diff(first, xaikit.run({**said, "report": {"to": str(tmp_path / "again")}})).same
+    values = config(tmp_path)
+    first = xaikit.run(values)
+    assert diff(first, xaikit.run({**values, "report": {"to": str(tmp_path / "again")}})).same
     signless = diff(
-        first, xaikit.run({**said, "report": {"to": str(tmp_path / "bytes"), "maps": "uint8"}}), tolerance=0.01
+        first, xaikit.run({**values, "report": {"to": str(tmp_path / "bytes"), "maps": "uint8"}}), tolerance=0.01
     )
     assert [trial.same for trial in signless.trials] == [False, True], "bytes keep no sign, of which LayerCAM has none"

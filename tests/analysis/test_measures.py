@@ -26,12 +26,12 @@ def pairwise(values: np.ndarray) -> float:
 def test_every_measure_of_a_map_by_hand() -> None:
     raws = {"a": torch.tensor([[[3.0, -1.0]]]), "b": torch.tensor([[[1.0, 1.0], [-1.0, 1.0]]])}
     fused = torch.tensor([[[4.0, 3.0], [2.0, -8.0]]])
-    found = measures(record(), raws, fused)
-    assert list(found) == list(MEASURES)
-    assert (found["score"], found["probability"]) == (3.5, 0.75)
-    assert found["area"] == 0.5, "2 is not above half of 4"
-    assert found["gini"] == pytest.approx(pairwise(np.array([4.0, 3.0, 2.0, 0.0])))
-    assert found["positive"] == pytest.approx((0.75 + 0.75) / 2)
+    measured = measures(record(), raws, fused)
+    assert list(measured) == list(MEASURES)
+    assert (measured["score"], measured["probability"]) == (3.5, 0.75)
+    assert measured["area"] == 0.5, "2 is not above half of 4"
+    assert measured["gini"] == pytest.approx(pairwise(np.array([4.0, 3.0, 2.0, 0.0])))
+    assert measured["positive"] == pytest.approx((0.75 + 0.75) / 2)
 
 
 def test_the_column_picks_the_map() -> None:
@@ -43,8 +43,8 @@ def test_the_column_picks_the_map() -> None:
 
 
 def test_what_is_not_defined_is_nan() -> None:
-    found = measures(record(probability=None), {"a": torch.zeros(1, 2, 2)}, torch.zeros(1, 2, 2))
-    assert all(math.isnan(value) for key, value in found.items() if key != "score")
+    measured = measures(record(probability=None), {"a": torch.zeros(1, 2, 2)}, torch.zeros(1, 2, 2))
+    assert all(math.isnan(value) for key, value in measured.items() if key != "score")
     unfused = measures(record(), {}, None)
     assert all(math.isnan(unfused[key]) for key in ("area", "gini", "positive"))
 
@@ -52,16 +52,16 @@ def test_what_is_not_defined_is_nan() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_value_that_is_not_finite_stays_visible(bad: float) -> None:
     spoilt = torch.tensor([[[1.0, bad]]])
-    found = measures(record(), {"a": torch.ones(1, 2, 2), "b": spoilt}, spoilt)
-    assert all(math.isnan(found[key]) for key in ("area", "gini", "positive"))
+    measured = measures(record(), {"a": torch.ones(1, 2, 2), "b": spoilt}, spoilt)
+    assert all(math.isnan(measured[key]) for key in ("area", "gini", "positive"))
 
 
 @settings(deadline=None)
 @given(VALUES.filter(lambda values: max(values) > 1e-3))
 def test_gini_is_that_of_all_pairs_and_below_one(values: list[float]) -> None:
-    found = gini(np.array(values))
-    assert found == pytest.approx(pairwise(np.array(values)), abs=1e-9)
-    assert 0 <= found < 1
+    measured = gini(np.array(values))
+    assert measured == pytest.approx(pairwise(np.array(values)), abs=1e-9)
+    assert 0 <= measured < 1
 
 
 def test_gini_of_one_place_that_has_everything() -> None:
@@ -71,10 +71,10 @@ def test_gini_of_one_place_that_has_everything() -> None:
 @settings(deadline=None, max_examples=50)
 @given(VALUES.filter(lambda values: max(values) > 1), st.floats(1e-3, 1e3))
 def test_no_measure_of_a_map_depends_on_its_unit(values: list[float], unit: float) -> None:
-    seen = np.array(values)
-    assert gini(seen * unit) == pytest.approx(gini(seen), abs=1e-9)
-    assert positive([seen * unit - 1e-3 * unit]) == pytest.approx(positive([seen - 1e-3]), abs=1e-9)
-    assert area(seen * 4) == area(seen)
+    saliency = np.array(values)
+    assert gini(saliency * unit) == pytest.approx(gini(saliency), abs=1e-9)
+    assert positive([saliency * unit - 1e-3 * unit]) == pytest.approx(positive([saliency - 1e-3]), abs=1e-9)
+    assert area(saliency * 4) == area(saliency)
 
 
 def test_large_and_small_values_do_not_overflow() -> None:

@@ -36,20 +36,20 @@ def enumerated(thousandths: list[int]) -> float:
 @settings(deadline=None, max_examples=50)
 @given(st.lists(FLOATS, min_size=2, max_size=30))
 def test_the_interval_lies_within_the_values_and_about_the_mean(values: list[float]) -> None:
-    found = bootstrap(values, draws=200, generator=rng())
+    interval = bootstrap(values, draws=200, generator=rng())
     slack = 1e-9 * max(map(abs, values))
-    assert min(values) - slack <= found.low <= found.high <= max(values) + slack
-    assert found.mean == pytest.approx(math.fsum(values) / len(values), abs=1e-6)
-    assert (found.count, found.missing) == (len(values), 0)
+    assert min(values) - slack <= interval.low <= interval.high <= max(values) + slack
+    assert interval.mean == pytest.approx(math.fsum(values) / len(values), abs=1e-6)
+    assert (interval.count, interval.missing) == (len(values), 0)
 
 
 def test_intervals_hold_the_true_mean_as_often_as_they_say() -> None:
     generator = rng(1)
     for level in (0.8, 0.95):
         held = [
-            (seen := bootstrap(generator.exponential(2.0, 80), level=level, draws=500, generator=generator)).low
+            (interval := bootstrap(generator.exponential(2.0, 80), level=level, draws=500, generator=generator)).low
             <= 2.0
-            <= seen.high
+            <= interval.high
             for _ in range(600)
         ]
         assert level - 0.04 < np.mean(held) < level + 0.03
@@ -74,17 +74,17 @@ def test_the_same_seed_gives_the_same_interval_and_no_global_draw_is_made() -> N
 
 def test_many_photographs_are_resampled_in_parts() -> None:
     values = rng(8).normal(size=30_000)
-    found = bootstrap(values, draws=300, generator=rng(9))
+    interval = bootstrap(values, draws=300, generator=rng(9))
     spread = 1.96 / math.sqrt(len(values))
-    assert (found.high - found.low) / 2 == pytest.approx(spread, rel=0.25)
+    assert (interval.high - interval.low) / 2 == pytest.approx(spread, rel=0.25)
 
 
 @pytest.mark.parametrize(("values", "missing"), [([1.0, math.nan, 2.0, math.nan], 2), ([1.0, math.inf, -math.inf], 2)])
 def test_what_is_not_finite_stays_visible(values: list[float], missing: int) -> None:
-    found = bootstrap(values, generator=rng())
-    assert math.isnan(found.mean)
-    assert math.isnan(found.low)
-    assert (found.count, found.missing) == (len(values), missing)
+    interval = bootstrap(values, generator=rng())
+    assert math.isnan(interval.mean)
+    assert math.isnan(interval.low)
+    assert (interval.count, interval.missing) == (len(values), missing)
     pair = paired(values, values, generator=rng())
     assert math.isnan(pair.difference)
     assert math.isnan(pair.p)
@@ -102,11 +102,11 @@ def test_of_none_there_is_no_mean_and_of_one_no_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "changes"),
+    ("message", "changes"),
     [("level", {"level": 1.0}), ("level", {"level": 95}), ("draws", {"draws": 0})],
 )
-def test_what_is_out_of_range_is_refused(said: str, changes: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_is_out_of_range_is_refused(message: str, changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=message):
         bootstrap([1.0, 2.0], generator=rng(), **changes)  # type: ignore[arg-type]
 
 
@@ -124,8 +124,8 @@ def test_shapes_are_checked() -> None:
 @given(st.lists(st.integers(-100_000, 100_000) | st.integers(-3, 3), min_size=1, max_size=9))
 def test_p_is_that_of_every_pattern_of_signs(thousandths: list[int]) -> None:
     """Sums that are equal as numbers are so although their floats were added in another order."""
-    found = paired(np.array(thousandths) / 1000, np.zeros(len(thousandths)), draws=50, generator=rng())
-    assert found.p == enumerated(thousandths)
+    result = paired(np.array(thousandths) / 1000, np.zeros(len(thousandths)), draws=50, generator=rng())
+    assert result.p == enumerated(thousandths)
 
 
 def test_p_of_a_case_worked_by_hand() -> None:
@@ -136,8 +136,8 @@ def test_p_of_a_case_worked_by_hand() -> None:
 
 def test_drawn_patterns_come_to_the_exact_p() -> None:
     thousandths = rng(10).normal(300, 1000, EXACT + 1).round().astype(int)
-    found = paired(thousandths / 1000, np.zeros(EXACT + 1), draws=40_000, generator=rng(11))
-    assert found.p == pytest.approx(enumerated(thousandths.tolist()), abs=0.01)
+    result = paired(thousandths / 1000, np.zeros(EXACT + 1), draws=40_000, generator=rng(11))
+    assert result.p == pytest.approx(enumerated(thousandths.tolist()), abs=0.01)
 
 
 def test_drawn_patterns_agree_with_scipy() -> None:

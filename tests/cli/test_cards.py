@@ -54,8 +54,8 @@ def test_the_card_of_every_method_says_what_a_user_asks_first(name: str) -> None
     equation = "\n".join(rest).partition("\n\n")[0]
     assert " = " in equation or " ~ " in equation or "min |" in equation, "the card begins with the equation"
     for label in ("Cost", "Fails", "Peers"):
-        said = [line for line in rest if line.startswith(f"{label}: ")]
-        assert len(said) == 1, f"expected one paragraph {label}:, got {len(said)}"
+        paragraphs = [line for line in rest if line.startswith(f"{label}: ")]
+        assert len(paragraphs) == 1, f"expected one paragraph {label}:, got {len(paragraphs)}"
     for line in ("needs: ", "deterministic: ", "class specific: "):
         assert sum(one.startswith(line) for one in rest) == 1
 

@@ -34,25 +34,25 @@ class MyCam:
 
 
 def run(*args: str) -> tuple[int, str]:
-    found = CliRunner().invoke(commands, ["check", *args])
-    return found.exit_code, found.output
+    result = CliRunner().invoke(commands, ["check", *args])
+    return result.exit_code, result.output
 
 
 def test_an_installed_method_keeps_its_contract() -> None:
-    code, said = run("hirescam", "--only", "trait_complete", "--only", "needs_are_used")
+    code, output = run("hirescam", "--only", "trait_complete", "--only", "needs_are_used")
     assert code == 0
-    assert said.splitlines()[0].strip() == "method hirescam"
-    assert [line.split()[1:4:2] for line in said.splitlines() if "│" in line] == [
+    assert output.splitlines()[0].strip() == "method hirescam"
+    assert [line.split()[1:4:2] for line in output.splitlines() if "│" in line] == [
         ["needs_are_used", "ok"],
         ["trait_complete", "ok"],
     ]
-    assert said.splitlines()[-1] == "2 of 2 checks hold"
+    assert output.splitlines()[-1] == "2 of 2 checks hold"
 
 
 def test_other_kinds_are_checked_too() -> None:
-    code, said = run("minmax", "--kind", "normalizer")
+    code, output = run("minmax", "--kind", "normalizer")
     assert code == 0
-    assert "range_is_at_most_one" in said
+    assert "range_is_at_most_one" in output
 
 
 def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_again(
@@ -60,19 +60,19 @@ def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_agai
 ) -> None:
     (tmp_path / "mycam.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
-    code, said = run("./mycam.py")
+    code, output = run("./mycam.py")
     assert code == 1
-    failed = [line for line in said.splitlines() if "FAILED" in line]
+    failed = [line for line in output.splitlines() if "FAILED" in line]
     assert [line.split()[1] for line in failed] == ["every_option_changes_something"]
-    assert "option power: expected it to change the map on one of the kit's nets, and it changes nothing" in said
-    assert "again: xaikit check ./mycam.py --only every_option_changes_something" in said
-    code, said = run("./mycam.py:MyCam", "--only", "every_option_changes_something")
+    assert "option power: expected it to change the map on one of the kit's nets, and it changes nothing" in output
+    assert "again: xaikit check ./mycam.py --only every_option_changes_something" in output
+    code, output = run("./mycam.py:MyCam", "--only", "every_option_changes_something")
     assert code == 1
-    assert said.splitlines()[-1] == "0 of 1 checks hold"
+    assert output.splitlines()[-1] == "0 of 1 checks hold"
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "output"),
     [
         (["check", "gradcm"], "xaikit: UnknownPlugin: no method 'gradcm'; did you mean 'gradcam'"),
         (
@@ -82,11 +82,13 @@ def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_agai
         (["check", "./nowhere.py"], "xaikit: UnknownPlugin: method './nowhere.py': there is no file"),
     ],
 )
-def test_what_cannot_be_checked_is_said_at_once(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_checked_is_said_at_once(
+    args: list[str], output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
         main(args)
     assert left.value.code == 2
-    assert said in capsys.readouterr().err
+    assert output in capsys.readouterr().err
 
 
 def test_a_file_with_several_classes_is_asked_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,7 +133,7 @@ def test_sweep_adds_axes_and_query_asks(yaml_file: str, tmp_path: Path, capsys: 
     assert cli("plan", "--dry", yaml_file, *axes) == 0
     out = capsys.readouterr().out
     assert "6 points, 12 trials" in out
-    assert "12 trials share 12 pieces of evidence of 6 questions" in out
+    assert "12 trials share 12 pieces of evidence of 6 requests" in out
     assert cli("sweep", yaml_file, *axes) == 0
     assert "6 points, 12 trials on 1 bench" in capsys.readouterr().out
     sql = "SELECT label, target, count(*) AS n FROM records GROUP BY ALL ORDER BY ALL LIMIT 2"

@@ -34,21 +34,21 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 @pytest.fixture
 def say() -> Say:
-    """A config of what every config needs and of what is said, with overrides."""
+    """A config of what every config needs and of more values, with overrides."""
 
-    def say(*overrides: str, **said: Any) -> Config:
-        return load({**NEEDED, **said}, overrides, fake_registry())
+    def say(*overrides: str, **values: Any) -> Config:
+        return load({**NEEDED, **values}, overrides, fake_registry())
 
     return say
 
 
 @pytest.fixture
 def faults() -> Faults:
-    """The lines of the ConfigError that a file, or what is said, ends in."""
+    """The lines of the ConfigError that a file, or some values, end in."""
 
-    def faults(source: Path | None = None, overrides: Sequence[str] = (), **said: Any) -> tuple[str, ...]:
+    def faults(source: Path | None = None, overrides: Sequence[str] = (), **values: Any) -> tuple[str, ...]:
         with pytest.raises(ConfigError) as caught:
-            load(source or {**NEEDED, **said}, overrides, fake_registry())
+            load(source or {**NEEDED, **values}, overrides, fake_registry())
         return caught.value.problems
 
     return faults

@@ -1,4 +1,4 @@
-"""How raw maps are taken: said for all labels, or for one."""
+"""How raw maps are taken: stated for all labels, or for one."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ def test_nothing_said_is_the_inputs_as_they_are_and_a_sum(say: Any) -> None:
 
 
 def test_what_is_said_for_all_holds_where_a_label_says_nothing(say: Any) -> None:
-    methods = {"grad": {}, "own": {"use": "grad", "augment": {"gain": [0.5]}}, "bare": {"use": "grad", "augment": {}}}
+    methods = {"grad": {}, "gain": {"use": "grad", "augment": {"gain": [0.5]}}, "bare": {"use": "grad", "augment": {}}}
     config = say(methods=methods, augment={"flip": True, "scale": [0.9, 1]}, reduce="principal")
     flip = AugmentConfig(flip=True, scale=(0.9, 1.0))
     assert manners(config) == {
         "grad": Aggregation(flip, "principal"),
-        "own": Aggregation(AugmentConfig(gain=(0.5,)), "principal"),
+        "gain": Aggregation(AugmentConfig(gain=(0.5,)), "principal"),
         "bare": Aggregation(AugmentConfig(), "principal"),
     }
     assert load(config.plain(), registry=fake_registry()) == config
 
 
-def test_it_is_part_of_the_question_and_the_default_is_not(say: Any) -> None:
+def test_it_is_part_of_the_request_and_the_default_is_not(say: Any) -> None:
     methods = {
         "grad": {},
         "flipped": {"use": "grad", "augment": {"flip": True}},
-        "said": {"use": "grad", "reduce": "sum"},
+        "sum": {"use": "grad", "reduce": "sum"},
     }
     (point,) = expand(say(methods=methods), fake_registry())
-    plain, flipped, said = (trial.question for trial in point.trials)
-    assert plain == said != flipped
+    plain, flipped, stated = (trial.request for trial in point.trials)
+    assert plain == stated != flipped
 
 
 def test_noise_makes_the_seed_matter(say: Any) -> None:
-    def question(seed: int, noise: float) -> str:
+    def request(seed: int, noise: float) -> str:
         (point,) = expand(say(methods={"grad": {"augment": {"noise": noise}}}, seed=seed), fake_registry())
-        return point.trials[0].question
+        return point.trials[0].request
 
-    assert question(0, 0.1) != question(1, 0.1)
+    assert request(0, 0.1) != request(1, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("values", "line"),
     [
         ({"augment": {"scal": [1]}}, "augment.scal: unknown key; did you mean 'scale'?"),
         ({"augment": {"scale": [0]}}, "augment.scale[0]: expected greater than 0, got 0"),
@@ -66,18 +66,18 @@ def test_noise_makes_the_seed_matter(say: Any) -> None:
         ({"reduce": "pca"}, "reduce: expected 'sum' or 'principal', got 'pca'; known: principal, sum"),
     ],
 )
-def test_faults_say_what_was_expected(faults: Any, said: Any, line: str) -> None:
-    assert faults(**said) == (line,)
+def test_faults_say_what_was_expected(faults: Any, values: Any, line: str) -> None:
+    assert faults(**values) == (line,)
 
 
 def test_it_can_be_swept(say: Any) -> None:
     config = say(sweep={"methods.grad.augment": [{}, {"flip": True}], "reduce": ["sum", "principal"]})
-    found = [
+    aggregations = [
         (trial.aggregation.augment.flip, trial.aggregation.reduce)
         for point in expand(config, fake_registry())
         for trial in point.trials
     ]
-    assert found == [(False, "sum"), (False, "principal"), (True, "sum"), (True, "principal")]
+    assert aggregations == [(False, "sum"), (False, "principal"), (True, "sum"), (True, "principal")]
 
 
 def test_a_call_in_python_is_read_the_same_way() -> None:

@@ -86,11 +86,11 @@ def test_a_config_is_a_source_and_keeps_its_origins(write: Any, head: str) -> No
 
 def test_the_mapping_that_is_given_is_left_alone(write: Any, head: str) -> None:
     write(head + "methods: grad\n", "base.yaml")
-    said = {"extends": "base.yaml", "methods": {"smooth": {"n": 3}}, "~methods.grad": None}
-    copy = {**said}
-    assert list(load(said, ["methods.smooth.n=5"], fake_registry()).methods) == ["smooth"]
-    assert said == copy
-    assert said["methods"] == {"smooth": {"n": 3}}
+    values = {"extends": "base.yaml", "methods": {"smooth": {"n": 3}}, "~methods.grad": None}
+    copy = {**values}
+    assert list(load(values, ["methods.smooth.n=5"], fake_registry()).methods) == ["smooth"]
+    assert values == copy
+    assert values["methods"] == {"smooth": {"n": 3}}
 
 
 def test_files_of_omegaconf_load_as_mappings(say: Any) -> None:
@@ -134,7 +134,7 @@ METHODS = st.dictionaries(
     min_size=1,
     max_size=3,
 )
-SAID = st.fixed_dictionaries(
+VALUES = st.fixed_dictionaries(
     {"methods": METHODS},
     optional={
         "seed": st.integers(0, 2**40),
@@ -160,13 +160,13 @@ SAID = st.fixed_dictionaries(
 
 
 @settings(max_examples=40, deadline=None)
-@given(SAID)
+@given(VALUES)
 def test_what_a_config_says_loads_as_the_same_config(
-    tmp_path_factory: pytest.TempPathFactory, said: dict[str, Any]
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
 ) -> None:
     needed = {"model": {"source": "zoo", "name": "resnet", "output": 1}, "data": {"source": "folder", "path": "x"}}
     registry = fake_registry()
-    config = load({**needed, **said, "name": "c"}, registry=registry)
+    config = load({**needed, **values, "name": "c"}, registry=registry)
     assert load(config.plain(), registry=registry) == config
     assert load(config, registry=registry) == config
     file = tmp_path_factory.mktemp("round") / "c.yaml"
@@ -212,7 +212,7 @@ LEAVES = [
     st.dictionaries(KEYS, JUNK, max_size=3),
     st.lists(st.tuples(st.sampled_from(LEAVES), JUNK | st.text(max_size=6)), max_size=2),
 )
-def test_nothing_that_is_said_ends_in_another_error(said: dict[str, Any], overrides: list[tuple[str, Any]]) -> None:
+def test_nothing_that_is_said_ends_in_another_error(values: dict[str, Any], overrides: list[tuple[str, Any]]) -> None:
     needed = {
         "model": {"source": "zoo", "name": "x"},
         "data": {"source": "folder", "path": "x"},
@@ -220,7 +220,7 @@ def test_nothing_that_is_said_ends_in_another_error(said: dict[str, Any], overri
     }
     texts = [f"{key}={value}" for key, value in overrides]
     with contextlib.suppress(ConfigError):
-        config = load({**needed, **said}, texts, fake_registry())
+        config = load({**needed, **values}, texts, fake_registry())
         assert load(config, registry=fake_registry()) == config
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.config.values import seconds
+from xaikit.plain.values import seconds
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("text", "expected"),
     [
         ("90s", 90),
         ("20min", 1200),
@@ -25,16 +25,16 @@ from xaikit.config.values import seconds
         ("90", 90),
     ],
 )
-def test_durations(say: Any, said: Any, meant: float) -> None:
-    config = say(budget=said)
-    assert config.budget == meant
-    assert config.plain()["budget"] == meant
+def test_durations(say: Any, text: Any, expected: float) -> None:
+    config = say(budget=text)
+    assert config.budget == expected
+    assert config.plain()["budget"] == expected
     assert isinstance(config.budget, float)
 
 
-@pytest.mark.parametrize("said", ["", "soon", "h", -1, 0, "0s", True, [3], "30m1h", "1h30", "1d", float("inf"), "1e3s"])
-def test_what_is_no_duration(faults: Any, said: Any) -> None:
-    (line,) = faults(budget=said)
+@pytest.mark.parametrize("text", ["", "soon", "h", -1, 0, "0s", True, [3], "30m1h", "1h30", "1d", float("inf"), "1e3s"])
+def test_what_is_no_duration(faults: Any, text: Any) -> None:
+    (line,) = faults(budget=text)
     assert line.startswith("budget: expected a duration such as 20min, 90s or 1h30m, got ")
 
 

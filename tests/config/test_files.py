@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from xaikit.config import load
-from xaikit.config.text import read_value
+from xaikit.plain.text import read_value
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from xaikit.config import Config, load, split_axes
 from xaikit.errors import ConfigError
 
 
-def swept(*axes: str, **said: Any) -> Config:
-    return load({**NEEDED, **said}, (), fake_registry(), axes)
+def swept(*axes: str, **values: Any) -> Config:
+    return load({**NEEDED, **values}, (), fake_registry(), axes)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_values_are_yaml_and_settled(text: str, key: str, values: Any) -> None:
 
 
 def test_an_axis_replaces_the_same_one_and_leaves_the_others() -> None:
-    said = {"seed": [1, 2], "layers": ["a", "b"], "exclude": {"seed": 2}}
-    found = swept("seed=2..3", "methods.grad.layers=c,", sweep=said).sweep
-    assert found.axes == {"seed": (2, 3), "layers": (["a"], ["b"]), "methods.grad.layers": (["c"],)}
-    assert found.exclude == ({"seed": (2,)},)
-    assert list(found.axes) == ["seed", "layers", "methods.grad.layers"]
+    sweep = {"seed": [1, 2], "layers": ["a", "b"], "exclude": {"seed": 2}}
+    merged = swept("seed=2..3", "methods.grad.layers=c,", sweep=sweep).sweep
+    assert merged.axes == {"seed": (2, 3), "layers": (["a"], ["b"]), "methods.grad.layers": (["c"],)}
+    assert merged.exclude == ({"seed": (2,)},)
+    assert list(merged.axes) == ["seed", "layers", "methods.grad.layers"]
 
 
 def test_the_last_of_two_wins_as_with_overrides() -> None:

@@ -27,11 +27,11 @@ def test_values_are_yaml(say: Any, text: str, key: str, value: Any) -> None:
 
 
 def test_elements_of_lists(say: Any) -> None:
-    said = {"target": {"use": "classes", "of": [1, 2, 3]}, "layers": ["a", "b"]}
-    config = say("target.of[1]=9", "layers.1=c", "layers[0]=d", **said)
+    values = {"target": {"use": "classes", "of": [1, 2, 3]}, "layers": ["a", "b"]}
+    config = say("target.of[1]=9", "layers.1=c", "layers[0]=d", **values)
     assert config.target.options["of"] == [1, 9, 3]
     assert config.layers == ("d", "c")
-    assert said["layers"] == ["a", "b"]
+    assert values["layers"] == ["a", "b"]
 
 
 def test_inside_an_element(faults: Any) -> None:

@@ -161,8 +161,8 @@ def test_instances_are_checked() -> None:
 def test_methods_without_a_config() -> None:
     assert read_methods("grad", REGISTRY) == {"grad": MethodConfig("grad")}
     assert list(read_methods(["grad", "layer"], REGISTRY)) == ["grad", "layer"]
-    own = {"mine": {"use": "grad", "finish": {"scale": {"use": "tanh", "max_stride": 4}}}}
-    (mine,) = read_methods(own, REGISTRY, finish={"scale": {"use": "tanh", "gamma": 5}}).values()
+    methods = {"mine": {"use": "grad", "finish": {"scale": {"use": "tanh", "max_stride": 4}}}}
+    (mine,) = read_methods(methods, REGISTRY, finish={"scale": {"use": "tanh", "gamma": 5}}).values()
     assert mine.finish == {"scale": Use("tanh", {"gamma": 5.0, "max_stride": 4.0})}
 
 

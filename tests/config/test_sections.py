@@ -28,7 +28,7 @@ report: {to: 2024, overlays: maybe, maps: int8, shard: 0}
 sweep: {seed: [1, yes], layers: []}
 """
 
-SAID = """\
+PROBLEMS = """\
 c.yaml:1:1: version: expected 1, got 2: update xaikit, or write version: 1
 c.yaml:2:1: nmae: unknown key; did you mean 'name'?
 c.yaml:3:1: seed: expected an integer, got true
@@ -70,7 +70,7 @@ c.yaml:19:25: sweep.layers: expected at least one value, got []
 
 
 def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
-    assert faults(write(BAD)) == tuple(SAID.splitlines())
+    assert faults(write(BAD)) == tuple(PROBLEMS.splitlines())
 
 
 @pytest.mark.parametrize("key", ["metrics"])
@@ -109,15 +109,15 @@ def test_a_transform(say: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "use"),
+    ("executor", "use"),
     [
         ("serial", Use("serial", {"threads": None})),
         ({"use": "serial", "threads": 2}, Use("serial", {"threads": 2})),
         ("actors", Use("actors", {"workers": 2})),
     ],
 )
-def test_executors(say: Any, said: Any, use: Use) -> None:
-    assert say(executor=said).executor == use
+def test_executors(say: Any, executor: Any, use: Use) -> None:
+    assert say(executor=executor).executor == use
 
 
 def test_an_executor_is_stated_whole(faults: Any) -> None:
@@ -129,10 +129,10 @@ def test_an_executor_is_stated_whole(faults: Any) -> None:
 
 
 def test_the_default_executor_is_serial_with_its_options() -> None:
-    found = load(
+    config = load(
         {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": "gradcam", "executor": "serial"}
     )
-    assert found.executor == Config.executor
+    assert config.executor == Config.executor
 
 
 @pytest.mark.parametrize("maps", ["float16", "uint8", "float32"])

@@ -8,7 +8,7 @@ from xaikit.config import MethodConfig, Use
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("value", "use"),
     [
         ("top1", Use("top", {"k": 1})),
         ("top5", Use("top", {"k": 5})),
@@ -18,9 +18,9 @@ from xaikit.config import MethodConfig, Use
         ({"use": "classes", "of": (1, 2)}, Use("classes", {"of": [1, 2]})),
     ],
 )
-def test_targets(say: Any, said: Any, meant: Use) -> None:
-    assert say(target=said).target == meant
-    assert say(methods={"grad": {"target": said}}).methods["grad"].target == meant
+def test_targets(say: Any, value: Any, use: Use) -> None:
+    assert say(target=value).target == use
+    assert say(methods={"grad": {"target": value}}).methods["grad"].target == use
 
 
 def test_methods_by_name_by_list_and_by_label(say: Any) -> None:
@@ -47,15 +47,15 @@ def test_a_layer_said_at_length_is_one_string(say: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "said"),
+    ("layer", "line"),
     [
         ({"name": "b", "cal": "last"}, "layers[0]: unknown key 'cal' of a layer; did you mean 'call'?"),
         ({"name": "b", "call": "second"}, "layers[0]: call: expected first or last, got 'second'"),
         ({"call": "last"}, "layers[0]: expected a layer's name, got {'call': 'last'}; add name: ..."),
     ],
 )
-def test_what_a_layer_does_not_have_is_refused(faults: Any, layer: Any, said: str) -> None:
-    assert faults(layers=[layer]) == (said,)
+def test_what_a_layer_does_not_have_is_refused(faults: Any, layer: Any, line: str) -> None:
+    assert faults(layers=[layer]) == (line,)
 
 
 def test_null_is_nothing_said(say: Any) -> None:

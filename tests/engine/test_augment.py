@@ -47,8 +47,8 @@ def x() -> Tensor:
 def raw(net: nn.Module, x: Tensor, method: Any = "gradcam", **more: Any) -> Tensor:
     more = {"target": [1, 4], **more}
     with untouched(net, x):
-        found = xaikit.explain(net, x, {"it": method}, layers="act", finish=RAW, **more)["it"]
-    return found.maps["act"]
+        explanation = xaikit.explain(net, x, {"it": method}, layers="act", finish=RAW, **more)["it"]
+    return explanation.maps["act"]
 
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam", "eigencam", "ablationcam", "edges"])
@@ -58,12 +58,12 @@ def test_every_method_is_the_mean_of_its_maps_on_the_variants(net: nn.Module, x:
     def of(image: Tensor) -> Tensor:
         return xaikit.explain(net, image, method, layers="act", target=[1, 4], finish=RAW)[method].maps[layer]
 
-    found = xaikit.explain(
+    saliency = xaikit.explain(
         net, x, method, layers="act", target=[1, 4], finish=RAW, augment={"flip": True, "gain": [1.0, 0.5]}
     )[method].maps[layer]
     expected = [of(x), of(x * 0.5), of(x.flip(-1)).flip(-1), of(x.flip(-1) * 0.5).flip(-1)]
-    assert distance(found, torch.stack(expected).mean(0)) <= 1e-12
-    assert distance(found, expected[0]) > 1e-3
+    assert distance(saliency, torch.stack(expected).mean(0)) <= 1e-12
+    assert distance(saliency, expected[0]) > 1e-3
 
 
 def test_sizes_are_brought_back_to_the_grid_of_the_clean_map(net: nn.Module, x: Tensor) -> None:
@@ -94,8 +94,8 @@ def test_noise_is_drawn_from_the_seed_and_the_sample(net: nn.Module, x: Tensor) 
 
 
 def test_re_runs_are_made_on_every_variant(net: nn.Module, x: Tensor) -> None:
-    found = raw(net, x, "scorecam", augment={"flip": True})
-    assert distance(found, (raw(net, x, "scorecam") + raw(net, x.flip(-1), "scorecam").flip(-1)) / 2) <= 1e-12
+    saliency = raw(net, x, "scorecam", augment={"flip": True})
+    assert distance(saliency, (raw(net, x, "scorecam") + raw(net, x.flip(-1), "scorecam").flip(-1)) / 2) <= 1e-12
 
 
 def test_one_trace_a_variant_serves_all_labels(net: nn.Module, x: Tensor) -> None:
@@ -113,9 +113,9 @@ def test_one_trace_a_variant_serves_all_labels(net: nn.Module, x: Tensor) -> Non
 
 def test_a_method_may_say_its_own_beside_others(net: nn.Module, x: Tensor) -> None:
     methods = {"plain": "gradcam", "flipped": {"use": "gradcam", "augment": {"flip": True}}}
-    found = xaikit.explain(net, x, methods, layers="act", target=1, finish=RAW)
-    assert torch.equal(found["plain"].maps["act"], raw(net, x, target=1))
-    assert torch.equal(found["flipped"].maps["act"], raw(net, x, target=1, augment={"flip": True}))
+    explanations = xaikit.explain(net, x, methods, layers="act", target=1, finish=RAW)
+    assert torch.equal(explanations["plain"].maps["act"], raw(net, x, target=1))
+    assert torch.equal(explanations["flipped"].maps["act"], raw(net, x, target=1, augment={"flip": True}))
 
 
 def test_a_model_of_one_size_says_what_to_do() -> None:
@@ -129,9 +129,9 @@ def test_a_model_of_one_size_says_what_to_do() -> None:
 
 
 def test_the_variants_are_all_combinations() -> None:
-    found = list(variants(AugmentConfig(flip=True, scale=(1.0, 0.5), noise=0.1, draws=2)))
-    assert len(found) == len(set(found)) == 8
-    assert not any(one.is_clean for one in found)
+    combinations = list(variants(AugmentConfig(flip=True, scale=(1.0, 0.5), noise=0.1, draws=2)))
+    assert len(combinations) == len(set(combinations)) == 8
+    assert not any(one.is_clean for one in combinations)
     assert [one.is_clean for one in variants(AugmentConfig(flip=True))] == [True, False]
     assert str(Variant(flip=True, scale=0.5, draw=0)) == "flip, scale 0.5, noise"
 
@@ -170,11 +170,11 @@ def test_a_picture_is_not_moved_under_a_target_of_certain_places(
 
 
 def test_what_moves_nothing_serves_them(x: Tensor) -> None:
-    found = xaikit.explain(
+    saliency = xaikit.explain(
         Segmenter().double(), x, "hirescam", layers="act", target=LEFT, finish=RAW, augment={"gain": [0.5, 1]}
     )["hirescam"].maps["act"]
-    assert found[..., :6].any()
-    assert not found[..., 6:].any()
+    assert saliency[..., :6].any()
+    assert not saliency[..., 6:].any()
 
 
 def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
@@ -214,18 +214,18 @@ def test_noise_on_numbers_that_are_integers_is_no_integer() -> None:
         torch.manual_seed(0)
         net = Bytes().eval()
     whole = torch.randint(0, 255, (2, 3, 10, 12), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
-    found, expected = (
+    saliency, expected = (
         xaikit.explain(net, image, layers="net.act", target=1, finish=RAW, augment={"noise": 3.0})["gradcam"].maps[
             "net.act"
         ]
         for image in (whole, whole.float())
     )
-    assert distance(found, expected) <= 1e-5
+    assert distance(saliency, expected) <= 1e-5
 
 
 def test_a_remark_is_made_once_whatever_the_variants(net: nn.Module, x: Tensor) -> None:
     zero = torch.zeros_like(x)
     alone = xaikit.explain(net, zero, "gradcampp", layers="first", target=1)["gradcampp"].warnings
     several = xaikit.explain(net, zero, "gradcampp", layers="first", target=1, augment={"gain": [1, 0.5]})
-    found = several["gradcampp"].warnings
-    assert [(one.sample, one.reason) for one in found] == [(one.sample, one.reason) for one in alone]
+    together = several["gradcampp"].warnings
+    assert [(one.sample, one.reason) for one in together] == [(one.sample, one.reason) for one in alone]

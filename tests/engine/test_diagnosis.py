@@ -100,15 +100,15 @@ def test_what_is_no_reason(row: list[float], rectify: Rectifier | None) -> None:
 def test_zero_activations() -> None:
     activations = torch.ones(2, 2, 4)
     activations[1] = 0
-    found = remarks(ALIVE, [0.0] * 4, activations=activations, rectify=Relu())
-    assert found == [Remark(1, "features+", "zero activations")]
+    noticed = remarks(ALIVE, [0.0] * 4, activations=activations, rectify=Relu())
+    assert noticed == [Remark(1, "features+", "zero activations")]
 
 
 def test_negative_gradients_are_the_reason_where_a_method_keeps_positive_ones_only() -> None:
     gradients = -torch.ones(2, 3, 2, 4)
     gradients[1, 0, 0, 0] = 1
-    found = remarks([0.0] * 4, [0.0] * 4, gradients=gradients, rectify=Relu())
-    assert sorted(map(str, found)) == [
+    noticed = remarks([0.0] * 4, [0.0] * 4, gradients=gradients, rectify=Relu())
+    assert sorted(map(str, noticed)) == [
         "sample 0, features+: all-negative gradients: nothing is left of them",
         "sample 1, features+: zero map: the evidence cancels",
     ]
@@ -142,17 +142,17 @@ def test_dead_evidence_is_no_reason_where_the_map_is_alive() -> None:
 @pytest.mark.parametrize("row", [[0.0] * 4, [-1.0] * 4, [-1.0, -2.0, -1.0, -1.0], [2.0] * 4])
 def test_the_most_specific_reason_is_the_one_given(row: list[float]) -> None:
     dead = torch.zeros(1, 2, 4), torch.zeros(1, 3, 2, 4)
-    found = remarks(row, activations=dead[0], gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in found] == [explanation.ZERO_ACTIVATIONS]
-    found = remarks(row, gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in found] == [explanation.ZERO_GRADIENTS]
+    noticed = remarks(row, activations=dead[0], gradients=dead[1], rectify=Relu())
+    assert [remark.reason for remark in noticed] == [explanation.ZERO_ACTIVATIONS]
+    noticed = remarks(row, gradients=dead[1], rectify=Relu())
+    assert [remark.reason for remark in noticed] == [explanation.ZERO_GRADIENTS]
     unfinished = remarks([*row[:3], NAN], activations=dead[0], gradients=dead[1], rectify=Relu())
     assert [remark.reason for remark in unfinished] == [explanation.NOT_FINITE]
 
 
 def test_every_sample_has_its_own_reason() -> None:
-    found = remarks([NAN] * 4, ALIVE, [-1.0, -2.0, -3.0, -4.0], [0.0] * 4, [2.0] * 4, rectify=Relu())
-    assert sorted(map(str, found)) == [
+    noticed = remarks([NAN] * 4, ALIVE, [-1.0, -2.0, -3.0, -4.0], [0.0] * 4, [2.0] * 4, rectify=Relu())
+    assert sorted(map(str, noticed)) == [
         "sample 0, features+: values that are NaN or infinite",
         "sample 2, features+: all-negative evidence: nothing is left after rectifying",
         "sample 3, features+: zero map: the evidence cancels",
@@ -162,8 +162,8 @@ def test_every_sample_has_its_own_reason() -> None:
 
 def test_nan_in_the_evidence_is_not_taken_for_zero() -> None:
     nan = torch.full((1, 2, 4), NAN)
-    found = remarks([NAN] * 4, activations=nan, gradients=torch.full((1, 3, 2, 4), NAN))
-    assert [remark.reason for remark in found] == [explanation.NOT_FINITE]
+    noticed = remarks([NAN] * 4, activations=nan, gradients=torch.full((1, 3, 2, 4), NAN))
+    assert [remark.reason for remark in noticed] == [explanation.NOT_FINITE]
 
 
 # --- for any finish
@@ -198,10 +198,10 @@ ROWS = [
 def test_what_is_noted_for_any_finish_holds_what_is_noted_for_each(row: list[float], rectify: Rectifier | None) -> None:
     noted = remarks(row, rectify=diagnosis.ANY)
     expected = [remark.reason for remark in remarks(row, rectify=rectify)]
-    found = [remark.reason for remark in noted if holds_for(remark.reason, Finish(rectify).drops_negative)]
+    reasons = [remark.reason for remark in noted if holds_for(remark.reason, Finish(rectify).drops_negative)]
     # a map that is constant and negative is both; rectified, the second goes without saying
-    assert found[: len(expected)] == expected
-    assert found[len(expected) :] == ([explanation.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
+    assert reasons[: len(expected)] == expected
+    assert reasons[len(expected) :] == ([explanation.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
 
 
 def test_only_all_negative_evidence_depends_on_the_finish() -> None:

@@ -136,12 +136,12 @@ class TestHandedOver:
     def test_a_method_that_raises(self, error: Exception) -> None:
         guilty = request_for(Probe(TestFaults.raising(error)), TAPS[:2])
         requests = [request_for("gradcam"), guilty, request_for("scorecam")]
-        found, failed = self.explained(requests)
+        explanations, failed = self.explained(requests)
         assert failed == {"mine": error}
         assert failed["mine"].__notes__ == ["while explaining 'mine' at layer conv2"]
-        assert list(found) == ["gradcam", "scorecam"]
+        assert list(explanations) == ["gradcam", "scorecam"]
         for label, expected in explain_all(seeded(Plain), batch(images()), requests[::2]).items():
-            assert_equal_maps(found[label], expected)
+            assert_equal_maps(explanations[label], expected)
 
     def test_only_the_guilty_one_of_those_that_are_answered_together(self) -> None:
         second = seeded(Plain)(images()).detach()[:, 1:2]
@@ -153,14 +153,14 @@ class TestHandedOver:
         fine = request_for(Probe(look), TAPS[:2], target("logit", index=0))
         guilty = replace(fine, label="guilty", target=target("logit", index=1))
         elsewhere = replace(guilty, label="elsewhere", taps=TAPS[:1])
-        found, failed = self.explained([fine, guilty, elsewhere])
+        explanations, failed = self.explained([fine, guilty, elsewhere])
         assert list(failed) == ["guilty"]
         assert failed["guilty"].__notes__ == ["while explaining 'guilty' at layer conv2"]
-        assert list(found) == ["mine", "elsewhere"]
+        assert list(explanations) == ["mine", "elsewhere"]
         for request in (fine, elsewhere):
             alone = explain_all(seeded(Plain), batch(images()), [request])[request.label]
-            assert_equal_maps(found[request.label], alone)
-            assert found[request.label].warnings == ()
+            assert_equal_maps(explanations[request.label], alone)
+            assert explanations[request.label].warnings == ()
 
     def test_a_finish_that_raises_fails_its_own_label(self) -> None:
         @dataclass(frozen=True)
@@ -172,8 +172,8 @@ class TestHandedOver:
                 raise ZeroDivisionError("oh")
 
         fine = request_for("scorecam", TAPS[:1])
-        found, failed = self.explained([replace(fine, label="broken", finish=Finish(rectify=Broken())), fine])
-        assert (list(found), list(failed)) == (["scorecam"], ["broken"])
+        explanations, failed = self.explained([replace(fine, label="broken", finish=Finish(rectify=Broken())), fine])
+        assert (list(explanations), list(failed)) == (["scorecam"], ["broken"])
 
     def test_a_model_that_raises_in_a_rerun(self) -> None:
         class Second(Plain):
@@ -182,8 +182,8 @@ class TestHandedOver:
                     raise RuntimeError("on the way")
                 return super().features(x)
 
-        found, failed = self.explained([request_for("smoothgradcampp"), request_for("gradcam")], seeded(Second))
-        assert (list(found), list(failed)) == (["gradcam"], ["smoothgradcampp"])
+        explanations, failed = self.explained([request_for("smoothgradcampp"), request_for("gradcam")], seeded(Second))
+        assert (list(explanations), list(failed)) == (["gradcam"], ["smoothgradcampp"])
 
     def test_an_interrupt_is_handed_to_nobody(self) -> None:
         guilty = request_for(Probe(TestFaults.raising(KeyboardInterrupt())), TAPS[:2])
@@ -215,10 +215,10 @@ class TestHandedOver:
 class TestWhatComesBack:
     def test_a_method_sees_the_model_and_the_inputs_themselves(self) -> None:
         model, x = seeded(Plain), images()
-        seen: list[Any] = []
-        probe = Probe(lambda view: seen.append((view.module, view.inputs, view.layer)))
+        views: list[Any] = []
+        probe = Probe(lambda view: views.append((view.module, view.inputs, view.layer)))
         explain_all(model, batch(x), [request_for(probe, TAPS[:1])])
-        assert seen == [(model, x, "conv1")]
+        assert views == [(model, x, "conv1")]
 
     def test_without_stages_a_map_is_as_the_method_made_it(self) -> None:
         explanation = explain_all(seeded(Plain), batch(images()), [request_for("gradcam")])["gradcam"]

@@ -79,8 +79,8 @@ class TestSeveralTargets:
     def test_each_has_its_own_target_and_finish(self) -> None:
         request = request_for("ablationcam", wanted=target("classes", of=(1, 2)))
         finished = labelled(request, "other", target=FIRST, finish=Finish(rectify=Relu(), normalize=Max()))
-        found = explain_all(seeded(Plain), batch(images()), [request, finished])
-        plain, other = found["ablationcam"], found["other"]
+        explanations = explain_all(seeded(Plain), batch(images()), [request, finished])
+        plain, other = explanations["ablationcam"], explanations["other"]
         assert plain.target.indices.tolist() == [[1, 2], [1, 2]]
         assert other.target.indices.tolist() == [[0], [0]]
         assert plain.scores.shape == (2, 2)
@@ -102,29 +102,29 @@ class TestSeveralTargets:
 
         request = request_for(Saying(), TAPS[:1], FIRST)
         plural = labelled(request, "plural", target=target("classes", of=(0, 1)))
-        found = explain_all(seeded(Plain), batch(images()), [request, plural])
+        explanations = explain_all(seeded(Plain), batch(images()), [request, plural])
 
-        def said(label: str) -> dict[str, int]:
-            return {one.reason: one.count for one in found[label].warnings if one.sample == 0}
+        def counts_of(label: str) -> dict[str, int]:
+            return {one.reason: one.count for one in explanations[label].warnings if one.sample == 0}
 
-        assert said("mine") == {"by target": 1, "whatever the target": 7, "once": 1}
-        assert said("plural") == {"by target": 2 + 3, "whatever the target": 7, "once": 1}
+        assert counts_of("mine") == {"by target": 1, "whatever the target": 7, "once": 1}
+        assert counts_of("plural") == {"by target": 2 + 3, "whatever the target": 7, "once": 1}
 
     def test_a_further_pass_has_the_columns_of_all(self) -> None:
-        seen: list[View] = []
-        probe = Probe(lambda view: seen.append(view.retrace(2 * view.inputs)))
+        views: list[View] = []
+        probe = Probe(lambda view: views.append(view.retrace(2 * view.inputs)))
         request = request_for(probe, TAPS[:1], FIRST)
         explain_all(
             seeded(Plain),
             batch(images()),
             [request, request_for("gradcam", wanted=SECOND), labelled(request, "c", target=THIRD)],
         )
-        (view,) = seen
-        seen.clear()
+        (view,) = views
+        views.clear()
         for wanted in (FIRST, THIRD):
             explain_all(seeded(Plain), batch(images()), [request_for(probe, TAPS[:1], wanted)])
-        assert torch.equal(view.gradients, torch.cat([one.gradients for one in seen], 1))
-        assert torch.equal(view.scores, torch.cat([one.scores for one in seen], 1))
+        assert torch.equal(view.gradients, torch.cat([one.gradients for one in views], 1))
+        assert torch.equal(view.scores, torch.cat([one.scores for one in views], 1))
 
     def test_second_derivatives(self) -> None:
         @dataclass(frozen=True)
@@ -167,54 +167,54 @@ class TestSeveralTargets:
 
     def test_a_method_of_one_pass_is_asked_for_each_apart(self) -> None:
         """So that a map is the same to the bit whoever else is explained."""
-        seen: list[tuple[int, ...]] = []
-        counting = replace(Shapes(), seen=seen)
+        shapes: list[tuple[int, ...]] = []
+        counting = replace(Shapes(), shapes=shapes)
         request = request_for(counting, TAPS[:2], FIRST)
         explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
-        assert [shape[1] for shape in seen] == [1, 1, 1, 1]
+        assert [shape[1] for shape in shapes] == [1, 1, 1, 1]
 
     def test_a_method_that_the_target_is_nothing_to_is_asked_once(self) -> None:
         @dataclass(frozen=True)
         class Agnostic(Shapes):
             needs: ClassVar[Needs] = Needs(scores=False)
 
-        seen: list[tuple[int, ...]] = []
-        request = request_for(Agnostic(seen), TAPS[:2], FIRST)
+        shapes: list[tuple[int, ...]] = []
+        request = request_for(Agnostic(shapes), TAPS[:2], FIRST)
         plural = labelled(request, "plural", target=target(k=3))
-        found = explain_all(seeded(Plain), batch(images()), [request, plural])
-        assert len(seen) == 2
-        assert torch.equal(found["plural"].maps["conv1"][:, 1], found["mine"].maps["conv1"])
+        explanations = explain_all(seeded(Plain), batch(images()), [request, plural])
+        assert len(shapes) == 2
+        assert torch.equal(explanations["plural"].maps["conv1"][:, 1], explanations["mine"].maps["conv1"])
 
 
 @dataclass(frozen=True)
 class Shapes(Mean):
     """Keeps the shapes that it is asked for."""
 
-    seen: list[tuple[int, ...]] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
 
     def explain(self, view: View) -> Tensor:
-        self.seen.append(view.shape)
+        self.shapes.append(view.shape)
         return super().explain(view)
 
 
 class TestOneMap:
     def test_serves_labels_that_differ_in_their_finish(self) -> None:
-        seen: list[tuple[int, ...]] = []
-        request = request_for(Shapes(seen), TAPS[:1])
+        shapes: list[tuple[int, ...]] = []
+        request = request_for(Shapes(shapes), TAPS[:1])
         finishes = [Finish(), Finish(rectify=Relu()), Finish(normalize=Max()), None]
-        found = explain_all(
+        explanations = explain_all(
             seeded(Plain),
             batch(images()),
             [labelled(request, str(place), finish=finish) for place, finish in enumerate(finishes)],
         )
-        assert len(seen) == 1
-        places = {one.maps["conv1"].data_ptr() for one in found.values()}
+        assert len(shapes) == 1
+        places = {one.maps["conv1"].data_ptr() for one in explanations.values()}
         assert len(places) == 1  # nothing is copied
-        assert {found["0"].finished["conv1"].data_ptr()} == places
-        assert torch.equal(found["1"].finished["conv1"], found["0"].maps["conv1"].relu())
-        assert found["2"].finished["conv1"].abs().amax((1, 2)).tolist() == [1, 1]
-        assert found["3"].finished == {}
-        assert found["3"].map is None
+        assert {explanations["0"].finished["conv1"].data_ptr()} == places
+        assert torch.equal(explanations["1"].finished["conv1"], explanations["0"].maps["conv1"].relu())
+        assert explanations["2"].finished["conv1"].abs().amax((1, 2)).tolist() == [1, 1]
+        assert explanations["3"].finished == {}
+        assert explanations["3"].map is None
 
     @pytest.mark.parametrize("use", ALL)
     def test_serves_labels_that_differ_in_their_layers_each_in_its_order(self, use: str) -> None:
@@ -237,13 +237,13 @@ class TestOneMap:
         assert counts([one, two])[::2] == (forwards, reruns)
 
     @pytest.mark.parametrize(
-        "changed", [{"seed": 1}, {"use": "otherwise"}, {"precision": "bfloat16"}, {"method": Shapes(seen=[()])}]
+        "changed", [{"seed": 1}, {"use": "otherwise"}, {"precision": "bfloat16"}, {"method": Shapes(shapes=[()])}]
     )
     def test_serves_no_label_that_differs_in_more(self, changed: dict[str, Any]) -> None:
-        seen: list[tuple[int, ...]] = []
-        request = request_for(Shapes(seen), TAPS[:1])
+        shapes: list[tuple[int, ...]] = []
+        request = request_for(Shapes(shapes), TAPS[:1])
         explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", **changed)])
-        assert len(seen) == (1 if "method" in changed else 2)
+        assert len(shapes) == (1 if "method" in changed else 2)
 
     def test_serves_no_method_whose_options_cannot_be_compared(self) -> None:
         @dataclass(frozen=True)
@@ -254,8 +254,8 @@ class TestOneMap:
                 return weigh(self.weights.expand(*view.shape[:2], -1), view)
 
         one, other = (request_for(Weighed(torch.full((4,), value, dtype=torch.float64))) for value in (1.0, 2.0))
-        found = explain_all(seeded(Plain), batch(images()), [one, labelled(other, "other")])
-        assert torch.equal(2 * found["mine"].maps["conv1"], found["other"].maps["conv1"])
+        explanations = explain_all(seeded(Plain), batch(images()), [one, labelled(other, "other")])
+        assert torch.equal(2 * explanations["mine"].maps["conv1"], explanations["other"].maps["conv1"])
 
 
 class TestWhereItFails:
@@ -270,8 +270,8 @@ class TestWhereItFails:
                 return super().explain(view)
 
         request = request_for(Single(), TAPS[:1], FIRST)
-        found = explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
-        for one in found.values():
+        explanations = explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
+        for one in explanations.values():
             assert [str(remark) for remark in one.warnings] == [
                 f"sample {row}, conv1: explained alone: together with other labels it raised OutOfMemoryError"
                 for row in range(2)
@@ -282,12 +282,12 @@ class TestWhereItFails:
         called = labelled(request, "called", target=FunctionTarget(lambda output: output[:, 0]))
         failed: list[tuple[str, str]] = []
         model, given = seeded(Plain), batch(images())
-        found = explain_all(
+        explanations = explain_all(
             model, given, [request, called], failed=lambda one, error: failed.append((one.label, str(error)))
         )
         assert failed == [("called", "target: expected classes, which have a probability, got PinnedFunction")]
-        assert_close(found["scorecam"], explain_all(model, given, [request])["scorecam"], 0)
-        assert list(found) == ["scorecam"]
+        assert_close(explanations["scorecam"], explain_all(model, given, [request])["scorecam"], 0)
+        assert list(explanations) == ["scorecam"]
 
 
 def test_what_is_remarked_of_a_target_is_told_to_no_other() -> None:
@@ -297,6 +297,6 @@ def test_what_is_remarked_of_a_target_is_told_to_no_other() -> None:
         request_for("ablationcam", [Tap("conv2")], FIRST),
         labelled(request_for("ablationcam", [Tap("conv2")], SECOND), "b"),
     ]
-    found = explain_all(model, batch(images()), requests)
-    assert {remark.reason for remark in found["ablationcam"].warnings} == {"zero map: the evidence cancels"}
-    assert found["b"].warnings == ()
+    explanations = explain_all(model, batch(images()), requests)
+    assert {remark.reason for remark in explanations["ablationcam"].warnings} == {"zero map: the evidence cancels"}
+    assert explanations["b"].warnings == ()

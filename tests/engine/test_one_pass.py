@@ -30,14 +30,14 @@ def needs(name: str) -> Any:
 
 def requests(case: Case, names: list[str], layers: list[str], target: Use) -> list[Request]:
     taps, aim = resolve(case.net(), layers), instantiate("target", target, REGISTRY)
-    found = []
+    listed = []
     for name in names:
         method = instantiate("method", Use(name), REGISTRY)
         single = whole(method.needs)
         # CAM is of the layer that is pooled, which is the last
         at = (single,) if single is not None else taps[-1:] if name == "cam" else taps
-        found.append(Request(name, name, method, at, aim, None))
-    return found
+        listed.append(Request(name, name, method, at, aim, None))
+    return listed
 
 
 CASES = pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_all_one_pass_methods_share_one_forward(case: Case, layers: list[str], c
     net, x, tally = case.net(), case.inputs(), Tally()
     target = Use("classes", {"of": list(classes)})
     with untouched(net, x):
-        _, found = explain(net, Batch(x, ("a", "b")), requests(case, names, layers, target), tally=tally)
-    assert list(found) == names
+        _, explanations = explain(net, Batch(x, ("a", "b")), requests(case, names, layers, target), tally=tally)
+    assert list(explanations) == names
     assert (tally.forwards, tally.reruns) == (1, 0)
     assert tally.gradient_calls <= len(classes)
-    assert all(maps.isfinite().all() for name in names for maps in found[name].maps.values())
+    assert all(maps.isfinite().all() for name in names for maps in explanations[name].maps.values())
 
 
 def test_no_method_of_one_pass_is_left_out() -> None:

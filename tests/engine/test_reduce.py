@@ -25,34 +25,34 @@ def first_component(products: Tensor) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def seen() -> Any:
+def recorded() -> Any:
     net = Net(Spec()).double()
     x = torch.randn(2, 2, 9, 9, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     return net, x, evidence(net, x, "features", of_class([1, 1]))
 
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam"])
-def test_it_is_the_first_component_of_what_would_be_summed(seen: Any, method: str) -> None:
-    net, x, (activations, gradients) = seen
-    found = xaikit.explain(net, x, method, layers="features", target=1, finish=RAW, reduce="principal")[method]
+def test_it_is_the_first_component_of_what_would_be_summed(recorded: Any, method: str) -> None:
+    net, x, (activations, gradients) = recorded
+    explanation = xaikit.explain(net, x, method, layers="features", target=1, finish=RAW, reduce="principal")[method]
     for row in range(2):
         a, g = activations[row], gradients[row]
         weights = g.mean((1, 2), keepdim=True) if method == "gradcam" else g
-        assert distance(found.maps["features"][row], first_component(weights * a)) <= 1e-9
+        assert distance(explanation.maps["features"][row], first_component(weights * a)) <= 1e-9
 
 
-def test_a_method_that_sums_no_channels_says_so(seen: Any) -> None:
-    net, x, _ = seen
+def test_a_method_that_sums_no_channels_says_so(recorded: Any) -> None:
+    net, x, _ = recorded
     with pytest.raises(
         ConfigError, match="reduce: principal plays no part in eigencam, which sums no weighed channels"
     ):
         xaikit.explain(net, x, "eigencam", layers="features", target=1, reduce="principal")
 
 
-def test_lafams_mean_is_a_sum_of_channels_that_weigh_alike(seen: Any) -> None:
-    net, x, (activations, _) = seen
+def test_lafams_mean_is_a_sum_of_channels_that_weigh_alike(recorded: Any) -> None:
+    net, x, (activations, _) = recorded
     summed = xaikit.explain(net, x, "lafam", layers="features", target=1, finish=RAW)["lafam"].maps["features"]
     assert distance(summed, activations.mean(1)) <= 1e-12
-    found = xaikit.explain(net, x, "lafam", layers="features", target=1, finish=RAW, reduce="principal")["lafam"]
+    explanation = xaikit.explain(net, x, "lafam", layers="features", target=1, finish=RAW, reduce="principal")["lafam"]
     for row, one in enumerate(activations):
-        assert distance(found.maps["features"][row], first_component(one / len(one))) <= 1e-9
+        assert distance(explanation.maps["features"][row], first_component(one / len(one))) <= 1e-9

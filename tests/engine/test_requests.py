@@ -21,6 +21,6 @@ def test_a_target_without_probabilities_takes_them_from_no_other() -> None:
     together = explain_all(seeded(Plain), batch(images(), [2, 0]), requests, Tally())
     alone = explain_all(seeded(Plain), batch(images(), [2, 0]), requests[:1], Tally())
     assert_close(together["class"], alone["class"], 0.0)
-    said = {label: " ".join(map(str, one.warnings)) for label, one in together.items()}
-    assert "this target has no probability" not in said["class"]
-    assert "this target has no probability" in said["call"]
+    remarks = {label: " ".join(map(str, one.warnings)) for label, one in together.items()}
+    assert "this target has no probability" not in remarks["class"]
+    assert "this target has no probability" in remarks["call"]

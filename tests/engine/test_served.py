@@ -23,9 +23,9 @@ from xaikit.view import View
 @pytest.mark.parametrize("name", CASES)
 def test_evidence_is_that_of_the_plain_net(name: str) -> None:
     case = CASES[name]
-    found, expected = case.evidence(), case.expected()
-    assert len(found) == len(expected)
-    for mine, theirs in zip(found, expected, strict=True):
+    actual, expected = case.evidence(), case.expected()
+    assert len(actual) == len(expected)
+    for mine, theirs in zip(actual, expected, strict=True):
         for one, other in zip(mine, theirs, strict=True):
             assert bool(other.any())
             assert torch.equal(one, other)
@@ -35,12 +35,12 @@ def test_evidence_is_that_of_the_plain_net(name: str) -> None:
 class Again:
     """Scores the inputs themselves and a half of them; ``found`` gets these and the true scores."""
 
-    found: list[tuple[Tensor, Tensor]]
+    pairs: list[tuple[Tensor, Tensor]]
     needs: ClassVar[Needs] = Needs(inputs=True, reruns=True)
 
     def explain(self, view: View) -> Tensor:
         image = view.image.unsqueeze(1)
-        self.found.append((view.rescore(2, lambda part: torch.cat([image, image / 2], 1)[:, part]), view.scores))
+        self.pairs.append((view.rescore(2, lambda part: torch.cat([image, image / 2], 1)[:, part]), view.scores))
         return view.activations.mean(view.channel)
 
 
@@ -53,19 +53,19 @@ class Replayed(Again):
     def explain(self, view: View) -> Tensor:
         activations = view.activations
         variants = torch.cat([activations, activations / 2], 1)
-        self.found.append((view.rescore_with(2, lambda part: variants[:, part]), view.scores))
+        self.pairs.append((view.rescore_with(2, lambda part: variants[:, part]), view.scores))
         return activations.mean(view.channel)
 
 
 @pytest.mark.parametrize("method", [Again, Replayed])
 @pytest.mark.parametrize("name", CASES)
 def test_further_passes_give_the_true_scores(name: str, method: Any) -> None:
-    case, found = CASES[name], []
+    case, pairs = CASES[name], []
     with case.world():
-        case.explain(case.model(), {"mine": method(found)})
-    assert len(found) == len(case.names or case.layers)
+        case.explain(case.model(), {"mine": method(pairs)})
+    assert len(pairs) == len(case.names or case.layers)
     exact = case.dtype == torch.float64
-    for scores, truth in found:
+    for scores, truth in pairs:
         torch.testing.assert_close(scores[..., 0], truth.to(scores), rtol=0, atol=1e-12 if exact else 3e-2)
         assert not torch.equal(scores[..., 1], scores[..., 0])
 
@@ -81,8 +81,8 @@ class TestOtherSizes:
                 part = slice(start, min(start + size, 5))
                 ids = list(map(str, range(5)))[part]
                 with untouched(model, x):
-                    found = xaikit.explain(model, x[part], methods, layers="conv2", target=labels[part], ids=ids)
-                parts.append({use: one.maps["conv2"] for use, one in found.items()})
+                    explanations = xaikit.explain(model, x[part], methods, layers="conv2", target=labels[part], ids=ids)
+                parts.append({use: one.maps["conv2"] for use, one in explanations.items()})
             return {use: torch.cat([part[use] for part in parts]) for use in methods}
 
         alone = maps(1)
@@ -101,8 +101,8 @@ class TestOtherSizes:
                 return xaikit.explain(model, x, methods, layers="conv2", target=[2, 0], finish={"rectify": "none"})
 
         exact = maps(torch.float32)
-        for use, found in maps(dtype).items():
-            saliency, truth = found.maps["conv2"].float(), exact[use].maps["conv2"]
+        for use, explanation in maps(dtype).items():
+            saliency, truth = explanation.maps["conv2"].float(), exact[use].maps["conv2"]
             assert bool(saliency.isfinite().all())
             cosine = torch.nn.functional.cosine_similarity(saliency.flatten(1), truth.flatten(1))
             assert float(cosine.min()) > 0.98, f"{use}: {cosine.tolist()}"
@@ -115,13 +115,13 @@ class TestOtherSizes:
         x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
         # the rest of it writes anchors and scales into its own modules at every forward
         with untouched(model.backbone, x):
-            found = xaikit.explain(model, x, layers="backbone.body.13", target=top_score)["gradcam"]
+            explanation = xaikit.explain(model, x, layers="backbone.body.13", target=top_score)["gradcam"]
         output, activations, gradients = uncut(
             model, x, ["backbone.body.13"], [0, 0], lambda output: top_score(output).unsqueeze(1)
         )
         expected = cam(activations["backbone.body.13"], gradients["backbone.body.13"])
-        torch.testing.assert_close(found.scores, output.squeeze(1).detach())
-        torch.testing.assert_close(found.maps["backbone.body.13"], expected)
+        torch.testing.assert_close(explanation.scores, output.squeeze(1).detach())
+        torch.testing.assert_close(explanation.maps["backbone.body.13"], expected)
 
 
 def cam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -133,21 +133,21 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
 class Curved:
     """Asks for a Hessian product; ``found`` gets the vector and the product."""
 
-    found: list[tuple[Tensor, Tensor]]
+    pairs: list[tuple[Tensor, Tensor]]
     needs: ClassVar[Needs] = Needs(gradients=2)
 
     def explain(self, view: View) -> Tensor:
         vector = torch.linspace(-1, 1, view.gradients.numel()).to(view.gradients).reshape(view.gradients.shape)
-        self.found.append((vector, view.hvp(vector)))
+        self.pairs.append((vector, view.hvp(vector)))
         return view.gradients.sum(view.channel)
 
 
 @pytest.mark.parametrize("target", [[2, 0], {"use": "classes", "of": [1, 2]}])
 class TestSecondOrder:
     def product(self, case: Case, target: Any) -> tuple[Tensor, Tensor]:
-        found: list[tuple[Tensor, Tensor]] = []
-        case.explain(case.model(), {"mine": Curved(found)}, target)
-        return found[0]
+        pairs: list[tuple[Tensor, Tensor]] = []
+        case.explain(case.model(), {"mine": Curved(pairs)}, target)
+        return pairs[0]
 
     def test_zeros_on_a_linear_tail(self, target: Any) -> None:
         vector, product = self.product(Case(layers=("act2",)), target)

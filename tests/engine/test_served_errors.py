@@ -19,7 +19,7 @@ from helpers.served_models import compiled, same
 from helpers.untouched import untouched
 from xaikit import ConfigError, Disconnected, TapError
 
-TORCHS_OWN = pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+TORCH_WARNS = pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 
 
 def refused(model: nn.Module, error: type[Exception], match: str, *args: Any, **options: Any) -> None:
@@ -110,7 +110,7 @@ class TestDisconnected:
         model = seeded(Plain).requires_grad_(life)
         refused(model, Disconnected, "layer conv2", method, target=lambda output: torch.ones(len(output)).double())
 
-    @TORCHS_OWN
+    @TORCH_WARNS
     @pytest.mark.parametrize("life", [True, False])
     @pytest.mark.parametrize("layers", ["conv1", "block.0", "block", ["conv1", "conv3"]])
     def test_a_reentrant_checkpoint(self, method: str, layers: Any, life: bool) -> None:
@@ -119,14 +119,14 @@ class TestDisconnected:
         refused(model, Disconnected, rf"{name}\b.*use_reentrant=False", method, layers=layers)
 
 
-@TORCHS_OWN
+@TORCH_WARNS
 def test_behind_a_reentrant_checkpoint_all_is_well() -> None:
     model, x = seeded(unusual_nets.Reentrant), images()
     with untouched(model, x):
-        found = xaikit.explain(model, x, layers="conv3", target=[2, 0])["gradcam"]
+        explanation = xaikit.explain(model, x, layers="conv3", target=[2, 0])["gradcam"]
     expected = xaikit.explain(seeded(unusual_nets.Three), x, layers="conv3", target=[2, 0])["gradcam"]
     assert bool(expected.map.any())
-    assert torch.equal(found.map, expected.map)
+    assert torch.equal(explanation.map, expected.map)
 
 
 def inside(pack: Callable[[Tensor, Tensor], Any], take: Callable[[Any], Any] = same) -> nn.Module:

@@ -133,8 +133,8 @@ class TestTogetherEqualsAlone:
         requests = [request_for(use, taps, target("label")) for use in ALL]
         expected = explain_all(seeded(build), batch(images(), [2, 0]), requests)
         with CALLERS[caller]():
-            found = explain_all(seeded(build).requires_grad_(False), batch(images(), [2, 0]), requests)
-        for label, explanation in found.items():
+            explanations = explain_all(seeded(build).requires_grad_(False), batch(images(), [2, 0]), requests)
+        for label, explanation in explanations.items():
             assert_equal_maps(explanation, expected[label])
 
     def test_a_batch_is_its_samples(self, net: str) -> None:
@@ -152,8 +152,8 @@ class TestTogetherEqualsAlone:
 def test_autocast_of_the_caller_reaches_the_model_and_ends_where_it_did() -> None:
     model, given = seeded(Plain, torch.float32), batch(images(dtype=torch.float32))
     with torch.autocast("cpu", torch.bfloat16):
-        found = explain_all(model, given, [request_for(use) for use in ALL])
-    for explanation in found.values():
+        explanations = explain_all(model, given, [request_for(use) for use in ALL])
+    for explanation in explanations.values():
         assert explanation.scores.dtype == torch.bfloat16
         assert all(bool(saliency.isfinite().all()) for saliency in explanation.maps.values())
 
@@ -188,9 +188,9 @@ class TestAgainstTheUncutGraph:
             model, x, taps, explain_all(model, batch(x, [2, 0]), [request_for("gradcam", taps, target("label"))])
         )
 
-    def compare(self, model: nn.Module, inputs: Any, taps: Sequence[Tap], found: dict[str, Explanation]) -> None:
+    def compare(self, model: nn.Module, inputs: Any, taps: Sequence[Tap], explanations: dict[str, Explanation]) -> None:
         _, activations, gradients = uncut(model, inputs, [str(tap) for tap in taps], [2, 0])
-        for layer, saliency in found["gradcam"].maps.items():
+        for layer, saliency in explanations["gradcam"].maps.items():
             expected = self.gradcam(activations[layer], gradients[layer])
             assert bool(expected.any())
             torch.testing.assert_close(saliency, expected, rtol=1e-12, atol=1e-14)
@@ -222,18 +222,18 @@ class TestTargets:
         model, x = seeded(Plain), images()
         top = model(x).argmax(1)
         assert not torch.equal(top, model(-9 * x).argmax(1))
-        seen: list[Tensor] = []
-        probe = Probe(lambda view: seen.append(view.retrace(-9 * view.inputs).scores))
+        scores: list[Tensor] = []
+        probe = Probe(lambda view: scores.append(view.retrace(-9 * view.inputs).scores))
         explain_all(model, batch(x), [request_for(probe, TAPS[:1])])
-        assert torch.equal(seen[0], model(-9 * x).detach().gather(1, top.unsqueeze(1)))
+        assert torch.equal(scores[0], model(-9 * x).detach().gather(1, top.unsqueeze(1)))
 
     def test_labels_and_inputs_made_in_inference_mode_are_served(self) -> None:
         requests = [request_for(use, wanted=target("label")) for use in ALL]
         expected = explain_all(seeded(Plain), batch(images(), [2, 0]), requests)
         with torch.inference_mode():
             given = batch(images(), [2, 0])
-        found = explain_all(seeded(Plain), given, requests)
-        for label, explanation in found.items():
+        explanations = explain_all(seeded(Plain), given, requests)
+        for label, explanation in explanations.items():
             assert_equal_maps(explanation, expected[label])
 
     def test_equal_targets_are_one_although_they_cannot_be_hashed(self) -> None:

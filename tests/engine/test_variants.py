@@ -76,9 +76,9 @@ def test_what_there_is_no_room_for_is_made_again(monkeypatch: pytest.MonkeyPatch
     expected = explain_all(seeded(Plain), batch(images()), weightings())
     monkeypatch.setattr(session, "OutputCache", partial(OutputCache, most=2 * 4 * 3 * 8))  # the masks of one layer
     tally = Tally()
-    found = explain_all(seeded(Plain), batch(images()), weightings(), tally)
+    explanations = explain_all(seeded(Plain), batch(images()), weightings(), tally)
     assert tally.reruns == reruns([score("softmax", weighting="softmax")]) + 2 + 2  # those of the other, twice again
-    for label, one in found.items():
+    for label, one in explanations.items():
         assert all(torch.equal(saliency, expected[label].maps[layer]) for layer, saliency in one.maps.items())
 
 
@@ -94,14 +94,14 @@ def test_where_memory_runs_out_slices_are_others_and_answers_the_same() -> None:
             raise torch.OutOfMemoryError("no room")
 
     handle = model.head.register_forward_pre_hook(hook)
-    found = explain_all(model, batch(images()), weightings())
+    explanations = explain_all(model, batch(images()), weightings())
     handle.remove()
     assert rows.count(8) > 1
-    for label, one in found.items():
+    for label, one in explanations.items():
         for layer, saliency in one.maps.items():
             assert (saliency - expected[label].maps[layer]).abs().max() <= 1e-12
-    assert {one.reason for one in found["softmax"].warnings} == {"out of memory: chunks halved to 2"}
-    assert found["raw"].warnings == ()
+    assert {one.reason for one in explanations["softmax"].warnings} == {"out of memory: chunks halved to 2"}
+    assert explanations["raw"].warnings == ()
 
 
 def test_an_output_that_is_no_tensor_is_not_kept() -> None:
@@ -118,18 +118,18 @@ def test_an_output_that_is_no_tensor_is_not_kept() -> None:
 
 
 def test_outputs_are_found_by_turn_and_slice_as_long_as_there_is_room() -> None:
-    kept = OutputCache(most=3 * 8)
+    cache = OutputCache(most=3 * 8)
     large = torch.arange(100.0).view(50, 2)
-    kept.keep("first", slice(0, 2), large[:2, :1])
-    kept.keep("first", slice(2, 3), torch.ones(5))
-    kept.keep("second", slice(0, 2), {"no": "tensor"})
-    found = kept.find("first", slice(0, 2))
-    assert found is not None
-    assert found.tolist() == [[0.0], [2.0]]
-    assert found.untyped_storage().nbytes() == 8  # of the large tensor nothing else is kept
-    assert kept.find("first", slice(0, 1)) is None
-    assert kept.find("first", slice(2, 3)) is None
-    assert kept.find("second", slice(0, 2)) is None
+    cache.store("first", slice(0, 2), large[:2, :1])
+    cache.store("first", slice(2, 3), torch.ones(5))
+    cache.store("second", slice(0, 2), {"no": "tensor"})
+    output = cache.find("first", slice(0, 2))
+    assert output is not None
+    assert output.tolist() == [[0.0], [2.0]]
+    assert output.untyped_storage().nbytes() == 8  # of the large tensor nothing else is kept
+    assert cache.find("first", slice(0, 1)) is None
+    assert cache.find("first", slice(2, 3)) is None
+    assert cache.find("second", slice(0, 2)) is None
 
 
 # --- methods of others
@@ -162,10 +162,10 @@ def test_variants_that_are_drawn_are_the_same_for_options_that_they_do_not_depen
     )
     assert reruns([one, square]) == reruns([one]) == 1
     assert reruns([one, square, longer]) == 2
-    found = explain_all(seeded(Plain), batch(images()), [one, square])
-    assert not torch.equal(found["mine"].maps["conv1"], found["square"].maps["conv1"])
+    explanations = explain_all(seeded(Plain), batch(images()), [one, square])
+    assert not torch.equal(explanations["mine"].maps["conv1"], explanations["square"].maps["conv1"])
     alone = explain_all(seeded(Plain), batch(images()), [square])["square"]
-    assert torch.equal(found["square"].maps["conv1"], alone.maps["conv1"])
+    assert torch.equal(explanations["square"].maps["conv1"], alone.maps["conv1"])
     assert torch.equal(one.method.drawn[0], square.method.drawn[0])  # type: ignore[attr-defined]
 
 
@@ -191,13 +191,13 @@ def test_a_declaration_that_is_none_fails_its_own_request(say: Any, error: type[
     request, failed = request_for(Declaring(say), TAPS[:1]), dict[str, Exception]()
     with pytest.raises(error, match=message):
         explain_all(seeded(Plain), batch(images()), [request])
-    found = explain_all(
+    explanations = explain_all(
         seeded(Plain),
         batch(images()),
         [request, request_for("gradcam")],
         failed=lambda one, raised: failed.update({one.label: raised}),
     )
-    assert list(found) == ["gradcam"]
+    assert list(explanations) == ["gradcam"]
     assert isinstance(failed["mine"], error)
 
 

@@ -70,12 +70,12 @@ def test_probabilities_and_gradients_are_those_of_attention_written_out(way: str
     explicit = Explicit(**written)
     plain, x = transformer(explicit, shared), pictures()
     scores = plain(x)
-    seen = AttentionProbe()
+    probe = AttentionProbe()
     net = transformer(partial(fused, **options), shared)
-    found = xaikit.explain(net, x, {"seen": seen}, target=CLASSES_OF)["seen"]
-    assert (found.scores - scores[:, [1, 3]]).abs().max() <= EXACT
-    assert [name for name, _, _ in seen.records] == ["blocks.0", "blocks.1", "blocks.2"]
-    for (_, probabilities, gradients), expected in zip(seen.records, explicit.probabilities, strict=True):
+    explanation = xaikit.explain(net, x, {"probe": probe}, target=CLASSES_OF)["probe"]
+    assert (explanation.scores - scores[:, [1, 3]]).abs().max() <= EXACT
+    assert [name for name, _, _ in probe.records] == ["blocks.0", "blocks.1", "blocks.2"]
+    for (_, probabilities, gradients), expected in zip(probe.records, explicit.probabilities, strict=True):
         assert probabilities.shape == (2, 1, HEADS, TOKENS, TOKENS)
         assert gradients.shape == (2, 2, HEADS, TOKENS, TOKENS)
         assert (probabilities[:, 0] - expected).abs().max() <= EXACT
@@ -89,10 +89,10 @@ def test_a_query_that_may_attend_to_nothing_attends_to_nothing() -> None:
     query, key, value = torch.randn(3, 1, 2, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     mask = torch.ones(4, 4).bool()
     mask[2] = False
-    found = probabilities_of(query, key, attn_mask=mask)
+    probabilities = probabilities_of(query, key, attn_mask=mask)
     expected = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    assert (found @ value - expected).abs().max() <= EXACT
-    assert not found[:, :, 2].any()
+    assert (probabilities @ value - expected).abs().max() <= EXACT
+    assert not probabilities[:, :, 2].any()
 
 
 def by_hand(block: Multihead, tokens: Tensor) -> Tensor:
@@ -115,36 +115,36 @@ MULTIHEAD: list[dict[str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize("asked", MULTIHEAD, ids=str)
-def test_multihead_attention_is_recorded_and_changes_nothing_to_the_bit(asked: dict[str, bool]) -> None:
-    net, x = multihead(**asked), pictures(1)
+@pytest.mark.parametrize("options", MULTIHEAD, ids=str)
+def test_multihead_attention_is_recorded_and_changes_nothing_to_the_bit(options: dict[str, bool]) -> None:
+    net, x = multihead(**options), pictures(1)
     with slow_path():
         scores = net(x)
-    seen = AttentionProbe()
-    found = xaikit.explain(net, x, {"seen": seen}, target={"use": "classes", "of": [0, 1, 2, 3]})["seen"]
-    assert torch.equal(found.scores, scores)
+    probe = AttentionProbe()
+    explanation = xaikit.explain(net, x, {"probe": probe}, target={"use": "classes", "of": [0, 1, 2, 3]})["probe"]
+    assert torch.equal(explanation.scores, scores)
     assert all(len(set(block.returned)) == 1 for block in net.blocks)
     tokens = net.tokens(x)
-    for block, (name, probabilities, _) in zip(net.blocks, seen.records, strict=True):
+    for block, (name, probabilities, _) in zip(net.blocks, probe.records, strict=True):
         assert name.endswith(".attention")
         assert (probabilities[:, 0] - by_hand(block, tokens)).abs().max() <= EXACT
         tokens = block(tokens)
 
 
-@pytest.mark.parametrize("asked", [{"first": True}, {"first": False}, {"weights": True}, {"batched": False}], ids=str)
-def test_gradients_at_multihead_attention_are_those_of_finite_differences(asked: dict[str, bool]) -> None:
+@pytest.mark.parametrize("options", [{"first": True}, {"first": False}, {"weights": True}, {"batched": False}], ids=str)
+def test_gradients_at_multihead_attention_are_those_of_finite_differences(options: dict[str, bool]) -> None:
     """Of the path through the mixed values: weights that come back add a constant here, as the sum of rows that sum to 1."""
-    net, x = multihead(depth=1, **asked), pictures(1)
-    seen = AttentionProbe()
-    xaikit.explain(net, x, {"seen": seen}, target=1)
-    ((_, probabilities, gradients),) = seen.records
+    net, x = multihead(depth=1, **options), pictures(1)
+    probe = AttentionProbe()
+    xaikit.explain(net, x, {"probe": probe}, target=1)
+    ((_, probabilities, gradients),) = probe.records
     block = net.blocks[0]
     tokens = net.tokens(x)
     value = (tokens @ block.attention.in_proj_weight.T + block.attention.in_proj_bias).chunk(3, -1)[2]
     value = value.unflatten(2, (HEADS, -1)).transpose(1, 2).detach()
     at = probabilities[:, 0].clone().requires_grad_()
     behind = tokens + block.attention.out_proj((at @ value).transpose(1, 2).flatten(2))
-    if asked.get("weights"):
+    if options.get("weights"):
         behind = behind + probabilities.sum() / probabilities.numel()
     (expected,) = torch.autograd.grad(net.read(behind)[:, 1].sum(), at)
     assert (gradients[:, 0] - expected).abs().max() <= EXACT
@@ -191,8 +191,8 @@ METHODS = ["rollout", "gae", "legrad"]
 
 
 def explained(net: nn.Module, x: Tensor, **options: Any) -> dict[str, Tensor]:
-    found = xaikit.explain(net, x, METHODS, target=CLASSES_OF, **options)
-    return {label: one.maps["attention"] for label, one in found.items()}
+    explanations = xaikit.explain(net, x, METHODS, target=CLASSES_OF, **options)
+    return {label: one.maps["attention"] for label, one in explanations.items()}
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -246,9 +246,9 @@ def test_a_sample_alone_is_what_it_is_in_a_batch(label: str) -> None:
 def test_autocast_in_the_models_own_forward_is_served() -> None:
     net, x = transformer().float(), pictures(2, torch.float32)
     expected = explained(net, x)
-    found = explained(Switching(net, lambda: torch.autocast("cpu", torch.bfloat16)), x)
+    maps = explained(Switching(net, lambda: torch.autocast("cpu", torch.bfloat16)), x)
     for label, saliency in expected.items():
-        assert (found[label].float() - saliency).abs().max() <= 0.1 * saliency.abs().max(), label
+        assert (maps[label].float() - saliency).abs().max() <= 0.1 * saliency.abs().max(), label
 
 
 class Windows(nn.Module):
@@ -303,11 +303,11 @@ class Towers(nn.Module):
 )
 def test_of_two_towers_it_is_that_of_the_picture(length: int, depth: int, causal: bool, samples: int) -> None:
     net, x = seeded(lambda: Towers(length, depth, is_causal=causal)), pictures(samples)
-    seen, apart = AttentionProbe(), BlockAttentionProbe()
-    found = xaikit.explain(net, x, {"seen": seen, "apart": apart, "rollout": "rollout"}, target=1)
-    assert [name for name, _, _ in seen.records] == ["vision.blocks.0", "vision.blocks.1"]
-    assert found["rollout"].maps["attention"].shape == (samples, *GRID)
-    assert seen.records[-1][2].any()
+    probe, apart = AttentionProbe(), BlockAttentionProbe()
+    explanations = xaikit.explain(net, x, {"probe": probe, "apart": apart, "rollout": "rollout"}, target=1)
+    assert [name for name, _, _ in probe.records] == ["vision.blocks.0", "vision.blocks.1"]
+    assert explanations["rollout"].maps["attention"].shape == (samples, *GRID)
+    assert probe.records[-1][2].any()
     assert apart.records[-1][2].any()
 
 

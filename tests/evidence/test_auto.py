@@ -36,7 +36,7 @@ def first_class(output: Tensor) -> Tensor:
     return output[:, 0]
 
 
-def found(model: nn.Module, inputs: Any) -> list[str]:
+def layers_of(model: nn.Module, inputs: Any) -> list[str]:
     with untouched(model, inputs):
         return [str(tap) for tap in auto.find(model, inputs, first_class)]
 
@@ -178,20 +178,20 @@ FOUND: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]] = {
 @pytest.mark.parametrize("training", [True, False])
 def test_it_finds(kind: str, training: bool) -> None:
     build, shape, names = FOUND[kind]
-    assert found(seeded(build).train(training), images(*shape)) == names
+    assert layers_of(seeded(build).train(training), images(*shape)) == names
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("head", ["gap", "flatten"])
 def test_in_any_number_of_dimensions_and_before_a_flatten(dims: int, head: str) -> None:
     model, x = Spec(dims=dims, head=head, batch=1).build()
-    assert found(model, x) == ["features"]
+    assert layers_of(model, x) == ["features"]
 
 
 def test_with_several_inputs() -> None:
     image, extra = images(1, 2, 8, 7), images(1, 5)
-    assert found(seeded(TwoInputs), (image, extra)) == ["act2"]
-    assert found(seeded(TwoInputs), {"image": image, "extra": extra}) == ["act2"]
+    assert layers_of(seeded(TwoInputs), (image, extra)) == ["act2"]
+    assert layers_of(seeded(TwoInputs), {"image": image, "extra": extra}) == ["act2"]
 
 
 CALLERS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -207,7 +207,7 @@ class TestCallers:
     @pytest.mark.parametrize("frozen", [True, False])
     def test_any_mode_and_frozen_weights(self, caller: str, frozen: bool) -> None:
         with CALLERS[caller]():
-            assert found(seeded(Plain, torch.float32).requires_grad_(not frozen), images(dtype=torch.float32)) == [
+            assert layers_of(seeded(Plain, torch.float32).requires_grad_(not frozen), images(dtype=torch.float32)) == [
                 "act2"
             ]
 
@@ -215,7 +215,7 @@ class TestCallers:
         with torch.inference_mode():
             model, x = seeded(Plain), images()
         with CALLERS[caller]():
-            assert found(model, x) == ["act2"]
+            assert layers_of(model, x) == ["act2"]
 
     def test_the_target_of_the_first_sample(self, caller: str) -> None:
         model, x = seeded(Plain), images()
@@ -263,7 +263,7 @@ class TestVerdicts:
 class TestRefusals:
     def refused(self, model: nn.Module, inputs: Any) -> str:
         with pytest.raises(LayerNotFound) as caught:
-            found(model.train(), inputs)
+            layers_of(model.train(), inputs)
         return str(caught.value)
 
     def test_integers(self) -> None:
@@ -288,4 +288,4 @@ class TestRefusals:
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_what_the_model_raises_comes_through(self, error: type[BaseException]) -> None:
         with pytest.raises(error, match="on the way"):
-            found(seeded(lambda: Raising(error)).train(), images(1, 2, 8, 7))
+            layers_of(seeded(lambda: Raising(error)).train(), images(1, 2, 8, 7))

@@ -87,8 +87,8 @@ def test_it_points_where_a_human_would(name: str) -> None:
         considered = auto.consider(model, x, lambda output: output[:, 0])
     chosen = considered[-1]
     assert chosen.verdict == "chosen"
-    found = [(str(tap), shape[1:]) for tap, shape in zip(chosen.taps, chosen.shapes, strict=True)]
-    assert found == expected
+    layers = [(str(tap), shape[1:]) for tap, shape in zip(chosen.taps, chosen.shapes, strict=True)]
+    assert layers == expected
 
 
 def test_what_a_densenet_pools_is_what_is_tapped() -> None:

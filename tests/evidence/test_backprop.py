@@ -29,15 +29,15 @@ def deep() -> nn.Module:
 def test_a_tail_of_pooling_and_linear_takes_one_call_another_one_a_target(tail: type, calls: int) -> None:
     for dtype in (torch.float32, torch.float64):
         leaf, scores = graph(seeded(tail, dtype), dtype)
-        (found,), taken = gradients_at(scores, [leaf])
+        (gradient,), taken = gradients_at(scores, [leaf])
         assert taken == calls
-        assert found is not None
-        assert found.shape == (3, *leaf.shape)
+        assert gradient is not None
+        assert gradient.shape == (3, *leaf.shape)
         for column in range(3):
             leaf, scores = graph(seeded(tail, dtype), dtype)
             (alone,) = torch.autograd.grad(scores[:, column].sum(), leaf)
             assert bool(alone.any())
-            assert torch.equal(found[column], alone)
+            assert torch.equal(gradient[column], alone)
 
 
 class Unbatched(Function):
@@ -56,18 +56,18 @@ def test_an_operation_without_a_batching_rule_is_looped(monkeypatch: pytest.Monk
     monkeypatch.setattr("xaikit.evidence.backprop._is_trivial", lambda scores: True)
     head = seeded(pooled, torch.float32)
     leaf = images(2, 4, 6, 5, dtype=torch.float32).requires_grad_()
-    (found,), taken = gradients_at(head(Unbatched.apply(leaf)), [leaf])
+    (gradient,), taken = gradients_at(head(Unbatched.apply(leaf)), [leaf])
     (expected,), _ = gradients_at(head(leaf), [leaf])
     assert taken == 3
-    assert torch.equal(found, expected)
+    assert torch.equal(gradient, expected)
 
 
 def test_what_a_score_does_not_depend_on_has_no_gradient() -> None:
     beside = torch.ones(2, requires_grad=True)
     for classes in (3, 1):
         leaf, scores = graph(seeded(pooled, torch.float32))
-        (found, none), _ = gradients_at(scores[:, :classes], [leaf, beside])
-        assert found is not None
+        (gradient, none), _ = gradients_at(scores[:, :classes], [leaf, beside])
+        assert gradient is not None
         assert none is None
     assert gradients_at(scores.detach(), [leaf]) == ([None], 0)
 

@@ -71,9 +71,9 @@ def test_the_bias_of_a_layer_is_what_is_left_of_it_without_its_linear_part(name:
     output = layer(x.clone()).detach()
     jacobian: Any = torch.autograd.functional.jacobian(lambda given: layer(given.clone()), x)
     part = (jacobian.flatten(output.dim()) @ x.flatten()).view(output.shape)
-    found = added(layer, x, output)
-    assert (found.expand_as(output) - (output - part)).abs().max() <= EXACT
-    assert not found.requires_grad
+    bias = added(layer, x, output)
+    assert (bias.expand_as(output) - (output - part)).abs().max() <= EXACT
+    assert not bias.requires_grad
 
 
 def test_units_are_the_smallest_modules_that_may_add() -> None:
@@ -87,14 +87,14 @@ def test_units_are_the_smallest_modules_that_may_add() -> None:
 class Added:
     """L = x * dy/dx; keeps what the whole comes to, and what each layer adds."""
 
-    kept: list[Any] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
 
     needs: ClassVar[Needs] = Needs(gradients=1, biases=True, layers="all")
 
     def explain(self, view: View) -> Tensor:
         products = view.activations * view.gradients
         total = products.flatten(2).sum(2) + sum(bias.products.flatten(2).sum(2) for bias in view.biases)
-        self.kept.extend([total, view.scores, [bias.name for bias in view.biases], view.gradients])
+        self.records.extend([total, view.scores, [bias.name for bias in view.biases], view.gradients])
         return products.sum(2)
 
 
@@ -118,8 +118,8 @@ class Residual(nn.Module):
         self.act = act()
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.act(x + self.inner(x))
-        return found
+        output: Tensor = self.act(x + self.inner(x))
+        return output
 
 
 class ChannelsLast(nn.Module):
@@ -130,8 +130,8 @@ class ChannelsLast(nn.Module):
         self.norm = nn.LayerNorm(CHANNELS)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.norm(x.movedim(1, -1)).movedim(-1, 1)
-        return found
+        output: Tensor = self.norm(x.movedim(1, -1)).movedim(-1, 1)
+        return output
 
 
 def convolutional(norm: int, act: int, bias: bool, flat: bool, depth: int, seed: int) -> Any:
@@ -152,17 +152,19 @@ def convolutional(norm: int, act: int, bias: bool, flat: bool, depth: int, seed:
     st.integers(0, 9999),
 )
 def test_input_and_biases_sum_to_the_score(norm: int, act: int, bias: bool, flat: bool, depth: int, seed: int) -> None:
-    net, seen = convolutional(norm, act, bias, flat, depth, seed), Added()
+    net, probe = convolutional(norm, act, bias, flat, depth, seed), Added()
     x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     with untouched(net, x):
-        found = xaikit.explain(net, x, {"seen": seen, "fullgrad": "fullgrad"}, target={"use": "classes", "of": [0, 2]})
-    total, scores, _, gradients = seen.kept
+        explanations = xaikit.explain(
+            net, x, {"probe": probe, "fullgrad": "fullgrad"}, target={"use": "classes", "of": [0, 2]}
+        )
+    total, scores, _, gradients = probe.records
     leaf = x.clone().requires_grad_()
     (expected,) = torch.autograd.grad(net(leaf)[:, 2].sum(), leaf)
     assert (gradients[:, 1] - expected).abs().max() <= EXACT * max(1, expected.abs().max())
     assert (total - scores).abs().max() <= 1e-10 * max(1, scores.abs().max())
-    assert found["fullgrad"].numbers["unexplained"]["input"].max() <= 1e-9
-    assert found["fullgrad"].maps["input"].shape == (2, 2, 8, 6)
+    assert explanations["fullgrad"].numbers["unexplained"]["input"].max() <= 1e-9
+    assert explanations["fullgrad"].maps["input"].shape == (2, 2, 8, 6)
 
 
 # --- what cannot be counted
@@ -266,8 +268,8 @@ def test_the_state_of_the_model_changes_nothing(build: Callable[[], Any]) -> Non
     x = inputs()
     expected, net = fullgrad(net_of_every_kind(), x), build()
     with untouched(net, x):
-        found = fullgrad(net, x)
-    assert (found - expected).abs().max() <= 1e-10 * expected.abs().max()
+        saliency = fullgrad(net, x)
+    assert (saliency - expected).abs().max() <= 1e-10 * expected.abs().max()
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

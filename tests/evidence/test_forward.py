@@ -55,10 +55,10 @@ def test_a_named_tuple_of_inputs_stays_one() -> None:
 
 def test_rows_are_chosen_where_there_is_one_a_sample() -> None:
     image, constant = images(3, 2, 4, 4), images(5)
-    found = rows({"image": image, "constant": constant, "flag": True}, torch.tensor([0, 0, 2]))
-    assert torch.equal(found["image"], image[[0, 0, 2]])
-    assert found["constant"] is constant
-    assert found["flag"] is True
+    chosen = rows({"image": image, "constant": constant, "flag": True}, torch.tensor([0, 0, 2]))
+    assert torch.equal(chosen["image"], image[[0, 0, 2]])
+    assert chosen["constant"] is constant
+    assert chosen["flag"] is True
 
 
 def test_the_first_tensor_alone_is_varied() -> None:

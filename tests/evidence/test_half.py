@@ -37,11 +37,11 @@ def maps(dtype: torch.dtype) -> dict[str, Tensor]:
         net = Bright().eval().to(dtype)
     x = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
     methods = {name: {"use": name, "std": 0.01} if name == "smoothgradcampp" else name for name in METHODS}
-    found = xaikit.explain(net, x, methods, layers="act", target=1, finish=RAW)
+    explanations = xaikit.explain(net, x, methods, layers="act", target=1, finish=RAW)
     assert not any(
-        remark for one in found.values() for remark in one.warnings if "negative activations" in remark.reason
+        remark for one in explanations.values() for remark in one.warnings if "negative activations" in remark.reason
     )
-    return {name: one.maps["act"].double() for name, one in found.items()}
+    return {name: one.maps["act"].double() for name, one in explanations.items()}
 
 
 @pytest.fixture(scope="module")
@@ -53,5 +53,5 @@ def expected() -> dict[str, Tensor]:
 def test_maps_are_those_of_double_precision_but_for_rounding(
     dtype: torch.dtype, share: float, expected: dict[str, Tensor]
 ) -> None:
-    far = {name: distance(found, expected[name]) for name, found in maps(dtype).items()}
+    far = {name: distance(saliency, expected[name]) for name, saliency in maps(dtype).items()}
     assert {name: one for name, one in far.items() if not one <= share} == {}

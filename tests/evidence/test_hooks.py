@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from helpers.hard_nets import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images, seeded
 from helpers.untouched import untouched
+from xaikit import evidence
 from xaikit.errors import TapError
 from xaikit.evidence import conditions, survey
 from xaikit.evidence.forward import call
@@ -245,10 +248,37 @@ def test_shapes_come_in_the_order_of_completion_and_leave_the_model_alone() -> N
         images(),
     )
     with torch.inference_mode(), untouched(model, x):
-        seen = survey.shapes(model, x)
-    assert seen == [
+        shapes = survey.shapes(model, x)
+    assert shapes == [
         ("0", "Conv2d", (2, 4, 6, 5)),
         ("1.0", "BatchNorm2d", (2, 4, 6, 5)),
         ("1.1", "Flatten", (2, 120)),
         ("1", "Sequential", (2, 120)),
     ]
+
+
+# --- one place
+
+CORE = Path(evidence.__file__).parents[1]
+HOOKING = re.compile(r"\bregister_\w*hook\b")
+
+
+def hooking() -> list[str]:
+    """The files of the core that hook a module; the kit, which checks the core without its help, left out."""
+    files = [path for path in CORE.rglob("*.py") if "testing" not in path.relative_to(CORE).parts]
+    return [str(path.relative_to(CORE)) for path in files if HOOKING.search(path.read_text(encoding="utf-8"))]
+
+
+def test_modules_are_hooked_in_one_place() -> None:
+    assert hooking() == [str(Path("evidence", "hooks.py"))]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"),
+        *("register_full_backward_pre_hook", "register_module_forward_hook", "register_hook"),
+    ],
+)
+def test_a_hook_elsewhere_would_be_seen(name: str) -> None:
+    assert HOOKING.search(f"module.{name}(hook)")

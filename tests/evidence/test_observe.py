@@ -173,10 +173,10 @@ def test_a_model_that_changes_its_input_gets_a_copy() -> None:
 
 
 def test_hooks_of_the_user_run_and_keep_their_place() -> None:
-    model, seen = seeded(Plain), []
-    model.conv1.register_forward_hook(lambda module, args, output: seen.append("forward") or output * 2)
+    model, calls = seeded(Plain), []
+    model.conv1.register_forward_hook(lambda module, args, output: calls.append("forward") or output * 2)
     assert_exact(look(model, images(), ["conv1"]), uncut(model, images(), ["conv1"], CLASSES))
-    assert seen == ["forward", "forward"]
+    assert calls == ["forward", "forward"]
 
 
 class TestFrozenMiddle:

@@ -73,8 +73,8 @@ def assert_equals_uncut(name: str, dtype: torch.dtype, detached: bool, tolerance
     with torch.inference_mode(detached):
         model = copy.deepcopy(model).train()
 
-    def same(found: Tensor, expected: Tensor) -> bool:
-        return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
+    def same(gradients: Tensor, expected: Tensor) -> bool:
+        return bool((gradients - expected).abs().max() <= tolerance * expected.abs().max())
 
     pinned = PinnedClasses(torch.tensor(CLASSES).unsqueeze(1))
     with untouched(model, x):

@@ -54,13 +54,13 @@ def test_a_model_without_attention_fails_what_needs_it_and_nothing_else() -> Non
     failed: dict[str, str] = {}
     requests = [request("grad", gradcam, Tap("conv2")), request("attention", First(), ATTENTION)]
     with untouched(model, x):
-        _, found = explain(
+        _, explanations = explain(
             model,
             Batch(x, ("a", "b")),
             requests,
             failed=lambda one, error: failed.update({one.label: str(error)}),
         )
-    assert list(found) == ["grad"]
+    assert list(explanations) == ["grad"]
     assert failed.keys() == {"attention"}
     assert "expected blocks in which all tokens of a picture attend to each other, got none" in failed["attention"]
 
@@ -71,9 +71,9 @@ def test_the_gradient_at_the_input_is_autograds_and_changes_no_other_map() -> No
     (expected,) = torch.autograd.grad(model(leaf)[:, 0].sum(), leaf)
     alone = xaikit.explain(model, x, "gradcam", layers="conv2", target=0)["gradcam"].maps["conv2"]
     with untouched(model, x):
-        found = xaikit.explain(model, x, {"input": Input(), "grad": "gradcam"}, layers="conv2", target=0)
-    assert torch.equal(found["input"].maps["input"], (x * expected).sum(1))
-    assert torch.equal(found["grad"].maps["conv2"], alone)
+        explanations = xaikit.explain(model, x, {"input": Input(), "grad": "gradcam"}, layers="conv2", target=0)
+    assert torch.equal(explanations["input"].maps["input"], (x * expected).sum(1))
+    assert torch.equal(explanations["grad"].maps["conv2"], alone)
 
 
 def test_an_input_that_the_score_does_not_depend_on_is_disconnected() -> None:
@@ -94,9 +94,9 @@ def test_one_forward_and_one_gradient_call_for_maps_of_layers_of_the_input_and_o
     runs = []
     model.register_forward_hook(lambda *_: runs.append(1))
     methods = {"input": Input(), "grad": "gradcam", "layer": "layercam", "edges": "edges", "center": "center"}
-    found = xaikit.explain(model, x, methods, layers=["conv1", "conv2"], target=0)
+    explanations = xaikit.explain(model, x, methods, layers=["conv1", "conv2"], target=0)
     assert len(runs) == 1
-    assert {tuple(found[label].maps) for label in methods} == {("input",), ("conv1", "conv2")}
+    assert {tuple(explanations[label].maps) for label in methods} == {("input",), ("conv1", "conv2")}
 
 
 def test_methods_that_look_at_no_layer_need_none_to_be_found() -> None:
@@ -137,8 +137,8 @@ def test_integers_have_no_gradient_and_fail_what_needs_it_alone() -> None:
     gradcam = Registry().find("method", "gradcam").cls()
     requests = [request("grad", gradcam, Tap("net.conv2")), request("input", Input(), BIASES)]
     batch = Batch(x, ("a", "b"))
-    _, found = explain(model, batch, requests, failed=lambda one, error: failed.update({one.label: str(error)}))
-    assert list(found) == ["grad"]
+    _, explanations = explain(model, batch, requests, failed=lambda one, error: failed.update({one.label: str(error)}))
+    assert list(explanations) == ["grad"]
     assert "inputs: expected floating-point numbers" in failed["input"]
 
 
@@ -155,6 +155,6 @@ def test_a_trace_keeps_no_graph_of_an_output_that_is_no_tensor() -> None:
         return torch.stack([one["scores"][0] for one in output])
 
     gradcam = Registry().find("method", "gradcam").cls()
-    asked = Request("grad", "gradcam", gradcam, (Tap("net.conv2"),), FunctionTarget(first), None)
-    trace, _ = explain(Listed(), Batch(images(2, 2, 8, 7), ("a", "b")), [asked])
+    grad_request = Request("grad", "gradcam", gradcam, (Tap("net.conv2"),), FunctionTarget(first), None)
+    trace, _ = explain(Listed(), Batch(images(2, 2, 8, 7), ("a", "b")), [grad_request])
     assert trace.output[0]["scores"].grad_fn is None

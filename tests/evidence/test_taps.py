@@ -82,7 +82,7 @@ def test_a_module_under_two_names_is_known_by_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("layer12", "no layer 'layer12'; did you mean 'layer2' or "),
         ("Layer2", "no layer 'Layer2'; did you mean 'layer2' or"),
@@ -94,10 +94,10 @@ def test_a_module_under_two_names_is_known_by_both() -> None:
         ("layer2+[0]", "layer 'layer2+[0]': expected a name, name[index], name@first, name@last or name+"),
     ],
 )
-def test_a_wrong_name_lists_the_nearest(spec: str, said: str) -> None:
+def test_a_wrong_name_lists_the_nearest(spec: str, message: str) -> None:
     with pytest.raises(LayerNotFound) as caught:
         resolve(model(), spec)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_module_of_another_model_is_refused() -> None:
@@ -151,8 +151,8 @@ def at(output: Any, *index: str | int) -> tuple[tuple[str | int, ...], Tensor]:
     ],
 )
 def test_without_an_index_the_first_tensor_comes_first(output: Any, path: tuple[str | int, ...]) -> None:
-    found, tensor = at(output)
-    assert found == path
+    place, tensor = at(output)
+    assert place == path
     assert tensor is ONE
 
 
@@ -168,8 +168,8 @@ def test_without_an_index_the_first_tensor_comes_first(output: Any, path: tuple[
     ],
 )
 def test_an_index_leads_to_its_tensor(output: Any, index: tuple[str | int, ...]) -> None:
-    found, tensor = at(output, *index)
-    assert found == index
+    place, tensor = at(output, *index)
+    assert place == index
     assert tensor is ONE
 
 
@@ -213,7 +213,7 @@ def test_keys_that_are_digits_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "index", "said"),
+    ("output", "index", "message"),
     [
         ("text", (), "layer neck: expected a tensor, got str"),
         (None, (), "layer neck: expected a tensor, got NoneType"),
@@ -232,10 +232,12 @@ def test_keys_that_are_digits_are_found() -> None:
         ((ONE, "text"), (1,), "layer neck[1]: expected a tensor, got str"),
     ],
 )
-def test_an_index_that_leads_nowhere_says_what_there_is(output: Any, index: tuple[str | int, ...], said: str) -> None:
+def test_an_index_that_leads_nowhere_says_what_there_is(
+    output: Any, index: tuple[str | int, ...], message: str
+) -> None:
     with pytest.raises(TapError) as caught:
         at(output, *index)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 # --- replaced
@@ -261,8 +263,8 @@ def test_any_tensor_of_a_nest_is_replaced_alone_and_in_a_copy(nest: Any) -> None
         result = replaced(nest, path, THREE)
         assert type(result) is (type(nest) if path else Tensor)
         for other, old in before:
-            ((_, found),) = tensors_at(result, Tap("x", other)) if other else tensors_in(result)
-            assert found is (THREE if other == path else old)
+            ((_, changed),) = tensors_at(result, Tap("x", other)) if other else tensors_in(result)
+            assert changed is (THREE if other == path else old)
     assert all(tensor is old for (_, tensor), (_, old) in zip(tensors_in(nest), before, strict=True))
 
 

@@ -66,10 +66,10 @@ METHODS = ["gradcam", "smoothgradcampp", "scorecam", "ablationcam", "reciprocam"
 @pytest.mark.parametrize("method", METHODS)
 def test_it_is_the_net_cut_off_behind_that_layer(net: nn.Module, target: Any, score: Any, method: str) -> None:
     with untouched(net, X):
-        found = xaikit.explain(net, X, method, layers="act", target=target)[method]
+        explanation = xaikit.explain(net, X, method, layers="act", target=target)[method]
     expected = xaikit.explain(shortened(net, score), X, method, layers="act", target=lambda output: output)[method]
-    assert torch.allclose(found.scores, expected.scores, rtol=1e-12, atol=0)
-    assert distance(found.maps["act"], expected.maps["act"]) <= 1e-10
+    assert torch.allclose(explanation.scores, expected.scores, rtol=1e-12, atol=0)
+    assert distance(explanation.maps["act"], expected.maps["act"]) <= 1e-10
     assert expected.maps["act"].any()
 
 
@@ -89,15 +89,15 @@ def test_a_layer_behind_the_unit_is_disconnected(net: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         ({**NEURON, "unit": [5, 0, 0]}, r"expected a unit inside \(5, 5, 4\), which second returns .* got \[5, 0, 0\]"),
         ({**NEURON, "unit": 3}, r"got \[3\]"),
         ({**CHANNEL, "channel": 9}, r"expected a channel in 0 \.\.\. 4, .* got 9"),
     ],
 )
-def test_what_the_layer_does_not_have_is_refused(net: nn.Module, target: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_the_layer_does_not_have_is_refused(net: nn.Module, target: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         xaikit.explain(net, X, layers="act", target=target)
 
 

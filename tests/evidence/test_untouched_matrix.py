@@ -102,10 +102,10 @@ class TestMatrix:
     def test_well(self, name: str, method: str) -> None:
         case = CASES[name]
         with case.world():
-            found = case.explain(case.model(), {method: METHODS[method]})[method]
-        assert found.map is not None
-        assert bool(found.map.isfinite().all())
-        assert all(bool(saliency.any()) for saliency in found.maps.values())
+            explanation = case.explain(case.model(), {method: METHODS[method]})[method]
+        assert explanation.map is not None
+        assert bool(explanation.map.isfinite().all())
+        assert all(bool(saliency.any()) for saliency in explanation.maps.values())
 
     def test_a_bad_target(self, name: str, method: str) -> None:
         case = CASES[name]

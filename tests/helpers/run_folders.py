@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xaikit.report import overlay_name, picture_name
-from xaikit.store import ROWS, Store, encode, save_picture
+from xaikit.store import ROWS, Store, encode, overlay_name, picture_name, save_picture
 from xaikit.store.trials import StoredTrial, to_table
 
 BENCH = "bench1"

@@ -24,7 +24,7 @@ def stored(name: str, **changes: Any) -> StoredTrial:
     """A trial on one bench, whose evidence is its own unless it says otherwise."""
     layers = changes.get("layers", LAYERS)
     evidence = changes.get("evidence", f"evidence of {name}")
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "bench": "bench",
         "model": "tiny",
         "data": "photos",
@@ -46,7 +46,7 @@ def stored(name: str, **changes: Any) -> StoredTrial:
         "drops_negative": True,
         "where": {},
     }
-    return StoredTrial(**{**said, **changes})
+    return StoredTrial(**{**values, **changes})
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Shot:
 def written(folder: Path, trials: Sequence[StoredTrial], shots: Sequence[Shot], together: int = 2) -> Report:
     """A run of these shots, in parts of some photographs each."""
     store = Store.claim(folder)
-    known = dict.fromkeys((shot.trial.bench, shot.name, shot.digest) for shot in shots)
-    benches, names, digests = zip(*known, strict=True) if known else ((), (), ())
-    stems = [f"p{place}" for place in range(len(known))]
-    about = {"bench": benches, "position": range(len(known)), "name": names, "stem": stems, "image": digests}
+    photographed = dict.fromkeys((shot.trial.bench, shot.name, shot.digest) for shot in shots)
+    benches, names, digests = zip(*photographed, strict=True) if photographed else ((), (), ())
+    stems = [f"p{place}" for place in range(len(photographed))]
+    about = {"bench": benches, "position": range(len(photographed)), "name": names, "stem": stems, "image": digests}
     schema = pa.schema(
         [
             (key, pa.int32() if key == "position" else pa.string())
@@ -81,27 +81,29 @@ def written(folder: Path, trials: Sequence[StoredTrial], shots: Sequence[Shot], 
     photographs = pa.table({key: list(value) for key, value in about.items()}, schema=schema)
     store.write_plan({"benches": sorted({trial.bench for trial in trials})}, to_table(trials), photographs)
     for bench in dict.fromkeys(benches):
-        own = [key for key in known if key[0] == bench]
-        for start in range(0, len(own), together):
-            _commit(store, bench, f"{start:06d}", own[start : start + together], shots)
+        of_bench = [key for key in photographed if key[0] == bench]
+        for start in range(0, len(of_bench), together):
+            _commit(store, bench, f"{start:06d}", of_bench[start : start + together], shots)
     return Report(folder)
 
 
-def _commit(store: Store, bench: str, shard: str, known: Sequence[tuple[str, ...]], shots: Sequence[Shot]) -> None:
+def _commit(
+    store: Store, bench: str, shard: str, photographed: Sequence[tuple[str, ...]], shots: Sequence[Shot]
+) -> None:
     maps: dict[str, Tensor] = {}
     rows: list[dict[str, Any]] = []
-    for place, key in enumerate(known):
+    for place, key in enumerate(photographed):
         for shot in (shot for shot in shots if (shot.trial.bench, shot.name, shot.digest) == key):
             for name, layer in zip(shot.trial.maps, shot.trial.layers, strict=True):
                 raw = shot.maps[layer]
-                maps.setdefault(name, torch.zeros(len(known), *raw.shape))[place] = raw
+                maps.setdefault(name, torch.zeros(len(photographed), *raw.shape))[place] = raw
             rows += _rows(shot, f"shards/{bench}/{shard}.safetensors", place)
     encoded = {name: value for key, raw in maps.items() for name, value in encode(key, raw, "float32").items()}
     store.commit(bench, shard, encoded, pa.Table.from_pylist(rows, schema=ROWS))
 
 
 def _rows(shot: Shot, file: str, place: int) -> list[dict[str, Any]]:
-    said = {
+    values = {
         "bench": shot.trial.bench,
         "evidence": shot.trial.evidence,
         "image": shot.digest,
@@ -118,4 +120,4 @@ def _rows(shot: Shot, file: str, place: int) -> list[dict[str, Any]]:
         "row": place,
         **shot.noted,
     }
-    return [{**said, "column": column} for column in range(len(next(iter(shot.maps.values()))))]
+    return [{**values, "column": column} for column in range(len(next(iter(shot.maps.values()))))]

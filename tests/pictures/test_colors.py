@@ -18,18 +18,18 @@ def test_tables_are_256_colours() -> None:
 
 
 def test_more_is_lighter_in_the_sequential_table() -> None:
-    found = lightness(sequential())
-    assert (found[4:] > found[:-4]).all()
-    steps = found[16::16] - found[:-16:16]
+    levels = lightness(sequential())
+    assert (levels[4:] > levels[:-4]).all()
+    steps = levels[16::16] - levels[:-16:16]
     assert steps.max() / steps.min() < 2, "equal steps of the map look about equal"
-    assert found[-1] - found[0] > 80
+    assert levels[-1] - levels[0] > 80
 
 
 def test_the_diverging_table_is_lightest_at_zero_and_as_dark_at_both_ends() -> None:
-    found = lightness(diverging())
-    assert (found[4:128] > found[:124]).all()
-    assert (found[132:] < found[128:-4]).all()
-    assert abs(found[0] - found[-1]) < 6
+    levels = lightness(diverging())
+    assert (levels[4:128] > levels[:124]).all()
+    assert (levels[132:] < levels[128:-4]).all()
+    assert abs(levels[0] - levels[-1]) < 6
     assert (diverging()[127:129].int().amin(-1) > 235).all(), "the middle is near white"
 
 

@@ -72,9 +72,9 @@ def test_maps_are_not_stretched_to_their_own_maximum() -> None:
 def test_every_type_of_map_is_drawn_alike(dtype: torch.dtype) -> None:
     saliency = torch.zeros(40, 40)
     saliency[:, 20:] = 1
-    found = drawn(saliency.to(dtype))
-    assert (found[:, :20] == sequential()[0].int()).all()
-    assert (found[:, 20:] == sequential()[255].int()).all()
+    result = drawn(saliency.to(dtype))
+    assert (result[:, :20] == sequential()[0].int()).all()
+    assert (result[:, 20:] == sequential()[255].int()).all()
 
 
 def test_a_map_of_bytes_does_not_wrap() -> None:
@@ -100,9 +100,9 @@ def test_a_signed_map_beyond_one_is_symmetric() -> None:
 def test_what_is_not_finite_is_magenta_and_said(value: float, word: str) -> None:
     saliency = flat(0.25)
     saliency[:, :20] = value
-    found = drawn(saliency)
-    assert (found[:, :20] == torch.tensor(NOT_FINITE)).all()
-    assert (found[:, 20:] == sequential()[64].int()).all(), "and moves nothing else"
+    result = drawn(saliency)
+    assert (result[:, :20] == torch.tensor(NOT_FINITE)).all()
+    assert (result[:, 20:] == sequential()[64].int()).all(), "and moves nothing else"
     assert torch.equal(pixels(overlay(GREY, saliency))[:, 40:], pixels(bar_says("1", "0", odd=word)))
 
 
@@ -111,13 +111,13 @@ def test_a_map_of_nothing_but_nan_is_drawn() -> None:
 
 
 def test_the_bar_runs_from_bottom_to_top_beside_the_picture() -> None:
-    found = pixels(overlay(Image.new("RGB", (300, 256)), torch.zeros(256, 300)))
-    assert found.shape[0] == 256
-    column = found[:, 300 + 14 // 2 + 3]
+    result = pixels(overlay(Image.new("RGB", (300, 256)), torch.zeros(256, 300)))
+    assert result.shape[0] == 256
+    column = result[:, 300 + 14 // 2 + 3]
     assert torch.equal(column, sequential().int().flip(0))
-    assert (found[:, 300] == 255).all(), "a gap of white between them"
-    assert (found[:20, 325:] < 100).any(), "a number at the top"
-    assert (found[-20:, 325:] < 100).any(), "a number at the bottom"
+    assert (result[:, 300] == 255).all(), "a gap of white between them"
+    assert (result[:20, 325:] < 100).any(), "a number at the top"
+    assert (result[-20:, 325:] < 100).any(), "a number at the bottom"
 
 
 def test_a_smaller_map_is_resized_bilinearly_by_half_pixels() -> None:
@@ -131,9 +131,9 @@ def test_pictures_of_any_size_and_mode_are_drawn_without_a_warning(size: tuple[i
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for mode in ("RGB", "L", "RGBA", "P"):
-            found = overlay(Image.new(mode, size), torch.rand(2, 2).requires_grad_())
-            assert (found.mode, found.height) == ("RGB", size[1])
-            assert found.width > size[0]
+            result = overlay(Image.new(mode, size), torch.rand(2, 2).requires_grad_())
+            assert (result.mode, result.height) == ("RGB", size[1])
+            assert result.width > size[0]
 
 
 def test_the_picture_and_the_map_are_left_alone() -> None:

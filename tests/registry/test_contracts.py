@@ -53,14 +53,14 @@ CONTRACTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), CONTRACTS.values(), ids=CONTRACTS)
-def test_a_module_that_breaks_the_contract_is_named(install: Install, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "reason"), CONTRACTS.values(), ids=CONTRACTS)
+def test_a_module_that_breaks_the_contract_is_named(install: Install, text: str, reason: str) -> None:
     install("acme-odd", methods(oddcam="acme_odd"), text)
     with pytest.raises(PluginContract) as caught:
         Registry().find("method", "oddcam")
     message = str(caught.value)
     assert message.startswith("method 'oddcam' (acme_odd, from acme-odd 1.0)")
-    assert said in message
+    assert reason in message
 
 
 def test_a_hook_that_raises_is_named_and_chained(install: Install) -> None:

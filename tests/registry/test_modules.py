@@ -49,7 +49,7 @@ def test_a_package_itself_has_a_summary(shelf: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "summary"),
     [
         ('"""\n\n   Late.\n   More.\n"""', "Late."),
         ("x = 1", "(no docstring)"),
@@ -58,9 +58,9 @@ def test_a_package_itself_has_a_summary(shelf: Path) -> None:
         ("def broken(:", "(unreadable: SyntaxError)"),
     ],
 )
-def test_what_is_wrong_stands_in_brackets(shelf: Path, text: str, said: str) -> None:
+def test_what_is_wrong_stands_in_brackets(shelf: Path, text: str, summary: str) -> None:
     write(shelf / "oddly.py", text)
-    assert summary_of("oddly") == said
+    assert summary_of("oddly") == summary
 
 
 def test_bytes_that_are_no_text_are_said(shelf: Path) -> None:

@@ -33,7 +33,7 @@ def test_what_a_distribution_offers_goes_before_a_class_of_the_same_package(inst
 
 
 @pytest.mark.parametrize(
-    ("use", "error", "said"),
+    ("use", "error", "message"),
     [
         (
             "acme_plain:MyCm",
@@ -54,12 +54,12 @@ def test_what_a_distribution_offers_goes_before_a_class_of_the_same_package(inst
         ("acme_plain:", UnknownPlugin, "method 'acme_plain:': acme_plain has no ''; known: MyCam, Needs"),
     ],
 )
-def test_a_wrong_import_path_is_said(install: Install, use: str, error: type[PluginError], said: str) -> None:
+def test_a_wrong_import_path_is_said(install: Install, use: str, error: type[PluginError], message: str) -> None:
     install("acme-plain", "", METHOD)
     with pytest.raises(error) as caught:
         Registry().find("method", use)
     assert type(caught.value) is error
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("use", ["./mycam.py:MyCam", "mycam.py:MyCam", "ideas/../mycam.py:MyCam"])

@@ -142,7 +142,7 @@ def test_metadata_without_a_name_stops_nothing_else(install: Install) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "use", "said"),
+    ("kind", "use", "message"),
     [
         ("method", "gradcm", "no method 'gradcm'; did you mean 'gradcam'"),
         ("method", "GradCAM", "no method 'GradCAM'; did you mean 'gradcam'"),
@@ -152,10 +152,10 @@ def test_metadata_without_a_name_stops_nothing_else(install: Install) -> None:
         ("method", "xaikit:gradcm", "method 'xaikit:gradcm': xaikit has no 'gradcm'; did you mean 'gradcam'"),
     ],
 )
-def test_an_unknown_name_lists_the_nearest(kind: str, use: str, said: str) -> None:
+def test_an_unknown_name_lists_the_nearest(kind: str, use: str, message: str) -> None:
     with pytest.raises(UnknownPlugin) as caught:
         Registry().find(kind, use)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 def test_an_unknown_name_of_a_known_distribution_lists_what_it_offers(install: Install) -> None:

@@ -59,18 +59,18 @@ def test_records_come_by_photograph_then_trial_then_column(tmp_path: Path) -> No
     rows = [row(name, evidence=key, column=at) for key in ("e2", "e1") for name in ("a.jpg", "b.jpg") for at in (1, 0)]
     commit(store, "000000-a", rows)
     index = Index(store)
-    found = [(record.name, record.trial, record.column) for record, _, _ in index.records(index.rows())]
-    assert found == [(name, each, at) for name in NAMES for each in ("two", "one", "three") for at in (0, 1)]
+    order = [(record.name, record.trial, record.column) for record, _, _ in index.records(index.rows())]
+    assert order == [(name, each, at) for name in NAMES for each in ("two", "one", "three") for at in (0, 1)]
 
 
 def test_a_record_says_what_the_row_and_the_trial_say(tmp_path: Path) -> None:
     store = planned(tmp_path, [trial("sharp/8", label="sharp")])
     commit(store, "000000-a", [row(score=None, target=None, warnings=["layer4: zero map"])])
     index = Index(store)
-    ((record, found, _),) = index.records(index.rows())
+    ((record, of_trial, _),) = index.records(index.rows())
     assert (record.trial, record.label, record.layers, record.stem) == ("sharp/8", "sharp", ("layer3", "layer4"), "cat")
     assert (record.image, record.target, record.warnings) == ("digest of cat.jpg", None, ("layer4: zero map",))
-    assert (record.probability, record.seconds, found) == (0.97, 0.25, index.trials[0])
+    assert (record.probability, record.seconds, of_trial) == (0.97, 0.25, index.trials[0])
 
 
 @pytest.mark.parametrize("drops_negative", [True, False])

@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from helpers.run_folders import BENCH, FINISH, PICTURE, SIGNED, explain, of_photos, planned, trial
-from xaikit.report import Index, OverlayWriter, Report, StoredMaps, overlay, overlay_name
-from xaikit.store import Store, open_picture, save_picture
+from xaikit.report import OverlayWriter, Report, overlay
+from xaikit.store import Store, open_picture, overlay_name, save_picture
 
 
 def writer(store: Store) -> OverlayWriter:
-    return OverlayWriter(Index(store), StoredMaps(store))
+    return OverlayWriter(Report(str(store.folder)))
 
 
 def test_overlays_that_are_missing_are_drawn_of_every_trial_and_target(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ TRIALS = [
     trial(f"sharp/{count}", label="sharp", evidence=f"e{count}", options={"top_channels": count}, where={SWEPT: count})
     for count in (8, 16)
 ]
-TOLD = [f"layer4: {ALL_NEGATIVE}", "layer4: zero gradients"]
+REMARKS = [f"layer4: {ALL_NEGATIVE}", "layer4: zero gradients"]
 
 
 def filled(where: str | Path) -> Store:
@@ -24,7 +24,7 @@ def filled(where: str | Path) -> Store:
     commit(
         store,
         "000000-a",
-        [row("a.jpg", evidence="e8", score=1.0), row("b.jpg", evidence="e8", score=2.0, warnings=TOLD)],
+        [row("a.jpg", evidence="e8", score=1.0), row("b.jpg", evidence="e8", score=2.0, warnings=REMARKS)],
     )
     commit(store, "000001-b", [row("a.jpg", evidence="e16", score=3.0), row("b.jpg", evidence="of another plan")])
     store.write_failures([Failure(BENCH, "b.jpg", "", "e16", "cut short"), Failure(BENCH, "c.jpg", error="no picture")])
@@ -38,49 +38,52 @@ def report(tmp_path: Path) -> Report:
 
 
 def test_records_have_a_row_for_every_photograph_and_trial(report: Report) -> None:
-    found = report.query("SELECT name, trial, score FROM records ORDER BY position, trial, score")
-    assert [tuple(each.values()) for each in found.to_pylist()] == [
+    answer = report.query("SELECT name, trial, score FROM records ORDER BY position, trial, score")
+    assert [tuple(each.values()) for each in answer.to_pylist()] == [
         ("b.jpg", "sharp/8", 2.0), ("b.jpg", "signed", 2.0),
         ("a.jpg", "sharp/16", 3.0), ("a.jpg", "sharp/8", 1.0), ("a.jpg", "signed", 1.0),
     ]  # fmt: skip
-    assert found.num_rows == len(report.records)
+    assert answer.num_rows == len(report.records)
 
 
 def test_records_have_the_columns_of_a_record(report: Report) -> None:
-    (found,) = report.query("SELECT * FROM records WHERE name = 'b.jpg' AND trial = 'sharp/8'").to_pylist()
+    (answer,) = report.query("SELECT * FROM records WHERE name = 'b.jpg' AND trial = 'sharp/8'").to_pylist()
     (record,) = (each for each in report.records if (each.name, each.trial) == ("b.jpg", "sharp/8"))
     for name in ("image", "name", "stem", "trial", "label", "target", "target_name", "column", "score", "prediction",
                  "prediction_name", "probability", "seconds"):  # fmt: skip
-        assert found[name] == getattr(record, name), name
-    assert tuple(found["warnings"]) == record.warnings == tuple(TOLD)
-    assert (found["method"], found["model"], found["options"]) == ("gradcam", "resnet50", '{"top_channels": 8}')
+        assert answer[name] == getattr(record, name), name
+    assert tuple(answer["warnings"]) == record.warnings == tuple(REMARKS)
+    assert (answer["method"], answer["model"], answer["options"]) == ("gradcam", "resnet50", '{"top_channels": 8}')
 
 
 def test_a_swept_key_is_a_column(report: Report) -> None:
-    found = report.query(f'SELECT "{SWEPT}" AS swept, avg(score) AS mean FROM records GROUP BY ALL ORDER BY swept')
-    assert found.to_pydict() == {"swept": [8, 16, None], "mean": [1.5, 3.0, 1.5]}
+    answer = report.query(f'SELECT "{SWEPT}" AS swept, avg(score) AS mean FROM records GROUP BY ALL ORDER BY swept')
+    assert answer.to_pydict() == {"swept": [8, 16, None], "mean": [1.5, 3.0, 1.5]}
 
 
 def test_swept_keys_may_be_named_like_anything(tmp_path: Path) -> None:
     keys = ['methods.a"b.x', "seed", "target", "name", "column", "drops_negative", "position", "methods.it's.x"]
     where = {**dict.fromkeys(keys, 1), "methods.Sharp.x": 2, "methods.sharp.x": 3}
     commit(planned(tmp_path, [trial(where=where)]), "000000-a", [row()])
-    (found,) = Report(tmp_path).query("SELECT * FROM records").to_pylist()
-    assert (found['methods.a"b.x'], found["methods.it's.x"], found["target"], found["seed"]) == (1, 1, 281, 0)
-    assert (found["name"], found["column"], found["position"]) == ("cat.jpg", 0, 0)
-    assert sorted(value for key, value in found.items() if key.lower().startswith("methods.sharp.x")) == [2, 3]
+    (answer,) = Report(tmp_path).query("SELECT * FROM records").to_pylist()
+    assert (answer['methods.a"b.x'], answer["methods.it's.x"], answer["target"], answer["seed"]) == (1, 1, 281, 0)
+    assert (answer["name"], answer["column"], answer["position"]) == ("cat.jpg", 0, 0)
+    assert sorted(value for key, value in answer.items() if key.lower().startswith("methods.sharp.x")) == [2, 3]
 
 
 def test_warnings_are_those_of_the_finish(report: Report) -> None:
-    found = report.query("SELECT trial, warnings FROM records WHERE name = 'b.jpg' ORDER BY trial")
-    assert found.to_pydict() == {"trial": ["sharp/8", "signed"], "warnings": [TOLD, TOLD[1:]]}
+    answer = report.query("SELECT trial, warnings FROM records WHERE name = 'b.jpg' ORDER BY trial")
+    assert answer.to_pydict() == {"trial": ["sharp/8", "signed"], "warnings": [REMARKS, REMARKS[1:]]}
 
 
 def test_trials_photographs_and_failures_are_views(report: Report) -> None:
     assert report.query("SELECT count(*) AS n FROM trials").to_pydict() == {"n": [3]}
     assert report.query("SELECT name FROM photographs ORDER BY position").to_pydict() == {"name": ["b.jpg", "a.jpg"]}
-    found = report.query("SELECT name, trials, error FROM failures ORDER BY name").to_pylist()
-    assert [tuple(each.values()) for each in found] == [("b.jpg", "sharp/16", "cut short"), ("c.jpg", "", "no picture")]
+    answer = report.query("SELECT name, trials, error FROM failures ORDER BY name").to_pylist()
+    assert [tuple(each.values()) for each in answer] == [
+        ("b.jpg", "sharp/16", "cut short"),
+        ("c.jpg", "", "no picture"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["it's", "[a]*?{b}", "seed=7"])
@@ -111,11 +114,11 @@ def test_after_compacting_the_answers_are_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "message"),
     [("SELEC 1", "syntax error"), ("SELECT nmae FROM records", "nmae"), ("FROM report", "report does not exist")],
 )
-def test_a_wrong_query_is_an_error_with_the_views_there_are(report: Report, sql: str, said: str) -> None:
-    with pytest.raises(StoreError, match=rf"(?s)query: .*{said}.*there are the views records .*failures"):
+def test_a_wrong_query_is_an_error_with_the_views_there_are(report: Report, sql: str, message: str) -> None:
+    with pytest.raises(StoreError, match=rf"(?s)query: .*{message}.*there are the views records .*failures"):
         report.query(sql)
 
 

@@ -61,9 +61,9 @@ def test_many_trials_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("image", ["b/dog.jpg", "dog.jpg", "dog"])
 def test_a_photograph_is_called_by_its_name_its_file_or_its_stem(folder: Path, image: str) -> None:
     report = Report(folder)
-    found = report.maps(image, "gradcam")
-    assert list(found) == ["layer3", "layer4"]
-    for layer, each in found.items():
+    decoded = report.maps(image, "gradcam")
+    assert list(decoded) == ["layer3", "layer4"]
+    for layer, each in decoded.items():
         torch.testing.assert_close(each, MAPS[f"q1/{layer}"][2], rtol=0, atol=2**-9)
     assert report.overlay(image, "gradcam") == folder / "overlays" / "dog.gradcam.png"
 
@@ -116,7 +116,7 @@ def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "label", "said"),
+    ("image", "label", "message"),
     [
         ("dgo.jpg", "gradcam", "no photograph 'dgo.jpg'; did you mean 'dog.jpg'"),
         ("cat.jpg", "gradcam", "'cat.jpg' may be any of these; name one in full:\n  b/cat.jpg\n  a/cat.jpg"),
@@ -125,12 +125,14 @@ def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
         ("broken", "gradcam", "gradcam has no map of 'broken'; it failed: cut short"),
     ],
 )
-def test_what_is_not_there_is_an_error_with_the_nearest_name(folder: Path, image: str, label: str, said: str) -> None:
+def test_what_is_not_there_is_an_error_with_the_nearest_name(
+    folder: Path, image: str, label: str, message: str
+) -> None:
     report = Report(folder)
     for read in (report.map, report.maps, report.overlay):
         with pytest.raises(StoreError) as missing:
             read(image, label)
-        assert str(missing.value).startswith(f"{folder}: {said}")
+        assert str(missing.value).startswith(f"{folder}: {message}")
 
 
 def test_evidence_that_failed_says_why_and_other_failures_are_no_reason(folder: Path) -> None:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from helpers.run_folders import BENCH, commit, everything, explain, of_photos, photographs, row, trial
 from xaikit.pictures import sheet
-from xaikit.report import Index, OverlayWriter, StoredMaps, sheets, write_sheets
+from xaikit.report import Index, OverlayWriter, Report, sheets, write_sheets
 from xaikit.store import Failure, Store, open_picture
 from xaikit.store.trials import to_table
 
@@ -86,6 +86,14 @@ def test_dead_maps_and_failures_carry_their_reason(tmp_path: Path, drawn: Drawn)
     ]
 
 
+def test_a_map_that_could_not_be_finished_says_why(tmp_path: Path, drawn: Drawn) -> None:
+    store = of_photos(tmp_path, trial("fine"), trial("faulty"))
+    explain(store, "a.jpg", trials=("fine",))
+    store.write_failures([Failure(BENCH, "photos/a.jpg", evidence="e1", error="faulty: by somebody else")])
+    write_sheets(Index(store))
+    assert drawn[0][1:] == ([[["a.jpg", "97% tabby"], [], ["faulty: by somebody else"]]], [[True, True, False]])
+
+
 def test_nothing_but_failures_still_makes_a_sheet(tmp_path: Path) -> None:
     store = of_photos(tmp_path)
     store.write_failures([Failure(BENCH, "photos/a.jpg", error="not a picture")])
@@ -133,7 +141,7 @@ def test_nothing_is_drawn_twice_by_chance(tmp_path: Path) -> None:
     for name in ("one", "two"):
         store = of_photos(tmp_path / name)
         explain(store, "a.jpg", trials=())
-        OverlayWriter(Index(store), StoredMaps(store)).write_missing()
+        OverlayWriter(Report(tmp_path / name)).write_missing()
         write_sheets(Index(store))
         written.append({file: store.folder.read(file) for file in everything(tmp_path / name)})
     assert written[0] == written[1]

@@ -35,7 +35,7 @@ def test_a_plan_reads_like_a_sentence() -> None:
     assert str(plan).splitlines() == [
         "17 photographs in 3 batches of 8, resnet50 on cpu",
         "a batch: 1 forward and 1 gradient call for 3 trials at layer4",
-        "a photograph: 4 raw maps of 3 questions, 11 further passes",
+        "a photograph: 4 raw maps of 3 requests, 11 further passes",
         "  gradcam: gradcam at layer4 for top (k 1)",
         "  smooth: smoothgradcampp at layer4 for top (k 1), and 4 further passes a sample",
         "  ablated: ablationcam at layer3, inner for top (k 1), and 7 further passes a sample, "

@@ -19,9 +19,9 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def seen(store: Store) -> list[tuple[str, int]]:
-    found = store.rows(store.parts(BENCH)).to_pylist()
-    return sorted((each["name"], each["column"]) for each in found)
+def names_and_columns(store: Store) -> list[tuple[str, int]]:
+    rows = store.rows(store.parts(BENCH)).to_pylist()
+    return sorted((each["name"], each["column"]) for each in rows)
 
 
 EVERY_ROW = [(name, column) for name in NAMES for column in (0, 1)]
@@ -57,7 +57,7 @@ def test_merged_parts_are_merged_with_what_comes_later(store: Store) -> None:
     compact(store, [BENCH])
     commit(store, "000009-x", [row("g.jpg")])
     assert compact(store, [BENCH]) == 2
-    assert seen(store) == [*EVERY_ROW, ("g.jpg", 0)]
+    assert names_and_columns(store) == [*EVERY_ROW, ("g.jpg", 0)]
     assert len(store.parts()) == 1
     assert len(store.files(store.parts()[0])) == 7
     assert all(store.is_done(BENCH, shard) for shard in ("000000-x", "000009-x"))
@@ -88,10 +88,10 @@ def test_killed_at_any_point_every_row_is_there_once(store: Store, monkeypatch: 
                 compact(store, [BENCH])
         else:
             compact(store, [BENCH])
-    assert seen(store) == EVERY_ROW
+    assert names_and_columns(store) == EVERY_ROW
     commit(store, "000009-x", [row("g.jpg")])
     assert compact(store, [BENCH]) == 2
-    assert seen(store) == [*EVERY_ROW, ("g.jpg", 0)]
+    assert names_and_columns(store) == [*EVERY_ROW, ("g.jpg", 0)]
     assert len(store.folder.names("shards", ".parquet")) == 1
 
 

@@ -14,17 +14,17 @@ VALUES = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TINY = 1e-44  # two steps of the smallest float32
 
 
-def there_and_back(raw: torch.Tensor, kept: MapFormat) -> torch.Tensor:
-    return decode("k", encode("k", raw, kept))
+def there_and_back(raw: torch.Tensor, stored_as: MapFormat) -> torch.Tensor:
+    return decode("k", encode("k", raw, stored_as))
 
 
 @given(arrays("float32", SHAPES, elements=VALUES))
 def test_half_precision_is_within_half_a_step_of_the_largest_value(array) -> None:  # type: ignore[no-untyped-def]
     raw = torch.from_numpy(array)
-    found = there_and_back(raw, "float16")
+    decoded = there_and_back(raw, "float16")
     most = raw.double().flatten(2).abs().amax(2)
-    error = (found.double() - raw.double()).flatten(2).abs().amax(2)
-    assert found.dtype == torch.float32
+    error = (decoded.double() - raw.double()).flatten(2).abs().amax(2)
+    assert decoded.dtype == torch.float32
     assert (error <= 2**-11 * most + TINY).all()
 
 
@@ -45,22 +45,22 @@ def test_float32_comes_back_bit_for_bit(array) -> None:  # type: ignore[no-untyp
 
 
 def test_bytes_keep_only_what_a_relu_leaves_and_negatives_cost_no_steps() -> None:
-    found = there_and_back(torch.tensor([[[-100.0, 1.0, 0.5]]]), "uint8")
-    torch.testing.assert_close(found, torch.tensor([[[0.0, 1.0, 0.5]]]), rtol=0, atol=1 / 510 + 1e-6)
+    decoded = there_and_back(torch.tensor([[[-100.0, 1.0, 0.5]]]), "uint8")
+    torch.testing.assert_close(decoded, torch.tensor([[[0.0, 1.0, 0.5]]]), rtol=0, atol=1 / 510 + 1e-6)
 
 
-@pytest.mark.parametrize("kept", KINDS)
+@pytest.mark.parametrize("stored_as", KINDS)
 @pytest.mark.parametrize("finite", [0.0, -2.0])
-def test_what_is_not_finite_stays_visible_and_spoils_nothing_else(kept: MapFormat, finite: float) -> None:
+def test_what_is_not_finite_stays_visible_and_spoils_nothing_else(stored_as: MapFormat, finite: float) -> None:
     raw = torch.tensor([[[math.nan, math.inf, -math.inf, finite]], [[1.0, 2.0, 3.0, 4.0]]])
-    found = there_and_back(raw, kept)
-    torch.testing.assert_close(found, raw, rtol=2**-11, atol=0, equal_nan=True)
+    decoded = there_and_back(raw, stored_as)
+    torch.testing.assert_close(decoded, raw, rtol=2**-11, atol=0, equal_nan=True)
 
 
-@pytest.mark.parametrize("kept", KINDS)
+@pytest.mark.parametrize("stored_as", KINDS)
 @pytest.mark.parametrize("shape", [(2, 1, 3), (2, 3, 4, 4), (1, 1, 2, 3, 4)])
-def test_zero_maps_are_zero(kept: MapFormat, shape: tuple[int, ...]) -> None:
-    assert torch.equal(there_and_back(torch.zeros(shape), kept), torch.zeros(shape))
+def test_zero_maps_are_zero(stored_as: MapFormat, shape: tuple[int, ...]) -> None:
+    assert torch.equal(there_and_back(torch.zeros(shape), stored_as), torch.zeros(shape))
 
 
 def test_every_map_has_a_scale_of_its_own() -> None:
@@ -68,11 +68,11 @@ def test_every_map_has_a_scale_of_its_own() -> None:
     torch.testing.assert_close(there_and_back(raw, "float16"), raw, rtol=2**-11, atol=0)
 
 
-@pytest.mark.parametrize("kept", KINDS)
-def test_views_shared_memory_other_types_and_gradients_are_taken(kept: MapFormat) -> None:
+@pytest.mark.parametrize("stored_as", KINDS)
+def test_views_shared_memory_other_types_and_gradients_are_taken(stored_as: MapFormat) -> None:
     batch = torch.arange(8.0, dtype=torch.float64).reshape(1, 2, 2, 2).requires_grad_()
     for raw in (batch, batch.mT, batch[:, :1], batch.float()):
-        stored = encode("k", raw, kept)
+        stored = encode("k", raw, stored_as)
         assert all(part.is_contiguous() and not part.requires_grad for part in stored.values())
         torch.testing.assert_close(decode("k", stored), raw.detach().float(), rtol=0, atol=7 / 510)
-    assert encode("k", batch.float().detach(), kept)["k"].data_ptr() != batch.data_ptr()
+    assert encode("k", batch.float().detach(), stored_as)["k"].data_ptr() != batch.data_ptr()

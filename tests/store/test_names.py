@@ -36,21 +36,21 @@ def test_a_hostile_name_gets_a_safe_stem(name: str) -> None:
 
 
 def test_hostile_names_stay_apart() -> None:
-    found = list(stems(HOSTILE).values())
-    assert len({unicodedata.normalize("NFKC", stem.casefold()) for stem in found}) == len(HOSTILE)
+    chosen = list(stems(HOSTILE).values())
+    assert len({unicodedata.normalize("NFKC", stem.casefold()) for stem in chosen}) == len(HOSTILE)
 
 
 def test_equal_stems_and_stems_equal_but_for_case_are_told_apart() -> None:
-    found = stems(["a/cat.jpg", "b/cat.jpg", "b/CAT.png", "dog.jpg"])
-    assert found["dog.jpg"] == "dog"
-    assert len({stem.casefold() for stem in found.values()}) == 4
-    assert all(stem.casefold().startswith("cat-") for name, stem in found.items() if name != "dog.jpg")
+    chosen = stems(["a/cat.jpg", "b/cat.jpg", "b/CAT.png", "dog.jpg"])
+    assert chosen["dog.jpg"] == "dog"
+    assert len({stem.casefold() for stem in chosen.values()}) == 4
+    assert all(stem.casefold().startswith("cat-") for name, stem in chosen.items() if name != "dog.jpg")
 
 
 def test_a_picture_that_bears_the_digest_of_another_does_not_collide() -> None:
     digested = stems(["a/cat.jpg", "b/cat.jpg"])["a/cat.jpg"]
-    found = stems(["a/cat.jpg", "b/cat.jpg", f"{digested}.jpg"])
-    assert len(set(found.values())) == 3
+    chosen = stems(["a/cat.jpg", "b/cat.jpg", f"{digested}.jpg"])
+    assert len(set(chosen.values())) == 3
 
 
 def test_names_that_are_done_keep_their_stem_and_others_make_way() -> None:
@@ -62,21 +62,21 @@ def test_names_that_are_done_keep_their_stem_and_others_make_way() -> None:
 
 
 def test_dots_are_replaced_so_that_names_made_of_parts_are_read_in_one_way() -> None:
-    found = {
+    chosen = {
         f"{stem}.{label}"
         for stem in stems(["a.b.jpg", "a.jpg"]).values()
         for label in safe_names(["c", "b.c"]).values()
     }
-    assert len(found) == 4
-    assert all(name.count(".") == 1 for name in found)
+    assert len(chosen) == 4
+    assert all(name.count(".") == 1 for name in chosen)
 
 
 @given(st.lists(st.text(max_size=12), unique=True, max_size=12), st.randoms(use_true_random=False))
 def test_stems_are_unique_safe_and_independent_of_the_order(names: list[str], random: object) -> None:
-    found = stems(names)
-    assert list(found) == names
-    assert len({unicodedata.normalize("NFKC", stem.casefold()) for stem in found.values()}) == len(names)
-    assert all(map(is_safe, found.values()))
+    chosen = stems(names)
+    assert list(chosen) == names
+    assert len({unicodedata.normalize("NFKC", stem.casefold()) for stem in chosen.values()}) == len(names)
+    assert all(map(is_safe, chosen.values()))
     shuffled = list(names)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert stems(shuffled) == found
+    assert stems(shuffled) == chosen

@@ -14,9 +14,9 @@ RED = Image.new("RGB", (4, 3), (200, 10, 20))
 def test_a_picture_comes_back_and_bears_its_name(tmp_path: Path) -> None:
     folder = Disk(tmp_path)
     save_picture(folder, "overlays/日本.gradcam.png", RED)
-    found = open_picture(folder, "overlays/日本.gradcam.png")
-    assert found is not None
-    assert found.tobytes() == RED.tobytes()
+    picture = open_picture(folder, "overlays/日本.gradcam.png")
+    assert picture is not None
+    assert picture.tobytes() == RED.tobytes()
     assert is_own(folder, "overlays/日本.gradcam.png")
 
 

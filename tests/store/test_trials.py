@@ -18,7 +18,7 @@ def test_no_trials_are_a_table_without_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "kept"),
+    ("values", "kind", "column"),
     [
         ((8, 16), pa.int64(), [8, 16]),
         ((8, None), pa.int64(), [8, None]),
@@ -30,10 +30,12 @@ def test_no_trials_are_a_table_without_rows() -> None:
         ((["x", "y"], {"k": 1}), pa.string(), ['["x", "y"]', '{"k": 1}']),
     ],
 )
-def test_a_swept_key_is_a_column_of_its_kind(values: tuple[object, ...], kind: pa.DataType, kept: list[object]) -> None:
+def test_a_swept_key_is_a_column_of_its_kind(
+    values: tuple[object, ...], kind: pa.DataType, column: list[object]
+) -> None:
     table = to_table([trial(where={"a.b": value} if value is not None else {}) for value in values])
     assert table.schema.field("a.b").type == kind
-    assert table["a.b"].to_pylist() == kept
+    assert table["a.b"].to_pylist() == column
 
 
 def test_a_swept_key_that_is_a_field_already_stays_the_field() -> None:

@@ -33,8 +33,8 @@ def _as_before() -> Iterator[None]:
 
 
 def check(checks: list[Check], name: str) -> Check:
-    (found,) = [one for one in checks if one.name == name]
-    return found
+    (named,) = [one for one in checks if one.name == name]
+    return named
 
 
 def test_there_are_twenty_faults_and_more() -> None:
@@ -182,11 +182,11 @@ class GradCAMpp(Sound):
         return weigh((alpha * g.clamp_min(0)).sum(view.space), view)
 
 
-@pytest.mark.parametrize(("fault", "found"), [("", False), ("copy", True), ("sum", True)])
-def test_a_formula_is_held_against_its_reference(fault: str, found: bool) -> None:
+@pytest.mark.parametrize(("fault", "is_faulty"), [("", False), ("copy", True), ("sum", True)])
+def test_a_formula_is_held_against_its_reference(fault: str, is_faulty: bool) -> None:
     cls = type("Faulty", (GradCAMpp,), {"fault": fault})
     one = check(method_checks(cls, reference=gradcampp), "equals_its_reference")
-    if not found:
+    if not is_faulty:
         one()
         return
     with pytest.raises(CheckFailed, match="class 0: expected a difference"):
@@ -238,14 +238,14 @@ class Aliased(Sound):
     needs: ClassVar[Needs] = Needs(gradients=1, inputs=True, module=True)
 
     def explain(self, view: View) -> Tensor:
-        seen: list[Tensor] = []
+        outputs: list[Tensor] = []
         module = view.module.get_submodule(view.layer)
-        handle = module.register_forward_hook(lambda *call: seen.append(call[2]))
+        handle = module.register_forward_hook(lambda *call: outputs.append(call[2]))
         view.module(view.inputs)
         handle.remove()
-        if seen[0].dim() != len(view.shape):
+        if outputs[0].dim() != len(view.shape):
             raise ConfigError("expected a map, got tokens")
-        return torch.einsum("ntc,nc...->nt...", view.gradients.flatten(3).mean(3), seen[0])
+        return torch.einsum("ntc,nc...->nt...", view.gradients.flatten(3).mean(3), outputs[0])
 
 
 def gradcam(a: Tensor, g: Tensor) -> Tensor:

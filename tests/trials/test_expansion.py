@@ -231,7 +231,10 @@ def test_a_config_by_hand_expands() -> None:
 def test_what_is_wrong_with_a_config_by_hand() -> None:
     with pytest.raises(ConfigError) as caught:
         expand(replace(BY_HAND, sweep=SweepConfig({"seed": (1, "x"), "sed": (1,)})), REGISTRY)
-    assert caught.value.problems == ("sweep.sed: unknown key; did you mean 'seed'?",)
+    assert caught.value.problems == (
+        "sweep.sed: unknown key; did you mean 'seed'?",
+        "sweep.seed[1]: expected an integer, got 'x'",
+    )
     with pytest.raises(ConfigError) as caught:
         expand(replace(BY_HAND, sweep=SweepConfig({"seed": (1, "x")})), REGISTRY)
     assert caught.value.problems == ("sweep.seed[1]: expected an integer, got 'x'",)
@@ -250,8 +253,10 @@ def test_a_config_that_was_changed_expands_as_it_says_now() -> None:
         (5, 7),
         (6, 7),
     ]
-    only = replace(said, sweep=SweepConfig({"seed": (5, 6)}), device="cpu")
-    assert [point.trials[0].options["sizes"] for point in expand(only, REGISTRY)] == [5, 6]
+    only = replace(said, sweep=SweepConfig({"seed": (5, 6)}))
+    assert [point.trials[0].options["sizes"] for point in expand(only, REGISTRY)] == [0, 0]
+    same = replace(said, device="cpu", data=replace(said.data, batch_size=3))
+    assert [point.trials[0].options["sizes"] for point in expand(same, REGISTRY)] == [1, 2]
     assert len(expand(replace(said, sweep=SweepConfig()), REGISTRY)) == 1
     assert expand(replace(said, seed=4, sweep=SweepConfig()), REGISTRY)[0].trials[0].seed == 4
 
@@ -273,7 +278,7 @@ def test_a_plugin_is_the_same_however_it_is_asked_for(tmp_path: Path) -> None:
     assert len({trial.id for trial in found.values()}) == 1
 
 
-def test_an_edited_formula_is_another_question_and_the_others_are_not(tmp_path: Path) -> None:
+def test_an_edited_formula_is_another_request_and_the_others_are_not(tmp_path: Path) -> None:
     code = (
         "from dataclasses import dataclass\n\n@dataclass(frozen=True)\nclass Cam:\n"
         "    needs = None\n    def explain(self, view): return {}\n"
@@ -286,15 +291,15 @@ def test_an_edited_formula_is_another_question_and_the_others_are_not(tmp_path: 
         "methods: {one: {use: './one.py:Cam'}, other: {use: './other.py:Cam'}, grad: }\n"
     )
 
-    def questions() -> dict[str, str]:
+    def requests() -> dict[str, str]:
         registry = fake_registry()
         (point,) = expand(load(file, registry=registry), registry)
-        return {trial.label: trial.question for trial in point.trials}
+        return {trial.label: trial.request for trial in point.trials}
 
-    before = questions()
-    assert questions() == before
+    before = requests()
+    assert requests() == before
     (tmp_path / "one.py").write_text(code.format(22))
-    after = questions()
+    after = requests()
     assert {label for label in before if before[label] != after[label]} == {"one"}
 
 
@@ -327,11 +332,11 @@ def test_a_helper_that_is_edited_changes_those_that_import_it(tmp_path: Path, mo
 
 
 def test_the_batch_size_matters_to_a_method_whose_maps_depend_on_the_batch() -> None:
-    def questions(size: int) -> list[str]:
+    def requests(size: int) -> list[str]:
         said = {"model": {"source": "samples"}, "data": {"source": "samples", "batch_size": size}}
         config = load({**said, "methods": ["gradcam", "dff"]})
-        return [trial.question for trial in expand(config, Registry())[0].trials]
+        return [trial.request for trial in expand(config, Registry())[0].trials]
 
-    (grad, factored), (again, other) = questions(2), questions(3)
+    (grad, factored), (again, other) = requests(2), requests(3)
     assert grad == again
     assert factored != other

@@ -38,6 +38,12 @@ BASES: list[dict[str, Any]] = [
             "also": {"use": "grad", "layers": "${methods.smooth.note}"},
         }
     },
+    {
+        "methods": {"layer": {"finish": {"scale": "tanh"}}, "grad": None, "smooth": {"note": "${target.use}"}},
+        "finish": {"scale": {"use": "tanh", "gamma": "${seed}"}},
+        "layers": "${model.name}",
+        "target": "top2",
+    },
 ]
 AXES: dict[str, list[Any]] = {
     "seed": [0, 1, 2, 7],
@@ -160,8 +166,8 @@ def test_a_sweep_is_its_points(base: dict[str, Any], sweep: dict[str, Any]) -> N
     fast = expand(load({**said, "sweep": sweep}, registry=REGISTRY), REGISTRY)
     assert [quickly(point) for point in fast] == slow
     for trial in {id(trial): trial for point in fast for trial in point.trials}.values():
-        assert (trial.question, trial.evidence, trial.id) == (
-            replace(trial).question,
+        assert (trial.request, trial.evidence, trial.id) == (
+            replace(trial).request,
             replace(trial).evidence,
             replace(trial).id,
         )

@@ -15,7 +15,7 @@ from xaikit.trials.trial import Trial, effective_finish
 
 REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}}
-KEYS = ("question", "evidence", "id")
+KEYS = ("request", "evidence", "id")
 
 
 def trials(**said: Any) -> dict[str, Trial]:
@@ -24,7 +24,7 @@ def trials(**said: Any) -> dict[str, Trial]:
 
 
 def keys(trial: Trial) -> tuple[str, str, str]:
-    return trial.question, trial.evidence, trial.id
+    return trial.request, trial.evidence, trial.id
 
 
 def stages(paper: Any, general: Any, own: Any) -> dict[str, Use]:
@@ -48,8 +48,8 @@ def test_a_key_is_the_digest_of_canonical_json() -> None:
         5,
         "float32",
     ]
-    assert trial.question == digest(said)
-    assert trial.evidence == digest([trial.question, ["a", "b"]])
+    assert trial.request == digest(said)
+    assert trial.evidence == digest([trial.request, ["a", "b"]])
     assert trial.id == digest([trial.evidence, ["", trial.finish.plain()]])
 
 
@@ -62,7 +62,7 @@ def test_a_trial_finds_the_keys_by_itself_that_it_was_given() -> None:
 def test_the_label_does_not_enter() -> None:
     found = trials(methods={"smooth": None, "again": {"use": "smooth", "std": 1}, "else": {"use": "smooth", "std": 2}})
     assert keys(found["smooth"]) == keys(found["again"])
-    assert found["smooth"].question != found["else"].question
+    assert found["smooth"].request != found["else"].request
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_the_label_does_not_enter() -> None:
     [
         ({"label": "other"}, ()),
         ({"use": "xaikit:smooth"}, ()),  # the same plugin by another name
-        ({"method": "helpers.fake_plugins:Grad"}, KEYS),
+        ({"method_class": "helpers.fake_plugins:Grad"}, KEYS),
         ({"options": {}}, KEYS),
         ({"target": Use("classes", {"of": [1]})}, KEYS),
-        ({"aim": "helpers.fake_plugins:Label"}, KEYS),
+        ({"target_class": "helpers.fake_plugins:Label"}, KEYS),
         ({"sources": "0" * 16}, KEYS),
         ({"precision": "bfloat16"}, KEYS),
         ({"seed": 1}, KEYS),
@@ -90,15 +90,15 @@ def test_what_enters_which_key(change: dict[str, Any], changed: tuple[str, ...])
 def test_the_seed_is_nothing_to_a_method_that_says_that_it_is_deterministic() -> None:
     here, there = (trials(methods=["grad", "smooth", "layer"], seed=seed) for seed in (0, 1))
     assert keys(here["grad"]) == keys(there["grad"])
-    assert here["smooth"].question != there["smooth"].question
-    assert here["layer"].question != there["layer"].question  # it says nothing
+    assert here["smooth"].request != there["smooth"].request
+    assert here["layer"].request != there["layer"].request  # it says nothing
 
 
 def test_the_precision_matters_where_the_model_is_run_again() -> None:
     here, there = (trials(methods=["grad", "smooth", "layer"], precision=said) for said in ("float32", "float16"))
     assert keys(here["grad"]) == keys(there["grad"])
-    assert here["smooth"].question != there["smooth"].question
-    assert here["layer"].question != there["layer"].question  # what it needs is not known
+    assert here["smooth"].request != there["smooth"].request
+    assert here["layer"].request != there["layer"].request  # what it needs is not known
     assert there["grad"].precision == "float16"
 
 
@@ -120,8 +120,8 @@ def test_what_a_trial_does_not_depend_on_leaves_its_keys_alone() -> None:
 
 def test_a_trial_by_hand_goes_by_the_names_that_it_is_given() -> None:
     one = Trial("a", "gradcam", {}, ("x",), Use("top", {"k": 1}), "float32", 0, FinishConfig())
-    assert one.question == digest([["gradcam", {}], ["top", {"k": 1}], "", 0, "float32"])
-    assert replace(one, use="layercam").question != one.question
+    assert one.request == digest([["gradcam", {}], ["top", {"k": 1}], "", 0, "float32"])
+    assert replace(one, use="layercam").request != one.request
 
 
 # --- finish

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,12 +14,17 @@ import pyarrow.compute as pc
 
 from xaikit.analysis.measures import MEASURES
 from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
-from xaikit.analysis.table import table, wanted
-from xaikit.analysis.values import Values, values
+from xaikit.analysis.table import chosen_measures, table
+from xaikit.analysis.values import Values, values_by
 from xaikit.errors import ConfigError
 from xaikit.report import Report
+from xaikit.report.text import aligned
 
 By = Literal["label", "trial"]
+
+
+NUMBERS = range(1, 7)
+"""The columns of the tables behind the names."""
 
 
 MOST_PAIRED = 12
@@ -77,10 +81,10 @@ class Comparison:
         means: tuple[str, ...] = (self.by, "photographs", "undefined", "mean", within, "seeds", "sd of seeds")
         tests = ("difference of", "photographs", "undefined", "mean", within, "p", "p (Holm)")
         for measure in dict.fromkeys(group.measure for group in self.groups):
-            groups = [_said(group) for group in self.groups if group.measure == measure]
-            pairs = [_tested(pair) for pair in self.pairs if pair.measure == measure]
-            blocks += [f"{measure}: {MEASURES[measure]}", _aligned([means, *groups])]
-            blocks += [_aligned([tests, *pairs])] if pairs else []
+            groups = [_group_cells(group) for group in self.groups if group.measure == measure]
+            pairs = [_pair_cells(pair) for pair in self.pairs if pair.measure == measure]
+            blocks += [f"{measure}: {MEASURES[measure]}", aligned([means, *groups], NUMBERS)]
+            blocks += [aligned([tests, *pairs], NUMBERS)] if pairs else []
         return "\n\n".join([*blocks, *self.notes])
 
 
@@ -116,14 +120,14 @@ def compare(
     groups: list[GroupMean] = []
     pairs: list[Pair] = []
     notes: list[str] = []
-    for key in wanted(measure):
+    for key in chosen_measures(measure):
         rows = long.filter(pc.equal(long["measure"], key))
         if not _is_defined(rows):
             notes.append(f"{key}: not defined for any photograph")
             continue
-        found = values(rows, by)
-        present = {name: found[name] for name in names if name in found}
-        groups += [draw.group(key, name, each) for name, each in present.items()]
+        grouped = values_by(rows, by)
+        present = {name: grouped[name] for name in names if name in grouped}
+        groups += [draw.group(key, name, values) for name, values in present.items()]
         pairs += draw.pairs(key, present) if len(names) <= MOST_PAIRED else []
     if len(names) > MOST_PAIRED:
         notes.append(f"{len(names)} groups: pairs are tested of {MOST_PAIRED} at most, these are means only")
@@ -136,20 +140,21 @@ class _Draw:
     draws: int
     seed: int
 
-    def group(self, measure: str, name: str, its: Values) -> GroupMean:
+    def group(self, measure: str, name: str, values: Values) -> GroupMean:
         generator = self._generator(measure, name)
-        mean = bootstrap(its.by_photograph, level=self.level, draws=self.draws, generator=generator)
-        return GroupMean(measure, name, mean, len(its.seeds), its.spread)
+        mean = bootstrap(values.by_photograph, level=self.level, draws=self.draws, generator=generator)
+        return GroupMean(measure, name, mean, len(values.seeds), values.spread)
 
     def pairs(self, measure: str, groups: Mapping[str, Values]) -> list[Pair]:
-        found = []
-        for first, second in itertools.combinations(groups, 2):
-            a, b = groups[first].shared(groups[second])
-            generator = self._generator(measure, first, second)
-            test = paired(a, b, level=self.level, draws=self.draws, generator=generator)
-            found.append(Pair(measure, first, second, test, math.nan))
-        adjusted = holm([pair.test.p for pair in found])
-        return [replace(pair, adjusted=p) for pair, p in zip(found, adjusted, strict=True)]
+        names = list(itertools.combinations(groups, 2))
+        tests = [self._test(measure, groups, *pair) for pair in names]
+        adjusted = holm([test.p for test in tests])
+        return [Pair(measure, *pair, test, p) for pair, test, p in zip(names, tests, adjusted, strict=True)]
+
+    def _test(self, measure: str, groups: Mapping[str, Values], first: str, second: str) -> Paired:
+        a, b = groups[first].shared(groups[second])
+        generator = self._generator(measure, first, second)
+        return paired(a, b, level=self.level, draws=self.draws, generator=generator)
 
     def _generator(self, *names: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32("\n".join(names).encode())])
@@ -159,14 +164,14 @@ def _is_defined(rows: pa.Table) -> bool:
     return bool(pc.any(pc.invert(pc.is_nan(rows["value"]))).as_py())
 
 
-def _said(group: GroupMean) -> tuple[str, ...]:
-    seen = group.mean
+def _group_cells(group: GroupMean) -> tuple[str, ...]:
+    mean = group.mean
     spread = "" if group.seeds < 2 else _number(group.spread)
-    counts = group.name, str(seen.count), str(seen.missing)
-    return (*counts, _number(seen.mean), _interval(seen), str(group.seeds), spread)
+    counts = group.name, str(mean.count), str(mean.missing)
+    return (*counts, _number(mean.mean), _interval(mean), str(group.seeds), spread)
 
 
-def _tested(pair: Pair) -> tuple[str, ...]:
+def _pair_cells(pair: Pair) -> tuple[str, ...]:
     test = pair.test
     counts = f"{pair.first} - {pair.second}", str(test.count), str(test.missing)
     return (*counts, _number(test.difference), _interval(test), _number(test.p), _number(pair.adjusted))
@@ -176,12 +181,5 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _interval(seen: Interval | Paired) -> str:
-    return f"[{_number(seen.low)}, {_number(seen.high)}]"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
-    return "\n".join("  ".join(row).rstrip() for row in cells)
+def _interval(interval: Interval | Paired) -> str:
+    return f"[{_number(interval.low)}, {_number(interval.high)}]"

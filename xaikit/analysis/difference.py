@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 SHOWN = 5
@@ -44,11 +44,9 @@ class TrialDifference:
         apart = f", {self.beyond} beyond the tolerance" if self.beyond else ""
         head = f"{self.trial}: {self.photographs} photographs, worst difference {self.worst:.3g}{at}{apart}"
         more = self.photographs_noted - len(self.noted)
-        said = [f"  {text}" for text in self.noted] + ([f"  and {more} photographs more"] if more > 0 else [])
-        missing = [
-            f"  only in {side}: {listed(names)}" for side, names in (("a", self.only_a), ("b", self.only_b)) if names
-        ]
-        return (head, *said, *missing)
+        notes = [*self.noted, f"and {more} photographs more"] if more > 0 else self.noted
+        missing = _listed({"only in a": self.only_a, "only in b": self.only_b})
+        return (head, *(f"  {line}" for line in (*notes, *missing)))
 
 
 @dataclass(frozen=True)
@@ -83,24 +81,26 @@ class Difference:
     def lines(self) -> tuple[str, ...]:
         """A summary by trial, then what is missing on either side."""
         verdict = "the same" if self.same else "different"
-        told = [
-            ("trials only in a", self.only_a),
-            ("trials only in b", self.only_b),
-            ("photographs only in a", self.photographs_a),
-            ("photographs only in b", self.photographs_b),
-            ("compared by name, their files differ", self.by_name),
-        ]
+        missing = {
+            "trials only in a": self.only_a,
+            "trials only in b": self.only_b,
+            "photographs only in a": self.photographs_a,
+            "photographs only in b": self.photographs_b,
+            "compared by name, their files differ": self.by_name,
+        }
         return (
             f"a {self.a}, b {self.b}: {verdict} within {self.tolerance:g}",
             *(line for trial in self.trials for line in trial.lines),
-            *(f"{what}: {listed(names)}" for what, names in told if names),
+            *_listed(missing),
         )
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first few, and how many more."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _listed(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A line for what there is any of: the first few, and how many more."""
+    for what, several in names.items():
+        more = f" and {len(several) - SHOWN} more" if len(several) > SHOWN else ""
+        if several:
+            yield f"{what}: {', '.join(several[:SHOWN])}{more}"

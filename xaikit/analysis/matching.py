@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from xaikit.analysis.difference import SHOWN, Difference, TrialDifference
-from xaikit.report import Index, Report
+from xaikit.report import Report
 from xaikit.report.record import Record
-from xaikit.store import Store
 from xaikit.store.trials import StoredTrial
 
 Photograph = tuple[str, str]  # name, and SHA-256
@@ -38,19 +37,19 @@ def diff(a: Report, b: Report, *, tolerance: float = 1e-3) -> Difference:
     """
     ours, its = Side(a), Side(b)
     pairs = _matched(ours.photographs, its.photographs)
-    known = set(b.names)
-    tallies = {name: _Tally(name, tolerance) for name in a.names if name in known}
+    names_of_b = set(b.names)
+    tallies = {name: _Tally(name) for name in a.names if name in names_of_b}
     for mine, theirs in batches(ours, its, pairs):
         for photograph in mine:
             for trial, tally in tallies.items():
                 one, other = mine[photograph].get(trial), theirs[pairs[photograph]].get(trial)
-                tally.add(photograph[0], a, one, b, other)
+                tally.add(photograph[0], a, one, b, other, tolerance)
     matched = set(pairs.values())
     return Difference(
         a=str(a.folder),
         b=str(b.folder),
         tolerance=tolerance,
-        trials=tuple(tally.done() for tally in tallies.values()),
+        trials=tuple(tally.difference() for tally in tallies.values()),
         only_a=tuple(name for name in a.names if name not in tallies),
         only_b=tuple(name for name in b.names if name not in tallies),
         photographs_a=tuple(name for name, image in ours.photographs if (name, image) not in pairs),
@@ -63,58 +62,55 @@ class Side:
     """The rows of one run, without maps, and their photographs in the order of the rows."""
 
     def __init__(self, report: Report) -> None:
-        self.index = Index(Store.open(report.folder))
-        self.rows = self.index.rows()
-        seen = self.rows.group_by(["name", "image"], use_threads=False).aggregate([])
+        self.index, self.rows = report.index, report.rows
+        distinct = self.rows.group_by(["name", "image"], use_threads=False).aggregate([])
         self.photographs: tuple[Photograph, ...] = tuple(
-            zip(seen["name"].to_pylist(), seen["image"].to_pylist(), strict=True)
+            zip(distinct["name"].to_pylist(), distinct["image"].to_pylist(), strict=True)
         )
 
     def entries(self, photographs: Sequence[Photograph]) -> dict[Photograph, dict[str, Entry]]:
-        """What is known of some photographs, by trial."""
+        """What the run holds of some photographs, by trial."""
         names = pa.array([name for name, _ in photographs], pa.string())
-        rows = self.rows.filter(pc.is_in(self.rows["name"], names))
-        found: dict[Photograph, dict[str, Entry]] = {photograph: {} for photograph in photographs}
-        for record, trial, row in self.index.records(rows):
-            known = found.get((record.name, record.image))
-            if known is not None:
-                known.setdefault(trial.name, ([], trial, row))[0].append(record)
-        return found
+        entries: dict[Photograph, dict[str, Entry]] = {photograph: {} for photograph in photographs}
+        for record, trial, row in self.index.records(self.rows.filter(pc.is_in(self.rows["name"], names))):
+            by_trial = entries.get((record.name, record.image))
+            if by_trial is not None:
+                by_trial.setdefault(trial.name, ([], trial, row))[0].append(record)
+        return entries
 
 
 def batches(
     ours: Side, its: Side, pairs: Mapping[Photograph, Photograph], together: int = 256
 ) -> Iterator[tuple[dict[Photograph, dict[str, Entry]], dict[Photograph, dict[str, Entry]]]]:
-    """What both runs know of some matched photographs at a time, in the order of the rows of the first."""
-    known = list(pairs)
-    for start in range(0, len(known), together):
-        some = known[start : start + together]
+    """What both runs hold of some matched photographs at a time, in the order of the rows of the first."""
+    photographs = list(pairs)
+    for start in range(0, len(photographs), together):
+        some = photographs[start : start + together]
         yield ours.entries(some), its.entries([pairs[photograph] for photograph in some])
 
 
-def _matched(ours: Iterable[Photograph], its: Iterable[Photograph]) -> dict[Photograph, Photograph]:
+def _matched(ours: Sequence[Photograph], its: Sequence[Photograph]) -> dict[Photograph, Photograph]:
     """One to one: those of the same name and bytes first, then those of the same bytes, then those of the same name."""
-    ours = list(ours)
     left = dict.fromkeys(its)
-    found = {photograph: photograph for photograph in ours if photograph in left}
-    left = {photograph: None for photograph in left if photograph not in found}
+    matched = {photograph: photograph for photograph in ours if photograph in left}
+    for photograph in matched:
+        del left[photograph]
     for place in (1, 0):
         by_key: dict[str, list[Photograph]] = {}
         for photograph in left:
             by_key.setdefault(photograph[place], []).append(photograph)
         for photograph in ours:
-            if photograph not in found and by_key.get(photograph[place]):
-                found[photograph] = by_key[photograph[place]].pop(0)
-                del left[found[photograph]]
-    return {photograph: found[photograph] for photograph in ours if photograph in found}
+            if photograph not in matched and by_key.get(photograph[place]):
+                matched[photograph] = by_key[photograph[place]].pop(0)
+                del left[matched[photograph]]
+    return {photograph: matched[photograph] for photograph in ours if photograph in matched}
 
 
 @dataclass
 class _Tally:
-    """What is found out about one trial, photograph after photograph."""
+    """The difference of one trial, photograph after photograph; see :class:`xaikit.analysis.difference.TrialDifference`."""
 
     trial: str
-    tolerance: float
     photographs: int = 0
     worst: float = 0.0
     where: str = ""
@@ -124,49 +120,43 @@ class _Tally:
     only_a: list[str] = field(default_factory=list)
     only_b: list[str] = field(default_factory=list)
 
-    def add(self, name: str, a: Report, one: Entry | None, b: Report, other: Entry | None) -> None:
+    def add(self, name: str, a: Report, one: Entry | None, b: Report, other: Entry | None, tolerance: float) -> None:
         """One photograph; None where a run has nothing of it by this trial."""
         if one is None or other is None:
             self.only_a += [name] if one is not None else []
             self.only_b += [name] if other is not None else []
             return
         self.photographs += 1
-        said = list(told_apart(one[0], other[0], self.tolerance))
-        said += self._maps(name, a.raw(*one[1:]), b.raw(*other[1:]))
-        self.photographs_noted += bool(said)
-        if said and len(self.noted) < SHOWN:
-            self.noted.append(f"{name}: {'; '.join(said)}")
+        notes = list(record_differences(one[0], other[0], tolerance))
+        notes += self._compare_maps(name, a.raw(*one[1:]), b.raw(*other[1:]), tolerance)
+        self.photographs_noted += bool(notes)
+        if notes and len(self.noted) < SHOWN:
+            self.noted.append(f"{name}: {'; '.join(notes)}")
 
-    def _maps(self, name: str, ours: Mapping[str, Tensor], its: Mapping[str, Tensor]) -> list[str]:
+    def _compare_maps(
+        self, name: str, ours: Mapping[str, Tensor], its: Mapping[str, Tensor], tolerance: float
+    ) -> list[str]:
         """What differs besides values; these go into the worst."""
-        said = [f"layer {layer} only in a" for layer in ours if layer not in its]
-        said += [f"layer {layer} only in b" for layer in its if layer not in ours]
-        largest = 0.0
+        notes = [f"layer {layer} only in a" for layer in ours if layer not in its]
+        notes += [f"layer {layer} only in b" for layer in its if layer not in ours]
+        distances = [0.0]
         for layer in (layer for layer in ours if layer in its):
             mine, theirs = ours[layer], its[layer]
             if mine.shape != theirs.shape:
-                said.append(f"layer {layer}: shapes {tuple(mine.shape)} and {tuple(theirs.shape)}")
+                notes.append(f"layer {layer}: shapes {tuple(mine.shape)} and {tuple(theirs.shape)}")
                 continue
-            apart = distance(mine, theirs)
-            largest = max(largest, apart)
-            if apart > self.worst:
-                self.worst, self.where = apart, f"{name}, {layer}"
-        self.beyond += largest > self.tolerance
-        return said
+            distances.append(distance(mine, theirs))
+            if distances[-1] > self.worst:
+                self.worst, self.where = distances[-1], f"{name}, {layer}"
+        self.beyond += max(distances) > tolerance
+        return notes
 
-    def done(self) -> TrialDifference:
+    def difference(self) -> TrialDifference:
         """All of it."""
-        return TrialDifference(
-            trial=self.trial,
-            photographs=self.photographs,
-            worst=self.worst,
-            where=self.where,
-            beyond=self.beyond,
-            noted=tuple(self.noted),
-            photographs_noted=self.photographs_noted,
-            only_a=tuple(self.only_a),
-            only_b=tuple(self.only_b),
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in vars(self).items()
+        }
+        return TrialDifference(**values)
 
 
 def distance(a: Tensor, b: Tensor) -> float:
@@ -191,7 +181,7 @@ def _largest(values: Tensor) -> Tensor:
     return finite.amax(1, keepdim=True) if finite.shape[1] else finite.new_zeros(len(finite), 1)
 
 
-def told_apart(a: Sequence[Record], b: Sequence[Record], tolerance: float) -> Iterator[str]:
+def record_differences(a: Sequence[Record], b: Sequence[Record], tolerance: float) -> Iterator[str]:
     """What differs between the records of one photograph by one trial, one line each; seconds do not count.
 
     Scores are compared relative to max(1, |score|), probabilities as they are.

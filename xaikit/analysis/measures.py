@@ -41,40 +41,40 @@ def measures(record: Record, raws: Mapping[str, Tensor], fused: Tensor | None) -
             uint8``) ``positive`` is 1.
         fused: the finished map (T, *S); None where the finish does not fuse.
     """
-    seen = None if fused is None else np.maximum(_floats(fused[record.column]), 0)
+    saliency = None if fused is None else np.maximum(_floats(fused[record.column]), 0)
     return {
         "score": record.score,
         "probability": math.nan if record.probability is None else record.probability,
-        "area": math.nan if seen is None else area(seen),
-        "gini": math.nan if seen is None else gini(seen),
+        "area": math.nan if saliency is None else area(saliency),
+        "gini": math.nan if saliency is None else gini(saliency),
         "positive": positive(_floats(raw[record.column]) for raw in raws.values()),
     }
 
 
-def area(seen: Floats) -> float:
+def area(saliency: Floats) -> float:
     """The share of places above half of the maximum; NaN where the map has no positive value or is not finite."""
-    if not _is_alive(seen):
+    if not _is_alive(saliency):
         return math.nan
-    return float(np.mean(seen > seen.max() / 2))
+    return float(np.mean(saliency > saliency.max() / 2))
 
 
-def gini(seen: Floats) -> float:
+def gini(saliency: Floats) -> float:
     """The Gini index of a map that is nowhere negative; NaN where it is zero or not finite.
 
     1 - 2 sum_k c_(k) / |c|_1 (n - k + 1/2) / n over the n values in ascending order (Hurley & Rickard 2009, Comparing
     Measures of Sparsity, IEEE Trans. Inf. Theory 55(10)): 0 where all are equal, 1 - 1 / n where one has everything.
     """
-    if not _is_alive(seen):
+    if not _is_alive(saliency):
         return math.nan
-    shares = np.sort(seen, axis=None) / seen.max()
+    shares = np.sort(saliency, axis=None) / saliency.max()
     weights = (np.arange(shares.size, 0, -1) - 0.5) / shares.size
     return max(0.0, float(1 - 2 * (shares @ weights) / shares.sum()))
 
 
 def positive(maps: Iterable[Floats]) -> float:
     """sum max(x, 0) / sum |x| of raw maps, mean over these; NaN where one is zero, not finite, or there is none."""
-    found = [_positive(raw) for raw in maps]
-    return sum(found) / len(found) if found else math.nan
+    shares = [_positive(raw) for raw in maps]
+    return sum(shares) / len(shares) if shares else math.nan
 
 
 def _positive(raw: Floats) -> float:
@@ -85,8 +85,8 @@ def _positive(raw: Floats) -> float:
     return float(np.maximum(unit, 0).sum() / np.abs(unit).sum())
 
 
-def _is_alive(seen: Floats) -> bool:
-    largest = seen.max(initial=0)
+def _is_alive(saliency: Floats) -> bool:
+    largest = saliency.max(initial=0)
     return bool(np.isfinite(largest) and largest > 0)
 
 

@@ -76,22 +76,21 @@ def bootstrap(
     Raises:
         ValueError: level, draws or the shape of the values are out of range.
     """
-    found = _column(values)
+    column = _column(values)
     if not 0 < level < 1:
         raise ValueError(f"level: expected a number between 0 and 1, got {level}")
     if draws < 1:
         raise ValueError(f"draws: expected at least 1, got {draws}")
-    missing = int(np.count_nonzero(~np.isfinite(found)))
-    if missing or not len(found):
-        return Interval(math.nan, math.nan, math.nan, len(found), missing)
-    mean = float(found.mean())
-    if len(found) < 2:
-        return Interval(mean, math.nan, math.nan, len(found))
-    resampled = [
-        found[generator.integers(0, len(found), (rows, len(found)))].mean(1) for rows in _chunks(draws, len(found))
-    ]
+    missing = int(np.count_nonzero(~np.isfinite(column)))
+    count = len(column)
+    if missing or not count:
+        return Interval(math.nan, math.nan, math.nan, count, missing)
+    mean = float(column.mean())
+    if count < 2:
+        return Interval(mean, math.nan, math.nan, count)
+    resampled = [column[generator.integers(0, count, (rows, count))].mean(1) for rows in _chunks(draws, count)]
     low, high = np.quantile(np.concatenate(resampled), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high), len(found))
+    return Interval(mean, float(low), float(high), count)
 
 
 def paired(
@@ -115,9 +114,9 @@ def paired(
         raise ValueError(f"expected the same photographs in a and b, got {len(first)} and {len(second)}")
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, and said to be missing
         differences = first - second
-    seen = bootstrap(differences, level=level, draws=draws, generator=generator)
-    p = math.nan if math.isnan(seen.mean) else _sign_flip(differences, draws, generator)
-    return Paired(seen.mean, seen.low, seen.high, p, seen.count, seen.missing)
+    mean = bootstrap(differences, level=level, draws=draws, generator=generator)
+    p = math.nan if math.isnan(mean.mean) else _sign_flip(differences, draws, generator)
+    return Paired(mean.mean, mean.low, mean.high, p, mean.count, mean.missing)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -129,11 +128,11 @@ def holm(ps: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    made = sorted((p, place) for place, p in enumerate(ps) if not math.isnan(p))
+    ascending = sorted((p, place) for place, p in enumerate(ps) if not math.isnan(p))
     adjusted = [math.nan] * len(ps)
     largest = 0.0
-    for rank, (p, place) in enumerate(made):
-        largest = max(largest, min(1.0, (len(made) - rank) * p))
+    for rank, (p, place) in enumerate(ascending):
+        largest = max(largest, min(1.0, (len(ascending) - rank) * p))
         adjusted[place] = largest
     return adjusted
 
@@ -165,7 +164,7 @@ def _chunks(draws: int, width: int) -> Iterator[int]:
 
 
 def _column(values: ArrayLike) -> Floats:
-    found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 1:
-        raise ValueError(f"expected one value a photograph, got the shape {found.shape}")
-    return found
+    column = np.asarray(values, dtype=np.float64)
+    if column.ndim != 1:
+        raise ValueError(f"expected one value a photograph, got the shape {column.shape}")
+    return column

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from torch import Tensor
 
 from xaikit.analysis.measures import MEASURES, OF_FUSED, OF_RAW, measures
 from xaikit.errors import ConfigError, nearest
 from xaikit.report import Report, ReportShard
-from xaikit.store.trials import StoredTrial, to_table
+from xaikit.report.record import Record
+from xaikit.store.trials import to_table
 
 COLUMNS = ("name", "image", "trial", "label", "model", "seed", "column", "measure", "value")
 
@@ -29,8 +31,8 @@ _PART = pa.schema(
 )
 
 
-def wanted(measure: str | None) -> tuple[str, ...]:
-    """The measures that are asked for. Raises ConfigError where there is no such one."""
+def chosen_measures(measure: str | None) -> tuple[str, ...]:
+    """One measure, or all of them for None. Raises ConfigError where there is no such one."""
     if measure is None:
         return tuple(MEASURES)
     if measure not in MEASURES:
@@ -53,59 +55,44 @@ def table(report: Report, *, measure: str | None = None) -> pa.Table:
         ConfigError: there is no such measure.
         StoreError: the run is damaged.
     """
-    asked = wanted(measure)
+    chosen = chosen_measures(measure)
     places = {trial.name: place for place, trial in enumerate(report.trials)}
-    parts = [_part(shard, report, asked, places) for shard in report.shards()]
+    parts = [_shard_table(shard, report, chosen, places) for shard in report.shards()]
     long = pa.concat_tables(parts).unify_dictionaries() if parts else _PART.empty_table()
-    about = to_table(report.trials)
+    trials = to_table(report.trials)
     swept = tuple(dict.fromkeys(key for trial in report.trials for key in trial.where if key not in COLUMNS))
-    sources = {"trial": "name", **{key: key for key in ("label", "model", "seed", *swept)}}
-    for name, source in sources.items():
-        column = about[source].combine_chunks()
+    for name, source in {"trial": "name", **{key: key for key in ("label", "model", "seed", *swept)}}.items():
+        column = trials[source].combine_chunks()
         words = column.dictionary_encode() if pa.types.is_string(column.type) else column
         long = long.append_column(name, pc.take(words, long["place"]))
     return long.select([*COLUMNS, *swept])
 
 
-def _part(shard: ReportShard, report: Report, asked: Sequence[str], places: Mapping[str, int]) -> pa.Table:
-    rows: dict[str, list[Any]] = {name: [] for name in _PART.names}
-    reads = _Reads(shard, report, asked)
-    for at, record in enumerate(shard.records):
-        place = places[record.trial]
-        found = measures(record, *reads.maps(at, report.trials[place]))
-        for measure in asked:
-            values = (record.name, record.image, measure, place, record.column, found[measure])
-            for column, value in zip(rows.values(), values, strict=True):
-                column.append(value)
-    arrays = [pa.array(rows[field.name], _plain(field.type)).cast(field.type) for field in _PART]
-    return pa.table(arrays, schema=_PART)
+def _shard_table(shard: ReportShard, report: Report, chosen: Sequence[str], places: Mapping[str, int]) -> pa.Table:
+    rows = []
+    for record, (raws, fused) in zip(shard.records, _maps(shard, report, chosen), strict=True):
+        place, values = places[record.trial], measures(record, raws, fused)
+        rows += [(record.name, record.image, measure, place, record.column, values[measure]) for measure in chosen]
+    columns = zip(*rows, strict=True) if rows else [()] * len(_PART)
+    plain = [pa.string() if field.type == _WORD else field.type for field in _PART]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, plain, strict=True)]
+    return pa.table(arrays, names=_PART.names).cast(_PART)
 
 
-class _Reads:
-    """The maps of the records of a shard; those of one photograph by one trial, which follow each other, are read once."""
-
-    def __init__(self, shard: ReportShard, report: Report, asked: Sequence[str]) -> None:
-        self._shard, self._report = shard, report
-        self._fused = not OF_FUSED.isdisjoint(asked)
-        self._any = self._fused or not OF_RAW.isdisjoint(asked)
-        self._of: tuple[str, str, str] | None = None
-        self._read: tuple[Mapping[str, Any], Any] = ({}, None)
-
-    def maps(self, at: int, trial: StoredTrial) -> tuple[Mapping[str, Any], Any]:
-        """The raw maps and the fused one, as far as these are asked for."""
-        record = self._shard.records[at]
-        of = record.image, record.name, record.trial
-        if self._any and of != self._of:
-            raws = self._shard.maps(at)
-            fused = self._report.finish(trial, raws) if self._fused and _fuses(trial) else None
-            self._of, self._read = of, (raws, fused)
-        return self._read
+def _maps(
+    shard: ReportShard, report: Report, chosen: Sequence[str]
+) -> Iterator[tuple[Mapping[str, Tensor], Tensor | None]]:
+    """The raw maps of each record and the fused one, as far as the measures read them; those of one photograph by one trial,
+    whose records follow each other, are read once."""
+    trials = {trial.name: trial for trial in report.trials}
+    needs_fused = not OF_FUSED.isdisjoint(chosen)
+    needs_maps = needs_fused or not OF_RAW.isdisjoint(chosen)
+    for (_, _, name), group in groupby(enumerate(shard.records), key=lambda entry: _photograph_and_trial(entry[1])):
+        places, trial = [place for place, _ in group], trials[name]
+        raws = shard.maps(places[0]) if needs_maps else {}
+        fused = report.finish(trial, raws) if needs_fused and trial.fuses else None
+        yield from [(raws, fused)] * len(places)
 
 
-def _fuses(trial: StoredTrial) -> bool:
-    stage = trial.finish.get("fuse", "none")
-    return (stage if isinstance(stage, str) else stage["use"]) != "none"
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if kind == _WORD else kind
+def _photograph_and_trial(record: Record) -> tuple[str, str, str]:
+    return record.image, record.name, record.trial

@@ -1,90 +1,84 @@
-"""The values of groups of trials by one measure, as numpy arrays."""
+"""The values of groups of trials by one measure, averaged over all that is not a photograph."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 
-Ints = NDArray[np.int64]
+PHOTOGRAPH = ("image", "name")
+
+
+TARGET = (*PHOTOGRAPH, "column")
+"""Of a photograph: a place on its target axis."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """One group by one measure: a row for each photograph, target, seed and further axis.
+    """One group by one measure; ``rows`` has one for each photograph, target, seed and further axis."""
 
-    unit   number of photograph and target together: photograph * width + place on the target axis
-    width  places on the target axis
-    """
-
-    unit: Ints
-    seed: Ints
-    value: Floats
-    width: int
+    rows: pa.Table
 
     @cached_property
     def by_photograph(self) -> Floats:
         """The mean of every photograph."""
-        return means(self.unit // self.width, self.value)
+        return _floats(means(self.rows, PHOTOGRAPH)["value"])
 
     @cached_property
-    def by_unit(self) -> tuple[Ints, Floats]:
-        """The units in ascending order, and the mean of each."""
-        return np.unique(self.unit), means(self.unit, self.value)
+    def by_target(self) -> pa.Table:
+        """The mean of every photograph and target."""
+        return means(self.rows, TARGET)
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         """The seeds in ascending order."""
-        return tuple(np.unique(self.seed).tolist())
+        return tuple(sorted(pc.unique(self.rows["seed"]).to_pylist()))
 
     @cached_property
     def spread(self) -> float:
         """Standard deviation (n - 1) of the means by seed; NaN for one seed, or where a value is not finite."""
-        if len(self.seeds) < 2 or not np.isfinite(self.value).all():
+        if len(self.seeds) < 2 or not np.isfinite(_floats(self.rows["value"])).all():
             return math.nan
-        photograph = self.unit // self.width
-        by_seed = [means(photograph[here], self.value[here]).mean() for here in (self.seed == s for s in self.seeds)]
-        return float(np.std(by_seed, ddof=1))
+        by_seed = means(means(self.rows, (*PHOTOGRAPH, "seed")), ["seed"])
+        return float(np.std(_floats(by_seed["value"]), ddof=1))
 
     def shared(self, other: Values) -> tuple[Floats, Floats]:
         """The means of the photographs that both have, over the targets that both have, in the same order."""
-        (units, mine), (others, its) = self.by_unit, other.by_unit
-        both, here, there = np.intersect1d(units, others, assume_unique=True, return_indices=True)
-        photograph = both // self.width
-        return means(photograph, mine[here]), means(photograph, its[there])
+        both = self.by_target.join(other.by_target, list(TARGET), join_type="inner", right_suffix="_of_other")
+        columns = ("value", "value_of_other")
+        photographs = means(both, PHOTOGRAPH, columns)
+        mine, others = (_floats(photographs[column]) for column in columns)
+        return mine, others
 
 
-def values(rows: pa.Table, by: str) -> Mapping[str, Values]:
-    """The rows of one measure (see :func:`xaikit.analysis.table.table`), by group; numbers are the same in all groups."""
-    images, _ = _coded(rows["image"])
-    names, _ = _coded(rows["name"])
-    _, photograph = np.unique(images * (int(names.max(initial=0)) + 1) + names, return_inverse=True)
-    column = rows["column"].to_numpy().astype(np.int64)
-    width = int(column.max(initial=0)) + 1
-    unit, seed, value = photograph * width + column, rows["seed"].to_numpy(), rows["value"].to_numpy()
-    group, words = _coded(rows[by])
-    found = {word: np.flatnonzero(group == number) for number, word in enumerate(words)}
-    return {word: Values(unit[at], seed[at], value[at], width) for word, at in found.items() if len(at)}
+def values_by(rows: pa.Table, by: str) -> Mapping[str, Values]:
+    """The rows of one measure (see :func:`xaikit.analysis.table.table`), by group."""
+    # Arrow joins no dictionaries
+    plain = rows.select([by, *TARGET, "seed", "value"]).cast(
+        pa.schema(
+            [(name, pa.string()) for name in (by, *PHOTOGRAPH)]
+            + [rows.schema.field(name) for name in ("column", "seed", "value")]
+        )
+    )
+    return {name: Values(plain.filter(pc.equal(plain[by], name))) for name in pc.unique(plain[by]).to_pylist()}
 
 
-def means(keys: Ints, found: Floats) -> Floats:
-    """The mean of the values of each key, keys in ascending order."""
-    different, inverse = np.unique(keys, return_inverse=True)
-    sums = np.bincount(inverse, found, len(different))
-    counts: Floats = np.bincount(inverse, None, len(different)).astype(np.float64)
-    mean: Floats = sums / counts
-    return mean
+def means(rows: pa.Table, keys: Sequence[str], columns: Sequence[str] = ("value",)) -> pa.Table:
+    """The mean of columns for each value of some keys, in ascending order of these."""
+    grouped = rows.group_by(list(keys)).aggregate([(column, "mean") for column in columns])
+    renamed = grouped.select([*keys, *(f"{column}_mean" for column in columns)]).rename_columns([*keys, *columns])
+    return renamed.sort_by([(key, "ascending") for key in keys])
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """A column of words as numbers, and the word of each number."""
-    whole = column.combine_chunks()
-    return whole.indices.to_numpy().astype(np.int64), whole.dictionary.to_pylist()
+def _floats(column: pa.ChunkedArray) -> Floats:
+    values: Floats = column.to_numpy()
+    return values

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import re
-import sys
 
 import torch
 from torch import nn
+
+from xaikit.registry.modules import source_of
 
 
 def digest_of(module: nn.Module) -> str:
@@ -28,13 +28,5 @@ def architecture_of(module: nn.Module) -> str:
     """
     printed = re.sub(r" at 0x[0-9a-f]+", "", repr(module))
     homes = sorted({type(part).__module__ for part in module.modules()})
-    sources = [_source(home) for home in homes if home.partition(".")[0] != "torch"]
+    sources = [source_of(home) for home in homes if home.partition(".")[0] != "torch"]
     return hashlib.sha256("\n".join([printed, *homes, *sources]).encode()).hexdigest()
-
-
-def _source(home: str) -> str:
-    """The source of a module, "" where it has none."""
-    try:
-        return inspect.getsource(sys.modules[home])
-    except (KeyError, OSError, TypeError):
-        return ""

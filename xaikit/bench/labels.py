@@ -46,8 +46,7 @@ def _in_range(index: int, outputs: Sequence[str] | None, where: str) -> int:
 
 
 def _by_name(label: str, classes: tuple[str, ...], where: str) -> int:
-    exact, folded = _indices(classes)
-    places = exact.get(label) or folded.get(_fold(label), ())
+    places = _places(label, classes) or _places(_fold(label), _folded(classes))
     if not places:
         raise DataError(f"{where}: the model has no class {label!r}; {nearest(label, classes)}")
     if len(places) > 1:
@@ -56,15 +55,14 @@ def _by_name(label: str, classes: tuple[str, ...], where: str) -> int:
     return places[0]
 
 
+def _places(label: str, names: tuple[str, ...]) -> list[int]:
+    return [place for place, name in enumerate(names) if name == label]
+
+
 @lru_cache(maxsize=8)
-def _indices(classes: tuple[str, ...]) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
-    """Where each name stands, as written and folded: looked up once a photograph, so built once a model."""
-    exact: dict[str, tuple[int, ...]] = {}
-    folded: dict[str, tuple[int, ...]] = {}
-    for index, name in enumerate(classes):
-        exact[name] = (*exact.get(name, ()), index)
-        folded[_fold(name)] = (*folded.get(_fold(name), ()), index)
-    return exact, folded
+def _folded(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Needed once a photograph, so made once a model."""
+    return tuple(map(_fold, names))
 
 
 def _fold(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from xaikit.bench.bench import Bench, PlannedEvidence, map_key, merge_requests
@@ -12,9 +11,7 @@ from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
 from xaikit.config import Config, Use, instantiate
 from xaikit.engine import Batch, Request
-from xaikit.engine.session import distinct
-from xaikit.evidence import auto
-from xaikit.evidence.taps import AUTO, Tap, resolve, whole
+from xaikit.engine.layers import LayerResolver
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.targets import needs_labels
@@ -33,8 +30,8 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     """
     base = Path(config.base)
     trials = {each.trial.evidence: each.trial for each in group.placed}
-    by_question = {trial.question: trial for trial in trials.values()}
-    requests = {question: _request(trial, registry, base) for question, trial in by_question.items()}
+    by_request = {trial.request: trial for trial in trials.values()}
+    requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
     labelled = any(needs_labels(request.target) for request in requests.values())
     opened = open_bench(config, group, registry, labelled=labelled)
     batch = opened.first_batch()
@@ -47,7 +44,7 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
     """Without taps and finish: several trials share it, and each finishes what is stored its own way."""
     return Request(
-        label=trial.question,
+        label=trial.request,
         use=trial.use,
         method=instantiate("method", Use(trial.use, trial.options), registry, base),
         taps=(),
@@ -62,28 +59,12 @@ def _request(trial: Trial, registry: Registry, base: Path) -> Request:
 def _resolve_taps(
     opened: OpenedBench, batch: Batch, trials: Mapping[str, Trial], requests: Mapping[str, Request]
 ) -> dict[str, PlannedEvidence]:
-    """By evidence, its request at the taps of its layers; for ``auto`` the batch is looked at once a target."""
-    module, targets = opened.model.module, distinct(request.target for request in requests.values())
-
-    @cache
-    def auto_taps(place: int) -> tuple[Tap, ...]:
-        return auto.of(module, batch.inputs, targets[place], batch.labels, opened.config.model.output)
-
-    def taps(request: Request, layers: tuple[str, ...]) -> tuple[Tap, ...]:
-        layout = opened.arrangement
-        single = whole(request.method.needs, layout)
-        if single is not None:
-            return (single,)
-        named = [
-            tap
-            for layer in layers
-            for tap in (auto_taps(targets.index(request.target)) if layer == AUTO else resolve(module, layer))
-        ]
-        return tuple(dict.fromkeys(tap if layout is None else dataclasses.replace(tap, layout=layout) for tap in named))
+    """By evidence, its request at the taps of its layers."""
+    resolver = LayerResolver(opened.model.module, batch, opened.config.model.output, opened.arrangement)
 
     def planned(trial: Trial) -> PlannedEvidence:
-        request = requests[trial.question]
-        request = dataclasses.replace(request, taps=taps(request, trial.layers))
+        request = requests[trial.request]
+        request = dataclasses.replace(request, taps=resolver.taps(request.method, trial.layers, request.target))
         return PlannedEvidence(request, tuple(map_key(request.label, str(tap)) for tap in request.taps))
 
     return {key: planned(trial) for key, trial in trials.items()}

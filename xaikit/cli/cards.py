@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xaikit.config.text import flow
 from xaikit.needs import Needs
+from xaikit.plain.text import flow
 from xaikit.registry import Entry, Plugin, needs_of, paper_of, traits_of
 from xaikit.registry.modules import summary_of
 
@@ -90,13 +90,13 @@ def _declared(cls: type) -> list[str]:
 
 def _needs(needs: Needs) -> str:
     """The needs that differ from asking for nothing; levels and breadths with their value."""
-    asked = [
+    names = [
         item.name if value is True else f"{item.name} {value}"
         for item in dataclasses.fields(needs)
         if (value := getattr(needs, item.name)) != item.default and item.name != "scores"
     ]
     # of all layers it sees what it asks for, of none nothing
-    return ", ".join(["activations", *asked] if needs.layers == "one" else asked)
+    return ", ".join(["activations", *names] if needs.layers == "one" else names)
 
 
 def _class_specific(traits: frozenset[str], needs: Needs | None) -> str:

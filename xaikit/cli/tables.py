@@ -8,21 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from xaikit.report.text import aligned
+
 WIDEST = 60
 
 
 def as_text(table: pa.Table) -> str:
     """Aligned columns under their names; long values are cut."""
-    rows = [list(table.column_names), *([_said(value) for value in row.values()] for row in table.to_pylist())]
-    widths = [max(len(row[place]) for row in rows) for place in range(table.num_columns)]
-    numbers = [pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in table.schema.types]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, numbers, strict=True)
-        ).rstrip()
-        for row in rows
-    )
+    rows = [table.column_names, *([_cell(value) for value in row.values()] for row in table.to_pylist())]
+    kinds = enumerate(table.schema.types)
+    return aligned(rows, [place for place, kind in kinds if pa.types.is_integer(kind) or pa.types.is_floating(kind)])
 
 
 def as_csv(table: pa.Table) -> str:
@@ -34,6 +29,6 @@ def as_csv(table: pa.Table) -> str:
     return buffer.getvalue().rstrip("\n")
 
 
-def _said(value: Any) -> str:
+def _cell(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
     return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."

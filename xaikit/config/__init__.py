@@ -7,16 +7,17 @@ it gives is plain data again and is checked here, all faults at once. Its object
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.config.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
+from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
 from xaikit.config.keys import Use
 from xaikit.config.layers import Layer, inherit, layer_of, merge
+from xaikit.config.loaded import Loaded, layer_behind, points_behind
 from xaikit.config.overrides import override, split_axes, with_axes
 from xaikit.config.plugins import Reader, instantiate
 from xaikit.config.schema import (
@@ -36,18 +37,15 @@ from xaikit.config.schema import (
     TransformConfig,
     defaults,
 )
-from xaikit.config.sections import read_config, read_fields
-from xaikit.config.sections import read_finish as _read_finish
-from xaikit.config.sections import read_methods as _read_methods
+from xaikit.config.sections import read_config
 from xaikit.config.shorthand import settle, spelled
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
-from xaikit.config.sweep.parts import StatedFinish
-from xaikit.config.sweep.points import Column, Points, Read
+from xaikit.config.sweep.points import PointReader, Points
 from xaikit.config.sweep.section import read_sweep
-from xaikit.config.text import flow
-from xaikit.config.values import spelling
-from xaikit.config.written import keep, layer_behind, own_value
+from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
+from xaikit.plain.text import flow
+from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 
 __all__ = [
@@ -55,25 +53,20 @@ __all__ = [
     "STAGES",
     "Aggregation",
     "AugmentConfig",
-    "Column",
     "Config",
     "DataConfig",
     "FinishConfig",
-    "Grid",
     "MethodConfig",
     "ModelConfig",
     "Precision",
-    "Read",
     "Reduce",
     "ReportConfig",
-    "StatedFinish",
     "SweepConfig",
     "TransformConfig",
     "Use",
     "flow",
     "instantiate",
     "load",
-    "own_value",
     "read_aggregation",
     "read_finish",
     "read_layout",
@@ -110,67 +103,57 @@ def load(
     >>> config.origins["target.index"], config.origins["seed"]
     ("override 'target=281'", 'default')
     """
+    if isinstance(source, Config) and not overrides and not axes and points_behind(source):
+        return source
     faults = Faults()
     below, base, name = _layer(source, faults)
     if any(fault.path in ((), ("extends",)) for fault in faults.items):
         faults.close()  # what a file that cannot be read would have said is not missing
     layer = override(merge(layer_of(defaults(name), {(): DEFAULT}, faults), below, faults), overrides, faults)
     layer = with_axes(layer, axes, faults)
-    fixed, varied = _apart(layer)
     faults = faults.of(dict(layer.marks))
-    said = inherit(settle((), resolve(fixed, faults), faults), faults)
+    fixed = replace(layer, plain={key: value for key, value in layer.plain.items() if key != "sweep"})
+    values = inherit(settle((), resolve(fixed, faults), faults), faults)
     reader = Reader(registry or Registry(), base, faults)
-    found = read_config(reader, said)
-    sweep = _sweep(varied, fixed, reader, overrides)
+    fields = read_config(reader, values)
+    stated = layer.plain.get("sweep", {})
+    sweep, points = _read_points(stated, fixed, reader, overrides)
     faults.close()
-    config = Config(**found, sweep=sweep, base=str(base))
-    return keep(_with_origins(config, {**said, "sweep": varied}, faults), layer)
+    config = Config(**fields, sweep=sweep, base=str(base))
+    config = _with_origins(config, {**values, "sweep": stated}, faults)
+    return replace(config, loaded=Loaded(layer, config, points))
 
 
-def read_points(config: Config, registry: Registry) -> tuple[Grid, Read]:
-    """The points of a config, and what they say; one point without a sweep.
+def read_points(config: Config, registry: Registry) -> Iterator[tuple[dict[str, Any], Config]]:
+    """Every point of a config, one without a sweep: the value of every key that varies, and the config there.
 
     Raises:
-        ConfigError: a value, or a combination of values, is wrong.
+        ConfigError: the config was not given by :func:`load`, or changed since, and is wrong.
     """
-    faults = Faults()
-    fixed, varied = _apart(layer_behind(config, faults))
-    faults = faults.of(fixed.marks)
-    grid = _grid(read_sweep(varied, faults), faults)
-    faults.close()
-    read = Points(fixed, grid, registry, Path(config.base)).read()
-    note_faults(read, grid, faults)
-    faults.close()
-    return grid, read
+    points = points_behind(config)
+    if points is None:
+        config = load(config, registry=registry)
+        points = config.loaded.points
+    return zip(points.wheres(config), points.configs(config), strict=True)
 
 
-def _apart(layer: Layer) -> tuple[Layer, dict[str, Any]]:
-    """What a config says for all points, and its sweep."""
-    fixed = {key: value for key, value in layer.plain.items() if key != "sweep"}
-    return replace(layer, plain=fixed), layer.plain.get("sweep", {})
-
-
-def _sweep(varied: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: Sequence[str]) -> SweepConfig:
-    """The sweep, and what is wrong with its points."""
-    faults = reader.faults
-    known = list(faults.items)
-    sweep = read_sweep(varied, faults)
-    if not sweep:
-        return sweep
-    grid = _grid(sweep, faults)
-    _silenced(sweep, grid, faults, overrides)
-    # what a faulty entry excludes or ties is not known, so that a combination may be one that nobody wants
-    together = not any(faults.is_faulty(("sweep", word)) for word in ("exclude", "zip"))
-    read = Points(fixed, grid, reader.registry, reader.base or Path(), known).read()
-    note_faults(read, grid, faults, together=together)
-    return sweep
-
-
-def _grid(sweep: SweepConfig, faults: Faults) -> Grid:
+def _read_points(
+    stated: Mapping[str, Any], fixed: Layer, reader: Reader, overrides: Sequence[str]
+) -> tuple[SweepConfig, Points]:
+    """The sweep and its points, with what is wrong with them."""
+    faults, before = reader.faults, list(reader.faults.items)
+    sweep = read_sweep(stated, faults)
     grid = grid_of(sweep)
     if not grid.points:
         faults.add(("sweep", "exclude"), "leaves no point")
-    return grid
+    _silenced(sweep, grid, faults, overrides)
+    # what a faulty entry excludes or ties is not known, so that a combination may be one that nobody wants
+    together = not any(faults.is_faulty(("sweep", word)) for word in ("exclude", "zip"))
+    points_reader = PointReader(fixed, grid, reader.registry, reader.base or Path(), before)
+    points = points_reader.points()
+    for column in points.columns.values():
+        note_faults(column, points_reader, faults, together=together)
+    return sweep, points
 
 
 def _silenced(sweep: SweepConfig, grid: Grid, faults: Faults, overrides: Sequence[str]) -> None:
@@ -179,9 +162,9 @@ def _silenced(sweep: SweepConfig, grid: Grid, faults: Faults, overrides: Sequenc
     for key, places in () if sweep.include else zip(grid.keys, grid.places, strict=True):
         path, axis = path_of(key) or (), places[0][:-1]
         if str(faults.marks.get(path)) in given and not str(faults.mark(axis)).startswith("axis "):
-            said = f"varies by {key_of(axis)}, so that this says nothing"
+            reason = f"varies by {key_of(axis)}, so that this says nothing"
             drop = "sweep.zip" if axis[1] == "zip" else key_of(axis)
-            faults.add(path, f"{said}; write {key_of(axis)}=[...], or ~{drop}")
+            faults.add(path, f"{reason}; write {key_of(axis)}=[...], or ~{drop}")
 
 
 def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
@@ -197,74 +180,15 @@ def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
     return read_file(file, faults), Path(file).parent, Path(file).stem
 
 
-def _with_origins(config: Config, said: Mapping[str, Any], faults: Faults) -> Config:
-    origins = {key_of(path): str(_origin(path, said, faults)) for path in leaves(config.plain())}
+def _with_origins(config: Config, values: Mapping[str, Any], faults: Faults) -> Config:
+    origins = {key_of(path): str(_origin(path, values, faults)) for path in leaves(config.plain())}
     return replace(config, origins=origins)
 
 
-def _origin(path: tuple[str | int, ...], said: Mapping[str, Any], faults: Faults) -> Mark:
-    """Where a value was written; what nobody said is a default."""
+def _origin(path: tuple[str | int, ...], values: Mapping[str, Any], faults: Faults) -> Mark:
+    """Where a value was written; what nobody stated is a default."""
     try:
-        at(said, path)
+        at(values, path)
     except KeyError:
         return DEFAULT
     return faults.mark(path)
-
-
-def read_methods(
-    value: Any, registry: Registry, base: Path | None = None, finish: Mapping[str, Any] | None = None
-) -> dict[str, MethodConfig]:
-    """Methods as a config would say them: a name, a list of names, or a mapping by label.
-
-    ``finish`` is the finish that a config would say beside them; a label that uses the same plugin takes over its options.
-
-    Raises:
-        ConfigError: all that is wrong with them.
-    """
-    said, faults = _said({"methods": value, "finish": finish})
-    found = _read_methods(Reader(registry, base, faults), ("methods",), inherit(said, faults)["methods"])
-    faults.close()
-    return found
-
-
-def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use:
-    """A target as a config would say it. Raises ConfigError."""
-    said, faults = _said({"target": value})
-    use = Reader(registry, base, faults).use("target", ("target",), said["target"])
-    faults.close()
-    assert use is not None
-    return use
-
-
-def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:
-    """The stages of a finish as a config would say them. Raises ConfigError."""
-    said, faults = _said({"finish": value})
-    found = _read_finish(Reader(registry, base, faults), ("finish",), said["finish"])
-    faults.close()
-    return found
-
-
-def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregation:
-    """How raw maps are taken, as a config would say it. Raises ConfigError."""
-    said, faults = _said({"augment": augment, "reduce": reduce})
-    reader = Reader(Registry(), None, faults)
-    found = read_fields(reader, {key: value for key, value in said.items() if value is not None})
-    faults.close()
-    return Aggregation(**found)
-
-
-def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:
-    """A layout as a config would say it; None where shapes are to tell. Raises ConfigError."""
-    said, faults = _said({"model": {"layout": value}})
-    stated = said["model"]["layout"]
-    found = None if stated is None else Reader(registry, base, faults).use("layout", ("model", "layout"), stated)
-    faults.close()
-    return found
-
-
-def _said(values: dict[str, Any]) -> tuple[dict[str, Any], Faults]:
-    """Values of a call in Python without their shorthand. Raises ConfigError where there is none for them."""
-    faults = Faults({(): ARGUMENT})
-    said = layer_of(values, faults.marks, faults).plain
-    faults.close()
-    return said, faults

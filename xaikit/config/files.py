@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Faults, Mark, Path, shown
 from xaikit.config.layers import Layer, layer_of, merge
-from xaikit.config.text import YamlLoader
 from xaikit.errors import nearest
+from xaikit.plain.faults import Faults, Mark, Path, shown
+from xaikit.plain.text import YamlLoader
 
 
 def read_file(file: str, faults: Faults, trail: tuple[str, ...] = ()) -> Layer:
@@ -26,10 +26,10 @@ def extend(
 ) -> Layer:
     """What was read, over the files that its ``extends`` names; these are relative to ``file``, and later ones win."""
     faults = faults.of(marks)
-    wanted = raw.pop("extends", None) if isinstance(raw, dict) else None
-    names = [wanted] if isinstance(wanted, str) else wanted or []
+    value = raw.pop("extends", None)
+    names = [value] if isinstance(value, str) else value or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        faults.add(("extends",), f"expected a file or a list of files, got {shown(wanted)}")
+        faults.add(("extends",), f"expected a file or a list of files, got {shown(value)}")
         names = []
     below = Layer({})
     for name in names:
@@ -39,14 +39,13 @@ def extend(
 
 def _read_base(name: str, file: str, faults: Faults, trail: tuple[str, ...]) -> Layer:
     base = os.path.normpath(os.path.join(os.path.dirname(file), name))
-    seen = [os.path.realpath(other) for other in trail]
-    if os.path.realpath(base) in seen:
+    if os.path.realpath(base) in [os.path.realpath(other) for other in trail]:
         faults.add(("extends",), f"the files extend each other in a circle: {' -> '.join([*trail, base])}")
-        return Layer({})
-    if not os.path.isfile(base):
+    elif not os.path.isfile(base):
         faults.add(("extends",), missing(base))
-        return Layer({})
-    return read_file(base, faults, trail)
+    else:
+        return read_file(base, faults, trail)
+    return Layer({})
 
 
 def missing(file: str) -> str:
@@ -58,29 +57,22 @@ def missing(file: str) -> str:
 
 def _read(file: str, faults: Faults) -> dict[str, Any]:
     try:
-        text = FilePath(file).read_text(encoding="utf-8-sig")
-        loader = YamlLoader(text)
+        loader = YamlLoader(FilePath(file).read_text(encoding="utf-8-sig"))
         node = loader.get_single_node()
         if node is None:
             return {}
         _note(node, (), file, faults, ())
         value = loader.construct_document(node)
+        if isinstance(value, dict):
+            return value
+        faults.add((), f"expected a mapping of keys, got {shown(value)}")
     except yaml.MarkedYAMLError as error:
-        _note_syntax(error, file, faults)
-        return {}
+        place = error.problem_mark or error.context_mark
+        mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
+        faults.add_at(mark, (), f"not valid YAML: {error.problem or error.context}")
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         faults.add((), f"cannot be read: {error}")
-        return {}
-    if not isinstance(value, dict):
-        faults.add((), f"expected a mapping of keys, got {shown(value)}")
-        return {}
-    return value
-
-
-def _note_syntax(error: yaml.MarkedYAMLError, file: str, faults: Faults) -> None:
-    place = error.problem_mark or error.context_mark
-    mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
-    faults.add_at(mark, (), f"not valid YAML: {error.problem or error.context}")
+    return {}
 
 
 def _note(node: yaml.Node, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
@@ -96,25 +88,21 @@ def _note(node: yaml.Node, path: Path, file: str, faults: Faults, above: tuple[y
 
 
 def _note_mapping(node: yaml.MappingNode, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
-    own: dict[str, Mark] = {}
+    marks: dict[str, Mark] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.MarkedYAMLError(problem="expected a name as the key", problem_mark=key.start_mark)
         if key.tag == "tag:yaml.org,2002:merge":
-            _note_merged(value, path, file, faults, above)
+            for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                _note(source, path, file, faults, above)
             continue
         key.tag = "tag:yaml.org,2002:str"  # a key is a name, also where YAML 1.1 would read `on` or 1
         mark = _mark(file, key, value)
-        if key.value in own:
-            faults.add_at(mark, (*path, key.value), f"stands twice; first on line {own[key.value].line}")
-        own[key.value] = mark
+        if key.value in marks:
+            faults.add_at(mark, (*path, key.value), f"stands twice; first on line {marks[key.value].line}")
+        marks[key.value] = mark
         _note(value, (*path, key.value), file, faults, above)
-    faults.marks.update({(*path, key): mark for key, mark in own.items()})
-
-
-def _note_merged(value: yaml.Node, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
-    for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-        _note(source, path, file, faults, above)
+    faults.marks.update({(*path, key): mark for key, mark in marks.items()})
 
 
 def _mark(file: str, node: yaml.Node, value: yaml.Node) -> Mark:

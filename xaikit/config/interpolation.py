@@ -9,18 +9,17 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xaikit.config.faults import Faults, Path, key_of
 from xaikit.config.layers import Layer
 from xaikit.errors import nearest
+from xaikit.plain.faults import Faults, Path, key_of
+
+ANYTHING = "*"
+"""Among :func:`references`: it is not known which."""
 
 
 def resolve(layer: Layer, faults: Faults) -> dict[str, Any]:
     """The plain values without any interpolation; what stands for nothing is noted in the faults and left out."""
     return _mapping((), OmegaConf.create(layer.plain), faults, ())
-
-
-ANYTHING = "*"
-"""Among :func:`references`: it is not known which."""
 
 
 def is_interpolated(value: Any) -> bool:
@@ -45,22 +44,16 @@ def _texts(value: Any) -> list[str]:
 
 
 def _references(text: str) -> list[str]:
-    whole = re.findall(r"\$\{\s*([^${}]*)\}", text)
-    if len(whole) != text.count("${"):  # one inside another
+    inner = re.findall(r"\$\{\s*([^${}]*)\}", text)
+    if len(inner) != text.count("${"):  # one inside another
         return [ANYTHING]
-    return [key for inner in whole for key in _reference(inner)]
-
-
-def _reference(inner: str) -> list[str]:
-    if inner.startswith("oc.env:"):
-        return []
-    key = re.match(r"[^.\[\s]+", inner)
-    return [key[0] if key and ":" not in inner else ANYTHING]  # a resolver may look anywhere
+    keys = [(key, re.match(r"[^.\[\s]+", key)) for key in inner if not key.startswith("oc.env:")]
+    return [match[0] if match and ":" not in key else ANYTHING for key, match in keys]  # a resolver may look anywhere
 
 
 def _mapping(path: Path, node: DictConfig, faults: Faults, above: tuple[Any, ...]) -> dict[str, Any]:
-    found = {str(key): _values((*path, str(key)), node, key, faults, above) for key in node}
-    return {key: values[0] for key, values in found.items() if values}
+    children = {str(key): _values((*path, str(key)), node, key, faults, above) for key in node}
+    return {key: values[0] for key, values in children.items() if values}
 
 
 def _values(path: Path, owner: DictConfig | ListConfig, key: Any, faults: Faults, above: tuple[Any, ...]) -> list[Any]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 from weakref import WeakKeyDictionary
+
+from pydantic import TypeAdapter
 
 from xaikit.errors import PluginContract
 
@@ -22,10 +24,11 @@ INLINE = "its keys stand beside the others"
 """Of a field: a mapping or a plugin that has no key of its own."""
 
 HIDDEN = "no key of the YAML"
+"""Of a field of a section."""
 
 
 @dataclass(frozen=True)
-class Plugin:
+class PluginKey:
     """Of a key: the plugin of a kind.
 
     words  what may stand in place of its name
@@ -59,18 +62,18 @@ class Section:
 
     def plain(self) -> dict[str, Any]:
         """As YAML would say it."""
-        found: dict[str, Any] = {}
+        plain: dict[str, Any] = {}
         for name, key in fields_of(type(self)).items():
             value = getattr(self, name)
-            if key.inline:
-                found |= value.plain(name) if isinstance(value, Use) else _plain(value, key)
+            if INLINE in key.marks:
+                plain |= value.plain(name) if isinstance(value, Use) else _plain(value, key)
             elif not self._is_left_out(key, value):
-                found[name] = _plain(value, key)
-        return found
+                plain[name] = _plain(value, key)
+        return plain
 
     def _is_left_out(self, key: Key, value: Any) -> bool:
-        if self.brief and not key.required:
-            return bool(value == key.default)
+        if self.brief and key.default is not None:
+            return bool(value == key.default())
         return value is None and bool(key.plugin or key.section)
 
 
@@ -88,51 +91,43 @@ def _plain(value: Any, key: Key) -> Any:
 class Key:
     """A field of a dataclass as the YAML knows it.
 
-    hint   its type
-    marks  what its annotation says beside it
+    hint      its type
+    default   makes the value where nothing is stated; None where something has to be
+    plugin    what is said of the plugin that it names, if it names one
+    section   the section below it; of ``methods``, below each label
+    partial   whether only those keys of its section count that are stated
+    optional  whether null is a value of its own
+    marks     what else is said of it
     """
 
     hint: Any
-    marks: tuple[Any, ...]
-    field: dataclasses.Field[Any]
-
-    @property
-    def required(self) -> bool:
-        """Whether it has no default."""
-        return self.field.default is dataclasses.MISSING and self.field.default_factory is dataclasses.MISSING
-
-    @property
-    def default(self) -> Any:
-        """The value where nothing is stated."""
-        factory = self.field.default_factory
-        return self.field.default if factory is dataclasses.MISSING else factory()
+    default: Callable[[], Any] | None
+    plugin: PluginKey | None
+    section: type[Section] | None
+    partial: bool
+    optional: bool
+    marks: frozenset[str]
 
     @cached_property
-    def inline(self) -> bool:
-        """Whether its keys stand beside the others, so that it is none itself."""
-        return INLINE in self.marks
+    def adapter(self) -> TypeAdapter[Any]:
+        """Reads its values. Raises pydantic.errors.PydanticUserError for a type that a config cannot say."""
+        return TypeAdapter(self.hint)
 
-    @cached_property
-    def plugin(self) -> Plugin | None:
-        """What is said of the plugin that it names, if it names one."""
-        return next((mark for mark in self.marks if isinstance(mark, Plugin)), None)
 
-    @cached_property
-    def section(self) -> type[Section] | None:
-        """The section below it; of ``methods``, below each label."""
-        classes = [part for part in (*self._types, *self.marks) if isinstance(part, type)]
-        return next((part for part in classes if issubclass(part, Section)), None)
-
-    @property
-    def optional(self) -> bool:
-        """Whether null is a value of its own."""
-        return type(None) in self._types
-
-    @cached_property
-    def _types(self) -> tuple[Any, ...]:
-        """The type, and what it is a union or a mapping of."""
-        plain = typing.get_args(self.hint)[0] if self.marks else self.hint
-        return (plain, *typing.get_args(plain))
+def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
+    base, *marks = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    parts = (base, *typing.get_args(base), *marks)
+    sections = [part for part in parts if isinstance(part, type) and issubclass(part, Section)]
+    factory = field.default_factory if field.default is dataclasses.MISSING else lambda: field.default
+    return Key(
+        hint,
+        default=None if factory is dataclasses.MISSING else factory,
+        plugin=next((mark for mark in marks if isinstance(mark, PluginKey)), None),
+        section=sections[0] if sections else None,
+        partial=bool(sections) and sections[0] in marks,
+        optional=type(None) in parts,
+        marks=frozenset(mark for mark in marks if isinstance(mark, str)),
+    )
 
 
 _fields: WeakKeyDictionary[type, dict[str, Key]] = WeakKeyDictionary()
@@ -144,18 +139,13 @@ def fields_of(cls: type) -> dict[str, Key]:
     try:
         if cls not in _fields:
             hints = typing.get_type_hints(cls, include_extras=True)
-            items = [item for item in dataclasses.fields(cls) if item.init]
-            found = {item.name: Key(hints[item.name], _marks(hints[item.name]), item) for item in items}
-            _fields[cls] = {name: key for name, key in found.items() if HIDDEN not in key.marks}
+            keys = {item.name: _key(item, hints[item.name]) for item in dataclasses.fields(cls) if item.init}
+            _fields[cls] = {name: key for name, key in keys.items() if HIDDEN not in key.marks}
         return _fields[cls]
     except NameError as error:
         raise PluginContract(f"{cls.__module__}.{cls.__qualname__}: a type hint cannot be read: {error}") from error
 
 
-def _marks(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
-
-
 def keys_of(cls: type) -> dict[str, Key]:
     """The fields of a dataclass that are keys. Raises PluginContract where a type hint has no meaning."""
-    return {name: key for name, key in fields_of(cls).items() if not key.inline}
+    return {name: key for name, key in fields_of(cls).items() if INLINE not in key.marks}

@@ -11,10 +11,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from xaikit.config.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
+from xaikit.plain.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,10 @@ def merge(below: Layer, above: Layer, faults: Faults) -> Layer:
     plain, marks = copy.deepcopy(below.plain), dict(below.marks)
     for path in above.drops:
         _drop(plain, marks, path, faults.of(above.marks))
-    _make_room((), plain, above.plain, marks)
-    merged = OmegaConf.to_container(OmegaConf.merge(plain, above.plain), resolve=False)
-    assert isinstance(merged, dict)
+    merged = overlay(plain, above.plain, marks)
     shared = marks.keys() & {(), *_paths(above.plain)}  # mappings of both: the mark of the first stays
-    kept = {path: marks[path] for path in shared if marks[path] != DEFAULT}
-    return Layer({str(key): value for key, value in merged.items()}, {**marks, **above.marks, **kept})
+    first = {path: marks[path] for path in shared if marks[path] != DEFAULT}
+    return Layer(merged, {**marks, **above.marks, **first})
 
 
 def _paths(value: Any, path: Path = ()) -> list[Path]:
@@ -69,26 +67,32 @@ def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, faults: Fa
         parent = at(plain, path[:-1])
         del parent[path[-1]]
     except (KeyError, TypeError):
-        known = [key_of(known) for known in _paths(plain) if len(known) == len(path)]
-        faults.add(path, f"nothing to drop; {nearest(key_of(path), known)}")
+        keys = [key_of(other) for other in _paths(plain) if len(other) == len(path)]
+        faults.add(path, f"nothing to drop; {nearest(key_of(path), keys)}")
     _forget(marks, path)
 
 
 def _forget(marks: dict[Path, Mark], path: Path) -> None:
-    for known in [known for known in marks if known[: len(path)] == path]:
-        del marks[known]
+    for below in [below for below in marks if below[: len(path)] == path]:
+        del marks[below]
 
 
-def _make_room(path: Path, below: dict[str, Any], above: Mapping[str, Any], marks: dict[Path, Mark]) -> None:
-    """Take out of ``below`` what ``above`` replaces instead of merging."""
-    for key in below.keys() & above.keys():
+def overlay(
+    below: Mapping[str, Any], above: Mapping[str, Any], marks: dict[Path, Mark], path: Path = ()
+) -> dict[str, Any]:
+    """``above`` over ``below``, of which neither changes; the marks of what is replaced instead of merged are dropped."""
+    merged = dict(below)
+    for key, value in above.items():
         here = (*path, key)
-        if _merges(here, below[key], above[key]):
-            _make_room(here, below[key], above[key], marks)
-        else:
-            if not (isinstance(below[key], list) and isinstance(above[key], list)):  # an axis keeps its place
-                del below[key]
+        if key in merged and _merges(here, merged[key], value):
+            merged[key] = overlay(merged[key], value, marks, here)
+            continue
+        if key in merged:
             _forget(marks, here)
+        if not isinstance(value, list):  # an axis keeps its place
+            merged.pop(key, None)
+        merged[key] = value
+    return merged
 
 
 def _merges(path: Path, below: Any, above: Any) -> bool:
@@ -103,55 +107,45 @@ def _merges(path: Path, below: Any, above: Any) -> bool:
 def _plain(path: Path, value: Any, faults: Faults) -> Any:
     """The same value out of mappings with strings as keys, lists, and what JSON knows."""
     if isinstance(value, Mapping):
-        return _plain_mapping(path, value, faults)
+        for key in [key for key in value if not isinstance(key, str)]:
+            faults.add(path, f"expected a string as a key, got {shown(key)}")
+        return {key: _plain((*path, key), child, faults) for key, child in value.items() if isinstance(key, str)}
     if isinstance(value, list | tuple):
         return [_plain((*path, index), item, faults) for index, item in enumerate(value)]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return _plain_string(path, value, faults)
+    if value is None or isinstance(value, str | bool | int | float):
+        return value if not isinstance(value, str) or _is_readable(path, value, faults) else None
+    faults.add(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
+    return None
 
 
-def _plain_mapping(path: Path, mapping: Mapping[Any, Any], faults: Faults) -> dict[str, Any]:
-    for key in mapping:
-        if not isinstance(key, str):
-            faults.add(path, f"expected a string as a key, got {shown(key)}")
-    return {key: _plain((*path, key), value, faults) for key, value in mapping.items() if isinstance(key, str)}
-
-
-def _plain_string(path: Path, value: Any, faults: Faults) -> str | None:
-    if not isinstance(value, str):
-        faults.add(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
-        return None
-    if "${" not in value:
-        return value
+def _is_readable(path: Path, text: str, faults: Faults) -> bool:
+    """Whether all interpolations in a text are some; what is wrong with one is noted."""
     try:
-        OmegaConf.create({"value": value})
+        if "${" in text:
+            OmegaConf.create({"value": text})
     except GrammarParseError as error:
-        faults.add(path, f"not an interpolation: {shown(value)} ({str(error).splitlines()[0]})")
-        return None
-    return value
+        faults.add(path, f"not an interpolation: {shown(text)} ({str(error).splitlines()[0]})")
+        return False
+    return True
 
 
-def inherit(said: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+def inherit(values: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     """What the config says, each label's finish with the options that it leaves to the config's."""
-    general = said.get("finish", {})
-    methods = {
-        label: {**method, "finish": _finish(label, method["finish"], general, faults)} if "finish" in method else method
-        for label, method in said.get("methods", {}).items()
-    }
-    return {**said, "methods": methods} if methods else dict(said)
+    general = values.get("finish", {})
+    methods = dict(values.get("methods", {}))
+    for label, method in methods.items():
+        stages = method.get("finish", {}).items()
+        finish = {stage: _stage(label, stage, choice, general.get(stage, {}), faults) for stage, choice in stages}
+        methods[label] = {**method, "finish": finish} if finish else method
+    return {**values, "methods": methods} if methods else dict(values)
 
 
-def _finish(label: str, own: Mapping[str, Any], general: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    return {stage: _stage(label, stage, choice, general.get(stage, {}), faults) for stage, choice in own.items()}
-
-
-def _stage(label: str, stage: str, own: Any, general: Any, faults: Faults) -> Any:
-    both = isinstance(own, Mapping) and isinstance(general, Mapping)
-    if not both or "use" not in own or own["use"] != general.get("use"):
-        return own
-    for option in general.keys() - own.keys():
+def _stage(label: str, stage: str, choice: Any, general: Any, faults: Faults) -> Any:
+    both = isinstance(choice, Mapping) and isinstance(general, Mapping)
+    if not both or "use" not in choice or choice["use"] != general.get("use"):
+        return choice
+    for option in general.keys() - choice.keys():
         faults.marks["methods", label, "finish", stage, option] = faults.mark(("finish", stage, option))
-    return {**general, **own}
+    return {**general, **choice}

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from xaikit.config.faults import Faults, Mark, Path, at, key_of, path_of, shown
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
-from xaikit.config.text import read_value
+from xaikit.plain.faults import Faults, Mark, Path, at, key_of, path_of, shown
+from xaikit.plain.text import read_value
 
 _RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
 _QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')""")
@@ -115,8 +115,8 @@ def _put(elements: Any, inside: Path, item: Override, owner: Path, faults: Fault
     holder, last = _at(elements, inside[:-1]), inside[-1]
     problem = ""
     if not isinstance(holder, list if isinstance(last, int) else dict):
-        wanted = "list" if isinstance(last, int) else "mapping"
-        problem = f"expected a {wanted} at {key_of(owner + inside[:-1])}, got {shown(holder)}"
+        kind = "list" if isinstance(last, int) else "mapping"
+        problem = f"expected a {kind} at {key_of(owner + inside[:-1])}, got {shown(holder)}"
     elif isinstance(last, int) and last >= len(holder):
         problem = f"expected an index below {len(holder)}, got {last}"
     if problem:

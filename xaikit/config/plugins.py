@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import pydantic
 import pydantic_core
 
-from xaikit.config import values
-from xaikit.config.faults import Faults, Path, at, shown
 from xaikit.config.keys import Key, Use, keys_of
 from xaikit.errors import PluginError, nearest
+from xaikit.plain import values
+from xaikit.plain.faults import Faults, Path, quoting, shown
 from xaikit.registry import Registry
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Reader:
         self,
         kind: str,
         path: Path,
-        stated: Mapping[str, Any],
+        mapping: Mapping[str, Any],
         *,
         key: str = "use",
         words: tuple[str, ...] = (),
@@ -42,9 +42,9 @@ class Reader:
 
         ``words`` may stand in place of a plugin's name; ``beside`` are the keys that stand beside the options.
         """
-        name = stated.get(key)
+        name = mapping.get(key)
         if not isinstance(name, str):
-            self._nameless(kind, path, stated, key, words)
+            self._nameless(kind, path, mapping, key, words)
             return None
         try:
             cls = self.registry.find(kind, name, self.base).cls
@@ -53,80 +53,65 @@ class Reader:
             is_marked = (*path, key) in self.faults.marks
             self.faults.add((*path, key) if is_marked else path, str(error), error)
             return None
-        options = {option: value for option, value in stated.items() if option != key}
-        found = self.options(cls, path, options, name, beside)
-        return None if found is None or self.build(cls, path, found) is None else Use(name, _plain(found))
+        options = {option: value for option, value in mapping.items() if option != key}
+        checked = self.options(cls, path, options, name, beside)
+        return None if checked is None or self.build(cls, path, checked) is None else Use(name, _plain(checked))
 
-    def _nameless(self, kind: str, path: Path, stated: Mapping[str, Any], key: str, words: tuple[str, ...]) -> None:
+    def _nameless(self, kind: str, path: Path, mapping: Mapping[str, Any], key: str, words: tuple[str, ...]) -> None:
         names, a_kind = ", ".join([*words, *self.registry.names(kind)]), f"a{'n' * (kind[0] in 'aeiou')} {kind}"
-        if key in stated:
-            quote = quoting(stated[key], self.faults.mark((*path, key)).text)
-            self.faults.add((*path, key), f"expected the name of {a_kind}, got {shown(stated[key])}{quote}")
+        if key in mapping:
+            quote = quoting(mapping[key], self.faults.mark((*path, key)).text)
+            self.faults.add((*path, key), f"expected the name of {a_kind}, got {shown(mapping[key])}{quote}")
         elif not self.faults.is_faulty((*path, key)):
-            self.faults.add(path, f"expected the name of {a_kind}, got {shown(dict(stated))}; add {key}: {names}")
+            self.faults.add(path, f"expected the name of {a_kind}, got {shown(dict(mapping))}; add {key}: {names}")
 
     def options(
-        self, cls: type, path: Path, stated: Mapping[str, Any], name: str, beside: tuple[str, ...] = ()
+        self, cls: type, path: Path, mapping: Mapping[str, Any], name: str, beside: tuple[str, ...] = ()
     ) -> dict[str, Any] | None:
         """The options of a plugin with their types, defaults filled in; None where something is wrong with one."""
         keys = keys_of(cls)
-        for option in [option for option in stated if option not in keys]:
+        for option in [option for option in mapping if option not in keys]:
             self.faults.add((*path, option), f"unknown option of {name}; {nearest(option, [*keys, *beside])}")
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         for option, key in keys.items():
-            if option in stated:
-                found[option] = self.value(key.hint, (*path, option), stated[option])
-            elif not key.required:
-                found[option] = _default(key)
+            if option in mapping:
+                options[option] = self.value(key, (*path, option), mapping[option])
+            elif key.default is not None:
+                options[option] = _default(key, key.default())
             elif not self.faults.is_faulty((*path, option)):
                 self.faults.add((*path, option), "required, but not given")
-        return None if any(self.faults.is_faulty((*path, option)) for option in {*keys, *stated}) else found
+        return None if any(self.faults.is_faulty((*path, option)) for option in {*keys, *mapping}) else options
 
-    def value(self, hint: Any, path: Path, value: Any) -> Any:
-        """One value as the type says; what is wrong with it is noted at its own place."""
+    def value(self, key: Key, path: Path, value: Any) -> Any:
+        """One value as the type of its key says; what is wrong with it is noted at its own place."""
         if self.faults.is_faulty(path):
             return None
         try:
-            return values.read(hint, value)
+            return values.read(key.adapter, value)
         except pydantic.ValidationError as error:
-            for inner, text in values.complaints(error, value):
-                self.faults.add((*path, *inner), text + self._quoting(text, (*path, *inner), value, inner))
+            for inner, refused, text in values.complaints(error, value):
+                wants_string = "a string" in text or "expected '" in text
+                hint = quoting(refused, self.faults.mark((*path, *inner)).text) if wants_string else ""
+                self.faults.add((*path, *inner), text + hint)
         except pydantic.errors.PydanticUserError:
-            self.faults.add(path, f"a config cannot say a {hint}; leave it out")
+            self.faults.add(path, f"a config cannot say a {key.hint}; leave it out")
         return None
 
-    def _quoting(self, text: str, path: Path, value: Any, inner: Path) -> str:
-        """A string that YAML reads as something else needs quotes."""
-        try:
-            refused = at(value, inner)
-        except KeyError:
-            return ""
-        wants_string = "a string" in text or "expected '" in text
-        return quoting(refused, self.faults.mark(path).text) if wants_string else ""
-
-    def build(self, cls: type[T], path: Path, values: Mapping[str, Any]) -> T | None:
+    def build(self, cls: type[T], path: Path, fields: Mapping[str, Any]) -> T | None:
         """An instance; what its ``__post_init__`` refuses is noted at the key it names first."""
         try:
-            return cls(**values)
+            return cls(**fields)
         except ValueError as error:
             key, _, rest = str(error).partition(": ")
-            stated = key in values
-            self.faults.add((*path, key) if stated else path, rest if stated else str(error), error)
+            is_key = key in fields
+            self.faults.add((*path, key) if is_key else path, rest if is_key else str(error), error)
             return None
 
 
-def quoting(value: Any, text: str) -> str:
-    """What to add to a complaint about a value that should have been quoted; ``text`` is how it was written."""
-    if isinstance(value, bool):
-        return f'; YAML reads {text or shown(value)} as a boolean: quote it, "{text or shown(value)}"'
-    return f'; quote it, "{text or value}"' if isinstance(value, int | float) else ""
-
-
-def _default(key: Key) -> Any:
+def _default(key: Key, default: Any) -> Any:
     """The default as its type says (2 for a float is 2.0), or as it stands where JSON cannot say it."""
-    default = key.default
     try:
-        return values.read(key.hint, values.plain(default))
+        return values.read(key.adapter, pydantic_core.to_jsonable_python(default))
     except (pydantic.ValidationError, pydantic.errors.PydanticUserError, pydantic_core.PydanticSerializationError):
         return default
 
@@ -136,7 +121,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     plain = {}
     for option, value in options.items():
         with contextlib.suppress(pydantic_core.PydanticSerializationError):
-            plain[option] = values.plain(value)
+            plain[option] = pydantic_core.to_jsonable_python(value)
     return plain
 
 

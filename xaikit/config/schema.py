@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xaikit.config.faults import Path
-from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, Plugin, Section, Use, fields_of, keys_of
-from xaikit.config.values import seconds
+from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
 from xaikit.errors import nearest
+from xaikit.plain.faults import Path
+from xaikit.plain.values import seconds
 
 VERSION = 1
 
@@ -115,11 +115,11 @@ PLAIN = Aggregation()
 class FinishConfig(Section):
     """One choice a stage; ``Use("auto")`` hands back to the method's paper, ``Use("none")`` leaves the stage out."""
 
-    rectify: Annotated[Use, Plugin("rectifier", WORDS)] = AUTO
-    normalize: Annotated[Use, Plugin("normalizer", WORDS)] = AUTO
-    scale: Annotated[Use, Plugin("scaler", WORDS)] = AUTO
-    resize: Annotated[Use, Plugin("resizer", WORDS)] = AUTO
-    fuse: Annotated[Use, Plugin("fuser", WORDS)] = AUTO
+    rectify: Annotated[Use, PluginKey("rectifier", WORDS)] = AUTO
+    normalize: Annotated[Use, PluginKey("normalizer", WORDS)] = AUTO
+    scale: Annotated[Use, PluginKey("scaler", WORDS)] = AUTO
+    resize: Annotated[Use, PluginKey("resizer", WORDS)] = AUTO
+    fuse: Annotated[Use, PluginKey("fuser", WORDS)] = AUTO
 
     def stages(self) -> dict[str, Use]:
         """The stages in their order."""
@@ -138,7 +138,7 @@ class MethodConfig(Section):
     use: str
     options: Annotated[Mapping[str, Any], INLINE] = field(default_factory=dict)
     layers: Layers | None = None
-    target: Annotated[Use | None, Plugin("target", long=True)] = None
+    target: Annotated[Use | None, PluginKey("target", long=True)] = None
     augment: AugmentConfig | None = None
     reduce: Reduce | None = None
     finish: Annotated[Mapping[str, Use], FinishConfig] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class ModelConfig(Section):
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
-    layout: Annotated[Use | None, Plugin("layout", long=True)] = None
+    layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Config(Section):
     origins  where each value came from, by full key: ``file:line:column``, ``override 'a.b=c'``, ``argument``
              (a mapping in Python) or ``default``. A list is one value.
     base     the folder that plugin files (``use: ./mycam.py:MyCam``) are relative to
-    written  what was written before anything was resolved, for the points of a sweep: see :mod:`xaikit.config.written`
+    loaded   what :func:`xaikit.config.load` made it from, and the points of its sweep: see :mod:`xaikit.config.loaded`
 
     None of the three takes part in comparisons.
     """
@@ -232,30 +232,30 @@ class Config(Section):
     precision: Precision = "float32"
     model: ModelConfig
     data: DataConfig
-    target: Annotated[Use, Plugin("target", long=True)] = TOP
+    target: Annotated[Use, PluginKey("target", long=True)] = TOP
     layers: Layers = ("auto",)
     methods: Mapping[str, MethodConfig]
     augment: AugmentConfig = UNCHANGED
     reduce: Reduce = "sum"
     finish: FinishConfig = FinishConfig()
     report: Annotated[ReportConfig, FIXED] = ReportConfig()
-    executor: Annotated[Use, Plugin("executor"), FIXED] = SERIAL
+    executor: Annotated[Use, PluginKey("executor"), FIXED] = SERIAL
     budget: Annotated[Seconds | None, FIXED] = None
     sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
     origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     base: Annotated[str, HIDDEN] = field(default=".", compare=False)
-    written: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
+    loaded: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
-        found = super().plain()
-        return found if self.sweep else {key: value for key, value in found.items() if key != "sweep"}
+        plain = super().plain()
+        return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
 
 
 def defaults(name: str) -> dict[str, Any]:
     """What a config says where it says nothing, as YAML would; plugins stay with the class, to be stated whole."""
     keys = keys_of(Config).items()
-    values = {key: field.default for key, field in keys if not (field.required or field.plugin or field.section)}
+    values = {name: key.default() for name, key in keys if key.default and not (key.plugin or key.section)}
     return {"name": name, **values, "layers": list(Config.layers), "report": Config.report.plain()}
 
 
@@ -267,7 +267,7 @@ def key_at(path: Path) -> Key | None:
     section: type[Section] | None = Config
     for part in path:
         key = fields_of(section).get(str(part)) if section else None
-        key = None if key is None or key.inline else key
+        key = None if key is None or INLINE in key.marks else key
         section = key.section if key else None
     return key
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xaikit.config.faults import Path, shown
-from xaikit.config.keys import Key, Plugin, Section, Use, keys_of
+from xaikit.config.keys import Key, PluginKey, Section, Use, keys_of
 from xaikit.config.plugins import Reader
-from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig, key_at
+from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
 from xaikit.errors import nearest
+from xaikit.plain.faults import Path, shown
 
 LATER = {"metrics": "read the maps through the report instead"}
 """Keys that later versions will take and this one refuses."""
@@ -20,10 +20,10 @@ _INLINE = {MethodConfig: ("method", "use"), ModelConfig: ("model", "source"), Da
 
 def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config that are stated; what is wrong with them goes to the reader's faults."""
-    for name in values.keys() & LATER.keys():
+    for name in [name for name in values if name in LATER]:
         reader.faults.add((name,), f"not available yet: {LATER[name]}")
     for name, key in keys_of(Config).items():
-        if key.required and name not in values and not reader.faults.is_faulty((name,)):
+        if key.default is None and name not in values and not reader.faults.is_faulty((name,)):
             reader.faults.add((name,), "missing: a config says model, data and methods")
     return read_fields(reader, {name: value for name, value in values.items() if name not in LATER})
 
@@ -31,12 +31,6 @@ def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
 def read_fields(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that some keys of a config make, whichever they are; None where something is wrong with one."""
     return _read_keys(reader, Config, (), values)
-
-
-def read_at(reader: Reader, path: Path, values: Mapping[str, Any]) -> Any:
-    """What the mapping that holds the key at a path says there; None where that is nothing, or wrong."""
-    key, name = key_at(path), path[-1]
-    return _read(reader, key, path, values[str(name)]) if key and name in values else None
 
 
 def read_methods(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, MethodConfig]:
@@ -53,13 +47,13 @@ def read_finish(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[s
     return {stage: use for stage, use in stages.items() if use is not None}
 
 
-def read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Use | None:
+def _read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Use | None:
     """The plugin whose options stand beside the keys of a section; a label is its method's name where nothing else is said."""
     kind, name = _INLINE[section]
     keys = keys_of(section)
     implied = {"use": path[-1]} if section is MethodConfig else {}
-    stated = {key: value for key, value in values.items() if key == name or key not in keys}
-    return reader.use(kind, path, {**implied, **stated}, key=name, beside=tuple(keys))
+    options = {key: value for key, value in values.items() if key == name or key not in keys}
+    return reader.use(kind, path, {**implied, **options}, key=name, beside=tuple(keys))
 
 
 def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
@@ -72,12 +66,12 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
         return _read_stage(reader, key.plugin, path, value)
     if key.section is MethodConfig:
         return read_methods(reader, path, value)
-    if key.section in key.marks:
+    if key.partial:
         return read_finish(reader, path, value)
-    return _read_section(reader, key.section, path, value) if key.section else reader.value(key.hint, path, value)
+    return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)
 
 
-def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str, Any]) -> Use | None:
+def _read_stage(reader: Reader, plugin: PluginKey, path: Path, values: Mapping[str, Any]) -> Use | None:
     word = values.get("use")
     if word not in plugin.words:
         return reader.use(plugin.kind, path, values, words=plugin.words)
@@ -89,14 +83,14 @@ def _read_stage(reader: Reader, plugin: Plugin, path: Path, values: Mapping[str,
 
 def _read_section(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Any:
     """A section, or None where something is wrong with it."""
-    plugin = read_plugin(reader, section, path, values) if section in _INLINE else None
-    found = _read_keys(reader, section, path, values)
+    plugin = _read_plugin(reader, section, path, values) if section in _INLINE else None
+    fields = _read_keys(reader, section, path, values)
     if section is MethodConfig and plugin:
-        found |= {"use": plugin.use, "options": plugin.options}
+        fields |= {"use": plugin.use, "options": plugin.options}
     elif section in _INLINE:
-        found["source"] = plugin
+        fields["source"] = plugin
     whole = (plugin or section not in _INLINE) and not any(reader.faults.is_faulty((*path, key)) for key in values)
-    return reader.build(section, path, found) if whole else None
+    return reader.build(section, path, fields) if whole else None
 
 
 def _read_keys(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> dict[str, Any]:

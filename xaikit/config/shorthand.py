@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.faults import Faults, Path, key_of, shown
 from xaikit.config.keys import Section
 from xaikit.config.schema import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
 from xaikit.errors import ConfigError, nearest
+from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
 
 Rule = Callable[[Path, Any, Faults], Any]
 
@@ -25,7 +25,8 @@ class Refused(ValueError):
 def settle(path: Path, value: Any, faults: Faults) -> Any:
     """The value at a path without its shorthand; what cannot be settled is noted in the faults and left out."""
     rule = _rule(path, value)
-    return value if rule is None or _is_interpolation(value) else rule(path, value, faults)
+    is_interpolation = isinstance(value, str) and value.startswith("${") and value.endswith("}")
+    return value if rule is None or is_interpolation else rule(path, value, faults)
 
 
 def _rule(path: Path, value: Any) -> Rule | None:
@@ -41,10 +42,6 @@ def _rule(path: Path, value: Any) -> Rule | None:
     if key.section:
         return _OF_SECTION.get(key.section, _group)
     return _layers if path[-1] == "layers" else None
-
-
-def _is_interpolation(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("${") and value.endswith("}")
 
 
 def _children(path: Path, mapping: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
@@ -78,14 +75,9 @@ def _plugin(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {"use": value}
     if value is not None and not isinstance(value, Mapping):
-        hint = _quote(path, value, faults) if isinstance(value, bool) else ""
+        hint = quoting(value, faults.mark(path).text) if isinstance(value, bool) else ""
         raise Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
     return _children(path, value or {}, faults)
-
-
-def _quote(path: Path, value: bool, faults: Faults) -> str:
-    text = faults.mark(path).text or shown(value)
-    return f'; YAML reads {text} as a boolean: quote it, "{text}"'
 
 
 def _resize(path: Path, value: Any, faults: Faults) -> dict[str, Any]:

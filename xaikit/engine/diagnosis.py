@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from typing import Literal
 
 from torch import Tensor
@@ -33,25 +34,20 @@ class Evidence:
     """What diagnoses ask of a trace, each looked up once for all requests: (N, T), or (N, 1)."""
 
     def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-        self._activations: dict[Tap, tuple[Tensor, Tensor]] = {}
-        self._gradients: dict[Tap, tuple[Tensor, Tensor]] = {}
+        self._activations = cache(lambda tap: _range(trace.activations[tap].unsqueeze(1)))
+        self._gradients = cache(lambda tap: _range(trace.gradients[tap]))
 
     def zero_activations(self, tap: Tap) -> Tensor:
         """(N, 1)"""
-        activations = self._trace.activations[tap].unsqueeze(1)
-        return _zero(*_once(self._activations, tap, lambda: _range(activations)))
+        return _zero(*self._activations(tap))
 
     def zero_gradients(self, tap: Tap, columns: slice) -> Tensor:
         """(N, T)"""
-        return _zero(*self._of_gradients(tap))[:, columns]
+        return _zero(*self._gradients(tap))[:, columns]
 
     def negative_gradients(self, tap: Tap, columns: slice) -> Tensor:
         """Where none is positive, (N, T)."""
-        return (self._of_gradients(tap)[1] <= 0)[:, columns]
-
-    def _of_gradients(self, tap: Tap) -> tuple[Tensor, Tensor]:
-        return _once(self._gradients, tap, lambda: _range(self._trace.gradients[tap]))
+        return (self._gradients(tap)[1] <= 0)[:, columns]
 
 
 def diagnose(
@@ -73,12 +69,12 @@ def diagnose(
     if dead.device.type == "cpu" and not bool(dead.any()):
         return
     left = dead & ~unfinished
-    yield _counted(tap, NOT_FINITE, unfinished)
+    yield _remark(tap, NOT_FINITE, unfinished)
     for reason, holds in _reasons(evidence, tap, columns, needs, low, high, black, even):
         holds = left & holds
         if not (rectify == ANY and reason == ALL_NEGATIVE):
             left = left & ~holds
-        yield _counted(tap, reason, holds)
+        yield _remark(tap, reason, holds)
 
 
 def _reasons(
@@ -112,13 +108,5 @@ def _zero(low: Tensor, high: Tensor) -> Tensor:
     return (low == 0) & (high == 0)
 
 
-def _once(
-    cache: dict[Tap, tuple[Tensor, Tensor]], tap: Tap, look: Callable[[], tuple[Tensor, Tensor]]
-) -> tuple[Tensor, Tensor]:
-    if tap not in cache:
-        cache[tap] = look()
-    return cache[tap]
-
-
-def _counted(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
+def _remark(tap: Tap, reason: str, holds: Tensor) -> RemarkCounts:
     return RemarkCounts(str(tap), reason, holds.sum(1), counted=holds.shape[1] > 1)

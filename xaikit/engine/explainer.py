@@ -10,46 +10,33 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
-from xaikit.engine.context import Passes, Reruns, Setting
+from xaikit.engine.context import PassContext
+from xaikit.engine.further import FurtherPasses, RetraceCache
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup
+from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
-from xaikit.view import View
+from xaikit.view import Reduction, View
 
 
 class Explainer:
-    """Explains groups of requests from the trace of one batch.
+    """Explains groups of requests from the pass that they share.
 
     Args:
-        trace: of the clean pass.
-        requests: all that are explained: they share the passes on variants of the batch.
+        requests: all that are explained: they share the passes on variants of the batch as well.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        batch: Batch,
-        trace: Trace,
-        output: str | int,
-        tally: Tally,
-        requests: Sequence[PinnedRequest] = (),
-    ) -> None:
-        self._model = model
-        self._ids = batch.ids
-        self._trace = trace
-        self._output = output
-        self._tally = tally
-        self._variant_traces = VariantTraces(model, batch, trace, output, tally, requests)
+    def __init__(self, shared: SharedPass, requests: Sequence[PinnedRequest]) -> None:
+        self._shared = shared
+        self._variant_traces = VariantTraces(shared, requests)
 
     def raw_maps(self, group: RequestGroup, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
         """What the method returns at every tap of a group.
@@ -63,7 +50,7 @@ class Explainer:
         """
         request = group.common
         if not request.aggregation.augment:
-            return self._at_taps(group, self._trace, outputs)
+            return self._at_taps(group, self._shared.trace, outputs)
         if parts_of(request.method):
             raise ConfigError(
                 f"augment: {request.use} makes parts of its own on every variant, in any order: there is no mean of "
@@ -71,44 +58,30 @@ class Explainer:
             )
         by_tap: dict[Tap, list[RawMaps]] = {tap: [] for tap in group.taps}
         for variant in variants(request.aggregation.augment):
-            trace = self._trace if variant.is_clean else self._variant_traces.of(variant, request)
+            trace = self._shared.trace if variant.is_clean else self._variant_traces.of(variant, request)
             # outputs are of the clean inputs
             for tap, raw in self._at_taps(group, trace, None).items():
-                undone = variant.undone(raw.saliency, self._trace.activations[tap].shape[2:])
+                undone = variant.undone(raw.saliency, self._shared.trace.activations[tap].shape[2:])
                 by_tap[tap].append(replace(raw, saliency=undone))
         return {tap: mean_of(raw_maps) for tap, raw_maps in by_tap.items()}
 
     def _at_taps(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
-        request = group.common
-        setting = self.setting(group, trace, outputs)
-        reruns = Reruns(lambda inputs: setting.observe(inputs, setting.taps), shared=len(setting.taps) > 1)
+        shared, request, trace = self._shared, group.common, trace.narrowed(group.places, group.taps)
+        retraces = RetraceCache(shared=len(group.taps) > 1)
         raw_maps: dict[Tap, RawMaps] = {}
-        for tap in setting.taps:
-            passes = Passes(setting, tap, reruns.of_one_tap())
-            view = passes.view(setting.trace)
+        for tap in group.taps:
+            context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision)
+            reduction = Reduction(request.aggregation.reduce)
+            draw = partial(_generator, request, shared.batch.ids, trace.scores)
+            view = FurtherPasses(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
             saliency = _saliency(request, view)
-            if setting.reduce != "sum" and not passes.reduced:
+            if reduction.kind != "sum" and not reduction.applied:
                 raise ConfigError(
-                    f"reduce: {setting.reduce} plays no part in {request.use}, which sums no weighed channels: leave it out"
+                    f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
                 )
             parts = parts_of(request.method)
-            raw_maps[tap] = RawMaps(saliency, tuple(view.noted), tuple(passes.noted), view.numbers, parts)
+            raw_maps[tap] = RawMaps(saliency, tuple(view.noted), tuple(context.remarks), view.numbers, parts)
         return raw_maps
-
-    def setting(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None = None) -> Setting:
-        """What the further passes of a group have in common."""
-        request, trace = group.common, trace.narrowed(group.places, group.taps)
-        return Setting(
-            model=self._model,
-            trace=trace,
-            needs=request.method.needs,
-            output=self._output,
-            precision=request.precision,
-            tally=self._tally,
-            draw=partial(_generator, request, self._ids, trace.scores),
-            kept=outputs,
-            reduce=request.aggregation.reduce,
-        )
 
 
 def _saliency(request: Request, view: View) -> Tensor:

@@ -6,10 +6,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from xaikit.config import PLAIN, Aggregation, Precision
+from xaikit.evidence.forward import Readout
+from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
+from xaikit.evidence.trace import Trace
 from xaikit.finish import Finish
 from xaikit.method import Method
 from xaikit.needs import Needs
@@ -88,6 +91,21 @@ class RequestGroup:
     def apart(self) -> list[RequestGroup]:
         """A group for each of the requests."""
         return [RequestGroup((member,)) for member in self.members]
+
+
+@dataclass(frozen=True)
+class SharedPass:
+    """The clean pass of a model on a batch, which all requests share.
+
+    readout  what targets are scored on
+    tally    counts this pass and those that follow
+    """
+
+    model: nn.Module
+    batch: Batch
+    trace: Trace
+    readout: Readout
+    tally: Tally
 
 
 def group_requests(requests: Iterable[PinnedRequest], pinned: Sequence[Pinned]) -> list[list[RequestGroup]]:

@@ -10,18 +10,18 @@ import torch
 from torch import nn
 
 from xaikit.engine.assemble import assemble
-from xaikit.engine.context import Passes
+from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
 from xaikit.engine.explainer import Explainer
 from xaikit.engine.raw_maps import RawMaps
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, group_requests
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
+from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.forward import reading
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
@@ -29,7 +29,7 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target, plural_of
 
-__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways"]
+__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways", "trace_requests"]
 
 
 Failed = Callable[[Request, Exception], None]
@@ -60,39 +60,49 @@ def explain(
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
+    model, tally = unwrapped(model), tally or Tally()
     targets = distinct(request.target for request in requests)
-    with reading(layers_of(targets)):
-        return _explain(
-            unwrapped(model), batch, requests, targets, output, Tally() if tally is None else tally, may_stop, failed
-        )
-
-
-def _explain(
-    model: nn.Module,
-    batch: Batch,
-    requests: Sequence[Request],
-    targets: Sequence[Target],
-    output: str | int,
-    tally: Tally,
-    may_stop: bool,
-    failed: Failed | None,
-) -> tuple[Trace, dict[str, Explanation]]:
-    trace = observe(
-        model,
-        batch.inputs,
-        tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
-        lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
-        gradients=any(request.method.needs.gradients for request in requests),
-        output=output,
-        tally=tally,
-        stop=may_stop and _may_stop(requests),
-    )
+    stop = may_stop and _may_stop(requests)
+    trace = trace_requests(model, batch, requests, output=output, tally=tally, stop=stop)
     session = _Session(trace, failed)
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
     pinned = session.pinned(requests, places)
-    explanations = session.explain(pinned, Explainer(model, batch, trace, output, tally, pinned))
+    shared = SharedPass(model, batch, trace, readout_of(targets, output), tally)
+    explanations = session.explain(pinned, Explainer(shared, pinned))
     return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
+
+
+def trace_requests(
+    model: nn.Module,
+    batch: Batch,
+    requests: Sequence[Request],
+    *,
+    output: str | int = forward.AUTO,
+    gradients: bool = True,
+    tally: Tally | None = None,
+    stop: bool = False,
+) -> Trace:
+    """The pass that all requests share.
+
+    Args:
+        gradients: False: none are computed, whoever needs them.
+        stop: leave the forward behind the last tap; then scores are NaN.
+
+    Raises:
+        TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
+    """
+    targets = distinct(request.target for request in requests)
+    return observe(
+        model,
+        batch.inputs,
+        tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
+        lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
+        gradients=gradients and any(request.method.needs.gradients for request in requests),
+        readout=readout_of(targets, output),
+        tally=tally,
+        stop=stop,
+    )
 
 
 class _Session:
@@ -169,7 +179,7 @@ class _Session:
             self._failed(request, error)
 
 
-def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
+def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
     """By layer, the way in which a method's replays will be made; see :mod:`xaikit.engine.reruns.replay`. Empty if it makes none.
 
     Args:
@@ -177,10 +187,9 @@ def replay_ways(model: nn.Module, batch: Batch, trace: Trace, request: Request, 
     """
     if not request.method.needs.replays:
         return {}
-    group = RequestGroup((PinnedRequest(request, 0),))
-    setting = Explainer(model, batch, trace, output, Tally()).setting(group, trace)
-    with reading(layers_of([request.target])):
-        return {str(tap): Passes(setting, tap, lambda _: trace).replay().way() for tap in request.taps}
+    readout, narrowed = readout_of([request.target], output), trace.narrowed([0], request.taps)
+    contexts = [PassContext(model, narrowed, tap, readout, precision=request.precision) for tap in request.taps]
+    return {str(context.tap): Replay(context).way() for context in contexts}
 
 
 def _may_stop(requests: Sequence[Request]) -> bool:

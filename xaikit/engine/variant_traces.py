@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import torch
-from torch import nn
 
 from xaikit.draws import seeded
 from xaikit.engine.augment import Variant, check_places
-from xaikit.engine.requests import Batch, PinnedRequest, Request
+from xaikit.engine.requests import PinnedRequest, Request, SharedPass
 from xaikit.errors import ConfigError
 from xaikit.evidence.nests import first_tensor
-from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.observe import observe
 from xaikit.evidence.trace import Trace
 
 
@@ -20,24 +20,11 @@ class VariantTraces:
     """The traces of variants of a batch, for the targets that were pinned on the clean pass.
 
     Args:
-        clean: the trace of the batch itself.
         requests: all that are explained, among them those that ask for variants.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        batch: Batch,
-        clean: Trace,
-        output: str | int,
-        tally: Tally,
-        requests: Sequence[PinnedRequest],
-    ) -> None:
-        self._model = model
-        self._batch = batch
-        self._clean = clean
-        self._output = output
-        self._tally = tally
+    def __init__(self, shared: SharedPass, requests: Sequence[PinnedRequest]) -> None:
+        self._shared = shared
         self._requests = requests
         self._traces: dict[Hashable, Trace] = {}
 
@@ -53,23 +40,24 @@ class VariantTraces:
         return self._traces[key]
 
     def _observed(self, variant: Variant, request: Request) -> Trace:
+        shared = self._shared
         sharing = [one for one in self._requests if one.request.aggregation.augment == request.aggregation.augment]
         places = sorted({one.place for one in sharing})
-        pinned = [self._clean.pinned[place] for place in places]
+        pinned = [shared.trace.pinned[place] for place in places]
         check_places(variant, pinned)
         inputs = self._inputs(variant, request.seed)
-        self._tally.reruns += 1
+        shared.tally.reruns += 1
         try:
             trace = observe(
-                self._model,
+                shared.model,
                 inputs,
                 tuple(dict.fromkeys(tap for one in sharing for tap in one.request.taps)),
                 lambda _: pinned,
                 gradients=any(one.request.method.needs.gradients for one in sharing),
-                output=self._output,
-                tally=self._tally,
+                readout=shared.readout,
+                tally=shared.tally,
             )
-            return trace.placed(places, self._clean)
+            return trace.placed(places, shared.trace)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -81,8 +69,9 @@ class VariantTraces:
                 "scale out, or take gain"
             ) from error
 
-    def _inputs(self, variant: Variant, seed: int) -> object:
-        image, ids = first_tensor(self._batch.inputs), self._batch.ids
+    def _inputs(self, variant: Variant, seed: int) -> Any:
+        batch = self._shared.batch
+        image = first_tensor(batch.inputs)
         # integers are no type for normal numbers
         like = image if image.is_floating_point() else image.new_zeros((), dtype=torch.get_default_dtype())
-        return variant.inputs(self._batch.inputs, lambda draw: seeded(f"{seed}|augment|{draw}", ids, like))
+        return variant.inputs(batch.inputs, lambda draw: seeded(f"{seed}|augment|{draw}", batch.ids, like))

@@ -8,8 +8,9 @@ at the probabilities is (ds/dO) V^T; what a model makes of returned weights besi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
@@ -21,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from xaikit._numeric import exact
 from xaikit.errors import UndeclaredNeed
-from xaikit.evidence.hooks import Cut, watched
+from xaikit.evidence.hooks import Cut, hooked, named
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class AttentionCall:
     probabilities  (N, H, Q, K), detached
     values         (N, H, K, D), detached
     mixed          P V, (N, H, Q, D): where the gradient is taken
+    gradient       of the scores there, (T, N, H, Q, D); None where none was taken, or the scores do not depend on it
     """
 
     name: str
     probabilities: Tensor
     values: Tensor
     mixed: Tensor
+    gradient: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ class Attention:
         return self if self.at_mixed is None else replace(self, at_mixed=self.at_mixed[:, columns])
 
 
-def attention_of(call: AttentionCall, gradient: Tensor | None) -> Attention:
-    """What a call was, with the gradient (T, N, H, Q, D) at its mixed values."""
-    at_mixed = None if gradient is None else gradient.transpose(0, 1)
+def attention_of(call: AttentionCall) -> Attention:
+    """A call as a method sees it."""
+    at_mixed = None if call.gradient is None else call.gradient.transpose(0, 1)
     return Attention(call.name, call.probabilities.unsqueeze(1), call.values, at_mixed)
 
 
@@ -81,18 +84,23 @@ class AttentionRecorder:
         differentiate: make the mixed values points of the pass, which gradients are taken at.
     """
 
-    def __init__(self, course: Cut, differentiate: bool) -> None:
-        self.made: list[AttentionCall] = []
-        self._course = course
+    def __init__(self, cut: Cut, differentiate: bool) -> None:
+        self.calls: list[AttentionCall] = []
+        self._cut = cut
         self._differentiate = differentiate
         self._inside: list[str] = []
 
-    def enter(self, name: str, module: nn.Module, args: Any) -> None:
-        """A module of that name begins."""
+    @contextmanager
+    def listening(self, model: nn.Module) -> Iterator[None]:
+        """Record the calls for the length of one forward."""
+        with hooked(named(model), self._leave, self._enter), _Listening(self):
+            yield
+
+    def _enter(self, name: str, module: nn.Module, args: Any) -> None:
         self._inside.append(name)
 
-    def leave(self, name: str, module: nn.Module, args: Any, output: Any) -> None:
-        """It has ended. Modules that raised are still on the list: those above it go with it."""
+    def _leave(self, name: str, module: nn.Module, args: Any, output: Any) -> None:
+        # modules that raised are still on the list: those above it go with it
         while self._inside and self._inside.pop() != name:
             pass
 
@@ -103,26 +111,23 @@ class AttentionRecorder:
             heads = query.shape[-3] if query.dim() > 3 else 1
             key, value = _repeated(key, heads), _repeated(value, heads)
             probabilities = probabilities_of(query, key, *args, **kwargs)
-        return self.keep(probabilities, value, mixed)
+        return self.record(probabilities, value, mixed)
 
-    def keep(self, probabilities: Tensor, value: Tensor, mixed: Tensor) -> Tensor:
-        """Record one call, and what is to be handed on of its mixed values."""
+    def record(self, probabilities: Tensor, value: Tensor, mixed: Tensor) -> Tensor:
+        """Record one call, and give what is to be handed on of its mixed values."""
+        name = self._inside[-1] if self._inside else "attention"
         if self._differentiate:
-            self._course.leave_inference_mode()
-            mixed = self._course.cut(mixed.clone() if mixed.is_inference() else mixed, self._name)
-        self.made.append(AttentionCall(self._name, probabilities.detach(), value.detach(), mixed))
+            self._cut.leave_inference_mode()
+            mixed = self._cut.point(mixed.clone() if mixed.is_inference() else mixed, name)
+        self.calls.append(AttentionCall(name, probabilities.detach(), value.detach(), mixed))
         # as at a tap: what comes may change it in place
         return mixed.clone()
-
-    @property
-    def _name(self) -> str:
-        return self._inside[-1] if self._inside else "attention"
 
 
 def _repeated(tensor: Tensor, heads: int) -> Tensor:
     """Of grouped queries, the head that each shares."""
-    several = tensor.dim() > 3 and tensor.shape[-3] < heads
-    return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if several else tensor
+    is_grouped = tensor.dim() > 3 and tensor.shape[-3] < heads
+    return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if is_grouped else tensor
 
 
 def probabilities_of(
@@ -146,26 +151,26 @@ def probabilities_of(
     if is_causal:
         attn_mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
     if attn_mask is not None:
-        shut = attn_mask.dtype == torch.bool
-        logits = logits.masked_fill(~attn_mask, -torch.inf) if shut else logits + attn_mask
-    nothing = (logits == -torch.inf).all(-1, keepdim=True)
-    return logits.softmax(-1).masked_fill(nothing, 0)
+        is_boolean = attn_mask.dtype == torch.bool
+        logits = logits.masked_fill(~attn_mask, -torch.inf) if is_boolean else logits + attn_mask
+    masked = (logits == -torch.inf).all(-1, keepdim=True)
+    return logits.softmax(-1).masked_fill(masked, 0)
 
 
 class _Listening(TorchFunctionMode):
     """Hands the calls of attention to the record, and everything else on as it is."""
 
-    def __init__(self, calls: AttentionRecorder) -> None:
+    def __init__(self, recorder: AttentionRecorder) -> None:
         super().__init__()
-        self._calls = calls
+        self._recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
-            return self._calls.attend(*args, **kwargs)
+            return self._recorder.attend(*args, **kwargs)
         if func is functional.multi_head_attention_forward:
             heads = kwargs["num_heads"] if "num_heads" in kwargs else args[4]
-            with _Within(self._calls, heads):
+            with _Within(self._recorder, heads):
                 return _unguarded(func)(*args, **kwargs)
         return func(*args, **kwargs)
 
@@ -173,23 +178,23 @@ class _Listening(TorchFunctionMode):
 class _Within(TorchFunctionMode):
     """What ``multi_head_attention_forward`` does inside: where weights are asked for it computes them itself."""
 
-    def __init__(self, calls: AttentionRecorder, heads: int) -> None:
+    def __init__(self, recorder: AttentionRecorder, heads: int) -> None:
         super().__init__()
-        self._calls = calls
+        self._recorder = recorder
         self._heads = heads
         self._weights: Tensor | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
-            return self._calls.attend(*args, **kwargs)
-        found = func(*args, **kwargs)
+            return self._recorder.attend(*args, **kwargs)
+        result = func(*args, **kwargs)
         if func is functional.softmax:
-            self._weights = found
+            self._weights = result
         if func is torch.bmm and args[0] is self._weights:
-            by_head = [tensor.unflatten(0, (-1, self._heads)) for tensor in (*args, found)]
-            return self._calls.keep(*by_head).flatten(0, 1)
-        return found
+            by_head = [tensor.unflatten(0, (-1, self._heads)) for tensor in (*args, result)]
+            return self._recorder.record(*by_head).flatten(0, 1)
+        return result
 
 
 def _unguarded(function: Any) -> Any:
@@ -200,20 +205,8 @@ def _unguarded(function: Any) -> Any:
     return copy
 
 
-@contextmanager
-def listening(model: nn.Module, calls: AttentionRecorder | None) -> Iterator[None]:
-    """Record attention for the length of one forward; nothing without a record."""
-    if calls is None:
-        yield
-        return
-    with ExitStack() as stack:
-        stack.enter_context(watched(model, calls.leave, calls.enter))
-        stack.enter_context(_Listening(calls))
-        yield
-
-
-def global_calls(made: list[AttentionCall], samples: int, is_grid: Callable[[int], bool]) -> list[int]:
-    """The places of those calls in which all tokens of a picture attend to each other, in order.
+def global_calls(calls: Sequence[AttentionCall], samples: int, is_grid: Callable[[int], bool]) -> list[AttentionCall]:
+    """Those calls in which all tokens of a picture attend to each other, in order.
 
     Windows have a batch of their own, and most texts are no grid. Of several towers it is one whose tokens look ahead, then
     the one of most blocks, then of most tokens: texts are causal as a rule, and shorter than a picture.
@@ -221,21 +214,21 @@ def global_calls(made: list[AttentionCall], samples: int, is_grid: Callable[[int
     Args:
         is_grid: whether so many tokens are a grid of the input.
     """
-    families: dict[str, list[int]] = {}
-    for place, call in enumerate(made):
-        families.setdefault(_family(call.name), []).append(place)
+    families: dict[str, list[AttentionCall]] = {}
+    for call in calls:
+        families.setdefault(_family(call.name), []).append(call)
 
-    def is_global(place: int) -> bool:
-        shape = made[place].probabilities.shape
+    def is_global(call: AttentionCall) -> bool:
+        shape = call.probabilities.shape
         return len(shape) == 4 and shape[0] == samples and shape[2] == shape[3] and is_grid(shape[3])
 
     # a hierarchy whose last stage alone is global is none: what happened before it would be left out
     whole = [
-        places
-        for places in families.values()
-        if all(map(is_global, places)) and len({made[place].probabilities.shape[3] for place in places}) == 1
+        family
+        for family in families.values()
+        if all(map(is_global, family)) and len({call.probabilities.shape[3] for call in family}) == 1
     ]
-    return max(whole, key=lambda places: _rank(made[places[0]].probabilities, len(places)), default=[])
+    return max(whole, key=lambda family: _rank(family[0].probabilities, len(family)), default=[])
 
 
 def _rank(probabilities: Tensor, blocks: int) -> tuple[bool, int, int]:
@@ -249,15 +242,4 @@ def _family(name: str) -> str:
     >>> _family("blocks.3.attn"), _family("encoder_layer_11.self_attention")
     ('blocks.#.attn', 'encoder_layer_#.self_attention')
     """
-    return "".join("#" if part.isdigit() else part for part in _parts(name))
-
-
-def _parts(name: str) -> Iterator[str]:
-    run = ""
-    for letter in name:
-        if run and letter.isdigit() != run[-1].isdigit():
-            yield run
-            run = ""
-        run += letter
-    if run:
-        yield run
+    return re.sub(r"\d+", "#", name)

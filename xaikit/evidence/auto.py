@@ -12,25 +12,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound
-from xaikit.evidence import conditions, forward, hooks
-from xaikit.evidence.conditions import undisturbed, unwrapped
-from xaikit.evidence.forward import call, reading
-from xaikit.evidence.nests import copied, first_tensor, mapped, tensors_in
-from xaikit.evidence.pinned import layers_of, pin
+from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
+from xaikit.evidence.forward import AUTO, WHOLE, Readout
+from xaikit.evidence.hooks import hooked, named
+from xaikit.evidence.nests import Path, copied, first_tensor, mapped, tensors_in
+from xaikit.evidence.pinned import pin, readout_of
+from xaikit.evidence.result import MapReader
 from xaikit.evidence.taps import Tap
-from xaikit.layouts import Layout, infer, keeps_aspect
+from xaikit.layouts import Layout, keeps_aspect
 from xaikit.targets import Target
 
 PLACES, CHANNELS = 0.5, 0.1
 
 
+T = TypeVar("T")
+
 _Edge = tuple[Any, int]
+_Score = Callable[[Any], Tensor]
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class _Returned:
-    """A tensor that a module returned: the way to it, its version then, and whether it was given to the module so."""
+    """A tensor that a module returned: the way to it, its version then, and whether the module received it so."""
 
-    path: tuple[str | int, ...]
+    path: Path
     tensor: Tensor
     version: int
-    given: bool
+    received: bool
 
     @property
     def edge(self) -> _Edge:
@@ -63,21 +67,32 @@ class _Returned:
 
 @dataclass(frozen=True)
 class _Call:
-    """A module call as the hook saw it."""
+    """A module call as the hook recorded it."""
 
     name: str
     returned: tuple[_Returned, ...]
 
 
+@dataclass(frozen=True)
+class _Probe:
+    """One forward: the input as a leaf, how maps of it are read, the calls in the order of completion, and the score."""
+
+    source: Tensor
+    reader: MapReader
+    completed: list[_Call]
+    score: Tensor
+
+
 def of(
-    model: nn.Module, inputs: Any, target: Target, labels: Tensor | None, output: str | int = forward.AUTO
+    model: nn.Module, inputs: Any, target: Target, labels: Tensor | None, output: str | int = AUTO
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
-    model = unwrapped(model)
-    one = first_sample(inputs)
     label = first_sample(labels)
-    with reading(layers_of([target])):
-        return find(model, one, lambda selected: pin(target, selected, copied(label)).scores(selected), output)
+
+    def score(selected: Any) -> Tensor:
+        return pin(target, selected, copied(label)).scores(selected)
+
+    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output))
 
 
 def first_sample(inputs: Any) -> Any:
@@ -85,30 +100,26 @@ def first_sample(inputs: Any) -> Any:
     return mapped(lambda tensor: tensor[:1], inputs)
 
 
-def find(
-    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
-) -> tuple[Tap, ...]:
+def find(model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE) -> tuple[Tap, ...]:
     """The taps that ``auto`` means, one as a rule, several where only several streams together cut the score from the
     input.
 
     Args:
         inputs: one sample.
-        score: the selected output to the scalar (or scalars, summed) to explain.
+        score: what is read of a forward to the scalar (or scalars, summed) to explain.
 
     Raises:
         LayerNotFound: nothing qualifies, or the input cannot be differentiated; the last maps with gradient are named.
     """
-    considered = []
-    for candidate in consider(model, inputs, score, output):
-        if candidate.verdict == "chosen":
-            return candidate.taps
-        considered.append(candidate)
+    considered = consider(model, inputs, score, readout)
+    if considered and considered[-1].verdict == "chosen":
+        return considered[-1].taps
     last = [
         f"{tap} {shape}"
         for candidate in considered
         for tap, shape in zip(candidate.taps, candidate.shapes, strict=True)
     ][:5]
-    if _is_flat(model, inputs, score, output):
+    if _is_flat(model, inputs, score, readout):
         raise LayerNotFound(
             "layers: auto: the gradient of the score is zero everywhere for the first sample, as that of a unit that is 0 "
             "behind a ReLU, or of a similarity at its largest; name a layer"
@@ -119,51 +130,36 @@ def find(
     )
 
 
-def consider(
-    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
-) -> list[Candidate]:
+def consider(model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE) -> list[Candidate]:
     """Every module call that returned a map, the last first, up to the one that is chosen."""
-
-    def walk() -> list[Candidate]:
-        return list(_walk(model, inputs, score, output))
-
-    with undisturbed(model), torch.enable_grad():
-        found: list[Candidate] = conditions.on_usable_weights(model, walk)
-        return found
+    return _probed(model, inputs, score, readout, lambda probe: list(_walk(probe)))
 
 
-def _walk(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> Iterator[Candidate]:
-    source, given = _differentiable(inputs)
-    probe = _record(model, given, score, output)
-    hint = getattr(model, "num_prefix_tokens", None)
+def _walk(probe: _Probe) -> Iterator[Candidate]:
     often = Counter(call.name for call in probe.completed)
-    for completed in reversed(probe.completed):
-        found = _maps(completed, source, hint)
-        if found:
-            candidate = _judge(completed, found, often[completed.name], probe.score, source)
+    for call in reversed(probe.completed):
+        maps = _maps(call, probe.reader)
+        if maps:
+            candidate = _judge(call, maps, often[call.name], probe)
             yield candidate
             if candidate.verdict == "chosen":
                 return
 
 
-def _is_flat(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> bool:
+def _is_flat(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> bool:
     """Whether the score has a zero gradient at all of the input."""
 
-    def look() -> bool:
-        source, given = _differentiable(inputs)
-        total = _record(model, given, score, output).score
-        (gradient,) = torch.autograd.grad(total, source, allow_unused=True)
+    def is_zero(probe: _Probe) -> bool:
+        (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
         return gradient is not None and not bool(gradient.any())
 
+    return _probed(model, inputs, score, readout, is_zero)
+
+
+def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[_Probe], T]) -> T:
+    """What is to be seen in the graph of one forward, which does not outlive it."""
     with undisturbed(model), torch.enable_grad():
-        found: bool = conditions.on_usable_weights(model, look)
-        return found
-
-
-@dataclass(frozen=True)
-class _Probe:
-    completed: list[_Call]
-    score: Tensor
+        return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 
 def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
@@ -177,28 +173,28 @@ def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
     return source, mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
 
 
-def _record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int) -> _Probe:
+def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
+    source, inputs = _differentiable(inputs)
     completed: list[_Call] = []
-
-    given: dict[str, list[tuple[int, int]]] = {}
+    received: dict[str, list[tuple[int, int]]] = {}
 
     def enter(name: str, module: nn.Module, args: Any) -> None:
-        given[name] = [(id(tensor), version) for _, tensor, version in _versioned(args)]
+        received[name] = [(id(tensor), version) for _, tensor, version in _versioned(args)]
 
-    def leave(name: str, module: nn.Module, args: Any, result: Any) -> None:
-        returned = (_Returned(*one, (id(one[1]), one[2]) in given[name]) for one in _versioned(result))
+    def leave(name: str, module: nn.Module, args: Any, output: Any) -> None:
+        returned = (_Returned(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output))
         completed.append(_Call(name, tuple(returned)))
 
-    with hooks.watched(model, leave, enter):
-        total = score(forward.select(call(model, inputs), output)).sum()
+    with hooked(named(model), leave, enter):
+        total = score(readout.run(model, inputs)).sum()
     if not total.requires_grad:
         raise LayerNotFound(
             "layers: auto: the score does not depend on the input in a differentiable way; name a layer"
         )
-    return _Probe(completed, total)
+    return _Probe(source, MapReader.of(model, inputs), completed, total)
 
 
-def _versioned(value: Any) -> Iterator[tuple[tuple[str | int, ...], Tensor, int]]:
+def _versioned(value: Any) -> Iterator[tuple[Path, Tensor, int]]:
     """The tensors of a nest with their versions; those of inference mode have none and no gradient either."""
     for path, tensor in tensors_in(value):
         if not tensor.is_inference():
@@ -208,28 +204,25 @@ def _versioned(value: Any) -> Iterator[tuple[tuple[str | int, ...], Tensor, int]
 _Map = tuple[_Returned, Layout]
 
 
-def _maps(call: _Call, source: Tensor, hint: int | None) -> list[_Map]:
+def _maps(call: _Call, reader: MapReader) -> list[_Map]:
     """What a call returned that is a map with the input's aspect and more than one cell."""
-    space = tuple(source.shape[2:])
-    found: list[_Map] = []
+    maps: list[_Map] = []
     for returned in call.returned:
         shape = tuple(returned.tensor.shape)
-        if not space or returned.tensor.grad_fn is None or shape[:1] != source.shape[:1]:
-            continue
-        layout = infer(shape, space, hint)
+        layout = None if returned.tensor.grad_fn is None else reader.layout(shape)
         grid = layout.space(shape) if layout else ()
-        if layout and max(grid) > 1 and keeps_aspect(grid, space):
-            found.append((returned, layout))
-    return found
+        if layout and max(grid) > 1 and keeps_aspect(grid, reader.space):
+            maps.append((returned, layout))
+    return maps
 
 
-def _judge(call: _Call, found: list[_Map], times: int, total: Tensor, source: Tensor) -> Candidate:
+def _judge(call: _Call, maps: list[_Map], times: int, probe: _Probe) -> Candidate:
     # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
-    reached, open_way = _search(total, {returned.edge for returned in call.returned}, source)
-    alive = [(returned, layout) for returned, layout in found if returned.edge in reached]
+    reached, open_way = _search(probe, {returned.edge for returned in call.returned})
+    alive = [(returned, layout) for returned, layout in maps if returned.edge in reached]
     taps = tuple(_tap(call, returned) for returned, _ in alive)
     shapes = tuple(tuple(returned.tensor.shape) for returned, _ in alive)
-    return Candidate(call.name, taps, shapes, _verdict(alive, times, open_way, total))
+    return Candidate(call.name, taps, shapes, _verdict(alive, times, open_way, probe.score))
 
 
 def _tap(call: _Call, returned: _Returned) -> Tap:
@@ -242,7 +235,7 @@ def _verdict(alive: list[_Map], times: int, open_way: bool, total: Tensor) -> st
         return "no gradient"
     if times > 1:
         return f"called {times} times"
-    if all(returned.given for returned, _ in alive):
+    if all(returned.received for returned, _ in alive):
         return "returns its input unchanged"
     if open_way:
         return "the score depends on the input past it"
@@ -261,20 +254,20 @@ def _covered(gradient: Tensor) -> bool:
     return bool(nonzero.any(0).float().mean() >= PLACES) and wide
 
 
-def _search(total: Tensor, walls: set[_Edge], source: Tensor) -> tuple[set[_Edge], bool]:
+def _search(probe: _Probe, walls: set[_Edge]) -> tuple[set[_Edge], bool]:
     """Walk the graph from the score: the walls that were met, and whether a way past all of them leads to the input."""
-    seen: set[_Edge] = set()
+    visited: set[_Edge] = set()
     reached: set[_Edge] = set()
     open_way = False
-    ahead: list[_Edge] = [(total.grad_fn, total.output_nr)]
+    ahead: list[_Edge] = [(probe.score.grad_fn, probe.score.output_nr)]
     while ahead:
         edge = ahead.pop()
-        if edge[0] is None or edge in seen:
+        if edge[0] is None or edge in visited:
             continue
-        seen.add(edge)
+        visited.add(edge)
         if edge in walls:
             reached.add(edge)
             continue
-        open_way = open_way or getattr(edge[0], "variable", None) is source
+        open_way = open_way or getattr(edge[0], "variable", None) is probe.source
         ahead.extend(edge[0].next_functions)
     return reached, open_way

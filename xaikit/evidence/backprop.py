@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 
 FEW_NODES = 24
 
@@ -49,10 +51,10 @@ def _looped(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
 
 
 def _stacked(rows: Sequence[Tensor | None]) -> Tensor | None:
-    known = [row for row in rows if row is not None]
-    if len(known) < len(rows):
+    gradients = [row for row in rows if row is not None]
+    if len(gradients) < len(rows):
         return None
-    return known[0].unsqueeze(0) if len(known) == 1 else torch.stack(known)
+    return gradients[0].unsqueeze(0) if len(gradients) == 1 else torch.stack(gradients)
 
 
 def _batched(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
@@ -66,18 +68,17 @@ def _batched(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
 
 def _is_trivial(scores: Tensor) -> bool:
     """Whether only a few pooling, linear and shape operations lie between the first tap and the scores."""
-    nodes = list(_behind(scores.grad_fn))
+    nodes = list(islice(nodes_behind(scores.grad_fn), FEW_NODES + 1))
     return len(nodes) <= FEW_NODES and all(node.name() in _LINEAR for node in nodes)
 
 
-def _behind(start: torch.autograd.graph.Node | None) -> Iterator[torch.autograd.graph.Node]:
-    """The nodes of the graph, at most one more than are few."""
-    seen: set[object] = set()
+def nodes_behind(start: Node | None, end: Node | None = None) -> Iterator[Node]:
+    """Every node of a graph once: from one on, towards what it was made of, and no further than another one."""
+    visited: set[Node | None] = {None, end}
     ahead = [start]
-    while ahead and len(seen) <= FEW_NODES:
+    while ahead:
         node = ahead.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        yield node
-        ahead.extend(parent for parent, _ in node.next_functions)
+        if node is not None and node not in visited:
+            visited.add(node)
+            yield node
+            ahead.extend(parent for parent, _ in node.next_functions)

@@ -8,9 +8,8 @@ what is left of it when its linear part is taken off. A network of such layers o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from xaikit._numeric import exact
-from xaikit.evidence.hooks import Cut, named
+from xaikit.evidence.hooks import Cut, hooked, named
 from xaikit.layouts import Layout
 
 HOMOGENEOUS = (
@@ -29,7 +28,7 @@ HOMOGENEOUS = (
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
     *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
 )
-"""BiasRecorder that add nothing in evaluation: f(ax) = a f(x)."""
+"""Layers that add nothing in evaluation: f(ax) = a f(x)."""
 
 
 _ONCE = "is not implemented"
@@ -38,11 +37,17 @@ _ONCE = "is not implemented"
 
 @dataclass(frozen=True)
 class LayerCall:
-    """One call of a layer in a pass: its bias, of the shape of its output or with ones in it, and the point there."""
+    """One call of a layer in a pass.
+
+    added     its bias, of the shape of its output or with ones in it
+    output    the point there
+    gradient  of the scores at its output, (T, *output); None where the scores do not depend on it
+    """
 
     name: str
     added: Tensor
     output: Tensor
+    gradient: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,8 @@ class Bias:
         return replace(self, gradients=self.gradients[:, columns])
 
 
-def bias_of(layer: LayerCall, gradient: Tensor, layout: Layout | None) -> Bias:
-    """The bias of a call, with the gradient (T, N, ...) at its output."""
-    return Bias(layer.name, layer.added, gradient.transpose(0, 1), layout)
-
-
-def added(module: nn.Module, given: Tensor, output: Tensor) -> Tensor:
-    """The bias of a module that made this output of what it was given; in the conditions of the pass that it did so in."""
+def added(module: nn.Module, received: Tensor, output: Tensor) -> Tensor:
+    """The bias of a module that made this output of what it received; in the conditions of the pass that it did so in."""
     with torch.no_grad():
         if type(module).forward is nn.Linear.forward:
             bias = module.bias
@@ -91,7 +91,7 @@ def added(module: nn.Module, given: Tensor, output: Tensor) -> Tensor:
         if isinstance(module, _BatchNorm) and not list(module.children()) and module.running_mean is not None:
             return _by_channel(_normalized(module), output)
         try:
-            return output - _linear_part(module.forward, given)
+            return output - _linear_part(module.forward, received)
         except RuntimeError as error:
             if _ONCE not in str(error):
                 raise
@@ -123,52 +123,45 @@ def _linear_part(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         (pulled,) = torch.autograd.grad(output, x, direction, create_graph=True, allow_unused=True)
         if pulled is None:
             return torch.zeros_like(output)
-        (part,) = torch.autograd.grad(pulled, direction, x.detach(), allow_unused=True)
-    return torch.zeros_like(output) if part is None else part.detach()
+        (part,) = torch.autograd.grad(pulled, direction, x.detach(), materialize_grads=True)
+    return part.detach()
 
 
 class BiasRecorder:
     """Records the calls of layers in one pass."""
 
-    def __init__(self, course: Cut) -> None:
-        self._made: list[tuple[str, nn.Module, Tensor, Tensor]] = []
-        self._course = course
-        self._given: dict[str, Tensor] = {}
+    def __init__(self, cut: Cut) -> None:
+        self._calls: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+        self._cut = cut
+        self._received: dict[str, Tensor] = {}
 
-    def enter(self, name: str, module: nn.Module, args: Any) -> None:
-        """A layer begins. From the first one on grad is on, whatever the model says: its input is a leaf behind."""
-        self._course.leave_inference_mode()
+    def listening(self, model: nn.Module) -> AbstractContextManager[None]:
+        """Record the calls for the length of one forward."""
+        return hooked(units(model), self._leave, self._enter)
+
+    def _enter(self, name: str, module: nn.Module, args: Any) -> None:
+        # from the first layer on grad is on, whatever the model says: its input is a leaf behind
+        self._cut.leave_inference_mode()
         torch.set_grad_enabled(True)
         # an embedding looks things up
         if len(args) == 1 and isinstance(args[0], Tensor) and args[0].is_floating_point():
-            self._given[name] = args[0].detach().clone()
+            self._received[name] = args[0].detach().clone()
 
-    def leave(self, name: str, module: nn.Module, args: Any, output: Any) -> Any:
-        """It has ended: its output is a point of the pass, and a clone is handed on."""
-        given = self._given.pop(name, None)
-        if given is None or not isinstance(output, Tensor) or not output.is_floating_point():
+    def _leave(self, name: str, module: nn.Module, args: Any, output: Any) -> Any:
+        received = self._received.pop(name, None)
+        if received is None or not isinstance(output, Tensor) or not output.is_floating_point():
             return None
-        self._course.leave_inference_mode()
-        point = self._course.cut(output, name)
-        self._made.append((name, module, given, point))
+        self._cut.leave_inference_mode()
+        point = self._cut.point(output, name)
+        self._calls.append((name, module, received, point))
         return point.clone()
 
     def layers(self) -> list[LayerCall]:
         """All that were called, when the forward has ended: what they add is computed by calling them again."""
         return [
-            LayerCall(name, added(module, given, point.detach()), point) for name, module, given, point in self._made
+            LayerCall(name, added(module, received, point.detach()), point)
+            for name, module, received, point in self._calls
         ]
-
-
-@contextmanager
-def listening(model: nn.Module, layers: BiasRecorder | None) -> Iterator[None]:
-    """Record layers for the length of one forward; nothing without a record."""
-    with ExitStack() as stack:
-        for name, module in [] if layers is None else units(model):
-            assert layers is not None
-            stack.callback(module.register_forward_pre_hook(partial(layers.enter, name)).remove)
-            stack.callback(module.register_forward_hook(partial(layers.leave, name)).remove)
-        yield
 
 
 def units(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -176,10 +169,10 @@ def units(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     weights are all their own, such as a normalization with its activation inside."""
     inside: tuple[str, ...] = ()
     for name, module in named(model):
-        if not name or name.startswith(inside) or isinstance(module, HOMOGENEOUS):
+        if name.startswith(inside) or isinstance(module, HOMOGENEOUS):
             continue
         children = list(module.children())
-        own = any(True for _ in module.parameters(recurse=False))
-        if not children or (own and not any(True for child in children for _ in child.parameters())):
+        has_weights = any(True for _ in module.parameters(recurse=False))
+        if not children or (has_weights and not any(True for child in children for _ in child.parameters())):
             inside = (*inside, f"{name}.")
             yield name, module

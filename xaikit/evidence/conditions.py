@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.fx
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from xaikit.errors import TapError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -100,7 +102,19 @@ def _is_exported(model: nn.Module) -> bool:
     return any(isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes)
 
 
-def on_usable_weights(model: nn.Module, work: Callable[[], Any]) -> Any:
+def attempt(model: nn.Module, work: Callable[[bool], T | None]) -> T:
+    """``work(grad=False)``: a pass that records nothing before its taps, on the model's own weights where they are usable.
+
+    Where that gives None, as where a forward switched grad off on the way, ``work(grad=True)`` on detached weights.
+    """
+    result = on_usable_weights(model, lambda: work(False))
+    if result is None:
+        result = on_detached_weights(model, lambda: work(True))
+    assert result is not None  # there is no third attempt
+    return result
+
+
+def on_usable_weights(model: nn.Module, work: Callable[[], T]) -> T:
     """Call ``work()``; on detached weights where some were made in inference mode, as autograd cannot save those."""
     return on_detached_weights(model, work) if has_inference_weights(model) else work()
 
@@ -110,7 +124,7 @@ def has_inference_weights(model: nn.Module) -> bool:
     return any(value.is_inference() for _, value in _state(model))
 
 
-def on_detached_weights(model: nn.Module, work: Any) -> Any:
+def on_detached_weights(model: nn.Module, work: Callable[[], T]) -> T:
     """Call ``work()`` while the model computes with detached weights; the model's own tensors are in their place again
     afterwards.
 
@@ -121,7 +135,8 @@ def on_detached_weights(model: nn.Module, work: Any) -> Any:
         f"model.{name}": value.detach().clone() if value.is_inference() else value.detach()
         for name, value in _state(model)
     }
-    return torch.func.functional_call(_Host(model), weights, (work,))
+    result: T = torch.func.functional_call(_Host(model), weights, (work,))
+    return result
 
 
 class _Host(nn.Module):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import ConfigError, nearest
+from xaikit.evidence.hooks import hooked
 from xaikit.evidence.nests import first_tensor, tensors_in
 from xaikit.evidence.taps import module_at, resolve
 
@@ -36,51 +34,57 @@ class WithLayers:
     """What a model returned, and what some of its layers did: for targets that are units of a layer."""
 
     output: Any
-    seen: Mapping[str, Tensor]
+    layers: Mapping[str, Tensor]
 
 
-_read: ContextVar[tuple[str, ...]] = ContextVar("layers whose outputs are kept beside the model's", default=())
+AUTO = "auto"
 
 
-@contextmanager
-def reading(layers: Iterable[str]) -> Iterator[None]:
-    """While the block lasts, every call of a model keeps what these layers returned, where there are any."""
-    token = _read.set(tuple(dict.fromkeys(layers)))
-    try:
-        yield
-    finally:
-        _read.reset(token)
+@dataclass(frozen=True)
+class Readout:
+    """What targets score of a forward.
+
+    output  the part of the model's output, see :func:`select`
+    layers  whose outputs are read beside it, for targets that are units of a layer
+    """
+
+    output: str | int = AUTO
+    layers: tuple[str, ...] = ()
+
+    def run(self, model: nn.Module, inputs: Any) -> Any:
+        """One forward: the selected output, as a :class:`WithLayers` where layers are read."""
+        return select(call(model, inputs, self.layers), self.output)
 
 
-def call(model: nn.Module, inputs: Any) -> Any:
+WHOLE = Readout()
+"""Of targets that no layer plays a part in: the output that ``auto`` takes."""
+
+
+def call(model: nn.Module, inputs: Any, layers: Iterable[str] = ()) -> Any:
     """The model on a tensor, a tuple of positional inputs or a mapping of named ones.
 
     Returns:
-        What the model returns; inside :func:`reading`, a :class:`WithLayers`.
+        What the model returns; with layers, a :class:`WithLayers` of it.
     """
-    if not _read.get():
+    modules = {name: _module(model, name) for name in layers}
+    if not modules:
         return _call(model, inputs)
-    seen: dict[str, Tensor] = {}
-    with ExitStack() as stack:
-        for name in _read.get():
-            handle = _found(model, name).register_forward_hook(partial(_keep, seen, name))
-            stack.callback(handle.remove)
-        output = _call(model, inputs)
-    return WithLayers(output, seen)
+    outputs: dict[str, Tensor] = {}
+
+    def read(name: str, module: nn.Module, args: Any, output: Any) -> None:
+        for _, tensor in islice(tensors_in(output), 1):
+            outputs[name] = tensor.clone()  # what comes may change it in place
+
+    with hooked(modules.items(), read):
+        return WithLayers(_call(model, inputs), outputs)
 
 
-def _found(model: nn.Module, name: str) -> nn.Module:
+def _module(model: nn.Module, name: str) -> nn.Module:
     try:
         return module_at(model, name)
     except AttributeError:
         resolve(model, name)  # raises, with the nearest names
         raise
-
-
-def _keep(seen: dict[str, Tensor], name: str, module: nn.Module, args: Any, output: Any) -> None:
-    for _, tensor in tensors_in(output):
-        seen[name] = tensor.clone()  # what comes may change it in place
-        return
 
 
 def _call(model: nn.Module, inputs: Any) -> Any:
@@ -120,9 +124,6 @@ def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:
     return torch.channels_last if len(list(islice(spatial, 2))) > 1 else torch.preserve_format
 
 
-AUTO = "auto"
-
-
 def select(output: Any, choice: str | int = AUTO) -> Any:
     """The chosen part of an output: by key or attribute, by index, or by itself.
 
@@ -133,7 +134,7 @@ def select(output: Any, choice: str | int = AUTO) -> Any:
         ConfigError: the output has no such part; the parts it has are named.
     """
     if isinstance(output, WithLayers):
-        return WithLayers(select(output.output, choice), output.seen)
+        return WithLayers(select(output.output, choice), output.layers)
     if choice == AUTO:
         return _itself(output)
     if isinstance(choice, int):

@@ -1,12 +1,13 @@
-"""The cut: which tensor of a pass becomes a leaf, and what all evidence of one pass has in common."""
+"""The only place that hooks a module: the hooks of taps, and the cut that makes what they record differentiable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,31 @@ from torch import Tensor, nn
 from xaikit.errors import TapError
 from xaikit.evidence.nests import Path, replaced, tensors_in
 from xaikit.evidence.taps import Tap, module_at, plain_name, tensors_at
+
+Key = TypeVar("Key")
+
+
+@contextmanager
+def hooked(
+    modules: Iterable[tuple[Key, nn.Module]],
+    leave: Callable[[Key, nn.Module, Any, Any], Any],
+    enter: Callable[[Key, nn.Module, Any], None] | None = None,
+) -> Iterator[None]:
+    """``enter(key, module, args)`` and ``leave(key, module, args, output)`` around every call of these modules, for the
+    length of the block; what ``leave`` returns takes the place of the output, unless it is None."""
+    with ExitStack() as stack:
+        for key, module in modules:
+            if enter is not None:
+                stack.callback(module.register_forward_pre_hook(partial(enter, key)).remove)
+            stack.callback(module.register_forward_hook(partial(leave, key)).remove)
+        yield
+
+
+def named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules inside a model by their plain names, the wrappers of compiled ones left out."""
+    for name, module in model.named_modules():
+        if plain_name(name) and not hasattr(module, "_orig_mod"):
+            yield plain_name(name), module
 
 
 class StopForward(BaseException):
@@ -28,6 +54,8 @@ class Cut:
     """What the evidence of one pass has in common; apart from the recording, so that no cycle keeps its tensors alive.
 
     waiting  taps that have not fired, where the forward may stop behind the last one; else None
+    has_leaf whether a tensor of the pass was made a leaf
+    severed  whether grad mode was found switched off behind a leaf
     """
 
     differentiate: bool
@@ -35,6 +63,17 @@ class Cut:
     has_leaf: bool = False
     severed: bool = False
     guards: list[Any] = field(default_factory=list)
+
+    @contextmanager
+    def modes(self, grad: bool) -> Iterator[None]:
+        """Grad mode for the length of one forward; it and inference mode are afterwards what they were."""
+        with torch.inference_mode(torch.is_inference_mode_enabled()):
+            torch.set_grad_enabled(grad)
+            try:
+                yield
+            finally:
+                # before the mode around them: a guard dropped goes back to the inference mode it was made in
+                self.guards.clear()
 
     def check(self) -> None:
         """Notice that grad mode is off where a gradient has to pass."""
@@ -52,7 +91,7 @@ class Cut:
         if torch.is_inference_mode_enabled():
             self.guards.append(torch._C._InferenceMode(False))
 
-    def cut(self, tensor: Tensor, where: object) -> Tensor:
+    def point(self, tensor: Tensor, where: object) -> Tensor:
         """The tensor, or a leaf in its place where nothing has required grad so far; grad is on from there.
 
         Args:
@@ -73,58 +112,65 @@ Substitute = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class TappedTensor:
-    """A tensor at a tap: the way to it in what the module returned, and at which of its calls."""
+    """A tensor at a tap: the way to it in what the module returned, at which of its calls, and the gradient there.
+
+    gradient  of the scores, (T, *tensor); None where none was taken, or the scores do not depend on it
+    """
 
     path: Path
     turn: int
     tensor: Tensor
+    gradient: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """One tensor as the hook kept it, its version then, and the clone that was handed on."""
+class _HandedOn:
+    """One tensor as the hook recorded it, its version then, and the clone that was handed on."""
 
     path: Path
     tensor: Tensor
     version: int
-    handed: Tensor
+    clone: Tensor
 
 
-class Recorder:
+class TapRecorder:
     """The forward hook of one tap."""
 
-    def __init__(self, tap: Tap, course: Cut, substitute: Substitute | None = None) -> None:
+    def __init__(self, tap: Tap, cut: Cut, substitute: Substitute | None = None) -> None:
         self._tap = tap
-        self._course = course
+        self._cut = cut
         self._substitute = substitute
         self._firings = 0
-        self._kept: list[_Kept] = []
+        self._recorded: list[_HandedOn] = []
 
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+    def leave(self, module: nn.Module, args: Any, output: Any) -> Any:
+        """The module has ended: record its tensors, and hand on clones of them."""
         self._firings += 1
         if self._tap.call == "first" and self._firings > 1:
             return None
-        self._course.leave_inference_mode()
-        self._kept = [self._keep(path, tensor) for path, tensor in tensors_at(output, self._tap)]
-        for kept in self._kept:
-            output = self._handed_on(output, kept)
-        self._course.fired(self._tap)
-        return output
-
-    def _handed_on(self, output: Any, kept: _Kept) -> Any:
+        self._cut.leave_inference_mode()
+        self._recorded = [self._record(path, tensor) for path, tensor in tensors_at(output, self._tap)]
         try:
-            return replaced(output, kept.path, kept.handed)
+            for one in self._recorded:
+                output = replaced(output, one.path, one.clone)
         except TapError as error:
             raise TapError(f"layer {self._tap}: {error}") from None
+        self._cut.fired(self._tap)
+        return output
 
-    def _keep(self, path: Path, tensor: Tensor) -> _Kept:
+    def _record(self, path: Path, tensor: Tensor) -> _HandedOn:
         tensor = tensor.clone() if tensor.is_inference() else tensor
         tensor = tensor if self._substitute is None else self._substitute(tensor)
-        kept = self._course.cut(tensor, self._tap) if self._course.differentiate else tensor
-        return _Kept(path, kept, kept._version, kept.clone())
+        tensor = self._cut.point(tensor, self._tap) if self._cut.differentiate else tensor
+        return _HandedOn(path, tensor, tensor._version, tensor.clone())
 
     def points(self) -> list[TappedTensor]:
-        if not self._kept:
+        """What was recorded in the forward that has ended.
+
+        Raises:
+            TapError: the tap never fired, fired more than once, or its tensor was changed through an alias.
+        """
+        if not self._recorded:
             raise TapError(
                 f"layer {self._tap} never ran in this forward: is it only used in training, or for other inputs?"
             )
@@ -134,58 +180,29 @@ class Recorder:
                 f"or the call: '{self._tap.name}@first' or '{self._tap.name}@last'"
             )
         turn = 1 if self._tap.call == "first" else self._firings
-        return [TappedTensor(kept.path, turn, self._at(kept)) for kept in self._kept]
+        return [TappedTensor(one.path, turn, self._at(one)) for one in self._recorded]
 
-    def _at(self, kept: _Kept) -> Tensor:
+    def _at(self, one: _HandedOn) -> Tensor:
         if self._tap.at == "consumed":
-            return kept.handed
-        if kept.tensor._version != kept.version:
+            return one.clone
+        if one.tensor._version != one.version:
             raise TapError(
                 f"layer {self._tap}: what it returned was changed in place through an alias; "
                 f"tap the layer behind it, or '{self._tap}+'"
             )
-        return kept.tensor
+        return one.tensor
 
 
-@contextmanager
-def substituted(model: nn.Module, tap: Tap, path: Path, turn: int, substitute: Substitute) -> Iterator[None]:
+def substituted(
+    model: nn.Module, tap: Tap, path: Path, turn: int, substitute: Substitute
+) -> AbstractContextManager[None]:
     """While the block lasts, one tensor that the tap's module returns at one of its calls is another."""
-    turns = 0
+    turns = count(1)
 
-    def hook(module: nn.Module, args: Any, output: Any) -> Any:
-        nonlocal turns
-        turns += 1
-        if turns != turn:
+    def leave(tap: Tap, module: nn.Module, args: Any, output: Any) -> Any:
+        if next(turns) != turn:
             return None
-        (found,) = [tensor for place, tensor in tensors_in(output) if place == path]
-        return replaced(output, path, substitute(found))
+        (original,) = [tensor for place, tensor in tensors_in(output) if place == path]
+        return replaced(output, path, substitute(original))
 
-    handle = module_at(model, tap.name).register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def watched(
-    model: nn.Module,
-    leave: Callable[[str, nn.Module, Any, Any], None],
-    enter: Callable[[str, nn.Module, Any], None] | None = None,
-) -> Iterator[None]:
-    """``enter(name, module, args)`` and ``leave(name, module, args, output)`` around every call of a module in the
-    model, for the length of the block."""
-    with ExitStack() as stack:
-        for name, module in named(model):
-            if name and enter is not None:
-                stack.callback(module.register_forward_pre_hook(partial(enter, name)).remove)
-            if name:
-                stack.callback(module.register_forward_hook(partial(leave, name)).remove)
-        yield
-
-
-def named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules by their plain names, the wrappers of compiled ones left out."""
-    for name, module in model.named_modules():
-        if not hasattr(module, "_orig_mod"):
-            yield plain_name(name), module
+    return hooked([(tap, module_at(model, tap.name))], leave)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from xaikit.errors import Disconnected
 from xaikit.evidence import conditions, forward
-from xaikit.evidence.backprop import gradients_at
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import call, laid_out
+from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.nests import copied, first_tensor, varied
 from xaikit.evidence.recorder import Recorded, Recording
@@ -56,15 +55,16 @@ def observe(
     pin: Pin,
     *,
     gradients: bool,
-    output: str | int = forward.AUTO,
+    readout: Readout = forward.WHOLE,
     tally: Tally | None = None,
     stop: bool = False,
-    substitutes: dict[Tap, Substitute] | None = None,
+    substitutes: Mapping[Tap, Substitute] | None = None,
 ) -> Trace:
     """One pass: a forward, and where gradients are needed one gradient call for all targets (on a CPU, one each).
 
     Args:
-        pin: gives the pinned targets, from the selected output of this pass.
+        pin: gives the pinned targets, from what is read of this pass.
+        readout: what targets are scored on.
         stop: pin nothing, scores are NaN; and leave the forward behind the last tap, as soon as an earlier one that
             was not left has shown that the taps run once.
         substitutes: what a tap returns instead of what its module returned.
@@ -74,17 +74,17 @@ def observe(
         Disconnected: a score does not depend on a tap.
     """
     tally = Tally() if tally is None else tally
-    asked = _Asked(model, inputs, tuple(taps), pin, gradients, output, tally, stop, substitutes)
+    one = _Pass(model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {})
     with undisturbed(model):
-        found = asked.attempts()
-        if found.ambiguous and not gradients:
+        result = one.run()
+        if result.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
-            found = _Asked(model, inputs, asked.taps, pin, True, output, tally, False, substitutes).attempts()
-    return found.trace(inputs, asked.taps, MapReader.of(model, inputs), gradients)
+            result = replace(one, gradients=True, stop=False).run()
+    return result.trace(inputs, one.taps, MapReader.of(model, inputs), gradients)
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Pass:
     """What one pass is to do."""
 
     model: nn.Module
@@ -92,37 +92,33 @@ class _Asked:
     taps: tuple[Tap, ...]
     pin: Pin
     gradients: bool
-    choice: str | int
+    readout: Readout
     tally: Tally
     stop: bool
-    substitutes: dict[Tap, Substitute] | None
+    substitutes: Mapping[Tap, Substitute]
 
-    def attempts(self) -> PassResult:
+    def run(self) -> PassResult:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
-        found: PassResult = conditions.on_usable_weights(self.model, lambda: self.attempt(grad=False))
-        if found.broken:
-            found = conditions.on_detached_weights(self.model, lambda: self.attempt(grad=True))
-        return found
+        return conditions.attempt(self.model, self._attempt)
 
-    def attempt(self, grad: bool) -> PassResult:
-        recording, returned = laid_out(self.model, self.inputs, lambda memory: _forward(self, grad, memory))
+    def _attempt(self, grad: bool) -> PassResult | None:
+        recording, returned = laid_out(self.model, self.inputs, lambda memory: self._forward(grad, memory))
         recorded = recording.recorded()
         if self.stop:
             _run_once[self.model] |= recorded.points.keys()
-            return PassResult(None, (), (), recorded, (), False)
-        output = forward.select(returned, self.choice)
+            return PassResult(None, (), (), recorded)
+        output = forward.select(returned, self.readout.output)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
             scores = tuple(target.scores(output) for target in pinned)
-            found = self._gradients(torch.cat(scores, 1), recorded) if self.gradients else ()
-        return PassResult(output, pinned, scores, recorded, tuple(found), recording.severed)
+            if self.gradients:
+                recorded = self._differentiated(torch.cat(scores, 1), recorded)
+        result = PassResult(output, pinned, scores, recorded)
+        return None if not grad and (recording.severed or result.is_broken) else result
 
-    def _gradients(self, scores: Tensor, recorded: Recorded) -> Sequence[Tensor | None]:
-        tensors = recorded.tensors
-        if not tensors:
-            return ()
+    def _differentiated(self, scores: Tensor, recorded: Recorded) -> Recorded:
         try:
-            found, calls = gradients_at(scores, tensors)
+            recorded, calls = recorded.differentiate(scores)
         except RuntimeError as error:
             if _REENTRANT not in str(error):
                 raise
@@ -131,22 +127,20 @@ class _Asked:
                 "reentrantly; build the model with use_reentrant=False"
             ) from error
         self.tally.gradient_calls += calls
-        return found
+        return recorded
 
-
-def _forward(asked: _Asked, grad: bool, memory: torch.memory_format) -> tuple[Recording, Any]:
-    """The model on the inputs with all taps: the recording, and what it returned if it was not left early."""
-    known = _run_once.setdefault(asked.model, set())
-    stop = asked.stop and all(tap in known for tap in asked.taps if tap.is_hooked)
-    recording = Recording(asked.taps, asked.gradients, stop, asked.substitutes)
-    asked.tally.forwards += 1
-    inputs = copied(asked.inputs, memory)
-    if asked.gradients and BIASES in asked.taps and first_tensor(inputs).is_floating_point():
-        inputs = varied(inputs, recording.from_input(first_tensor(inputs)))
-        grad = True
-    with torch.set_grad_enabled(grad), recording.hooked(asked.model):
-        try:
-            output = call(asked.model, inputs)
-        except StopForward:
-            output = None
-    return recording, output
+    def _forward(self, grad: bool, memory: torch.memory_format) -> tuple[Recording, Any]:
+        """The model on the inputs with all taps: the recording, and what it returned if it was not left early."""
+        once = _run_once.setdefault(self.model, set())
+        stop = self.stop and all(tap in once for tap in self.taps if tap.is_hooked)
+        recording = Recording(self.taps, self.gradients, stop, self.substitutes)
+        self.tally.forwards += 1
+        inputs = copied(self.inputs, memory)
+        if self.gradients and BIASES in self.taps and first_tensor(inputs).is_floating_point():
+            inputs = varied(inputs, recording.from_input(first_tensor(inputs)))
+            grad = True
+        with torch.set_grad_enabled(grad), recording.hooked(self.model):
+            try:
+                return recording, call(self.model, inputs, self.readout.layers)
+            except StopForward:
+                return recording, None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import ConfigError
-from xaikit.evidence.forward import WithLayers
+from xaikit.evidence.forward import Readout, WithLayers
 from xaikit.targets import Pinned, Target, is_spatial, layer_of, probabilities_of, rows_of
 
 
@@ -98,12 +98,13 @@ class PinnedAt:
 
 
 def _part(output: Any, layer: str | None) -> Any:
-    return output.output if layer is None else output.seen[layer]
+    return output.output if layer is None else output.layers[layer]
 
 
-def layers_of(targets: Iterable[Target]) -> list[str]:
-    """The layers whose outputs targets are scored on."""
-    return [layer for layer in map(layer_of, targets) if layer is not None]
+def readout_of(targets: Iterable[Target], output: str | int) -> Readout:
+    """What targets are scored on: a part of the model's output, and the layers that some of them are units of."""
+    layers = dict.fromkeys(map(layer_of, targets))
+    return Readout(output, tuple(layer for layer in layers if layer is not None))
 
 
 def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
@@ -115,7 +116,7 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
     if not isinstance(output, WithLayers):
         return target.pin(output, labels)
     layer = layer_of(target)
-    if layer is not None and layer not in output.seen:
+    if layer is not None and layer not in output.layers:
         raise ConfigError(f"target: layer {layer} did not run or returned no tensor")
     return PinnedAt(target.pin(_part(output, layer), labels), layer)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xaikit.errors import ConfigError, Disconnected, TapError, XaikitError
-from xaikit.evidence.attention import Attention, attention_of, global_calls
-from xaikit.evidence.biases import Bias, bias_of
+from xaikit.evidence.attention import Attention, AttentionCall, attention_of, global_calls
+from xaikit.evidence.biases import Bias
 from xaikit.evidence.forward import WithLayers
 from xaikit.evidence.hooks import TappedTensor
 from xaikit.evidence.nests import first_tensor, mapped
@@ -69,15 +70,41 @@ class MapReader:
 
 
 @dataclass(frozen=True)
+class TapMap:
+    """What a pass has at one tap, read as a map.
+
+    activations  (N, C, *S)
+    place        where it was found
+    gradient     of the scores there, (T, *tensor), as autograd left it
+    """
+
+    activations: Tensor
+    place: Place
+    gradient: Tensor | None = None
+
+    @classmethod
+    def of(cls, point: TappedTensor, layout: Layout) -> TapMap:
+        """Of a recorded tensor."""
+        activations = layout.to_map(point.tensor.detach())
+        return cls(activations, Place(point.path, point.turn, layout), point.gradient)
+
+    @property
+    def gradients(self) -> Tensor | None:
+        """(N, T, C, *S)"""
+        if self.gradient is None:
+            return None
+        maps = [self.place.layout.to_map(column) for column in self.gradient]
+        return maps[0].unsqueeze(1) if len(maps) == 1 else torch.stack(maps, 1)
+
+
+@dataclass(frozen=True)
 class PassResult:
-    """What a pass left, and the gradients (T, *point) at its tensors one after the other."""
+    """What a pass left: what was read of it, the scores of every target, and all that was recorded."""
 
     output: Any
     pinned: tuple[Pinned, ...]
     scores: tuple[Tensor, ...]
     recorded: Recorded
-    gradients: tuple[Tensor | None, ...]
-    severed: bool
 
     @property
     def ambiguous(self) -> bool:
@@ -85,128 +112,102 @@ class PassResult:
         return any(len(points) > 1 for points in self.recorded.points.values())
 
     @property
-    def broken(self) -> bool:
-        """Grad was switched off on the way, or a score reached no tap: worth another pass on detached weights."""
-        if self.severed:
-            return True
-        found = self._by_tap()
-        return any(all(gradient is None for _, gradient in found[tap]) for tap in found)
+    def is_broken(self) -> bool:
+        """A score reached no tap: worth another pass on detached weights."""
+        hooked = [points for tap, points in self.recorded.points.items() if tap.is_hooked]
+        return self.recorded.differentiated and any(_connected(points) is None for points in hooked)
 
-    def _by_tap(self) -> dict[Tap, list[tuple[TappedTensor, Tensor | None]]]:
-        """Every point with its gradient, by tap; empty without gradients."""
-        left = iter(self.gradients)
-        points = self.recorded.points
-        return {tap: [(point, next(left)) for point in points[tap]] for tap in points} if self.gradients else {}
-
-    def _beside(self) -> tuple[list[Tensor | None], list[Tensor | None], Tensor | None]:
-        """The gradients at calls of attention, at layers, and at the input."""
-        recorded = self.recorded
-        start = sum(map(len, recorded.points.values()))
-        behind = start + (len(recorded.calls) if recorded.at else 0)
-        last = behind + len(recorded.layers)
-        at_input = self.gradients[last] if len(self.gradients) > last else None
-        return list(self.gradients[start:behind]), list(self.gradients[behind:last]), at_input
-
-    def trace(self, inputs: Any, taps: Sequence[Tap], reading: MapReader, gradients: bool) -> Trace:
+    def trace(self, inputs: Any, taps: Sequence[Tap], reader: MapReader, gradients: bool) -> Trace:
         """The trace of this pass, with gradients if they were asked for."""
-        found, hooked = self._by_tap(), [tap for tap in taps if tap.is_hooked]
-        points = self.recorded.points
-        chosen = {tap: _chosen(tap, found[tap], self.pinned) if found else (points[tap][0], None) for tap in hooked}
-        layouts = {tap: reading.at(tap, point.tensor.shape) for tap, (point, _) in chosen.items()}
-        first, pinned, scores = first_tensor(inputs), self.pinned, self.scores
-        if not pinned:
-            pinned, scores = (Unpinned(),), (Unpinned().scores(first),)
-        stops = _cumulated([part.shape[1] for part in scores])
-        whole = {tap: first for tap in taps if tap in (INPUT, BIASES)}
-        attention, grid = self._attention(taps, reading)
+        points = {tap: self._point(tap) for tap in taps if tap.is_hooked}
+        maps = {tap: TapMap.of(point, reader.at(tap, point.tensor.shape)) for tap, point in points.items()}
+        attention, grid = self._attention(taps, reader)
+        first = first_tensor(inputs)
+        maps |= {tap: self._input(tap, first) for tap in taps if tap in (INPUT, BIASES)}
         if grid is not None:
-            whole |= {tap: first.new_ones(1).expand(len(first), 1, *grid.grid) for tap in taps if _attends(tap)}
+            even = first.new_ones(1).expand(len(first), 1, *grid.grid)
+            maps |= {tap: TapMap(even, Place((), 1, grid)) for tap in taps if tap.attends}
+        pinned = self.pinned or (Unpinned(),)
+        scores = self.scores or (Unpinned().scores(first),)
         return Trace(
             inputs=inputs,
-            space=reading.space,
-            output=_detached(self.output),
+            space=reader.space,
+            output=mapped(Tensor.detach, self.output.output if isinstance(self.output, WithLayers) else self.output),
             pinned=pinned,
-            columns=tuple(slice(start, stop) for start, stop in stops),
+            columns=_columns(scores),
             scores=torch.cat(scores, 1).detach(),
-            activations={
-                **{tap: layouts[tap].to_map(point.tensor.detach()) for tap, (point, _) in chosen.items()},
-                **whole,
-            },
-            gradients=self._maps(chosen, layouts) if gradients else {},
-            places={
-                **{tap: Place(point.path, point.turn, layouts[tap]) for tap, (point, _) in chosen.items()},
-                **({tap: Place((), 1, grid) for tap in taps if _attends(tap)} if grid is not None else {}),
-            },
+            activations={tap: one.activations for tap, one in maps.items()},
+            gradients={tap: at for tap, one in maps.items() if gradients and (at := one.gradients) is not None},
+            places={tap: one.place for tap, one in maps.items()},
             attention=attention,
-            biases=self._biases(reading) if BIASES in taps else (),
-            refused=self._refused(taps, grid),
+            biases=self._biases(reader),
+            refused={tap: error for tap in taps if (error := self._refusal(tap, grid))},
         )
 
-    def _maps(
-        self, chosen: Mapping[Tap, tuple[TappedTensor, Tensor | None]], layouts: Mapping[Tap, Layout]
-    ) -> dict[Tap, Tensor]:
-        """The gradients of every tap as maps."""
-        maps = {tap: _mapped(one, layouts[tap]) for tap, (_, one) in chosen.items() if one is not None}
-        at_input = self._beside()[2]
-        return maps if at_input is None else {**maps, BIASES: _mapped(at_input, Layout())}
+    def _point(self, tap: Tap) -> TappedTensor:
+        """The first tensor of a tap that all scores depend on; just the first where no gradients were taken."""
+        points = self.recorded.points[tap]
+        point = _connected(points) if self.recorded.differentiated else points[0]
+        if point is None:
+            raise Disconnected(
+                f"{self._independent} layer {tap}: it lies beside the way to the "
+                "output, behind it, or in a block that is checkpointed reentrantly (use_reentrant=False is served)"
+            )
+        return point
 
-    def _refused(self, taps: Sequence[Tap], grid: Layout | None) -> dict[Tap, XaikitError]:
-        """What this model does not have."""
-        said = f"the score ({', '.join(map(str, self.pinned))}) does not depend on"
-        found: dict[Tap, XaikitError] = {}
-        for tap in taps:
-            if _attends(tap) and grid is None:
-                found[tap] = ConfigError(
-                    f"attention: expected blocks in which all tokens of a picture attend to each other, {_got(self)}"
-                )
-            elif tap.at == "attended" and self.recorded.at and all(one is None for one in self._beside()[0]):
-                found[tap] = Disconnected(f"{said} the attention of a picture's tokens")
-            elif tap == BIASES and self.gradients and self.recorded.input is None:
-                found[tap] = ConfigError(
-                    "inputs: expected floating-point numbers, at which there is a gradient, got others"
-                )
-            elif tap == BIASES and self.recorded.input is not None and self._beside()[2] is None:
-                found[tap] = Disconnected(f"{said} the input by anything that can be differentiated")
-        return found
+    def _input(self, tap: Tap, first: Tensor) -> TapMap:
+        leaf = _connected(self.recorded.points.get(tap, ()))
+        return TapMap(first, Place((), 1, Layout()), None if leaf is None else leaf.gradient)
 
-    def _attention(self, taps: Sequence[Tap], reading: MapReader) -> tuple[tuple[Attention, ...], Layout | None]:
+    @property
+    def _independent(self) -> str:
+        return f"the score ({', '.join(map(str, self.pinned))}) does not depend on"
+
+    def _refusal(self, tap: Tap, grid: Layout | None) -> XaikitError | None:
+        """Why this model does not have the evidence of a tap, if it does not."""
+        recorded = self.recorded
+        if tap.attends and grid is None:
+            return ConfigError(
+                f"attention: expected blocks in which all tokens of a picture attend to each other, {_got(recorded.calls)}"
+            )
+        if tap.at == "attended" and recorded.attended and all(call.gradient is None for call in recorded.calls):
+            return Disconnected(f"{self._independent} the attention of a picture's tokens")
+        if tap == BIASES and recorded.differentiated and BIASES not in recorded.points:
+            return ConfigError("inputs: expected floating-point numbers, at which there is a gradient, got others")
+        if tap == BIASES and BIASES in recorded.points and _connected(recorded.points[BIASES]) is None:
+            return Disconnected(f"{self._independent} the input by anything that can be differentiated")
+        return None
+
+    def _attention(self, taps: Sequence[Tap], reader: MapReader) -> tuple[tuple[Attention, ...], Layout | None]:
         """The attention of all blocks, and the layout of its tokens."""
-        if not any(map(_attends, taps)):
+        attending = [tap for tap in taps if tap.attends]
+        if not attending:
             return (), None
-        calls = self.recorded.calls
-
-        stated = next(tap.layout for tap in taps if _attends(tap))
+        stated = attending[0].layout
 
         def layout(tokens: int) -> Layout | None:
-            shape = (reading.rows, tokens, 2)
-            return reading.layout(shape) if stated is None else stated.layout(shape, reading.space)
+            shape = (reader.rows, tokens, 2)
+            return reader.layout(shape) if stated is None else stated.layout(shape, reader.space)
 
-        chosen = global_calls(list(calls), reading.rows, lambda tokens: layout(tokens) is not None)
-        if not chosen:
-            return (), None
-        at_mixed = self._beside()[0] or [None] * len(calls)
-        found = tuple(attention_of(calls[place], at_mixed[place]) for place in chosen)
-        return found, layout(found[0].probabilities.shape[-1])
+        calls = global_calls(self.recorded.calls, reader.rows, lambda tokens: layout(tokens) is not None)
+        grid = layout(calls[0].probabilities.shape[-1]) if calls else None
+        return tuple(map(attention_of, calls)), grid
 
-    def _biases(self, reading: MapReader) -> tuple[Bias, ...]:
-        found = zip(self.recorded.layers, self._beside()[1], strict=True)
+    def _biases(self, reader: MapReader) -> tuple[Bias, ...]:
         return tuple(
-            bias_of(layer, gradient, reading.layout(layer.output.shape))
-            for layer, gradient in found
-            if gradient is not None
+            Bias(layer.name, layer.added, layer.gradient.transpose(0, 1), reader.layout(layer.output.shape))
+            for layer in self.recorded.layers
+            if layer.gradient is not None
         )
 
 
-def _detached(output: Any) -> Any:
-    return mapped(Tensor.detach, output.output if isinstance(output, WithLayers) else output)
+def _connected(points: Sequence[TappedTensor]) -> TappedTensor | None:
+    """The first tensor that all scores depend on."""
+    return next((point for point in points if point.gradient is not None), None)
 
 
-def _attends(tap: Tap) -> bool:
-    return tap.at in ("attention", "attended")
-
-
-def _got(found: PassResult) -> str:
-    shapes = dict.fromkeys(f"{tuple(call.probabilities.shape)} in {call.name}" for call in found.recorded.calls)
+def _got(calls: Sequence[AttentionCall]) -> str:
+    shapes = dict.fromkeys(f"{tuple(call.probabilities.shape)} in {call.name}" for call in calls)
     if not shapes:
         return (
             "got none: this model calls neither scaled_dot_product_attention nor nn.MultiheadAttention; a method of maps, "
@@ -218,26 +219,7 @@ def _got(found: PassResult) -> str:
     )
 
 
-def _chosen(
-    tap: Tap, found: Sequence[tuple[TappedTensor, Tensor | None]], pinned: Sequence[Pinned]
-) -> tuple[TappedTensor, Tensor]:
-    """The first tensor that all scores depend on."""
-    for point, gradient in found:
-        if gradient is not None:
-            return point, gradient
-    raise Disconnected(
-        f"the score ({', '.join(map(str, pinned))}) does not depend on layer {tap}: it lies beside the way to the "
-        "output, behind it, or in a block that is checkpointed reentrantly (use_reentrant=False is served)"
-    )
-
-
-def _mapped(gradient: Tensor, layout: Layout) -> Tensor:
-    """(T, *point) as (N, T, C, *S)."""
-    if len(gradient) == 1:
-        return layout.to_map(gradient[0]).unsqueeze(1)
-    return torch.stack([layout.to_map(column) for column in gradient], 1)
-
-
-def _cumulated(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    stops = [sum(sizes[: place + 1]) for place in range(len(sizes))]
-    return list(zip([0, *stops], stops, strict=False))
+def _columns(scores: Sequence[Tensor]) -> tuple[slice, ...]:
+    """The place of every target's scores (N, T) on the T axis."""
+    stops = list(accumulate(part.shape[1] for part in scores))
+    return tuple(slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False))

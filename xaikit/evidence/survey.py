@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound
-from xaikit.evidence import auto, forward
+from xaikit.evidence import auto
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import call
-from xaikit.evidence.hooks import watched
-from xaikit.evidence.nests import copied, first_tensor, tensors_in
+from xaikit.evidence.forward import WHOLE, Readout, call
+from xaikit.evidence.hooks import hooked, named
+from xaikit.evidence.nests import copied, tensors_in
+from xaikit.evidence.result import MapReader
 from xaikit.layouts import infer, stride
 
 
 def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...]]]:
     """Name, class and the shape of the first returned tensor of every module, in the order in which they completed."""
-    seen: list[tuple[str, str, tuple[int, ...]]] = []
+    rows: list[tuple[str, str, tuple[int, ...]]] = []
 
     def note(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        for _, tensor in tensors_in(output):
-            seen.append((name, type(module).__name__, tuple(tensor.shape)))
-            return
+        for _, tensor in islice(tensors_in(output), 1):
+            rows.append((name, type(module).__name__, tuple(tensor.shape)))
 
-    with undisturbed(model), torch.no_grad(), watched(model, note):
+    with undisturbed(model), torch.no_grad(), hooked(named(model), note):
         call(model, copied(inputs))
-    return seen
+    return rows
+
+
+HEADER = ("layer", "module", "returns", "grid", "stride", "")
 
 
 @dataclass(frozen=True)
@@ -43,45 +47,32 @@ class Row:
     stride: float
     verdict: str = ""
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In words, under :data:`HEADER`."""
+        shape, grid = ("x".join(map(str, sides)) for sides in (self.shape, self.grid))
+        return self.name, self.kind, shape, grid, f"{self.stride:g}", self.verdict
 
-def survey(
-    model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], output: str | int = forward.AUTO
-) -> list[Row]:
+
+def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readout: Readout = WHOLE) -> list[Row]:
     """The layers in the order in which they ran, those without a grid left out.
 
     Args:
         inputs: one sample.
-        score: the selected output to the scalar to explain, for ``auto``.
+        score: what is read of a forward to the scalar to explain, for ``auto``.
     """
     verdicts: dict[str, str] = {}
     try:
-        for candidate in auto.consider(model, inputs, score, output):
+        for candidate in auto.consider(model, inputs, score, readout):
             name = ", ".join(map(str, candidate.taps)) if candidate.verdict == "chosen" else ""
             verdicts[candidate.name] = f"auto: {name}" if name else candidate.verdict
     except LayerNotFound as error:
         verdicts[""] = str(error)
-    space = tuple(first_tensor(inputs).shape[2:])
-    return [row for row in _rows(model, inputs, space, verdicts) if row.grid]
-
-
-def _rows(model: nn.Module, inputs: Any, space: tuple[int, ...], verdicts: dict[str, str]) -> list[Row]:
-    hint = getattr(model, "num_prefix_tokens", None)
-    rows = []
+    reader, rows = MapReader.of(model, inputs), []
     for name, kind, shape in shapes(model, inputs):
-        layout = infer(shape, space, hint) if space else None
-        grid = layout.space(shape) if layout else ()
-        rows.append(Row(name, kind, shape, grid, stride(grid, space) if grid else 0.0, verdicts.get(name, "")))
+        # of any number of samples: windows have a batch of their own
+        layout = infer(shape, reader.space, reader.prefix)
+        if layout is not None:
+            grid = layout.space(shape)
+            rows.append(Row(name, kind, shape, grid, stride(grid, reader.space), verdicts.get(name, "")))
     return rows
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The survey as aligned text."""
-    cells = [("layer", "module", "returns", "grid", "stride", "")]
-    for row in rows:
-        grid, shape = "x".join(map(str, row.grid)), "x".join(map(str, row.shape))
-        cells.append((row.name, row.kind, shape, grid, f"{row.stride:g}", row.verdict))
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    return "\n".join(
-        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)), line[5]]).rstrip()
-        for line in cells
-    )

@@ -59,6 +59,11 @@ class Tap:
         """Whether it is the output of a module."""
         return self.at in ("output", "consumed")
 
+    @property
+    def attends(self) -> bool:
+        """Whether it is the attention of all blocks."""
+        return self.at in ("attention", "attended")
+
 
 INPUT = Tap("input", at="input")
 """The model's (first) input, as methods see it that look at no layer."""
@@ -148,10 +153,10 @@ def _matching(pattern: str, names: dict[str, nn.Module]) -> list[str]:
     if pattern in names:
         return [pattern]
     steps = pattern.split(".")
-    found = [name for name in names if _fits(name.split("."), steps)]
-    if not found:
+    matching = [name for name in names if _fits(name.split("."), steps)]
+    if not matching:
         raise LayerNotFound(f"no layer {pattern!r}; {nearest(pattern, names)}")
-    return found
+    return matching
 
 
 def _fits(name: Sequence[str], steps: Sequence[str]) -> bool:
@@ -166,23 +171,23 @@ def tensors_at(output: Any, tap: Tap) -> list[tuple[Path, Tensor]]:
     """
     if tap.index:
         return [_indexed(output, tap)]
-    found = list(tensors_in(output))
-    if not found:
+    tensors = list(tensors_in(output))
+    if not tensors:
         raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")
-    return [one for one in found if one[1].is_floating_point()] or found
+    return [(path, tensor) for path, tensor in tensors if tensor.is_floating_point()] or tensors
 
 
 def _indexed(output: Any, tap: Tap) -> tuple[Path, Tensor]:
-    value, way = output, []
+    value, path = output, []
     for step in tap.index:
         try:
             key, value = _entered(value, step)
         except (KeyError, IndexError, TypeError, AttributeError):
             raise TapError(f"layer {tap}: returned nothing at [{step}]; it returned {_offered(output)}") from None
-        way.append(key)
+        path.append(key)
     if not isinstance(value, Tensor):
         raise TapError(f"layer {tap}: expected a tensor, got {type(value).__name__}")
-    return tuple(way), value
+    return tuple(path), value
 
 
 def _entered(value: Any, step: str | int) -> tuple[str | int, Any]:

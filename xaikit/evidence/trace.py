@@ -67,8 +67,8 @@ class Trace:
 
     def placed(self, places: Sequence[int], among: Trace) -> Trace:
         """The same pass, whose targets are those at some places of another's; of all others it knows nothing."""
-        own = dict(zip(places, self.columns, strict=True))
-        columns = tuple(own.get(place, slice(0, 0)) for place in range(len(among.columns)))
+        by_place = dict(zip(places, self.columns, strict=True))
+        columns = tuple(by_place.get(place, slice(0, 0)) for place in range(len(among.columns)))
         return replace(self, pinned=among.pinned, columns=columns)
 
     def narrowed(self, targets: Sequence[int], taps: Sequence[Tap]) -> Trace:

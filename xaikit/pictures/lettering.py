@@ -20,6 +20,10 @@ WARNING = (176, 64, 16)
 Ink = tuple[int, int, int]
 
 
+Line = tuple[str, Ink]
+"""Text and its colour."""
+
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -45,10 +49,10 @@ def shortened(text: str, size: int, width: float) -> str:
     text = legible(text)
     if _length(text, size) <= width:
         return text
-    kept = len(text) - 1
-    while kept > 2 and _length(_without_middle(text, kept), size) > width:
-        kept -= 1
-    return _without_middle(text, kept)
+    letters = len(text) - 1
+    while letters > 2 and _length(_without_middle(text, letters), size) > width:
+        letters -= 1
+    return _without_middle(text, letters)
 
 
 def wrapped(text: str, size: int, width: float, most: int) -> list[str]:
@@ -75,6 +79,6 @@ def _length(text: str, size: int) -> float:
     return float(font(size).getlength(text))
 
 
-def _without_middle(text: str, kept: int) -> str:
-    head = (kept + 1) // 2
-    return text[:head].rstrip() + "…" + text[len(text) - (kept - head) :].lstrip()
+def _without_middle(text: str, letters: int) -> str:
+    head = (letters + 1) // 2
+    return text[:head].rstrip() + "…" + text[len(text) - (letters - head) :].lstrip()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from xaikit.pictures.lettering import INK, Ink, shortened, write
+from xaikit.pictures.lettering import INK, Line, shortened, write
 
 HEIGHT = 224  # of a picture on the sheet, in pixels
 
@@ -23,7 +23,7 @@ class Cell:
     """A picture, where there is one, and the lines below it with their colours."""
 
     picture: Image.Image | None = None
-    lines: Sequence[tuple[str, Ink]] = ()
+    lines: Sequence[Line] = ()
 
     @property
     def width(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from xaikit.errors import check_declared
+from xaikit.errors import declared
 from xaikit.needs import Needs
 
 
@@ -21,14 +21,13 @@ def traits_of(cls: type) -> frozenset[str] | None:
     Raises:
         PluginContract: they are no names.
     """
-    traits: Any = getattr(cls, "traits", None)
-    if traits is None:
-        return None
-    names = (
-        not isinstance(traits, str) and isinstance(traits, Collection) and all(isinstance(one, str) for one in traits)
-    )
-    check_declared("traits", traits, names, "names of traits")
-    return frozenset(traits)
+    none: Collection[str] | None = None
+    traits = declared(cls, "traits", none, _are_names, "names of traits")
+    return None if traits is None else frozenset(traits)
+
+
+def _are_names(value: Any) -> bool:
+    return not isinstance(value, str) and isinstance(value, Collection) and all(isinstance(one, str) for one in value)
 
 
 def paper_of(cls: type) -> Mapping[str, Any]:
@@ -37,7 +36,5 @@ def paper_of(cls: type) -> Mapping[str, Any]:
     Raises:
         PluginContract: it is no mapping.
     """
-    paper: Any = getattr(cls, "paper", {})
-    check_declared("paper", paper, isinstance(paper, Mapping), "a mapping from stages to choices")
-    stages: Mapping[str, Any] = paper
-    return stages
+    empty: Mapping[str, Any] = {}
+    return declared(cls, "paper", empty, lambda paper: isinstance(paper, Mapping), "a mapping from stages to choices")

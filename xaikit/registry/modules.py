@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import inspect
 import re
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -28,6 +29,14 @@ def summary_of(module: str) -> str:
     except (SyntaxError, ValueError, OSError) as error:
         return f"(unreadable: {type(error).__name__})"
     return docstring.splitlines()[0] if docstring else "(no docstring)"
+
+
+def source_of(module: str) -> str:
+    """The source of an imported module; "" where it has none, as a compiled one."""
+    try:
+        return inspect.getsource(sys.modules[module])
+    except (KeyError, OSError, TypeError):
+        return ""
 
 
 def file_of(module: str) -> Path | None:

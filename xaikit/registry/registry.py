@@ -194,19 +194,14 @@ def _installed(group: str, path: tuple[str, ...]) -> tuple[metadata.EntryPoint, 
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
-    return (_name_of(point.dist) if point.dist else "") or "unknown"
-
-
-@lru_cache(maxsize=256)
-def _name_of(distribution: metadata.Distribution) -> str:
-    """Its name; read from the disk at every asking, where it is not kept."""
-    return distribution.name
+    return (_owner(point.dist)[0] if point.dist else "") or "unknown"
 
 
 def _version(point: metadata.EntryPoint) -> str:
-    return (_version_of(point.dist) if point.dist else "") or ""
+    return (_owner(point.dist)[1] if point.dist else "") or ""
 
 
 @lru_cache(maxsize=256)
-def _version_of(distribution: metadata.Distribution) -> str:
-    return distribution.version
+def _owner(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version, which are read from the disk at every asking otherwise."""
+    return distribution.name, distribution.version

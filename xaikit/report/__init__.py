@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Index
-from xaikit.report.maps import StoredMaps
-from xaikit.report.overlays import OverlayWriter, overlay_name, picture_name
+from xaikit.report.overlays import OverlayWriter
 from xaikit.report.report import Report, ReportShard
 from xaikit.report.sheets import write_sheets
 
@@ -14,9 +13,6 @@ __all__ = [
     "OverlayWriter",
     "Report",
     "ReportShard",
-    "StoredMaps",
     "overlay",
-    "overlay_name",
-    "picture_name",
     "write_sheets",
 ]

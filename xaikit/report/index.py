@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,15 @@ import pyarrow.compute as pc
 
 from xaikit.explanation import holds_for
 from xaikit.report.record import Record
-from xaikit.store import Store
+from xaikit.store import ROWS, Store
 from xaikit.store.trials import StoredTrial, from_table
+
+Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
+"""A record, with its trial and its row."""
+
+
+_SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and item.name != "warnings"]
+"""What a record and its row call by one name."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +43,10 @@ class Index:
     @cached_property
     def photographs(self) -> Mapping[str, Mapping[str, PlannedPhotograph]]:
         """By bench and name, in the order of the plan."""
-        found: dict[str, dict[str, PlannedPhotograph]] = {}
+        photographs: dict[str, dict[str, PlannedPhotograph]] = defaultdict(dict)
         for row in self.store.photographs().to_pylist():
-            found.setdefault(row["bench"], {})[row["name"]] = PlannedPhotograph(
-                row["position"], row["stem"], row["image"]
-            )
-        return found
+            photographs[row["bench"]][row["name"]] = PlannedPhotograph(row["position"], row["stem"], row["image"])
+        return dict(photographs)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -51,74 +57,65 @@ class Index:
     @cached_property
     def by_evidence(self) -> Mapping[tuple[str, str], tuple[StoredTrial, ...]]:
         """The trials that share rows, by bench and evidence."""
-        found: dict[tuple[str, str], tuple[StoredTrial, ...]] = {}
+        trials: dict[tuple[str, str], list[StoredTrial]] = defaultdict(list)
         for trial in self.trials:
-            key = trial.bench, trial.evidence
-            found[key] = (*found.get(key, ()), trial)
-        return found
+            trials[trial.bench, trial.evidence].append(trial)
+        return {key: tuple(shared) for key, shared in trials.items()}
 
-    def rows(self, parts: Iterable[str] | None = None, names: Iterable[str] | None = None) -> pa.Table:
+    def rows(self, parts: Iterable[str] | None = None, names: Collection[str] | None = None) -> pa.Table:
         """The rows of the plan, of some parts and photographs where these are given."""
-        chosen = self.parts if parts is None else parts
-        if names is None:
-            return self._current(self._planned(self.store.rows(chosen)))
-        wanted = pa.array(list(names), pa.string())
-        # part by part: few rows are left of many
-        tables = [self._planned(self.store.rows([part])) for part in chosen]
-        few = [table.filter(pc.is_in(table["name"], wanted)) for table in tables]
-        return self._current(pa.concat_tables(few) if few else self.store.rows([]))
+        # part by part: few rows may be left of many
+        tables = [self._planned(part, names) for part in (self.parts if parts is None else parts)]
+        return self._current(pa.concat_tables(tables) if tables else ROWS.empty_table())
 
-    def _planned(self, table: pa.Table) -> pa.Table:
+    def _planned(self, part: str, names: Collection[str] | None) -> pa.Table:
         """The rows of evidence that some trial asks for."""
-        evidence = pa.array(dict.fromkeys(trial.evidence for trial in self.trials), pa.string())
-        return table.filter(pc.is_in(table["evidence"], evidence))
+        table = self.store.rows([part])
+        planned = table.filter(pc.is_in(table["evidence"], self._evidence))
+        return planned if names is None else planned.filter(pc.is_in(planned["name"], pa.array(names, pa.string())))
+
+    @cached_property
+    def _evidence(self) -> pa.Array:
+        return pa.array({trial.evidence for trial in self.trials}, pa.string())
 
     def _current(self, table: pa.Table) -> pa.Table:
         """Without what the plan does not have of a bench, and photographs whose file has changed since."""
         columns = [table[name].to_pylist() for name in ("bench", "evidence", "name", "image")]
-        keep = [
-            (bench, evidence) in self.by_evidence
-            and (known := self.photographs.get(bench, {}).get(name)) is not None
-            and known.image in (None, image)
-            for bench, evidence, name, image in zip(*columns, strict=True)
-        ]
-        return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
+        current = [self._is_current(*values) for values in zip(*columns, strict=True)]
+        return table if all(current) else table.filter(pa.array(current, pa.bool_()))
 
-    def records(self, table: pa.Table) -> Iterator[tuple[Record, StoredTrial, Mapping[str, Any]]]:
+    def _is_current(self, bench: str, evidence: str, name: str, image: str) -> bool:
+        photograph = self.photographs.get(bench, {}).get(name)
+        same = photograph is not None and photograph.image in (None, image)
+        return same and (bench, evidence) in self.by_evidence
+
+    def records(self, table: pa.Table) -> list[Entry]:
         """A record for each trial that shares a row, with the row: by photograph, then by trial, then by column."""
-        order = {(trial.bench, trial.name): place for place, trial in enumerate(self.trials)}
-        found = [
-            (
-                (known.position, order[trial.bench, trial.name], row["column"]),
-                record(row, trial, known.stem),
-                trial,
-                row,
-            )
+        entries = [
+            (record(row, trial, self.photographs[trial.bench][row["name"]].stem), trial, row)
             for row in table.to_pylist()
             for trial in self.by_evidence[row["bench"], row["evidence"]]
-            for known in [self.photographs[row["bench"]][row["name"]]]
         ]
-        found.sort(key=lambda entry: entry[0])
-        return ((made, trial, row) for _, made, trial, row in found)
+        return sorted(entries, key=self._place)
+
+    def _place(self, entry: Entry) -> tuple[int, int, int]:
+        record, trial, _ = entry
+        position = self.photographs[trial.bench][record.name].position
+        return position, self._places[trial.bench, trial.name], record.column
+
+    @cached_property
+    def _places(self) -> Mapping[tuple[str, str], int]:
+        return {(trial.bench, trial.name): place for place, trial in enumerate(self.trials)}
 
 
 def record(row: Mapping[str, Any], trial: StoredTrial, stem: str) -> Record:
     """The record of one trial for a row."""
     return Record(
-        image=row["image"],
-        name=row["name"],
+        **{name: row[name] for name in _SHARED},
         stem=stem,
         trial=trial.name,
         label=trial.label,
-        target=row["target"],
-        target_name=row["target_name"],
-        column=row["column"],
-        score=row["score"],
-        prediction=row["prediction"],
-        prediction_name=row["prediction_name"],
-        probability=row["probability"],
         layers=trial.layers,
         # rows are shared whatever the finish
         warnings=tuple(text for text in row["warnings"] or () if holds_for(text, trial.drops_negative)),
-        seconds=row["seconds"],
     )

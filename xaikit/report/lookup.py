@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from xaikit.errors import StoreError, nearest
 from xaikit.report.index import Index
 from xaikit.store.trials import StoredTrial
+
+T = TypeVar("T")
+
 
 _SHORTEST_ID = 6
 
@@ -22,19 +25,13 @@ def find_trial(index: Index, called: str) -> StoredTrial:
         StoreError: there is none, or more than one.
     """
     trials = index.trials
-    for found in ([t for t in trials if t.name == called], [t for t in trials if t.label == called]):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            _ambiguous(index, called, [_said(trial, found) for trial in found])
-    if len(called) >= _SHORTEST_ID:
-        by_id = [trial for trial in trials if trial.id.startswith(called)]
-        if len(by_id) == 1:
-            return by_id[0]
-        if by_id:
-            _ambiguous(index, called, [_said(trial, by_id) for trial in by_id])
-    known = distinct(name for trial in trials for name in (trial.name, trial.label))
-    raise StoreError(f"{index.store.folder}: no label {called!r}; {nearest(called, known)}")
+    matches = (
+        [trial for trial in trials if trial.name == called]
+        or [trial for trial in trials if trial.label == called]
+        or [trial for trial in trials if len(called) >= _SHORTEST_ID and trial.id.startswith(called)]
+    )
+    names = distinct(name for trial in trials for name in (trial.name, trial.label))
+    return _only(index, "label", called, matches, [_described(trial, matches) for trial in matches], names)
 
 
 def find_photograph(index: Index, bench: str, called: str) -> str:
@@ -43,19 +40,14 @@ def find_photograph(index: Index, bench: str, called: str) -> str:
     Raises:
         StoreError: there is none, or more than one.
     """
-    known = index.photographs.get(bench, {})
-    if called in known:
-        return called
-    for found in (
-        [name for name in known if known[name].stem == called],
-        [name for name in known if file_name(name) == called],
-    ):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            _ambiguous(index, called, found)
-    choices = distinct([*map(file_name, known), *known])
-    raise StoreError(f"{index.store.folder}: no photograph {called!r}; {nearest(called, choices)}")
+    photographs = index.photographs.get(bench, {})
+    matches = (
+        [name for name in photographs if name == called]
+        or [name for name, photograph in photographs.items() if photograph.stem == called]
+        or [name for name in photographs if file_name(name) == called]
+    )
+    names = distinct([*map(file_name, photographs), *photographs])
+    return _only(index, "photograph", called, matches, matches, names)
 
 
 def distinct(words: Iterable[str]) -> tuple[str, ...]:
@@ -68,13 +60,20 @@ def file_name(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def _said(trial: StoredTrial, among: list[StoredTrial]) -> str:
+def _described(trial: StoredTrial, among: Sequence[StoredTrial]) -> str:
     """The name; with the model and id where others have the same."""
     alone = [other.name for other in among].count(trial.name) == 1
     return trial.name if alone else f"{trial.name} ({trial.model}, {trial.data}, id {trial.id})"
 
 
-def _ambiguous(index: Index, called: str, names: list[str]) -> NoReturn:
-    said = "".join(f"\n  {name}" for name in names[:_MOST])
-    more = f"\n  and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    raise StoreError(f"{index.store.folder}: {called!r} may be any of these; name one in full:{said}{more}")
+def _only(
+    index: Index, kind: str, called: str, matches: Sequence[T], described: Sequence[str], names: Sequence[str]
+) -> T:
+    """The one match. Raises StoreError with the nearest of all names, or with those that match."""
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise StoreError(f"{index.store.folder}: no {kind} {called!r}; {nearest(called, names)}")
+    lines = "".join(f"\n  {name}" for name in described[:_MOST])
+    more = f"\n  and {len(matches) - _MOST} more" if len(matches) > _MOST else ""
+    raise StoreError(f"{index.store.folder}: {called!r} may be any of these; name one in full:{lines}{more}")

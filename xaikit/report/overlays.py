@@ -1,4 +1,4 @@
-"""The overlays of a run folder: their names, and how they are drawn from what it holds."""
+"""The overlays of a run folder, drawn from what it holds."""
 
 from __future__ import annotations
 
@@ -10,38 +10,23 @@ from typing import Any
 from PIL import Image
 
 from xaikit.pictures.overlay import overlay
-from xaikit.report.index import Index
-from xaikit.report.maps import StoredMaps
+from xaikit.report.index import Entry
 from xaikit.report.record import Record
-from xaikit.store import Failure, open_picture, save_picture
-from xaikit.store.names import safe_names
+from xaikit.report.report import Report
+from xaikit.store import Failure, open_picture, overlay_name, picture_name, save_picture
 from xaikit.store.trials import StoredTrial
-
-Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
-"""A record, with its trial and its row."""
-
-
-def picture_name(stem: str) -> str:
-    """Where a photograph lies as the model saw it."""
-    return f"pictures/{stem}.png"
-
-
-def overlay_name(stem: str, trial: str, column: int) -> str:
-    """Where the overlay of a trial lies; the first target of a plural one is column 0."""
-    ending = f".{column}" if column else ""
-    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.png"
 
 
 class OverlayWriter:
     """Draws finished maps over the photographs as the model saw them; from the store, so that picture and query agree."""
 
-    def __init__(self, index: Index, maps: StoredMaps) -> None:
-        self._index, self._maps = index, maps
-        self._folder = index.store.folder
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._folder = report.index.store.folder
 
     def write_missing(self) -> list[Failure]:
         """Draw what a plan asks for and the folder does not have: of a finish that is new, or what was deleted."""
-        return self.write(self._index.parts, self._folder.names("overlays", ".png"))
+        return self.write(self._report.index.parts, self._folder.names("overlays", ".png"))
 
     def write(self, parts: Iterable[str], existing: Collection[str] = ()) -> list[Failure]:
         """Draw the overlays of some parts, but not those that exist.
@@ -54,8 +39,8 @@ class OverlayWriter:
         """
         existing, failures = set(existing), []
         for part in parts:
-            records = self._index.records(self._index.rows([part]))
-            for stem, photograph in groupby(records, key=lambda entry: entry[0].stem):
+            index = self._report.index
+            for stem, photograph in groupby(index.records(index.rows([part])), key=lambda entry: entry[0].stem):
                 missing = [entry for entry in photograph if self._is_missing(*entry[:2], existing)]
                 picture = open_picture(self._folder, picture_name(stem)) if missing else None
                 if picture is not None:
@@ -85,10 +70,10 @@ class OverlayWriter:
         self, picture: Image.Image, trial: StoredTrial, row: Mapping[str, Any], records: Sequence[Record]
     ) -> None:
         # only maps of pictures are drawn
-        raws = {layer: raw for layer, raw in self._maps.raw(trial, row).items() if raw.dim() == 3}
-        fused = self._maps.fused(trial, raws)
-        if fused is None:
+        raws = {layer: raw for layer, raw in self._report.raw(trial, row).items() if raw.dim() == 3}
+        if not raws:
             return
+        fused = self._report.finish(trial, raws)
         for record in records:
             drawn = overlay(picture, fused[record.column], signed=trial.signed)
             save_picture(self._folder, overlay_name(record.stem, trial.name, record.column), drawn)

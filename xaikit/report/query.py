@@ -17,7 +17,7 @@ from xaikit.store.rows import ROWS
 from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
-_OWN = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
+_TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
 
 
 def query(index: Index, sql: str) -> pa.Table:
@@ -55,9 +55,9 @@ def _views(connection: Any, index: Index) -> None:
     connection.register("failures", _failures(index))
     if index.parts:
         files = ", ".join(_quoted(folder.url(part)) for part in index.parts)
-        connection.execute(f"CREATE VIEW kept AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        connection.execute(f"CREATE VIEW stored AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
     else:
-        connection.register("kept", ROWS.empty_table())
+        connection.register("stored", ROWS.empty_table())
     connection.execute(_records(axes))
 
 
@@ -70,19 +70,19 @@ def _axes(index: Index, trials: pa.Table) -> list[str]:
 
 def _planned(trials: pa.Table, axes: Sequence[str]) -> pa.Table:
     """The trials for the view of the records; swept keys by number, as duckdb takes "A" and "a" for one column."""
-    columns = {name: trials[name] for name in ("bench", "evidence", "drops_negative", *_OWN)}
+    columns = {name: trials[name] for name in ("bench", "evidence", "drops_negative", *_TRIAL)}
     return pa.table({**columns, **{f"axis{number}": trials[key] for number, key in enumerate(axes)}})
 
 
 def _records(axes: Sequence[str]) -> str:
-    own = ", ".join(f't."{column}" AS "{"trial" if column == "name" else column}"' for column in _OWN)
+    trial = ", ".join(f't."{column}" AS "{"trial" if column == "name" else column}"' for column in _TRIAL)
     swept = "".join(f", t.axis{number} AS {_identifier(key)}" for number, key in enumerate(axes))
-    seen = ", ".join(f'r."{name}"' for name in ROWS.names if name not in ("bench", "evidence", "truth", "warnings"))
-    told = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
+    row = ", ".join(f'r."{name}"' for name in ROWS.names if name not in ("bench", "evidence", "truth", "warnings"))
+    warnings = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
     return f"""
         CREATE VIEW records AS
-        SELECT {seen}, {told} AS warnings, p.position, p.stem, {own}{swept}
-        FROM kept r
+        SELECT {row}, {warnings} AS warnings, p.position, p.stem, {trial}{swept}
+        FROM stored r
         JOIN planned t ON t.bench = r.bench AND t.evidence = r.evidence
         JOIN photographs p ON p.bench = r.bench AND p.name = r.name AND (p.image IS NULL OR p.image = r.image)
     """

@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from torch import Tensor
 
+from xaikit.config import FinishConfig, read_finish
 from xaikit.errors import StoreError
-from xaikit.report.index import Index
+from xaikit.finish import Finish, build_finish, finish_maps
+from xaikit.registry import Registry
+from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
-from xaikit.report.maps import StoredMaps
-from xaikit.report.overlays import overlay_name
 from xaikit.report.query import query
 from xaikit.report.record import Record
 from xaikit.report.sheets import is_sheet
-from xaikit.store import Failure, Store
+from xaikit.store import Failure, Store, overlay_name
 from xaikit.store.folder import Disk
 from xaikit.store.trials import StoredTrial
 
@@ -31,20 +32,21 @@ class ReportShard:
 
     records: tuple[Record, ...]
     _report: Report
-    _rows: tuple[tuple[StoredTrial, Mapping[str, Any]], ...]
+    _entries: tuple[Entry, ...]
 
     def maps(self, place: int) -> dict[str, Tensor]:
         """The raw signed maps (T, *S) by layer of the record at a place."""
-        return self._report.raw(*self._rows[place])
+        _, trial, row = self._entries[place]
+        return self._report.raw(trial, row)
 
     def map(self, place: int) -> Tensor:
         """The finished and fused map (T, *S) of the record at a place. Raises StoreError where the finish does not fuse."""
-        return self._report.finish(self._rows[place][0], self.maps(place))
+        return self._report.finish(self._entries[place][1], self.maps(place))
 
 
 class Report:
     """A run folder, read. A photograph is named by its name, its file name, or its stem; a trial by its name, its label
-    where that is the only one, or its id.
+    where that is the only one, or its id. ``index`` is the plan, and which rows are its own.
 
     Args:
         folder: of a run, a path or URL.
@@ -56,8 +58,9 @@ class Report:
 
     def __init__(self, folder: str | Path, base: Path | None = None) -> None:
         self._store = Store.open(folder)
-        self._index = Index(self._store)
-        self._maps = StoredMaps(self._store, base)
+        self.index = Index(self._store)
+        self._registry, self._base = Registry(), base
+        self._finishes: dict[str, Finish] = {}
         self.folder: Path | str = self._store.folder.path if isinstance(self._store.folder, Disk) else str(folder)
 
     def __repr__(self) -> str:
@@ -72,18 +75,18 @@ class Report:
     @property
     def trials(self) -> tuple[StoredTrial, ...]:
         """What the run was planned to hold: one for each trial on each model."""
-        return self._index.trials
+        return self.index.trials
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
         """One for every photograph, trial and target that was explained, in the order of the photographs; all of them in
         memory. Iterate over :meth:`shards` where these are many."""
-        return tuple(record for record, _, _ in self._index.records(self._rows))
+        return tuple(record for record, _, _ in self.index.records(self.rows))
 
     def head(self, photographs: int) -> tuple[Record, ...]:
         """The records of the first photographs."""
         names = self.images[:photographs]
-        return tuple(record for record, _, _ in self._index.records(self._index.rows(names=names)))
+        return tuple(record for record, _, _ in self.index.records(self.index.rows(names=names)))
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
@@ -93,8 +96,8 @@ class Report:
     @cached_property
     def images(self) -> tuple[str, ...]:
         """The names of the photographs that were explained, in their order."""
-        seen = set(self._rows["name"].unique().to_pylist())
-        return distinct(name for known in self._index.photographs.values() for name in known if name in seen)
+        explained = set(self.rows["name"].unique().to_pylist())
+        return distinct(name for names in self.index.photographs.values() for name in names if name in explained)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,10 +122,10 @@ class Report:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Why maps are dead, and what methods had to leave out."""
-        told = self._rows.filter(pc.greater(pc.list_value_length(self._rows["warnings"]), 0))
+        warned = self.rows.filter(pc.greater(pc.list_value_length(self.rows["warnings"]), 0))
         return distinct(
             f"{record.name}, {record.trial}: {text}"
-            for record, _, _ in self._index.records(told)
+            for record, _, _ in self.index.records(warned)
             for text in record.warnings
         )
 
@@ -134,11 +137,10 @@ class Report:
 
     def shards(self) -> Iterator[ReportShard]:
         """The records part by part, with their maps: for runs that do not fit in memory."""
-        for part in self._index.parts:
-            found = list(self._index.records(self._index.rows([part])))
-            if found:
-                rows = tuple((trial, row) for _, trial, row in found)
-                yield ReportShard(tuple(record for record, _, _ in found), self, rows)
+        for part in self.index.parts:
+            entries = self.index.records(self.index.rows([part]))
+            if entries:
+                yield ReportShard(tuple(record for record, _, _ in entries), self, tuple(entries))
 
     def __iter__(self) -> Iterator[ReportShard]:
         return self.shards()
@@ -151,7 +153,7 @@ class Report:
         Raises:
             StoreError: the query is wrong; the message says how.
         """
-        return query(self._index, sql)
+        return query(self.index, sql)
 
     def to_pandas(self) -> Any:
         """The records as a DataFrame (extra ``pandas``). Raises StoreError where pandas is not installed."""
@@ -167,8 +169,8 @@ class Report:
         Raises:
             StoreError: no such photograph, trial or column; or no overlay was drawn.
         """
-        chosen, row = self._found(image, trial)
-        stem = self._index.photographs[chosen.bench][row["name"]].stem
+        chosen, row = self._first_row(image, trial)
+        stem = self.index.photographs[chosen.bench][row["name"]].stem
         name = overlay_name(stem, chosen.name, column)
         if self._store.folder.size(name) is None:
             raise StoreError(
@@ -179,7 +181,7 @@ class Report:
 
     def maps(self, image: str, trial: str) -> dict[str, Tensor]:
         """The raw signed maps by layer, as they are kept: (T, *S), T = 1 for a singular target."""
-        return self.raw(*self._found(image, trial))
+        return self.raw(*self._first_row(image, trial))
 
     def map(self, image: str, trial: str) -> Tensor:
         """The finished and fused map as the run drew it: (T, *S), T = 1 for a singular target.
@@ -187,31 +189,50 @@ class Report:
         Raises:
             StoreError: no such photograph or trial; or the finish of the trial does not fuse.
         """
-        chosen, row = self._found(image, trial)
+        chosen, row = self._first_row(image, trial)
         return self.finish(chosen, self.raw(chosen, row))
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""
-        return self._maps.raw(trial, row)
+        stored = self._store.maps(row["file"], trial.maps, row["row"])
+        return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
 
     def finish(self, trial: StoredTrial, maps: Mapping[str, Tensor]) -> Tensor:
-        """Raw maps (T, *S) by layer, finished as a trial says. Raises StoreError where its finish does not fuse."""
-        fused = self._maps.fused(trial, maps)
+        """Raw maps (T, *S) by layer, finished and fused as a trial says.
+
+        Raises:
+            StoreError: its finish does not fuse.
+            ConfigError: a finisher cannot be had any more, or cannot fuse these maps.
+        """
+        raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
+        strides = dict(zip(trial.layers, trial.strides, strict=True))
+        fused = finish_maps(self._finish(trial), raws, strides, trial.space)[1]
         if fused is None:
             raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
-        return fused
+        return fused[0]
+
+    def _finish(self, trial: StoredTrial) -> Finish:
+        """Built once for all trials whose stages are the same."""
+        stages = repr(trial.finish)
+        if stages not in self._finishes:
+            config = FinishConfig(**read_finish(trial.finish, self._registry, self._base))
+            self._finishes[stages] = build_finish(config, self._registry, self._base)
+        return self._finishes[stages]
 
     @cached_property
-    def _rows(self) -> pa.Table:
-        return self._index.rows()
+    def rows(self) -> pa.Table:
+        """The rows of the plan, as the store keeps them."""
+        return self.index.rows()
 
-    def _found(self, image: str, trial: str) -> tuple[StoredTrial, Mapping[str, Any]]:
+    def _first_row(self, image: str, trial: str) -> tuple[StoredTrial, Mapping[str, Any]]:
         """The trial, and the first row of a photograph by it."""
-        chosen = find_trial(self._index, trial)
-        name = find_photograph(self._index, chosen.bench, image)
-        rows = self._rows
-        hit = pc.and_(pc.equal(rows["evidence"], chosen.evidence), pc.equal(rows["name"], name))
-        for row in rows.filter(pc.and_(hit, pc.equal(rows["bench"], chosen.bench))).slice(0, 1).to_pylist():
+        chosen = find_trial(self.index, trial)
+        name = find_photograph(self.index, chosen.bench, image)
+        rows = self.rows
+        values = {"evidence": chosen.evidence, "name": name, "bench": chosen.bench}
+        for column, value in values.items():
+            rows = rows.filter(pc.equal(rows[column], value))
+        for row in rows.slice(0, 1).to_pylist():
             return chosen, row
         raise StoreError(f"{self.folder}: {chosen.name} has no map of {image!r}{self._why(chosen, name)}")
 

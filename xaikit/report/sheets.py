@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xaikit.pictures.lettering import FAINT, INK, WARNING, Ink, wrapped
+from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.report.index import Index
 from xaikit.report.lookup import file_name
-from xaikit.report.overlays import overlay_name, picture_name
 from xaikit.report.record import Record
-from xaikit.store import Store, open_picture, remove_picture, save_picture
+from xaikit.store import Store, open_picture, overlay_name, picture_name, remove_picture, save_picture
+from xaikit.store.folder import Folder
 
 SHEET = "contact-sheet"
 
@@ -34,9 +35,8 @@ def write_sheets(index: Index) -> list[str]:
         Their names: contact-sheet.png, contact-sheet-2.png and so on. Those of an earlier sitting are gone.
     """
     store = index.store
-    for old in store.folder.names("", ".png"):
-        if is_sheet(old):
-            remove_picture(store.folder, old)
+    for name in filter(is_sheet, store.folder.names("", ".png")):
+        remove_picture(store.folder, name)
     rows = _rows(index)
     trials = list(dict.fromkeys(trial.name for trial in index.trials))[:MOST_TRIALS]
     return [
@@ -51,20 +51,21 @@ def is_sheet(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One photograph and place on the target axis: its records by trial, and why others are missing."""
+class SheetRow:
+    """One photograph and place on the target axis: its records by trial, and why others are missing; "" is the photograph."""
 
     name: str
     stem: str
     column: int
     records: Mapping[str, Record]
-    failed: Mapping[str, str]
+    errors: Mapping[str, str]
 
-    def cells(self, store: Store, trials: Sequence[str]) -> list[Cell]:
-        picture = open_picture(store.folder, picture_name(self.stem))
-        return [Cell(picture, self._caption()), *(self._cell(store, trial) for trial in trials)]
+    def cells(self, folder: Folder, trials: Sequence[str]) -> list[Cell]:
+        """The photograph as the model saw it, and a cell for each trial."""
+        picture = open_picture(folder, picture_name(self.stem))
+        return [Cell(picture, self._caption()), *(self._cell(folder, trial) for trial in trials)]
 
-    def _caption(self) -> list[tuple[str, Ink]]:
+    def _caption(self) -> list[Line]:
         """The name, the predicted class with its probability, and what is explained where that is another."""
         lines = [(file_name(self.name), INK)]
         first = next(iter(self.records.values()), None)
@@ -73,66 +74,65 @@ class _Row:
             lines.append((share + first.prediction_name, INK))
         if first is not None and not self._targets_differ():
             lines += _explained(first)
-        return lines + (_said(self.failed[""]) if "" in self.failed else [])
+        return lines + _warning(self.errors.get("", ""))
 
-    def _cell(self, store: Store, trial: str) -> Cell:
-        record = self.records.get(trial)
+    def _cell(self, folder: Folder, trial: str) -> Cell:
+        record, error = self.records.get(trial), _warning(self.errors.get(trial, ""))
         if record is None:
-            return Cell(None, _said(self.failed[trial])) if trial in self.failed else Cell()
-        picture = open_picture(store.folder, overlay_name(self.stem, trial, self.column))
+            return Cell(None, error)
+        picture = open_picture(folder, overlay_name(self.stem, trial, self.column))
         explained = _explained(record) if self._targets_differ() else []
-        unfused = [("no fused map", FAINT)] if picture is None else []
-        return Cell(picture, [*explained, *_said("; ".join(record.warnings)), *unfused])
+        unfused = [] if picture is not None else error or [("no fused map", FAINT)]
+        return Cell(picture, [*explained, *_warning("; ".join(record.warnings)), *unfused])
 
     def _targets_differ(self) -> bool:
         return len({(record.target, record.target_name) for record in self.records.values()}) > 1
 
 
-def _rows(index: Index) -> list[_Row]:
+def _rows(index: Index) -> list[SheetRow]:
     """The first photographs of the plan that were explained or tried, as they stand on the sheets."""
-    order: dict[str, int] = {}
-    for known in index.photographs.values():
-        for name in known:
-            order.setdefault(name, len(order))
-    names = list(order)[:MOST_ROWS]
-    failed = _failed(index)
-    grouped: dict[tuple[int, str], dict[int, dict[str, Record]]] = {}
+    stems: dict[str, str] = {}
+    for photographs in index.photographs.values():
+        for name, photograph in photographs.items():
+            stems.setdefault(name, photograph.stem)
+    names, errors = list(stems)[:MOST_ROWS], _errors(index)
+    places = {name: place for place, name in enumerate(names)}
+    records: dict[tuple[int, str, int], dict[str, Record]] = defaultdict(dict)
     for record, _, _ in index.records(index.rows(names=names)):
-        columns = grouped.setdefault((order[record.name], record.stem), {})
-        columns.setdefault(record.column, {})[record.trial] = record
-    for name in failed.keys() & set(names):
-        stem = next(known[name].stem for known in index.photographs.values() if name in known)
-        grouped.setdefault((order[name], stem), {0: {}})
+        records[places[record.name], record.stem, record.column][record.trial] = record
+    for name, place in places.items():
+        if name in errors:
+            records.setdefault((place, stems[name], 0), {})
     return [
-        _Row(names[place], stem, column, columns[column], failed.get(names[place], {}))
-        for (place, stem), columns in sorted(grouped.items())
-        for column in sorted(columns)
+        SheetRow(names[place], stem, column, by_trial, errors.get(names[place], {}))
+        for (place, stem, column), by_trial in sorted(records.items(), key=lambda item: item[0])
     ]
 
 
-def _failed(index: Index) -> dict[str, dict[str, str]]:
+def _errors(index: Index) -> dict[str, dict[str, str]]:
     """Why, by photograph and trial; "" is the whole photograph."""
-    found: dict[str, dict[str, str]] = {}
+    errors: dict[str, dict[str, str]] = defaultdict(dict)
     for failure in index.store.failures():
         trials = index.by_evidence.get((failure.bench, failure.evidence), ())
-        for trial in [each.name for each in trials] if failure.evidence else [""]:
-            found.setdefault(failure.name, {})[trial] = failure.error
-    return found
+        errors[failure.name].update(
+            dict.fromkeys([trial.name for trial in trials] if failure.evidence else [""], failure.error)
+        )
+    return errors
 
 
-def _write_sheet(store: Store, number: int, rows: Sequence[_Row], trials: Sequence[str]) -> str:
-    sheet = contact_sheet(["photograph", *trials], [row.cells(store, trials) for row in rows])
+def _write_sheet(store: Store, number: int, rows: Sequence[SheetRow], trials: Sequence[str]) -> str:
+    sheet = contact_sheet(["photograph", *trials], [row.cells(store.folder, trials) for row in rows])
     name = f"{SHEET}{'' if number == 1 else f'-{number}'}.png"
     save_picture(store.folder, name, sheet)
     return name
 
 
-def _explained(record: Record) -> list[tuple[str, Ink]]:
+def _explained(record: Record) -> list[Line]:
     """What is explained, unless it is the predicted class."""
     other = record.target is None or record.target != record.prediction
     return [(f"explained: {record.target_name}", FAINT)] if other and record.target_name else []
 
 
-def _said(words: str) -> list[tuple[str, Ink]]:
+def _warning(text: str) -> list[Line]:
     """Why there is no map, or what to know about it."""
-    return [(line, WARNING) for line in wrapped(words, _SIZE, HEIGHT, _MOST)] if words else []
+    return [(line, WARNING) for line in wrapped(text, _SIZE, HEIGHT, _MOST)] if text else []

@@ -16,7 +16,7 @@ Benches = Callable[[int], Bench]
 
 
 OPENED = 4
-"""Benches that are held; the one that was asked for longest ago is opened again when its turn comes."""
+"""Benches that are held, and one more while it is opened; the one that was asked for longest ago gives way."""
 
 
 def bench_cache(config: Config, groups: Sequence[Group], registry: Registry) -> Benches:

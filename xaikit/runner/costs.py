@@ -105,7 +105,7 @@ class PlannedBench:
             f"{self.model} on {self.device}",
             f"a batch: 1 forward and {_many(self.gradient_calls, 'gradient call')} for {_many(len(self.trials), 'trial')} "
             f"at {', '.join(self.taps)}",
-            f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'question')}"
+            f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'request')}"
             + (f", {self.further} further passes" if self.further else ""),
         ]
         lines += [f"  {trial}" for trial in self.trials[:MOST_TRIALS]]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import platform
-import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +13,7 @@ from xaikit import _allocator
 from xaikit._version import __version__
 from xaikit.config import STAGES
 from xaikit.registry import KINDS, Plugin
+from xaikit.registry.modules import source_of
 from xaikit.runner.prepare import PreparedRun
 from xaikit.store.trials import StoredTrial
 
@@ -92,10 +91,7 @@ def _plugins(run: PreparedRun) -> dict[str, dict[str, str]]:
 
 
 def _locked(plugin: Plugin) -> dict[str, str]:
-    try:
-        source = inspect.getsource(sys.modules[plugin.cls.__module__])
-    except (OSError, KeyError):
-        source = ""
+    source = source_of(plugin.cls.__module__)
     return {
         "distribution": plugin.distribution,
         "version": plugin.version,

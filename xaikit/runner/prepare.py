@@ -15,8 +15,8 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import pick_device
-from xaikit.bench.probe import trace_requests
 from xaikit.config import Config, instantiate
+from xaikit.engine.session import trace_requests
 from xaikit.errors import ConfigError
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
@@ -28,8 +28,6 @@ from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
 from xaikit.store import Store
-from xaikit.store.claiming import check_free
-from xaikit.store.folder import folder_of as store_folder
 from xaikit.store.names import stems
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
@@ -104,26 +102,26 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     base = Path(config.base).resolve()
     executor: Executor = instantiate("executor", config.executor, registry, base)
     device = frozen.get("device") or str(pick_device(config.device))
-    config = replace(config, base=str(base), device=device)
     points = expand(config, registry)
-    placed = groups(points)
-    _check_map_format(config, placed, registry)
-    check_free(store_folder(folder_of(config)))
+    config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
+    bench_groups = groups(points)
+    _check_map_format(config, bench_groups, registry)
+    Store.check_free(folder_of(config))
     threads = int(frozen.get("threads") or executor.thread_count())
-    opened = bench_cache(config, placed, registry)
+    opened = bench_cache(config, bench_groups, registry)
     with torch_threads(threads):
-        benches = tuple(_prepare_bench(opened(place)) for place in range(len(placed)))
+        benches = tuple(_prepare_bench(opened(place)) for place in range(len(bench_groups)))
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
-    job = Job(config, placed, folder_of(config), threads, tuple(bench.key for bench in benches), names)
+    job = Job(config, bench_groups, folder_of(config), threads, tuple(bench.key for bench in benches), names)
     return PreparedRun(job, len(points), executor, registry, opened, benches)
 
 
-def _check_map_format(config: Config, placed: Sequence[Group], registry: Registry) -> None:
+def _check_map_format(config: Config, bench_groups: Sequence[Group], registry: Registry) -> None:
     """That maps which are stored without their negative part need none. Raises ConfigError, naming the trials that do."""
     if config.report.maps != "uint8":
         return
     base = Path(config.base)
-    trials = [each for group in placed for each in group.placed]
+    trials = [each for group in bench_groups for each in group.placed]
     needing = [each.name for each in trials if not build_finish(each.trial.finish, registry, base).drops_negative]
     if needing:
         more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
@@ -150,10 +148,10 @@ def _prepare_bench(bench: Bench) -> PreparedBench:
 
 def _seconds(bench: Bench) -> float:
     """For one photograph: the traced pass as it takes now that everything is warm, and further passes like forwards of it."""
-    took = []
+    opened, took = bench.opened, []
     for _ in range(2):
         began = time.perf_counter()
-        trace_requests(bench.opened, bench.opened.first_batch(), bench.requests())
+        trace_requests(opened.model.module, opened.first_batch(), bench.requests(), output=opened.config.model.output)
         took.append(time.perf_counter() - began)
     return min(took) * (1 + further_passes(bench) / 2)
 

@@ -9,11 +9,11 @@ from typing import Any
 from xaikit.bench.opened import open_bench
 from xaikit.config import Config, instantiate, load
 from xaikit.evidence.auto import first_sample
-from xaikit.evidence.forward import reading
-from xaikit.evidence.pinned import layers_of, pin
-from xaikit.evidence.survey import survey, table
+from xaikit.evidence.pinned import pin, readout_of
+from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
-from xaikit.report import Index, OverlayWriter, Report, StoredMaps, write_sheets
+from xaikit.report import Index, OverlayWriter, Report, write_sheets
+from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
@@ -73,12 +73,12 @@ def run(
             log.add(receipt)
             if watcher is not None:
                 watcher.advanced(receipt)
+    report = Report(prepared.job.folder, Path(prepared.config.base))
     if config.report.overlays:
-        index = Index(store)
-        log.fail(OverlayWriter(index, StoredMaps(store, Path(config.base))).write_missing())
-        write_sheets(index)
+        log.fail(OverlayWriter(report).write_missing())
+        write_sheets(report.index)
     log.finish(stopping.reason)
-    return Report(prepared.job.folder, Path(config.base))
+    return report
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
@@ -99,10 +99,10 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
     for group in groups(points):
         count = len(instantiate("data", group.data.source, registry, Path(config.base)).photographs())
         evidence = len({placed.trial.evidence for placed in group.placed})
-        questions = len({placed.trial.question for placed in group.placed})
+        requests = len({placed.trial.request for placed in group.placed})
         lines.append(
             f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
-            f"{evidence} pieces of evidence of {questions} questions"
+            f"{evidence} pieces of evidence of {requests} requests"
         )
     return "\n".join(lines)
 
@@ -114,14 +114,13 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
     target = instantiate("target", config.target, registry, Path(config.base))
     opened = open_bench(config, groups(expand(config, registry))[0], registry, labelled=needs_labels(target))
     batch = opened.first_batch()
-    with reading(layers_of([target])):
-        rows = survey(
-            opened.model.module,
-            first_sample(batch.inputs),
-            lambda output: pin(target, output, batch.labels).scores(output),
-            config.model.output,
-        )
-    return table(rows)
+    rows = survey(
+        opened.model.module,
+        first_sample(batch.inputs),
+        lambda output: pin(target, output, batch.labels).scores(output),
+        readout_of([target], config.model.output),
+    )
+    return aligned([HEADER, *(row.cells for row in rows)])
 
 
 def compact(folder: str | Path) -> int:

@@ -15,12 +15,12 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.report import Index, OverlayWriter, StoredMaps, picture_name
+from xaikit.report import OverlayWriter, Report
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store import Failure, Store, save_picture
+from xaikit.store import Failure, Store, picture_name, save_picture
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
 
@@ -78,20 +78,17 @@ class Worker:
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""
         if self.job.config.report.overlays:
+            photographs = self._report.index.photographs[bench]
             for picture in pictures:
-                stem = self._index.photographs[bench][picture.photograph.name].stem
-                save_picture(self._store.folder, picture_name(stem), picture.rgb)
+                name = picture_name(photographs[picture.photograph.name].stem)
+                save_picture(self._store.folder, name, picture.rgb)
 
     def _write_overlays(self, part: str) -> list[Failure]:
-        return self._overlays.write([part]) if self.job.config.report.overlays else []
+        return OverlayWriter(self._report).write([part]) if self.job.config.report.overlays else []
 
     @cached_property
-    def _index(self) -> Index:
-        return Index(self._store)
-
-    @cached_property
-    def _overlays(self) -> OverlayWriter:
-        return OverlayWriter(self._index, StoredMaps(self._store, Path(self.job.config.base)))
+    def _report(self) -> Report:
+        return Report(self.job.folder, Path(self.job.config.base))
 
 
 @contextmanager

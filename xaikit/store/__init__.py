@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xaikit.store.maps import MapFormat, decode, encode
-from xaikit.store.pictures import open_picture, remove_picture, save_picture
+from xaikit.store.pictures import open_picture, overlay_name, picture_name, remove_picture, save_picture
 from xaikit.store.rows import ROWS, Failure
 from xaikit.store.store import Store
 
@@ -15,6 +15,8 @@ __all__ = [
     "decode",
     "encode",
     "open_picture",
+    "overlay_name",
+    "picture_name",
     "remove_picture",
     "save_picture",
 ]

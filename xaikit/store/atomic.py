@@ -50,11 +50,11 @@ def sweep(folder: Path) -> None:
 
 
 def _is_left_behind(path: Path) -> bool:
-    found = re.fullmatch(rf".*\.([^.]*)\.(\d+){re.escape(UNFINISHED)}", path.name, re.DOTALL)
+    writer = re.fullmatch(rf".*\.([^.]*)\.(\d+){re.escape(UNFINISHED)}", path.name, re.DOTALL)
     # Windows has no way to ask for a process that does not end it
-    if found is None or found[1] != _host() or os.name == "nt":
+    if writer is None or writer[1] != _host() or os.name == "nt":
         return time.time() - path.stat().st_mtime > FORGOTTEN
-    return not _lives(int(found[2]))
+    return not _lives(int(writer[2]))
 
 
 def _lives(process: int) -> bool:

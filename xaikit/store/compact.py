@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from xaikit.store.store import SHARDS, Store
-from xaikit.store.tables import count_rows, unwritable
+from xaikit.store.tables import read_footer, writable
 
 
 def compact(store: Store, bench_keys: Iterable[str], *, rows_per_part: int = 500_000) -> int:
@@ -24,17 +24,14 @@ def compact(store: Store, bench_keys: Iterable[str], *, rows_per_part: int = 500
     Raises:
         StoreError: a part is damaged, or the folder cannot be written to.
     """
-    try:
+    with writable(store.folder):
         return sum(_compact(store, bench, rows_per_part) for bench in dict.fromkeys(bench_keys))
-    except OSError as error:
-        raise unwritable(store.folder, error) from error
 
 
 def _compact(store: Store, bench: str, most: int) -> int:
     # what an earlier compaction was killed over is hidden by one part only, which may be merged now
-    there = set(store.folder.names(f"{SHARDS}/{bench}", ".parquet"))
-    parts = store.parts(bench)
-    _remove(store, sorted(there - set(parts)))
+    files, parts = store.folder.names(f"{SHARDS}/{bench}", ".parquet"), store.parts(bench)
+    _remove(store, [name for name in files if name not in parts])
     merged = 0
     for group in _groups(store, parts, most):
         _merge(store, bench, group)
@@ -54,12 +51,12 @@ def _groups(store: Store, parts: Sequence[str], most: int) -> list[list[str]]:
     the next time."""
     bins: list[_Bin] = []
     for part in parts:
-        count = count_rows(store.folder, part)
-        found = next((each for each in bins if each.rows + count <= most), None)
-        if found is None:
-            bins.append(found := _Bin())
-        found.rows += count
-        found.parts.append(part)
+        count = read_footer(store.folder, part).num_rows
+        roomy = next((each for each in bins if each.rows + count <= most), None)
+        if roomy is None:
+            bins.append(roomy := _Bin())
+        roomy.rows += count
+        roomy.parts.append(part)
     return [each.parts for each in bins if len(each.parts) > 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ class Folder(Protocol):
         """The first file or folder of all that lie here, unfinished files aside; None where nothing does."""
 
     def remove(self, name: str) -> None: ...
+
+    def check_writable(self) -> None:
+        """Raises StoreError where it is known that nothing can be written here; nothing is tried."""
 
     def sweep(self) -> None:
         """Remove what a killed process left unfinished."""
@@ -85,8 +89,8 @@ class Disk:
         return path.stat().st_size if path.is_file() else None
 
     def names(self, folder: str = "", ending: str = "") -> list[str]:
-        found = (self.path / folder).rglob(f"*{ending}")
-        return sorted(path.relative_to(self.path).as_posix() for path in found if path.is_file())
+        paths = (self.path / folder).rglob(f"*{ending}")
+        return sorted(path.relative_to(self.path).as_posix() for path in paths if path.is_file())
 
     def first(self) -> str | None:
         if not self.path.is_dir():
@@ -95,6 +99,17 @@ class Disk:
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
+
+    def check_writable(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path}: expected a folder for the run, got a file")
+        parents = (self.path, *self.path.absolute().parents)
+        nearest = next((parent for parent in parents if parent.exists()), Path("/"))
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            problem = "is no folder" if not nearest.is_dir() else "may not be written to"
+            raise StoreError(
+                f"{self.path}: cannot be written to: {nearest} {problem}; name another folder in report.to"
+            )
 
     def sweep(self) -> None:
         sweep(self.path)
@@ -153,8 +168,9 @@ class Remote:
     def names(self, folder: str = "", ending: str = "") -> list[str]:
         self.filesystem.invalidate_cache()
         root = self._opened[1]
-        found = self.filesystem.find(f"{root}/{folder}" if folder else root)
-        return sorted(name for path in found if (name := str(path).removeprefix(root).lstrip("/")).endswith(ending))
+        paths = self.filesystem.find(f"{root}/{folder}" if folder else root)
+        names = (str(path).removeprefix(root).lstrip("/") for path in paths)
+        return sorted(name for name in names if name.endswith(ending))
 
     def first(self) -> str | None:
         names = self.names()
@@ -163,6 +179,9 @@ class Remote:
     def remove(self, name: str) -> None:
         if self.size(name) is not None:
             self.filesystem.rm_file(self._at(name))
+
+    def check_writable(self) -> None:
+        """That is found out when something is written."""
 
     def sweep(self) -> None:
         """Nothing is ever unfinished here."""

@@ -14,18 +14,18 @@ they are."""
 _SCALE = ".scale"
 
 
-def encode(key: str, raw: Tensor, kept: MapFormat) -> dict[str, Tensor]:
+def encode(key: str, raw: Tensor, stored_as: MapFormat) -> dict[str, Tensor]:
     """The tensors of a file for the raw maps (n, T, *S) of one key.
 
     NaN and infinite values stay where they are; they do not take part in the scale. A byte has no NaN: with uint8 maps that
     are not finite are kept in half precision.
     """
     raw = raw.detach().to("cpu", torch.float32)
-    if kept == "float32":
+    if stored_as == "float32":
         # a file takes no tensors that share memory
         return {key: raw.clone(memory_format=torch.contiguous_format)}
     finite = raw.isfinite()
-    if kept == "uint8" and bool(finite.all()):
+    if stored_as == "uint8" and bool(finite.all()):
         rectified = raw.clamp_min(0)
         scale, unit = _scales(rectified)
         return {key: (rectified / unit * 255).round().to(torch.uint8).contiguous(), key + _SCALE: scale}

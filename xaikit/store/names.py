@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-_KEPT = " -_()+,"
+_SAFE = " -_()+,"
 
 
 _LONGEST = 80  # bytes; a stem, a label and their endings stay below the 255 that file systems allow
@@ -30,7 +30,7 @@ def stems(names: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[
     >>> stems(["pets/cat.jpg", "wild/cat.jpg", "dog.png"])
     {'pets/cat.jpg': 'cat-6f181290', 'wild/cat.jpg': 'cat-6b624ad7', 'dog.png': 'dog'}
     """
-    return _unique({name: _own_stem(name) for name in names}, taken or {})
+    return _unique({name: _file_stem(name) for name in names}, taken or {})
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:
@@ -42,14 +42,14 @@ def safe_names(names: Iterable[str]) -> dict[str, str]:
     return _unique({name: name for name in names}, {})
 
 
-def _own_stem(name: str) -> str:
+def _file_stem(name: str) -> str:
     """The last part of a path of any system, without its ending."""
     last = re.split(r"[/\\]", name)[-1]
     return last.rpartition(".")[0] or last
 
 
 def _unique(wanted: Mapping[str, str], taken: Mapping[str, str]) -> dict[str, str]:
-    new = {name: _cleaned(own) for name, own in wanted.items() if name not in taken}
+    new = {name: _cleaned(stem) for name, stem in wanted.items() if name not in taken}
     used = Counter(map(_key, [*taken.values(), *new.values()]))
     unsafe = {name: stem for name, stem in new.items() if stem != wanted[name] or _is_taken(stem, used)}
     short = {name: f"{stem}-{_digest(name)[:8]}" for name, stem in unsafe.items()}
@@ -75,7 +75,7 @@ def _cleaned(name: str) -> str:
 
 
 def _is_safe(char: str) -> bool:
-    return char in _KEPT or unicodedata.category(char)[0] in "LMN"
+    return char in _SAFE or unicodedata.category(char)[0] in "LMN"
 
 
 def _key(stem: str) -> str:

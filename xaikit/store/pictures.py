@@ -8,8 +8,20 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from xaikit.store.folder import Folder
+from xaikit.store.names import safe_names
 
 MARK = "xaikit"
+
+
+def picture_name(stem: str) -> str:
+    """Where a photograph lies as the model saw it."""
+    return f"pictures/{stem}.png"
+
+
+def overlay_name(stem: str, trial: str, column: int) -> str:
+    """Where the overlay of a trial lies; the first target of a plural one is column 0."""
+    ending = f".{column}" if column else ""
+    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.png"
 
 
 def save_picture(folder: Folder, name: str, picture: Image.Image) -> None:

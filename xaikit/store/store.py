@@ -31,24 +31,23 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from xaikit.errors import StoreError
-from xaikit.store.claiming import PLAN, check_free
 from xaikit.store.folder import Folder, Remote, folder_of
 from xaikit.store.maps import decode, names_of
 from xaikit.store.pictures import MARK, is_own
 from xaikit.store.rows import ROWS, Failure
 from xaikit.store.tables import (
     COMPUTED,
-    UNREADABLE,
     about_part,
-    damaged,
     is_merged,
     is_own_file,
     read_table,
-    unwritable,
+    readable,
+    writable,
 )
 
 FORMAT = 3
-TRIALS, PHOTOGRAPHS, MANIFEST, FAILED = "trials.parquet", "photographs.parquet", "manifest.json", "failed.jsonl"
+PLAN, TRIALS, PHOTOGRAPHS = "plan.json", "trials.parquet", "photographs.parquet"
+MANIFEST, FAILED = "manifest.json", "failed.jsonl"
 SHARDS = "shards"
 _FAILED = re.compile(r"failed(-\d+-of-\d+)?\.jsonl")
 _UNPLANNED = {"format": FORMAT, "planned": False}  # who the folder belongs to, before it is known what it is to hold
@@ -61,6 +60,23 @@ class Store:
     folder: Folder
 
     @classmethod
+    def check_free(cls, where: str | Path) -> Store:
+        """The store of a folder that is new, empty or that of a run; nothing is written.
+
+        Raises:
+            StoreError: the folder holds files that are no run, or cannot be written to.
+        """
+        folder = folder_of(where)
+        folder.check_writable()
+        first = folder.first()
+        if first is not None and folder.size(PLAN) is None:
+            raise StoreError(
+                f"{folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
+                f" and no {PLAN}; name another folder in report.to"
+            )
+        return cls(folder)
+
+    @classmethod
     def claim(cls, where: str | Path, *, again: bool = False) -> Store:
         """Take a folder to run in: a new one, or one that holds a run, of whatever config: what it holds is used again.
 
@@ -70,18 +86,16 @@ class Store:
         Raises:
             StoreError: the folder holds files that are no run, is damaged, or cannot be written to.
         """
-        store = cls(folder_of(where))
-        check_free(store.folder)
-        if not again and store.folder.size(PLAN) is not None:
+        store = cls.check_free(where)
+        is_new = again or store.folder.size(PLAN) is None
+        if not is_new:
             store._check_format()
-        try:
+        with writable(store.folder):
             store.folder.sweep()
             if again:
                 store.remove_run()
-            if again or store.folder.size(PLAN) is None:
+            if is_new:
                 store._write_json(PLAN, _UNPLANNED)
-        except OSError as error:
-            raise unwritable(store.folder, error) from error
         return store
 
     @classmethod
@@ -103,17 +117,15 @@ class Store:
 
     def write_plan(self, plan: Mapping[str, Any], trials: pa.Table, photographs: pa.Table) -> None:
         """Freeze what the folder is to hold; the plan itself comes last. Raises StoreError where it cannot be written."""
-        try:
+        with writable(self.folder):
             self.write_table(TRIALS, trials)
             self.write_table(PHOTOGRAPHS, photographs)
             self._write_json(PLAN, {"format": FORMAT, **plan})
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
 
     def plan(self) -> dict[str, Any]:
         """What the folder was planned to hold; empty where nothing was planned yet."""
-        found = {} if self.folder.size(PLAN) is None else self._read_json(PLAN)
-        return {} if found == _UNPLANNED else found
+        plan = {} if self.folder.size(PLAN) is None else self._read_json(PLAN)
+        return {} if plan == _UNPLANNED else plan
 
     def trials(self) -> pa.Table:
         """The trials of the plan."""
@@ -150,8 +162,8 @@ class Store:
             StoreError: a part cannot be read.
         """
         names = self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
-        gone = {replaced for name in names if is_merged(name) for replaced in self.about(name).get("replaces", ())}
-        return [name for name in names if name not in gone]
+        replaced = {part for name in names if is_merged(name) for part in self.about(name).get("replaces", ())}
+        return [name for name in names if name not in replaced]
 
     def about(self, part: str) -> dict[str, Any]:
         """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
@@ -160,26 +172,21 @@ class Store:
     def files(self, part: str) -> dict[str, int]:
         """The files of maps that a part answers for, with their sizes in bytes."""
         about = self.about(part)
-        own = {about["file"]: about["bytes"]} if "file" in about else {}
-        return {**own, **about.get("files", {})}
+        of_shard = {about["file"]: about["bytes"]} if "file" in about else {}
+        return {**of_shard, **about.get("files", {})}
 
-    def rows(self, parts: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of some parts, one part after the other.
-
-        Raises:
-            StoreError: a part is damaged.
-        """
-        tables = [read_table(self.folder, name, columns, COMPUTED) for name in parts]
-        wanted = ROWS if columns is None else pa.schema([ROWS.field(name) for name in columns])
-        return pa.concat_tables(tables) if tables else wanted.empty_table()
+    def rows(self, parts: Iterable[str]) -> pa.Table:
+        """The rows of some parts, one part after the other. Raises StoreError where a part is damaged."""
+        tables = [read_table(self.folder, name, COMPUTED) for name in parts]
+        return pa.concat_tables(tables) if tables else ROWS.empty_table()
 
     def check(self, bench: str) -> None:
         """That the maps of every part of a bench are there, whole. Raises StoreError for the first that are not."""
         for part in self.parts(bench):
             for file, expected in self.files(part).items():
-                there = self.folder.size(file)
-                if there != expected:
-                    got = "no file" if there is None else f"{there} bytes"
+                size = self.folder.size(file)
+                if size != expected:
+                    got = "no file" if size is None else f"{size} bytes"
                     raise StoreError(
                         f"{self.folder}/{file}: damaged: expected {expected} bytes, got {got}; "
                         f"delete {part} to have its photographs computed again"
@@ -192,38 +199,31 @@ class Store:
             StoreError: the file is missing or damaged.
         """
         keys = tuple(keys)
-        try:
-            stored = self._stored(file, keys, row)
-            return {key: decode(key, stored) if row is None else decode(key, stored)[0] for key in keys}
-        except UNREADABLE as error:
-            remedy = (
-                "delete it, and the part of shards/ that the next run names, to have its photographs computed again"
-            )
-            raise damaged(f"{self.folder}/{file}", error, remedy) from error
+        remedy = "delete it, and the part of shards/ that the next run names, to have its photographs computed again"
+        with readable(f"{self.folder}/{file}", remedy):
+            tensors = self._tensors(file, keys, slice(None) if row is None else slice(row, row + 1))
+            maps = {key: decode(key, tensors) for key in keys}
+            return maps if row is None else {key: values[0] for key, values in maps.items()}
 
-    def _stored(self, file: str, keys: Sequence[str], row: int | None) -> dict[str, Tensor]:
-        rows = slice(None) if row is None else slice(row, row + 1)
-        wanted = [name for key in keys for name in names_of(key)]
+    def _tensors(self, file: str, keys: Sequence[str], rows: slice) -> dict[str, Tensor]:
+        names = [name for key in keys for name in names_of(key)]
         if isinstance(self.folder, Remote):
-            everything = _fetched(self.folder, file, self.folder.size(file))
-            return {name: everything[name][rows].clone() for name in wanted if name in everything}
+            fetched = _fetched(self.folder, file, self.folder.size(file))
+            return {name: fetched[name][rows].clone() for name in names if name in fetched}
         with safe_open(self.folder.url(file), framework="pt") as opened:
-            held = set(opened.keys())
-            return {name: opened.get_slice(name)[rows] for name in wanted if name in held}
+            stored = set(opened.keys())
+            return {name: opened.get_slice(name)[rows] for name in names if name in stored}
 
     def failures(self) -> tuple[Failure, ...]:
         """The failures of the folder, those of all who write to it, in the order of failing."""
-        return tuple(failure for name in self._failed() for failure in self._failures(name))
+        return tuple(failure for name in self._failure_files() for failure in self._read_failures(name))
 
-    def _failed(self) -> list[str]:
+    def _failure_files(self) -> list[str]:
         return [name for name in self.folder.names("", ".jsonl") if _FAILED.fullmatch(name)]
 
-    def _failures(self, name: str) -> list[Failure]:
-        try:
-            lines = self.folder.read(name).decode("utf-8").splitlines()
-            return [Failure.from_json(line) for line in lines]
-        except UNREADABLE as error:
-            raise damaged(f"{self.folder}/{name}", error, "delete it, the photographs are tried again") from error
+    def _read_failures(self, name: str) -> list[Failure]:
+        with readable(f"{self.folder}/{name}", "delete it, the photographs are tried again"):
+            return [Failure.from_json(line) for line in self.folder.read(name).decode("utf-8").splitlines()]
 
     def write_failures(self, failures: Sequence[Failure], name: str = FAILED) -> None:
         """Keep the failures of one who writes to this folder, in the place of those kept before."""
@@ -234,8 +234,8 @@ class Store:
 
     def forget_other_failures(self) -> None:
         """Remove the failures of those who did a part of the work: whoever does the whole has taken them over."""
-        for name in self.folder.names("", ".jsonl"):
-            if name != FAILED and _FAILED.fullmatch(name):
+        for name in self._failure_files():
+            if name != FAILED:
                 self.folder.remove(name)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -251,7 +251,7 @@ class Store:
         parts = [name for name in self.folder.names(SHARDS, ".parquet") if is_own_file(self.folder, name)]
         maps = [name for name in self.folder.names(SHARDS, ".safetensors") if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        for name in [*parts, *maps, *pictures, *self._failed(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        for name in [*parts, *maps, *pictures, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
 
     def write_table(self, name: str, table: pa.Table) -> None:
@@ -259,15 +259,15 @@ class Store:
         with self.folder.write(name) as file:
             pq.write_table(table, file, compression="zstd", store_schema=True)
 
-    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def read_table(self, name: str) -> pa.Table:
         """Read a table. Raises StoreError where it is missing or damaged."""
-        return read_table(self.folder, name, columns, "run the config again to have it written anew")
+        return read_table(self.folder, name, "run the config again to have it written anew")
 
     def _check_format(self) -> None:
-        found = self._read_json(PLAN).get("format")
-        if found != FORMAT:
+        stated = self._read_json(PLAN).get("format")
+        if stated != FORMAT:
             raise StoreError(
-                f"{self.folder}: expected a run of format {FORMAT}, got {found!r}: it was written by another version of "
+                f"{self.folder}: expected a run of format {FORMAT}, got {stated!r}: it was written by another version of "
                 "xaikit; name another folder in report.to, or use --force to begin this one anew"
             )
 
@@ -276,14 +276,11 @@ class Store:
             file.write((json.dumps(value, indent=2) + "\n").encode())
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            read = json.loads(self.folder.read(name).decode("utf-8"))
-        except UNREADABLE as error:
-            remedy = "name another folder in report.to, or remove this one"
-            raise damaged(f"{self.folder}/{name}", error, remedy) from error
-        if not isinstance(read, dict):
-            raise StoreError(f"{self.folder}/{name}: damaged: expected a mapping, got {type(read).__name__}")
-        return read
+        with readable(f"{self.folder}/{name}", "name another folder in report.to, or remove this one"):
+            value = json.loads(self.folder.read(name).decode("utf-8"))
+        if not isinstance(value, dict):
+            raise StoreError(f"{self.folder}/{name}: damaged: expected a mapping, got {type(value).__name__}")
+        return value
 
 
 @lru_cache(maxsize=1)

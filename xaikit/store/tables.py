@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -18,34 +19,45 @@ UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, LookupError, pa.A
 COMPUTED = "delete it to have its photographs computed again"
 
 
-def read_table(folder: Folder, name: str, columns: Sequence[str] | None, remedy: str) -> pa.Table:
-    """The table of a file. Raises StoreError with the remedy where it is missing or damaged."""
+@contextmanager
+def readable(path: str, remedy: str) -> Iterator[None]:
+    """What is raised while a file is read becomes a StoreError with the remedy."""
     try:
+        yield
+    except UNREADABLE as error:
+        raise StoreError(f"{path}: damaged ({type(error).__name__}: {error}); {remedy}") from error
+
+
+@contextmanager
+def writable(folder: Folder) -> Iterator[None]:
+    """An OSError becomes a StoreError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written to: {error}; name another folder in report.to") from error
+
+
+def read_table(folder: Folder, name: str, remedy: str) -> pa.Table:
+    """The table of a file. Raises StoreError with the remedy where it is missing or damaged."""
+    with readable(f"{folder}/{name}", remedy):
         # not by the path, in which "seed=0" would be taken for a column
         source = folder.path / name if isinstance(folder, Disk) else pa.BufferReader(folder.read(name))
         with pq.ParquetFile(source) as file:
-            return file.read(columns=None if columns is None else list(columns))
-    except UNREADABLE as error:
-        raise damaged(f"{folder}/{name}", error, remedy) from error
+            return file.read()
+
+
+def read_footer(folder: Folder, part: str) -> pq.FileMetaData:
+    """How many rows a part has, and what is kept with them. Raises StoreError where it cannot be read."""
+    with readable(f"{folder}/{part}", COMPUTED), folder.open(part) as file:
+        return pq.read_metadata(file)
 
 
 def about_part(folder: Folder, part: str) -> dict[str, Any]:
     """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
-    try:
-        with folder.open(part) as file:
-            about: dict[str, Any] = json.loads((pq.read_schema(file).metadata or {})[MARK.encode()])
-    except UNREADABLE as error:
-        raise damaged(f"{folder}/{part}", error, COMPUTED) from error
+    footer = read_footer(folder, part)
+    with readable(f"{folder}/{part}", COMPUTED):
+        about: dict[str, Any] = json.loads((footer.metadata or {})[MARK.encode()])
     return about
-
-
-def count_rows(folder: Folder, part: str) -> int:
-    """How many rows a part has. Raises StoreError where it cannot be read."""
-    try:
-        with folder.open(part) as file:
-            return int(pq.read_metadata(file).num_rows)
-    except UNREADABLE as error:
-        raise damaged(f"{folder}/{part}", error, COMPUTED) from error
 
 
 def is_merged(part: str) -> bool:
@@ -56,21 +68,10 @@ def is_merged(part: str) -> bool:
 def is_own_file(folder: Folder, name: str) -> bool:
     """Whether a run wrote a file below shards/; one that cannot be read has been damaged there."""
     try:
-        if name.endswith(".parquet"):
-            with folder.open(name) as file:
-                return MARK.encode() in (pq.read_schema(file).metadata or {})
         with folder.open(name) as file:
+            if name.endswith(".parquet"):
+                return MARK.encode() in (pq.read_schema(file).metadata or {})
             length = int.from_bytes(file.read(8), "little")
             return MARK in json.loads(file.read(length)).get("__metadata__", {})
     except (*UNREADABLE, OverflowError, MemoryError, AttributeError):
         return True
-
-
-def damaged(path: str, error: Exception, remedy: str) -> StoreError:
-    """What to say of a file that cannot be read."""
-    return StoreError(f"{path}: damaged ({type(error).__name__}: {error}); {remedy}")
-
-
-def unwritable(folder: Folder, error: OSError) -> StoreError:
-    """What to say of a folder that cannot be written to."""
-    return StoreError(f"{folder}: cannot be written to: {error}; name another folder in report.to")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -104,11 +104,6 @@ class Scores:
 def of_class(index: int, times: float = 1.0) -> Scores:
     """One logit, times a number."""
     return Scores(tuple(float(index == other) for other in range(CLASSES)), times)
-
-
-def columns_of(method: Any, case: Case, classes: Sequence[int]) -> list[Tensor]:
-    """The maps of several classes, one by one."""
-    return [raw(method, case, target=index) for index in classes]
 
 
 def without(method: Any, need: str) -> Any:

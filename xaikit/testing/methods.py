@@ -20,7 +20,6 @@ from xaikit.registry.modules import summary_of
 from xaikit.testing.checks import COMMON, CheckFailed, distance, expect, expect_close, expect_finite, shown
 from xaikit.testing.explaining import (
     Pooled,
-    columns_of,
     explained,
     of_class,
     only,
@@ -33,6 +32,7 @@ from xaikit.testing.explaining import (
 )
 from xaikit.testing.nets import POOLED, TOKENS, Case
 from xaikit.testing.subjects import Subject, changed
+from xaikit.testing.traits import traits_are_known
 from xaikit.testing.variants import equal_variants_are_equal
 
 ROUNDING = 1e-10
@@ -155,9 +155,10 @@ def tokens_equal_maps(subject: Subject) -> None:
 def several_targets_equal_one_by_one(subject: Subject) -> None:
     for method, case in served_cases(subject):
         together = raw(method, case, target={"use": "classes", "of": [2, 0]})
-        for place, alone in enumerate(columns_of(method, case, [2, 0])):
+        for place, index in enumerate([2, 0]):
             # parts are the same whatever is asked for
             mine = together if parts_of(method) else together[:, place]
+            alone = raw(method, case, target=index)
             expect_close(mine, alone, ROUNDING, f"on {case.name}: a class alone and among others")
 
 
@@ -291,4 +292,5 @@ CHECKS: tuple[Work, ...] = (
     equal_variants_are_equal,
     untouched_when_a_pass_fails,
     nothing_is_left_behind,
+    traits_are_known,
 )

@@ -21,8 +21,8 @@ def opens_a_model(subject: Subject) -> None:
         opened = source.open()
         expect(isinstance(opened, OpenedModel), f"expected an OpenedModel, got {type(opened).__name__}")
         expect(isinstance(opened.module, nn.Module), f"module: expected a Module, got {type(opened.module).__name__}")
-        known = opened.transform is None or isinstance(opened.transform, Transform)
-        expect(known, f"transform: expected a Transform or None, got {type(opened.transform).__name__}")
+        fits = opened.transform is None or isinstance(opened.transform, Transform)
+        expect(fits, f"transform: expected a Transform or None, got {type(opened.transform).__name__}")
         devices = {str(value.device) for value in opened.module.parameters()}
         expect(devices <= {"cpu"}, f"expected weights on the CPU, got {', '.join(sorted(devices))}")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from xaikit.config import DataConfig, ModelConfig, flow, spelling
@@ -51,12 +51,13 @@ class Group:
 
 
 @dataclass
-class _Found:
-    """A trial of a label on one model: where its first point is, and what all its points have in common."""
+class _Placed:
+    """A trial of a label on one model: where its first point is, what all its points have in common, and its name to be."""
 
     trial: Trial
     first: Mapping[str, Any]
     where: Mapping[str, Any]
+    name: str = ""
 
 
 @contextmanager
@@ -76,15 +77,15 @@ def groups(points: Sequence[Point]) -> tuple[Group, ...]:
     """The trials of some points by model and data; how many photographs go through a model at once plays no part."""
     varying = _varying([point.where for point in points])
     keys: dict[tuple[int, int], str] = {}
-    found: dict[str, tuple[Point, dict[tuple[str, str], _Found]]] = {}
+    firsts: dict[str, Point] = {}
+    placed: dict[str, dict[tuple[str, str], _Placed]] = {}
     for point in points:
         both = id(point.model), id(point.data)  # points share them
-        if both not in keys:
-            keys[both] = _key(point)
-        _add(found.setdefault(keys[both], (point, {}))[1], point, varying)
-    names = _names([each for _, trials in found.values() for each in trials.values()])
-    placed = {key: _placed(trials.values(), names) for key, (_, trials) in found.items()}
-    return tuple(Group(first.model, first.data, placed[key]) for key, (first, _) in found.items())
+        key = keys[both] = keys.get(both) or _key(point)
+        firsts.setdefault(key, point)
+        _add(placed.setdefault(key, {}), point, varying)
+    _name_all([each for trials in placed.values() for each in trials.values()])
+    return tuple(Group(firsts[key].model, firsts[key].data, _named(trials.values())) for key, trials in placed.items())
 
 
 def _key(point: Point) -> str:
@@ -92,80 +93,60 @@ def _key(point: Point) -> str:
     return spelling([point.model.plain(), data])
 
 
-def _add(trials: dict[tuple[str, str], _Found], point: Point, varying: Mapping[str, Any]) -> None:
-    where = _only(point.where, varying)
+def _add(trials: dict[tuple[str, str], _Placed], point: Point, varying: Collection[str]) -> None:
+    where = {key: value for key, value in point.where.items() if key in varying}
     for trial in point.trials:
-        known = trials.get((trial.label, trial.id))
-        if known is None:
-            trials[trial.label, trial.id] = _Found(trial, where, where)
+        placed = trials.get((trial.label, trial.id))
+        if placed is None:
+            trials[trial.label, trial.id] = _Placed(trial, where, where)
         else:
-            known.where = _only(known.where, {key: where[key] for key in where if _same(known.where, where, key)})
+            shared = [key for key in placed.where if key in where and _same(placed.where[key], where[key])]
+            placed.where = {key: placed.where[key] for key in shared}
 
 
-def _only(where: Mapping[str, Any], keys: Mapping[str, Any]) -> Mapping[str, Any]:
-    return where if where.keys() <= keys.keys() else {key: value for key, value in where.items() if key in keys}
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are; what is of one axis is the same object."""
+    return one is other or spelling(one) == spelling(other)
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:
-    """Whether two points say the same at a key of the other; what is of one axis is the same object."""
-    return key in one and (one[key] is other[key] or spelling(one[key]) == spelling(other[key]))
+def _varying(wheres: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys that do not have one value everywhere, in their order."""
+    return [key for key in dict.fromkeys(itertools.chain.from_iterable(wheres)) if not _is_constant(key, wheres)]
 
 
-def _varying(wheres: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, Any]]:
-    """The keys that do not have one value everywhere, in their order, and their values."""
-    found = {}
-    for key in dict.fromkeys(chain.from_iterable(wheres)):
-        values = [where[key] for where in wheres if key in where]
-        different = {id(value): value for value in values}
-        if len(values) < len(wheres) or len(set(map(spelling, different.values()))) > 1:
-            found[key] = different
-    return found
+def _is_constant(key: str, wheres: Sequence[Mapping[str, Any]]) -> bool:
+    different = {id(where[key]): where[key] for where in wheres if key in where}
+    return len(set(map(spelling, different.values()))) == 1 and all(key in where for where in wheres)
 
 
-def _placed(found: Iterable[_Found], names: Mapping[int, str]) -> tuple[NamedTrial, ...]:
-    return tuple([NamedTrial(each.trial, names[id(each)], each.where) for each in found])
+def _named(placed: Iterable[_Placed]) -> tuple[NamedTrial, ...]:
+    return tuple([NamedTrial(each.trial, each.name, each.where) for each in placed])
 
 
-def _names(found: Sequence[_Found]) -> dict[int, str]:
-    """A name for each: the label, with what its trials have not in common, else with all of its first point."""
-    labels: dict[str, list[_Found]] = {}
-    for each in found:
+def _name_all(placed: Sequence[_Placed]) -> None:
+    """A name for each: the label with what its trials have not in common, else with all of its first point, else a number."""
+    labels: dict[str, list[_Placed]] = {}
+    for each in placed:
         labels.setdefault(each.trial.label, []).append(each)
-    names: dict[int, str] = {}
+    texts: dict[int, str] = {}  # writing a value takes long, and an axis has it once
     for label, trials in labels.items():
-        short = _short(label, [each.where for each in trials])
-        count = Counter(short)
-        for each, name in zip(trials, short, strict=True):
-            names[id(each)] = (
-                name if count[name] == 1 else _name(label, [_said(label, *item) for item in each.first.items()])
-            )
-    return _numbered(names)
+        varying = _varying([each.where for each in trials])
+        for each in trials:
+            each.name = _name(label, {key: each.where[key] for key in each.where if key in varying}, texts)
+        count = Counter(each.name for each in trials)
+        for each in trials:
+            each.name = each.name if count[each.name] == 1 else _name(label, each.first, texts)
+    taken: set[str] = set()
+    for each in itertools.chain.from_iterable(labels.values()):
+        numbered = (each.name if number == 1 else f"{each.name} #{number}" for number in itertools.count(1))
+        each.name = next(name for name in numbered if name not in taken)
+        taken.add(each.name)
 
 
-def _short(label: str, wheres: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of one label's trials; a value is written once, however many have it."""
-    said = {
-        key: {known: _said(label, key, value) for known, value in values.items()}
-        for key, values in _varying(wheres).items()
-    }
-    return [_name(label, [said[key][id(value)] for key, value in where.items() if key in said]) for where in wheres]
-
-
-def _name(label: str, said: Sequence[str]) -> str:
-    return f"{label} ({', '.join(said)})" if said else label
-
-
-def _said(label: str, key: str, value: Any) -> str:
-    """A key with its value, the label's own without their beginning."""
-    return f"{key.removeprefix(f'methods.{label}.')}={flow(value)}"
-
-
-def _numbered(names: Mapping[int, str]) -> dict[int, str]:
-    """The same names; one that stands again gets a number."""
-    taken: dict[str, int] = {}
-    for key, name in names.items():
-        number = 1
-        while (again := name if number == 1 else f"{name} #{number}") in taken:
-            number += 1
-        taken[again] = key
-    return {key: name for name, key in taken.items()}
+def _name(label: str, where: Mapping[str, Any], texts: dict[int, str]) -> str:
+    """A label with some keys and their values, its own keys without their beginning."""
+    for value in where.values():
+        if id(value) not in texts:
+            texts[id(value)] = flow(value)
+    stated = [f"{key.removeprefix(f'methods.{label}.')}={texts[id(value)]}" for key, value in where.items()]
+    return f"{label} ({', '.join(stated)})" if stated else label

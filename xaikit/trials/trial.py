@@ -27,16 +27,16 @@ DEFAULTS: Mapping[str, Use] = {
 class Trial:
     """One label with nothing left to vary: the unit of sharing, caching and storing.
 
-    sources   the digest of the code that its raw maps depend on: method, target and engine, see :mod:`xaikit.trials.digests`
-    method    the method's name however it was asked for, module and class; what ``use`` says where that is not known
-    aim       the same of the target
-    drawn     whether the seed matters: not to a method that says that it is deterministic
-    rescored  whether the precision matters: only to a method that runs the model again
-    aggregation    how its raw maps are taken: augmentation, and how channels are reduced
-    batch     photographs that are explained together, where a map depends on the others: of a method that does not
-              declare ``per_sample``
+    sources       the digest of the code that its raw maps depend on: method, target and engine, see :mod:`xaikit.trials.digests`
+    method_class  module and name of the method's class, however ``use`` asks for it; what ``use`` says where that is not known
+    target_class  the same of the target
+    random        whether the seed matters: not to a method that says that it is deterministic
+    reruns        whether the precision matters: only to a method that runs the model again
+    aggregation   how its raw maps are taken: augmentation, and how channels are reduced
+    batch         photographs that are explained together, where a map depends on the others: of a method that does not
+                  declare ``per_sample``
 
-    Its keys are ``question``, ``evidence`` and ``id``. Neither label, run, report nor executor enter them, nor the batch
+    Its keys are ``request``, ``evidence`` and ``id``. Neither label, run, report nor executor enter them, nor the batch
     size, except for such a method.
     """
 
@@ -49,48 +49,63 @@ class Trial:
     seed: int
     finish: FinishConfig
     sources: str = ""
-    method: str = ""
-    aim: str = ""
-    drawn: bool = True
-    rescored: bool = True
+    method_class: str = ""
+    target_class: str = ""
+    random: bool = True
+    reruns: bool = True
     aggregation: Aggregation = PLAIN
     batch: int | None = None
 
     @cached_property
-    def question(self) -> str:
-        """The key of what is put to one pass, at any layer."""
-        return question_of(
-            said(self.method or self.use, self.options),
-            said(self.aim or self.target.use, self.target.options),
-            self.sources,
-            self.seed if self.drawn else None,
-            self.precision if self.rescored else None,
-            self.aggregation,
-            self.batch,
+    def request(self) -> str:
+        """The key of what is asked of one pass, at any layer."""
+        return request_key(
+            method=spelled_plugin(self.method_class or self.use, self.options),
+            target=spelled_plugin(self.target_class or self.target.use, self.target.options),
+            sources=self.sources,
+            seed=self.seed if self.random else None,
+            precision=self.precision if self.reruns else None,
+            aggregation=self.aggregation,
+            batch=self.batch,
         )
 
     @cached_property
     def evidence(self) -> str:
-        """The key of the question at these layers: of the trial, raw maps depend on this and on nothing else."""
-        return evidence_of(self.question, canonical(self.layers))
+        """The key of the request at these layers: of the trial, raw maps depend on this and on nothing else."""
+        return evidence_key(self.request, self.layers)
 
     @cached_property
     def id(self) -> str:
         """The key of the evidence with this finish: of the trial itself."""
-        return id_of(self.evidence, said("", self.finish.plain()))
+        return trial_id(self.evidence, self.finish)
 
 
-def said(name: str, options: Mapping[str, Any]) -> str:
-    """A plugin with its options as canonical JSON."""
-    return canonical([name, dict(options)])
+_TEXTS: dict[int, tuple[Any, str]] = {}
+"""What thousands of trials share is written once; the values stay, so that their identities are theirs alone."""
 
 
 def canonical(value: Any) -> str:
-    """JSON of which there is one for a value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    """JSON of which there is one for a value that never changes: a part of a trial."""
+    entry = _TEXTS.get(id(value))
+    if entry is None:
+        plain = value.plain() if isinstance(value, FinishConfig | Aggregation) else value
+        entry = value, json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        if len(_TEXTS) >= _MOST_TEXTS:
+            _TEXTS.clear()
+        _TEXTS[id(value)] = entry
+    return entry[1]
 
 
-def question_of(
+_MOST_TEXTS = 10_000
+
+
+def spelled_plugin(name: str, options: Mapping[str, Any]) -> str:
+    """A plugin with its options as canonical JSON."""
+    return f"[{canonical(name)},{canonical(options)}]"
+
+
+def request_key(
+    *,
     method: str,
     target: str,
     sources: str,
@@ -99,21 +114,21 @@ def question_of(
     aggregation: Aggregation = PLAIN,
     batch: int | None = None,
 ) -> str:
-    """The key of a question; ``method`` and ``target`` as :func:`said`, None for what does not matter to the method."""
+    """The key of a request; ``method`` and ``target`` as :func:`spelled_plugin`, None for what does not matter to the method."""
     cast = "null" if precision is None else f'"{precision}"'
-    taken = f",{canonical(aggregation.plain())}" if aggregation else ""
+    taken = f",{canonical(aggregation)}" if aggregation else ""
     taken += "" if batch is None else f",{batch}"
     return short(f'[{method},{target},"{sources}",{"null" if seed is None else seed},{cast}{taken}]')
 
 
-def evidence_of(question: str, layers: str) -> str:
-    """The key of a question at some layers, which are :func:`canonical`."""
-    return short(f'["{question}",{layers}]')
+def evidence_key(request: str, layers: tuple[str, ...]) -> str:
+    """The key of a request at some layers."""
+    return short(f'["{request}",{canonical(layers)}]')
 
 
-def id_of(evidence: str, finish: str) -> str:
-    """The key of evidence with a finish, as :func:`said`."""
-    return short(f'["{evidence}",{finish}]')
+def trial_id(evidence: str, finish: FinishConfig) -> str:
+    """The key of evidence with a finish."""
+    return short(f'["{evidence}",["",{canonical(finish)}]]')
 
 
 def effective_finish(
@@ -127,13 +142,13 @@ def effective_finish(
         PluginContract: what the paper asks for does not exist.
     """
     try:
-        asked = {stage: use for stage, use in read_finish(paper, registry).items() if use.use != "auto"}
+        papers = {stage: use for stage, use in read_finish(paper, registry).items() if use.use != "auto"}
     except ConfigError as error:
         raise PluginContract(f"the finish that a method's paper asks for: {error}") from error
     stated = {**general.stages(), **own}
 
     def choose(stage: str) -> Use:
         choice = stated[stage]
-        return asked.get(stage, DEFAULTS[stage]) if choice.use == "auto" else choice
+        return papers.get(stage, DEFAULTS[stage]) if choice.use == "auto" else choice
 
     return FinishConfig(**{stage: choose(stage) for stage in STAGES})

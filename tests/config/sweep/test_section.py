@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from config.conftest import NEEDED
 from helpers.fake_plugins import fake_registry
 from xaikit.config import SweepConfig, load
-from xaikit.config.faults import Faults
 from xaikit.config.schema import VARIES
 from xaikit.config.sweep.grid import grid_of
 from xaikit.config.sweep.section import read_sweep
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
+from xaikit.plain.faults import Faults
 
 
 def sweep(said: Any, *overrides: str, **more: Any) -> SweepConfig:

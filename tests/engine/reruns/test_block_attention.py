@@ -32,14 +32,14 @@ from xaikit import ConfigError
 EXACT = 1e-11
 
 
-def own_gradients(net: Any, explicit: Explicit, x: Tensor, index: int) -> list[Tensor]:
+def block_gradients(net: Any, explicit: Explicit, x: Tensor, index: int) -> list[Tensor]:
     """ds_l/dP_l: every block for itself, on the tokens that the one before returned, cut off."""
-    found, tokens = [], net.tokens(x)
+    gradients, tokens = [], net.tokens(x)
     for block in net.blocks:
         tokens = block(tokens.detach())
         score = net.read(tokens)[:, index].sum()
-        found.append(torch.autograd.grad(score, explicit.probabilities[-1])[0])
-    return found
+        gradients.append(torch.autograd.grad(score, explicit.probabilities[-1])[0])
+    return gradients
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -47,22 +47,22 @@ def own_gradients(net: Any, explicit: Explicit, x: Tensor, index: int) -> list[T
 @pytest.mark.parametrize("shared", [1, 2])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_gradients_are_those_of_each_block_alone(depth: int, shared: int, pool: str, samples: int) -> None:
-    explicit, x, seen = Explicit(), pictures(samples), BlockAttentionProbe()
+    explicit, x, probe = Explicit(), pictures(samples), BlockAttentionProbe()
     plain, net = (transformer(attend, shared, pool, depth) for attend in (explicit, fused))
     with untouched(net, x):
-        xaikit.explain(net, x, {"seen": seen}, target={"use": "classes", "of": [0, 2]})
-    assert len(seen.records) == depth
+        xaikit.explain(net, x, {"probe": probe}, target={"use": "classes", "of": [0, 2]})
+    assert len(probe.records) == depth
     for column, index in enumerate([0, 2]):
-        for (_, _, gradients), expected in zip(seen.records, own_gradients(plain, explicit, x, index), strict=True):
+        for (_, _, gradients), expected in zip(probe.records, block_gradients(plain, explicit, x, index), strict=True):
             assert gradients.shape == (samples, 2, HEADS, TOKENS, TOKENS)
             assert expected.any()
             assert (gradients[:, column] - expected).abs().max() <= EXACT
 
 
 def test_it_is_another_gradient_than_that_of_the_score_but_for_the_last_block() -> None:
-    net, x, of_score, own = transformer(), pictures(), AttentionProbe(), BlockAttentionProbe()
-    xaikit.explain(net, x, {"score": of_score, "own": own}, target=1)
-    far = [(one[2] - other[2]).abs().max() for one, other in zip(of_score.records, own.records, strict=True)]
+    net, x, of_score, of_block = transformer(), pictures(), AttentionProbe(), BlockAttentionProbe()
+    xaikit.explain(net, x, {"score": of_score, "block": of_block}, target=1)
+    far = [(one[2] - other[2]).abs().max() for one, other in zip(of_score.records, of_block.records, strict=True)]
     assert far[2] <= EXACT
     assert min(far[:2]) > 1e-3
 
@@ -70,7 +70,7 @@ def test_it_is_another_gradient_than_that_of_the_score_but_for_the_last_block() 
 def test_it_costs_two_passes_and_a_gradient_call_a_target(monkeypatch: Any) -> None:
     net, x = transformer(), pictures()
     counts = counted(monkeypatch, net)
-    xaikit.explain(net, x, {"own": BlockAttentionProbe()}, target={"use": "classes", "of": [0, 2]})
+    xaikit.explain(net, x, {"block": BlockAttentionProbe()}, target={"use": "classes", "of": [0, 2]})
     assert counts == {"forwards": 3, "gradient calls": 2}
 
 
@@ -94,11 +94,11 @@ def test_blocks_that_run_without_grad_are_served(mode: Any) -> None:
 
     Switched.mode = mode
     net, x = seeded(lambda: Switched(*(Block(fused) for _ in range(3)))), pictures()
-    expected, seen = BlockAttentionProbe(), BlockAttentionProbe()
-    xaikit.explain(transformer(), x, {"own": expected}, target=1)
+    expected, probe = BlockAttentionProbe(), BlockAttentionProbe()
+    xaikit.explain(transformer(), x, {"block": expected}, target=1)
     with untouched(net, x):
-        xaikit.explain(net, x, {"own": seen}, target=1)
-    for one, other in zip(seen.records, expected.records, strict=True):
+        xaikit.explain(net, x, {"block": probe}, target=1)
+    for one, other in zip(probe.records, expected.records, strict=True):
         assert (one[2] - other[2]).abs().max() <= EXACT
 
 
@@ -120,13 +120,13 @@ class Paired(Transformer):
 def test_what_belongs_to_a_sample_behind_the_last_block_is_repeated(monkeypatch: Any) -> None:
     net, x = seeded(lambda: Paired(*(Block(fused) for _ in range(3)))), pictures()
     counts = counted(monkeypatch, net)
-    expected, seen = BlockAttentionProbe(), BlockAttentionProbe()
+    expected, probe = BlockAttentionProbe(), BlockAttentionProbe()
     other = x.mean((1, 2, 3))
-    xaikit.explain(net, (x, other), {"own": seen}, target=1)
+    xaikit.explain(net, (x, other), {"block": probe}, target=1)
     assert counts["forwards"] == 4
-    xaikit.explain(transformer(), x, {"own": expected}, target=1)
+    xaikit.explain(transformer(), x, {"block": expected}, target=1)
     scale = other.view(-1, 1, 1, 1, 1)
-    for one, other in zip(seen.records, expected.records, strict=True):
+    for one, other in zip(probe.records, expected.records, strict=True):
         assert (one[2] - scale * other[2]).abs().max() <= EXACT
 
 
@@ -171,22 +171,22 @@ def test_one_block_that_runs_twice_is_refused() -> None:
         xaikit.explain(seeded(build), pictures(), "legrad", target=1)
 
 
-@pytest.mark.parametrize("asked", [{}, {"weights": True}, {"first": False}], ids=str)
-def test_multihead_attention_is_served(asked: dict[str, bool]) -> None:
+@pytest.mark.parametrize("options", [{}, {"weights": True}, {"first": False}], ids=str)
+def test_multihead_attention_is_served(options: dict[str, bool]) -> None:
     """The last block's own score is the score."""
-    net, x, own = multihead(**asked), pictures(), BlockAttentionProbe()
-    xaikit.explain(net, x, {"own": own}, target=1)
+    net, x, of_block = multihead(**options), pictures(), BlockAttentionProbe()
+    xaikit.explain(net, x, {"block": of_block}, target=1)
     tokens = net.tokens(x)
     for block in net.blocks[:-1]:
         tokens = block(tokens)
-    (_, probabilities, gradients) = own.records[-1]
+    (_, probabilities, gradients) = of_block.records[-1]
     assert isinstance(net.blocks[-1], Multihead)
     attention = net.blocks[-1].attention
     value = (tokens @ attention.in_proj_weight.T + attention.in_proj_bias).chunk(3, -1)[2]
     value = value.unflatten(2, (HEADS, -1)).transpose(1, 2).detach()
     at = probabilities[:, 0].clone().requires_grad_()
     behind = tokens.detach() + attention.out_proj((at @ value).transpose(1, 2).flatten(2))
-    if asked.get("weights"):
+    if options.get("weights"):
         behind = behind + 1 / TOKENS
     (expected,) = torch.autograd.grad(net.read(behind)[:, 1].sum(), at)
     assert (gradients[:, 0] - expected).abs().max() <= EXACT

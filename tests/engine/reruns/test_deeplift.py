@@ -55,7 +55,7 @@ def test_multipliers_are_those_of_a_chain_of_linear_layers_and_relus_by_hand(see
         return nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.Flatten(), *tail)
 
     net, x = built(make, seed), pictures(samples)
-    found, _ = multipliers_at(net, x, "0", {"use": "classes", "of": [2, 0]})
+    multipliers, _ = multipliers_at(net, x, "0", {"use": "classes", "of": [2, 0]})
     layers = [module for module in net if isinstance(module, nn.Linear)]
     weights = [layer.weight.detach().numpy() for layer in layers]
     biases = [layer.bias.detach().numpy() for layer in layers]
@@ -63,17 +63,17 @@ def test_multipliers_are_those_of_a_chain_of_linear_layers_and_relus_by_hand(see
     for row in range(samples):
         for column, c in enumerate((2, 0)):
             expected = torch.from_numpy(by_hand(activations[row], weights, biases, c))
-            assert (found[row, column].flatten() - expected).abs().max() <= EXACT
+            assert (multipliers[row, column].flatten() - expected).abs().max() <= EXACT
 
 
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=1, max_size=9))
 @PROPERTY
 def test_the_multiplier_of_a_relu_is_its_difference_quotient_and_between_zero_and_one(pairs: Any) -> None:
     entered, reference = torch.tensor(pairs, dtype=torch.float64).unbind(1)
-    found = rescaled(entered, reference)
-    assert ((found >= 0) & (found <= 1)).all()
+    multipliers = rescaled(entered, reference)
+    assert ((multipliers >= 0) & (multipliers <= 1)).all()
     gained = entered.clamp_min(0) - reference.clamp_min(0)
-    assert (found * (entered - reference) - gained).abs().max() <= 1e-14
+    assert (multipliers * (entered - reference) - gained).abs().max() <= 1e-14
 
 
 def test_the_multiplier_of_values_that_hardly_differ_is_the_derivative() -> None:
@@ -111,8 +111,8 @@ def test_a_relu_is_a_relu_however_it_is_called(way: str) -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
     expected, _ = multipliers_at(net, x, "tap")
     net.step = WAYS[way]
-    found, explanation = multipliers_at(net, x, "tap")
-    assert torch.equal(found, expected)
+    multipliers, explanation = multipliers_at(net, x, "tap")
+    assert torch.equal(multipliers, expected)
     assert (explanation.maps["tap"].flatten(1).sum(1) - (net(x) - without(net, x, "tap"))[:, 0]).abs().max() <= EXACT
 
 
@@ -126,10 +126,10 @@ def test_a_relu_in_place_whose_result_is_dropped_is_one_too() -> None:
 def test_the_rule_is_no_gradient() -> None:
     """With biases, what enters a ReLU changes its sign on the way from zero."""
     net, x = built(lambda: Through(functional.relu)), pictures()
-    found, explanation = multipliers_at(net, x, "tap")
+    multipliers, explanation = multipliers_at(net, x, "tap")
     gradients = xaikit.explain(net, x, "hirescam", layers="tap", target=0)["hirescam"]
     assert distance(explanation.maps["tap"], gradients.maps["tap"]) > 0.05
-    assert found.shape == (3, 1, 4, 6, 5)
+    assert multipliers.shape == (3, 1, 4, 6, 5)
 
 
 # --- what is linear
@@ -156,9 +156,9 @@ STEPS: dict[str, Step] = {
 @pytest.mark.parametrize("part", PARTS)
 def test_modules_that_are_linear_in_evaluation_are_gone_through(part: str) -> None:
     net, x = built(lambda: Through(nn.Sequential(PARTS[part](), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU()))), pictures()
-    found, explanation = multipliers_at(net, x, "tap", {"use": "classes", "of": [0, 1, 2]})
+    multipliers, explanation = multipliers_at(net, x, "tap", {"use": "classes", "of": [0, 1, 2]})
     assert (explanation.maps["tap"].flatten(2).sum(2) - (net(x) - without(net, x, "tap"))).abs().max() <= EXACT
-    assert found.any()
+    assert multipliers.any()
 
 
 @pytest.mark.parametrize("step", STEPS)

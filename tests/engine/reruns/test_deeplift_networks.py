@@ -109,8 +109,8 @@ def test_tokens_that_are_no_place_stay_what_they_are() -> None:
             return scores
 
     net, x = built(Tokens), torch.randn(2, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found, explanation = multipliers_at(net, x, "block")
-    assert found.shape == (2, 1, 4, 4, 4)
+    multipliers, explanation = multipliers_at(net, x, "block")
+    assert multipliers.shape == (2, 1, 4, 4, 4)
 
     def emptied(module: nn.Module, args: Any, output: Tensor) -> Tensor:
         return torch.cat([output[:, :1], 0 * output[:, 1:]], 1)
@@ -132,17 +132,17 @@ def test_a_tap_on_what_is_consumed_is_behind_the_relu_in_place() -> None:
 def test_in_a_lower_precision_they_are_nearly_the_same(dtype: torch.dtype) -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
     expected, _ = multipliers_at(net, x, "tap")
-    found, _ = multipliers_at(net.to(dtype), x.to(dtype), "tap")
-    assert found.dtype is dtype
-    assert distance(found.double(), expected) <= 0.05
+    multipliers, _ = multipliers_at(net.to(dtype), x.to(dtype), "tap")
+    assert multipliers.dtype is dtype
+    assert distance(multipliers.double(), expected) <= 0.05
 
 
 def test_a_sample_that_is_not_finite_is_no_reason_to_refuse_and_spoils_no_other() -> None:
     net, x = built(lambda: Through(functional.relu)), pictures()
     expected, _ = multipliers_at(net, x, "tap")
     x[1, 0, 2, 2] = torch.nan
-    found, explanation = multipliers_at(net, x, "tap")
-    assert torch.equal(found[[0, 2]], expected[[0, 2]])
+    multipliers, explanation = multipliers_at(net, x, "tap")
+    assert torch.equal(multipliers[[0, 2]], expected[[0, 2]])
     assert explanation.maps["tap"][1].isnan().any()
 
 

@@ -31,8 +31,8 @@ class Pixels(Through):
     """Logits of three classes for every pixel."""
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.head(self.step(self.mix(self.tap(x))).movedim(1, -1)).movedim(-1, 1)
-        return found
+        output: Tensor = self.head(self.step(self.mix(self.tap(x))).movedim(1, -1)).movedim(-1, 1)
+        return output
 
 
 def losses(net: nn.Module, x: Tensor, pinned: Any) -> Tensor:
@@ -50,10 +50,10 @@ def test_binary_is_the_logit_with_the_sign_of_its_class() -> None:
     net.head.bias.data -= net(x).mean()  # some samples of either class
     sign = torch.where(net(x)[:, :1].detach() >= 0, 1.0, -1.0).double()
     assert set(sign.flatten().tolist()) == {-1.0, 1.0}
-    found, explanation = multipliers_at(net, x, "tap", "binary")
+    multipliers, explanation = multipliers_at(net, x, "tap", "binary")
     plain, _ = multipliers_at(net, x, "tap", "raw")
-    assert found.any()
-    assert torch.equal(found, plain * sign.reshape(-1, 1, 1, 1, 1))
+    assert multipliers.any()
+    assert torch.equal(multipliers, plain * sign.reshape(-1, 1, 1, 1, 1))
     pinned = Binary().pin(net(x), None)
     assert (explanation.maps["tap"].flatten(1).sum(1) - losses(net, x, pinned)).abs().max() <= EXACT
 
@@ -63,7 +63,7 @@ def test_binary_is_the_logit_with_the_sign_of_its_class() -> None:
 def test_region_is_the_sum_over_its_pixels(mask: Any, reduce: Any) -> None:
     net, x = built(lambda: Pixels(functional.relu)), pictures()
     options: dict[str, Any] = {"mask": mask, "reduce": reduce}
-    found, explanation = multipliers_at(net, x, "tap", {"use": "region", **options})
+    multipliers, explanation = multipliers_at(net, x, "tap", {"use": "region", **options})
     pinned = Region(**options).pin(net(x), None)
     share = pinned.mask.flatten(1).sum(1) if reduce == "mean" else torch.ones(len(x))
 
@@ -72,18 +72,18 @@ def test_region_is_the_sum_over_its_pixels(mask: Any, reduce: Any) -> None:
         return torch.stack([one[index][chosen].sum() for one, index, chosen in rows]) / share
 
     expected, _ = multipliers_at(net, x, "tap", of_pixels)
-    assert distance(found, expected) <= EXACT
+    assert distance(multipliers, expected) <= EXACT
     assert (explanation.maps["tap"].flatten(1).sum(1) - losses(net, x, pinned)).abs().max() <= EXACT
 
 
 @pytest.mark.parametrize(("build", "target"), [(One, "binary"), (Pixels, "region")])
 def test_liftcam_serves_them(build: Any, target: Any) -> None:
     net, x = built(build if build is One else lambda: Pixels(functional.relu)), pictures()
-    found = xaikit.explain(net, x, "liftcam", layers="tap", target=target)["liftcam"].maps["tap"]
+    saliency = xaikit.explain(net, x, "liftcam", layers="tap", target=target)["liftcam"].maps["tap"]
     multipliers, _ = multipliers_at(net, x, "tap", target)
     activations = net.tap(x).detach()
     weights = (multipliers[:, 0] * activations).sum((2, 3), keepdim=True)
-    assert distance(found, (weights * activations).sum(1)) <= EXACT
+    assert distance(saliency, (weights * activations).sum(1)) <= EXACT
 
 
 def test_a_region_of_infinite_logits_beside_it_is_finite() -> None:

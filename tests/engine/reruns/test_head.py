@@ -86,8 +86,8 @@ def test_a_sum_of_logits_has_the_sum_of_their_rows(target: Any, shares: Any) -> 
     model = built()
     weight = torch.tensor(shares, dtype=torch.float64) @ model.get_submodule("head").weight.detach()
     expected = torch.einsum("nk,nkij->nij", weight, model.get_submodule("conv")(X).detach())
-    found = cam(model, target)
-    assert distance(found, expected) <= 1e-12 if expected.any() else not found.any()
+    rows = cam(model, target)
+    assert distance(rows, expected) <= 1e-12 if expected.any() else not rows.any()
 
 
 @pytest.mark.parametrize("use", ["softmax", "rest"])

@@ -83,8 +83,8 @@ def test_what_can_be_differentiated_once_only_is_refused(step: str, frozen: bool
 
 
 def test_a_backward_of_its_own_that_can_be_differentiated_twice_is_served() -> None:
-    own, torchs = (shapleycam(built(lambda step=step: Through(step))) for step in (Twice.apply, functional.silu))
-    assert distance(own, torchs) <= 1e-12
+    written, torchs = (shapleycam(built(lambda step=step: Through(step))) for step in (Twice.apply, functional.silu))
+    assert distance(written, torchs) <= 1e-12
     flat = xaikit.explain(built(lambda: Through(functional.silu)), pictures(), "gradcam", layers="tap", target=1)
     assert distance(torchs, flat["gradcam"].maps["tap"]) > 1e-3
 
@@ -112,6 +112,6 @@ def test_what_lies_before_or_beside_the_layer_may_be_differentiated_once() -> No
             scores: Tensor = super().forward(x) + functional.silu(x).mean((1, 2, 3)).unsqueeze(1)
             return scores
 
-    found, expected = (shapleycam(built(lambda kind=kind: kind(functional.silu))) for kind in (Around, Apart))
-    assert found.any()
-    assert distance(found, expected) <= 1e-12
+    saliency, expected = (shapleycam(built(lambda kind=kind: kind(functional.silu))) for kind in (Around, Apart))
+    assert saliency.any()
+    assert distance(saliency, expected) <= 1e-12

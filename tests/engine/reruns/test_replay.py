@@ -59,12 +59,12 @@ def variants_of(activations: Tensor, part: slice) -> Tensor:
 class Replayed:
     """Keeps what rescore_with gives."""
 
-    kept: list[Tensor]
+    records: list[Tensor]
     needs: ClassVar[Needs] = Needs(replays=True)
 
     def explain(self, view: View) -> Tensor:
         activations = view.activations.squeeze(1)
-        self.kept.append(view.rescore_with(COUNT, lambda part: variants_of(activations, part)))
+        self.records.append(view.rescore_with(COUNT, lambda part: variants_of(activations, part)))
         return view.activations.mean(view.channel)
 
 
@@ -72,8 +72,8 @@ def replayed(model: nn.Module, x: Any, layer: str, **more: Any) -> tuple[Tensor,
     """The scores (N, T, COUNT) and the warnings."""
     method = Replayed([])
     with untouched(model, x):
-        found = xaikit.explain(model, x, {"mine": method}, layers=layer, **more)["mine"]
-    return method.kept[0], found.warnings
+        explanation = xaikit.explain(model, x, {"mine": method}, layers=layer, **more)["mine"]
+    return method.records[0], explanation.warnings
 
 
 def by_hand(
@@ -85,13 +85,13 @@ def by_hand(
 ) -> Tensor:
     """Every variant by a hook of its own and a run of the whole model on all samples."""
     with torch.no_grad():
-        kept: list[Tensor] = []
-        handle = model.get_submodule(layer).register_forward_hook(lambda *call: kept.append(call[2].clone()))
+        records: list[Tensor] = []
+        handle = model.get_submodule(layer).register_forward_hook(lambda *call: records.append(call[2].clone()))
         model(x)
         handle.remove()
         columns = []
         for place in range(COUNT):
-            variant = variants_of(kept[0], slice(place, place + 1))[:, 0]
+            variant = variants_of(records[0], slice(place, place + 1))[:, 0]
             handle = model.get_submodule(layer).register_forward_hook(lambda *_, variant=variant: after(variant))
             columns.append(score(model(x)))
             handle.remove()
@@ -112,11 +112,11 @@ def by_hand(
 )
 def test_a_replay_is_the_whole_model_run_again(build: Any, layer: str, whole: bool, samples: int) -> None:
     model, x = seeded(build), images(samples, 2, 8, 7)
-    found, warnings = replayed(model, x, layer, target={"use": "classes", "of": [0, 2]})
+    scores, warnings = replayed(model, x, layer, target={"use": "classes", "of": [0, 2]})
     expected = by_hand(model, x, layer, lambda output: output[:, [0, 2]])
-    assert found.shape == (samples, 2, COUNT)
+    assert scores.shape == (samples, 2, COUNT)
     assert (expected.std(2) > 1e-3).all()
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
     assert [remark.reason for remark in warnings if remark.reason == FULL] == [FULL] * (samples if whole else 0)
 
 
@@ -129,37 +129,37 @@ def test_the_true_activations_give_the_true_score_to_the_bit(build: Any, samples
             def make(part: slice) -> Tensor:
                 return view.activations.expand(-1, part.stop - part.start, *view.activations.shape[2:])
 
-            self.kept.extend((view.rescore_with(COUNT, make), view.scores))
+            self.records.extend((view.rescore_with(COUNT, make), view.scores))
             return view.activations.mean(view.channel)
 
     model, x = seeded(build), images(samples, 2, 8, 7)
-    kept: list[Tensor] = []
+    records: list[Tensor] = []
     with untouched(model, x):
-        xaikit.explain(model, x, {"mine": Unchanged(kept)}, layers="conv2", target={"use": "top", "k": 2})
-    assert torch.equal(kept[0], kept[1].unsqueeze(2).expand(-1, -1, COUNT))
+        xaikit.explain(model, x, {"mine": Unchanged(records)}, layers="conv2", target={"use": "top", "k": 2})
+    assert torch.equal(records[0], records[1].unsqueeze(2).expand(-1, -1, COUNT))
 
 
 def test_every_sample_keeps_the_target_that_was_pinned_on_it() -> None:
     model, x = seeded(Plain), images(3, 2, 8, 7)
-    found, _ = replayed(model, x, "conv2", target=[2, 0, 1])
+    scores, _ = replayed(model, x, "conv2", target=[2, 0, 1])
     chosen = torch.tensor([[2], [0], [1]])
-    assert (found - by_hand(model, x, "conv2", lambda output: output.gather(1, chosen))).abs().max() <= 1e-12
+    assert (scores - by_hand(model, x, "conv2", lambda output: output.gather(1, chosen))).abs().max() <= 1e-12
 
 
 def test_a_callable_target_is_asked_for_rows_or_for_one_variant_at_a_time() -> None:
     model, x = seeded(Plain), images(3, 2, 8, 7)
     for target in (lambda output: output[:, 1], lambda output: output[torch.arange(3), torch.tensor([1, 1, 1])]):
-        found, _ = replayed(model, x, "conv2", target=target)
-        assert (found - by_hand(model, x, "conv2", lambda output: output[:, 1:2])).abs().max() <= 1e-12
+        scores, _ = replayed(model, x, "conv2", target=target)
+        assert (scores - by_hand(model, x, "conv2", lambda output: output[:, 1:2])).abs().max() <= 1e-12
 
 
 def test_a_tap_as_consumed_is_replayed_where_the_operation_can_be_done_twice() -> None:
     model, x = seeded(lambda: Plain(inplace=True)), images(2, 2, 8, 7)
-    found, _ = replayed(model, x, "conv2+", target=1)
+    scores, _ = replayed(model, x, "conv2+", target=1)
     # what is put in its place goes through the ReLU once more
     expected = by_hand(seeded(Plain), x, "act2", lambda output: output[:, 1:2], lambda variant: variant.relu())
     assert (expected.std(2) > 1e-5).all()
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
 
 
 def test_an_operation_in_place_that_cannot_be_done_twice_is_refused_by_name() -> None:
@@ -185,7 +185,7 @@ def test_the_plan_is_told_the_way(build: Any, way: str) -> None:
         model, batch.inputs, [Tap("conv2")], lambda output: [request.target.pin(output, None)], gradients=False
     )
     with untouched(model, batch.inputs):
-        assert replay_ways(model, batch, trace, request, "auto") == {"conv2": way}
+        assert replay_ways(model, trace, request, "auto") == {"conv2": way}
 
 
 # --- the prefix is paid once
@@ -194,8 +194,8 @@ def test_the_plan_is_told_the_way(build: Any, way: str) -> None:
 def test_the_layers_before_the_tap_run_on_the_inputs_and_those_behind_on_all_variants() -> None:
     model, x = seeded(Plain), images(2, 2, 8, 7)
     rows: dict[str, list[int]] = {"conv1": [], "act2": []}
-    for name, seen in rows.items():
-        model.get_submodule(name).register_forward_hook(lambda *call, seen=seen: seen.append(len(call[2])))
+    for name, counts in rows.items():
+        model.get_submodule(name).register_forward_hook(lambda *call, counts=counts: counts.append(len(call[2])))
     xaikit.explain(model, x, {"mine": Replayed([])}, layers="conv2")
     assert rows == {"conv1": [2, 2], "act2": [2, 2 * (COUNT + 1)]}  # one more: the true activation, for the check
 
@@ -207,9 +207,9 @@ def test_where_memory_runs_out_the_chunk_is_halved_said_and_the_rest_goes_on(mon
     model, x = seeded(Plain), images(2, 2, 8, 7)
     expected, _ = replayed(model, x, "conv2")
     handle = model.head.register_forward_pre_hook(_at_most(8))
-    found, warnings = replayed(model, x, "conv2")
+    scores, warnings = replayed(model, x, "conv2")
     handle.remove()
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
     assert "out of memory: chunks halved to 4" in {remark.reason for remark in warnings}
 
 
@@ -222,17 +222,17 @@ def _at_most(rows: int) -> Callable[..., None]:
 
 
 def test_chunks_cover_everything_once_and_a_chunk_of_one_that_does_not_fit_raises() -> None:
-    seen: list[slice] = []
+    parts: list[slice] = []
     sizes: list[int] = []
 
     def work(part: slice) -> Tensor:
         if part.stop - part.start > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        seen.append(part)
+        parts.append(part)
         return torch.zeros(1)
 
     assert len(in_chunks(9, 8, work, sizes.append)) == 5
-    assert [place for part in seen for place in range(9)[part]] == list(range(9))
+    assert [place for part in parts for place in range(9)[part]] == list(range(9))
     assert sizes == [4, 2]
     with pytest.raises(MemoryError):
         in_chunks(3, 2, lambda part: (_ for _ in ()).throw(MemoryError()), sizes.append)
@@ -247,11 +247,11 @@ def test_chunks_cover_everything_once_and_a_chunk_of_one_that_does_not_fit_raise
 class Retraced:
     """Keeps the evidence at other activations."""
 
-    kept: list[View]
+    records: list[View]
     needs: ClassVar[Needs] = Needs(gradients=1, replays=True)
 
     def explain(self, view: View) -> Tensor:
-        self.kept.append(view.retrace_with(view.activations.squeeze(1) * 0.5))
+        self.records.append(view.retrace_with(view.activations.squeeze(1) * 0.5))
         return view.activations.mean(view.channel)
 
 
@@ -261,14 +261,14 @@ def test_evidence_at_other_activations_is_that_of_the_tail_there(build: Any) -> 
     method = Retraced([])
     with untouched(model, x):
         xaikit.explain(model, x, {"mine": method}, layers="conv2", target=1)
-    (view,) = method.kept
+    (view,) = method.records
     handle = model.conv2.register_forward_hook(lambda *call: (call[2] * 0.5).detach().requires_grad_())
-    kept: list[Tensor] = []
-    model.conv2.register_forward_hook(lambda *call: kept.append(call[2]))
+    records: list[Tensor] = []
+    model.conv2.register_forward_hook(lambda *call: records.append(call[2]))
     score = model(x)[:, 1]
-    (gradient,) = torch.autograd.grad(score.sum(), kept[0])
+    (gradient,) = torch.autograd.grad(score.sum(), records[0])
     handle.remove()
-    assert torch.equal(view.activations.squeeze(1), kept[0])
+    assert torch.equal(view.activations.squeeze(1), records[0])
     assert (view.scores.squeeze(1) - score).abs().max() <= 1e-12
     assert (view.gradients.squeeze(1) - gradient).abs().max() <= 1e-12
 
@@ -292,6 +292,6 @@ def test_a_score_near_zero_is_held_against_the_size_of_the_output() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_models_of_half_precision_are_replayed_by_their_tail_too(dtype: torch.dtype) -> None:
     model, x = seeded(Plain, dtype), images(2, 2, 8, 7, dtype=dtype)
-    found, warnings = replayed(model, x, "conv2")
-    assert found.isfinite().all()
+    scores, warnings = replayed(model, x, "conv2")
+    assert scores.isfinite().all()
     assert FULL not in {remark.reason for remark in warnings}

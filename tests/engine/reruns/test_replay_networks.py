@@ -76,11 +76,11 @@ def network(name: str, dtype: torch.dtype) -> tuple[nn.Module, Tensor]:
 class Scaled:
     """Scores of the activations with the k-th fifth of their channels set to zero, by replays and by full runs."""
 
-    kept: list[Tensor]
+    records: list[Tensor]
     needs: ClassVar[Needs] = Needs(replays=True)
 
     def explain(self, view: View) -> Tensor:
-        self.kept.append(view.rescore_with(COUNT, lambda part: ablated(view.activations.squeeze(1), part)))
+        self.records.append(view.rescore_with(COUNT, lambda part: ablated(view.activations.squeeze(1), part)))
         return view.activations.mean(view.channel)
 
 
@@ -131,8 +131,8 @@ def test_a_replay_equals_the_full_run_or_falls_back_and_says_so(
     torch.backends.mha.set_fastpath_enabled(False)
     expected = full(model, x, layer, -1 if channels_last else 1, torch.tensor([[1], [2]]))
     torch.backends.mha.set_fastpath_enabled(fast)
-    (found,) = method.kept
+    (scores,) = method.records
     assert (expected.std(2) > 1e-4 * expected.abs().max()).all()
-    assert (found - expected).abs().max() <= tolerance * expected.abs().max()
-    said = FULL in {remark.reason for remark in explained.warnings}
-    assert said == ((name, layer) in AROUND)
+    assert (scores - expected).abs().max() <= tolerance * expected.abs().max()
+    is_full = FULL in {remark.reason for remark in explained.warnings}
+    assert is_full == ((name, layer) in AROUND)

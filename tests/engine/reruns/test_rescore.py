@@ -27,7 +27,7 @@ def variant(image: Tensor, place: int) -> Tensor:
 class Rescored:
     """Keeps what rescore gives, and the sizes of the chunks that were asked for."""
 
-    kept: list[Tensor]
+    records: list[Tensor]
     sizes: list[int]
     probabilities: bool = False
     needs: ClassVar[Needs] = Needs(inputs=True, reruns=True)
@@ -38,36 +38,36 @@ class Rescored:
             self.sizes.append(len(places))
             return torch.stack([variant(view.image, place) for place in places], 1)
 
-        self.kept.append(view.rescore(COUNT, make, probabilities=self.probabilities))
+        self.records.append(view.rescore(COUNT, make, probabilities=self.probabilities))
         return view.activations.mean(view.channel)
 
 
 def rescored(model: nn.Module, x: Any, probabilities: bool = False, **more: Any) -> tuple[Tensor, list[int], Any]:
     method = Rescored([], [], probabilities)
     with untouched(model, x):
-        found = xaikit.explain(model, x, {"mine": method}, layers="conv2", **more)["mine"]
-    return method.kept[0], method.sizes, found.warnings
+        explanation = xaikit.explain(model, x, {"mine": method}, layers="conv2", **more)["mine"]
+    return method.records[0], method.sizes, explanation.warnings
 
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_every_variant_gets_the_score_of_the_pinned_class(samples: int) -> None:
     model, x = seeded(Plain), images(samples, 2, 8, 7)
-    found, sizes, _ = rescored(model, x)
+    scores, sizes, _ = rescored(model, x)
     with torch.no_grad():
         top = model(x).argmax(1, keepdim=True)
         expected = torch.stack([model(variant(x, place)).gather(1, top) for place in range(COUNT)], 2)
     assert (expected.argmax(2) != 3).any()  # another class would win on some variant
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
     assert sum(sizes) == COUNT
     assert max(sizes) * samples <= MOST_ROWS
 
 
 def test_probabilities_are_those_of_the_pinned_classes() -> None:
     model, x = seeded(Plain), images(2, 2, 8, 7)
-    found, *_ = rescored(model, x, probabilities=True, target={"use": "classes", "of": [2, 0]})
+    scores, *_ = rescored(model, x, probabilities=True, target={"use": "classes", "of": [2, 0]})
     with torch.no_grad():
         expected = torch.stack([model(variant(x, place)).softmax(1)[:, [2, 0]] for place in range(COUNT)], 2)
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
 
 
 def test_a_target_that_is_no_class_has_no_probability() -> None:
@@ -80,18 +80,18 @@ def test_other_inputs_of_the_model_stay_as_they_are(as_dict: bool) -> None:
     model, image = seeded(TwoInputs), images(3, 2, 8, 7)
     extra = torch.arange(15.0, dtype=torch.float64).view(3, 5) / 10
     inputs: Any = {"image": image, "extra": extra} if as_dict else (image, extra)
-    found, *_ = rescored(model, inputs, target=1)
+    scores, *_ = rescored(model, inputs, target=1)
     with torch.no_grad():
         expected = torch.stack([model(variant(image, place), extra)[:, 1:2] for place in range(COUNT)], 2)
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
 
 
 def test_a_callable_that_knows_its_samples_is_asked_for_one_variant_at_a_time_or_by_rows() -> None:
     model, x = seeded(Plain), images(2, 2, 8, 7)
-    found, *_ = rescored(model, x, target=lambda output: output[:, 2])
+    scores, *_ = rescored(model, x, target=lambda output: output[:, 2])
     with torch.no_grad():
         expected = torch.stack([model(variant(x, place))[:, 2:] for place in range(COUNT)], 2)
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
 
 
 def test_where_memory_runs_out_the_chunk_is_halved_and_said() -> None:
@@ -103,21 +103,21 @@ def test_where_memory_runs_out_the_chunk_is_halved_and_said() -> None:
             raise torch.OutOfMemoryError("no room")
 
     handle = model.head.register_forward_pre_hook(hook)
-    found, sizes, warnings = rescored(model, x)
+    scores, sizes, warnings = rescored(model, x)
     handle.remove()
-    assert (found - expected).abs().max() <= 1e-12
+    assert (scores - expected).abs().max() <= 1e-12
     assert sizes == [32, 16, *[8] * 8, 6]
     assert [remark.reason for remark in warnings] == [f"out of memory: chunks halved to {size}" for size in (16, 8)]
 
 
 def test_precision_is_that_of_the_variants_alone() -> None:
     model, x = seeded(Plain, torch.float32), images(2, 2, 8, 7, dtype=torch.float32)
-    seen: list[torch.dtype] = []
-    handle = model.conv2.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    dtypes: list[torch.dtype] = []
+    handle = model.conv2.register_forward_hook(lambda *call: dtypes.append(call[2].dtype))
     full, *_ = rescored(model, x)
     half, *_ = rescored(model, x, precision="bfloat16")
     handle.remove()
-    assert seen.count(torch.bfloat16) == (len(seen) - 2) // 2
+    assert dtypes.count(torch.bfloat16) == (len(dtypes) - 2) // 2
     assert half.dtype == torch.float32
     assert 0 < (half - full).abs().max() < 0.05 * full.abs().max()
 

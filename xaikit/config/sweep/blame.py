@@ -2,113 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
-from xaikit.config.faults import Fault, Faults, Path, key_of, path_of
-from xaikit.config.sweep.grid import OWN, Grid
-from xaikit.config.sweep.points import Chosen, Column, Read
-from xaikit.config.text import flow
-
-Row = tuple[int, ...]
+from xaikit.config.sweep.grid import OWN
+from xaikit.config.sweep.points import Choice, Column, PointReader, Row, meet
+from xaikit.plain.faults import Fault, Faults, Path, key_of
+from xaikit.plain.text import flow
 
 
-def note_faults(read: Read, grid: Grid, faults: Faults, *, together: bool = True) -> None:
-    """Note what is wrong with the points of a sweep, at the values that are to blame.
+def note_faults(column: Column, reader: PointReader, faults: Faults, *, together: bool = True) -> None:
+    """Note what is wrong with one part of the points, at the values that are to blame.
 
     A value is to blame by itself where the config with it alone is wrong, and so is every point that has it. Else it is a
     combination, which is named; these are left out where not all is known that was said of them (``together``).
     """
-    for column in read.columns():
-        for rows, fault in _failing(column).values():
-            blamed = list(_blamed(column, fault, rows))
-            writer = _Writer(fault, grid, faults)
-            writer.note_values([chosen for chosen in blamed if len(chosen) < 2])
-            several = [chosen for chosen in blamed if len(chosen) > 1]
-            if several and together:
-                writer.note_combination(several[0], len(several) - 1)
-
-
-def _failing(column: Column) -> Mapping[tuple[Path, str], tuple[dict[Row, None], Fault]]:
-    """The combinations that are wrong, by what is wrong."""
-    failing: dict[tuple[Path, str], tuple[dict[Row, None], Fault]] = {}
-    for row, faults in zip(column.rows, column.faults, strict=True):
-        for fault in faults:
-            failing.setdefault((fault.path, fault.text), ({}, fault))[0][row] = None
-    return failing
-
-
-def _blamed(column: Column, fault: Fault, failing: Collection[Row]) -> Iterator[Chosen]:
-    """As few values as make the fault, for each combination that has it."""
-    rest = list(failing)
-    while rest:
-        chosen = {spot: number for spot, number in zip(column.spots, rest[0], strict=True) if number != OWN}
-        for spot in list(chosen):
-            fewer = {other: number for other, number in chosen.items() if other != spot}
-            if _makes(column, fewer, fault, failing):
-                chosen = fewer
-        yield chosen
-        rest = [row for row in rest if not _has(column, row, chosen)]
-
-
-def _makes(column: Column, chosen: Chosen, fault: Fault, failing: Collection[Row]) -> bool:
-    """Whether the config with these values alone has the fault, and so has every point that has them."""
-    everywhere = all(row in failing for row in column.rows if _has(column, row, chosen))
-    return everywhere and any((other.path, other.text) == (fault.path, fault.text) for other in column.again(chosen))
-
-
-def _has(column: Column, row: Row, chosen: Chosen) -> bool:
-    return all(chosen.get(spot, number) == number for spot, number in zip(column.spots, row, strict=True))
+    failing: dict[tuple[Path, str], tuple[Fault, set[Row]]] = {}
+    for row, row_faults in column.faults.items():
+        for fault in row_faults:
+            failing.setdefault((fault.path, fault.text), (fault, set()))[1].add(row)
+    for fault, rows in failing.values():
+        blame = _Blame(fault, rows, column, reader, faults)
+        choices = list(blame.choices())
+        blame.note_values([choice for choice in choices if len(choice) == 1])
+        several = [choice for choice in choices if len(choice) > 1]
+        if several and together:
+            blame.note_combination(several[0], len(several) - 1)
 
 
 @dataclass(frozen=True)
-class _Writer:
-    """Notes one fault of some points where the values stand that make it."""
+class _Blame:
+    """One fault of one part, and the combinations of values that have it."""
 
     fault: Fault
-    grid: Grid
+    rows: Collection[Row]
+    column: Column
+    reader: PointReader
     faults: Faults
 
-    def note_values(self, blamed: list[Chosen]) -> None:
+    def choices(self) -> Iterator[Choice]:
+        """As few values as make the fault, for each combination that has it."""
+        rest = [row for row in self.column.values if row in self.rows]
+        while rest:
+            choice = {spot: n for spot, n in zip(self.column.part.spots, rest[0], strict=True) if n != OWN}
+            for spot in list(choice):
+                fewer = {other: n for other, n in choice.items() if other != spot}
+                choice = fewer if fewer and self._makes(fewer) else choice
+            yield choice
+            rest = [row for row in rest if not self._has(row, choice)]
+
+    def _makes(self, choice: Choice) -> bool:
+        """Whether the config with these values alone has the fault, and so has every point that has them."""
+        everywhere = all(row in self.rows for row in self.column.values if self._has(row, choice))
+        alone = self.reader.read(self.column.part, choice)[1] if everywhere else ()
+        return any((fault.path, fault.text) == (self.fault.path, self.fault.text) for fault in alone)
+
+    def _has(self, row: Row, choice: Choice) -> bool:
+        return all(choice.get(spot, n) == n for spot, n in zip(self.column.part.spots, row, strict=True))
+
+    def note_values(self, choices: list[Choice]) -> None:
         """Each value by itself; an axis of which every value is wrong in the same way is wrong itself."""
-        numbers: dict[int, list[int]] = {}
-        for chosen in blamed:
-            for spot, number in chosen.items():
-                numbers.setdefault(spot, []).append(number)
-            if not chosen:
-                self.faults.add(self.fault.path, self.fault.text, self.fault.cause)
-        for spot, wrong in numbers.items():
-            places = {place[:-1] for place in self.grid.places[spot]}
-            whole = 1 < len(wrong) == len(self.grid.values[spot]) and len(places) == 1 and not self._inside(spot)
-            for place in places if whole else [self.grid.places[spot][number] for number in wrong]:
-                self._note(place, spot, "")
+        for spot in dict.fromkeys(spot for choice in choices for spot in choice):
+            places, axis = self.reader.grid.places[spot], self.reader.axes[spot]
+            wrong = [places[choice[spot]] for choice in choices if spot in choice]
+            whole = {place[:-1] for place in places}
+            inside = meet(axis, self.fault.path) and len(axis) < len(self.fault.path)
+            for place in whole if 1 < len(wrong) == len(places) and len(whole) == 1 and not inside else wrong:
+                self._note(place, axis, "")
 
-    def note_combination(self, chosen: Chosen, more: int) -> None:
+    def note_combination(self, choice: Choice, more: int) -> None:
         """Values that are wrong together, at the one that what is wrong is closest to."""
-        spot = max(chosen, key=lambda spot: (_shared(self._path(spot), self.fault.path), spot))
-        said = ", ".join(f"{self.grid.keys[key]}={flow(self.grid.values[key][chosen[key]])}" for key in chosen)
+        grid, axes = self.reader.grid, self.reader.axes
+        spot = max(choice, key=lambda spot: (_shared(axes[spot], self.fault.path), spot))
+        values = ", ".join(f"{grid.keys[spot]}={flow(grid.values[spot][n])}" for spot, n in choice.items())
         further = f" and {more} further combinations" if more else ""
-        self._note(self.grid.places[spot][chosen[spot]], spot, f"at {said}{further}: ")
+        self._note(grid.places[spot][choice[spot]], axes[spot], f"at {values}{further}: ")
 
-    def _note(self, place: Path, spot: int, before: str) -> None:
-        path, axis = self.fault.path, self._path(spot)
-        if _shared(path, axis) == min(len(path), len(axis)):
-            self.faults.add(place + path[len(axis) :], before + self.fault.text, self.fault.cause)
+    def _note(self, place: Path, axis: Path, before: str) -> None:
+        fault = self.fault
+        if meet(fault.path, axis):
+            self.faults.add(place + fault.path[len(axis) :], before + fault.text, fault.cause)
         elif before or not self.faults.is_faulty(place):  # a value that others take over is wrong once
-            self.faults.add(place, f"{before}{key_of(path)}: {self.fault.text}", self.fault.cause)
-
-    def _path(self, spot: int) -> Path:
-        return path_of(self.grid.keys[spot]) or ()
-
-    def _inside(self, spot: int) -> bool:
-        """Whether what is wrong stands inside the value."""
-        axis = self._path(spot)
-        return len(self.fault.path) > len(axis) and self.fault.path[: len(axis)] == axis
+            self.faults.add(place, f"{before}{key_of(fault.path)}: {fault.text}", fault.cause)
 
 
 def _shared(one: Path, other: Path) -> int:
     """How many parts two keys begin with in common."""
-    return next(
-        (place for place, (mine, yours) in enumerate(zip(one, other, strict=False)) if mine != yours),
-        min(len(one), len(other)),
-    )
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, product
 from typing import Any
 
-from xaikit.config.faults import Path
 from xaikit.config.schema import SweepConfig
-from xaikit.config.values import spelling
+from xaikit.plain.faults import Path
+from xaikit.plain.values import spelling
 
 OWN = -1
 """Instead of the number of a value: what the config itself says."""
@@ -20,7 +20,7 @@ class Grid:
     """Every point as the numbers of its values, one a key; a config without a sweep has one point and no key.
 
     values  of each key, all different
-    places  where each value was written
+    places  where each value was written first
     """
 
     keys: tuple[str, ...]
@@ -31,58 +31,43 @@ class Grid:
 
 def grid_of(sweep: SweepConfig) -> Grid:
     """The product of the axes less what is excluded, and what is included behind it; the last axis turns fastest."""
-    table = _Table()
-    dimensions = [[(number,) for number in table.axis(key, ("sweep", key), sweep.axes[key])] for key in sweep.axes]
+    numbers = _Numbers()
+    axes = [[(n,) for n in numbers.of_axis(key, ("sweep", key), values)] for key, values in sweep.axes.items()]
     for index, entry in enumerate(sweep.zip):
-        tied = [table.axis(key, ("sweep", "zip", index, key), values) for key, values in entry.items()]
-        dimensions += [list(zip(*tied, strict=True))] if tied else []
-    varied = len(table.keys)
-    drops = [table.drop(entry) for entry in sweep.exclude]
-    added = [table.entry(("sweep", "include", index), entry) for index, entry in enumerate(sweep.include)]
-    own = (OWN,) * (len(table.keys) - varied)
-    rows = (tuple(itertools.chain.from_iterable(parts)) + own for parts in itertools.product(*dimensions))
-    points = [row for row in rows if not any(_matches(row, drop) for drop in drops)]
-    points += [tuple(entry.get(key, OWN) for key in table.keys) for entry in added]
-    return Grid(tuple(table.keys), table.values, table.places, tuple(points))
+        tied = [numbers.of_axis(key, ("sweep", "zip", index, key), values) for key, values in entry.items()]
+        axes += [list(zip(*tied, strict=True))] if tied else []
+    varied = len(numbers.table)
+    drops = [numbers.of_exclusion(entry) for entry in sweep.exclude]
+    included = [numbers.of_entry(("sweep", "include", index), entry) for index, entry in enumerate(sweep.include)]
+    own = (OWN,) * (len(numbers.table) - varied)
+    points = [row for parts in product(*axes) if not _is_dropped(row := (*chain.from_iterable(parts), *own), drops)]
+    points += [tuple(entry.get(key, OWN) for key in numbers.table) for entry in included]
+    values = tuple(tuple(value for _, value, _ in each.values()) for each in numbers.table.values())
+    places = tuple(tuple(place for *_, place in each.values()) for each in numbers.table.values())
+    return Grid(tuple(numbers.table), values, places, tuple(points))
 
 
-def _matches(row: tuple[int, ...], drop: Mapping[int, frozenset[int]]) -> bool:
-    return all(row[spot] in numbers for spot, numbers in drop.items())
+def _is_dropped(row: tuple[int, ...], drops: Sequence[Mapping[int, set[int]]]) -> bool:
+    return any(all(row[spot] in numbers for spot, numbers in drop.items()) for drop in drops)
 
 
-class _Table:
-    """The different values of every key: their numbers, and where each was written first."""
+class _Numbers:
+    """The numbers of the different values of every key; ``table`` has the number, the value and where it stands first."""
 
     def __init__(self) -> None:
-        self._found: dict[str, dict[str, tuple[int, Any, Path]]] = {}
+        self.table: dict[str, dict[str, tuple[int, Any, Path]]] = {}
 
-    @property
-    def keys(self) -> list[str]:
-        return list(self._found)
+    def of_value(self, key: str, place: Path, value: Any) -> int:
+        numbered = self.table.setdefault(key, {})
+        return numbered.setdefault(spelling(value), (len(numbered), value, place))[0]
 
-    @property
-    def values(self) -> tuple[tuple[Any, ...], ...]:
-        return tuple(tuple(value for _, value, _ in known.values()) for known in self._found.values())
+    def of_axis(self, key: str, place: Path, values: Sequence[Any]) -> list[int]:
+        return [self.of_value(key, (*place, index), value) for index, value in enumerate(values)]
 
-    @property
-    def places(self) -> tuple[tuple[Path, ...], ...]:
-        return tuple(tuple(place for _, _, place in known.values()) for known in self._found.values())
+    def of_entry(self, place: Path, entry: Mapping[str, Any]) -> dict[str, int]:
+        return {key: self.of_value(key, (*place, key), value) for key, value in entry.items()}
 
-    def number(self, key: str, place: Path, value: Any) -> int:
-        """The number of a value; a new one where it has none."""
-        known = self._found.setdefault(key, {})
-        return known.setdefault(spelling(value), (len(known), value, place))[0]
-
-    def axis(self, key: str, place: Path, values: Sequence[Any]) -> list[int]:
-        return [self.number(key, (*place, index), value) for index, value in enumerate(values)]
-
-    def entry(self, place: Path, entry: Mapping[str, Any]) -> dict[str, int]:
-        return {key: self.number(key, (*place, key), value) for key, value in entry.items()}
-
-    def drop(self, entry: Mapping[str, Sequence[Any]]) -> dict[int, frozenset[int]]:
-        """The numbers that an exclusion means, by the place of their key in a row."""
-        spots = {key: spot for spot, key in enumerate(self._found)}
-        return {
-            spots[key]: frozenset(self._found[key][spelling(value)][0] for value in values)
-            for key, values in entry.items()
-        }
+    def of_exclusion(self, entry: Mapping[str, Sequence[Any]]) -> dict[int, set[int]]:
+        """The numbers that an exclusion means, by the spot of their key."""
+        spots = {key: spot for spot, key in enumerate(self.table)}
+        return {spots[key]: {self.of_value(key, (), value) for value in values} for key, values in entry.items()}

@@ -1,199 +1,233 @@
-"""What the points of a sweep say, read part by part: each part once for every combination of values that it sees.
+"""The points of a sweep: a config each, put together of parts that are read once for all points that agree in them.
 
 A value is applied to what was written, without shorthand but before anything else was resolved, just as an override would be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import itemgetter
 from pathlib import Path as FilePath
 from typing import Any
 
-from xaikit.config.faults import Fault, Faults, Mark, Path, path_of
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references, resolve
-from xaikit.config.layers import Layer, merge
+from xaikit.config.layers import Layer, inherit, overlay
 from xaikit.config.plugins import Reader
+from xaikit.config.schema import VARIES, Config, MethodConfig, SweepConfig
+from xaikit.config.sections import read_fields, read_methods
 from xaikit.config.shorthand import settle
 from xaikit.config.sweep.grid import OWN, Grid
-from xaikit.config.sweep.parts import Part, general_parts, label_parts, labels
+from xaikit.plain.faults import Fault, Faults, Mark, Path, at, path_of
+from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 
-Chosen = Mapping[int, int]
+Row = tuple[int, ...]
+Choice = Mapping[int, int]
 """The number of a value by the place of its key in a row of the grid."""
+
+LABELS: Path = ("methods",)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is read together.
+
+    path   a top-level key, or ``("methods", label)``; :data:`LABELS` are the labels alone
+    spots  the places in a row of the grid of the keys that it depends on
+    roots  the top-level keys that its interpolations lead to, None where it has none
+    """
+
+    path: Path
+    spots: tuple[int, ...]
+    roots: frozenset[str] | None
 
 
 @dataclass(frozen=True)
 class Column:
-    """One part of every point.
+    """One part of every point: what was read and what is wrong with it, by the numbers at the part's spots."""
 
-    values   what was read, once for every combination of values of the keys that the part sees
-    numbers  for every point, which of the values it has
-    spots    the places of these keys in a row of the grid
-    rows     the combinations
-    faults   what is wrong with each
-    again    what would be wrong where some keys have these values and the others are as the config has them
-    """
+    part: Part
+    values: Mapping[Row, Any]
+    faults: Mapping[Row, Sequence[Fault]]
 
-    values: Sequence[Any]
-    numbers: Sequence[int]
-    spots: tuple[int, ...]
-    rows: Sequence[tuple[int, ...]]
-    faults: Sequence[Sequence[Fault]]
-    again: Callable[[Chosen], Sequence[Fault]]
-
-
-@dataclass(frozen=True)
-class Read:
-    """All points of a sweep: labels, what they say for all labels and for each; see :mod:`xaikit.config.sweep.parts`."""
-
-    labels: Column
-    general: Mapping[str, Column]
-    methods: Mapping[str, Mapping[str, Column]]
-
-    def columns(self) -> Iterator[Column]:
-        """Every column, those for all labels first."""
-        yield self.labels
-        yield from self.general.values()
-        for columns in self.methods.values():
-            yield from columns.values()
+    def at(self, row: Row) -> Any:
+        """The value of a point."""
+        return self.values[tuple([row[spot] for spot in self.part.spots])]
 
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a grid over what a config's files, mapping and overrides say.
+    """All points of a sweep; what has no column is as the config has it."""
 
-    known  the faults of the config without its sweep; they are not found again
+    grid: Grid
+    columns: Mapping[Path, Column]
+
+    def configs(self, config: Config) -> Iterator[Config]:
+        """The config of every point, without a sweep."""
+        same = vars(replace(config, sweep=SweepConfig(), loaded=None))
+        general = {str(path[0]): column for path, column in self.columns.items() if path[0] != "methods"}
+        for row in self.grid.points:
+            fields = {key: column.at(row) for key, column in general.items()}
+            yield Config(**{**same, **fields, "methods": self._methods(row, config.methods)})
+
+    def _methods(self, row: Row, methods: Mapping[str, MethodConfig]) -> Mapping[str, MethodConfig]:
+        labels = self.columns[LABELS].at(row) if LABELS in self.columns else methods
+        columns = {label: self.columns.get(("methods", label)) for label in labels}
+        return {label: methods[label] if column is None else column.at(row) for label, column in columns.items()}
+
+    def wheres(self, config: Config) -> Iterator[dict[str, Any]]:
+        """The value of every key that varies, by point; what a point leaves to the config as that says it, where it does."""
+        plain = settle((), config.plain(), Faults())
+        keys = [
+            (key, *_with_own(values, plain, key)) for key, values in zip(self.grid.keys, self.grid.values, strict=True)
+        ]
+        for row in self.grid.points:
+            yield {
+                key: values[n] for n, (key, values, is_stated) in zip(row, keys, strict=True) if n != OWN or is_stated
+            }
+
+
+def _with_own(values: Sequence[Any], plain: Any, key: str) -> tuple[list[Any], bool]:
+    """The values of a key, behind them what the config itself says, and whether it says anything.
+
+    The number of the last is OWN, -1; where it is one of the axis's values, it is that one.
+    """
+    try:
+        own = at(plain, path_of(key) or ())
+    except KeyError:
+        return [*values, None], False
+    return [*values, next((value for value in values if spelling(value) == spelling(own)), own)], True
+
+
+@dataclass(frozen=True)
+class PointReader:
+    """Reads the points of a grid.
+
+    layer   what was written, without the sweep
+    stated  the faults of the config without its sweep; they are not found again
     """
 
     layer: Layer
     grid: Grid
     registry: Registry
     base: FilePath
-    known: Sequence[Fault] = ()
+    stated: Sequence[Fault] = ()
 
-    def read(self) -> Read:
-        """Every part of every point."""
-        found = self._labels()
-        every = dict.fromkeys(label for stated in found.values for label in stated)
-        general = {name: self._column(part) for name, part in general_parts().items()}
-        own = {label: label_parts(label, label in self._stated) for label in every}
-        methods = {label: {name: self._column(part) for name, part in own[label].items()} for label in every}
-        return Read(found, general, methods)
+    def points(self) -> Points:
+        """Every part in which something varies, those of all labels first."""
+        general = [self._column((key,)) for key in VARIES if key != "methods"]
+        labels = self._column(LABELS)
+        every = dict.fromkeys(label for stated in labels.values.values() for label in stated)
+        columns = [*general, labels, *(self._column(("methods", label)) for label in every)]
+        return Points(self.grid, {column.part.path: column for column in columns if column.part.spots})
 
-    def _labels(self) -> Column:
-        # what is said of a label that is there neither adds one nor changes their order, unless it is another plugin
-        moves = [
-            spot
-            for spot, path in enumerate(self._paths)
-            if path[0] == "methods" and (len(path) < 3 or path[2:] == ("use",) or path[1] not in self._stated)
-        ]
-        return self._column(Part(labels, (("methods",),)), moves)
+    def _column(self, path: Path) -> Column:
+        part = self._part(path)
+        rows = dict.fromkeys(tuple([row[spot] for spot in part.spots]) for row in self.grid.points)
+        read = {row: self.read(part, dict(zip(part.spots, row, strict=True))) for row in rows}
+        faults = {row: faults for row, (_, faults) in read.items() if faults}
+        return Column(part, {row: value for row, (value, _) in read.items()}, faults)
 
-    def _column(self, part: Part, seen: Sequence[int] | None = None) -> Column:
-        if seen is None:
-            seen = [spot for spot, path in enumerate(self._paths) if part.sees(path)]
-        roots, spots = self._reach(part, seen)
-        picked = _picked(self.grid.points, spots)
-        numbers = {row: number for number, row in enumerate(dict.fromkeys(picked))}
-        found = [self._read(part, roots, dict(zip(spots, row, strict=True))) for row in numbers]
-        return Column(
-            values=[value for value, _ in found],
-            numbers=list(map(numbers.__getitem__, picked)),
-            spots=spots,
-            rows=tuple(numbers),
-            faults=[faults for _, faults in found],
-            again=lambda chosen: self._read(part, roots, chosen)[1],
-        )
+    def _part(self, path: Path) -> Part:
+        """A part with all that it depends on: interpolations lead anywhere, and a label's finish takes over options."""
+        near = [spot for spot, axis in enumerate(self.axes) if meet(axis, path)]
+        texts = self._written(path)
+        if path == LABELS:  # what is said of a label does not matter to which there are
+            texts = [text for text in texts if isinstance(text, str)]
+        roots = set[str]()
+        if len(path) > 1 and "finish" in str([texts, [self.axes[spot] for spot in near]]):
+            roots, texts = {"finish"}, texts + self._written(("finish",))
+        if interpolated := is_interpolated(texts):
+            roots |= self._roots(texts)
+        spots = [spot for spot, axis in enumerate(self.axes) if spot in near or axis[0] in roots]
+        return Part(path, tuple(spots), frozenset(roots) if interpolated else None)
+
+    def _written(self, path: Path) -> list[Any]:
+        """All that is written at a key, or in place of a mapping on the way to it, and the values of all axes there."""
+        value: Any = self.layer.plain
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else value
+        axes = zip(self.axes, self.grid.values, strict=True)
+        return [value, *(value for axis, values in axes if meet(axis, path) for value in values)]
+
+    def _roots(self, texts: Sequence[Any]) -> frozenset[str]:
+        """The top-level keys that interpolations lead to, one through the other."""
+        roots = references(texts)
+        while more := references([self._written((root,)) for root in roots]) - roots:
+            roots |= more
+        return roots.union(self.layer.plain, [str(axis[0]) for axis in self.axes]) if ANYTHING in roots else roots
+
+    def read(self, part: Part, choice: Choice) -> tuple[Any, Sequence[Fault]]:
+        """A part where some keys have these values and the others are as the config has them; and what is wrong with it."""
+        plain, marks, stated = self.layer.plain, dict(self._marks), list(self.stated)
+        for spot in sorted(choice, key=lambda spot: _order(self.axes[spot])):
+            if choice[spot] == OWN:
+                continue
+            axis, value = self.axes[spot], self.grid.values[spot][choice[spot]]
+            plain = overlay(plain, _nested(axis, value), {})
+            marks.update(self._marks_of(axis, self.grid.places[spot][choice[spot]]))
+            if not isinstance(value, Mapping):  # it takes the place of what was wrong there
+                stated = [fault for fault in stated if fault.path[: len(axis)] != axis]
+        faults = Faults(marks, list(stated))
+        value = _read(part, plain, Reader(self.registry, self.base, faults))
+        old = {(fault.path, fault.text) for fault in stated}
+        return value, [fault for fault in faults.items if (fault.path, fault.text) not in old]
 
     @cached_property
-    def _stated(self) -> Collection[str]:
-        """The labels of the config itself, as far as they are written out."""
-        methods = self.layer.plain.get("methods")
-        return methods.keys() if isinstance(methods, Mapping) else ()
-
-    @cached_property
-    def _paths(self) -> list[Path]:
+    def axes(self) -> list[Path]:
+        """The key of every spot as a path."""
         return [path_of(key) or () for key in self.grid.keys]
-
-    def _reach(self, part: Part, seen: Sequence[int]) -> tuple[frozenset[str] | None, tuple[int, ...]]:
-        """The top-level keys that interpolations in a part lead to, None where it has none; and all that it depends on."""
-        plain, values = self.layer.plain, self.grid.values
-        own = [self._looked_at(part), *(list(values[spot]) for spot in seen)]
-        if not is_interpolated(own):
-            return None, tuple(seen)
-        roots, waiting = set[str](), set(references(own))
-        while waiting:
-            waiting |= (plain.keys() if ANYTHING in waiting else set()) - roots
-            root = waiting.pop()
-            roots.add(root)
-            swept = [list(values[spot]) for spot, path in enumerate(self._paths) if path[0] == root]
-            waiting |= references([plain.get(root), *swept]) - roots
-        also = {spot for spot, path in enumerate(self._paths) if path[0] in roots}
-        return frozenset(roots), tuple(sorted(also.union(seen)))
-
-    def _looked_at(self, part: Part) -> dict[str, Any]:
-        """As much of what was written as a part looks at, and which plugin that is said of."""
-        plain = self.layer.plain
-        found: dict[str, Any] = {}
-        for subtree in part.subtrees:
-            use = (*subtree[:2], "use") if subtree[0] == "methods" and len(subtree) > 1 else subtree
-            for path in (subtree, use):
-                found = _copied(found, plain, path)
-        for blind in part.but:
-            found = _dropped(found, blind)
-        return found
-
-    def _read(self, part: Part, roots: frozenset[str] | None, chosen: Chosen) -> tuple[Any, Sequence[Fault]]:
-        """A part where some keys have these values, and what is wrong with it."""
-        plain = self.layer.plain
-        layer = Layer({**self._looked_at(part), **{key: plain[key] for key in roots or () if key in plain}})
-        for spot in sorted(chosen, key=lambda spot: _order(self._paths[spot])):
-            if chosen[spot] != OWN:
-                layer = self._applied(layer, spot, chosen[spot])
-        known = self._still_known(chosen)
-        faults = Faults({**self._marks, **layer.marks}, list(known))
-        said = layer.plain if roots is None else settle((), resolve(layer, faults), faults)
-        value = part.read(Reader(self.registry, self.base, faults), said)
-        before = {(fault.path, fault.text) for fault in known}
-        return value, [fault for fault in faults.items if (fault.path, fault.text) not in before]
-
-    def _still_known(self, chosen: Chosen) -> Sequence[Fault]:
-        """The known faults without those of values that these replace."""
-        if not self.known:
-            return ()
-        whole = [self._paths[spot] for spot, number in chosen.items() if number != OWN and self._replaces(spot, number)]
-        return [fault for fault in self.known if not any(fault.path[: len(path)] == path for path in whole)]
-
-    def _replaces(self, spot: int, number: int) -> bool:
-        return not isinstance(self.grid.values[spot][number], Mapping)
-
-    def _applied(self, layer: Layer, spot: int, number: int) -> Layer:
-        """As an override applies a value."""
-        path, value, place = self._paths[spot], self.grid.values[spot][number], self.grid.places[spot][number]
-        marks = {path + inner: mark for inner, mark in self._inside.get(place, {}).items()}
-        marks[path] = Faults(self.layer.marks).mark(place)
-        if isinstance(value, Mapping) or path[-1] in ("use", "source"):
-            for part in reversed(path):
-                value = {part: value}
-            return merge(layer, Layer(value, marks), Faults())
-        # most values are neither, and need no such care: there may be a hundred thousand
-        return Layer(_put(layer.plain, path, value), {**layer.marks, **marks})
 
     @cached_property
     def _marks(self) -> dict[Path, Mark]:
         return {path: mark for path, mark in self.layer.marks.items() if path[:1] != ("sweep",)}
 
+    def _marks_of(self, axis: Path, place: Path) -> dict[Path, Mark]:
+        """Where a value and all inside it was written, as if it stood at its key."""
+        inside = {axis + path: mark for path, mark in self._inside.get(place, {}).items()}
+        return {axis: Faults(self.layer.marks).mark(place), **inside}
+
     @cached_property
     def _inside(self) -> dict[Path, dict[Path, Mark]]:
         """Where what stands inside the values of axes was written, by the place of the value."""
-        found: dict[Path, dict[Path, Mark]] = {}
+        inside: dict[Path, dict[Path, Mark]] = {}
         for path, mark in self.layer.marks.items():
-            for depth in range(3, len(path)) if path[0:1] == ("sweep",) else ():
-                found.setdefault(path[:depth], {})[path[depth:]] = mark
-        return found
+            for depth in range(3, len(path)) if path[:1] == ("sweep",) else ():
+                inside.setdefault(path[:depth], {})[path[depth:]] = mark
+        return inside
+
+
+def _read(part: Part, plain: Mapping[str, Any], reader: Reader) -> Any:
+    """The value of a part; None where nothing is said of it, or something wrong."""
+    if part.path == LABELS and isinstance(plain.get("methods"), Mapping):
+        return tuple(plain["methods"])
+    if part.roots is not None:
+        plain = settle((), resolve(Layer(_looked_at(part, plain)), reader.faults), reader.faults)
+    key = str(part.path[0])
+    if key != "methods":
+        return read_fields(reader, {key: plain[key]}).get(key) if key in plain else getattr(Config, key, None)
+    methods = plain.get("methods", {})
+    if part.path == LABELS:
+        return tuple(methods)
+    stated = {label: method for label, method in methods.items() if label == part.path[1]}
+    inherited = inherit({"finish": plain.get("finish", {}), "methods": stated}, reader.faults)
+    return read_methods(reader, LABELS, inherited["methods"]).get(str(part.path[1])) if stated else None
+
+
+def _looked_at(part: Part, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """As much as a part looks at: not what stands for nothing elsewhere."""
+    roots = part.roots or ()
+    seen = {key: value for key, value in plain.items() if key in (*roots, part.path[0])}
+    methods = seen.get("methods")
+    if len(part.path) > 1 and "methods" not in roots and isinstance(methods, Mapping):
+        seen["methods"] = {label: method for label, method in methods.items() if label == part.path[1]}
+    return seen
+
+
+def meet(one: Path, other: Path) -> bool:
+    """Whether one key is the other or stands below it."""
+    return all(mine == yours for mine, yours in zip(one, other, strict=False))
 
 
 def _order(path: Path) -> tuple[int, bool]:
@@ -201,37 +235,8 @@ def _order(path: Path) -> tuple[int, bool]:
     return len(path), path[-1] not in ("use", "source")
 
 
-def _picked(rows: Sequence[tuple[int, ...]], spots: Sequence[int]) -> list[tuple[int, ...]]:
-    if len(spots) == 1:
-        return [(row[spots[0]],) for row in rows]
-    return list(map(itemgetter(*spots), rows)) if spots else [()] * len(rows)
-
-
-def _put(plain: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    """``plain`` with a value that is no mapping at a key; what is no mapping on the way makes room."""
-    key, below = str(path[0]), plain.get(str(path[0]))
-    if len(path) == 1:
-        return {**plain, key: value}
-    if isinstance(below, Mapping):
-        return {**plain, key: _put(below, path[1:], value)}
-    return {other: said for other, said in plain.items() if other != key} | {key: _put({}, path[1:], value)}
-
-
-def _copied(onto: dict[str, Any], plain: Any, path: Path) -> dict[str, Any]:
-    """``onto`` with what stands at a key, or in place of a mapping on the way to it."""
-    key = path[0]
-    if not isinstance(key, str) or not isinstance(plain, Mapping) or key not in plain:
-        return onto
-    if len(path) == 1 or not isinstance(plain[key], Mapping):
-        return {**onto, key: plain[key]}
-    below = onto.get(key, {})
-    return {**onto, key: _copied(below, plain[key], path[1:]) if isinstance(below, dict) else below}
-
-
-def _dropped(plain: dict[str, Any], path: Path) -> dict[str, Any]:
-    """``plain`` without what stands at a key."""
-    key = path[0]
-    if len(path) == 1:
-        return {other: value for other, value in plain.items() if other != key}
-    below = plain.get(str(key))
-    return {**plain, str(key): _dropped(below, path[1:])} if isinstance(below, dict) else plain
+def _nested(path: Path, value: Any) -> Any:
+    """The mapping that says a value at a key."""
+    for key in reversed(path):
+        value = {key: value}
+    return value

@@ -2,117 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xaikit.config.faults import Faults, Path, key_of, path_of
 from xaikit.config.schema import VARIES, SweepConfig, is_fixed
 from xaikit.config.sweep.shorthand import ENTRIES
-from xaikit.config.text import flow
-from xaikit.config.values import spelling
 from xaikit.errors import nearest
+from xaikit.plain.faults import Faults, Path, key_of, path_of
+from xaikit.plain.text import flow
+from xaikit.plain.values import spelling
+
+Axes = Mapping[str, Sequence[Any]]
 
 
-def read_sweep(said: Mapping[str, Any], faults: Faults) -> SweepConfig:
+def read_sweep(values: Mapping[str, Any], faults: Faults) -> SweepConfig:
     """The sweep of a config, settled; what is faulty is left out as far as it has to be, and the faults say why."""
-    return _Reading(faults).sweep(said)
+    return _SweepReader(faults).read(values)
 
 
-class _Reading:
-    """Reads a sweep once; remembers which keys vary, and where that was said."""
+class _SweepReader:
+    """Reads a sweep once; remembers which keys vary, and where each was stated first."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._axes: dict[str, list[Any]] = {}
-        self._stated: dict[Path, Path] = {}
+        self._axes: dict[str, Sequence[Any]] = {}
+        self._places: dict[Path, Path] = {}
 
-    def sweep(self, said: Mapping[str, Any]) -> SweepConfig:
-        axes = {
-            key: values for key, values in said.items() if key not in ENTRIES and self._may_vary(("sweep", key), values)
-        }
-        for key, values in axes.items():
-            self._distinct(("sweep", key), values)
+    def read(self, values: Mapping[str, Any]) -> SweepConfig:
+        zips, excludes, includes = (values.get(word, ()) for word in ENTRIES)
+        axes = {key: each for key, each in values.items() if key not in ENTRIES and self._vary(("sweep",), {key: each})}
         # an entry that is left out keeps its place, so that what is wrong with the next is noted at its own
-        zips = [entry if self._zip(place, entry) else {} for place, entry in _places("zip", said)]
-        excludes = [entry for place, entry in _places("exclude", said) if self._exclude(place, entry, zips)]
-        includes = [self._include(place, entry) for place, entry in _places("include", said)]
-        return SweepConfig(
-            {key: tuple(values) for key, values in axes.items()},
-            tuple({key: tuple(values) for key, values in entry.items()} for entry in zips),
-            tuple({key: tuple(values) for key, values in entry.items()} for entry in excludes),
-            tuple(includes),
-        )
+        ties = [entry if self._vary(("sweep", "zip", index), entry) else {} for index, entry in enumerate(zips)]
+        drops = [
+            entry for index, entry in enumerate(excludes) if self._exclude(("sweep", "exclude", index), entry, ties)
+        ]
+        points = [self._include(("sweep", "include", index), entry) for index, entry in enumerate(includes)]
+        return SweepConfig(_tuples(axes), tuple(map(_tuples, ties)), tuple(map(_tuples, drops)), tuple(points))
 
-    def _may_vary(self, place: Path, values: list[Any]) -> bool:
-        key = str(place[-1])
-        problem = _refusal(key)
-        path = path_of(key) or ()
-        if not problem and path in self._stated:
-            problem = f"stands twice; first as {key_of(self._stated[path])}"
+    def _vary(self, place: Path, entry: Axes) -> bool:
+        """Whether axes may vary together; a single one is an entry of one."""
+        if not entry:
+            self._faults.add(place, "expected axes that move together, got {}")
+            return False
+        fits = all([self._may_vary((*place, key), key, values) for key, values in entry.items()])
+        if fits and len({len(values) for values in entry.values()}) > 1:
+            lengths = ", ".join(f"{len(values)} of {key}" for key, values in entry.items())
+            self._faults.add(place, f"expected lists of one length, got {lengths}")
+            return False
+        if fits:
+            self._axes.update(entry)
+            self._check_distinct((*place, next(iter(entry))), list(zip(*entry.values(), strict=True)))
+        return fits
+
+    def _may_vary(self, place: Path, key: str, values: Sequence[Any]) -> bool:
+        problem, path = _refusal(key), path_of(key) or ()
+        if not problem and path in self._places:
+            problem = f"stands twice; first as {key_of(self._places[path])}"
         if not problem and not values:
             problem = "expected at least one value, got []"
         if problem:
             self._faults.add(place, problem)
             return False
-        self._axes[key] = values
-        self._stated[path] = place
+        self._places[path] = place
         for index, value in enumerate(values):
-            self._only_maps((*place, index), key, value)
+            self._check_inside((*place, index), key, value)
         return True
 
-    def _only_maps(self, place: Path, key: str, value: Any) -> None:
+    def _check_inside(self, place: Path, key: str, value: Any) -> None:
         """Note what changes no map in a value that says several keys."""
         inside = value if isinstance(value, Mapping) else ()
         for option in [option for option in inside if is_fixed((*(path_of(key) or ()), option))]:
             self._faults.add((*place, option), _refusal(f"{key}.{option}"))
 
-    def _distinct(self, place: Path, values: Sequence[Any]) -> None:
-        first: dict[str, int] = {}
-        for index, value in enumerate(values):
-            known = first.setdefault(spelling(value), index)
-            if known != index:
-                self._faults.add((*place, index), f"stands twice; first as {key_of((*place, known))}")
+    def _check_distinct(self, place: Path, rows: Sequence[Any]) -> None:
+        places: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            first = places.setdefault(spelling(row), index)
+            if first != index:
+                self._faults.add((*place, index), f"stands twice; first as {key_of((*place, first))}")
 
-    def _zip(self, place: Path, entry: Mapping[str, list[Any]]) -> bool:
-        if not entry:
-            self._faults.add(place, "expected axes that move together, got {}")
-            return False
-        fits = all([self._may_vary((*place, key), values) for key, values in entry.items()])
-        if fits and len({len(values) for values in entry.values()}) > 1:
-            lengths = ", ".join(f"{len(values)} of {key}" for key, values in entry.items())
-            self._faults.add(place, f"expected lists of one length, got {lengths}")
-            fits = False
-        if fits:
-            self._distinct((*place, next(iter(entry))), list(zip(*entry.values(), strict=True)))
-            return True
-        for key in [key for key in entry if self._stated.get(path_of(key) or ()) == (*place, key)]:
-            self._axes.pop(key, None)
-        return False
-
-    def _exclude(self, place: Path, entry: Mapping[str, list[Any]], zips: Sequence[Mapping[str, list[Any]]]) -> bool:
+    def _exclude(self, place: Path, entry: Axes, ties: Sequence[Axes]) -> bool:
         if not entry:
             self._faults.add(place, "expected at least one axis with values, got {}")
             return False
-        fits = all([self._excluded((*place, key), key, values) for key, values in entry.items()])
-        if fits and not all(_meets(entry, tied) for tied in zips):
+        fits = all([self._may_drop((*place, key), key, values) for key, values in entry.items()])
+        if fits and not all(_meets(entry, tied) for tied in ties):
             self._faults.add(place, "matches no point: these values never stand together")
             return False
         return fits
 
-    def _excluded(self, place: Path, key: str, values: list[Any]) -> bool:
+    def _may_drop(self, place: Path, key: str, values: Sequence[Any]) -> bool:
         if key not in self._axes:
-            faulty = self._faults.is_faulty(("sweep", key)) or path_of(key) in self._stated
-            if not faulty:  # else it would be one
+            is_axis = self._faults.is_faulty(("sweep", key)) or path_of(key) in self._places
+            if not is_axis:  # it would be one, were it right
                 self._faults.add(place, f"expected an axis, got {key!r}; {nearest(key, self._axes)}")
             return False
         if not values:
             self._faults.add(place, "expected at least one value, got []")
-        known = {spelling(value): flow(value) for value in self._axes[key]}
-        wrong = [index for index, value in enumerate(values) if spelling(value) not in known]
-        for index in wrong:
-            said = flow(values[index])
-            text = f"expected a value of the axis, got {said}; {nearest(said, known.values())}"
-            self._faults.add((*place, index), text)
+        existing = {spelling(value): flow(value) for value in self._axes[key]}
+        wrong = {index: flow(value) for index, value in enumerate(values) if spelling(value) not in existing}
+        for index, text in wrong.items():
+            message = f"expected a value of the axis, got {text}; {nearest(text, existing.values())}"
+            self._faults.add((*place, index), message)
         return bool(values) and not wrong
 
     def _include(self, place: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,20 +114,19 @@ class _Reading:
         for key, problem in refused.items():
             self._faults.add((*place, key), problem)
         for key, value in entry.items():
-            self._only_maps((*place, key), key, value)
+            self._check_inside((*place, key), key, value)
         return {key: value for key, value in entry.items() if key not in refused}
 
 
-def _places(word: str, said: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    for index, entry in enumerate(said.get(word, ())):
-        yield ("sweep", word, index), entry
+def _tuples(axes: Axes) -> dict[str, tuple[Any, ...]]:
+    return {key: tuple(values) for key, values in axes.items()}
 
 
-def _meets(entry: Mapping[str, Sequence[Any]], tied: Mapping[str, Sequence[Any]]) -> bool:
+def _meets(entry: Axes, tied: Axes) -> bool:
     """Whether some row of axes that move together has what an exclusion wants of them."""
-    wanted = {key: {spelling(value) for value in entry[key]} for key in tied.keys() & entry.keys()}
-    rows = zip(*([spelling(value) in among for value in tied[key]] for key, among in wanted.items()), strict=True)
-    return not wanted or any(all(row) for row in rows)
+    wanted = {key: set(map(spelling, entry[key])) for key in tied.keys() & entry.keys()}
+    rows = zip(*(map(spelling, tied[key]) for key in wanted), strict=True)
+    return not wanted or any(all(map(set.__contains__, wanted.values(), row)) for row in rows)
 
 
 def _refusal(key: str) -> str:
@@ -144,7 +134,7 @@ def _refusal(key: str) -> str:
     path = path_of(key)
     if path is None or not all(isinstance(part, str) for part in path):
         return "expected a key such as methods.gradcam.layers; an element of a list does not vary alone"
-    if key == "sweep" or path[0] == "sweep":
+    if path[0] == "sweep":
         return "expected a key of the config; a sweep has none of its own"
     if is_fixed(path):
         return f"changes no map; write {key}: ..."

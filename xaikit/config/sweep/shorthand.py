@@ -6,90 +6,84 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.faults import Faults, Path, key_of, path_of, shown
 from xaikit.config.shorthand import Refused, settle
+from xaikit.plain.faults import Faults, Path, key_of, path_of, shown
 
 ENTRIES = ("zip", "exclude", "include")
 """The keys of a sweep that are no axes: lists of mappings from keys."""
 
-
 _MOST = 1_000_000
 
-
 _Rule = Callable[[Path, str, Any, Faults], list[Any] | None]
+"""From what is stated at a key to settled values; None where something is wrong with it."""
 
 
-def settle_sweep(said: Any, faults: Faults) -> dict[str, Any]:
+def settle_sweep(stated: Any, faults: Faults) -> dict[str, Any]:
     """The same in one spelling: lists of settled values, lists of entries. What cannot be settled is noted and left out."""
-    if said is not None and not isinstance(said, Mapping):
-        faults.add(("sweep",), f"expected a mapping from keys to their values, got {shown(said)}")
-    found: dict[str, Any] = {}
-    for key, value in (said if isinstance(said, Mapping) else {}).items():
+    if stated is not None and not isinstance(stated, Mapping):
+        faults.add(("sweep",), f"expected a mapping from keys to their values, got {shown(stated)}")
+    rules: dict[str, _Rule] = {"zip": _settle_axis, "exclude": _settle_some, "include": _settle_one}
+    values: dict[str, list[Any] | None] = {}
+    for key, value in stated.items() if isinstance(stated, Mapping) else ():
         path = ("sweep", key)
-        rule = _some if key == "exclude" else _one if key == "include" else _values
-        settled = _entries(path, value, rule, faults) if key in ENTRIES else _values(path, key, value, faults)
-        if settled is not None:
-            found[key] = settled
-    return found
+        rule = rules.get(key)
+        values[key] = _settle_entries(path, value, rule, faults) if rule else _settle_axis(path, key, value, faults)
+    return {key: each for key, each in values.items() if each is not None}
 
 
-def _entries(path: Path, said: Any, rule: _Rule, faults: Faults) -> list[dict[str, Any]] | None:
-    if isinstance(said, Mapping):  # one entry is a list of one
-        below = {known: mark for known, mark in faults.marks.items() if known[: len(path)] == path != known}
-        faults.marks.update({(*path, 0, *known[len(path) :]): mark for known, mark in below.items()})
-        said = [said]
-    said = [] if said is None else said
-    if not isinstance(said, list) or not all(isinstance(entry, Mapping) for entry in said):
-        faults.add(path, f"expected a mapping from keys to values or a list of such, got {shown(said)}")
+def _settle_entries(path: Path, stated: Any, rule: _Rule, faults: Faults) -> list[dict[str, Any]] | None:
+    if isinstance(stated, Mapping):  # one entry is a list of one
+        inside = {other: mark for other, mark in faults.marks.items() if other[: len(path)] == path != other}
+        faults.marks.update({(*path, 0, *other[len(path) :]): mark for other, mark in inside.items()})
+        stated = [stated]
+    entries = [] if stated is None else stated
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        faults.add(path, f"expected a mapping from keys to values or a list of such, got {shown(stated)}")
         return None
-    return [_entry((*path, index), entry, rule, faults) for index, entry in enumerate(said)]
+    return [_settle_entry((*path, index), entry, rule, faults) for index, entry in enumerate(entries)]
 
 
-def _entry(path: Path, said: Mapping[str, Any], rule: _Rule, faults: Faults) -> dict[str, Any]:
-    settled = {key: rule((*path, key), key, value, faults) for key, value in said.items()}
-    one = rule is _one
-    return {key: values[0] if one else values for key, values in settled.items() if values is not None}
+def _settle_entry(path: Path, entry: Mapping[str, Any], rule: _Rule, faults: Faults) -> dict[str, Any]:
+    settled = {key: rule((*path, key), key, value, faults) for key, value in entry.items()}
+    return {key: values[0] if rule is _settle_one else values for key, values in settled.items() if values is not None}
 
 
-def _values(place: Path, key: str, said: Any, faults: Faults) -> list[Any] | None:
+def _settle_axis(place: Path, key: str, stated: Any, faults: Faults) -> list[Any] | None:
     """The values of an axis: a list, or a range of integers."""
-    span = re.fullmatch(r"\s*(-?\d+)\.\.(-?\d+)\s*", said) if isinstance(said, str) else None
+    span = re.fullmatch(r"\s*(-?\d+)\.\.(-?\d+)\s*", stated) if isinstance(stated, str) else None
     if span:
         first, last = int(span[1]), int(span[2])
         if not 0 <= last - first < _MOST:
-            faults.add(place, f"expected a range that goes up, by at most {_MOST} values, got {said}")
+            faults.add(place, f"expected a range that goes up, by at most {_MOST} values, got {stated}")
             return None
-        said = list(range(first, last + 1))
-    if not isinstance(said, list):
-        inside = list(said)[:1] if isinstance(said, Mapping) else []
+        stated = list(range(first, last + 1))
+    if not isinstance(stated, list):
+        inside = list(stated)[:1] if isinstance(stated, Mapping) else []
         hint = "".join(f"; write {key}.{option}: [...]" for option in inside)
-        faults.add(place, f"expected a list of values or a range such as 0..4, got {shown(said)}{hint}")
+        faults.add(place, f"expected a list of values or a range such as 0..4, got {shown(stated)}{hint}")
         return None
-    settled = [_settled((*place, index), key, value, faults) for index, value in enumerate(said)]
+    settled = [_settle_one((*place, index), key, value, faults) for index, value in enumerate(stated)]
     return None if None in settled else [value for values in settled if values is not None for value in values]
 
 
-def _some(place: Path, key: str, said: Any, faults: Faults) -> list[Any] | None:
+def _settle_some(place: Path, key: str, stated: Any, faults: Faults) -> list[Any] | None:
     """Values of an axis, one of which need not be a list."""
-    is_range = isinstance(said, str) and ".." in said
-    return _values(place, key, said if isinstance(said, list) or is_range else [said], faults)
+    is_range = isinstance(stated, str) and ".." in stated
+    return _settle_axis(place, key, stated if isinstance(stated, list) or is_range else [stated], faults)
 
 
-def _one(place: Path, key: str, said: Any, faults: Faults) -> list[Any] | None:
-    return _settled(place, key, said, faults)
-
-
-def _settled(place: Path, key: str, said: Any, faults: Faults) -> list[Any] | None:
+def _settle_one(place: Path, key: str, stated: Any, faults: Faults) -> list[Any] | None:
     """The one value without its shorthand, or none; its faults are noted at the place where it stands."""
     path = path_of(key)
     if path is None:
-        return [said]
-    inner = Faults({path: faults.mark(place)})
-    if isinstance(said, Mapping | list):
-        below = {known: mark for known, mark in faults.marks.items() if known[: len(place)] == place}
-        inner.marks.update({path + known[len(place) :]: mark for known, mark in below.items()})
+        return [stated]
+    inside = {path: faults.mark(place)}
+    if isinstance(stated, Mapping | list):
+        marks = faults.marks.items()
+        inside.update({path + other[len(place) :]: mark for other, mark in marks if other[: len(place)] == place})
+    inner = Faults(inside)
     try:
-        value = settle(path, said, inner)
+        value = settle(path, stated, inner)
     except Refused as refusal:
         inner.add(path, str(refusal))
     for fault in inner.items:

@@ -8,29 +8,23 @@ to the score less that of zero, which is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import Node, get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointError
 
+from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence import conditions, forward, hooks
-from xaikit.evidence.backprop import gradients_at
-from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import call
-from xaikit.evidence.nests import copied
-from xaikit.evidence.observe import Tally
-from xaikit.evidence.recorder import Recording
+from xaikit.evidence.backprop import gradients_at, nodes_behind
+from xaikit.evidence.conditions import attempt, undisturbed
+from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap
-from xaikit.evidence.trace import Place
-from xaikit.targets import Pinned
 
 RELUS = {functional.relu, torch.relu, Tensor.relu}
 
@@ -60,16 +54,7 @@ TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3}
 HALF = 5e-2
 
 
-def multipliers(
-    model: nn.Module,
-    inputs: Any,
-    tap: Tap,
-    place: Place,
-    pinned: Pinned,
-    activations: Tensor,
-    output: str | int,
-    tally: Tally,
-) -> Tensor:
+def multipliers(context: PassContext) -> Tensor:
     """What a difference from zero at the tap is multiplied by, for every score: (N, T, C, *S).
 
     Two passes of their own, the first with zero at the tap and the second as it is.
@@ -77,16 +62,48 @@ def multipliers(
     Raises:
         ConfigError: behind the tap is something else than linear operations and ReLUs; it is named.
     """
-    lift = _Lift(model, inputs, tap, place, pinned, output, tally)
-    with undisturbed(model):
-        found = conditions.on_usable_weights(model, lambda: lift.multipliers(grad=False))
-        # as for gradients: once more where grad was switched off on the way
-        if found is None:
-            found = conditions.on_detached_weights(model, lambda: lift.multipliers(grad=True))
-    product: Tensor
-    product, delta = found
-    _check_sum(tap, product * activations.unsqueeze(1), delta)
+    with undisturbed(context.model):
+        product, difference = attempt(context.model, lambda grad: _both_passes(context, grad))
+    _check_sum(context.tap, product * context.activations.unsqueeze(1), difference)
     return product
+
+
+def _both_passes(context: PassContext, grad: bool) -> tuple[Tensor, Tensor] | None:
+    """Multipliers (N, T, C, *S), and the difference of scores (N, T); None where grad was off on the way."""
+    layout, reference = context.place.layout, _Watch()
+
+    def empty(true: Tensor) -> Tensor:
+        # tokens that are no place stay what they are
+        return layout.from_map(torch.zeros_like(layout.to_map(true)), true)
+
+    with torch.no_grad(), _behind(context, reference, empty):
+        least = context.pinned.scores(context.forward())
+    with _behind(context, _Watch(reference.entered), lambda true: true):
+        scored = context.scores_at_tap(grad)
+    if scored is None:
+        return None
+    scores, point = scored
+    _check_operations(context.tap, scores, point)
+    try:
+        (product,), calls = gradients_at(scores, [point])
+    except CheckpointError as error:
+        # what is computed again has ReLUs of the model's own
+        raise ConfigError(f"layer {context.tap}: behind it the model is checkpointed: switch that off") from error
+    context.tally.gradient_calls += calls
+    product = torch.zeros_like(point).expand(scores.shape[1], *point.shape) if product is None else product
+    return torch.stack([layout.to_map(column) for column in product], 1), (scores - least).detach()
+
+
+@contextmanager
+def _behind(context: PassContext, watch: _Watch, put: Substitute) -> Iterator[None]:
+    """The watch, from the tap on, which returns something else."""
+
+    def passed(true: Tensor) -> Tensor:
+        watch.is_behind = True
+        return put(true)
+
+    with substituted(context.model, context.tap, context.place.path, context.place.turn, passed), watch:
+        yield
 
 
 class _Rescaled(torch.autograd.Function):
@@ -116,121 +133,55 @@ def rescaled(entered: Tensor, reference: Tensor) -> Tensor:
 
 
 class _Watch(TorchFunctionMode):
-    """Every ReLU behind the tap: what enters it is kept in the first pass, and its derivative replaced in the second.
+    """Every ReLU behind the tap: what enters it is recorded in the first pass, and its derivative replaced in the second.
 
-    behind  whether the tap has been passed
+    is_behind  whether the tap has been passed
+    entered    what entered the ReLUs, in order
+
+    Args:
+        references: what entered them in the first pass, for the second.
     """
 
-    def __init__(self, entered: list[Tensor] | None = None) -> None:
+    def __init__(self, references: Sequence[Tensor] | None = None) -> None:
         super().__init__()
-        self.behind = False
-        self.kept: list[Tensor] = []
-        self._references = entered
-        self._turn = 0
+        self.is_behind = False
+        self.entered: list[Tensor] = []
+        self._references = references if references is None else iter(references)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not self.behind or func not in RELUS | RELUS_IN_PLACE:
+        if not self.is_behind or func not in RELUS | RELUS_IN_PLACE:
             return func(*args, **kwargs)
         entered = args[0] if args else kwargs.get("input")
-        in_place = func in RELUS_IN_PLACE or args[1:2] == (True,) or kwargs.get("inplace", False)
         if self._references is None:
-            self.kept.append(entered.detach().clone())
+            self.entered.append(entered.detach().clone())
             return func(*args, **kwargs)
-        rectified = _Rescaled.apply(entered, self._reference(entered))
-        return entered.copy_(rectified) if in_place else rectified
-
-    def _reference(self, entered: Tensor) -> Tensor:
-        references: Any = self._references
-        turn, self._turn = self._turn, self._turn + 1
-        if turn >= len(references) or references[turn].shape != entered.shape:
+        reference = next(self._references, None)
+        if reference is None or reference.shape != entered.shape:
             raise ConfigError(
                 "expected the same ReLUs behind the layer whatever it returns, and the forward branches on it"
             )
-        reference: Tensor = references[turn]
-        return reference
-
-
-@dataclass(frozen=True)
-class _Lift:
-    """The two passes, of which ``references`` are what entered the ReLUs in the first."""
-
-    model: nn.Module
-    inputs: Any
-    tap: Tap
-    place: Place
-    pinned: Pinned
-    output: str | int
-    tally: Tally
-
-    def multipliers(self, grad: bool) -> tuple[Tensor, Tensor] | None:
-        """Multipliers (N, T, C, *S), and the difference of scores (N, T); None where grad was off on the way."""
-        layout, nothing = self.place.layout, _Watch()
-
-        def empty(true: Tensor) -> Tensor:
-            # tokens that are no place stay what they are
-            return layout.from_map(torch.zeros_like(layout.to_map(true)), true)
-
-        with torch.no_grad(), self._behind(nothing, empty):
-            least = self.pinned.scores(self._forward())
-        recording = Recording([self.tap], differentiate=True)
-        with torch.set_grad_enabled(grad), self._behind(_Watch(nothing.kept), lambda true: true):
-            with recording.hooked(self.model):
-                found = self._forward()
-            with torch.enable_grad():
-                scores = self.pinned.scores(found)
-        (point,) = [point.tensor for point in recording.recorded().points[self.tap] if point.path == self.place.path]
-        if not grad and (recording.severed or not scores.requires_grad):
-            return None
-        _check_operations(self.tap, scores, point)
-        try:
-            (product,), calls = gradients_at(scores, [point])
-        except CheckpointError as error:
-            # what is computed again has ReLUs of the model's own
-            raise ConfigError(f"layer {self.tap}: behind it the model is checkpointed: switch that off") from error
-        self.tally.gradient_calls += calls
-        product = torch.zeros_like(point).expand(scores.shape[1], *point.shape) if product is None else product
-        return torch.stack([layout.to_map(column) for column in product], 1), (scores - least).detach()
-
-    def _forward(self) -> Any:
-        self.tally.forwards += 1
-        self.tally.reruns += 1
-        return forward.select(call(self.model, copied(self.inputs)), self.output)
-
-    @contextmanager
-    def _behind(self, watch: _Watch, put: Callable[[Tensor], Tensor]) -> Iterator[None]:
-        """The watch, from the tap on, which returns something else."""
-
-        def passed(true: Tensor) -> Tensor:
-            watch.behind = True
-            return put(true)
-
-        with hooks.substituted(self.model, self.tap, self.place.path, self.place.turn, passed), watch:
-            yield
+        rectified = _Rescaled.apply(entered, reference)
+        in_place = func in RELUS_IN_PLACE or args[1:2] == (True,) or kwargs.get("inplace", False)
+        return entered.copy_(rectified) if in_place else rectified
 
 
 def _operations(scores: Tensor, point: Tensor) -> dict[Node, list[int]]:
     """The operations on the way from a tap to scores, and the operands of each that depend on the tap."""
     end = get_gradient_edge(point).node
     users: dict[Node, list[tuple[Node, int]]] = {}
-    seen, ahead = set(), [scores.grad_fn]
-    while ahead:
-        node = ahead.pop()
-        if node is None or node in seen or node is end:
-            continue
-        seen.add(node)
+    for node in nodes_behind(scores.grad_fn, end):
         for operand, (parent, _) in enumerate(node.next_functions):
             if parent is not None:
                 users.setdefault(parent, []).append((node, operand))
-                ahead.append(parent)
-    found: dict[Node, list[int]] = {}
+    operands: dict[Node, list[int]] = {}
     dependent = [end]
     while dependent:
         for node, operand in users.get(dependent.pop(), []):
-            if node not in found:
+            if node not in operands:
                 dependent.append(node)
-            found.setdefault(node, []).append(operand)
-    return found
+            operands.setdefault(node, []).append(operand)
+    return operands
 
 
 def _check_operations(tap: Tap, scores: Tensor, point: Tensor) -> None:
@@ -239,25 +190,24 @@ def _check_operations(tap: Tap, scores: Tensor, point: Tensor) -> None:
         if LINEAR.fullmatch(name):
             continue
         if not PRODUCTS.fullmatch(name) or getattr(node, "_saved_training", False):
-            raise ConfigError(f"layer {tap}: {_expected()}, got {name}; {_ADVICE}")
+            raise _refusal(tap, name)
         if len(operands) > 1 or (name == "Div" and operands != [0]):
-            raise ConfigError(f"layer {tap}: {_expected()}, got {name} of two things that depend on it; {_ADVICE}")
+            raise _refusal(tap, f"{name} of two things that depend on it")
 
 
-def _expected() -> str:
-    return "expected linear operations and ReLUs between it and the score, for which the rescale rule is exact"
+def _refusal(tap: Tap, operation: str) -> ConfigError:
+    return ConfigError(
+        f"layer {tap}: expected linear operations and ReLUs between it and the score, for which the rescale rule is exact, "
+        f"got {operation}; name a layer behind it, explain a logit, or take featureig"
+    )
 
 
-_ADVICE = "name a layer behind it, explain a logit, or take featureig"
-
-
-def _check_sum(tap: Tap, contributions: Tensor, delta: Tensor) -> None:
-    """They sum to the difference of scores, or something on the way was no operation that is known."""
+def _check_sum(tap: Tap, contributions: Tensor, difference: Tensor) -> None:
+    """They sum to the difference of scores, or something on the way was no operation of these kinds."""
     flat = contributions.flatten(2).to(torch.promote_types(contributions.dtype, torch.float32))
     tolerance = TOLERANCES.get(contributions.dtype, HALF)
-    far = (flat.sum(2) - delta).abs() > tolerance * (flat.abs().sum(2) + delta.abs())
+    far = (flat.sum(2) - difference).abs() > tolerance * (flat.abs().sum(2) + difference.abs())
     if bool(far.any()):
-        raise ConfigError(
-            f"layer {tap}: {_expected()}, got one that is neither: the contributions do not sum to what the score loses "
-            f"without the layer; {_ADVICE}"
+        raise _refusal(
+            tap, "one that is neither: the contributions do not sum to what the score loses without the layer"
         )

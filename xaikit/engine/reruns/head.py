@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import without_layer
-from xaikit.evidence.taps import Tap
+from xaikit.targets import Pinned
 
 CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """How near the classifier of the pooled map has to come to the output, in units of the largest logit."""
 
 
-def head_of(model: nn.Module, tap: Tap, activations: Tensor, output: Any, pinned: Any) -> Tensor:
+def head_of(context: PassContext) -> Tensor:
     """The classifier's rows for the explained scores, (N, T, C): of a difference of logits, the difference of theirs.
-
-    Args:
-        activations: at the tap, (N, C, *S).
-        output: of the model for the same samples, (N, classes).
 
     Raises:
         ConfigError: the output is not the linear classifier of the average-pooled map, or the score is not linear in it.
     """
+    output = context.trace.output
     if not isinstance(output, Tensor) or output.dim() != 2:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ConfigError(f"CAM: expected logits (N, classes) to read the classifier of, got {got}; take gradcam")
-    shares = _shares(pinned, output)
-    pooled = activations.flatten(2).mean(2)
-    found = list(_linear(model, pooled.shape[1], output.shape[1]))
-    for weight, bias in found:
+    shares = _shares(context.pinned, output)
+    pooled = context.activations.flatten(2).mean(2)
+    classifiers = list(_linear(context.model, pooled.shape[1], output.shape[1]))
+    for weight, bias in classifiers:
         expected = pooled @ weight.mT if bias is None else pooled @ weight.mT + bias
         if _close(expected, output, output.abs().amax()):
             return shares @ weight
     classes = f"no linear layer from {pooled.shape[1]} channels to {output.shape[1]} outputs"
     raise ConfigError(
-        f"layer {tap}: CAM expected average pooling of this layer and one linear classifier behind it, got "
-        f"{'something more between them' if found else classes}"
+        f"layer {context.tap}: CAM expected average pooling of this layer and one linear classifier behind it, got "
+        f"{'something more between them' if classifiers else classes}"
         "; take the layer that is pooled, or gradcam, which equals CAM there and works elsewhere"
     )
 
 
-def _shares(pinned: Any, output: Tensor) -> Tensor:
+def _shares(pinned: Pinned, output: Tensor) -> Tensor:
     """What every logit contributes to the scores, (N, T, classes). Raises ConfigError unless that is all of them."""
     with torch.enable_grad():
         logits = output.detach().clone().requires_grad_()
@@ -63,12 +60,11 @@ def _gradient(score: Tensor, logits: Tensor) -> Tensor:
     """Zero where the score does not depend on the logits."""
     if not score.requires_grad:
         return torch.zeros_like(logits)
-    (found,) = torch.autograd.grad(score, logits, retain_graph=True, allow_unused=True)
-    return torch.zeros_like(logits) if found is None else found
+    return torch.autograd.grad(score, logits, retain_graph=True, materialize_grads=True)[0]
 
 
-def _close(found: Tensor, expected: Tensor, scale: Tensor) -> bool:
-    return bool((found - expected).abs().amax() <= CLOSE.get(expected.dtype, 3e-2) * scale)
+def _close(logits: Tensor, expected: Tensor, scale: Tensor) -> bool:
+    return bool((logits - expected).abs().amax() <= CLOSE.get(expected.dtype, 3e-2) * scale)
 
 
 def _linear(model: nn.Module, channels: int, classes: int) -> Iterator[tuple[Tensor, Tensor | None]]:

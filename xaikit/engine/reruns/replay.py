@@ -12,22 +12,20 @@ single  one variant after the other, N rows each: where the target can score onl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from xaikit.engine.context import PassContext
+from xaikit.engine.reruns import rescore
 from xaikit.engine.reruns.chunks import is_out_of_memory, rows_of_activations, rows_of_inputs
-from xaikit.engine.reruns.rescore import Scorer, apart, repeated
+from xaikit.engine.reruns.rescore import apart, repeated, scored_in_chunks
 from xaikit.errors import TapError
-from xaikit.evidence import hooks
 from xaikit.evidence.forward import laid_out
+from xaikit.evidence.hooks import substituted
 from xaikit.evidence.nests import first_tensor, rows
-from xaikit.evidence.taps import Tap
-from xaikit.evidence.trace import Place
-from xaikit.targets import Pinned
 from xaikit.view import Make
 
 WAYS = ("joint", "each", "full", "single")
@@ -51,21 +49,9 @@ class Untrue(Exception):
 
 @dataclass(frozen=True)
 class Replay:
-    """Replays at one tap.
+    """Replays at the tap of a context."""
 
-    activations  the true ones, (N, C, *S)
-    truth        the true scores, (N, T)
-    scale        the largest magnitude of the output, in which differences are measured: a score may be near zero
-    fell_back    is told where only passes of the whole model gave the true score
-    """
-
-    scorer: Scorer
-    tap: Tap
-    place: Place
-    activations: Tensor
-    truth: Tensor
-    scale: Tensor
-    fell_back: Callable[[], None] = lambda: None
+    context: PassContext
 
     def scores(self, count: int, make: Make) -> Tensor:
         """See :meth:`xaikit.view.View.rescore_with`.
@@ -73,16 +59,17 @@ class Replay:
         Raises:
             TapError: no way gives the true score, as where an operation in place behind the tap is not idempotent.
         """
-        size = max(1, rows_of_activations(self.activations[:1]) // self.scorer.samples)
+        context = self.context
+        size = max(1, rows_of_activations(context.activations[:1]) // context.samples)
         for way in self._ways():
             if way == "full":
-                self.fell_back()
-                size = max(1, min(size, rows_of_inputs(first_tensor(self.scorer.inputs)[:1]) // self.scorer.samples))
+                context.remark(FULL)
+                size = max(1, min(size, rows_of_inputs(first_tensor(context.inputs)[:1]) // context.samples))
             try:
-                return self._by(way, count, 1 if way == "single" else size, make)
+                return self._scores(way, count, 1 if way == "single" else size, make)
             except Untrue:
                 continue
-        raise self._untrue()
+        raise self._refusal()
 
     def way(self) -> str:
         """The cheapest way that gives the true score, for the plan. Costs a pass for every way that is tried."""
@@ -92,100 +79,97 @@ class Replay:
             except Untrue:
                 continue
             return way
-        raise self._untrue()
+        raise self._refusal()
 
     def _ways(self) -> list[str]:
-        return [way for way in WAYS if way != "each" or self.scorer.samples > 1]
+        return [way for way in WAYS if way != "each" or self.context.samples > 1]
 
-    def _untrue(self) -> TapError:
+    def _refusal(self) -> TapError:
         return TapError(
-            f"layer {self.tap}: cannot be replayed: putting its own activations in its place does not give the true "
+            f"layer {self.context.tap}: cannot be replayed: putting its own activations in its place does not give the true "
             "score; name the layer behind it"
         )
 
-    def _by(self, way: str, count: int, size: int, make: Make) -> Tensor:
-        alone = way == "single" or self.scorer.precision != "float32"
-        if alone:
+    def _scores(self, way: str, count: int, size: int, make: Make) -> Tensor:
+        is_checked = way == "single" or self.context.precision != "float32"
+        if is_checked:
             self._check_alone(way)
 
         def work(part: slice) -> Tensor:
             variants = make(part)
-            if alone or part.start > 0:
+            if is_checked or part.start > 0:
                 return self._pass(way, [variants])
-            found = self._first(way, [self._true, variants])
-            self._check(found[..., :1])
-            return found[..., 1:]
+            scores = self._first_pass(way, [self._true, variants])
+            self._check(scores[..., :1])
+            return scores[..., 1:]
 
-        return self.scorer.in_chunks(count, size, work)
+        return scored_in_chunks(self.context, count, size, work)
 
     @property
     def _true(self) -> Tensor:
-        return self.activations.unsqueeze(1)
+        return self.context.activations.unsqueeze(1)
 
     def _check_alone(self, way: str) -> None:
         """By a pass of its own, without autocast."""
-        self._check(self._first(way, [self._true] * (1 if way == "single" else 2), exact=True))
+        self._check(self._first_pass(way, [self._true] * (1 if way == "single" else 2), exact=True))
 
-    def _check(self, found: Tensor) -> None:
-        truth = self.truth.to(found.dtype).unsqueeze(2)
-        near = (found - truth).abs() <= TOLERANCES.get(self.truth.dtype, 1e-4) * self.scale
-        same = (found == truth) | near | (found.isnan() & truth.isnan())
+    def _check(self, scores: Tensor) -> None:
+        true = self.context.trace.scores
+        scale = _largest(self.context.trace.output, true)
+        expected = true.to(scores.dtype).unsqueeze(2)
+        near = (scores - expected).abs() <= TOLERANCES.get(true.dtype, 1e-4) * scale
+        same = (scores == expected) | near | (scores.isnan() & expected.isnan())
         if not bool(same.all()):
             raise Untrue
 
-    def _first(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
-        """The first pass of a way: whatever it raises, another way may do."""
+    def _first_pass(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
+        """Whatever the first pass of a way raises, another way may do."""
         try:
             return self._pass(way, parts, exact)
         except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            if way == WAYS[-1]:
+            if is_out_of_memory(error) or way == WAYS[-1]:
                 raise
             raise Untrue from error
 
     def _pass(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
         """The scores (N, T, m) of variants (N, m, C, *S), which come in parts."""
-        samples, each = self.scorer.samples, sum(part.shape[1] for part in parts)
-        scorer = self.scorer
+        inputs, samples, each = self.context.inputs, self.context.samples, sum(part.shape[1] for part in parts)
         if way == "single":
             ones = [part[:, place : place + 1] for part in parts for place in range(part.shape[1])]
-            return torch.cat([self._run(scorer.inputs, [one], scorer.pinned, exact) for one in ones], 2)
+            return torch.cat([self._run(inputs, [one], None, exact) for one in ones], 2)
         if way == "each":
-            return torch.cat(
-                [self._of_one(row, [part[row : row + 1] for part in parts], exact) for row in range(samples)]
-            )
+            by_row = zip(torch.arange(samples).chunk(samples), *(part.chunk(samples) for part in parts), strict=True)
+            return torch.cat([self._run(rows(inputs, row), ones, row.expand(each), exact) for row, *ones in by_row])
         index = repeated(samples, each)
-        inputs = rows(scorer.inputs, index) if way == "full" else scorer.inputs
-        return self._run(inputs, parts, self._pinned(index), exact)
+        return self._run(rows(inputs, index) if way == "full" else inputs, parts, index, exact)
 
-    def _of_one(self, row: int, parts: list[Tensor], exact: bool) -> Tensor:
-        each = sum(part.shape[1] for part in parts)
-        pinned = self._pinned(torch.full((each,), row))
-        return self._run(rows(self.scorer.inputs, torch.tensor([row])), parts, pinned, exact)
-
-    def _pinned(self, index: Tensor) -> Pinned:
-        pinned = self.scorer.pinned_of(index)
+    def _run(self, inputs: Any, parts: list[Tensor], index: Tensor | None, exact: bool) -> Tensor:
+        """One pass while the tap returns the variants; ``index`` has the sample of each, None where each is its own."""
+        context, place = self.context, self.context.place
+        pinned = context.pinned if index is None else context.pinned_of(index)
         if pinned is None:
             raise Untrue
-        return pinned
-
-    def _run(self, inputs: Any, parts: list[Tensor], pinned: Pinned, exact: bool) -> Tensor:
-        place, model = self.place, self.scorer.model
 
         def run(memory: torch.memory_format) -> Tensor:
             def put(original: Tensor) -> Tensor:
                 # gathered here, where inference mode is left: an operation in place behind the tap needs a plain tensor
                 return place.layout.from_map(gathered(parts, memory), original).to(original.dtype)
 
-            with hooks.substituted(model, self.tap, place.path, place.turn, put):
-                return self.scorer.score(self.scorer.run(inputs, exact=exact), pinned, exact=exact)
+            with substituted(context.model, context.tap, place.path, place.turn, put):
+                return rescore.score(context, rescore.run(context, inputs, exact=exact), pinned, exact=exact)
 
         each = sum(part.shape[1] for part in parts)
         if parts[0][0, 0, 0].numel() < FEWEST_PLACES:
             return apart(run(torch.preserve_format), each)
         batch = parts[0].new_empty(len(parts[0]) * each, *parts[0].shape[2:], device="meta")
-        return apart(laid_out(model, batch, run), each)
+        return apart(laid_out(context.model, batch, run), each)
+
+
+def _largest(output: Any, scores: Tensor) -> Tensor:
+    """The largest finite magnitude of an output and its scores, in which differences are measured: a score may be near
+    zero, or a sum over many places of the output."""
+    tensors = [scores, output] if isinstance(output, Tensor) and output.is_floating_point() else [scores]
+    return torch.stack([torch.nan_to_num(one, 0.0, 0.0, 0.0).abs().amax().to(scores.dtype) for one in tensors]).amax()
 
 
 def gathered(parts: list[Tensor], memory: torch.memory_format) -> Tensor:
@@ -193,10 +177,10 @@ def gathered(parts: list[Tensor], memory: torch.memory_format) -> Tensor:
     first = parts[0]
     samples, each = len(first), sum(part.shape[1] for part in parts)
     shape = (samples * each, *first.shape[2:])
-    wanted = torch.contiguous_format if memory is torch.preserve_format else memory
-    made = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=wanted)
-    apart_by_sample, start = made.view(samples, each, *first.shape[2:]), 0
+    memory = torch.contiguous_format if memory is torch.preserve_format else memory
+    batch = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=memory)
+    by_sample, start = batch.view(samples, each, *first.shape[2:]), 0
     for part in parts:
-        apart_by_sample[:, start : start + part.shape[1]].copy_(part)
+        by_sample[:, start : start + part.shape[1]].copy_(part)
         start += part.shape[1]
-    return made
+    return batch

@@ -26,10 +26,7 @@ class Mark:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
 
-DEFAULT = Mark("default")
-
-
-ARGUMENT = Mark("argument")
+DEFAULT, ARGUMENT = Mark("default"), Mark("argument")
 
 
 @dataclass(frozen=True)
@@ -127,6 +124,14 @@ def leaves(value: Any, path: Path = ()) -> list[Path]:
     if not isinstance(value, Mapping) or (not value and path):
         return [path]
     return [leaf for key, child in value.items() for leaf in leaves(child, (*path, key))]
+
+
+def quoting(value: Any, text: str) -> str:
+    """What to add to a complaint about a value that should have been quoted; ``text`` is how it was written."""
+    text = text or shown(value)
+    if isinstance(value, bool):
+        return f'; YAML reads {text} as a boolean: quote it, "{text}"'
+    return f'; quote it, "{text}"' if isinstance(value, int | float) else ""
 
 
 def shown(value: Any) -> str:

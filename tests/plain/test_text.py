@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.config.text import flow, read_value
-from xaikit.config.values import spelling
+from xaikit.plain.text import flow, read_value
+from xaikit.plain.values import spelling
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -1,0 +1,58 @@
+"""Layers, as a notebook or a config names them, to the taps of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from torch import nn
+
+from xaikit.engine.requests import Batch
+from xaikit.evidence import auto
+from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
+from xaikit.layouts import Arrangement
+from xaikit.method import Method
+from xaikit.targets import Target
+
+
+class LayerResolver:
+    """Finds taps on one model.
+
+    Args:
+        batch: what ``auto`` looks at, once a target.
+        output: the part of the model's output that targets score.
+        arrangement: how the tensors at the layers are arranged, where somebody says it.
+    """
+
+    def __init__(self, model: nn.Module, batch: Batch, output: str | int, arrangement: Arrangement | None) -> None:
+        self._model = model
+        self._batch = batch
+        self._output = output
+        self._arrangement = arrangement
+        # targets need not be hashable
+        self._auto: list[tuple[Target, tuple[Tap, ...]]] = []
+
+    def taps(self, method: Method, layers: Iterable[LayerSpec], target: Target) -> tuple[Tap, ...]:
+        """Those of the layers; the one of a method that looks at all layers or at none, whatever is named.
+
+        Raises:
+            LayerNotFound: the model has no such layer, or ``auto`` found none.
+            TapError, Disconnected, ConfigError: ``auto`` cannot look at the batch.
+        """
+        single = whole(method.needs, self._arrangement)
+        if single is not None:
+            return (single,)
+        taps = [tap for layer in layers for tap in self._taps_of(layer, target)]
+        if self._arrangement is not None:
+            taps = [replace(tap, layout=self._arrangement) for tap in taps]
+        return tuple(dict.fromkeys(taps))
+
+    def _taps_of(self, layer: LayerSpec, target: Target) -> tuple[Tap, ...] | list[Tap]:
+        if layer != AUTO:
+            return resolve(self._model, layer)
+        for other, taps in self._auto:
+            if other == target:
+                return taps
+        taps = auto.of(self._model, self._batch.inputs, target, self._batch.labels, self._output)
+        self._auto.append((target, taps))
+        return taps

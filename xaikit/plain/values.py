@@ -1,0 +1,128 @@
+"""Plain values: read as a type says, told apart, and what to say where one does not fit."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic_core
+from pydantic import TypeAdapter, ValidationError
+
+from xaikit.errors import nearest
+from xaikit.plain.faults import Path, shown
+
+
+def read(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """The value as a type says; text is read as a number where one is expected (environment variables are text).
+
+    Raises:
+        pydantic.ValidationError: it does not fit; a boolean never fits a number or a string.
+    """
+    return adapter.validate_json(pydantic_core.to_json(value), strict=_has_boolean(value) or None)
+
+
+def _has_boolean(value: Any) -> bool:
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return isinstance(value, bool) or any(_has_boolean(child) for child in children)
+
+
+def spelling(value: Any) -> str:
+    """One text for values that are the same: keys in any order, 1 and 1.0.
+
+    >>> spelling({"b": 1.0, "a": [True]}) == spelling({"a": [True], "b": 1})
+    True
+    """
+    return json.dumps(_whole(value), sort_keys=True)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _whole(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER} *h)? *(?:{_NUMBER} *(?:min|m))? *(?:{_NUMBER} *s)?")
+_SECONDS = (3600.0, 60.0, 1.0)
+
+
+def seconds(value: Any) -> float:
+    """A duration in seconds; raises ValueError for what is none.
+
+    >>> seconds("20min"), seconds("1h30m"), seconds("1.5s"), seconds(90)
+    (1200.0, 5400.0, 1.5, 90.0)
+    """
+    duration = _seconds(value)
+    if duration is None or not 0 < duration < math.inf:
+        raise ValueError(f"expected a duration such as 20min, 90s or 1h30m, got {shown(value)}")
+    return duration
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(_NUMBER, text):  # environment variables are text
+        return float(text)
+    match = _DURATION.fullmatch(text) if text else None
+    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True)) if match else None
+
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "none_required": "null",
+    "missing": "a value there",
+}
+
+
+def complaints(error: ValidationError, value: Any) -> list[tuple[Path, Any, str]]:
+    """Where in a list, which value does not fit, and why; the branches of a union make one complaint."""
+    errors = error.errors()
+    # a list whose elements do not fit is also called too short
+    errors = [problem for problem in errors if problem["type"] != "too_short" or len(errors) == 1]
+    problems = [(tuple(part for part in problem["loc"] if isinstance(part, int)), problem) for problem in errors]
+    if all(place == problem["loc"] for place, problem in problems):
+        return [(place, problem["input"], _complaint(problem)) for place, problem in problems]
+    kinds = dict.fromkeys(
+        _expected(problem) + "".join(f" at [{index}]" for index in place) for place, problem in problems
+    )
+    return [((), value, f"expected {' or '.join(kinds)}, got {shown(value)}")]
+
+
+def _complaint(problem: Any) -> str:
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    if text.startswith("expected "):  # a check that says all by itself
+        return text
+    only = "only " if problem["type"] == "missing" else ""
+    return f"expected {_expected(problem)}, got {only}{shown(problem['input'])}{_hint(problem)}"
+
+
+def _expected(problem: Any) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"a list of {bound}"
+    return _EXPECTED.get(kind) or str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
+
+
+def _hint(problem: Any) -> str:
+    """The nearest of the words that are allowed."""
+    if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
+        return ""
+    words = re.split(", | or ", problem["ctx"]["expected"].replace("'", ""))
+    return f"; {nearest(problem['input'], words)}"
