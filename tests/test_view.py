@@ -80,11 +80,11 @@ def test_activations_and_randomness_come_without_asking() -> None:
 def test_what_was_declared_is_handed_over_as_it_is() -> None:
     calls: list[Any] = []
 
-    class Further:
+    class Reruns:
         def __getattr__(self, name: str) -> Callable[..., str]:
             return lambda *given: calls.append((name, *given)) or "done"
 
-    view = made_view(torch.zeros(1, 1, 1), needs=replace(ALL, gradients=2), further=Further())
+    view = made_view(torch.zeros(1, 1, 1), needs=replace(ALL, gradients=2), reruns=Reruns())
     assert view.module is MODULE
     assert view.image is view.inputs
     assert {

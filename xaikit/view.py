@@ -29,7 +29,7 @@ from xaikit.targets import is_spatial, probabilities_of
 Make = Callable[[slice], Tensor]
 
 
-class Further(Protocol):
+class Reruns(Protocol):
     """The further passes that the engine makes for one view; see the methods of :class:`View` of the same names."""
 
     def retrace(self, inputs: Any) -> View: ...
@@ -57,7 +57,7 @@ class Reduction:
     applied: bool = False
 
 
-__all__ = ["Further", "Make", "Place", "Reduction", "SampleGenerator", "Trace", "View"]
+__all__ = ["Make", "Place", "Reduction", "Reruns", "SampleGenerator", "Trace", "View"]
 
 
 class View:
@@ -75,7 +75,7 @@ class View:
         needs: Needs,
         module: nn.Module,
         draw: Callable[[], SampleGenerator],
-        further: Further,
+        reruns: Reruns,
         reduction: Reduction | None = None,
     ) -> None:
         self._trace = trace
@@ -83,7 +83,7 @@ class View:
         self._needs = needs
         self._module = module
         self._draw = draw
-        self._further = further
+        self._reruns = reruns
         self._reduction = Reduction() if reduction is None else reduction
         self.noted: list[RemarkCounts] = []
         self.numbers: dict[str, Tensor] = {}
@@ -176,7 +176,7 @@ class View:
                 the target is no class.
         """
         self._declared("head", "head=True")
-        return self._further.head()
+        return self._reruns.head()
 
     @property
     def attention(self) -> tuple[Attention, ...]:
@@ -191,7 +191,7 @@ class View:
         Costs two passes and a gradient call a target.
         """
         self._declared("attention", 'attention=2, layers="all"', "block_attention", least=2)
-        return self._further.block_attention()
+        return self._reruns.block_attention()
 
     def on_grid(self, tokens: Tensor) -> Tensor:
         """A number a token, (N, T, K), as a map (N, T, *S); tokens before the grid are left out."""
@@ -228,12 +228,12 @@ class View:
             inputs: in the structure of ``view.inputs``.
         """
         self._declared("reruns", "reruns=True", "retrace")
-        return self._further.retrace(inputs)
+        return self._reruns.retrace(inputs)
 
     def retrace_with(self, activations: Tensor) -> View:
         """The evidence where the tap returns other activations, (N, C, *S), for the same pinned target. Costs a pass."""
         self._declared("replays", "replays=True", "retrace_with")
-        return self._further.retrace_with(activations)
+        return self._reruns.retrace_with(activations)
 
     def rescore(self, count: int, make: Make, probabilities: bool = False) -> Tensor:
         """The scores of variants of the input, (N, T, count); the engine decides how many are in memory at once.
@@ -246,7 +246,7 @@ class View:
             probabilities: the softmax probabilities of the explained classes instead of their scores.
         """
         self._declared("reruns", "reruns=True", "rescore")
-        return self._further.rescore(count, make, probabilities)
+        return self._reruns.rescore(count, make, probabilities)
 
     def rescore_with(self, count: int, make: Make) -> Tensor:
         """The scores where the tap returns variants of its activations, (N, T, count).
@@ -259,7 +259,7 @@ class View:
             make: from a slice of range(count) to its variants (N, m, C, *S).
         """
         self._declared("replays", "replays=True", "rescore_with")
-        return self._further.rescore_with(count, make)
+        return self._reruns.rescore_with(count, make)
 
     def hvp(self, vector: Tensor) -> Tensor:
         """The Hessian of the scores at the activations times a vector, both (N, T, C, *S). Costs a pass.
@@ -267,13 +267,13 @@ class View:
         Zero where what lies behind the tap is linear.
         """
         self._declared("gradients", "gradients=2", "hvp", least=2)
-        return self._further.hvp(vector)
+        return self._reruns.hvp(vector)
 
     def multipliers(self) -> Tensor:
         """DeepLIFT's, (N, T, C, *S), by the Rescale rule and against zero: times the activations they sum to the score
         less that of zero. Costs two passes; refused where more than linear operations and ReLUs lie behind the tap."""
         self._declared("replays", "replays=True", "multipliers")
-        return self._further.multipliers()
+        return self._reruns.multipliers()
 
     def number(self, name: str, value: Tensor) -> None:
         """Keep a number with the explanation, such as what its map leaves unexplained: (N, T), or (N, 1) for all targets."""

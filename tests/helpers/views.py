@@ -42,9 +42,9 @@ def made_view(
     gradients: Tensor | None = None,
     needs: Needs = ALL,
     columns: slice = slice(0, 1),
-    further: Any = None,
+    reruns: Any = None,
 ) -> View:
     """A view of that trace."""
     whole = made_trace(activations, gradients)
     trace = whole.narrowed([whole.columns.index(columns)], [TAP])
-    return View(trace, TAP, needs, MODULE, lambda: SampleGenerator(range(len(activations)), activations), further)
+    return View(trace, TAP, needs, MODULE, lambda: SampleGenerator(range(len(activations)), activations), reruns)

@@ -15,10 +15,10 @@ from torch import Tensor
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
 from xaikit.engine.context import PassContext
-from xaikit.engine.further import FurtherPasses, RetraceCache
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.reruns.rescore import OutputCache
+from xaikit.engine.reruns.view_reruns import RetraceCache, ViewReruns
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError
 from xaikit.evidence.taps import Tap
@@ -73,7 +73,7 @@ class Explainer:
             context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision)
             reduction = Reduction(request.aggregation.reduce)
             draw = partial(_generator, request, shared.batch.ids, trace.scores)
-            view = FurtherPasses(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
+            view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
             saliency = _saliency(request, view)
             if reduction.kind != "sum" and not reduction.applied:
                 raise ConfigError(

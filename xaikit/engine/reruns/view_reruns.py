@@ -50,7 +50,7 @@ class RetraceCache:
 
 
 @dataclass(frozen=True)
-class FurtherPasses:
+class ViewReruns:
     """See the methods of the view of the same names.
 
     retraces  shared by the taps of the method
