@@ -20,16 +20,16 @@ REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}
 
 
-def config(**said: Any) -> Config:
-    return load({**NEEDED, **said}, registry=REGISTRY)
+def config(**stated: Any) -> Config:
+    return load({**NEEDED, **stated}, registry=REGISTRY)
 
 
-def points(sweep: Any = None, **said: Any) -> tuple[Point, ...]:
-    return expand(config(**said, sweep=sweep), REGISTRY)
+def points(sweep: Any = None, **stated: Any) -> tuple[Point, ...]:
+    return expand(config(**stated, sweep=sweep), REGISTRY)
 
 
-def trials(**said: Any) -> dict[str, Trial]:
-    (point,) = points(**said)
+def trials(**stated: Any) -> dict[str, Trial]:
+    (point,) = points(**stated)
     return {trial.label: trial for trial in point.trials}
 
 
@@ -245,33 +245,33 @@ def test_what_is_wrong_with_a_config_by_hand() -> None:
 
 
 def test_a_config_that_was_changed_expands_as_it_says_now() -> None:
-    said = config(methods={"smooth": {"sizes": "${seed}"}}, sweep={"seed": [1, 2]})
+    stated = config(methods={"smooth": {"sizes": "${seed}"}}, sweep={"seed": [1, 2]})
     changed = replace(
-        said, methods={"smooth": MethodConfig("smooth", {"sizes": 7})}, sweep=SweepConfig({"seed": (5, 6)})
+        stated, methods={"smooth": MethodConfig("smooth", {"sizes": 7})}, sweep=SweepConfig({"seed": (5, 6)})
     )
     assert [(point.trials[0].seed, point.trials[0].options["sizes"]) for point in expand(changed, REGISTRY)] == [
         (5, 7),
         (6, 7),
     ]
-    only = replace(said, sweep=SweepConfig({"seed": (5, 6)}))
+    only = replace(stated, sweep=SweepConfig({"seed": (5, 6)}))
     assert [point.trials[0].options["sizes"] for point in expand(only, REGISTRY)] == [0, 0]
-    same = replace(said, device="cpu", data=replace(said.data, batch_size=3))
+    same = replace(stated, device="cpu", data=replace(stated.data, batch_size=3))
     assert [point.trials[0].options["sizes"] for point in expand(same, REGISTRY)] == [1, 2]
-    assert len(expand(replace(said, sweep=SweepConfig()), REGISTRY)) == 1
-    assert expand(replace(said, seed=4, sweep=SweepConfig()), REGISTRY)[0].trials[0].seed == 4
+    assert len(expand(replace(stated, sweep=SweepConfig()), REGISTRY)) == 1
+    assert expand(replace(stated, seed=4, sweep=SweepConfig()), REGISTRY)[0].trials[0].seed == 4
 
 
 def test_a_loaded_config_expands_the_same_again() -> None:
-    said = config(methods={"smooth": {"sizes": "${seed}"}}, sweep={"seed": [1, 2]})
-    assert expand(load(said, registry=REGISTRY), REGISTRY) == expand(said, REGISTRY)
+    stated = config(methods={"smooth": {"sizes": "${seed}"}}, sweep={"seed": [1, 2]})
+    assert expand(load(stated, registry=REGISTRY), REGISTRY) == expand(stated, REGISTRY)
 
 
 # --- names of plugins
 
 
 def test_a_plugin_is_the_same_however_it_is_asked_for(tmp_path: Path) -> None:
-    said = ["smooth", "unknown:smooth", "helpers.fake_plugins:Smooth"]
-    found = trials(methods={f"m{place}": {"use": use} for place, use in enumerate(said)})
+    stated = ["smooth", "unknown:smooth", "helpers.fake_plugins:Smooth"]
+    found = trials(methods={f"m{place}": {"use": use} for place, use in enumerate(stated)})
     assert len({trial.id for trial in found.values()}) == 1
     targets = [{"use": use, "k": 1} for use in ("top", "unknown:top", "helpers.fake_plugins:Top")]
     found = trials(methods={f"m{place}": {"use": "grad", "target": target} for place, target in enumerate(targets)})
@@ -333,8 +333,8 @@ def test_a_helper_that_is_edited_changes_those_that_import_it(tmp_path: Path, mo
 
 def test_the_batch_size_matters_to_a_method_whose_maps_depend_on_the_batch() -> None:
     def requests(size: int) -> list[str]:
-        said = {"model": {"source": "samples"}, "data": {"source": "samples", "batch_size": size}}
-        config = load({**said, "methods": ["gradcam", "dff"]})
+        stated = {"model": {"source": "samples"}, "data": {"source": "samples", "batch_size": size}}
+        config = load({**stated, "methods": ["gradcam", "dff"]})
         return [trial.request for trial in expand(config, Registry())[0].trials]
 
     (grad, factored), (again, other) = requests(2), requests(3)

@@ -80,9 +80,9 @@ COMMON = {
 
 
 def config(base: dict[str, Any]) -> dict[str, Any]:
-    said = copy.deepcopy({**COMMON, **base})
-    said["data"] = {**COMMON["data"], **base.get("data", {})}  # type: ignore[dict-item]
-    return said
+    stated = copy.deepcopy({**COMMON, **base})
+    stated["data"] = {**COMMON["data"], **base.get("data", {})}  # type: ignore[dict-item]
+    return stated
 
 
 @st.composite
@@ -119,14 +119,14 @@ def points_of(sweep: dict[str, Any]) -> list[dict[str, Any]]:
     return kept + sweep.get("include", [])
 
 
-def slowly(said: dict[str, Any], point: dict[str, Any]) -> tuple[Any, ...]:
+def slowly(stated: dict[str, Any], point: dict[str, Any]) -> tuple[Any, ...]:
     """Model, data and trials of one point, from a config that says nothing else."""
 
     def order(key: str) -> tuple[int, bool]:
         return key.count("."), not key.endswith(("use", "source"))
 
     overrides = [f"{key}={json.dumps(point[key])}" for key in sorted(point, key=order)]
-    config = load(said, overrides, REGISTRY)
+    config = load(stated, overrides, REGISTRY)
     return config.model, config.data, [_trial(config, label) for label in config.methods]
 
 
@@ -152,18 +152,18 @@ def test_the_configs_are_right_without_a_sweep(base: dict[str, Any]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(BASES), sweeps())
 def test_a_sweep_is_its_points(base: dict[str, Any], sweep: dict[str, Any]) -> None:
-    said = config(base)
+    stated = config(base)
     points = points_of(sweep)
     assume(points)
     try:
-        slow = [slowly(said, point) for point in points]
+        slow = [slowly(stated, point) for point in points]
     except ConfigError:
         event("refused")
         with pytest.raises(ConfigError):
-            load({**said, "sweep": sweep}, registry=REGISTRY)
+            load({**stated, "sweep": sweep}, registry=REGISTRY)
         return
     event("made")
-    fast = expand(load({**said, "sweep": sweep}, registry=REGISTRY), REGISTRY)
+    fast = expand(load({**stated, "sweep": sweep}, registry=REGISTRY), REGISTRY)
     assert [quickly(point) for point in fast] == slow
     for trial in {id(trial): trial for point in fast for trial in point.trials}.values():
         assert (trial.request, trial.evidence, trial.id) == (

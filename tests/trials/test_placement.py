@@ -17,16 +17,16 @@ REGISTRY = fake_registry()
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}
 
 
-def points(sweep: Any = None, **said: Any) -> tuple[Point, ...]:
-    return expand(load({**NEEDED, **said, "sweep": sweep}, registry=REGISTRY), REGISTRY)
+def points(sweep: Any = None, **stated: Any) -> tuple[Point, ...]:
+    return expand(load({**NEEDED, **stated, "sweep": sweep}, registry=REGISTRY), REGISTRY)
 
 
-def placed(sweep: Any = None, **said: Any) -> list[NamedTrial]:
-    return [each for group in groups(points(sweep, **said)) for each in group.placed]
+def placed(sweep: Any = None, **stated: Any) -> list[NamedTrial]:
+    return [each for group in groups(points(sweep, **stated)) for each in group.placed]
 
 
-def names(sweep: Any = None, **said: Any) -> list[str]:
-    return [each.name for each in placed(sweep, **said)]
+def names(sweep: Any = None, **stated: Any) -> list[str]:
+    return [each.name for each in placed(sweep, **stated)]
 
 
 # --- groups

@@ -18,8 +18,8 @@ NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "fold
 KEYS = ("request", "evidence", "id")
 
 
-def trials(**said: Any) -> dict[str, Trial]:
-    (point,) = expand(load({**NEEDED, **said}, registry=REGISTRY), REGISTRY)
+def trials(**stated: Any) -> dict[str, Trial]:
+    (point,) = expand(load({**NEEDED, **stated}, registry=REGISTRY), REGISTRY)
     return {trial.label: trial for trial in point.trials}
 
 
@@ -41,14 +41,14 @@ def digest(value: Any) -> str:
 
 def test_a_key_is_the_digest_of_canonical_json() -> None:
     trial = trials(methods={"x": {"use": "smooth", "n": 8}}, layers=["a", "b"], target=3, seed=5)["x"]
-    said = [
+    stated = [
         ["helpers.fake_plugins:Smooth", dict(trial.options)],
         ["helpers.fake_plugins:Logit", {"index": 3}],
         trial.sources,
         5,
         "float32",
     ]
-    assert trial.request == digest(said)
+    assert trial.request == digest(stated)
     assert trial.evidence == digest([trial.request, ["a", "b"]])
     assert trial.id == digest([trial.evidence, ["", trial.finish.plain()]])
 
@@ -95,7 +95,7 @@ def test_the_seed_is_nothing_to_a_method_that_says_that_it_is_deterministic() ->
 
 
 def test_the_precision_matters_where_the_model_is_run_again() -> None:
-    here, there = (trials(methods=["grad", "smooth", "layer"], precision=said) for said in ("float32", "float16"))
+    here, there = (trials(methods=["grad", "smooth", "layer"], precision=stated) for stated in ("float32", "float16"))
     assert keys(here["grad"]) == keys(there["grad"])
     assert here["smooth"].request != there["smooth"].request
     assert here["layer"].request != there["layer"].request  # what it needs is not known

@@ -17,8 +17,8 @@ from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.plain.faults import Faults
 
 
-def sweep(said: Any, *overrides: str, **more: Any) -> SweepConfig:
-    return load({**NEEDED, **more, "sweep": said}, overrides, fake_registry()).sweep
+def sweep(stated: Any, *overrides: str, **more: Any) -> SweepConfig:
+    return load({**NEEDED, **more, "sweep": stated}, overrides, fake_registry()).sweep
 
 
 # --- what it says
@@ -40,7 +40,7 @@ def test_nothing_varies_without_axes(say: Any, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said", "meant"),
+    ("key", "stated", "meant"),
     [
         ("layers", ["a", ["a", "b"]], (["a"], ["a", "b"])),
         ("layers", [{"name": "a", "call": "last"}], (["a@last"],)),
@@ -53,8 +53,8 @@ def test_nothing_varies_without_axes(say: Any, key: str) -> None:
         ("methods", ["layer", ["grad", "smooth"]], ({"layer": {}}, {"grad": {}, "smooth": {}})),
     ],
 )
-def test_values_are_settled_as_anywhere(key: str, said: Any, meant: Any) -> None:
-    found = sweep({key: said})
+def test_values_are_settled_as_anywhere(key: str, stated: Any, meant: Any) -> None:
+    found = sweep({key: stated})
     assert found.axes == {key: meant}
     assert settle_sweep(found.plain(), Faults()) == found.plain()
 
@@ -130,9 +130,9 @@ def test_a_whole_sweep_is_dropped(write: Any, head: str) -> None:
 
 
 def test_overrides_reach_into_a_sweep() -> None:
-    said = {"seed": [0, 1], "methods.smooth.n": [2, 3], "zip": {"model.name": ["a", "b"], "target": [1, 2]}}
+    stated = {"seed": [0, 1], "methods.smooth.n": [2, 3], "zip": {"model.name": ["a", "b"], "target": [1, 2]}}
     found = sweep(
-        said,
+        stated,
         "sweep.seed=5..6",
         "sweep.methods.smooth.n=[8]",
         "sweep.layers=[[a], b]",
@@ -145,7 +145,7 @@ def test_overrides_reach_into_a_sweep() -> None:
         "model.name": ("c", "d"),
         "target": ({"use": "logit", "index": 1}, {"use": "logit", "index": 7}),
     }
-    assert sweep(said, "sweep.methods.smooth.n[1]=9", methods="smooth").axes["methods.smooth.n"] == (2, 9)
+    assert sweep(stated, "sweep.methods.smooth.n[1]=9", methods="smooth").axes["methods.smooth.n"] == (2, 9)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ sweep:
     - {}
 """
 
-SAID = """\
+MESSAGES = """\
 c.yaml:7:20: sweep.methods.x.n[1]: expected an integer, got 'many'
 c.yaml:8:24: sweep.layers[2][1]: expected a string, got false; YAML reads no as a boolean: quote it, "no"
 c.yaml:8:29: sweep.layers[3]: stands twice; first as sweep.layers[0]
@@ -254,11 +254,11 @@ c.yaml:39:7: sweep.include[2]: expected at least one key with its value, got {}
 
 
 def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
-    assert faults(write(BAD)) == tuple(SAID.splitlines())
+    assert faults(write(BAD)) == tuple(MESSAGES.splitlines())
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("stated", "line"),
     [
         (3, "sweep: expected a mapping from keys to their values, got 3"),
         ("${seed}", "sweep: expected a mapping from keys to their values, got '${seed}'"),
@@ -310,45 +310,47 @@ def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
         ({"methods.grad.augment": [{}, 2]}, "sweep.methods.grad.augment[1]: expected a mapping, got 2"),
     ],
 )
-def test_faults_stand_at_their_place(faults: Any, said: Any, line: str) -> None:
-    assert faults(sweep=said) == (line,)
+def test_faults_stand_at_their_place(faults: Any, stated: Any, line: str) -> None:
+    assert faults(sweep=stated) == (line,)
 
 
 def test_a_point_remains_where_one_is_included() -> None:
-    said = {"seed": [1, 2], "exclude": {"seed": [1, 2]}, "include": {"seed": 3}}
-    assert len(grid_of(sweep(said)).points) == 1
+    stated = {"seed": [1, 2], "exclude": {"seed": [1, 2]}, "include": {"seed": 3}}
+    assert len(grid_of(sweep(stated)).points) == 1
 
 
 def test_a_value_is_wrong_once_though_labels_take_it_over(faults: Any) -> None:
-    said = {"finish.scale.gamma": [1, "x"]}
-    lines = faults(sweep=said, finish={"scale": "tanh"}, methods={"grad": {"finish": {"scale": "tanh"}}, "layer": None})
+    stated = {"finish.scale.gamma": [1, "x"]}
+    lines = faults(
+        sweep=stated, finish={"scale": "tanh"}, methods={"grad": {"finish": {"scale": "tanh"}}, "layer": None}
+    )
     assert lines == ("sweep.finish.scale.gamma[1]: expected a number, got 'x'",)
 
 
 def test_values_are_wrong_together(faults: Any) -> None:
-    said = {"methods.x.use": ["grad", "smooth"], "methods.x.n": [4, 8]}
+    stated = {"methods.x.use": ["grad", "smooth"], "methods.x.n": [4, 8]}
     line = "at methods.x.use=grad, methods.x.n=4 and 1 further combinations: unknown option of grad; known: "
     for use in ("smooth", "grad"):
-        (found,) = faults(sweep=said, methods={"x": {"use": use}})
+        (found,) = faults(sweep=stated, methods={"x": {"use": use}})
         assert found.startswith(f"sweep.methods.x.n[0]: {line}")
 
 
 def test_an_exclusion_makes_them_right(say: Any) -> None:
-    said = {"methods.x.use": ["grad", "smooth"], "methods.x.n": [4, 8], "exclude": {"methods.x.use": "grad"}}
-    assert say(sweep=said, methods={"x": "smooth"}).sweep
+    stated = {"methods.x.use": ["grad", "smooth"], "methods.x.n": [4, 8], "exclude": {"methods.x.use": "grad"}}
+    assert say(sweep=stated, methods={"x": "smooth"}).sweep
 
 
 def test_what_a_class_refuses_names_the_point(faults: Any) -> None:
-    said = {"methods.smooth.n": [2, 3, 5], "methods.smooth.std": [2, 3], "seed": [0, 1]}
-    assert faults(sweep=said, methods="smooth") == (
+    stated = {"methods.smooth.n": [2, 3, 5], "methods.smooth.std": [2, 3], "seed": [0, 1]}
+    assert faults(sweep=stated, methods="smooth") == (
         "sweep.methods.smooth.std[0]: at methods.smooth.n=2, methods.smooth.std=2 and 1 further combinations: "
         "std and n must differ",
     )
 
 
 def test_a_value_is_to_blame_alone_where_every_point_that_has_it_is_wrong(faults: Any) -> None:
-    said = {"methods.smooth.n": [0, 3], "methods.smooth.std": [7, 8]}
-    assert faults(sweep=said, methods="smooth") == ("sweep.methods.smooth.n[0]: expected at least 1, got 0",)
+    stated = {"methods.smooth.n": [0, 3], "methods.smooth.std": [7, 8]}
+    assert faults(sweep=stated, methods="smooth") == ("sweep.methods.smooth.n[0]: expected at least 1, got 0",)
 
 
 def test_faults_of_the_config_are_not_said_again(faults: Any) -> None:
@@ -379,9 +381,9 @@ KEYS = st.sampled_from([*VARIES, "methods.grad.n", "zip", "exclude", "include", 
 
 
 @given(st.dictionaries(KEYS, JUNK, max_size=4))
-def test_settling_twice_changes_nothing_and_reading_never_fails(said: dict[str, Any]) -> None:
+def test_settling_twice_changes_nothing_and_reading_never_fails(stated: dict[str, Any]) -> None:
     faults = Faults()
-    settled = settle_sweep(said, faults)
+    settled = settle_sweep(stated, faults)
     again = Faults()
     assert settle_sweep(settled, again) == settled
     found = read_sweep(settled, faults)
