@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from xaikit.analysis.comparison import compare
     from xaikit.analysis.matching import diff
     from xaikit.api import explain
-    from xaikit.config import Config, load
+    from xaikit.config import load
+    from xaikit.config.schema import Config
     from xaikit.errors import (
         ConfigError,
         DataError,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from xaikit.needs import Needs
     from xaikit.registry import Registry
     from xaikit.registry.modules import module_from_file
-    from xaikit.report import Report
+    from xaikit.report.report import Report
     from xaikit.runner.costs import Plan
     from xaikit.runner.steps import plan, run
     from xaikit.targets import PinnedClasses, class_indices, class_logits
@@ -53,7 +54,8 @@ _NAMES = {
     "analysis.comparison": "compare",
     "analysis.matching": "diff",
     "api": "explain",
-    "config": "Config load",
+    "config": "load",
+    "config.schema": "Config",
     "errors": """
         ConfigError DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
         UndeclaredNeed UnknownPlugin XaikitError nearest
@@ -63,7 +65,7 @@ _NAMES = {
     "needs": "Needs",
     "registry": "Registry",
     "registry.modules": "module_from_file",
-    "report": "Report open",
+    "report.report": "Report open",
     "runner.costs": "Plan",
     "runner.steps": "plan run",
     "targets": "PinnedClasses class_indices class_logits",

@@ -9,8 +9,12 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from xaikit import config, engine
-from xaikit.config import Aggregation, FinishConfig, MethodConfig, Precision, Reduce, Use
+from xaikit import engine
+from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import Aggregation, FinishConfig, MethodConfig, Precision, Reduce
+from xaikit.config.shorthand import spelled
 from xaikit.engine.layers import LayerResolver
 from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.evidence import forward
@@ -66,7 +70,7 @@ def explain(
             first tensor.
         precision: "bfloat16" or "float16" for autocast in passes that only score variants, as Score-CAM's.
         augment: variants of the inputs whose maps are averaged: ``{"flip": True, "scale": [0.9, 1, 1.1]}``; see
-            :class:`xaikit.config.AugmentConfig`. A method of the mapping may say its own.
+            :class:`xaikit.config.schema.AugmentConfig`. A method of the mapping may say its own.
         reduce: "principal" for the first principal component of weighed channels in place of their sum.
         layout: how the tensors at the layers are arranged, where shapes alone do not tell:
             ``{"use": "tokens", "prefix": 5, "grid": [16, 16]}``.
@@ -91,10 +95,10 @@ def explain(
     if precision not in get_args(Precision):
         raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
     general_target, classes = _target(target, _labels(labels, samples), samples, registry)
-    general_finish = FinishConfig(**config.read_finish(finish or {}, registry))
-    stated_layout = config.read_layout(layout, registry)
-    arrangement = None if stated_layout is None else config.instantiate("layout", stated_layout, registry)
-    named = _methods(methods, registry, finish or {}, config.read_aggregation(augment, reduce))
+    general_finish = FinishConfig(**read_finish(finish or {}, registry))
+    stated_layout = read_layout(layout, registry)
+    arrangement = None if stated_layout is None else instantiate("layout", stated_layout, registry)
+    named = _methods(methods, registry, finish or {}, read_aggregation(augment, reduce))
     batch = engine.Batch(inputs, _ids(ids, samples), classes)
     resolver, listed = LayerResolver(model, batch, output, arrangement), _listed(layers)
     requests = []
@@ -133,7 +137,7 @@ def _methods(
     """By label."""
     specs = _named(methods)
     plain = {label: spec for label, spec in specs.items() if _is_plain(spec)}
-    configs = config.read_methods(plain, registry, finish=finish) if plain or not specs else {}
+    configs = read_methods(plain, registry, finish=finish) if plain or not specs else {}
     named: dict[str, _NamedMethod] = {}
     for label, spec in specs.items():
         if label in plain:
@@ -157,8 +161,8 @@ def _is_plain(spec: Any) -> bool:
 def _configured(label: str, method: MethodConfig, registry: Registry, aggregation: Aggregation) -> _NamedMethod:
     if method.layers is not None:
         raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
-    target = None if method.target is None else config.instantiate("target", method.target, registry)
-    instance = config.instantiate("method", Use(method.use, method.options), registry)
+    target = None if method.target is None else instantiate("target", method.target, registry)
+    instance = instantiate("method", Use(method.use, method.options), registry)
     augment = aggregation.augment if method.augment is None else method.augment
     return _NamedMethod(
         method.use, instance, method.finish, Aggregation(augment, method.reduce or aggregation.reduce), target
@@ -180,8 +184,8 @@ def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Reg
             raise ConfigError(f"target: expected {count} class indices, one a sample, got {len(target)}")
         if labels is not None:
             raise ConfigError("target: expected labels or one class index a sample, got both; write target='label'")
-        return config.instantiate("target", Use("label"), registry), torch.as_tensor(target)
-    return config.instantiate("target", config.read_target(target, registry), registry), labels
+        return instantiate("target", Use("label"), registry), torch.as_tensor(target)
+    return instantiate("target", read_target(target, registry), registry), labels
 
 
 def _ids(ids: Sequence[str] | None, samples: int) -> tuple[str, ...]:
@@ -195,4 +199,4 @@ def _listed(layers: LayerSpecs) -> list[LayerSpec]:
     if not isinstance(layers, (str, nn.Module, Sequence, Mapping)):
         raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
     specs = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else layers
-    return [config.spelled(spec) if isinstance(spec, Mapping) else spec for spec in specs]
+    return [spelled(spec) if isinstance(spec, Mapping) else spec for spec in specs]

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit._numeric import MODES
-from xaikit.config import STAGES, FinishConfig, instantiate
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import STAGES, FinishConfig
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
 

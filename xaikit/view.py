@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit._numeric import exact
-from xaikit.config import Reduce
+from xaikit.config.schema import Reduce
 from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.attention import Attention

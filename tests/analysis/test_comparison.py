@@ -17,7 +17,7 @@ from xaikit.analysis.comparison import MOST_PAIRED, compare
 from xaikit.analysis.measures import MEASURES, measures
 from xaikit.analysis.table import table
 from xaikit.errors import ConfigError
-from xaikit.report import Report
+from xaikit.report.report import Report
 
 PHOTOGRAPHS = tuple(f"p{number}.png" for number in range(5))
 

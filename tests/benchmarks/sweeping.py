@@ -26,8 +26,9 @@ import xaikit
 from xaikit import _allocator
 from xaikit.config import load
 from xaikit.registry import Registry
-from xaikit.report import Report
-from xaikit.store import ROWS, Store
+from xaikit.report.report import Report
+from xaikit.store.rows import ROWS
+from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
 

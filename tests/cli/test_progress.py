@@ -7,7 +7,7 @@ from rich.console import Console
 from xaikit.cli.progress import Progress
 from xaikit.runner.costs import Plan, PlannedBench
 from xaikit.runner.shards import Receipt, Shard
-from xaikit.store import Failure
+from xaikit.store.rows import Failure
 
 PLAN = Plan((PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1),))
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import Config, load
+from xaikit.config import load
+from xaikit.config.schema import Config
 from xaikit.errors import ConfigError
 
 NEEDED = {"model": {"source": "zoo", "name": "resnet"}, "data": {"source": "folder", "path": "x"}, "methods": "grad"}

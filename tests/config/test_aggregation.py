@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import PLAIN, Aggregation, AugmentConfig, load
+from xaikit.config import load
+from xaikit.config.schema import PLAIN, Aggregation, AugmentConfig
 from xaikit.errors import ConfigError
 from xaikit.trials.expansion import expand
 
@@ -81,7 +82,7 @@ def test_it_can_be_swept(say: Any) -> None:
 
 
 def test_a_call_in_python_is_read_the_same_way() -> None:
-    from xaikit.config import read_aggregation
+    from xaikit.config.arguments import read_aggregation
 
     assert read_aggregation({"flip": True}, "principal") == Aggregation(AugmentConfig(flip=True), "principal")
     with pytest.raises(ConfigError, match="expected a mapping"):

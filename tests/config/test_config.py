@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig, Use, load
+from xaikit.config import load
+from xaikit.config.keys import Use
+from xaikit.config.schema import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig
 from xaikit.errors import ConfigError
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from xaikit.config import Use
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references
+from xaikit.config.keys import Use
 
 
 def test_values_stand_for_others(say: Any) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import MethodConfig, Use, load
+from xaikit.config import load
+from xaikit.config.keys import Use
 from xaikit.config.layers import Layer, merge
+from xaikit.config.schema import MethodConfig
 
 
 def test_mappings_merge_and_lists_replace(write: Any, head: str) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from config.conftest import NEEDED
 from helpers.fake_plugins import fake_registry
-from xaikit.config import Config, ReportConfig, SweepConfig, Use, load, read_points
+from xaikit.config import load, read_points
+from xaikit.config.keys import Use
+from xaikit.config.schema import Config, ReportConfig, SweepConfig
 
 REGISTRY = fake_registry()
 STATED = {

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from config.conftest import NEEDED
 from helpers.fake_plugins import fake_registry
-from xaikit.config import Config, load, split_axes
+from xaikit.config import load
+from xaikit.config.overrides import split_axes
+from xaikit.config.schema import Config
 from xaikit.errors import ConfigError
 
 

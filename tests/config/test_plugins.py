@@ -12,7 +12,11 @@ import pytest
 
 from config.conftest import NEEDED
 from helpers.fake_plugins import Size, Smooth, fake_registry
-from xaikit.config import MethodConfig, Use, instantiate, load, read_finish, read_methods, read_target
+from xaikit.config import load
+from xaikit.config.arguments import read_finish, read_methods, read_target
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import MethodConfig
 from xaikit.errors import ConfigError, PluginConflict, PluginContract, PluginError, UnknownPlugin
 from xaikit.hookspecs import hookimpl
 

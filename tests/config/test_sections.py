@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from xaikit.config import Config, ReportConfig, Use, load
+from xaikit.config import load
+from xaikit.config.keys import Use
+from xaikit.config.schema import Config, ReportConfig
 
 BAD = """\
 version: 2

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from xaikit.config import MethodConfig, Use
+from xaikit.config.keys import Use
+from xaikit.config.schema import MethodConfig
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import xaikit
 from helpers.environments import Environment
 from helpers.runs import config, tiny
-from xaikit.report import Report
+from xaikit.report.report import Report
 from xaikit.sources import Transform
 
 PROJECT = Path(__file__).parents[2] / "docs" / "examples" / "xaikit-flipcam"

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import xaikit
 from helpers.nets import distance, photographs, random_model
 from helpers.untouched import untouched
-from xaikit.config import AugmentConfig
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import AugmentConfig
 from xaikit.engine.augment import Variant, variants
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
@@ -178,7 +179,8 @@ def test_what_moves_nothing_serves_them(x: Tensor) -> None:
 
 
 def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
-    from xaikit.config import Aggregation, AugmentConfig, Use
+    from xaikit.config.keys import Use
+    from xaikit.config.schema import Aggregation, AugmentConfig
     from xaikit.engine import Batch, Request, explain
     from xaikit.evidence.taps import Tap
     from xaikit.registry import Registry
@@ -188,7 +190,7 @@ def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(
 
     def request(label: str, target: Any, aggregation: Aggregation) -> Request:
         use = {key: value for key, value in target.items() if key != "use"}
-        made = xaikit.config.instantiate("target", Use(target["use"], use), registry)
+        made = instantiate("target", Use(target["use"], use), registry)
         return Request(label, "gradcam", gradcam, (Tap("act"),), made, None, aggregation=aggregation)
 
     moved = Aggregation(AugmentConfig(scale=(1.0, 0.5)))

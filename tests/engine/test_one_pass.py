@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from helpers.untouched import untouched
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.engine import Batch, Request, explain
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import resolve, whole

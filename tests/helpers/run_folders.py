@@ -9,7 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xaikit.store import ROWS, Store, encode, overlay_name, picture_name, save_picture
+from xaikit.store.maps import encode
+from xaikit.store.pictures import overlay_name, picture_name, save_picture
+from xaikit.store.rows import ROWS
+from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 
 BENCH = "bench1"

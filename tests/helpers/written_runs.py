@@ -12,8 +12,10 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from xaikit.report import Report
-from xaikit.store import ROWS, Store, encode
+from xaikit.report.report import Report
+from xaikit.store.maps import encode
+from xaikit.store.rows import ROWS
+from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 
 FINISH = {"rectify": "relu", "normalize": "none", "scale": "none", "resize": "none", "fuse": "mean"}

@@ -13,7 +13,8 @@ import torchvision
 from torch import Tensor, nn
 
 from helpers.nets import Spec, calibrated, narrow, photographs, redrawn
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
 
 CLASSES = 10

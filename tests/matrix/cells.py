@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from matrix.architectures import Architecture
-from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, config, engine, explanation
-from xaikit.config import FinishConfig, Use
+from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, engine, explanation
+from xaikit.config.arguments import read_finish, read_target
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import FinishConfig
 from xaikit.engine import Batch, Request
 from xaikit.engine.reruns.replay import FULL
 from xaikit.evidence import auto
@@ -63,7 +66,7 @@ def row(architecture: Architecture, methods: Sequence[str]) -> dict[str, Any]:
     """What the JSON holds of one architecture."""
     began = time.process_time()
     model, inputs = architecture.network(), architecture.inputs()
-    target = config.instantiate("target", config.read_target(architecture.target, REGISTRY), REGISTRY)
+    target = instantiate("target", read_target(architecture.target, REGISTRY), REGISTRY)
     taps, shapes, cells = _layers(model, inputs, target, architecture.output)
     refused = {method: cells for method in methods if whole(_needs(method)) is None} if cells else {}
     batch = Batch(inputs, tuple(map(str, range(len(inputs)))))
@@ -119,8 +122,8 @@ def _needs(method: str) -> Any:
 
 def request(method: str, taps: Sequence[Tap], target: Target) -> Request:
     """A method with its cheap options and the finish that its paper asks for."""
-    instance = config.instantiate("method", Use(method, dict(OPTIONS.get(method, {}))), REGISTRY)
-    general = FinishConfig(**config.read_finish({}, REGISTRY))
+    instance = instantiate("method", Use(method, dict(OPTIONS.get(method, {}))), REGISTRY)
+    general = FinishConfig(**read_finish({}, REGISTRY))
     finish = build_finish(effective_finish(getattr(instance, "paper", {}), general, {}, REGISTRY), REGISTRY)
     single = whole(instance.needs)
     return Request(method, method, instance, tuple(taps) if single is None else (single,), target, finish)

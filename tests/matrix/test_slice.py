@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from matrix import cells
 from matrix.architectures import ARCHITECTURES
 from xaikit import ConfigError
+from xaikit.config.arguments import read_target
+from xaikit.config.plugins import instantiate
 from xaikit.engine.reruns.replay import FULL
 from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, RemarkCounts
 from xaikit.targets import PinnedClasses
@@ -93,7 +95,7 @@ class Failing(nn.Module):
 )
 def test_a_pass_that_fails_is_every_methods_own(error: Exception, cell: str) -> None:
     inputs: Any = torch.zeros(2, 3, 4, 4)
-    target = cells.config.instantiate("target", cells.config.read_target("top1", cells.REGISTRY), cells.REGISTRY)
+    target = instantiate("target", read_target("top1", cells.REGISTRY), cells.REGISTRY)
     requests = [cells.request(method, (), target) for method in ("center", "uniform", "edges")]
     answers = cells.answered(Failing(error), cells.Batch(inputs, ("0", "1")), requests, "auto")
     assert answers == dict.fromkeys(("center", "uniform", "edges"), cell)

@@ -11,9 +11,10 @@ import xaikit
 from helpers.runs import config
 from xaikit.errors import ConfigError
 from xaikit.explanation import ALL_NEGATIVE
-from xaikit.report import Report, overlay
-from xaikit.store import open_picture
+from xaikit.pictures.overlay import overlay
+from xaikit.report.report import Report
 from xaikit.store.folder import Disk
+from xaikit.store.pictures import open_picture
 
 MINE = """
 from dataclasses import dataclass

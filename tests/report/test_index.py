@@ -5,7 +5,7 @@ import pytest
 from helpers.run_folders import BENCH, commit, planned, row, trial
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index
-from xaikit.store import Store
+from xaikit.store.store import Store
 
 NAMES = ("b.jpg", "a.jpg")
 

@@ -3,8 +3,11 @@ from pathlib import Path
 import pytest
 
 from helpers.run_folders import BENCH, FINISH, PICTURE, SIGNED, explain, of_photos, planned, trial
-from xaikit.report import OverlayWriter, Report, overlay
-from xaikit.store import Store, open_picture, overlay_name, save_picture
+from xaikit.pictures.overlay import overlay
+from xaikit.report.overlays import OverlayWriter
+from xaikit.report.report import Report
+from xaikit.store.pictures import open_picture, overlay_name, save_picture
+from xaikit.store.store import Store
 
 
 def writer(store: Store) -> OverlayWriter:

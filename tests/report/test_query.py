@@ -7,9 +7,10 @@ import pytest
 from helpers.run_folders import BENCH, SIGNED, commit, planned, row, trial
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
-from xaikit.report import Report
-from xaikit.store import Failure, Store
+from xaikit.report.report import Report
 from xaikit.store.compact import compact
+from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 
 SWEPT = "methods.sharp.top_channels"
 TRIALS = [

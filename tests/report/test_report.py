@@ -7,8 +7,10 @@ from PIL import Image
 
 from helpers.run_folders import BENCH, FINISH, commit, maps, planned, row, trial
 from xaikit.errors import StoreError
-from xaikit.report import Report
-from xaikit.store import Failure, Store, save_picture
+from xaikit.report.report import Report
+from xaikit.store.pictures import save_picture
+from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 
 NAMES = ("b/dog.jpg", "b/cat.jpg", "a/cat.jpg", "b/broken.jpg")
 EXPLAINED = ("a/cat.jpg", "b/cat.jpg", "b/dog.jpg")

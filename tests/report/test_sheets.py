@@ -6,8 +6,14 @@ from PIL import Image
 
 from helpers.run_folders import BENCH, commit, everything, explain, of_photos, photographs, row, trial
 from xaikit.pictures import sheet
-from xaikit.report import Index, OverlayWriter, Report, sheets, write_sheets
-from xaikit.store import Failure, Store, open_picture
+from xaikit.report import sheets
+from xaikit.report.index import Index
+from xaikit.report.overlays import OverlayWriter
+from xaikit.report.report import Report
+from xaikit.report.sheets import write_sheets
+from xaikit.store.pictures import open_picture
+from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 from xaikit.store.trials import to_table
 
 

@@ -8,7 +8,8 @@ from xaikit.bench.loader import Loader
 from xaikit.errors import StoreError
 from xaikit.runner.missing import MissingEvidence, find_missing
 from xaikit.sources import Photograph, Transform
-from xaikit.store import ROWS, Store
+from xaikit.store.rows import ROWS
+from xaikit.store.store import Store
 
 EVIDENCE = ("e1", "e2")
 LOADER = Loader(Transform(), classes=("tench", "goldfish"), labelled=True)

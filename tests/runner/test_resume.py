@@ -78,7 +78,7 @@ def test_a_budget_ends_between_shards_and_every_trial_has_seen_the_same(tmp_path
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xaikit.store import Store
+    from xaikit.store.store import Store
 
     values, commit, left = config_in(tmp_path), Store.commit, [2]
 

@@ -4,8 +4,8 @@ import pytest
 
 from helpers.run_folders import BENCH, commit, everything, planned, row
 from xaikit.errors import StoreError
-from xaikit.store import Store
 from xaikit.store.compact import compact
+from xaikit.store.store import Store
 
 NAMES = tuple(f"{letter}.jpg" for letter in "abcdef")
 

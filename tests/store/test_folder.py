@@ -7,8 +7,9 @@ from PIL import Image
 
 from helpers.run_folders import commit, maps, planned, row
 from xaikit.errors import StoreError
-from xaikit.store import Store, open_picture, save_picture
 from xaikit.store.folder import Disk, Folder, Remote, folder_of
+from xaikit.store.pictures import open_picture, save_picture
+from xaikit.store.store import Store
 
 
 @pytest.fixture(params=["disk", "memory"])

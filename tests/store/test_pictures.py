@@ -4,9 +4,8 @@ import pytest
 from PIL import Image
 
 from helpers.run_folders import everything
-from xaikit.store import open_picture, remove_picture, save_picture
 from xaikit.store.folder import Disk
-from xaikit.store.pictures import is_own
+from xaikit.store.pictures import is_own, open_picture, remove_picture, save_picture
 
 RED = Image.new("RGB", (4, 3), (200, 10, 20))
 

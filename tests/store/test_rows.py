@@ -4,7 +4,7 @@ import pytest
 
 from helpers.run_folders import BENCH, everything, planned
 from xaikit.errors import StoreError
-from xaikit.store import Failure
+from xaikit.store.rows import Failure
 
 
 def test_failures_come_back_those_of_all_who_write(tmp_path: Path) -> None:

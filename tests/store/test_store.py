@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 
 from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial
 from xaikit.errors import StoreError
-from xaikit.store import ROWS, Failure, Store, save_picture
 from xaikit.store.atomic import UNFINISHED
+from xaikit.store.pictures import save_picture
+from xaikit.store.rows import ROWS, Failure
+from xaikit.store.store import Store
 from xaikit.store.trials import from_table
 
 FILE = f"shards/{BENCH}/000000-a.safetensors"

@@ -17,7 +17,8 @@ from torchvision.ops import box_iou
 import xaikit
 from helpers.nets import PROPERTY, distance
 from xaikit import ConfigError, XaikitError
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
 from xaikit_targets.box import Box, overlap
 

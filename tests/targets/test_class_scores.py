@@ -13,7 +13,8 @@ from torch import Tensor
 import xaikit
 from helpers.nets import PROPERTY, Spec, distance
 from xaikit import ConfigError
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
 from xaikit_targets.margin import Margin
 from xaikit_targets.rest import Rest

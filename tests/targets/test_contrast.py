@@ -14,7 +14,8 @@ from torch import Tensor
 import xaikit
 from helpers.nets import PROPERTY, Spec, distance, specs
 from xaikit import ConfigError
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
 from xaikit_targets.contrast import Contrast
 

@@ -15,7 +15,8 @@ from torch.nn.functional import cosine_similarity
 import xaikit
 from helpers.nets import Spec, distance
 from xaikit import ConfigError
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
 from xaikit_targets.similarity import Similarity
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import xaikit
 from helpers.requests import batch, explain_all, request_for, target
 from xaikit import ConfigError
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.evidence.taps import Tap
 from xaikit.registry import Registry
 from xaikit.targets import is_spatial

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig, Use, load
+from xaikit.config import load
+from xaikit.config.keys import Use
+from xaikit.config.schema import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
 from xaikit.trials.expansion import expand

@@ -13,7 +13,8 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import Config, load
+from xaikit.config import load
+from xaikit.config.schema import Config
 from xaikit.errors import ConfigError
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import Point

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from helpers.fake_plugins import fake_registry
-from xaikit.config import FinishConfig, Use, load, read_finish
+from xaikit.config import load
+from xaikit.config.arguments import read_finish
+from xaikit.config.keys import Use
+from xaikit.config.schema import FinishConfig
 from xaikit.errors import PluginContract
 from xaikit.trials.expansion import expand
 from xaikit.trials.trial import Trial, effective_finish

@@ -17,7 +17,7 @@ from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
 from xaikit.analysis.table import chosen_measures, table
 from xaikit.analysis.values import Values, values_by
 from xaikit.errors import ConfigError
-from xaikit.report import Report
+from xaikit.report.report import Report
 from xaikit.report.text import aligned
 
 By = Literal["label", "trial"]

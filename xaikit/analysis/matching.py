@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from xaikit.analysis.difference import SHOWN, Difference, TrialDifference
-from xaikit.report import Report
 from xaikit.report.record import Record
+from xaikit.report.report import Report
 from xaikit.store.trials import StoredTrial
 
 Photograph = tuple[str, str]  # name, and SHA-256

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from xaikit.analysis.measures import MEASURES, OF_FUSED, OF_RAW, measures
 from xaikit.errors import ConfigError, nearest
-from xaikit.report import Report, ReportShard
 from xaikit.report.record import Record
+from xaikit.report.report import Report, ReportShard
 from xaikit.store.trials import to_table
 
 COLUMNS = ("name", "image", "trial", "label", "model", "seed", "column", "measure", "value")

@@ -14,7 +14,8 @@ import torch
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
-from xaikit.config import Config, DataConfig, instantiate
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import Config, DataConfig
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError
 from xaikit.evidence.conditions import unwrapped

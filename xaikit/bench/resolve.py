@@ -9,7 +9,9 @@ from pathlib import Path
 from xaikit.bench.bench import Bench, PlannedEvidence, map_key, merge_requests
 from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
-from xaikit.config import Config, Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import Config
 from xaikit.engine import Batch, Request
 from xaikit.engine.layers import LayerResolver
 from xaikit.finish import build_finish

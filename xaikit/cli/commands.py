@@ -71,7 +71,7 @@ def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | Non
 
     Commas inside brackets do not part values: 'layers=[layer3],[layer3,layer4]' are two.
     """
-    from xaikit.config import split_axes
+    from xaikit.config.overrides import split_axes
 
     plain, axes = split_axes(overrides)
     _run(config, plain, axes, force, shard)
@@ -83,7 +83,7 @@ def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | Non
 @click.option("--dry", is_flag=True, help="Open no model and no photograph: only count what the config says.")
 def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
     """Say which passes a run of CONFIG makes, who shares them, what they cost and what is done; axes as with `sweep`."""
-    from xaikit.config import split_axes
+    from xaikit.config.overrides import split_axes
     from xaikit.runner import steps
 
     plain, axes = split_axes(overrides)
@@ -97,7 +97,7 @@ def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
 def query(run: str, sql: str, csv: bool) -> None:
     """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
     from xaikit.cli.tables import as_csv, as_text
-    from xaikit.report import Report
+    from xaikit.report.report import Report
 
     click.echo((as_csv if csv else as_text)(Report(run).query(sql)))
 
@@ -118,7 +118,7 @@ def compact(run: str) -> None:
 def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
-    from xaikit.report import Report
+    from xaikit.report.report import Report
 
     click.echo(str(compared(Report(run), by=by, measure=measure)))
 
@@ -130,7 +130,7 @@ def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> Non
 def diff(run_a: str, run_b: str, tolerance: float) -> None:
     """Compare the maps and records of two runs; exit code 1 where they differ or are missing."""
     from xaikit.analysis.matching import diff as differences
-    from xaikit.report import Report
+    from xaikit.report.report import Report
 
     difference = differences(Report(run_a), Report(run_b), tolerance=tolerance)
     click.echo(str(difference))

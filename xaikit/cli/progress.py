@@ -14,7 +14,7 @@ from rich.table import Table
 from xaikit import _allocator
 
 if TYPE_CHECKING:
-    from xaikit.report import Report
+    from xaikit.report.report import Report
     from xaikit.runner.costs import Plan
     from xaikit.runner.shards import Receipt
 

@@ -14,7 +14,7 @@ import jinja2
 
 from xaikit import hookspecs
 from xaikit._version import __version__
-from xaikit.config import STAGES
+from xaikit.config.schema import STAGES
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.plain.text import read_value
 from xaikit.registry import KINDS, Registry

@@ -12,71 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
 from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import resolve
-from xaikit.config.keys import Use
 from xaikit.config.layers import Layer, inherit, layer_of, merge
 from xaikit.config.loaded import Loaded, layer_behind, points_behind
-from xaikit.config.overrides import override, split_axes, with_axes
-from xaikit.config.plugins import Reader, instantiate
-from xaikit.config.schema import (
-    PLAIN,
-    STAGES,
-    Aggregation,
-    AugmentConfig,
-    Config,
-    DataConfig,
-    FinishConfig,
-    MethodConfig,
-    ModelConfig,
-    Precision,
-    Reduce,
-    ReportConfig,
-    SweepConfig,
-    TransformConfig,
-    defaults,
-)
+from xaikit.config.overrides import override, with_axes
+from xaikit.config.plugins import Reader
+from xaikit.config.schema import Config, SweepConfig, defaults
 from xaikit.config.sections import read_config
-from xaikit.config.shorthand import settle, spelled
+from xaikit.config.shorthand import settle
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
 from xaikit.config.sweep.points import PointReader, Points
 from xaikit.config.sweep.section import read_sweep
 from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
-from xaikit.plain.text import flow
-from xaikit.plain.values import spelling
 from xaikit.registry import Registry
-
-__all__ = [
-    "PLAIN",
-    "STAGES",
-    "Aggregation",
-    "AugmentConfig",
-    "Config",
-    "DataConfig",
-    "FinishConfig",
-    "MethodConfig",
-    "ModelConfig",
-    "Precision",
-    "Reduce",
-    "ReportConfig",
-    "SweepConfig",
-    "TransformConfig",
-    "Use",
-    "flow",
-    "instantiate",
-    "load",
-    "read_aggregation",
-    "read_finish",
-    "read_layout",
-    "read_methods",
-    "read_points",
-    "read_target",
-    "spelled",
-    "spelling",
-    "split_axes",
-]
 
 
 def load(

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit._numeric import MODES
-from xaikit.config import AugmentConfig
+from xaikit.config.schema import AugmentConfig
 from xaikit.draws import SampleGenerator
 from xaikit.errors import ConfigError
 from xaikit.evidence.nests import first_tensor, varied

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.config import Precision
+from xaikit.config.schema import Precision
 from xaikit.evidence.forward import WHOLE, Readout
 from xaikit.evidence.nests import copied, first_tensor
 from xaikit.evidence.observe import Tally

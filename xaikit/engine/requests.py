@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from xaikit.config import PLAIN, Aggregation, Precision
+from xaikit.config.schema import PLAIN, Aggregation, Precision
 from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from xaikit.explanation import holds_for
 from xaikit.report.record import Record
-from xaikit.store import ROWS, Store
+from xaikit.store.rows import ROWS
+from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, from_table
 
 Entry = tuple[Record, StoredTrial, Mapping[str, Any]]

@@ -13,7 +13,8 @@ from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Entry
 from xaikit.report.record import Record
 from xaikit.report.report import Report
-from xaikit.store import Failure, open_picture, overlay_name, picture_name, save_picture
+from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture
+from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from torch import Tensor
 
-from xaikit.config import FinishConfig, read_finish
+from xaikit.config.arguments import read_finish
+from xaikit.config.schema import FinishConfig
 from xaikit.errors import StoreError
 from xaikit.finish import Finish, build_finish, finish_maps
 from xaikit.registry import Registry
@@ -21,8 +22,10 @@ from xaikit.report.lookup import distinct, find_photograph, find_trial
 from xaikit.report.query import query
 from xaikit.report.record import Record
 from xaikit.report.sheets import is_sheet
-from xaikit.store import Failure, Store, overlay_name
 from xaikit.store.folder import Disk
+from xaikit.store.pictures import overlay_name
+from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial
 
 

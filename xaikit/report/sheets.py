@@ -12,8 +12,9 @@ from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.report.index import Index
 from xaikit.report.lookup import file_name
 from xaikit.report.record import Record
-from xaikit.store import Store, open_picture, overlay_name, picture_name, remove_picture, save_picture
 from xaikit.store.folder import Folder
+from xaikit.store.pictures import open_picture, overlay_name, picture_name, remove_picture, save_picture
+from xaikit.store.store import Store
 
 SHEET = "contact-sheet"
 

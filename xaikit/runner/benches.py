@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.resolve import resolve_bench
-from xaikit.config import Config
+from xaikit.config.schema import Config
 from xaikit.registry import Registry
 from xaikit.trials.placement import Group
 

@@ -10,7 +10,7 @@ import torch
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.probe import ProbeResult
-from xaikit.config import Use
+from xaikit.config.keys import Use
 from xaikit.engine import Request
 from xaikit.engine.reruns.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.method import further_of, parts_of

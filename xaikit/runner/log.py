@@ -12,8 +12,8 @@ from xaikit.runner.manifest import manifest_of
 from xaikit.runner.missing import MissingEvidence
 from xaikit.runner.prepare import PreparedRun
 from xaikit.runner.shards import Receipt
-from xaikit.store import Failure, Store
-from xaikit.store.store import FAILED
+from xaikit.store.rows import Failure
+from xaikit.store.store import FAILED, Store
 
 
 class RunLog:

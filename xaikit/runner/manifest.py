@@ -11,7 +11,7 @@ from typing import Any
 
 from xaikit import _allocator
 from xaikit._version import __version__
-from xaikit.config import STAGES
+from xaikit.config.schema import STAGES
 from xaikit.registry import KINDS, Plugin
 from xaikit.registry.modules import source_of
 from xaikit.runner.prepare import PreparedRun

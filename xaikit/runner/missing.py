@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from xaikit.bench.loader import Loader
 from xaikit.sources import Photograph
-from xaikit.store import ROWS, Store
+from xaikit.store.rows import ROWS
+from xaikit.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import pick_device
-from xaikit.config import Config, instantiate
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import Config
 from xaikit.engine.session import trace_requests
 from xaikit.errors import ConfigError
 from xaikit.finish import build_finish
@@ -27,8 +28,8 @@ from xaikit.runner.missing import MissingEvidence, find_missing
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
-from xaikit.store import Store
 from xaikit.store.names import stems
+from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import Group, groups

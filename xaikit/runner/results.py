@@ -14,7 +14,8 @@ from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store import ROWS, Failure, encode
+from xaikit.store.maps import encode
+from xaikit.store.rows import ROWS, Failure
 from xaikit.targets import PinnedClasses
 
 

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.bench.opened import open_bench
-from xaikit.config import Config, instantiate, load
+from xaikit.config import load
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import Config
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
-from xaikit.report import Index, OverlayWriter, Report, write_sheets
+from xaikit.report.index import Index
+from xaikit.report.overlays import OverlayWriter
+from xaikit.report.report import Report
+from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
@@ -20,8 +25,8 @@ from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, s
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
-from xaikit.store import Store
 from xaikit.store.compact import compact as merge_parts
+from xaikit.store.store import Store
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import groups

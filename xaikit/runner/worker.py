@@ -15,12 +15,15 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.report import OverlayWriter, Report
+from xaikit.report.overlays import OverlayWriter
+from xaikit.report.report import Report
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store import Failure, Store, picture_name, save_picture
+from xaikit.store.pictures import picture_name, save_picture
+from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
 

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit import config
-from xaikit.config import instantiate
+from xaikit.config.arguments import read_finish
+from xaikit.config.plugins import instantiate
+from xaikit.config.schema import STAGES
 from xaikit.errors import UndeclaredNeed
 from xaikit.method import further_of, parts_of, variants_of
 from xaikit.registry import paper_of
@@ -265,10 +266,10 @@ def declared_members_have_their_kind(subject: Subject) -> None:
 
 
 def paper_finish_exists(subject: Subject) -> None:
-    stages = config.read_finish(paper_of(subject.cls), subject.registry)
+    stages = read_finish(paper_of(subject.cls), subject.registry)
     for stage, use in stages.items():
         if use.use not in ("auto", "none"):
-            instantiate(config.STAGES[stage], use, subject.registry)
+            instantiate(STAGES[stage], use, subject.registry)
 
 
 CHECKS: tuple[Work, ...] = (

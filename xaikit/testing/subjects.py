@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from xaikit.config import Use, instantiate
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
 from xaikit.errors import UnknownPlugin
 from xaikit.registry import KINDS, Plugin, Registry, check_class
 

@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xaikit.config import Aggregation, Config, FinishConfig, MethodConfig, Use, read_points
+from xaikit.config import read_points
+from xaikit.config.keys import Use
+from xaikit.config.schema import Aggregation, Config, FinishConfig, MethodConfig
 from xaikit.registry import Registry, needs_of, paper_of, traits_of
 from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from xaikit.config import DataConfig, ModelConfig, flow, spelling
+from xaikit.config.schema import DataConfig, ModelConfig
+from xaikit.plain.text import flow
+from xaikit.plain.values import spelling
 from xaikit.trials.trial import Trial
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from xaikit.config import PLAIN, STAGES, Aggregation, FinishConfig, Precision, Use, read_finish
+from xaikit.config.arguments import read_finish
+from xaikit.config.keys import Use
+from xaikit.config.schema import PLAIN, STAGES, Aggregation, FinishConfig, Precision
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
 from xaikit.trials.digests import short

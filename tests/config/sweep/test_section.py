@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from config.conftest import NEEDED
 from helpers.fake_plugins import fake_registry
-from xaikit.config import SweepConfig, load
-from xaikit.config.schema import VARIES
+from xaikit.config import load
+from xaikit.config.schema import VARIES, SweepConfig
 from xaikit.config.sweep.grid import grid_of
 from xaikit.config.sweep.section import read_sweep
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep

@@ -13,7 +13,8 @@ from xaikit import _allocator
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
-from xaikit.store import Failure, Store
+from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 
 ATTEMPTS = 3
 """A shard whose worker dies is tried twice more: once as it was, then a photograph at a time, so that one alone is lost."""
