@@ -96,6 +96,13 @@ def test_plugins_are_forbidden_all_of_xaikit_but_its_doors() -> None:
     assert DOORS.isdisjoint(name.removeprefix("xaikit.") for name in forbidden)
 
 
+def test_the_design_page_draws_the_layers_of_the_contract() -> None:
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    drawing = page.split("## The rooms")[1].split("```")[1].strip().splitlines()
+    (contract,) = [one for one in PROJECT["tool"]["importlinter"]["contracts"] if one["type"] == "layers"]
+    assert [re.split(r"\s{2,}", line)[0] for line in drawing] == contract["layers"]
+
+
 # --- sizes
 
 
