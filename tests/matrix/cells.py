@@ -18,6 +18,7 @@ from xaikit.config.schema import FinishConfig
 from xaikit.engine import Batch, Request
 from xaikit.engine.reruns.replay import FULL
 from xaikit.evidence import auto
+from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin
 from xaikit.evidence.taps import Tap, module_at, tensors_at, whole
@@ -91,7 +92,9 @@ def _layers(
         taps = auto.of(model, inputs, target, None, output)
     except REFUSALS as error:
         return (), {}, _refused(error)
-    trace = observe(model, inputs, taps, lambda selected: [pin(target, selected, None)], gradients=False, output=output)
+    trace = observe(
+        model, inputs, taps, lambda selected: [pin(target, selected, None)], gradients=False, readout=Readout(output)
+    )
     shapes = {str(tap): tuple(trace.activations[tap].shape[1:]) for tap in taps}
     kinds = _kinds(model, inputs, taps)
     return taps, {name: f"{kinds[name]} {shape}" for name, shape in shapes.items()}, ""
