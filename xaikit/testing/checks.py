@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from xaikit.registry.modules import summary_of
 from xaikit.testing.subjects import Subject
+
+Work = Callable[[Subject], None]
+"""A promise of the contract, as a function that raises where a plugin does not keep it."""
 
 
 class CheckFailed(AssertionError):
@@ -54,6 +58,30 @@ class Check:
 
     def __str__(self) -> str:
         return self.name
+
+
+def for_each(cases: Callable[[Subject], Iterable[tuple[Any, ...]]], *promises: Callable[..., None]) -> tuple[Work, ...]:
+    """Promises about one case, such as an instance and what it returned, as promises about all cases of a plugin."""
+
+    def work(promise: Callable[..., None]) -> Work:
+        @wraps(promise)
+        def hold(subject: Subject) -> None:
+            for case in cases(subject):
+                promise(*case)
+
+        return hold
+
+    return tuple(map(work, promises))
+
+
+def instances(subject: Subject) -> Iterable[tuple[Any]]:
+    """Every instance, alone."""
+    return zip(subject.instances(), strict=True)
+
+
+def named(works: Iterable[Work]) -> dict[str, Work]:
+    """The works by their names."""
+    return {work.__name__: work for work in works}
 
 
 def expect(holds: bool, message: str) -> None:
@@ -124,4 +152,4 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-COMMON: tuple[Callable[[Subject], None], ...] = (entry_point_and_name_agree, card_is_written, options_survive_yaml)
+COMMON: tuple[Work, ...] = (entry_point_and_name_agree, card_is_written, options_survive_yaml)
