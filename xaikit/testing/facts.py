@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from xaikit.evidence.nests import tensors_in
+
 Facts = dict[str, Any]
 
 
@@ -47,8 +49,8 @@ def _facts(model: nn.Module, inputs: tuple[Any, ...]) -> Facts:
     facts = dict(_process())
     for name, module in model.named_modules(remove_duplicate=False):
         facts |= _module(f"model.{name}".rstrip("."), module)
-    for name, tensor in _tensors("input", inputs):
-        facts |= _tensor(name, tensor)
+    for path, tensor in tensors_in(inputs):
+        facts |= _tensor("input" + "".join(f"[{step}]" for step in path), tensor)
     return facts
 
 
@@ -121,14 +123,3 @@ def _tensor(name: str, tensor: Tensor) -> Facts:
 
 def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
-def _tensors(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _tensors(f"{name}[{key}]", item)
-    elif isinstance(value, (tuple, list)):
-        for place, item in enumerate(value):
-            yield from _tensors(f"{name}[{place}]", item)

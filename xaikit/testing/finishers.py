@@ -51,7 +51,9 @@ def nothing_is_changed(_: Any, given: Tensor, result: Tensor) -> None:
 
 def each_map_stands_for_itself(subject: Subject) -> None:
     """Another map beside it, of a sample or of a target, changes nothing."""
-    for one, given, result in _applied(subject) if subject.kind != "fuser" else ():
+    if subject.kind == "fuser":
+        return
+    for one, given, result in _applied(subject):
         for row in range(3):
             alone = APPLY[subject.kind](one, given[row : row + 1, :1])
             expect_close(result[row : row + 1, :1], alone, 0.0, "a map alone and beside others")

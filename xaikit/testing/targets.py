@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import XaikitError
+from xaikit.evidence.nests import tensors_in
 from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
 from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, expect_close, for_each, instances, shown
 from xaikit.testing.subjects import Subject
@@ -40,8 +41,7 @@ def _pinned(subject: Subject) -> Iterator[tuple[Any, Any]]:
 
 def _numbers(output: Any) -> list[Tensor]:
     """The tensors of an output that can be differentiated."""
-    tensors = [output] if isinstance(output, Tensor) else [tensor for item in output for tensor in item.values()]
-    return [tensor for tensor in tensors if tensor.is_floating_point()]
+    return [tensor for _, tensor in tensors_in(output) if tensor.is_floating_point()]
 
 
 def _chosen(output: Any, index: Tensor) -> Any:
