@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -51,9 +50,7 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def started(self, plan: Plan) -> None:
@@ -71,9 +68,8 @@ class Progress:
         self._forwards += receipt.counts.get("forwards", 0)
         self._failed += len({failure.name for failure in receipt.failures})
         now = time.monotonic()
-        state = (
-            f"{self._new / max(now - self._began, 1e-9):.1f} images/s, {self._forwards} forwards, {self._failed} failed"
-        )
+        rate = self._new / max(now - self._began, 1e-9)
+        state = f"{rate:.1f} images/s, {self._forwards} forwards, {self._failed} failed"
         self._bar.update(self._task, completed=self._count, state=state)
         if not self._console.is_terminal and now - self._printed >= EVERY:
             self._printed = now

@@ -104,7 +104,8 @@ class Registry:
 
     def _load(self, kind: str, use: str, base: Path | None) -> Plugin:
         left, colon, right = use.rpartition(":")
-        points = self._of(kind, left) if left else self._group(kind)
+        owner = _canonical(left)
+        points = [point for point in self._group(kind) if not left or _canonical(_distribution(point)) == owner]
         offered = {point.name for point in points}
         # a distribution may be named as its package is: then what it offers goes before what the package holds
         if colon and right not in offered and not (offered and "-" in left):
@@ -124,9 +125,6 @@ class Registry:
 
     def _is_disabled(self, point: metadata.EntryPoint) -> bool:
         return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
-
-    def _of(self, kind: str, distribution: str) -> list[metadata.EntryPoint]:
-        return [point for point in self._group(kind) if _canonical(_distribution(point)) == _canonical(distribution)]
 
 
 def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metadata.EntryPoint:

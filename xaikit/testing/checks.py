@@ -60,14 +60,25 @@ class Check:
         return self.name
 
 
-def for_each(cases: Callable[[Subject], Iterable[tuple[Any, ...]]], *promises: Callable[..., None]) -> tuple[Work, ...]:
-    """Promises about one case, such as an instance and what it returned, as promises about all cases of a plugin."""
+def for_each(
+    cases: Callable[[Subject], Iterable[tuple[Any, ...]]],
+    *promises: Callable[..., None],
+    where: Callable[..., str] = lambda *case: "",
+) -> tuple[Work, ...]:
+    """Promises about one case, such as an instance and what it returned, as promises about all cases of a plugin.
+
+    Args:
+        where: what a failure says first of its case.
+    """
 
     def work(promise: Callable[..., None]) -> Work:
         @wraps(promise)
         def hold(subject: Subject) -> None:
             for case in cases(subject):
-                promise(*case)
+                try:
+                    promise(*case)
+                except CheckFailed as error:
+                    raise CheckFailed(f"{where(*case)}{error}") from error.__cause__
 
         return hold
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import wraps
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +15,7 @@ from xaikit.evidence.taps import BIASES, INPUT, whole
 from xaikit.explanation import Explanation
 from xaikit.needs import Needs
 from xaikit.ops import pool, weigh
-from xaikit.testing.checks import CheckFailed, Work, for_each
+from xaikit.testing.checks import Work, for_each
 from xaikit.testing.facts import untouched
 from xaikit.testing.nets import CASES, CLASSES, Case
 from xaikit.testing.subjects import Subject
@@ -98,18 +97,7 @@ def simplest_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
 
 def on_every_net(*promises: Callable[[Any, Case], None]) -> tuple[Work, ...]:
     """Promises of a method about one net, as promises about all that it explains; a failure says on which."""
-
-    def located(promise: Callable[[Any, Case], None]) -> Callable[[Any, Case], None]:
-        @wraps(promise)
-        def hold(method: Any, case: Case) -> None:
-            try:
-                promise(method, case)
-            except CheckFailed as error:
-                raise CheckFailed(f"on {case.name}: {error}") from error.__cause__
-
-        return hold
-
-    return for_each(served_cases, *map(located, promises))
+    return for_each(served_cases, *promises, where=lambda method, case: f"on {case.name}: ")
 
 
 @dataclass(frozen=True)

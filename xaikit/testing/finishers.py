@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from xaikit.testing.checks import COMMON, Work, expect, expect_close, expect_fin
 from xaikit.testing.subjects import Subject
 
 SPACES = ((7,), (5, 4), (3, 4, 2))
-Apply = Callable[[Any, Tensor], Tensor]
+Apply = Callable[[Tensor], Tensor]
 
 
 def maps(space: tuple[int, ...]) -> Tensor:
@@ -22,7 +23,7 @@ def maps(space: tuple[int, ...]) -> Tensor:
     return torch.randn(3, 2, *space, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-APPLY: dict[str, Apply] = {
+APPLY: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "rectifier": lambda one, saliency: one.rectify(saliency),
     "normalizer": lambda one, saliency: one.normalize(saliency, tuple(range(2, saliency.dim()))),
     "scaler": lambda one, saliency: one.scale(saliency, 2.0),
@@ -30,11 +31,16 @@ APPLY: dict[str, Apply] = {
 }
 
 
+def _functions(subject: Subject) -> Iterator[tuple[Apply]]:
+    """What every instance does to maps."""
+    return ((partial(APPLY[subject.kind], one),) for one in subject.instances())
+
+
 def _applied(subject: Subject) -> Iterator[tuple[Any, Tensor, Tensor]]:
-    for one in subject.instances():
-        for space in SPACES:
-            given = maps(space)
-            yield one, given, APPLY[subject.kind](one, given)
+    """Every instance, maps, and what it makes of them."""
+    for one, space in itertools.product(subject.instances(), SPACES):
+        given = maps(space)
+        yield one, given, APPLY[subject.kind](one, given)
 
 
 def shape_and_type_are_kept(_: Any, given: Tensor, result: Tensor) -> None:
@@ -59,22 +65,20 @@ def each_map_stands_for_itself(subject: Subject) -> None:
             expect_close(result[row : row + 1, :1], alone, 0.0, "a map alone and beside others")
 
 
-def what_is_not_finite_stays_visible(subject: Subject) -> None:
+def what_is_not_finite_stays_visible(apply: Apply) -> None:
     """NaN is not turned into a number, and spoils no other map."""
-    for one in subject.instances():
-        given = maps((5, 4))
-        whole = APPLY[subject.kind](one, given)
-        given[0, 0, 2, 1] = math.nan
-        result = APPLY[subject.kind](one, given)
-        expect(bool(result[0, 0].isnan().any()), f"expected NaN to stay visible, got {shown(result[0, 0])}")
-        expect_close(result[1, 1], whole[1, 1], 0.0, "another map beside one with NaN")
+    given = maps((5, 4))
+    whole = apply(given)
+    given[0, 0, 2, 1] = math.nan
+    result = apply(given)
+    expect(bool(result[0, 0].isnan().any()), f"expected NaN to stay visible, got {shown(result[0, 0])}")
+    expect_close(result[1, 1], whole[1, 1], 0.0, "another map beside one with NaN")
 
 
-def dead_maps_are_finite(subject: Subject) -> None:
+def dead_maps_are_finite(apply: Apply) -> None:
     """Maps that are zero or constant."""
-    for (one,), value in itertools.product(instances(subject), (0.0, 3.0)):
-        result = APPLY[subject.kind](one, torch.full((2, 1, 4, 3), value))
-        expect_finite(result, f"of a map that is {value} everywhere")
+    for value in (0.0, 3.0):
+        expect_finite(apply(torch.full((2, 1, 4, 3), value)), f"of a map that is {value} everywhere")
 
 
 def range_is_at_most_one(_: Any, given: Tensor, result: Tensor) -> None:
@@ -90,10 +94,10 @@ def the_sign_is_as_declared(one: Any, given: Tensor, result: Tensor) -> None:
         expect(not bool((result < 0).any()), f"expected nothing negative, as signed says, got {shown(result)}")
 
 
-def what_is_not_negative_stays_so(subject: Subject) -> None:
+def what_is_not_negative_stays_so(apply: Apply) -> None:
     """Nothing negative comes of maps that are nowhere negative."""
-    for (one,), space in itertools.product(instances(subject), SPACES):
-        result = APPLY[subject.kind](one, maps(space).abs())
+    for space in SPACES:
+        result = apply(maps(space).abs())
         expect(not bool((result < 0).any()), f"of maps nowhere negative: expected the same, got {shown(result)}")
 
 
@@ -123,18 +127,18 @@ _MAPS: tuple[Work, ...] = (
     *COMMON,
     *for_each(_applied, shape_and_type_are_kept, nothing_is_changed),
     each_map_stands_for_itself,
-    what_is_not_finite_stays_visible,
-    dead_maps_are_finite,
+    *for_each(_functions, what_is_not_finite_stays_visible, dead_maps_are_finite),
 )
+_NOT_NEGATIVE = for_each(_functions, what_is_not_negative_stays_so)
 
 CHECKS: dict[str, tuple[Work, ...]] = {
     "rectifier": (*_MAPS, *for_each(_applied, the_sign_is_as_declared, what_is_negative_is_dropped_as_declared)),
     "normalizer": (
         *_MAPS,
         *for_each(_applied, range_is_at_most_one, the_sign_is_as_declared),
-        what_is_not_negative_stays_so,
+        *_NOT_NEGATIVE,
     ),
-    "scaler": (*_MAPS, what_is_not_negative_stays_so),
+    "scaler": (*_MAPS, *_NOT_NEGATIVE),
     "resizer": (*COMMON, *for_each(instances, size_is_one_number_a_dimension)),
-    "fuser": (*_MAPS, *for_each(instances, says_whether_to_normalize_again), what_is_not_negative_stays_so),
+    "fuser": (*_MAPS, *for_each(instances, says_whether_to_normalize_again), *_NOT_NEGATIVE),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -100,10 +101,8 @@ def changed(instance: Any, name: str) -> Iterator[Any]:
     hint = get_type_hints(type(instance)).get(name)
     value = getattr(instance, name)
     for other in _others(hint, value):
-        try:
+        with suppress(ValueError, TypeError):
             yield dataclasses.replace(instance, **{name: other})
-        except (ValueError, TypeError):
-            continue
 
 
 def _others(hint: Any, value: Any) -> list[Any]:
