@@ -44,12 +44,11 @@ class Check:
         """
         try:
             self.work()
-        except CheckFailed as error:
-            raise CheckFailed(f"{self.name}: {error}\n  again: {self.command}") from error.__cause__
         except Exception as error:
-            raise CheckFailed(
-                f"{self.name}: expected it to work, got {type(error).__name__}: {error}\n  again: {self.command}"
-            ) from error
+            is_failure = isinstance(error, CheckFailed)
+            message = str(error) if is_failure else f"expected it to work, got {type(error).__name__}: {error}"
+            cause = error.__cause__ if is_failure else error
+            raise CheckFailed(f"{self.name}: {message}\n  again: {self.command}") from cause
 
     @property
     def __name__(self) -> str:
@@ -105,9 +104,8 @@ def expect_close(actual: Tensor, expected: Tensor, tolerance: float, what: str) 
     """Equal shapes, and equal numbers to a share of the largest; NaN equals NaN."""
     expect(actual.shape == expected.shape, f"{what}: expected shape {tuple(expected.shape)}, got {tuple(actual.shape)}")
     far = distance(actual, expected)
-    expect(
-        far <= tolerance, f"{what}: expected a difference of at most {tolerance:g} of the largest value, got {far:.2g}"
-    )
+    limit = f"a difference of at most {tolerance:g} of the largest value"
+    expect(far <= tolerance, f"{what}: expected {limit}, got {far:.2g}")
 
 
 def expect_finite(actual: Tensor, what: str) -> None:

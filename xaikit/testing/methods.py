@@ -59,10 +59,8 @@ def card_is_complete(subject: Subject) -> None:
     expect("=" in text, f"expected an equation in the docstring of {plugin.cls.__name__}, got {shown(text)}")
     if subject.is_offered:
         summary = summary_of(plugin.module)
-        cited = re.search(r"\b(19|20)\d\d\b|arXiv:|doi:|no paper", f"{summary} {text}", re.IGNORECASE)
-        expect(
-            cited is not None, f"expected a citation (a year, arXiv:, doi:) or the words 'no paper', got {summary!r}"
-        )
+        is_cited = bool(re.search(r"\b(19|20)\d\d\b|arXiv:|doi:|no paper", f"{summary} {text}", re.IGNORECASE))
+        expect(is_cited, f"expected a citation (a year, arXiv:, doi:) or the words 'no paper', got {summary!r}")
 
 
 def every_option_changes_something(subject: Subject) -> None:
