@@ -36,10 +36,8 @@ def catalogue(entries: Sequence[Entry]) -> str:
     if not entries:
         return "there are none"
     width = max(len(entry.name) for entry in entries)
-    owners = [f"  [{entry.distribution}]" if entry.distribution != "xaikit" else "" for entry in entries]
-    return "\n".join(
-        f"{entry.name:<{width}}  {entry.summary}{owner}" for entry, owner in zip(entries, owners, strict=True)
-    )
+    lines = (f"{entry.name:<{width}}  {entry.summary}  [{entry.distribution}]" for entry in entries)
+    return "\n".join(line.removesuffix("  [xaikit]") for line in lines)
 
 
 def card(plugin: Plugin) -> str:

@@ -14,7 +14,7 @@ from xaikit.testing import Check, CheckFailed, checks_of
 from xaikit.testing.subjects import Subject
 
 
-def check(kind: str, plugin: str, only: Sequence[str] = (), console: Console | None = None) -> bool:
+def check(kind: str, plugin: str, only: Sequence[str] = ()) -> bool:
     """Run the checks of a plugin and print what came of them. True if all hold.
 
     Args:
@@ -25,14 +25,18 @@ def check(kind: str, plugin: str, only: Sequence[str] = (), console: Console | N
         PluginError: the plugin cannot be had, whatever it would do.
     """
     Subject(kind, plugin, Registry()).plugin  # noqa: B018
-    console = console or Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False)
     table = Table("check", "", "seconds", title=f"{kind} {plugin}", title_justify="left")
     failures = []
     for one in _chosen(checks_of(kind, plugin), only):
         began = time.perf_counter()
-        failure = _failure(one)
-        failures += [failure] if failure else []
-        table.add_row(one.name, "FAILED" if failure else "ok", f"{time.perf_counter() - began:.1f}")
+        holds = "ok"
+        try:
+            one()
+        except CheckFailed as error:
+            holds = "FAILED"
+            failures.append(str(error))
+        table.add_row(one.name, holds, f"{time.perf_counter() - began:.1f}")
     console.print(table)
     for failure in failures:
         console.print(failure, style="red", markup=False)
@@ -47,11 +51,3 @@ def _chosen(checks: Sequence[Check], only: Sequence[str]) -> list[Check]:
         if name not in names:
             raise ConfigError(f"no check {name!r}; {nearest(name, names)}")
     return [check for check in checks if not only or check.name in only]
-
-
-def _failure(one: Check) -> str:
-    try:
-        one()
-    except CheckFailed as failed:
-        return str(failed)
-    return ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -30,6 +31,7 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(markup=False)
+        self._say = partial(self._console.print, highlight=False, soft_wrap=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -48,15 +50,13 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def started(self, plan: Plan) -> None:
         """The run begins; the plan knows what earlier sittings have done."""
         self._total, self._count = plan.photographs, sum(bench.done for bench in plan.benches)
-        self._console.print(str(plan), highlight=False, soft_wrap=True)
+        self._say(str(plan))
         self._bar.update(self._task, total=self._total, completed=self._count)
         self._began = time.monotonic()
 
@@ -68,40 +68,37 @@ class Progress:
         self._forwards += receipt.counts.get("forwards", 0)
         self._failed += len({failure.name for failure in receipt.failures})
         now = time.monotonic()
-        state = (
-            f"{self._new / max(now - self._began, 1e-9):.1f} images/s, {self._forwards} forwards, {self._failed} failed"
-        )
+        rate = self._new / max(now - self._began, 1e-9)
+        state = f"{rate:.1f} images/s, {self._forwards} forwards, {self._failed} failed"
         self._bar.update(self._task, completed=self._count, state=state)
         if not self._console.is_terminal and now - self._printed >= EVERY:
             self._printed = now
             left = (now - self._began) / max(self._new, 1) * (self._total - self._count)
             share = self._count / max(self._total, 1)
-            self._console.print(
-                f"{self._count}/{self._total} {share:.0%}, {state}, about {left:.0f} s left", highlight=False
-            )
+            self._say(f"{self._count}/{self._total} {share:.0%}, {state}, about {left:.0f} s left")
 
     def show(self, report: Report) -> None:
         """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
         self._console.print(_table(report))
-        self._failures(report)
-        for warning in report.warnings[:MOST_ROWS]:
-            self._console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-        if len(report.warnings) > MOST_ROWS:
-            self._console.print(f"... and {len(report.warnings) - MOST_ROWS} more warnings: report.warnings")
+        self._first(
+            (f"failed: {failure.name}: {failure.error}" for failure in report.failures), "red", "in failed.jsonl"
+        )
+        self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings: report.warnings")
         for path in report.sheets:
-            self._console.print(f"contact sheet: {path}", highlight=False, soft_wrap=True)
-        self._console.print(f"allocator: {_allocator.describe()}", highlight=False, soft_wrap=True)
-        self._console.print(f"written to {report.folder}", highlight=False, soft_wrap=True)
+            self._say(f"contact sheet: {path}")
+        self._say(f"allocator: {_allocator.describe()}")
+        self._say(f"written to {report.folder}")
         if report.stopped:
             text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"
-            self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
+            self._say(text, style="yellow")
 
-    def _failures(self, report: Report) -> None:
-        lines = list(dict.fromkeys(f"failed: {failure.name}: {failure.error}" for failure in report.failures))
-        for line in lines[:MOST_ROWS]:
-            self._console.print(line, style="red", highlight=False, soft_wrap=True)
-        if len(lines) > MOST_ROWS:
-            self._console.print(f"... and {len(lines) - MOST_ROWS} more in failed.jsonl", style="red")
+    def _first(self, lines: Iterable[str], style: str, where: str) -> None:
+        """The first of many lines, each once, and where to read the others."""
+        unique = list(dict.fromkeys(lines))
+        for line in unique[:MOST_ROWS]:
+            self._say(line, style=style)
+        if len(unique) > MOST_ROWS:
+            self._say(f"... and {len(unique) - MOST_ROWS} more {where}", style=style)
 
 
 def _table(report: Report) -> Table:

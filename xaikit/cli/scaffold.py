@@ -160,7 +160,6 @@ def _text(path: Path, words: dict[str, Any]) -> str:
 
 def _words(kind: str, name: str, template: str) -> dict[str, Any]:
     """What the templates may say."""
-    function, arguments = _checks(kind, name)
     return {
         "kind": kind,
         "name": name,
@@ -171,17 +170,15 @@ def _words(kind: str, name: str, template: str) -> dict[str, Any]:
         "group": KINDS[kind].group,
         "version": ".".join(__version__.split(".")[:2]),
         "usage": _usage(kind, name),
-        "checks": {"function": function, "call": f"{function}({arguments})"},
+        "checks": _checks(kind, name),
     }
 
 
-def _checks(kind: str, name: str) -> tuple[str, str]:
-    """The function of :mod:`xaikit.testing` that checks a kind, and what it is called with."""
-    if kind in STAGES.values():
-        return "finisher_checks", f'"{kind}", "{name}"'
-    if kind in SOURCES:
-        return "source_checks", f'"{kind}", "{name}"'
-    return f"{kind}_checks", f'"{name}"'
+def _checks(kind: str, name: str) -> dict[str, str]:
+    """The function of :mod:`xaikit.testing` that checks a kind, and its call."""
+    family = "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else ""
+    function = f"{family or kind}_checks"
+    return {"function": function, "call": f'{function}("{kind}", "{name}")' if family else f'{function}("{name}")'}
 
 
 def _usage(kind: str, name: str) -> str:

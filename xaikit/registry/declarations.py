@@ -21,8 +21,7 @@ def traits_of(cls: type) -> frozenset[str] | None:
     Raises:
         PluginContract: they are no names.
     """
-    none: Collection[str] | None = None
-    traits = declared(cls, "traits", none, _are_names, "names of traits")
+    traits: Collection[str] | None = declared(cls, "traits", None, _are_names, "names of traits")
     return None if traits is None else frozenset(traits)
 
 
@@ -36,5 +35,4 @@ def paper_of(cls: type) -> Mapping[str, Any]:
     Raises:
         PluginContract: it is no mapping.
     """
-    empty: Mapping[str, Any] = {}
-    return declared(cls, "paper", empty, lambda paper: isinstance(paper, Mapping), "a mapping from stages to choices")
+    return declared(cls, "paper", {}, lambda paper: isinstance(paper, Mapping), "a mapping from stages to choices")

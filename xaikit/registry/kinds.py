@@ -15,7 +15,7 @@ class Kind:
     group: str
     hook: str
     members: tuple[str, ...]
-    reserved: frozenset[str] = frozenset()
+    reserved: frozenset[str] = frozenset({"use"})
 
 
 KINDS: dict[str, Kind] = {
@@ -25,14 +25,12 @@ KINDS: dict[str, Kind] = {
         ("needs", "explain"),
         frozenset({"use", "layers", "target", "augment", "reduce", "finish"}),
     ),
-    "target": Kind("xaikit.targets", "xaikit_target", ("pin",), frozenset({"use"})),
-    "rectifier": Kind(
-        "xaikit.rectifiers", "xaikit_rectifier", ("signed", "drops_negative", "rectify"), frozenset({"use"})
-    ),
-    "normalizer": Kind("xaikit.normalizers", "xaikit_normalizer", ("signed", "normalize"), frozenset({"use"})),
-    "scaler": Kind("xaikit.scalers", "xaikit_scaler", ("scale",), frozenset({"use"})),
-    "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",), frozenset({"use"})),
-    "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",), frozenset({"use"})),
+    "target": Kind("xaikit.targets", "xaikit_target", ("pin",)),
+    "rectifier": Kind("xaikit.rectifiers", "xaikit_rectifier", ("signed", "drops_negative", "rectify")),
+    "normalizer": Kind("xaikit.normalizers", "xaikit_normalizer", ("signed", "normalize")),
+    "scaler": Kind("xaikit.scalers", "xaikit_scaler", ("scale",)),
+    "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",)),
+    "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",)),
     "model": Kind("xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout"})),
     "data": Kind(
         "xaikit.data",
@@ -40,8 +38,8 @@ KINDS: dict[str, Kind] = {
         ("photographs",),
         frozenset({"source", "batch_size", "workers", "transform"}),
     ),
-    "layout": Kind("xaikit.layouts", "xaikit_layout", ("layout",), frozenset({"use"})),
-    "executor": Kind("xaikit.executors", "xaikit_executor", ("execute",), frozenset({"use"})),
+    "layout": Kind("xaikit.layouts", "xaikit_layout", ("layout",)),
+    "executor": Kind("xaikit.executors", "xaikit_executor", ("execute",)),
 }
 
 

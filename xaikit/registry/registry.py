@@ -75,10 +75,7 @@ class Registry:
         ['tanh']
         """
         points = sorted(self._group(kind), key=lambda point: (point.name, _distribution(point)))
-        return tuple(
-            Entry(point.name, _distribution(point), _version(point), point.value, summary_of(point.module))
-            for point in points
-        )
+        return tuple(Entry(point.name, *_owner(point.dist), point.value, summary_of(point.module)) for point in points)
 
     def names(self, kind: str) -> tuple[str, ...]:
         """The names that ``find`` knows for a kind."""
@@ -107,7 +104,8 @@ class Registry:
 
     def _load(self, kind: str, use: str, base: Path | None) -> Plugin:
         left, colon, right = use.rpartition(":")
-        points = self._of(kind, left) if left else self._group(kind)
+        owner = _canonical(left)
+        points = [point for point in self._group(kind) if not left or _canonical(_distribution(point)) == owner]
         offered = {point.name for point in points}
         # a distribution may be named as its package is: then what it offers goes before what the package holds
         if colon and right not in offered and not (offered and "-" in left):
@@ -128,9 +126,6 @@ class Registry:
     def _is_disabled(self, point: metadata.EntryPoint) -> bool:
         return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
 
-    def _of(self, kind: str, distribution: str) -> list[metadata.EntryPoint]:
-        return [point for point in self._group(kind) if _canonical(_distribution(point)) == _canonical(distribution)]
-
 
 def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metadata.EntryPoint:
     """The one point of that name."""
@@ -145,17 +140,17 @@ def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metada
 
 
 def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
-    where = f"{kind} {point.name!r} ({point.value}, from {_distribution(point)} {_version(point)})"
+    where = f"{kind} {point.name!r} ({point.value}, from {' '.join(_owner(point.dist))})"
     module = _import(where, point.module)
     cls = hookspecs.returned_by(module, KINDS[kind].hook, where)
     check_class(kind, cls, where)
-    return Plugin(kind, point.name, cls, _distribution(point), _version(point), point.value)
+    return Plugin(kind, point.name, cls, *_owner(point.dist), point.value)
 
 
 def _from_path(kind: str, use: str, left: str, right: str, base: Path | None, names: Collection[str]) -> Plugin:
     where = f"{kind} {use!r}"
     is_file = left.endswith(".py") or "/" in left
-    module = _import_file(where, Path(base or ".") / left) if is_file else _import(where, left)
+    module = _import(where, Path(base or ".", left).resolve() if is_file else left)
     hookspecs.check_api(module, where)
     cls = getattr(module, right, None)
     if cls is None:
@@ -165,19 +160,12 @@ def _from_path(kind: str, use: str, left: str, right: str, base: Path | None, na
     return Plugin(kind, right, cls, left, "", module.__name__)
 
 
-def _import(where: str, module: str) -> ModuleType:
+def _import(where: str, module: str | Path) -> ModuleType:
+    """A module by its dotted name or its file."""
+    if isinstance(module, Path) and not module.is_file():
+        raise UnknownPlugin(f"{where}: there is no file {module}")
     try:
-        return importlib.import_module(module)
-    except Exception as error:
-        raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
-
-
-def _import_file(where: str, path: Path) -> ModuleType:
-    path = path.resolve()
-    if not path.is_file():
-        raise UnknownPlugin(f"{where}: there is no file {path}")
-    try:
-        return module_from_file(path, "file")
+        return importlib.import_module(module) if isinstance(module, str) else module_from_file(module, "file")
     except Exception as error:
         raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
 
@@ -194,14 +182,10 @@ def _installed(group: str, path: tuple[str, ...]) -> tuple[metadata.EntryPoint, 
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
-    return (_owner(point.dist)[0] if point.dist else "") or "unknown"
-
-
-def _version(point: metadata.EntryPoint) -> str:
-    return (_owner(point.dist)[1] if point.dist else "") or ""
+    return _owner(point.dist)[0]
 
 
 @lru_cache(maxsize=256)
-def _owner(distribution: metadata.Distribution) -> tuple[str, str]:
+def _owner(distribution: metadata.Distribution | None) -> tuple[str, str]:
     """Name and version, which are read from the disk at every asking otherwise."""
-    return distribution.name, distribution.version
+    return (distribution.name or "unknown", distribution.version or "") if distribution else ("unknown", "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from xaikit.registry.modules import summary_of
 from xaikit.testing.subjects import Subject
+
+Work = Callable[[Subject], None]
+"""A promise of the contract, as a function that raises where a plugin does not keep it."""
 
 
 class CheckFailed(AssertionError):
@@ -40,12 +44,11 @@ class Check:
         """
         try:
             self.work()
-        except CheckFailed as error:
-            raise CheckFailed(f"{self.name}: {error}\n  again: {self.command}") from error.__cause__
         except Exception as error:
-            raise CheckFailed(
-                f"{self.name}: expected it to work, got {type(error).__name__}: {error}\n  again: {self.command}"
-            ) from error
+            is_failure = isinstance(error, CheckFailed)
+            message = str(error) if is_failure else f"expected it to work, got {type(error).__name__}: {error}"
+            cause = error.__cause__ if is_failure else error
+            raise CheckFailed(f"{self.name}: {message}\n  again: {self.command}") from cause
 
     @property
     def __name__(self) -> str:
@@ -54,6 +57,41 @@ class Check:
 
     def __str__(self) -> str:
         return self.name
+
+
+def for_each(
+    cases: Callable[[Subject], Iterable[tuple[Any, ...]]],
+    *promises: Callable[..., None],
+    where: Callable[..., str] = lambda *case: "",
+) -> tuple[Work, ...]:
+    """Promises about one case, such as an instance and what it returned, as promises about all cases of a plugin.
+
+    Args:
+        where: what a failure says first of its case.
+    """
+
+    def work(promise: Callable[..., None]) -> Work:
+        @wraps(promise)
+        def hold(subject: Subject) -> None:
+            for case in cases(subject):
+                try:
+                    promise(*case)
+                except CheckFailed as error:
+                    raise CheckFailed(f"{where(*case)}{error}") from error.__cause__
+
+        return hold
+
+    return tuple(map(work, promises))
+
+
+def instances(subject: Subject) -> Iterable[tuple[Any]]:
+    """Every instance, alone."""
+    return zip(subject.instances(), strict=True)
+
+
+def named(works: Iterable[Work]) -> dict[str, Work]:
+    """The works by their names."""
+    return {work.__name__: work for work in works}
 
 
 def expect(holds: bool, message: str) -> None:
@@ -66,9 +104,8 @@ def expect_close(actual: Tensor, expected: Tensor, tolerance: float, what: str) 
     """Equal shapes, and equal numbers to a share of the largest; NaN equals NaN."""
     expect(actual.shape == expected.shape, f"{what}: expected shape {tuple(expected.shape)}, got {tuple(actual.shape)}")
     far = distance(actual, expected)
-    expect(
-        far <= tolerance, f"{what}: expected a difference of at most {tolerance:g} of the largest value, got {far:.2g}"
-    )
+    limit = f"a difference of at most {tolerance:g} of the largest value"
+    expect(far <= tolerance, f"{what}: expected {limit}, got {far:.2g}")
 
 
 def expect_finite(actual: Tensor, what: str) -> None:
@@ -124,4 +161,4 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-COMMON: tuple[Callable[[Subject], None], ...] = (entry_point_and_name_agree, card_is_written, options_survive_yaml)
+COMMON: tuple[Work, ...] = (entry_point_and_name_agree, card_is_written, options_survive_yaml)

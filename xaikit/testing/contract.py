@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from xaikit.registry import Registry
-from xaikit.testing.checks import Check
+from xaikit.testing.checks import Check, Work, named
 from xaikit.testing.finishers import CHECKS as OF_FINISHERS
 from xaikit.testing.layouts import CHECKS as OF_LAYOUTS
 from xaikit.testing.methods import CHECKS as OF_METHODS
@@ -16,21 +17,13 @@ from xaikit.testing.subjects import Subject
 from xaikit.testing.targets import CHECKS as OF_TARGETS
 from xaikit.testing.traits import TRAITS, trait_holds
 
-Work = Callable[[Subject], None]
-
-
 Examples = Sequence[Mapping[str, Any]]
 
-
-def _named(works: Sequence[Work]) -> dict[str, Work]:
-    return {work.__name__: work for work in works}
-
-
 WORKS: dict[str, dict[str, Work]] = {
-    "method": {**_named(OF_METHODS), **{f"trait_{name}": trait_holds(name) for name in TRAITS}},
-    "target": _named(OF_TARGETS),
-    "layout": _named(OF_LAYOUTS),
-    **{kind: _named(works) for kind, works in {**OF_FINISHERS, **OF_SOURCES}.items()},
+    "method": {**named(OF_METHODS), **{f"trait_{name}": trait_holds(name) for name in TRAITS}},
+    "target": named(OF_TARGETS),
+    "layout": named(OF_LAYOUTS),
+    **{kind: named(works) for kind, works in {**OF_FINISHERS, **OF_SOURCES}.items()},
 }
 KINDS_CHECKED = tuple(WORKS)
 
@@ -75,10 +68,5 @@ def checks_of(kind: str, plugin: str | type, examples: Examples = ()) -> list[Ch
 def _checks(kind: str, plugin: str | type, works: Mapping[str, Work], examples: Examples) -> list[Check]:
     subject = Subject(kind, plugin, Registry(), tuple(examples))
     option = "" if kind == "method" else f" --kind {kind}"
-
-    def bound(work: Work) -> Callable[[], None]:
-        return lambda: work(subject)
-
-    return [
-        Check(name, f"xaikit check {subject.name}{option} --only {name}", bound(work)) for name, work in works.items()
-    ]
+    command = f"xaikit check {subject.name}{option} --only"
+    return [Check(name, f"{command} {name}", partial(work, subject)) for name, work in works.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from xaikit.evidence.taps import BIASES, INPUT, whole
 from xaikit.explanation import Explanation
 from xaikit.needs import Needs
 from xaikit.ops import pool, weigh
+from xaikit.testing.checks import Work, for_each
 from xaikit.testing.facts import untouched
 from xaikit.testing.nets import CASES, CLASSES, Case
 from xaikit.testing.subjects import Subject
@@ -89,6 +90,16 @@ def served_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
             yield method, case
 
 
+def simplest_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
+    """Every instance of a method with the first net of the kit that it explains."""
+    return ((method, served(method)[0]) for method in subject.instances())
+
+
+def on_every_net(*promises: Callable[[Any, Case], None]) -> tuple[Work, ...]:
+    """Promises of a method about one net, as promises about all that it explains; a failure says on which."""
+    return for_each(served_cases, *promises, where=lambda method, case: f"on {case.name}: ")
+
+
 @dataclass(frozen=True)
 class Scores:
     """A target that is a function of the logits; a value, so that it shows what it is."""
@@ -109,19 +120,13 @@ def of_class(index: int, times: float = 1.0) -> Scores:
 def without(method: Any, need: str) -> Any:
     """The same method, declaring one need less."""
     less: Any = 1 if need == "gradients" and method.needs.gradients == 2 else 0 if need == "gradients" else False
+    return twin(method, needs=replace(method.needs, **{need: less}))
+
+
+def twin(method: Any, **members: Any) -> Any:
+    """The same method by another class of the same name, some members of which may be others: it draws the same numbers
+    and shares no answer."""
     cls = type(method)
-    return remade(type(cls.__name__, (cls,), {"needs": replace(method.needs, **{need: less})}), method)
-
-
-def twin(method: Any) -> Any:
-    """The same method by another class of the same name: it draws the same numbers and shares no answer."""
-    cls = type(method)
-    return remade(type(cls.__name__, (cls,), {}), method)
-
-
-def remade(cls: type, method: Any) -> Any:
-    """An instance of another class with the same options."""
-    made: Any = object.__new__(cls)
-    for name, value in vars(method).items():
-        object.__setattr__(made, name, value)
+    made: Any = object.__new__(type(cls.__name__, (cls,), members))
+    vars(made).update(vars(method))
     return made

@@ -10,12 +10,13 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from xaikit.evidence.nests import tensors_in
 
 Facts = dict[str, Any]
 
@@ -39,24 +40,17 @@ def untouched(model: nn.Module, *inputs: Any) -> Iterator[None]:
         assert not changed, f"touched: {', '.join(changed)}"
 
 
-@dataclass(frozen=True, eq=False)
-class Same:
-    """Equal to nothing but itself: the very object."""
-
-    thing: object
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.thing is other.thing
-
-    __hash__ = object.__hash__
+def _identity(thing: object) -> tuple[int, object]:
+    """Equal to that of the very object and of no other; the object is held, so that its id is not given away."""
+    return id(thing), thing
 
 
 def _facts(model: nn.Module, inputs: tuple[Any, ...]) -> Facts:
     facts = dict(_process())
     for name, module in model.named_modules(remove_duplicate=False):
         facts |= _module(f"model.{name}".rstrip("."), module)
-    for name, tensor in _tensors("input", inputs):
-        facts |= _tensor(name, tensor)
+    for path, tensor in tensors_in(inputs):
+        facts |= _tensor("input" + "".join(f"[{step}]" for step in path), tensor)
     return facts
 
 
@@ -97,25 +91,25 @@ def _random_states() -> Iterator[tuple[str, Any]]:
 
 
 def _module(name: str, module: nn.Module) -> Facts:
-    facts: Facts = {name: Same(module), f"{name}: class": type(module), f"{name}: attributes": tuple(vars(module))}
+    facts: Facts = {name: _identity(module), f"{name}: class": type(module), f"{name}: attributes": tuple(vars(module))}
     for key, value in vars(module).items():
-        facts[f"{name}.{key}"] = _hooks(value) if key.endswith(("_hooks", "_hooks_with_kwargs")) else Same(value)
+        facts[f"{name}.{key}"] = _hooks(value) if key.endswith(("_hooks", "_hooks_with_kwargs")) else _identity(value)
     for kind in ("_parameters", "_buffers"):
         facts[f"{name}: names in {kind}"] = tuple(vars(module)[kind])
         for key, tensor in vars(module)[kind].items():
             facts |= {} if tensor is None else _tensor(f"{name}.{key}", tensor)
-    facts[f"{name}: children"] = [(key, Same(child)) for key, child in vars(module)["_modules"].items()]
+    facts[f"{name}: children"] = [(key, _identity(child)) for key, child in vars(module)["_modules"].items()]
     return facts
 
 
 def _hooks(hooks: dict[Any, Any] | list[Any] | None) -> Any:
     pairs = hooks.items() if isinstance(hooks, dict) else enumerate(hooks or ())
-    return None if hooks is None else [(key, Same(hook)) for key, hook in pairs]
+    return None if hooks is None else [(key, _identity(hook)) for key, hook in pairs]
 
 
 def _tensor(name: str, tensor: Tensor) -> Facts:
     facts: Facts = {
-        f"{name}: object": (Same(tensor), tensor.data_ptr()),
+        f"{name}: object": (_identity(tensor), tensor.data_ptr()),
         f"{name}: values": _bytes(tensor),
         f"{name}: version": None if tensor.is_inference() else tensor._version,
         f"{name}: requires_grad": tensor.requires_grad,
@@ -129,14 +123,3 @@ def _tensor(name: str, tensor: Tensor) -> Facts:
 
 def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
-def _tensors(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _tensors(f"{name}[{key}]", item)
-    elif isinstance(value, (tuple, list)):
-        for place, item in enumerate(value):
-            yield from _tensors(f"{name}[{place}]", item)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from xaikit.testing.checks import COMMON, expect, expect_close, expect_finite, shown
+from xaikit.testing.checks import COMMON, Work, expect, expect_close, expect_finite, for_each, instances, shown
 from xaikit.testing.subjects import Subject
 
 SPACES = ((7,), (5, 4), (3, 4, 2))
-Work = Callable[[Subject], None]
-Apply = Callable[[Any, Tensor], Tensor]
+Apply = Callable[[Tensor], Tensor]
 
 
 def maps(space: tuple[int, ...]) -> Tensor:
@@ -22,7 +23,7 @@ def maps(space: tuple[int, ...]) -> Tensor:
     return torch.randn(3, 2, *space, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-APPLY: dict[str, Apply] = {
+APPLY: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "rectifier": lambda one, saliency: one.rectify(saliency),
     "normalizer": lambda one, saliency: one.normalize(saliency, tuple(range(2, saliency.dim()))),
     "scaler": lambda one, saliency: one.scale(saliency, 2.0),
@@ -30,122 +31,114 @@ APPLY: dict[str, Apply] = {
 }
 
 
+def _functions(subject: Subject) -> Iterator[tuple[Apply]]:
+    """What every instance does to maps."""
+    return ((partial(APPLY[subject.kind], one),) for one in subject.instances())
+
+
 def _applied(subject: Subject) -> Iterator[tuple[Any, Tensor, Tensor]]:
-    for one in subject.instances():
-        for space in SPACES:
-            given = maps(space)
-            yield one, given, APPLY[subject.kind](one, given)
+    """Every instance, maps, and what it makes of them."""
+    for one, space in itertools.product(subject.instances(), SPACES):
+        given = maps(space)
+        yield one, given, APPLY[subject.kind](one, given)
 
 
-def shape_and_type_are_kept(subject: Subject) -> None:
+def shape_and_type_are_kept(_: Any, given: Tensor, result: Tensor) -> None:
     """Maps in, as many maps of the same size and type out, in one to three dimensions."""
-    for _, given, result in _applied(subject):
-        expect(result.shape == given.shape, f"expected {tuple(given.shape)}, got {tuple(result.shape)}")
-        expect(result.dtype == given.dtype, f"expected {given.dtype}, got {result.dtype}")
+    expect(result.shape == given.shape, f"expected {tuple(given.shape)}, got {tuple(result.shape)}")
+    expect(result.dtype == given.dtype, f"expected {given.dtype}, got {result.dtype}")
 
 
-def nothing_is_changed(subject: Subject) -> None:
+def nothing_is_changed(_: Any, given: Tensor, result: Tensor) -> None:
     """The maps that were given stay as they are."""
-    for _, given, _ in _applied(subject):
-        expect(
-            torch.equal(given, maps(tuple(given.shape[2:]))),
-            "expected the map given to stay as it is, and it was changed",
-        )
+    same = torch.equal(given, maps(tuple(given.shape[2:])))
+    expect(same, "expected the map given to stay as it is, and it was changed")
 
 
 def each_map_stands_for_itself(subject: Subject) -> None:
     """Another map beside it, of a sample or of a target, changes nothing."""
+    if subject.kind == "fuser":
+        return
     for one, given, result in _applied(subject):
-        if subject.kind == "fuser":
-            continue
         for row in range(3):
             alone = APPLY[subject.kind](one, given[row : row + 1, :1])
             expect_close(result[row : row + 1, :1], alone, 0.0, "a map alone and beside others")
 
 
-def what_is_not_finite_stays_visible(subject: Subject) -> None:
+def what_is_not_finite_stays_visible(apply: Apply) -> None:
     """NaN is not turned into a number, and spoils no other map."""
-    for one in subject.instances():
-        given = maps((5, 4))
-        whole = APPLY[subject.kind](one, given)
-        given[0, 0, 2, 1] = math.nan
-        result = APPLY[subject.kind](one, given)
-        expect(bool(result[0, 0].isnan().any()), f"expected NaN to stay visible, got {shown(result[0, 0])}")
-        expect_close(result[1, 1], whole[1, 1], 0.0, "another map beside one with NaN")
+    given = maps((5, 4))
+    whole = apply(given)
+    given[0, 0, 2, 1] = math.nan
+    result = apply(given)
+    expect(bool(result[0, 0].isnan().any()), f"expected NaN to stay visible, got {shown(result[0, 0])}")
+    expect_close(result[1, 1], whole[1, 1], 0.0, "another map beside one with NaN")
 
 
-def dead_maps_are_finite(subject: Subject) -> None:
+def dead_maps_are_finite(apply: Apply) -> None:
     """Maps that are zero or constant."""
-    for one in subject.instances():
-        for value in (0.0, 3.0):
-            result = APPLY[subject.kind](one, torch.full((2, 1, 4, 3), value))
-            expect_finite(result, f"of a map that is {value} everywhere")
+    for value in (0.0, 3.0):
+        expect_finite(apply(torch.full((2, 1, 4, 3), value)), f"of a map that is {value} everywhere")
 
 
-def range_is_at_most_one(subject: Subject) -> None:
+def range_is_at_most_one(_: Any, given: Tensor, result: Tensor) -> None:
     """A normalized map lies within -1 and 1."""
-    for _, _, result in _applied(subject):
-        peak = float(result.abs().amax())
-        expect(peak <= 1 + 1e-12, f"expected magnitudes of at most 1, got {peak:.6g}")
+    peak = float(result.abs().amax())
+    expect(peak <= 1 + 1e-12, f"expected magnitudes of at most 1, got {peak:.6g}")
 
 
-def the_sign_is_as_declared(subject: Subject) -> None:
+def the_sign_is_as_declared(one: Any, given: Tensor, result: Tensor) -> None:
     """Where ``signed`` says that a result is not negative, none is."""
-    for one, _, result in _applied(subject):
-        expect(isinstance(one.signed, bool), f"signed: expected True or False, got {one.signed!r}")
-        if not one.signed:
-            expect(not bool((result < 0).any()), f"expected nothing negative, as signed says, got {shown(result)}")
+    expect(isinstance(one.signed, bool), f"signed: expected True or False, got {one.signed!r}")
+    if not one.signed:
+        expect(not bool((result < 0).any()), f"expected nothing negative, as signed says, got {shown(result)}")
 
 
-def what_is_not_negative_stays_so(subject: Subject) -> None:
+def what_is_not_negative_stays_so(apply: Apply) -> None:
     """Nothing negative comes of maps that are nowhere negative."""
-    for one in subject.instances():
-        for space in SPACES:
-            result = APPLY[subject.kind](one, maps(space).abs())
-            expect(not bool((result < 0).any()), f"of maps nowhere negative: expected the same, got {shown(result)}")
+    for space in SPACES:
+        result = apply(maps(space).abs())
+        expect(not bool((result < 0).any()), f"of maps nowhere negative: expected the same, got {shown(result)}")
 
 
-def what_is_negative_is_dropped_as_declared(subject: Subject) -> None:
+def what_is_negative_is_dropped_as_declared(one: Any, given: Tensor, result: Tensor) -> None:
     """Where ``drops_negative`` says so, what is negative counts for nothing."""
-    for one, given, result in _applied(subject):
-        expect(
-            isinstance(one.drops_negative, bool),
-            f"drops_negative: expected True or False, got {one.drops_negative!r}",
-        )
-        if one.drops_negative:
-            expect_close(result, one.rectify(given.clamp_min(0)), 0.0, "a map and its positive part")
-            left = one.rectify(-given.abs())
-            expect(not bool(left.any()), f"of a map that is nowhere positive: expected nothing, got {shown(left)}")
+    drops = one.drops_negative
+    expect(isinstance(drops, bool), f"drops_negative: expected True or False, got {drops!r}")
+    if drops:
+        expect_close(result, one.rectify(given.clamp_min(0)), 0.0, "a map and its positive part")
+        left = one.rectify(-given.abs())
+        expect(not bool(left.any()), f"of a map that is nowhere positive: expected nothing, got {shown(left)}")
 
 
-def size_is_one_number_a_dimension(subject: Subject) -> None:
+def size_is_one_number_a_dimension(one: Any) -> None:
     """The shape to reach is whole positive numbers, whatever the maps and the input."""
-    for one in subject.instances():
-        for inputs in ((64, 48),):
-            size = one.size([(7, 7), (14, 10)], inputs)
-            whole = isinstance(size, (tuple, list)) and all(isinstance(side, int) and side > 0 for side in size)
-            expect(whole and len(size) == len(inputs), f"expected {len(inputs)} whole numbers, got {size!r}")
+    size = one.size([(7, 7), (14, 10)], (64, 48))
+    whole = isinstance(size, (tuple, list)) and all(isinstance(side, int) and side > 0 for side in size)
+    expect(whole and len(size) == 2, f"expected 2 whole numbers, got {size!r}")
 
 
-def says_whether_to_normalize_again(subject: Subject) -> None:
+def says_whether_to_normalize_again(one: Any) -> None:
     """``renormalize`` is there, a truth value."""
-    for one in subject.instances():
-        expect(isinstance(one.renormalize, bool), f"renormalize: expected True or False, got {one.renormalize!r}")
+    expect(isinstance(one.renormalize, bool), f"renormalize: expected True or False, got {one.renormalize!r}")
 
 
 _MAPS: tuple[Work, ...] = (
     *COMMON,
-    shape_and_type_are_kept,
-    nothing_is_changed,
+    *for_each(_applied, shape_and_type_are_kept, nothing_is_changed),
     each_map_stands_for_itself,
-    what_is_not_finite_stays_visible,
-    dead_maps_are_finite,
+    *for_each(_functions, what_is_not_finite_stays_visible, dead_maps_are_finite),
 )
+_NOT_NEGATIVE = for_each(_functions, what_is_not_negative_stays_so)
 
 CHECKS: dict[str, tuple[Work, ...]] = {
-    "rectifier": (*_MAPS, the_sign_is_as_declared, what_is_negative_is_dropped_as_declared),
-    "normalizer": (*_MAPS, range_is_at_most_one, the_sign_is_as_declared, what_is_not_negative_stays_so),
-    "scaler": (*_MAPS, what_is_not_negative_stays_so),
-    "resizer": (*COMMON, size_is_one_number_a_dimension),
-    "fuser": (*_MAPS, says_whether_to_normalize_again, what_is_not_negative_stays_so),
+    "rectifier": (*_MAPS, *for_each(_applied, the_sign_is_as_declared, what_is_negative_is_dropped_as_declared)),
+    "normalizer": (
+        *_MAPS,
+        *for_each(_applied, range_is_at_most_one, the_sign_is_as_declared),
+        *_NOT_NEGATIVE,
+    ),
+    "scaler": (*_MAPS, *_NOT_NEGATIVE),
+    "resizer": (*COMMON, *for_each(instances, size_is_one_number_a_dimension)),
+    "fuser": (*_MAPS, *for_each(instances, says_whether_to_normalize_again), *_NOT_NEGATIVE),
 }

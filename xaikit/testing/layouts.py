@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from xaikit.testing.checks import COMMON, expect
+from xaikit.testing.checks import COMMON, Work, expect, for_each, instances
 from xaikit.testing.subjects import Subject
-
-Work = Callable[[Subject], None]
 
 SPACE = (12, 8)
 SHAPES = ((2, 5, 6, 4), (2, 6, 4, 5), (2, 24, 5), (2, 25, 5), (2, 29, 5), (2, 24, 1), (3, 5, 12, 8), (2, 12, 8, 5))
@@ -32,47 +30,41 @@ def serves_something(subject: Subject) -> None:
     expect(any(True for _ in _served(subject)), f"expected a layout for one of {SHAPES}; name others in example_shapes")
 
 
-def a_map_has_channels_before_space(subject: Subject) -> None:
+def a_map_has_channels_before_space(layout: Any, tensor: Tensor) -> None:
     """``to_map`` gives (N, C, *S), and ``space`` its S."""
-    for layout, tensor in _served(subject):
-        shape, space = tuple(layout.to_map(tensor).shape), tuple(layout.space(tuple(tensor.shape)))
-        expect(len(shape) == 2 + len(SPACE), f"to_map: expected (N, C, *S), got {shape}")
-        expect(shape[0] == len(tensor), f"to_map: expected {len(tensor)} samples, got {shape[0]}")
-        expect(space == shape[2:], f"space: expected {shape[2:]}, got {space}")
+    shape, space = tuple(layout.to_map(tensor).shape), tuple(layout.space(tuple(tensor.shape)))
+    expect(len(shape) == 2 + len(SPACE), f"to_map: expected (N, C, *S), got {shape}")
+    expect(shape[0] == len(tensor), f"to_map: expected {len(tensor)} samples, got {shape[0]}")
+    expect(space == shape[2:], f"space: expected {shape[2:]}, got {space}")
 
 
-def a_map_becomes_the_same_tensor_again(subject: Subject) -> None:
+def a_map_becomes_the_same_tensor_again(layout: Any, tensor: Tensor) -> None:
     """``from_map(to_map(t), t)`` is t, and of twice the samples it is t for both."""
-    for layout, tensor in _served(subject):
-        there = layout.to_map(tensor)
-        back = layout.from_map(there, tensor)
-        expect(torch.equal(back, tensor), f"from_map: expected the tensor {tuple(tensor.shape)} again, got another")
-        twice = layout.from_map(there.repeat_interleave(2, 0), tensor)
-        expect(torch.equal(twice, tensor.repeat_interleave(2, 0)), "from_map: expected two variants of every sample")
+    there = layout.to_map(tensor)
+    back = layout.from_map(there, tensor)
+    expect(torch.equal(back, tensor), f"from_map: expected the tensor {tuple(tensor.shape)} again, got another")
+    twice = layout.from_map(there.repeat_interleave(2, 0), tensor)
+    expect(torch.equal(twice, tensor.repeat_interleave(2, 0)), "from_map: expected two variants of every sample")
 
 
-def a_gradient_goes_through(subject: Subject) -> None:
+def a_gradient_goes_through(layout: Any, tensor: Tensor) -> None:
     """``to_map`` loses no place but those before the grid, and mixes none."""
-    for layout, tensor in _served(subject):
-        leaf = tensor.clone().requires_grad_()
-        layout.to_map(leaf).sum().backward()
-        assert leaf.grad is not None
-        expect(set(leaf.grad.flatten().tolist()) <= {0.0, 1.0}, "to_map: expected every number at most once")
+    leaf = tensor.clone().requires_grad_()
+    layout.to_map(leaf).sum().backward()
+    assert leaf.grad is not None
+    expect(set(leaf.grad.flatten().tolist()) <= {0.0, 1.0}, "to_map: expected every number at most once")
 
 
-def other_tensors_are_no_map(subject: Subject) -> None:
+def other_tensors_are_no_map(arrangement: Any) -> None:
     """None for logits and numbers."""
-    for arrangement in subject.instances():
-        for shape in ((2,), (2, 7)):
-            layout = arrangement.layout(shape, SPACE)
-            expect(layout is None, f"layout: expected None for a tensor {shape}, got {layout}")
+    for shape in ((2,), (2, 7)):
+        layout = arrangement.layout(shape, SPACE)
+        expect(layout is None, f"layout: expected None for a tensor {shape}, got {layout}")
 
 
 CHECKS: tuple[Work, ...] = (
     *COMMON,
     serves_something,
-    a_map_has_channels_before_space,
-    a_map_becomes_the_same_tensor_again,
-    a_gradient_goes_through,
-    other_tensors_are_no_map,
+    *for_each(_served, a_map_has_channels_before_space, a_map_becomes_the_same_tensor_again, a_gradient_goes_through),
+    *for_each(instances, other_tensors_are_no_map),
 )

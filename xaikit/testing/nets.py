@@ -12,7 +12,6 @@ from torch.nn.functional import scaled_dot_product_attention
 
 CLASSES = 3
 CHANNELS = 4
-SIZES = {1: (12,), 2: (6, 5), 3: (4, 3, 3)}
 CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
@@ -30,7 +29,7 @@ class Case:
     name: str
     build: Callable[[], nn.Module]
     layer: str
-    space: tuple[int, ...] = SIZES[2]
+    space: tuple[int, ...] = (6, 5)
     stride: int = 1
 
     @property
@@ -145,7 +144,7 @@ TAIL = Case("two convolutions with a smooth function", lambda: Net(tail=True, st
 SIGNED = Case("signed activations before a ReLU", lambda: Net(act=nn.ReLU(inplace=True)), "conv")
 FLAT = Case("a convolution, ReLU and a linear head on every place", Flat, "act")
 TOKENS = Case("the same as tokens behind a class token", Tokens, "block")
-LINE = Case("one dimension of space", lambda: Net(1, tail=True), "act", SIZES[1])
-SOLID = Case("three dimensions of space", lambda: Net(3, tail=True), "act", SIZES[3])
+LINE = Case("one dimension of space", lambda: Net(1, tail=True), "act", (12,))
+SOLID = Case("three dimensions of space", lambda: Net(3, tail=True), "act", (4, 3, 3))
 ATTENTION = Case("two blocks of attention behind a class token", Attending, "blocks.0", (8, 6), 2)
 CASES = (POOLED, FLAT, TAIL, SIGNED, LINE, SOLID, ATTENTION)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xaikit.testing.checks import expect_close
-from xaikit.testing.explaining import raw, remade, served
+from xaikit.testing.explaining import raw, served, twin
 from xaikit.testing.nets import Case
 from xaikit.testing.subjects import Subject
 from xaikit.view import View
@@ -43,9 +43,7 @@ def _of_sample(reference: Any, case: Case, index: int) -> Tensor:
 
 def _of_view(reference: Any, method: Any, case: Case, index: int) -> Tensor:
     """By a method of the same name and options, so that it draws the same numbers."""
-    cls = type(method)
-    slow = type(cls.__name__, (cls,), {"explain": lambda self, view: reference(view)})
-    return raw(remade(slow, method), case, target=index)
+    return raw(twin(method, explain=lambda self, view: reference(view)), case, target=index)
 
 
 def evidence(case: Case, index: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -59,7 +61,7 @@ class Subject:
             UnknownPlugin: an option has no default and there is no example.
         """
         examples: list[Mapping[str, Any]] = [*getattr(self.cls, "examples", ()), *self.more]
-        required = [item.name for item in dataclasses.fields(self.cls) if _is_required(item)]
+        required = [name for name, option in signature(self.cls).parameters.items() if option.default is option.empty]
         if required and not examples:
             raise UnknownPlugin(
                 f"{self.name}: option {required[0]} has no default; give the kit options to use: "
@@ -83,23 +85,15 @@ def located(kind: str, spec: str) -> str:
         raise UnknownPlugin(f"{kind} {spec!r}: there is no file {Path(spec).resolve()}")
     source = Path(spec).read_text(encoding="utf-8")
     member = KINDS[kind].members[-1]
-    names = [name for name, methods in _classes(source).items() if member in methods]
+    names = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and _has(node, member)]
     if len(names) != 1:
         offered = ", ".join(names) or "none"
         raise UnknownPlugin(f"{spec}: expected one class with {member}(), got {offered}; write {spec}:CLASS")
     return f"{spec if '/' in spec else f'./{spec}'}:{names[0]}"
 
 
-def _classes(source: str) -> dict[str, set[str]]:
-    return {
-        node.name: {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-        for node in ast.parse(source).body
-        if isinstance(node, ast.ClassDef)
-    }
-
-
-def _is_required(item: dataclasses.Field[Any]) -> bool:
-    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+def _has(node: ast.ClassDef, method: str) -> bool:
+    return any(isinstance(item, ast.FunctionDef) and item.name == method for item in node.body)
 
 
 def changed(instance: Any, name: str) -> Iterator[Any]:
@@ -107,10 +101,8 @@ def changed(instance: Any, name: str) -> Iterator[Any]:
     hint = get_type_hints(type(instance)).get(name)
     value = getattr(instance, name)
     for other in _others(hint, value):
-        try:
+        with suppress(ValueError, TypeError):
             yield dataclasses.replace(instance, **{name: other})
-        except (ValueError, TypeError):
-            continue
 
 
 def _others(hint: Any, value: Any) -> list[Any]:

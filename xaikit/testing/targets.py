@@ -8,15 +8,16 @@ other numbers of the same shapes. What is chosen on one must not be what would b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from xaikit.errors import XaikitError
+from xaikit.evidence.nests import tensors_in
 from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
-from xaikit.testing.checks import COMMON, expect, expect_close, shown
+from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, expect_close, for_each, instances, shown
 from xaikit.testing.subjects import Subject
 
 SAMPLES, CLASSES = 4, 5
@@ -40,21 +41,17 @@ def _pinned(subject: Subject) -> Iterator[tuple[Any, Any]]:
 
 def _numbers(output: Any) -> list[Tensor]:
     """The tensors of an output that can be differentiated."""
-    tensors = [output] if isinstance(output, Tensor) else [tensor for item in output for tensor in item.values()]
-    return [tensor for tensor in tensors if tensor.is_floating_point()]
+    return [tensor for _, tensor in tensors_in(output) if tensor.is_floating_point()]
 
 
 def _chosen(output: Any, index: Tensor) -> Any:
     return output[index] if isinstance(output, Tensor) else [output[row] for row in index.tolist()]
 
 
-def _gradients(scores: Tensor, output: Any) -> list[Tensor]:
+def _gradients(scores: Tensor, output: Any) -> tuple[Tensor, ...]:
     """Of a sum of scores, a tensor for each of the numbers of the output."""
-    return list(
-        torch.autograd.grad(
-            scores.sum(), _numbers(output), retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-    )
+    total, numbers = scores.sum(), _numbers(output)
+    return torch.autograd.grad(total, numbers, retain_graph=True, allow_unused=True, materialize_grads=True)
 
 
 def _with_graph(output: Any) -> Any:
@@ -63,69 +60,58 @@ def _with_graph(output: Any) -> Any:
     return output
 
 
-def declared_members_have_their_kind(subject: Subject) -> None:
+def declared_members_have_their_kind(target: Any, pinned: Any) -> None:
     """``count``, ``plural``, ``layer``, ``needs_labels`` of a target, ``spatial`` of a pinned one: numbers, truths, a name."""
-    for target, pinned in _pinned(subject):
-        for member in (count_of, plural_of, layer_of, needs_labels):
-            member(target)
-        is_spatial(pinned)
+    for member in (count_of, plural_of, layer_of, needs_labels):
+        member(target)
+    is_spatial(pinned)
 
 
-def scores_have_a_row_a_sample(subject: Subject) -> None:
+def scores_have_a_row_a_sample(target: Any, pinned: Any) -> None:
     """(N, T), and as many columns as ``count`` and ``plural`` say."""
-    for target, pinned in _pinned(subject):
-        shape = tuple(pinned.scores(_output(target)).shape)
-        expect(len(shape) == 2 and shape[0] == SAMPLES, f"expected scores (N, T) = ({SAMPLES}, T), got {shape}")
-        count, plural = count_of(target), plural_of(target)
-        expect(count in (None, shape[1]), f"count: expected the {shape[1]} scores a sample that there are, got {count}")
-        expect(pinned.plural or shape[1] == 1, f"plural: expected True for {shape[1]} scores, got False")
-        expect(plural in (None, pinned.plural), f"plural: expected {pinned.plural} as when it is pinned, got {plural}")
+    shape = tuple(pinned.scores(_output(target)).shape)
+    expect(len(shape) == 2 and shape[0] == SAMPLES, f"expected scores (N, T) = ({SAMPLES}, T), got {shape}")
+    count, plural = count_of(target), plural_of(target)
+    expect(count in (None, shape[1]), f"count: expected the {shape[1]} scores a sample that there are, got {count}")
+    expect(pinned.plural or shape[1] == 1, f"plural: expected True for {shape[1]} scores, got False")
+    expect(plural in (None, pinned.plural), f"plural: expected {pinned.plural} as when it is pinned, got {plural}")
 
 
-def labels_are_declared(subject: Subject) -> None:
+def labels_are_declared(target: Any, pinned: Any) -> None:
     """A target without ``needs_labels`` is pinned alike where there are none."""
-    for target, pinned in _pinned(subject):
-        if not needs_labels(target):
-            scores = target.pin(_output(target), None).scores(_output(target))
-            expect_close(scores, pinned.scores(_output(target)), 0.0, "without labels; needs_labels is not declared")
+    if not needs_labels(target):
+        scores = target.pin(_output(target), None).scores(_output(target))
+        expect_close(scores, pinned.scores(_output(target)), 0.0, "without labels; needs_labels is not declared")
 
 
-def probabilities_are_shares(subject: Subject) -> None:
+def probabilities_are_shares(target: Any, pinned: Any) -> None:
     """``probabilities(output)``, where it is there, is as many numbers between 0 and 1 as there are scores."""
-    for target, pinned in _pinned(subject):
-        if (probabilities := probabilities_of(pinned)) is not None:
-            shares, shape = probabilities(_output(target)), pinned.scores(_output(target)).shape
-            expect(shares.shape == shape, f"probabilities: expected {tuple(shape)}, got {tuple(shares.shape)}")
-            inside = bool(((shares >= 0) & (shares <= 1)).all())
-            expect(inside, f"probabilities: expected numbers in [0, 1], got {shown(shares)}")
+    if (probabilities := probabilities_of(pinned)) is not None:
+        shares, shape = probabilities(_output(target)), pinned.scores(_output(target)).shape
+        expect(shares.shape == shape, f"probabilities: expected {tuple(shape)}, got {tuple(shares.shape)}")
+        inside = bool(((shares >= 0) & (shares <= 1)).all())
+        expect(inside, f"probabilities: expected numbers in [0, 1], got {shown(shares)}")
 
 
-def scores_are_differentiable(subject: Subject) -> None:
+def scores_are_differentiable(target: Any, pinned: Any) -> None:
     """A gradient reaches the output from every score."""
-    for target, pinned in _pinned(subject):
-        output = _with_graph(_output(target))
-        scores = pinned.scores(output)
-        for row, column in itertools.product(*map(range, scores.shape)):
-            reached = any(bool(gradient.any()) for gradient in _gradients(scores[row, column], output))
-            expect(reached, f"score {column}: expected a gradient for every sample, got zeros")
+    output = _with_graph(_output(target))
+    scores = pinned.scores(output)
+    for row, column in itertools.product(*map(range, scores.shape)):
+        reached = any(bool(gradient.any()) for gradient in _gradients(scores[row, column], output))
+        expect(reached, f"score {column}: expected a gradient for every sample, got zeros")
 
 
-def what_is_pinned_stays(subject: Subject) -> None:
+def what_is_pinned_stays(target: Any, pinned: Any) -> None:
     """On another output the same is scored as on the clean one, and not what wins there."""
-    for target, pinned in _pinned(subject):
-        clean, elsewhere = _read(pinned, _output(target)), _read(pinned, _output(target, 1))
-        expect(
-            torch.equal(clean, elsewhere),
-            f"expected what is scored to be chosen once, on the clean pass: it read outputs {clean.nonzero().tolist()} "
-            f"there and {elsewhere.nonzero().tolist()} of another output",
-        )
-        again = target.pin(_output(target), LABELS)
-        expect_close(
-            pinned.scores(_output(target)),
-            again.scores(_output(target)),
-            0.0,
-            "the scores of the clean output afterwards",
-        )
+    clean, elsewhere = _read(pinned, _output(target)), _read(pinned, _output(target, 1))
+    expect(
+        torch.equal(clean, elsewhere),
+        f"expected what is scored to be chosen once, on the clean pass: it read outputs {clean.nonzero().tolist()} "
+        f"there and {elsewhere.nonzero().tolist()} of another output",
+    )
+    scores, again = (one.scores(_output(target)) for one in (pinned, target.pin(_output(target), LABELS)))
+    expect_close(scores, again, 0.0, "the scores of the clean output afterwards")
 
 
 def _read(pinned: Any, output: Any) -> Tensor:
@@ -134,63 +120,60 @@ def _read(pinned: Any, output: Any) -> Tensor:
     return gradients[0] != 0 if isinstance(output, Tensor) else torch.cat([one.flatten() for one in gradients]) != 0
 
 
-def samples_are_scored_alone(subject: Subject) -> None:
+def samples_are_scored_alone(target: Any, pinned: Any) -> None:
     """Another sample beside it changes no score."""
-    for target, pinned in _pinned(subject):
-        whole = pinned.scores(_output(target))
-        changed = _output(target)
-        for tensor in _numbers(changed if isinstance(changed, Tensor) else changed[:1]):
-            (tensor[0] if isinstance(changed, Tensor) else tensor).add_(3)
-        expect_close(pinned.scores(changed)[1:], whole[1:], 0.0, "the scores of the other samples, one being changed")
+    whole = pinned.scores(_output(target))
+    changed = _output(target)
+    for tensor in _numbers(changed[:1]):  # a view of a tensor's first sample, or the first sample's tensors
+        tensor.add_(3)
+    expect_close(pinned.scores(changed)[1:], whole[1:], 0.0, "the scores of the other samples, one being changed")
 
 
-def rows_are_the_chosen_samples(subject: Subject) -> None:
+def rows_are_the_chosen_samples(target: Any, pinned: Any) -> None:
     """``rows(index)``, where it is there, scores chosen samples as all are scored, and as often as they are chosen."""
     index = torch.tensor([2, 2, 0])
-    for target, pinned in _pinned(subject):
-        if (rows := rows_of(pinned)) is not None:
-            chosen, output = rows(index), _chosen(_output(target), index)
-            expect_close(
-                chosen.scores(output), pinned.scores(_output(target))[index], 0.0, "rows(index) and the rows of all"
-            )
-            has = probabilities_of(chosen) is not None
-            expect(has == (probabilities_of(pinned) is not None), "rows: expected probabilities as of all samples")
-            expect(is_spatial(chosen) == is_spatial(pinned), "rows: expected spatial to be as of all samples")
+    if (rows := rows_of(pinned)) is not None:
+        chosen, scores = rows(index), pinned.scores(_output(target))
+        expect_close(
+            chosen.scores(_chosen(_output(target), index)), scores[index], 0.0, "rows(index) and the rows of all"
+        )
+        has = probabilities_of(chosen) is not None
+        expect(has == (probabilities_of(pinned) is not None), "rows: expected probabilities as of all samples")
+        expect(is_spatial(chosen) == is_spatial(pinned), "rows: expected spatial to be as of all samples")
 
 
-def nothing_is_changed(subject: Subject) -> None:
+def nothing_is_changed(target: Any) -> None:
     """Neither the output nor the labels."""
-    for target in subject.instances():
-        output, labels = _output(target), LABELS.clone()
-        target.pin(output, labels).scores(output)
-        same = all(map(torch.equal, _numbers(output), _numbers(_output(target))))
-        expect(same and torch.equal(labels, LABELS), "expected the output to stay as it is")
+    output, labels = _output(target), LABELS.clone()
+    target.pin(output, labels).scores(output)
+    same = all(map(torch.equal, _numbers(output), _numbers(_output(target))))
+    expect(same and torch.equal(labels, LABELS), "expected the output to stay as it is")
 
 
-def what_does_not_fit_is_refused(subject: Subject) -> None:
+def what_does_not_fit_is_refused(target: Any) -> None:
     """Another output than its own is refused with an error of xaikit's, or scored."""
-    for target in subject.instances():
-        for output in (logits(), torch.zeros(SAMPLES, CLASSES, 3, 3), [{"boxes": torch.zeros(1, 4)}], None):
-            try:
-                target.pin(output, None)
-            except XaikitError:
-                continue
-            except Exception as error:
-                expect(
-                    False, f"of {type(output).__name__}: expected a ConfigError, got {type(error).__name__}: {error}"
-                )
+    for output in (logits(), torch.zeros(SAMPLES, CLASSES, 3, 3), [{"boxes": torch.zeros(1, 4)}], None):
+        try:
+            target.pin(output, None)
+        except XaikitError:
+            continue
+        except Exception as error:
+            other = f"{type(error).__name__}: {error}"
+            raise CheckFailed(f"of {type(output).__name__}: expected a ConfigError, got {other}") from error
 
 
-CHECKS: tuple[Callable[[Subject], None], ...] = (
+CHECKS: tuple[Work, ...] = (
     *COMMON,
-    declared_members_have_their_kind,
-    scores_have_a_row_a_sample,
-    scores_are_differentiable,
-    what_is_pinned_stays,
-    labels_are_declared,
-    samples_are_scored_alone,
-    rows_are_the_chosen_samples,
-    probabilities_are_shares,
-    nothing_is_changed,
-    what_does_not_fit_is_refused,
+    *for_each(
+        _pinned,
+        declared_members_have_their_kind,
+        scores_have_a_row_a_sample,
+        scores_are_differentiable,
+        what_is_pinned_stays,
+        labels_are_declared,
+        samples_are_scored_alone,
+        rows_are_the_chosen_samples,
+        probabilities_are_shares,
+    ),
+    *for_each(instances, nothing_is_changed, what_does_not_fit_is_refused),
 )

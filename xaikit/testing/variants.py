@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit.method import variants_of
 from xaikit.testing.checks import expect
-from xaikit.testing.explaining import raw, remade, served
+from xaikit.testing.explaining import raw, served, twin
 from xaikit.testing.nets import Case
 from xaikit.testing.subjects import Subject, changed
 from xaikit.view import Make, View
@@ -48,8 +48,7 @@ def _rescored(method: Any, case: Case) -> list[Tensor]:
     """The variants of every call of ``view.rescore``, (N, count, ...) each."""
     calls: list[list[Tensor]] = []
     cls: Any = type(method)
-    recorded = type(cls.__name__, (cls,), {"explain": lambda self, view: cls.explain(self, _Recorded(view, calls))})
-    raw(remade(recorded, method), case)
+    raw(twin(method, explain=lambda self, view: cls.explain(self, _Recorded(view, calls))), case)
     return [torch.cat(parts, 1) for parts in calls]
 
 
