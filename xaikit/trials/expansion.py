@@ -16,6 +16,10 @@ from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
 
 
+_SHARED = ("layers", "target", "augment", "reduce")
+"""What a label takes from the config where it does not say it itself."""
+
+
 @uncollected()
 def expand(config: Config, registry: Registry) -> tuple[Point, ...]:
     """The points of a config, in order; one, where it has no sweep.
@@ -53,31 +57,14 @@ class _Trials:
     def of(self, label: str, point: Config) -> Trial:
         """The trial of a label at a point; what the label does not say is as the config has it."""
         method = point.methods[label]
-        parts: dict[str, Any] = {
-            "method": method,
-            "layers": point.layers if method.layers is None else method.layers,
-            "target": point.target if method.target is None else method.target,
-            "augment": point.augment if method.augment is None else method.augment,
-            "reduce": method.reduce or point.reduce,
-            "finish": point.finish,
-            "precision": point.precision,
-            "seed": point.seed,
-        }
-        key = (label, *map(id, parts.values()))
+        stated = {key: getattr(point if getattr(method, key) is None else method, key) for key in _SHARED}
+        key = (label, *map(id, (method, *stated.values(), point.finish, point.precision, point.seed)))
         if key not in self._trials:
-            self._trials[key] = self._trial(label, **parts)
+            self._trials[key] = self._trial(label, method, point, **stated)
         return self._trials[key]
 
     def _trial(
-        self,
-        label: str,
-        *,
-        method: MethodConfig,
-        target: Use,
-        augment: Any,
-        reduce: Any,
-        finish: FinishConfig,
-        **rest: Any,
+        self, label: str, method: MethodConfig, point: Config, target: Use, augment: Any, reduce: Any, layers: Any
     ) -> Trial:
         plugin, target_plugin = self._plugin("method", method.use), self._plugin("target", target.use)
         needs, traits = needs_of(plugin.cls), traits_of(plugin.cls)
@@ -85,8 +72,11 @@ class _Trials:
             label=label,
             use=method.use,
             options=method.options,
+            layers=layers,
             target=target,
-            finish=self._finish(method, finish),
+            precision=point.precision,
+            seed=point.seed,
+            finish=self._finish(method, point.finish),
             sources=self._sources(plugin.source, target_plugin.source),
             method_class=plugin.name,
             target_class=target_plugin.name,
@@ -96,7 +86,6 @@ class _Trials:
             reruns=needs is None or needs.reruns or needs.replays,
             aggregation=self._aggregation(augment, reduce),
             batch=None if traits is None or "per_sample" in traits else self._batch,
-            **rest,
         )
 
     def _finish(self, method: MethodConfig, general: FinishConfig) -> FinishConfig:
