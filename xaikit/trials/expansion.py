@@ -15,7 +15,6 @@ from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
 
-
 _SHARED = ("layers", "target", "augment", "reduce")
 """What a label takes from the config where it does not say it itself."""
 

@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xaikit.config.schema import SweepConfig
-from xaikit.config.sweep.grid import OWN, grid_of
+from xaikit.config.sweep.grid import UNVARIED, grid_of
 
 
 def points(sweep: SweepConfig) -> list[dict[str, Any]]:
     grid = grid_of(sweep)
     return [
-        {key: values[number] for key, values, number in zip(grid.keys, grid.values, row, strict=True) if number != OWN}
+        {
+            key: values[number]
+            for key, values, number in zip(grid.keys, grid.values, row, strict=True)
+            if number != UNVARIED
+        }
         for row in grid.points
     ]
 
