@@ -7,6 +7,7 @@ Imports are read from the text (``ast``); one that is made by a call, as by ``im
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -33,6 +34,9 @@ BLIND = (
 
 
 Find = Callable[[str], Path | None]
+
+_Import = tuple[int, str, tuple[str, ...]]
+"""One statement: how many dots, the module, and the names that are imported from it."""
 
 
 def short(text: str) -> str:
@@ -120,25 +124,21 @@ def _imports(module: str, path: Path) -> list[str]:
     return names
 
 
-def _read(path: Path) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
-    """The digest of a file and its imports, each as level, module and names."""
+def _read(path: Path) -> tuple[str, tuple[_Import, ...]]:
+    """The digest of a file and its imports."""
     status = path.stat()
     return _parsed(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
-    code = path.read_bytes()
-    digest = hashlib.sha256(code).hexdigest()
-    if path.suffix != ".py":
-        return digest, ()
-    try:
-        return digest, tuple(_statements(ast.parse(code)))
-    except (SyntaxError, ValueError):  # who imports it will say so
-        return digest, ()
+def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[_Import, ...]]:
+    code, imports = path.read_bytes(), tuple[_Import, ...]()
+    with contextlib.suppress(SyntaxError, ValueError):  # who imports it will say so
+        imports = tuple(_statements(ast.parse(code))) if path.suffix == ".py" else ()
+    return hashlib.sha256(code).hexdigest(), imports
 
 
-def _statements(tree: ast.Module) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def _statements(tree: ast.Module) -> Iterator[_Import]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name, ()) for alias in node.names)
