@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
 
-_SHARED = ("layers", "target", "augment", "reduce")
+_shared = attrgetter("layers", "target", "augment", "reduce")
 """What a label takes from the config where it does not say it itself."""
 
 
@@ -51,22 +52,24 @@ class _Trials:
         self._engine = digests.engine()
         self._trials: dict[tuple[Any, ...], Trial] = {}
         self._finishes: dict[tuple[Any, ...], FinishConfig] = {}
-        self._plugin, self._sources, self._aggregation = cache(self._find), cache(self._digest), cache(Aggregation)
+        self._plugin, self._traits = cache(self._find), cache(traits_of)
+        self._sources, self._aggregation = cache(self._digest), cache(Aggregation)
 
     def of(self, label: str, point: Config) -> Trial:
         """The trial of a label at a point; what the label does not say is as the config has it."""
         method = point.methods[label]
-        stated = {key: getattr(point if getattr(method, key) is None else method, key) for key in _SHARED}
-        key = (label, *map(id, (method, *stated.values(), point.finish, point.precision, point.seed)))
+        values = zip(_shared(method), _shared(point), strict=True)
+        stated = [general if value is None else value for value, general in values]
+        key = (label, *map(id, (method, *stated, point.finish, point.precision, point.seed)))
         if key not in self._trials:
-            self._trials[key] = self._trial(label, method, point, **stated)
+            self._trials[key] = self._trial(label, method, point, *stated)
         return self._trials[key]
 
     def _trial(
-        self, label: str, method: MethodConfig, point: Config, target: Use, augment: Any, reduce: Any, layers: Any
+        self, label: str, method: MethodConfig, point: Config, layers: Any, target: Use, augment: Any, reduce: Any
     ) -> Trial:
         plugin, target_plugin = self._plugin("method", method.use), self._plugin("target", target.use)
-        needs, traits = needs_of(plugin.cls), traits_of(plugin.cls)
+        needs, traits = needs_of(plugin.cls), self._traits(plugin.cls)
         return Trial(
             label=label,
             use=method.use,
