@@ -48,15 +48,17 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_engine_is_what_raw_maps_are_computed_by() -> None:
-    found = set(digests.modules_of_engine())
-    assert set(digests.ROOTS) <= found
+    modules = set(digests.modules_of_engine())
+    assert set(digests.ROOTS) <= modules
     assert {
         *("xaikit._numeric", "xaikit.targets", "xaikit.engine.reruns.replay", "xaikit.engine.reruns.rescore"),
         *("xaikit.evidence.hooks", "xaikit.evidence.backprop"),
-    } <= found
-    assert not {name for name in found for blind in digests.BLIND if name == blind or name.startswith(f"{blind}.")}
-    assert not {f"xaikit.{name}" for name in ("finish", "runner", "bench", "store", "trials", "report", "cli")} & found
-    assert "xaikit" not in found
+    } <= modules
+    assert not {name for name in modules for blind in digests.BLIND if name == blind or name.startswith(f"{blind}.")}
+    assert (
+        not {f"xaikit.{name}" for name in ("finish", "runner", "bench", "store", "trials", "report", "cli")} & modules
+    )
+    assert "xaikit" not in modules
     assert len(digests.engine()) == 16
 
 
@@ -134,14 +136,14 @@ def test_an_edit_changes_those_that_import_it(shelf: Path, edited: str, changed:
 
 
 def test_the_folder_plays_no_part(tmp_path: Path) -> None:
-    found = set()
+    plugins = set()
     for name in ("here", "there"):
         write(tmp_path / name, cam=CAM)
         plugin = Registry(entry_points=()).find("method", "./cam.py:Cam", tmp_path / name)
-        found.add((plugin.module, digests.identity(plugin), digests.plugin(plugin)))
-    assert len(found) == 2
-    assert len({digest for _, _, digest in found}) == 1
-    assert {name for _, name, _ in found} == {"cam.py:Cam"}
+        plugins.add((plugin.module, digests.identity(plugin), digests.plugin(plugin)))
+    assert len(plugins) == 2
+    assert len({digest for _, _, digest in plugins}) == 1
+    assert {name for _, name, _ in plugins} == {"cam.py:Cam"}
 
 
 def test_a_file_with_the_modules_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +161,8 @@ def test_a_file_with_the_modules_beside_it(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_plugin_that_stands_in_one_module_and_is_offered_by_another(shelf: Path) -> None:
     package(shelf, "mine3", hook="from mine3.impl import Cam\n", impl=CAM)
-    found = Plugin("method", "cam", type("Cam", (), {"__module__": "mine3.impl"}), "nobody", "1.0", "mine3.hook")
-    assert set(digests.modules_of(found)) == {"mine3", "mine3.hook", "mine3.impl"}
+    plugin = Plugin("method", "cam", type("Cam", (), {"__module__": "mine3.impl"}), "nobody", "1.0", "mine3.hook")
+    assert set(digests.modules_of(plugin)) == {"mine3", "mine3.hook", "mine3.impl"}
 
 
 def test_other_packages_of_its_distribution_count(shelf: Path) -> None:
@@ -173,7 +175,7 @@ def test_other_packages_of_its_distribution_count(shelf: Path) -> None:
     (info / "RECORD").write_text(
         "front_of_four/__init__.py,,\nfront_of_four/cam.py,,\nback_of_four/core.py,,\n../x.py,,\n"
     )
-    found = Plugin(
+    plugin = Plugin(
         "method",
         "cam",
         type("Cam", (), {"__module__": "front_of_four.cam"}),
@@ -181,15 +183,20 @@ def test_other_packages_of_its_distribution_count(shelf: Path) -> None:
         "1.0",
         "front_of_four.cam",
     )
-    assert set(digests.modules_of(found)) == {"front_of_four", "front_of_four.cam", "back_of_four", "back_of_four.core"}
+    assert set(digests.modules_of(plugin)) == {
+        "front_of_four",
+        "front_of_four.cam",
+        "back_of_four",
+        "back_of_four.core",
+    }
 
 
 def test_a_module_without_a_source_counts_by_its_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     made = ModuleType("made_in_memory")
     monkeypatch.setitem(sys.modules, "made_in_memory", made)
-    found = module("made_in_memory")
-    assert digests.modules_of(found) == {}
-    assert len({digests.plugin(found), digests.plugin(Plugin(**{**vars(found), "version": "1.1"}))}) == 2
+    plugin = module("made_in_memory")
+    assert digests.modules_of(plugin) == {}
+    assert len({digests.plugin(plugin), digests.plugin(Plugin(**{**vars(plugin), "version": "1.1"}))}) == 2
 
 
 def test_a_compiled_module_counts_by_its_bytes(shelf: Path) -> None:
@@ -236,10 +243,10 @@ def test_a_file_is_read_once_until_it_changes(shelf: Path, monkeypatch: pytest.M
 
 def test_the_same_plugin_has_one_name() -> None:
     registry = fake_registry()
-    found = {
+    identities = {
         digests.identity(registry.find("method", use)) for use in ("grad", "unknown:grad", "helpers.fake_plugins:Grad")
     }
-    assert found == {"helpers.fake_plugins:Grad"}
+    assert identities == {"helpers.fake_plugins:Grad"}
 
 
 def test_plugins_of_one_class_name_have_two(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,5 +260,5 @@ def test_plugins_of_one_class_name_have_two(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("method", ["gradcampp", "smoothgradcampp"])
 def test_the_built_in_ones_bring_their_helper(method: str) -> None:
-    found = digests.modules_of(Registry().find("method", f"xaikit:{method}"))
-    assert set(found) == {"xaikit_cams", "xaikit_cams._alpha", f"xaikit_cams.{method}"}
+    modules = digests.modules_of(Registry().find("method", f"xaikit:{method}"))
+    assert set(modules) == {"xaikit_cams", "xaikit_cams._alpha", f"xaikit_cams.{method}"}

@@ -46,14 +46,14 @@ def test_without_a_sweep_there_is_one_point() -> None:
 
 
 def test_a_label_takes_what_it_does_not_say_from_the_config() -> None:
-    found = trials(
+    by_label = trials(
         methods={"grad": None, "own": {"use": "grad", "layers": "a", "target": 3}}, layers=["b", "c"], seed=7
     )
-    assert found["grad"].layers == ("b", "c")
-    assert found["grad"].target == Use("top", {"k": 1})
-    assert found["own"].layers == ("a",)
-    assert found["own"].target == Use("logit", {"index": 3})
-    assert {trial.seed for trial in found.values()} == {7}
+    assert by_label["grad"].layers == ("b", "c")
+    assert by_label["grad"].target == Use("top", {"k": 1})
+    assert by_label["own"].layers == ("a",)
+    assert by_label["own"].target == Use("logit", {"index": 3})
+    assert {trial.seed for trial in by_label.values()} == {7}
 
 
 def test_a_trial_has_all_options_and_no_auto() -> None:
@@ -66,14 +66,14 @@ def test_a_trial_has_all_options_and_no_auto() -> None:
 
 
 def test_points_are_the_product_and_say_where_they_are() -> None:
-    found = points({"layers": ["a", ["a", "b"]], "methods.smooth.n": [2, 8]}, methods="smooth")
-    assert [point.where for point in found] == [
+    expanded = points({"layers": ["a", ["a", "b"]], "methods.smooth.n": [2, 8]}, methods="smooth")
+    assert [point.where for point in expanded] == [
         {"layers": ["a"], "methods.smooth.n": 2},
         {"layers": ["a"], "methods.smooth.n": 8},
         {"layers": ["a", "b"], "methods.smooth.n": 2},
         {"layers": ["a", "b"], "methods.smooth.n": 8},
     ]
-    assert [(point.trials[0].layers, point.trials[0].options["n"]) for point in found] == [
+    assert [(point.trials[0].layers, point.trials[0].options["n"]) for point in expanded] == [
         (("a",), 2),
         (("a",), 8),
         (("a", "b"), 2),
@@ -82,7 +82,7 @@ def test_points_are_the_product_and_say_where_they_are() -> None:
 
 
 def test_every_key_that_maps_depend_on_varies() -> None:
-    found = points(
+    expanded = points(
         {
             "zip": {
                 "seed": [1, 2],
@@ -98,15 +98,18 @@ def test_every_key_that_maps_depend_on_varies() -> None:
             }
         }
     )
-    assert [(point.trials[0].seed, point.trials[0].precision, point.trials[0].use) for point in found] == [
+    assert [(point.trials[0].seed, point.trials[0].precision, point.trials[0].use) for point in expanded] == [
         (1, "float16", "smooth"),
         (2, "float32", "layer"),
     ]
-    assert [(point.model.source.options["name"], point.model.output) for point in found] == [("a", 0), ("b", "logits")]
-    assert [point.data.source.options["path"] for point in found] == ["p", "q"]
-    assert [point.data.transform.size for point in found if point.data.transform] == [3, (4, 5)]
-    assert [point.trials[0].target for point in found] == [Use("logit", {"index": 3}), Use("top", {"k": 2})]
-    finishes = [point.trials[0].finish for point in found]
+    assert [(point.model.source.options["name"], point.model.output) for point in expanded] == [
+        ("a", 0),
+        ("b", "logits"),
+    ]
+    assert [point.data.source.options["path"] for point in expanded] == ["p", "q"]
+    assert [point.data.transform.size for point in expanded if point.data.transform] == [3, (4, 5)]
+    assert [point.trials[0].target for point in expanded] == [Use("logit", {"index": 3}), Use("top", {"k": 2})]
+    finishes = [point.trials[0].finish for point in expanded]
     assert [(finish.fuse.use, finish.normalize.use, finish.rectify.use) for finish in finishes] == [
         ("mean", "minmax", "none"),
         ("max", "none", "relu"),
@@ -114,7 +117,7 @@ def test_every_key_that_maps_depend_on_varies() -> None:
 
 
 def test_a_label_inherits_the_gamma_of_its_point() -> None:
-    found = points(
+    expanded = points(
         {"finish.scale.gamma": [3, 5]},
         finish={"scale": "tanh"},
         methods={
@@ -122,28 +125,29 @@ def test_a_label_inherits_the_gamma_of_its_point() -> None:
             "layer": {"finish": {"scale": "none"}},
         },
     )
-    assert [point.trials[0].finish.scale for point in found] == [
+    assert [point.trials[0].finish.scale for point in expanded] == [
         Use("tanh", {"gamma": 3.0, "max_stride": 8.0}),
         Use("tanh", {"gamma": 5.0, "max_stride": 8.0}),
     ]
-    assert {point.trials[1].finish.scale.use for point in found} == {"none"}
-    assert found[0].trials[1].id == found[1].trials[1].id
+    assert {point.trials[1].finish.scale.use for point in expanded} == {"none"}
+    assert expanded[0].trials[1].id == expanded[1].trials[1].id
 
 
 def test_another_plugin_drops_the_options_of_the_old_one() -> None:
-    found = points({"methods.x.use": ["smooth", "grad"]}, methods={"x": {"use": "smooth", "n": 9, "layers": "own"}})
-    assert found[0].trials[0].options["n"] == 9
-    assert (found[1].trials[0].options, found[1].trials[0].layers) == ({}, ("auto",))
+    expanded = points({"methods.x.use": ["smooth", "grad"]}, methods={"x": {"use": "smooth", "n": 9, "layers": "own"}})
+    assert expanded[0].trials[0].options["n"] == 9
+    assert (expanded[1].trials[0].options, expanded[1].trials[0].layers) == ({}, ("auto",))
 
 
 def test_interpolations_follow_the_axis() -> None:
-    found = points(
+    expanded = points(
         {"seed": [2, 3], "model.name": ["a", "b"]},
         methods={"smooth": {"sizes": "${seed}", "layers": ["${model.name}"]}},
         data={"source": "folder", "path": "${model.name}/${seed}"},
     )
     assert [
-        (point.trials[0].options["sizes"], point.trials[0].layers, point.data.source.options["path"]) for point in found
+        (point.trials[0].options["sizes"], point.trials[0].layers, point.data.source.options["path"])
+        for point in expanded
     ] == [
         (2, ("a",), "a/2"),
         (2, ("b",), "b/2"),
@@ -154,30 +158,30 @@ def test_interpolations_follow_the_axis() -> None:
 
 def test_the_environment_is_no_axis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAIKIT_PLACE", "here")
-    found = points({"seed": "0..9"}, data={"source": "folder", "path": "${oc.env:XAIKIT_PLACE}/x"})
-    assert {point.data.source.options["path"] for point in found} == {"here/x"}
-    assert len({id(point.data) for point in found}) == 1  # read once
+    expanded = points({"seed": "0..9"}, data={"source": "folder", "path": "${oc.env:XAIKIT_PLACE}/x"})
+    assert {point.data.source.options["path"] for point in expanded} == {"here/x"}
+    assert len({id(point.data) for point in expanded}) == 1  # read once
 
 
 def test_labels_come_with_points() -> None:
-    found = points({"methods.new.use": ["grad", "layer"], "include": {"seed": 4}}, methods="smooth")
-    assert [[trial.label for trial in point.trials] for point in found] == [
+    expanded = points({"methods.new.use": ["grad", "layer"], "include": {"seed": 4}}, methods="smooth")
+    assert [[trial.label for trial in point.trials] for point in expanded] == [
         ["smooth", "new"],
         ["smooth", "new"],
         ["smooth"],
     ]
-    assert [trial.use for trial in found[1].trials] == ["smooth", "layer"]
+    assert [trial.use for trial in expanded[1].trials] == ["smooth", "layer"]
 
 
 def test_an_included_point_is_else_as_the_config_says() -> None:
-    found = points({"layers": ["a", "b"], "include": [{"seed": 9}, {"layers": "c", "seed": 0}]}, layers="own")
-    assert [point.where for point in found] == [
+    expanded = points({"layers": ["a", "b"], "include": [{"seed": 9}, {"layers": "c", "seed": 0}]}, layers="own")
+    assert [point.where for point in expanded] == [
         {"layers": ["a"], "seed": 0},
         {"layers": ["b"], "seed": 0},
         {"layers": ["own"], "seed": 9},
         {"layers": ["c"], "seed": 0},
     ]
-    assert [(point.trials[0].layers, point.trials[0].seed) for point in found] == [
+    assert [(point.trials[0].layers, point.trials[0].seed) for point in expanded] == [
         (("a",), 0),
         (("b",), 0),
         (("own",), 9),
@@ -186,8 +190,8 @@ def test_an_included_point_is_else_as_the_config_says() -> None:
 
 
 def test_where_says_nothing_of_what_the_config_does_not_say() -> None:
-    found = points({"seed": [1, 2], "include": {"finish.scale.use": "tanh", "finish.scale.gamma": 3}})
-    assert [point.where for point in found] == [
+    expanded = points({"seed": [1, 2], "include": {"finish.scale.use": "tanh", "finish.scale.gamma": 3}})
+    assert [point.where for point in expanded] == [
         {"seed": 1, "finish.scale.use": "auto"},
         {"seed": 2, "finish.scale.use": "auto"},
         {"seed": 0, "finish.scale.use": "tanh", "finish.scale.gamma": 3},
@@ -195,10 +199,10 @@ def test_where_says_nothing_of_what_the_config_does_not_say() -> None:
 
 
 def test_points_share_what_is_the_same() -> None:
-    found = points({"seed": [1, 2], "methods.smooth.n": [2, 3]}, methods=["grad", "smooth"])
-    assert len({id(point.model) for point in found}) == 1
-    assert len({id(point.trials[1]) for point in found}) == 4
-    assert found[0].trials[0] is found[1].trials[0]
+    expanded = points({"seed": [1, 2], "methods.smooth.n": [2, 3]}, methods=["grad", "smooth"])
+    assert len({id(point.model) for point in expanded}) == 1
+    assert len({id(point.trials[1]) for point in expanded}) == 4
+    assert expanded[0].trials[0] is expanded[1].trials[0]
 
 
 def test_what_is_wrong_only_together_is_found_when_it_is_loaded() -> None:
@@ -219,15 +223,15 @@ BY_HAND = Config(
 
 
 def test_a_config_by_hand_expands() -> None:
-    found = expand(BY_HAND, REGISTRY)
-    assert [(point.where["seed"], point.where["layers"]) for point in found] == [
+    expanded = expand(BY_HAND, REGISTRY)
+    assert [(point.where["seed"], point.where["layers"]) for point in expanded] == [
         (1, ["a"]),
         (1, ["b"]),
         (2, ["a"]),
         (2, ["b"]),
     ]
-    assert found[1].trials[0].options["sizes"] == [3, 5]
-    assert [trial.layers for trial in found[1].trials] == [("b",), ("l",)]
+    assert expanded[1].trials[0].options["sizes"] == [3, 5]
+    assert [trial.layers for trial in expanded[1].trials] == [("b",), ("l",)]
 
 
 def test_what_is_wrong_with_a_config_by_hand() -> None:
@@ -273,11 +277,11 @@ def test_a_loaded_config_expands_the_same_again() -> None:
 
 def test_a_plugin_is_the_same_however_it_is_asked_for(tmp_path: Path) -> None:
     stated = ["smooth", "unknown:smooth", "helpers.fake_plugins:Smooth"]
-    found = trials(methods={f"m{place}": {"use": use} for place, use in enumerate(stated)})
-    assert len({trial.id for trial in found.values()}) == 1
+    by_label = trials(methods={f"m{place}": {"use": use} for place, use in enumerate(stated)})
+    assert len({trial.id for trial in by_label.values()}) == 1
     targets = [{"use": use, "k": 1} for use in ("top", "unknown:top", "helpers.fake_plugins:Top")]
-    found = trials(methods={f"m{place}": {"use": "grad", "target": target} for place, target in enumerate(targets)})
-    assert len({trial.id for trial in found.values()}) == 1
+    by_label = trials(methods={f"m{place}": {"use": "grad", "target": target} for place, target in enumerate(targets)})
+    assert len({trial.id for trial in by_label.values()}) == 1
 
 
 def test_an_edited_formula_is_another_request_and_the_others_are_not(tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def points_of(sweep: dict[str, Any]) -> list[dict[str, Any]]:
         axes.append([dict(zip(tied, row, strict=True)) for row in zip(*tied.values(), strict=True)])
     points = [{key: value for part in parts for key, value in part.items()} for parts in itertools.product(*axes)]
     drops = sweep.get("exclude", [])
-    kept = [point for point in points if not any(all(point[key] in drop[key] for key in drop) for drop in drops)]
-    return kept + sweep.get("include", [])
+    remaining = [point for point in points if not any(all(point[key] in drop[key] for key in drop) for drop in drops)]
+    return remaining + sweep.get("include", [])
 
 
 def slowly(stated: dict[str, Any], point: dict[str, Any]) -> tuple[Any, ...]:

@@ -42,14 +42,14 @@ def test_without_a_sweep_there_is_one_group_and_labels_are_names() -> None:
 
 
 def test_one_group_for_each_model_on_each_data() -> None:
-    found = groups(points({"model.name": ["a", "b"], "data.path": ["x", "y"], "seed": [1, 2]}, methods="smooth"))
-    assert [(group.model.source.options["name"], group.data.source.options["path"]) for group in found] == [
+    grouped = groups(points({"model.name": ["a", "b"], "data.path": ["x", "y"], "seed": [1, 2]}, methods="smooth"))
+    assert [(group.model.source.options["name"], group.data.source.options["path"]) for group in grouped] == [
         ("a", "x"),
         ("a", "y"),
         ("b", "x"),
         ("b", "y"),
     ]
-    assert [len(group.placed) for group in found] == [2, 2, 2, 2]
+    assert [len(group.placed) for group in grouped] == [2, 2, 2, 2]
 
 
 def test_how_many_go_through_at_once_makes_no_group() -> None:
@@ -61,31 +61,31 @@ def test_how_many_go_through_at_once_makes_no_group() -> None:
 
 
 def test_a_trial_stands_once_though_many_points_have_it() -> None:
-    found = placed({"seed": "0..4", "methods.smooth.n": [2, 3]}, methods=["grad", "smooth"])
-    assert [(each.name, each.where) for each in found if each.trial.label == "grad"] == [("grad", {})]
-    smooth = [each for each in found if each.trial.label == "smooth"]
+    named = placed({"seed": "0..4", "methods.smooth.n": [2, 3]}, methods=["grad", "smooth"])
+    assert [(each.name, each.where) for each in named if each.trial.label == "grad"] == [("grad", {})]
+    smooth = [each for each in named if each.trial.label == "smooth"]
     assert len(smooth) == 10
     assert smooth[1].where == {"seed": 0, "methods.smooth.n": 3}
-    assert [each.trial.label for each in found][:2] == ["grad", "smooth"]
+    assert [each.trial.label for each in named][:2] == ["grad", "smooth"]
 
 
 def test_two_labels_of_one_trial_stay_two() -> None:
-    found = placed(methods={"a": "grad", "b": "grad"})
-    assert [each.name for each in found] == ["a", "b"]
-    assert found[0].trial.id == found[1].trial.id
+    named = placed(methods={"a": "grad", "b": "grad"})
+    assert [each.name for each in named] == ["a", "b"]
+    assert named[0].trial.id == named[1].trial.id
 
 
 def test_a_finish_that_one_label_does_not_take_is_nothing_to_it() -> None:
-    found = placed(
+    named = placed(
         {"methods.grad.finish.scale.gamma": [1, 2]},
         methods={"grad": {"finish": {"scale": "tanh"}}, "layer": None},
     )
-    assert [(each.name, each.where) for each in found] == [
+    assert [(each.name, each.where) for each in named] == [
         ("grad (finish.scale.gamma=1)", {"methods.grad.finish.scale.gamma": 1}),
         ("layer", {}),
         ("grad (finish.scale.gamma=2)", {"methods.grad.finish.scale.gamma": 2}),
     ]
-    assert found[0].trial.evidence == found[2].trial.evidence
+    assert named[0].trial.evidence == named[2].trial.evidence
 
 
 # --- names
@@ -101,14 +101,14 @@ def test_names_say_what_tells_trials_apart() -> None:
 
 
 def test_what_all_trials_of_a_label_have_in_common_is_not_in_their_names() -> None:
-    found = placed({"seed": [7], "methods.smooth.n": [2, 3]}, methods=["grad", "smooth"])
-    assert [each.name for each in found] == ["grad", "smooth (n=2)", "smooth (n=3)"]
-    assert found[1].where == {"methods.smooth.n": 2}
+    named = placed({"seed": [7], "methods.smooth.n": [2, 3]}, methods=["grad", "smooth"])
+    assert [each.name for each in named] == ["grad", "smooth (n=2)", "smooth (n=3)"]
+    assert named[1].where == {"methods.smooth.n": 2}
 
 
 def test_another_labels_key_is_said_in_full() -> None:
-    found = names({"zip": {"methods.smooth.n": [2, 3], "layers": ["a", "b"]}}, methods=["grad", "smooth"])
-    assert found == [
+    texts = names({"zip": {"methods.smooth.n": [2, 3], "layers": ["a", "b"]}}, methods=["grad", "smooth"])
+    assert texts == [
         "grad (methods.smooth.n=2, layers=[a])",
         "smooth (n=2, layers=[a])",
         "grad (methods.smooth.n=3, layers=[b])",
@@ -121,13 +121,13 @@ def test_models_stand_in_names() -> None:
 
 
 def test_values_are_yaml() -> None:
-    found = names({"target": ["top2", 5, "label"], "methods.grad.layers": ["a", None]})
-    assert found[:3] == [
+    texts = names({"target": ["top2", 5, "label"], "methods.grad.layers": ["a", None]})
+    assert texts[:3] == [
         "grad (target={use: top, k: 2}, layers=[a])",
         "grad (target={use: top, k: 2}, layers=null)",
         "grad (target={use: logit, index: 5}, layers=[a])",
     ]
-    assert found[-1] == "grad (target=label, layers=null)"
+    assert texts[-1] == "grad (target=label, layers=null)"
 
 
 def test_names_of_included_points() -> None:
@@ -185,22 +185,22 @@ SWEEPS = st.fixed_dictionaries(
 )
 
 
-def flat(found: tuple[Group, ...]) -> list[NamedTrial]:
-    return [each for group in found for each in group.placed]
+def flat(grouped: tuple[Group, ...]) -> list[NamedTrial]:
+    return [each for group in grouped for each in group.placed]
 
 
 @settings(deadline=None)
 @given(SWEEPS)
 def test_every_point_finds_its_trials_under_one_name(sweep: Any) -> None:
     every = points(sweep, methods=["grad", "smooth"])
-    found = groups(every)
-    assert len({each.name for each in flat(found)}) == len(flat(found))
+    grouped = groups(every)
+    assert len({each.name for each in flat(grouped)}) == len(flat(grouped))
     for point in every:
-        (group,) = [each for each in found if (each.model, each.data) == (point.model, point.data)]
+        (group,) = [each for each in grouped if (each.model, each.data) == (point.model, point.data)]
         for trial in point.trials:
             (mine,) = [each for each in group.placed if (each.trial.label, each.trial.id) == (trial.label, trial.id)]
             assert mine.where.items() <= point.where.items()
-    assert {(each.trial.label, each.trial.id) for each in flat(found)} == {
+    assert {(each.trial.label, each.trial.id) for each in flat(grouped)} == {
         (trial.label, trial.id) for point in every for trial in point.trials
     }
 
@@ -210,8 +210,8 @@ def test_every_point_finds_its_trials_under_one_name(sweep: Any) -> None:
 def test_another_label_or_another_name_changes_no_id(sweep: Any, use: str) -> None:
     before = placed(sweep, methods=["grad", "smooth"])
     after = placed(sweep, methods={"grad": None, "more": use, "smooth": None}, name="other", executor="actors")
-    kept = [each for each in after if each.trial.label != "more"]
-    assert [(each.trial.id, each.name, each.where) for each in kept] == [
+    others = [each for each in after if each.trial.label != "more"]
+    assert [(each.trial.id, each.name, each.where) for each in others] == [
         (each.trial.id, each.name, each.where) for each in before
     ]
 

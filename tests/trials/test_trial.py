@@ -30,9 +30,9 @@ def keys(trial: Trial) -> tuple[str, str, str]:
     return trial.request, trial.evidence, trial.id
 
 
-def stages(paper: Any, general: Any, own: Any) -> dict[str, Use]:
+def stages(paper: Any, general: Any, label_finish: Any) -> dict[str, Use]:
     read = FinishConfig(**read_finish(general, REGISTRY))
-    return effective_finish(paper, read, read_finish(own, REGISTRY), REGISTRY).stages()
+    return effective_finish(paper, read, read_finish(label_finish, REGISTRY), REGISTRY).stages()
 
 
 # --- keys
@@ -63,9 +63,11 @@ def test_a_trial_finds_the_keys_by_itself_that_it_was_given() -> None:
 
 
 def test_the_label_does_not_enter() -> None:
-    found = trials(methods={"smooth": None, "again": {"use": "smooth", "std": 1}, "else": {"use": "smooth", "std": 2}})
-    assert keys(found["smooth"]) == keys(found["again"])
-    assert found["smooth"].request != found["else"].request
+    by_label = trials(
+        methods={"smooth": None, "again": {"use": "smooth", "std": 1}, "else": {"use": "smooth", "std": 2}}
+    )
+    assert keys(by_label["smooth"]) == keys(by_label["again"])
+    assert by_label["smooth"].request != by_label["else"].request
 
 
 @pytest.mark.parametrize(
@@ -132,8 +134,8 @@ def test_a_trial_by_hand_goes_by_the_names_that_it_is_given() -> None:
 
 def test_finish_falls_from_label_to_config_to_paper_to_default() -> None:
     paper = {"rectify": "relu", "scale": {"use": "tanh", "gamma": 3.0}}
-    found = stages(paper, {"scale": "none", "fuse": "mean"}, {"fuse": "max", "resize": "largest"})
-    assert found == {
+    finish = stages(paper, {"scale": "none", "fuse": "mean"}, {"fuse": "max", "resize": "largest"})
+    assert finish == {
         "rectify": Use("relu"),
         "normalize": Use("max"),
         "scale": Use("none"),
@@ -144,13 +146,13 @@ def test_finish_falls_from_label_to_config_to_paper_to_default() -> None:
 
 def test_auto_hands_back_to_the_paper() -> None:
     paper = {"scale": {"use": "tanh", "max_stride": 4}}
-    found = stages(paper, {"scale": "none"}, {"scale": "auto"})
-    assert found["scale"] == Use("tanh", {"gamma": 2.0, "max_stride": 4.0})
+    finish = stages(paper, {"scale": "none"}, {"scale": "auto"})
+    assert finish["scale"] == Use("tanh", {"gamma": 2.0, "max_stride": 4.0})
 
 
 def test_a_stage_replaces_the_papers_whole() -> None:
-    found = stages({"scale": {"use": "tanh", "max_stride": 4}}, {}, {"scale": {"use": "tanh", "gamma": 1}})
-    assert found["scale"] == Use("tanh", {"gamma": 1.0, "max_stride": None})
+    finish = stages({"scale": {"use": "tanh", "max_stride": 4}}, {}, {"scale": {"use": "tanh", "gamma": 1}})
+    assert finish["scale"] == Use("tanh", {"gamma": 1.0, "max_stride": None})
 
 
 def test_a_paper_that_says_auto_gets_the_default() -> None:
@@ -158,15 +160,15 @@ def test_a_paper_that_says_auto_gets_the_default() -> None:
 
 
 def test_a_label_takes_over_the_options_of_the_same_plugin() -> None:
-    found = trials(
+    by_label = trials(
         methods={
             "layer": {"finish": {"scale": {"use": "tanh", "max_stride": 8}}},
             "grad": {"finish": {"scale": "auto"}},
         },
         finish={"scale": {"use": "tanh", "gamma": 5}},
     )
-    assert found["layer"].finish.scale == Use("tanh", {"gamma": 5.0, "max_stride": 8.0})
-    assert found["grad"].finish.scale == Use("none")
+    assert by_label["layer"].finish.scale == Use("tanh", {"gamma": 5.0, "max_stride": 8.0})
+    assert by_label["grad"].finish.scale == Use("none")
 
 
 def test_a_paper_that_asks_for_nothing_known_is_the_methods_fault() -> None:

@@ -131,14 +131,9 @@ def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
 
 
 def _with_origins(config: Config, values: Mapping[str, Any], faults: Faults) -> Config:
-    origins = {key_of(path): str(_origin(path, values, faults)) for path in leaves(config.plain())}
+    """The config with where each value was written; what nobody stated is a default."""
+    origins = {
+        key_of(path): str(DEFAULT if at(values, path, DEFAULT) is DEFAULT else faults.mark(path))
+        for path in leaves(config.plain())
+    }
     return replace(config, origins=origins)
-
-
-def _origin(path: tuple[str | int, ...], values: Mapping[str, Any], faults: Faults) -> Mark:
-    """Where a value was written; what nobody stated is a default."""
-    try:
-        at(values, path)
-    except KeyError:
-        return DEFAULT
-    return faults.mark(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,52 +26,44 @@ def read_methods(
     Raises:
         ConfigError: all that is wrong with them.
     """
-    values, faults = _settled({"methods": value, "finish": finish})
-    methods = sections.read_methods(Reader(registry, base, faults), ("methods",), inherit(values, faults)["methods"])
-    faults.close()
-    return methods
+    with _reading({"methods": value, "finish": finish}, registry, base) as (reader, values):
+        return sections.read_methods(reader, ("methods",), inherit(values, reader.faults)["methods"])
 
 
 def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use:
     """A target as a config would say it. Raises ConfigError."""
-    target: Use = _fields({"target": value}, registry, base)["target"]
-    return target
+    with _reading({"target": value}, registry, base) as (reader, values):
+        target: Use = sections.read_fields(reader, values)["target"]
+        return target
 
 
 def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:
     """The stages of a finish as a config would say them. Raises ConfigError."""
-    values, faults = _settled({"finish": value})
-    stages = sections.read_finish(Reader(registry, base, faults), ("finish",), values["finish"])
-    faults.close()
-    return stages
+    with _reading({"finish": value}, registry, base) as (reader, values):
+        return sections.read_finish(reader, ("finish",), values["finish"])
 
 
 def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregation:
     """How raw maps are taken, as a config would say it. Raises ConfigError."""
-    values = {"reduce": reduce} if augment is None else {"augment": augment, "reduce": reduce}
-    return Aggregation(**_fields(values, Registry()))
+    stated = {"reduce": reduce} if augment is None else {"augment": augment, "reduce": reduce}
+    with _reading(stated, Registry()) as (reader, values):
+        return Aggregation(**sections.read_fields(reader, values))
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:
     """A layout as a config would say it; None where shapes are to tell. Raises ConfigError."""
-    values, faults = _settled({"model": {"layout": value}})
-    layout = values["model"]["layout"]
-    use = None if layout is None else Reader(registry, base, faults).use("layout", ("model", "layout"), layout)
-    faults.close()
-    return use
+    with _reading({"model": {"layout": value}}, registry, base) as (reader, values):
+        layout = values["model"]["layout"]
+        return None if layout is None else reader.use("layout", ("model", "layout"), layout)
 
 
-def _fields(values: dict[str, Any], registry: Registry, base: Path | None = None) -> dict[str, Any]:
-    """The fields that some keys of a config make. Raises ConfigError."""
-    settled, faults = _settled(values)
-    fields = sections.read_fields(Reader(registry, base, faults), settled)
-    faults.close()
-    return fields
-
-
-def _settled(values: dict[str, Any]) -> tuple[dict[str, Any], Faults]:
-    """Values without their shorthand. Raises ConfigError where there is none for them."""
+@contextmanager
+def _reading(
+    stated: dict[str, Any], registry: Registry, base: Path | None = None
+) -> Iterator[tuple[Reader, dict[str, Any]]]:
+    """A reader, and the values without their shorthand. Raises ConfigError where there is none for them, and for what is read."""
     faults = Faults({(): ARGUMENT})
-    settled = layer_of(values, faults.marks, faults).plain
+    values = layer_of(stated, faults.marks, faults).plain
     faults.close()
-    return settled, faults
+    yield Reader(registry, base, faults), values
+    faults.close()

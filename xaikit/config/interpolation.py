@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -19,7 +19,8 @@ ANYTHING = "*"
 
 def resolve(layer: Layer, faults: Faults) -> dict[str, Any]:
     """The plain values without any interpolation; what stands for nothing is noted in the faults and left out."""
-    return _mapping((), OmegaConf.create(layer.plain), faults, ())
+    values: dict[str, Any] = _resolved((), OmegaConf.create(layer.plain), faults)
+    return values
 
 
 def is_interpolated(value: Any) -> bool:
@@ -51,27 +52,24 @@ def _references(text: str) -> list[str]:
     return [match[0] if match and ":" not in key else ANYTHING for key, match in keys]  # a resolver may look anywhere
 
 
-def _mapping(path: Path, node: DictConfig, faults: Faults, above: tuple[Any, ...]) -> dict[str, Any]:
-    children = {str(key): _values((*path, str(key)), node, key, faults, above) for key in node}
-    return {key: values[0] for key, values in children.items() if values}
-
-
-def _values(path: Path, owner: DictConfig | ListConfig, key: Any, faults: Faults, above: tuple[Any, ...]) -> list[Any]:
-    """The one value behind a key, or none."""
-    try:
-        child = owner[key]
-    except OmegaConfBaseException as error:
-        faults.add(path, _reason(error, faults))
-        return []
-    if any(child is other for other in (*above, owner)):
-        faults.add(path, "the interpolation contains itself")
-        return []
-    if isinstance(child, DictConfig):
-        return [_mapping(path, child, faults, (*above, owner))]
-    if isinstance(child, ListConfig):
-        elements = [_values((*path, place), child, place, faults, (*above, owner)) for place in range(len(child))]
-        return [[value for values in elements for value in values]]
-    return [child]
+def _resolved(path: Path, node: DictConfig | ListConfig, faults: Faults, above: tuple[Any, ...] = ()) -> Any:
+    """A mapping or list with as much of it as stands for something."""
+    children: dict[Any, Any] = {}
+    keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        here = (*path, key)
+        try:
+            child = node[key]
+        except OmegaConfBaseException as error:
+            faults.add(here, _reason(error, faults))
+            continue
+        if any(child is other for other in (*above, node)):
+            faults.add(here, "the interpolation contains itself")
+        elif isinstance(child, DictConfig | ListConfig):
+            children[key] = _resolved(here, child, faults, (*above, node))
+        else:
+            children[key] = child
+    return children if isinstance(node, DictConfig) else list(children.values())
 
 
 def _reason(error: OmegaConfBaseException, faults: Faults) -> str:

@@ -64,9 +64,8 @@ def _paths(value: Any, path: Path = ()) -> list[Path]:
 
 def _drop(plain: dict[str, Any], marks: dict[Path, Mark], path: Path, faults: Faults) -> None:
     try:
-        parent = at(plain, path[:-1])
-        del parent[path[-1]]
-    except (KeyError, TypeError):
+        del at(plain, path[:-1])[path[-1]]
+    except (LookupError, TypeError):
         keys = [key_of(other) for other in _paths(plain) if len(other) == len(path)]
         faults.add(path, f"nothing to drop; {nearest(key_of(path), keys)}")
     _forget(marks, path)

@@ -13,7 +13,7 @@ import yaml
 
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
-from xaikit.plain.faults import Faults, Mark, Path, at, key_of, path_of, shown
+from xaikit.plain.faults import Faults, Mark, Path, at, key_of, nested, path_of, shown
 from xaikit.plain.text import read_value
 
 _RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
@@ -86,33 +86,24 @@ def _apply(below: Layer, item: Override, faults: Faults) -> Layer:
     owner = tuple(takewhile(lambda part: isinstance(part, str), path))
     value = item.value
     if owner != path:
-        value = copy.deepcopy(_at(below.plain, owner))
+        value = copy.deepcopy(at(below.plain, owner))
         if not _put(value, path[len(owner) :], item, owner, faults):
             return below
-    for part in reversed(owner):
-        value = {part: value}
-    return merge(below, layer_of(value, {(): item.mark, owner: item.mark}, faults), faults)
+    return merge(below, layer_of(nested(owner, value), {(): item.mark, owner: item.mark}, faults), faults)
 
 
 def _indexed(path: Path, plain: dict[str, Any]) -> Path:
     """``layers.0`` as ``layers[0]``: digits below a list are an index."""
     indexed: Path = ()
     for part in path:
-        is_index = isinstance(part, str) and part.isdigit() and isinstance(_at(plain, indexed), list)
+        is_index = isinstance(part, str) and part.isdigit() and isinstance(at(plain, indexed), list)
         indexed = (*indexed, int(part) if is_index else part)
     return indexed
 
 
-def _at(plain: Any, path: Path) -> Any:
-    try:
-        return at(plain, path)
-    except KeyError:
-        return None
-
-
 def _put(elements: Any, inside: Path, item: Override, owner: Path, faults: Faults) -> bool:
     """Change one element of a list, or something inside it; whether that could be done."""
-    holder, last = _at(elements, inside[:-1]), inside[-1]
+    holder, last = at(elements, inside[:-1]), inside[-1]
     problem = ""
     if not isinstance(holder, list if isinstance(last, int) else dict):
         kind = "list" if isinstance(last, int) else "mapping"

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from xaikit.errors import ConfigError, PluginConflict
@@ -109,14 +110,23 @@ def path_of(key: str) -> Path | None:
     return tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
 
 
-def at(value: Any, path: Path) -> Any:
-    """The value at a path of plain mappings and lists; raises KeyError where there is none."""
+def at(value: Any, path: Path, default: Any = None) -> Any:
+    """The value at a path of plain mappings and lists."""
     for part in path:
         inside = isinstance(value, Mapping) and part in value
         if not inside and not (isinstance(value, list) and isinstance(part, int) and part < len(value)):
-            raise KeyError(key_of(path))
+            return default
         value = value[part]
     return value
+
+
+def nested(path: Path, value: Any) -> Any:
+    """The mapping that says a value at a path.
+
+    >>> nested(("a", "b"), 1)
+    {'a': {'b': 1}}
+    """
+    return reduce(lambda inner, key: {key: inner}, reversed(path), value)
 
 
 def leaves(value: Any, path: Path = ()) -> list[Path]:

@@ -7,6 +7,7 @@ Imports are read from the text (``ast``); one that is made by a call, as by ``im
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -34,6 +35,9 @@ BLIND = (
 
 Find = Callable[[str], Path | None]
 
+_Import = tuple[int, str, tuple[str, ...]]
+"""One statement: how many dots, the module, and the names that are imported from it."""
+
 
 def short(text: str) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a text."""
@@ -56,31 +60,31 @@ def modules_of_engine() -> dict[str, Path]:
     return _closure(ROOTS, find)
 
 
-def plugin(found: Plugin) -> str:
+def plugin(plugin: Plugin) -> str:
     """The digest of a plugin's module and of those of its own package that it imports, one through the other.
 
     Of a plugin that is a file, these are the file and the modules beside it. A module without a source (compiled, or made in
     memory) counts with its name and the version of its distribution.
     """
-    modules = modules_of(found)
-    return short(f"{found.version}:{found.cls.__module__}") if not modules else _digest(modules)
+    modules = modules_of(plugin)
+    return short(f"{plugin.version}:{plugin.cls.__module__}") if not modules else _digest(modules)
 
 
-def modules_of(found: Plugin) -> dict[str, Path]:
+def modules_of(plugin: Plugin) -> dict[str, Path]:
     """These modules by name; a file goes by its own name, wherever it lies."""
-    file = _own_file(found.module)
+    file = _own_file(plugin.module)
     if file is not None:
         return _closure([file.stem], lambda module: file_in(file.parent, module))
-    tops = {name.partition(".")[0] for name in (found.module, found.cls.__module__)} | _tops(found.distribution)
+    tops = {name.partition(".")[0] for name in (plugin.module, plugin.cls.__module__)} | _tops(plugin.distribution)
     tops -= {"xaikit"}
-    names = [found.module.partition(":")[0], found.cls.__module__]
+    names = [plugin.module.partition(":")[0], plugin.cls.__module__]
     return _closure(names, lambda module: file_of(module) if module.partition(".")[0] in tops else None)
 
 
-def identity(found: Plugin) -> str:
+def identity(plugin: Plugin) -> str:
     """One name for a plugin, however it was asked for: module and class."""
-    file = _own_file(found.module)
-    return f"{file.name if file else found.cls.__module__}:{found.cls.__qualname__}"
+    file = _own_file(plugin.module)
+    return f"{file.name if file else plugin.cls.__module__}:{plugin.cls.__qualname__}"
 
 
 def _own_file(module: str) -> Path | None:
@@ -93,15 +97,15 @@ def _own_file(module: str) -> Path | None:
 
 def _closure(names: Collection[str], find: Find) -> dict[str, Path]:
     """The modules that can be found of some names, of what these import, and so on; with the packages that they lie in."""
-    found: dict[str, Path] = {}
+    modules: dict[str, Path] = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        path = find(name) if name and name not in found else None
+        path = find(name) if name and name not in modules else None
         if path is not None:
-            found[name] = path
+            modules[name] = path
             waiting += [name.rpartition(".")[0], *_imports(name, path)]
-    return found
+    return modules
 
 
 def _digest(modules: dict[str, Path]) -> str:
@@ -120,25 +124,21 @@ def _imports(module: str, path: Path) -> list[str]:
     return names
 
 
-def _read(path: Path) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
-    """The digest of a file and its imports, each as level, module and names."""
+def _read(path: Path) -> tuple[str, tuple[_Import, ...]]:
+    """The digest of a file and its imports."""
     status = path.stat()
     return _parsed(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
-    code = path.read_bytes()
-    digest = hashlib.sha256(code).hexdigest()
-    if path.suffix != ".py":
-        return digest, ()
-    try:
-        return digest, tuple(_statements(ast.parse(code)))
-    except (SyntaxError, ValueError):  # who imports it will say so
-        return digest, ()
+def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[str, tuple[_Import, ...]]:
+    code, imports = path.read_bytes(), tuple[_Import, ...]()
+    with contextlib.suppress(SyntaxError, ValueError):  # who imports it will say so
+        imports = tuple(_statements(ast.parse(code))) if path.suffix == ".py" else ()
+    return hashlib.sha256(code).hexdigest(), imports
 
 
-def _statements(tree: ast.Module) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def _statements(tree: ast.Module) -> Iterator[_Import]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name, ()) for alias in node.names)

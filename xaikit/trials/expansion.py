@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from xaikit.registry import Registry, needs_of, paper_of, traits_of
 from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
+
+_shared = attrgetter("layers", "target", "augment", "reduce")
+"""What a label takes from the config where it does not say it itself."""
 
 
 @uncollected()
@@ -48,45 +52,33 @@ class _Trials:
         self._engine = digests.engine()
         self._trials: dict[tuple[Any, ...], Trial] = {}
         self._finishes: dict[tuple[Any, ...], FinishConfig] = {}
-        self._plugin, self._sources, self._aggregation = cache(self._find), cache(self._digest), cache(Aggregation)
+        self._plugin, self._traits = cache(self._find), cache(traits_of)
+        self._sources, self._aggregation = cache(self._digest), cache(Aggregation)
 
     def of(self, label: str, point: Config) -> Trial:
         """The trial of a label at a point; what the label does not say is as the config has it."""
         method = point.methods[label]
-        parts: dict[str, Any] = {
-            "method": method,
-            "layers": point.layers if method.layers is None else method.layers,
-            "target": point.target if method.target is None else method.target,
-            "augment": point.augment if method.augment is None else method.augment,
-            "reduce": method.reduce or point.reduce,
-            "finish": point.finish,
-            "precision": point.precision,
-            "seed": point.seed,
-        }
-        key = (label, *map(id, parts.values()))
+        values = zip(_shared(method), _shared(point), strict=True)
+        stated = [general if value is None else value for value, general in values]
+        key = (label, *map(id, (method, *stated, point.finish, point.precision, point.seed)))
         if key not in self._trials:
-            self._trials[key] = self._trial(label, **parts)
+            self._trials[key] = self._trial(label, method, point, *stated)
         return self._trials[key]
 
     def _trial(
-        self,
-        label: str,
-        *,
-        method: MethodConfig,
-        target: Use,
-        augment: Any,
-        reduce: Any,
-        finish: FinishConfig,
-        **rest: Any,
+        self, label: str, method: MethodConfig, point: Config, layers: Any, target: Use, augment: Any, reduce: Any
     ) -> Trial:
         plugin, target_plugin = self._plugin("method", method.use), self._plugin("target", target.use)
-        needs, traits = needs_of(plugin.cls), traits_of(plugin.cls)
+        needs, traits = needs_of(plugin.cls), self._traits(plugin.cls)
         return Trial(
             label=label,
             use=method.use,
             options=method.options,
+            layers=layers,
             target=target,
-            finish=self._finish(method, finish),
+            precision=point.precision,
+            seed=point.seed,
+            finish=self._finish(method, point.finish),
             sources=self._sources(plugin.source, target_plugin.source),
             method_class=plugin.name,
             target_class=target_plugin.name,
@@ -96,7 +88,6 @@ class _Trials:
             reruns=needs is None or needs.reruns or needs.replays,
             aggregation=self._aggregation(augment, reduce),
             batch=None if traits is None or "per_sample" in traits else self._batch,
-            **rest,
         )
 
     def _finish(self, method: MethodConfig, general: FinishConfig) -> FinishConfig:

@@ -10,7 +10,7 @@ from typing import Any
 
 from xaikit.config.arguments import read_finish
 from xaikit.config.keys import Use
-from xaikit.config.schema import PLAIN, STAGES, Aggregation, FinishConfig, Precision
+from xaikit.config.schema import PLAIN, Aggregation, FinishConfig, Precision
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
 from xaikit.trials.digests import short
@@ -61,32 +61,30 @@ class Trial:
     @cached_property
     def request(self) -> str:
         """The key of what is asked of one pass, at any layer."""
-        return request_key(
-            method=spelled_plugin(self.method_class or self.use, self.options),
-            target=spelled_plugin(self.target_class or self.target.use, self.target.options),
-            sources=self.sources,
-            seed=self.seed if self.random else None,
-            precision=self.precision if self.reruns else None,
-            aggregation=self.aggregation,
-            batch=self.batch,
-        )
+        method = f"[{_canonical(self.method_class or self.use)},{_canonical(self.options)}]"
+        target = f"[{_canonical(self.target_class or self.target.use)},{_canonical(self.target.options)}]"
+        seed = self.seed if self.random else "null"
+        precision = f'"{self.precision}"' if self.reruns else "null"
+        aggregation = f",{_canonical(self.aggregation)}" if self.aggregation else ""
+        batch = "" if self.batch is None else f",{self.batch}"
+        return short(f'[{method},{target},"{self.sources}",{seed},{precision}{aggregation}{batch}]')
 
     @cached_property
     def evidence(self) -> str:
         """The key of the request at these layers: of the trial, raw maps depend on this and on nothing else."""
-        return evidence_key(self.request, self.layers)
+        return short(f'["{self.request}",{_canonical(self.layers)}]')
 
     @cached_property
     def id(self) -> str:
         """The key of the evidence with this finish: of the trial itself."""
-        return trial_id(self.evidence, self.finish)
+        return short(f'["{self.evidence}",["",{_canonical(self.finish)}]]')
 
 
 _TEXTS: dict[int, tuple[Any, str]] = {}
 """What thousands of trials share is written once; the values stay, so that their identities are theirs alone."""
 
 
-def canonical(value: Any) -> str:
+def _canonical(value: Any) -> str:
     """JSON of which there is one for a value that never changes: a part of a trial."""
     entry = _TEXTS.get(id(value))
     if entry is None:
@@ -101,40 +99,8 @@ def canonical(value: Any) -> str:
 _MOST_TEXTS = 10_000
 
 
-def spelled_plugin(name: str, options: Mapping[str, Any]) -> str:
-    """A plugin with its options as canonical JSON."""
-    return f"[{canonical(name)},{canonical(options)}]"
-
-
-def request_key(
-    *,
-    method: str,
-    target: str,
-    sources: str,
-    seed: int | None,
-    precision: Precision | None,
-    aggregation: Aggregation = PLAIN,
-    batch: int | None = None,
-) -> str:
-    """The key of a request; ``method`` and ``target`` as :func:`spelled_plugin`, None for what does not matter to the method."""
-    cast = "null" if precision is None else f'"{precision}"'
-    taken = f",{canonical(aggregation)}" if aggregation else ""
-    taken += "" if batch is None else f",{batch}"
-    return short(f'[{method},{target},"{sources}",{"null" if seed is None else seed},{cast}{taken}]')
-
-
-def evidence_key(request: str, layers: tuple[str, ...]) -> str:
-    """The key of a request at some layers."""
-    return short(f'["{request}",{canonical(layers)}]')
-
-
-def trial_id(evidence: str, finish: FinishConfig) -> str:
-    """The key of evidence with a finish."""
-    return short(f'["{evidence}",["",{canonical(finish)}]]')
-
-
 def effective_finish(
-    paper: Mapping[str, Any], general: FinishConfig, own: Mapping[str, Use], registry: Registry
+    paper: Mapping[str, Any], general: FinishConfig, label: Mapping[str, Use], registry: Registry
 ) -> FinishConfig:
     """Stage by stage: the label's own word, else the config's, else the paper's, else the default.
 
@@ -147,10 +113,5 @@ def effective_finish(
         papers = {stage: use for stage, use in read_finish(paper, registry).items() if use.use != "auto"}
     except ConfigError as error:
         raise PluginContract(f"the finish that a method's paper asks for: {error}") from error
-    stated = {**general.stages(), **own}
-
-    def choose(stage: str) -> Use:
-        choice = stated[stage]
-        return papers.get(stage, DEFAULTS[stage]) if choice.use == "auto" else choice
-
-    return FinishConfig(**{stage: choose(stage) for stage in STAGES})
+    stated = {stage: use for stage, use in {**general.stages(), **label}.items() if use.use != "auto"}
+    return FinishConfig(**{**DEFAULTS, **papers, **stated})

@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xaikit.config.schema import SweepConfig
-from xaikit.config.sweep.grid import OWN, grid_of
+from xaikit.config.sweep.grid import UNVARIED, grid_of
 
 
 def points(sweep: SweepConfig) -> list[dict[str, Any]]:
     grid = grid_of(sweep)
     return [
-        {key: values[number] for key, values, number in zip(grid.keys, grid.values, row, strict=True) if number != OWN}
+        {
+            key: values[number]
+            for key, values, number in zip(grid.keys, grid.values, row, strict=True)
+            if number != UNVARIED
+        }
         for row in grid.points
     ]
 
@@ -23,14 +27,14 @@ def test_without_a_sweep_there_is_one_point_that_says_nothing() -> None:
 
 
 def test_axes_multiply_and_the_last_turns_fastest() -> None:
-    found = points(SweepConfig({"a": (1, 2), "b": ("x", "y")}, zip=({"c": (5, 6), "d": (7, 8)},)))
-    assert found[:4] == [
+    rows = points(SweepConfig({"a": (1, 2), "b": ("x", "y")}, zip=({"c": (5, 6), "d": (7, 8)},)))
+    assert rows[:4] == [
         {"a": 1, "b": "x", "c": 5, "d": 7},
         {"a": 1, "b": "x", "c": 6, "d": 8},
         {"a": 1, "b": "y", "c": 5, "d": 7},
         {"a": 1, "b": "y", "c": 6, "d": 8},
     ]
-    assert len(found) == 8
+    assert len(rows) == 8
 
 
 def test_values_of_axes_that_move_together_may_stand_again() -> None:
@@ -40,8 +44,8 @@ def test_values_of_axes_that_move_together_may_stand_again() -> None:
 
 
 def test_an_exclusion_wants_all_its_keys() -> None:
-    found = points(SweepConfig({"a": (1, 2), "b": (3, 4)}, exclude=({"a": (1,), "b": (4,)},)))
-    assert found == [{"a": 1, "b": 3}, {"a": 2, "b": 3}, {"a": 2, "b": 4}]
+    rows = points(SweepConfig({"a": (1, 2), "b": (3, 4)}, exclude=({"a": (1,), "b": (4,)},)))
+    assert rows == [{"a": 1, "b": 3}, {"a": 2, "b": 3}, {"a": 2, "b": 4}]
 
 
 def test_what_is_included_comes_last_and_is_not_excluded() -> None:
@@ -72,7 +76,7 @@ def test_as_many_points_as_the_product_less_the_excluded_and_the_included(
     drops = [drop() for _ in range(data.draw(st.integers(0, 2)))]
     added = data.draw(st.lists(st.dictionaries(st.sampled_from("abcde"), st.integers(6, 9), min_size=1), max_size=2))
     product = [dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values())]
-    kept = [point for point in product if not any(all(point[key] in drop[key] for key in drop) for drop in drops)]
-    found = points(SweepConfig(axes, exclude=tuple(drops), include=tuple(added)))
-    assert len(found) == len(kept) + len(added)
-    assert found == kept + added
+    remaining = [point for point in product if not any(all(point[key] in drop[key] for key in drop) for drop in drops)]
+    rows = points(SweepConfig(axes, exclude=tuple(drops), include=tuple(added)))
+    assert len(rows) == len(remaining) + len(added)
+    assert rows == remaining + added

@@ -54,9 +54,9 @@ def test_nothing_varies_without_axes(say: Any, key: str) -> None:
     ],
 )
 def test_values_are_settled_as_anywhere(key: str, stated: Any, meant: Any) -> None:
-    found = sweep({key: stated})
-    assert found.axes == {key: meant}
-    assert settle_sweep(found.plain(), Faults()) == found.plain()
+    settled_sweep = sweep({key: stated})
+    assert settled_sweep.axes == {key: meant}
+    assert settle_sweep(settled_sweep.plain(), Faults()) == settled_sweep.plain()
 
 
 def test_axes_that_move_together() -> None:
@@ -69,7 +69,7 @@ def test_axes_that_move_together() -> None:
 
 
 def test_what_is_excluded_and_included() -> None:
-    found = sweep(
+    settled_sweep = sweep(
         {
             "seed": "0..4",
             "layers": ["a", "b"],
@@ -77,8 +77,8 @@ def test_what_is_excluded_and_included() -> None:
             "include": {"seed": 9, "layers": "c", "target": "top2"},
         }
     )
-    assert found.exclude == ({"layers": (["a"],), "seed": (1, 2)},)
-    assert found.include == ({"seed": 9, "layers": ["c"], "target": {"use": "top", "k": 2}},)
+    assert settled_sweep.exclude == ({"layers": (["a"],), "seed": (1, 2)},)
+    assert settled_sweep.include == ({"seed": 9, "layers": ["c"], "target": {"use": "top", "k": 2}},)
 
 
 def test_it_loads_as_it_is_said_again(say: Any) -> None:
@@ -131,7 +131,7 @@ def test_a_whole_sweep_is_dropped(write: Any, head: str) -> None:
 
 def test_overrides_reach_into_a_sweep() -> None:
     stated = {"seed": [0, 1], "methods.smooth.n": [2, 3], "zip": {"model.name": ["a", "b"], "target": [1, 2]}}
-    found = sweep(
+    settled_sweep = sweep(
         stated,
         "sweep.seed=5..6",
         "sweep.methods.smooth.n=[8]",
@@ -140,8 +140,8 @@ def test_overrides_reach_into_a_sweep() -> None:
         "sweep.zip[0].target[1]=7",
         methods="smooth",
     )
-    assert found.axes == {"seed": (5, 6), "methods.smooth.n": (8,), "layers": (["a"], ["b"])}
-    assert found.zip[0] == {
+    assert settled_sweep.axes == {"seed": (5, 6), "methods.smooth.n": (8,), "layers": (["a"], ["b"])}
+    assert settled_sweep.zip[0] == {
         "model.name": ("c", "d"),
         "target": ({"use": "logit", "index": 1}, {"use": "logit", "index": 7}),
     }
@@ -331,8 +331,8 @@ def test_values_are_wrong_together(faults: Any) -> None:
     stated = {"methods.x.use": ["grad", "smooth"], "methods.x.n": [4, 8]}
     line = "at methods.x.use=grad, methods.x.n=4 and 1 further combinations: unknown option of grad; known: "
     for use in ("smooth", "grad"):
-        (found,) = faults(sweep=stated, methods={"x": {"use": use}})
-        assert found.startswith(f"sweep.methods.x.n[0]: {line}")
+        (fault,) = faults(sweep=stated, methods={"x": {"use": use}})
+        assert fault.startswith(f"sweep.methods.x.n[0]: {line}")
 
 
 def test_an_exclusion_makes_them_right(say: Any) -> None:
@@ -386,8 +386,8 @@ def test_settling_twice_changes_nothing_and_reading_never_fails(stated: dict[str
     settled = settle_sweep(stated, faults)
     again = Faults()
     assert settle_sweep(settled, again) == settled
-    found = read_sweep(settled, faults)
-    assert grid_of(found).keys is not None
+    settled_sweep = read_sweep(settled, faults)
+    assert grid_of(settled_sweep).keys is not None
     if not faults.items:
-        assert read_sweep(settle_sweep(found.plain(), faults), faults) == found
+        assert read_sweep(settle_sweep(settled_sweep.plain(), faults), faults) == settled_sweep
         assert not faults.items

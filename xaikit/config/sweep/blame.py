@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from xaikit.config.sweep.grid import OWN
+from xaikit.config.sweep.grid import UNVARIED
 from xaikit.config.sweep.points import Choice, Column, PointReader, Row, meet
 from xaikit.plain.faults import Fault, Faults, Path, key_of
 from xaikit.plain.text import flow
@@ -45,7 +45,7 @@ class _Blame:
         """As few values as make the fault, for each combination that has it."""
         rest = [row for row in self.column.values if row in self.rows]
         while rest:
-            choice = {spot: n for spot, n in zip(self.column.part.spots, rest[0], strict=True) if n != OWN}
+            choice = {spot: n for spot, n in zip(self.column.part.spots, rest[0], strict=True) if n != UNVARIED}
             for spot in list(choice):
                 fewer = {other: n for other, n in choice.items() if other != spot}
                 choice = fewer if fewer and self._makes(fewer) else choice

@@ -11,7 +11,7 @@ from xaikit.config.schema import SweepConfig
 from xaikit.plain.faults import Path
 from xaikit.plain.values import spelling
 
-OWN = -1
+UNVARIED = -1
 """Instead of the number of a value: what the config itself says."""
 
 
@@ -39,9 +39,9 @@ def grid_of(sweep: SweepConfig) -> Grid:
     varied = len(numbers.table)
     drops = [numbers.of_exclusion(entry) for entry in sweep.exclude]
     included = [numbers.of_entry(("sweep", "include", index), entry) for index, entry in enumerate(sweep.include)]
-    own = (OWN,) * (len(numbers.table) - varied)
-    points = [row for parts in product(*axes) if not _is_dropped(row := (*chain.from_iterable(parts), *own), drops)]
-    points += [tuple(entry.get(key, OWN) for key in numbers.table) for entry in included]
+    rest = (UNVARIED,) * (len(numbers.table) - varied)
+    points = [row for parts in product(*axes) if not _is_dropped(row := (*chain.from_iterable(parts), *rest), drops)]
+    points += [tuple(entry.get(key, UNVARIED) for key in numbers.table) for entry in included]
     values = tuple(tuple(value for _, value, _ in each.values()) for each in numbers.table.values())
     places = tuple(tuple(place for *_, place in each.values()) for each in numbers.table.values())
     return Grid(tuple(numbers.table), values, places, tuple(points))

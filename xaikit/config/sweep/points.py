@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,8 +17,8 @@ from xaikit.config.plugins import Reader
 from xaikit.config.schema import VARIES, Config, MethodConfig, SweepConfig
 from xaikit.config.sections import read_fields, read_methods
 from xaikit.config.shorthand import settle
-from xaikit.config.sweep.grid import OWN, Grid
-from xaikit.plain.faults import Fault, Faults, Mark, Path, at, path_of
+from xaikit.config.sweep.grid import UNVARIED, Grid
+from xaikit.plain.faults import Fault, Faults, Mark, Path, at, nested, path_of
 from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 
@@ -79,25 +79,19 @@ class Points:
     def wheres(self, config: Config) -> Iterator[dict[str, Any]]:
         """The value of every key that varies, by point; what a point leaves to the config as that says it, where it does."""
         plain = settle((), config.plain(), Faults())
-        keys = [
-            (key, *_with_own(values, plain, key)) for key, values in zip(self.grid.keys, self.grid.values, strict=True)
-        ]
+        tables = list(map(partial(_numbered, plain), self.grid.keys, self.grid.values))
         for row in self.grid.points:
-            yield {
-                key: values[n] for n, (key, values, is_stated) in zip(row, keys, strict=True) if n != OWN or is_stated
-            }
+            yield {key: table[n] for key, table, n in zip(self.grid.keys, tables, row, strict=True) if n in table}
 
 
-def _with_own(values: Sequence[Any], plain: Any, key: str) -> tuple[list[Any], bool]:
-    """The values of a key, behind them what the config itself says, and whether it says anything.
-
-    The number of the last is OWN, -1; where it is one of the axis's values, it is that one.
-    """
-    try:
-        own = at(plain, path_of(key) or ())
-    except KeyError:
-        return [*values, None], False
-    return [*values, next((value for value in values if spelling(value) == spelling(own)), own)], True
+def _numbered(plain: Mapping[str, Any], key: str, values: Sequence[Any]) -> dict[int, Any]:
+    """The values of a key by their numbers, and what the config itself says, if anything; the same value is one object."""
+    table = dict(enumerate(values))
+    stated = at(plain, path_of(key) or (), table)
+    if stated is not table:
+        text = spelling(stated)
+        table[UNVARIED] = next((value for value in values if spelling(value) == text), stated)
+    return table
 
 
 @dataclass(frozen=True)
@@ -162,10 +156,10 @@ class PointReader:
         """A part where some keys have these values and the others are as the config has them; and what is wrong with it."""
         plain, marks, stated = self.layer.plain, dict(self._marks), list(self.stated)
         for spot in sorted(choice, key=lambda spot: _order(self.axes[spot])):
-            if choice[spot] == OWN:
+            if choice[spot] == UNVARIED:
                 continue
             axis, value = self.axes[spot], self.grid.values[spot][choice[spot]]
-            plain = overlay(plain, _nested(axis, value), {})
+            plain = overlay(plain, nested(axis, value), {})
             marks.update(self._marks_of(axis, self.grid.places[spot][choice[spot]]))
             if not isinstance(value, Mapping):  # it takes the place of what was wrong there
                 stated = [fault for fault in stated if fault.path[: len(axis)] != axis]
@@ -218,11 +212,11 @@ def _read(part: Part, plain: Mapping[str, Any], reader: Reader) -> Any:
 def _looked_at(part: Part, plain: Mapping[str, Any]) -> dict[str, Any]:
     """As much as a part looks at: not what stands for nothing elsewhere."""
     roots = part.roots or ()
-    seen = {key: value for key, value in plain.items() if key in (*roots, part.path[0])}
-    methods = seen.get("methods")
+    needed = {key: value for key, value in plain.items() if key in (*roots, part.path[0])}
+    methods = needed.get("methods")
     if len(part.path) > 1 and "methods" not in roots and isinstance(methods, Mapping):
-        seen["methods"] = {label: method for label, method in methods.items() if label == part.path[1]}
-    return seen
+        needed["methods"] = {label: method for label, method in methods.items() if label == part.path[1]}
+    return needed
 
 
 def meet(one: Path, other: Path) -> bool:
@@ -233,10 +227,3 @@ def meet(one: Path, other: Path) -> bool:
 def _order(path: Path) -> tuple[int, bool]:
     """A whole before its parts, and the plugin before its options."""
     return len(path), path[-1] not in ("use", "source")
-
-
-def _nested(path: Path, value: Any) -> Any:
-    """The mapping that says a value at a key."""
-    for key in reversed(path):
-        value = {key: value}
-    return value

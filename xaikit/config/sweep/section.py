@@ -55,11 +55,9 @@ class _SweepReader:
         return fits
 
     def _may_vary(self, place: Path, key: str, values: Sequence[Any]) -> bool:
-        problem, path = _refusal(key), path_of(key) or ()
-        if not problem and path in self._places:
-            problem = f"stands twice; first as {key_of(self._places[path])}"
-        if not problem and not values:
-            problem = "expected at least one value, got []"
+        path = path_of(key) or ()
+        twice = f"stands twice; first as {key_of(self._places[path])}" if path in self._places else ""
+        problem = _refusal(key) or twice or ("" if values else "expected at least one value, got []")
         if problem:
             self._faults.add(place, problem)
             return False
