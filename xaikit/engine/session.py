@@ -29,9 +29,6 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target, plural_of
 
-__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways", "trace_requests"]
-
-
 Failed = Callable[[Request, Exception], None]
 
 
