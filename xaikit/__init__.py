@@ -15,38 +15,39 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xaikit._version import __version__
+from xaikit._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from xaikit.analysis.comparison import compare
-    from xaikit.analysis.matching import diff
-    from xaikit.api import explain
-    from xaikit.config import load
-    from xaikit.config.schema import Config
-    from xaikit.errors import (
-        ConfigError,
-        DataError,
-        Disconnected,
-        LayerNotFound,
-        PluginConflict,
-        PluginContract,
-        PluginError,
-        StoreError,
-        TapError,
-        UndeclaredNeed,
-        UnknownPlugin,
-        XaikitError,
-        nearest,
-    )
-    from xaikit.explanation import Explanation
-    from xaikit.hookspecs import hookimpl
-    from xaikit.needs import Needs
-    from xaikit.registry import Registry
-    from xaikit.registry.modules import module_from_file
-    from xaikit.report.report import Report
-    from xaikit.runner.costs import Plan
-    from xaikit.runner.steps import plan, run
-    from xaikit.targets import PinnedClasses, class_indices, class_logits
+    from xaikit.analysis.comparison import compare as compare
+    from xaikit.analysis.matching import diff as diff
+    from xaikit.api import explain as explain
+    from xaikit.config import load as load
+    from xaikit.config.schema import Config as Config
+    from xaikit.errors import ConfigError as ConfigError
+    from xaikit.errors import DataError as DataError
+    from xaikit.errors import Disconnected as Disconnected
+    from xaikit.errors import LayerNotFound as LayerNotFound
+    from xaikit.errors import PluginConflict as PluginConflict
+    from xaikit.errors import PluginContract as PluginContract
+    from xaikit.errors import PluginError as PluginError
+    from xaikit.errors import StoreError as StoreError
+    from xaikit.errors import TapError as TapError
+    from xaikit.errors import UndeclaredNeed as UndeclaredNeed
+    from xaikit.errors import UnknownPlugin as UnknownPlugin
+    from xaikit.errors import XaikitError as XaikitError
+    from xaikit.errors import nearest as nearest
+    from xaikit.explanation import Explanation as Explanation
+    from xaikit.hookspecs import hookimpl as hookimpl
+    from xaikit.needs import Needs as Needs
+    from xaikit.registry import Registry as Registry
+    from xaikit.registry.modules import module_from_file as module_from_file
+    from xaikit.report.report import Report as Report
+    from xaikit.runner.costs import Plan as Plan
+    from xaikit.runner.steps import plan as plan
+    from xaikit.runner.steps import run as run
+    from xaikit.targets import PinnedClasses as PinnedClasses
+    from xaikit.targets import class_indices as class_indices
+    from xaikit.targets import class_logits as class_logits
 
     open = Report
 
@@ -72,40 +73,7 @@ _NAMES = {
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "Config",
-    "ConfigError",
-    "DataError",
-    "Disconnected",
-    "Explanation",
-    "LayerNotFound",
-    "Needs",
-    "PinnedClasses",
-    "Plan",
-    "PluginConflict",
-    "PluginContract",
-    "PluginError",
-    "Registry",
-    "Report",
-    "StoreError",
-    "TapError",
-    "UndeclaredNeed",
-    "UnknownPlugin",
-    "XaikitError",
-    "__version__",
-    "class_indices",
-    "class_logits",
-    "compare",
-    "diff",
-    "explain",
-    "hookimpl",
-    "load",
-    "module_from_file",
-    "nearest",
-    "open",
-    "plan",
-    "run",
-]
+__all__ = sorted([*_HOME, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
@@ -94,85 +93,56 @@ def explain(
     registry, model, samples = Registry(), unwrapped(model), len(first_tensor(inputs))
     if precision not in get_args(Precision):
         raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
-    general_target, classes = _target(target, _labels(labels, samples), samples, registry)
+    stated_labels = None if labels is None else _indices("labels", labels, samples)
+    general_target, classes = _target(target, stated_labels, samples, registry)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     stated_layout = read_layout(layout, registry)
     arrangement = None if stated_layout is None else instantiate("layout", stated_layout, registry)
-    named = _methods(methods, registry, finish or {}, read_aggregation(augment, reduce))
+    general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
     batch = engine.Batch(inputs, _ids(ids, samples), classes)
     resolver, listed = LayerResolver(model, batch, output, arrangement), _listed(layers)
-    requests = []
-    for label, one in named.items():
-        stages = effective_finish(paper_of(type(one.method)), general_finish, one.finish, registry)
-        requests.append(
-            engine.Request(
-                label,
-                one.use,
-                one.method,
-                resolver.taps(one.method, listed, general_target),
-                one.target or general_target,
-                build_finish(stages, registry),
-                seed,
-                precision,
-                one.aggregation,
-            )
+    requests = [
+        engine.Request(
+            label,
+            config.use,
+            method,
+            resolver.taps(method, listed, general_target),
+            general_target if config.target is None else instantiate("target", config.target, registry),
+            build_finish(effective_finish(paper_of(type(method)), general_finish, config.finish, registry), registry),
+            seed,
+            precision,
+            Aggregation(general.augment if config.augment is None else config.augment, config.reduce or general.reduce),
         )
+        for label, (config, method) in named.items()
+    ]
     return engine.explain(model, batch, requests, output=output, may_stop=True)[1]
 
 
-@dataclass(frozen=True)
-class _NamedMethod:
-    """What stands under one label: the name that seeds its draws, the instance, and what is stated for it alone."""
-
-    use: str
-    method: Method
-    finish: Mapping[str, Use]
-    aggregation: Aggregation
-    target: Target | None = None
-
-
 def _methods(
-    methods: MethodSpec, registry: Registry, finish: Mapping[str, Any], aggregation: Aggregation
-) -> dict[str, _NamedMethod]:
-    """By label."""
-    specs = _named(methods)
-    plain = {label: spec for label, spec in specs.items() if _is_plain(spec)}
+    methods: MethodSpec, registry: Registry, finish: Mapping[str, Any]
+) -> dict[str, tuple[MethodConfig, Method]]:
+    """By label, what is stated for it alone, and the method itself."""
+    names = [methods] if isinstance(methods, str) else methods
+    specs: dict[str, Any] = dict(methods) if isinstance(methods, Mapping) else dict.fromkeys(names)
+    plain = {label: spec for label, spec in specs.items() if spec is None or isinstance(spec, (str, Mapping))}
     configs = read_methods(plain, registry, finish=finish) if plain or not specs else {}
-    named: dict[str, _NamedMethod] = {}
+    named: dict[str, tuple[MethodConfig, Method]] = {}
     for label, spec in specs.items():
         if label in plain:
-            named[label] = _configured(label, configs[label], registry, aggregation)
+            config = configs[label]
+            if config.layers is not None:
+                raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
+            named[label] = config, instantiate("method", Use(config.use, config.options), registry)
         else:
             check_class("method", type(spec), f"method {label!r}")
-            named[label] = _NamedMethod(type(spec).__name__, spec, {}, aggregation)
+            named[label] = MethodConfig(type(spec).__name__), spec
     return named
 
 
-def _named(methods: MethodSpec) -> dict[str, Any]:
-    if isinstance(methods, Mapping):
-        return dict(methods)
-    return dict.fromkeys([methods] if isinstance(methods, str) else methods)
-
-
-def _is_plain(spec: Any) -> bool:
-    return spec is None or isinstance(spec, (str, Mapping))
-
-
-def _configured(label: str, method: MethodConfig, registry: Registry, aggregation: Aggregation) -> _NamedMethod:
-    if method.layers is not None:
-        raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
-    target = None if method.target is None else instantiate("target", method.target, registry)
-    instance = instantiate("method", Use(method.use, method.options), registry)
-    augment = aggregation.augment if method.augment is None else method.augment
-    return _NamedMethod(
-        method.use, instance, method.finish, Aggregation(augment, method.reduce or aggregation.reduce), target
-    )
-
-
-def _labels(labels: Sequence[int] | Tensor | None, count: int) -> Tensor | None:
-    if labels is not None and len(labels) != count:
-        raise ConfigError(f"labels: expected {count} class indices, one a sample, got {len(labels)}")
-    return None if labels is None else torch.as_tensor(labels)
+def _indices(name: str, classes: Sequence[int] | Tensor, count: int) -> Tensor:
+    if len(classes) != count:
+        raise ConfigError(f"{name}: expected {count} class indices, one a sample, got {len(classes)}")
+    return torch.as_tensor(classes)
 
 
 def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Registry) -> tuple[Target, Tensor | None]:
@@ -180,11 +150,10 @@ def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Reg
     if callable(target):
         return FunctionTarget(target), labels
     if isinstance(target, (Sequence, Tensor)) and not isinstance(target, str):
-        if len(target) != count:
-            raise ConfigError(f"target: expected {count} class indices, one a sample, got {len(target)}")
+        indices = _indices("target", target, count)
         if labels is not None:
             raise ConfigError("target: expected labels or one class index a sample, got both; write target='label'")
-        return instantiate("target", Use("label"), registry), torch.as_tensor(target)
+        return instantiate("target", Use("label"), registry), indices
     return instantiate("target", read_target(target, registry), registry), labels
 
 

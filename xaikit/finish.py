@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from xaikit._numeric import MODES
+from xaikit._numeric import MODES, exact
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import STAGES, FinishConfig
 from xaikit.errors import ConfigError
@@ -111,7 +111,8 @@ def finish_maps(
     Raises:
         ConfigError: maps of unequal size are to be fused and no resize is asked for.
     """
-    finished = {layer: _bend(finish, _full(raw), strides[layer]) for layer, raw in raws.items()}
+    # half precision is finished in float32: a normalized map needs more than eight bits
+    finished = {layer: _bend(finish, exact(raw), strides[layer]) for layer, raw in raws.items()}
     if finish.resize is not None and finished:
         size = finish.resize.size([_space(raw) for raw in raws.values()], inputs)
         finished = {layer: resize(saliency, size) for layer, saliency in finished.items()}
@@ -157,11 +158,6 @@ def resize(saliency: Tensor, size: tuple[int, ...]) -> Tensor:
     if len(space) not in MODES:
         raise ConfigError(f"finish.resize: expected maps of 1 to 3 dimensions, got {space}; write resize: none")
     return interpolate(saliency, size=tuple(size), mode=MODES[len(space)], align_corners=False)
-
-
-def _full(raw: Tensor) -> Tensor:
-    """Half-precision maps are finished in float32: a normalized map needs more than eight bits."""
-    return raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
 
 
 def _space(saliency: Tensor) -> tuple[int, ...]:

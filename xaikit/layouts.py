@@ -111,15 +111,12 @@ def _tokens(count: int, space: tuple[int, ...], hint: int | None) -> Layout | No
 
 def _factorizations(count: int, rank: int) -> Iterator[tuple[int, ...]]:
     """All ways to write ``count`` as an ordered product of ``rank`` numbers."""
-    if count < 1:
-        return
     if rank == 1:
         yield (count,)
         return
     for first in range(1, count + 1):
         if count % first == 0:
-            for rest in _factorizations(count // first, rank - 1):
-                yield (first, *rest)
+            yield from ((first, *rest) for rest in _factorizations(count // first, rank - 1))
 
 
 def keeps_aspect(grid: tuple[int, ...], space: tuple[int, ...]) -> bool:

@@ -58,8 +58,7 @@ def principal(evidence: Tensor, center: bool = False) -> Tensor:
 
     A sample with a value that is not finite gets a map that is NaN.
     """
-    rows = evidence.flatten(3).transpose(2, 3)
-    rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
+    rows = exact(evidence.flatten(3).transpose(2, 3))
     if center:
         rows = rows - rows.mean(2, keepdim=True)
     # in units of the largest value, so that squares neither underflow nor overflow

@@ -64,20 +64,17 @@ class Target(Protocol):
 
 def count_of(target: Target) -> int | None:
     """How many scores a sample has; None where only the pinned target tells. Raises PluginContract for no such number."""
-    none: int | None = None
-    return declared(target, "count", none, lambda count: is_count(count, 1), "a number of scores, 1 or more")
+    return declared(target, "count", None, lambda count: is_count(count, 1), "a number of scores, 1 or more")
 
 
 def plural_of(target: Target) -> bool | None:
     """Whether results have an axis of targets; None where only the pinned target tells. Raises PluginContract."""
-    none: bool | None = None
-    return declared(target, "plural", none, is_truth, "True or False")
+    return declared(target, "plural", None, is_truth, "True or False")
 
 
 def layer_of(target: Target) -> str | None:
     """The layer that a target is scored on; None for the model's output. Raises PluginContract for no name."""
-    none: str | None = None
-    return declared(target, "layer", none, lambda layer: isinstance(layer, str), "the name of a module")
+    return declared(target, "layer", None, lambda layer: isinstance(layer, str), "the name of a module")
 
 
 def needs_labels(target: Target) -> bool:
@@ -142,7 +139,12 @@ class PinnedFunction:
 
     def scores(self, output: Any) -> Tensor:
         """What the function returns, as (N, T)."""
-        return _columns(self.function(output), self.function, self.count)
+        scores = self.function(output)
+        if len(scores) != self.count:
+            raise XaikitError(
+                f"target {self}: expected {self.count} samples, got scores of shape {tuple(scores.shape)}"
+            )
+        return scores if scores.dim() == 2 else scores.unsqueeze(1)
 
     def __str__(self) -> str:
         return _name(self.function)
@@ -169,14 +171,6 @@ class FunctionTarget:
                 f"target {_name(self.function)}: expected scores of {len(output)} samples, got {len(scores)}"
             )
         return PinnedFunction(self.function, scores.shape[0], plural=scores.dim() == 2)
-
-
-def _columns(scores: Tensor, function: Callable[[Any], Tensor], count: int) -> Tensor:
-    if scores.shape[0] != count:
-        raise XaikitError(
-            f"target {_name(function)}: expected {count} samples, got scores of shape {tuple(scores.shape)}"
-        )
-    return scores if scores.dim() == 2 else scores.unsqueeze(1)
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -6,7 +6,7 @@ Shapes: N samples, T targets, C channels, S the space of the tap (any number of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -60,6 +60,7 @@ class Reduction:
 __all__ = ["Make", "Place", "Reduction", "Reruns", "SampleGenerator", "Trace", "View"]
 
 
+@dataclass(eq=False, repr=False)
 class View:
     """One tap of a trace, narrowed to what the method declared in its ``needs``.
 
@@ -68,25 +69,15 @@ class View:
 
     channel = 2
 
-    def __init__(
-        self,
-        trace: Trace,
-        tap: Tap,
-        needs: Needs,
-        module: nn.Module,
-        draw: Callable[[], SampleGenerator],
-        reruns: Reruns,
-        reduction: Reduction | None = None,
-    ) -> None:
-        self._trace = trace
-        self._tap = tap
-        self._needs = needs
-        self._module = module
-        self._draw = draw
-        self._reruns = reruns
-        self._reduction = Reduction() if reduction is None else reduction
-        self.noted: list[RemarkCounts] = []
-        self.numbers: dict[str, Tensor] = {}
+    _trace: Trace
+    _tap: Tap
+    _needs: Needs
+    _module: nn.Module
+    _draw: Callable[[], SampleGenerator]
+    _reruns: Reruns
+    _reduction: Reduction = field(default_factory=Reduction)
+    noted: list[RemarkCounts] = field(default_factory=list, init=False)
+    numbers: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -54,8 +54,9 @@ class Variant:
             raise ConfigError(f"augment: expected inputs (N, C, *S), got {tuple(image.shape)}")
         image = image.flip(-1) if self.flip else image
         if self.scale != 1:
-            size = tuple(max(1, round(side * self.scale)) for side in image.shape[2:])
-            image = _scaled(image, size)
+            size, mode = tuple(max(1, round(side * self.scale)) for side in image.shape[2:]), MODES[image.dim() - 2]
+            smooth = image.dim() == 4  # torch has no other kernel that smooths before it leaves pixels out
+            image = interpolate(image, size=size, mode=mode, align_corners=False, antialias=smooth)
         image = image * self.gain
         if self.draw is not None:
             image = image + self.noise * generator(self.draw).normal(*image.shape[1:])
@@ -99,8 +100,3 @@ def variants(augment: AugmentConfig) -> Iterator[Variant]:
     draws = range(augment.draws) if augment.noise else [None]
     for flip, scale, gain, draw in product([False, True][: 1 + augment.flip], augment.scale, augment.gain, draws):
         yield Variant(flip, scale, gain, augment.noise if draw is not None else 0.0, draw)
-
-
-def _scaled(image: Tensor, size: tuple[int, ...]) -> Tensor:
-    smooth = image.dim() == 4  # torch has no other kernel that smooths before it leaves pixels out
-    return interpolate(image, size=size, mode=MODES[len(size)], align_corners=False, antialias=smooth)

@@ -74,10 +74,10 @@ class PassContext:
         counts = torch.ones(len(self.trace.scores), dtype=torch.long)
         self.remarks.append(RemarkCounts(str(self.tap), reason, counts, counted=False))
 
-    def count(self, forwards: int = 1) -> None:
-        """Count forwards that a method asked for."""
-        self.tally.forwards += forwards
-        self.tally.reruns += forwards
+    def count(self) -> None:
+        """Count a forward that a method asked for."""
+        self.tally.forwards += 1
+        self.tally.reruns += 1
 
     def forward(self) -> Any:
         """The clean inputs through the model once more: what is read of it."""

@@ -88,10 +88,6 @@ class RequestGroup:
         start = sum(columns[place].stop - columns[place].start for place in self.places if place < member.place)
         return slice(start, start + columns[member.place].stop - columns[member.place].start)
 
-    def apart(self) -> list[RequestGroup]:
-        """A group for each of the requests."""
-        return [RequestGroup((member,)) for member in self.members]
-
 
 @dataclass(frozen=True)
 class SharedPass:
@@ -130,9 +126,7 @@ def group_requests(requests: Iterable[PinnedRequest], pinned: Sequence[Pinned]) 
 
 def _together(one: PinnedRequest, other: PinnedRequest, pinned: Sequence[Pinned]) -> bool:
     first, second = one.request, other.request
-    if _conditions(first) != _conditions(second):
-        return False
-    if not _equal(first.method, second.method):
+    if _conditions(first) != _conditions(second) or not _equal(first.method, second.method):
         return False
     needs = first.method.needs
     if needs.layers != "one" and first.taps != second.taps:

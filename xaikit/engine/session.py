@@ -29,9 +29,6 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.targets import Target, plural_of
 
-__all__ = ["Batch", "Failed", "Request", "distinct", "explain", "replay_ways", "trace_requests"]
-
-
 Failed = Callable[[Request, Exception], None]
 
 
@@ -136,8 +133,8 @@ class _Session:
             with self._handing_over(group.common):
                 self._assemble(group, explainer.raw_maps(group, outputs))
         elif failure := self._explain_together(group, explainer, outputs):
-            for alone in group.apart():
-                self._explain_group(alone, explainer, outputs)
+            for member in group.members:
+                self._explain_group(RequestGroup((member,)), explainer, outputs)
             self._remark(group, f"explained alone: together with other labels it raised {failure}")
 
     def _explain_together(self, group: RequestGroup, explainer: Explainer, outputs: OutputCache | None) -> str:

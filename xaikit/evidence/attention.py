@@ -175,20 +175,16 @@ class _Listening(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class _Within(TorchFunctionMode):
+class _Within(_Listening):
     """What ``multi_head_attention_forward`` does inside: where weights are asked for it computes them itself."""
 
     def __init__(self, recorder: AttentionRecorder, heads: int) -> None:
-        super().__init__()
-        self._recorder = recorder
+        super().__init__(recorder)
         self._heads = heads
         self._weights: Tensor | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention:
-            return self._recorder.attend(*args, **kwargs)
-        result = func(*args, **kwargs)
+        result = super().__torch_function__(func, types, args, kwargs)
         if func is functional.softmax:
             self._weights = result
         if func is torch.bmm and args[0] is self._weights:

@@ -27,41 +27,16 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(_random_state_kept(model))
-        stack.enter_context(_attention_by_parts())
+        devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
+        stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+        torch.backends.mha.set_fastpath_enabled(False)
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(_evaluating(model))
-        yield
-
-
-@contextmanager
-def _attention_by_parts() -> Iterator[None]:
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    # the flag and not model.eval(): a model may override eval() and train() to do something else
-    training = [module for module in model.modules() if module.training]
-    try:
-        for module in training:
+        # the flag and not model.eval(): a model may override eval() and train() to do something else
+        for module in [module for module in model.modules() if module.training]:
+            stack.callback(setattr, module, "training", True)
             module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-@contextmanager
-def _random_state_kept(model: nn.Module) -> Iterator[None]:
-    devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
         yield
 
 
@@ -89,7 +64,7 @@ def unwrapped(model: Any) -> nn.Module:
                 f"model: expected Python modules, but {which} scripted or traced, where hooks do not run; explain the "
                 "model that it was made from"
             )
-    for name, value in [*model.named_parameters(), *model.named_buffers()]:
+    for name, value in _state(model):
         if value.is_meta:
             raise TapError(f"model: {name} is on the meta device and has no values: load the weights first")
     return model

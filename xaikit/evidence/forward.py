@@ -67,8 +67,6 @@ def call(model: nn.Module, inputs: Any, layers: Iterable[str] = ()) -> Any:
         What the model returns; with layers, a :class:`WithLayers` of it.
     """
     modules = {name: _module(model, name) for name in layers}
-    if not modules:
-        return _call(model, inputs)
     outputs: dict[str, Tensor] = {}
 
     def read(name: str, module: nn.Module, args: Any, output: Any) -> None:
@@ -76,7 +74,8 @@ def call(model: nn.Module, inputs: Any, layers: Iterable[str] = ()) -> Any:
             outputs[name] = tensor.clone()  # what comes may change it in place
 
     with hooked(modules.items(), read):
-        return WithLayers(_call(model, inputs), outputs)
+        returned = _call(model, inputs)
+    return WithLayers(returned, outputs) if modules else returned
 
 
 def _module(model: nn.Module, name: str) -> nn.Module:

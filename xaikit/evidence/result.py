@@ -70,34 +70,6 @@ class MapReader:
 
 
 @dataclass(frozen=True)
-class TapMap:
-    """What a pass has at one tap, read as a map.
-
-    activations  (N, C, *S)
-    place        where it was found
-    gradient     of the scores there, (T, *tensor), as autograd left it
-    """
-
-    activations: Tensor
-    place: Place
-    gradient: Tensor | None = None
-
-    @classmethod
-    def of(cls, point: TappedTensor, layout: Layout) -> TapMap:
-        """Of a recorded tensor."""
-        activations = layout.to_map(point.tensor.detach())
-        return cls(activations, Place(point.path, point.turn, layout), point.gradient)
-
-    @property
-    def gradients(self) -> Tensor | None:
-        """(N, T, C, *S)"""
-        if self.gradient is None:
-            return None
-        maps = [self.place.layout.to_map(column) for column in self.gradient]
-        return maps[0].unsqueeze(1) if len(maps) == 1 else torch.stack(maps, 1)
-
-
-@dataclass(frozen=True)
 class PassResult:
     """What a pass left: what was read of it, the scores of every target, and all that was recorded."""
 
@@ -120,13 +92,20 @@ class PassResult:
     def trace(self, inputs: Any, taps: Sequence[Tap], reader: MapReader, gradients: bool) -> Trace:
         """The trace of this pass, with gradients if they were asked for."""
         points = {tap: self._point(tap) for tap in taps if tap.is_hooked}
-        maps = {tap: TapMap.of(point, reader.at(tap, point.tensor.shape)) for tap, point in points.items()}
+        layouts = {tap: reader.at(tap, point.tensor.shape) for tap, point in points.items()}
         attention, grid = self._attention(taps, reader)
         first = first_tensor(inputs)
-        maps |= {tap: self._input(tap, first) for tap in taps if tap in (INPUT, BIASES)}
+        for tap in taps:
+            if tap in (INPUT, BIASES):
+                leaf = _connected(self.recorded.points.get(tap, ()))
+                points[tap] = TappedTensor((), 1, first, None if leaf is None else leaf.gradient)
+                layouts[tap] = Layout()
+        activations = {tap: layouts[tap].to_map(point.tensor.detach()) for tap, point in points.items()}
+        places = {tap: Place(point.path, point.turn, layouts[tap]) for tap, point in points.items()}
         if grid is not None:
-            even = first.new_ones(1).expand(len(first), 1, *grid.grid)
-            maps |= {tap: TapMap(even, Place((), 1, grid)) for tap in taps if tap.attends}
+            attends = [tap for tap in taps if tap.attends]
+            activations |= dict.fromkeys(attends, first.new_ones(1).expand(len(first), 1, *grid.grid))
+            places |= dict.fromkeys(attends, Place((), 1, grid))
         pinned = self.pinned or (Unpinned(),)
         scores = self.scores or (Unpinned().scores(first),)
         return Trace(
@@ -136,9 +115,13 @@ class PassResult:
             pinned=pinned,
             columns=_columns(scores),
             scores=torch.cat(scores, 1).detach(),
-            activations={tap: one.activations for tap, one in maps.items()},
-            gradients={tap: at for tap, one in maps.items() if gradients and (at := one.gradients) is not None},
-            places={tap: one.place for tap, one in maps.items()},
+            activations=activations,
+            gradients={
+                tap: _as_maps(layouts[tap], point.gradient)
+                for tap, point in points.items()
+                if gradients and point.gradient is not None
+            },
+            places=places,
             attention=attention,
             biases=self._biases(reader),
             refused={tap: error for tap in taps if (error := self._refusal(tap, grid))},
@@ -154,10 +137,6 @@ class PassResult:
                 "output, behind it, or in a block that is checkpointed reentrantly (use_reentrant=False is served)"
             )
         return point
-
-    def _input(self, tap: Tap, first: Tensor) -> TapMap:
-        leaf = _connected(self.recorded.points.get(tap, ()))
-        return TapMap(first, Place((), 1, Layout()), None if leaf is None else leaf.gradient)
 
     @property
     def _independent(self) -> str:
@@ -199,6 +178,12 @@ class PassResult:
             for layer in self.recorded.layers
             if layer.gradient is not None
         )
+
+
+def _as_maps(layout: Layout, gradient: Tensor) -> Tensor:
+    """A gradient (T, *tensor) as maps (N, T, C, *S)."""
+    maps = [layout.to_map(column) for column in gradient]
+    return maps[0].unsqueeze(1) if len(maps) == 1 else torch.stack(maps, 1)
 
 
 def _connected(points: Sequence[TappedTensor]) -> TappedTensor | None:

@@ -51,7 +51,10 @@ def block_attention(context: PassContext) -> tuple[Attention, ...]:
         _check_scores(scores[-context.samples :].detach(), context.trace.scores, blocks[-1])
         context.tally.gradient_calls += scores.shape[1]
         mixed = [call.mixed for call in calls]
-        columns = [_gradients(column, mixed) for column in scores.unbind(1)]
+        columns = [
+            torch.autograd.grad(column.sum(), mixed, retain_graph=True, materialize_grads=True)
+            for column in scores.unbind(1)
+        ]
         stacked = [torch.stack(by_target) for by_target in zip(*columns, strict=True)]
         return tuple(attention_of(replace(one, gradient=at)) for one, at in zip(calls, stacked, strict=True))
 
@@ -139,11 +142,6 @@ def _returning(context: PassContext, block: str, tokens: Tensor, inputs: Any) ->
     context.count()
     with hooked([(block, module_at(context.model, block))], leave), cut.modes(grad=True):
         return call(context.model, inputs, context.readout.layers)
-
-
-def _gradients(score: Tensor, mixed: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Zero where the score does not depend on them."""
-    return torch.autograd.grad(score.sum(), mixed, retain_graph=True, materialize_grads=True)
 
 
 def _check_scores(scores: Tensor, expected: Tensor, block: str) -> None:

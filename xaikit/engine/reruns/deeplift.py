@@ -19,6 +19,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointError
 
+from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.backprop import gradients_at, nodes_behind
@@ -204,7 +205,7 @@ def _refusal(tap: Tap, operation: str) -> ConfigError:
 
 def _check_sum(tap: Tap, contributions: Tensor, difference: Tensor) -> None:
     """They sum to the difference of scores, or something on the way was no operation of these kinds."""
-    flat = contributions.flatten(2).to(torch.promote_types(contributions.dtype, torch.float32))
+    flat = exact(contributions.flatten(2))
     tolerance = TOLERANCES.get(contributions.dtype, HALF)
     far = (flat.sum(2) - difference).abs() > tolerance * (flat.abs().sum(2) + difference.abs())
     if bool(far.any()):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
+from xaikit.evidence.backprop import gradients_at
 from xaikit.evidence.pinned import without_layer
 from xaikit.targets import Pinned
 
@@ -46,21 +47,16 @@ def _shares(pinned: Pinned, output: Tensor) -> Tensor:
     with torch.enable_grad():
         logits = output.detach().clone().requires_grad_()
         scores = without_layer(pinned).scores(logits)
-        columns = [_gradient(column.sum(), logits) for column in scores.unbind(1)]
-    shares, scores = torch.stack(columns, 1), scores.detach()
+        (gradient,), _ = gradients_at(scores, [logits])
+    scores = scores.detach()
+    # none where the scores do not depend on the logits
+    shares = logits.new_zeros(*scores.shape, output.shape[1]) if gradient is None else torch.stack(tuple(gradient), 1)
     if not _close((shares * output.unsqueeze(1)).sum(2), scores, output.abs().amax()):
         raise ConfigError(
             f"target {pinned}: CAM expected a score that is a sum of logits, such as top, logit, classes, label, contrast or "
             "margin, got another; take gradcam"
         )
     return shares
-
-
-def _gradient(score: Tensor, logits: Tensor) -> Tensor:
-    """Zero where the score does not depend on the logits."""
-    if not score.requires_grad:
-        return torch.zeros_like(logits)
-    return torch.autograd.grad(score, logits, retain_graph=True, materialize_grads=True)[0]
 
 
 def _close(logits: Tensor, expected: Tensor, scale: Tensor) -> bool:

@@ -12,8 +12,10 @@ single  one variant after the other, N rows each: where the target can score onl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +29,9 @@ from xaikit.evidence.forward import laid_out
 from xaikit.evidence.hooks import substituted
 from xaikit.evidence.nests import first_tensor, rows
 from xaikit.view import Make
+
+T = TypeVar("T")
+
 
 WAYS = ("joint", "each", "full", "single")
 
@@ -60,32 +65,31 @@ class Replay:
             TapError: no way gives the true score, as where an operation in place behind the tap is not idempotent.
         """
         context = self.context
-        size = max(1, rows_of_activations(context.activations[:1]) // context.samples)
-        for way in self._ways():
+
+        def scores(way: str) -> Tensor:
+            size = rows_of_activations(context.activations[:1])
             if way == "full":
                 context.remark(FULL)
-                size = max(1, min(size, rows_of_inputs(first_tensor(context.inputs)[:1]) // context.samples))
-            try:
-                return self._scores(way, count, 1 if way == "single" else size, make)
-            except Untrue:
-                continue
-        raise self._refusal()
+                size = min(size, rows_of_inputs(first_tensor(context.inputs)[:1]))
+            return self._scores(way, count, 1 if way == "single" else max(1, size // context.samples), make)
+
+        return self._by_first_true_way(scores)
 
     def way(self) -> str:
         """The cheapest way that gives the true score, for the plan. Costs a pass for every way that is tried."""
-        for way in self._ways():
-            try:
-                self._check_alone(way)
-            except Untrue:
-                continue
+
+        def checked(way: str) -> str:
+            self._check_alone(way)
             return way
-        raise self._refusal()
 
-    def _ways(self) -> list[str]:
-        return [way for way in WAYS if way != "each" or self.context.samples > 1]
+        return self._by_first_true_way(checked)
 
-    def _refusal(self) -> TapError:
-        return TapError(
+    def _by_first_true_way(self, work: Callable[[str], T]) -> T:
+        for way in WAYS:
+            if way != "each" or self.context.samples > 1:
+                with suppress(Untrue):
+                    return work(way)
+        raise TapError(
             f"layer {self.context.tap}: cannot be replayed: putting its own activations in its place does not give the true "
             "score; name the layer behind it"
         )
@@ -111,7 +115,8 @@ class Replay:
 
     def _check_alone(self, way: str) -> None:
         """By a pass of its own, without autocast."""
-        self._check(self._first_pass(way, [self._true] * (1 if way == "single" else 2), exact=True))
+        alone = Replay(replace(self.context, precision="float32"))
+        self._check(alone._first_pass(way, [self._true] * (1 if way == "single" else 2)))
 
     def _check(self, scores: Tensor) -> None:
         true = self.context.trace.scores
@@ -122,28 +127,28 @@ class Replay:
         if not bool(same.all()):
             raise Untrue
 
-    def _first_pass(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
+    def _first_pass(self, way: str, parts: list[Tensor]) -> Tensor:
         """Whatever the first pass of a way raises, another way may do."""
         try:
-            return self._pass(way, parts, exact)
+            return self._pass(way, parts)
         except Exception as error:
             if is_out_of_memory(error) or way == WAYS[-1]:
                 raise
             raise Untrue from error
 
-    def _pass(self, way: str, parts: list[Tensor], exact: bool = False) -> Tensor:
+    def _pass(self, way: str, parts: list[Tensor]) -> Tensor:
         """The scores (N, T, m) of variants (N, m, C, *S), which come in parts."""
         inputs, samples, each = self.context.inputs, self.context.samples, sum(part.shape[1] for part in parts)
         if way == "single":
             ones = [part[:, place : place + 1] for part in parts for place in range(part.shape[1])]
-            return torch.cat([self._run(inputs, [one], None, exact) for one in ones], 2)
+            return torch.cat([self._run(inputs, [one], None) for one in ones], 2)
         if way == "each":
             by_row = zip(torch.arange(samples).chunk(samples), *(part.chunk(samples) for part in parts), strict=True)
-            return torch.cat([self._run(rows(inputs, row), ones, row.expand(each), exact) for row, *ones in by_row])
+            return torch.cat([self._run(rows(inputs, row), ones, row.expand(each)) for row, *ones in by_row])
         index = repeated(samples, each)
-        return self._run(rows(inputs, index) if way == "full" else inputs, parts, index, exact)
+        return self._run(rows(inputs, index) if way == "full" else inputs, parts, index)
 
-    def _run(self, inputs: Any, parts: list[Tensor], index: Tensor | None, exact: bool) -> Tensor:
+    def _run(self, inputs: Any, parts: list[Tensor], index: Tensor | None) -> Tensor:
         """One pass while the tap returns the variants; ``index`` has the sample of each, None where each is its own."""
         context, place = self.context, self.context.place
         pinned = context.pinned if index is None else context.pinned_of(index)
@@ -156,7 +161,7 @@ class Replay:
                 return place.layout.from_map(gathered(parts, memory), original).to(original.dtype)
 
             with substituted(context.model, context.tap, place.path, place.turn, put):
-                return rescore.score(context, rescore.run(context, inputs, exact=exact), pinned, exact=exact)
+                return rescore.score(context, rescore.run(context, inputs), pinned)
 
         each = sum(part.shape[1] for part in parts)
         if parts[0][0, 0, 0].numel() < FEWEST_PLACES:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
 from xaikit.engine.reruns.chunks import in_chunks, rows_of_inputs
 from xaikit.errors import ConfigError
@@ -22,29 +23,22 @@ MOST_BYTES = 256 * 2**20
 """Of outputs that are stored at a time."""
 
 
-def run(context: PassContext, inputs: Any, *, exact: bool = False) -> Any:
-    """One forward: what is read of it.
-
-    Args:
-        exact: without autocast.
-    """
+def run(context: PassContext, inputs: Any) -> Any:
+    """One forward: what is read of it."""
     context.count()
 
     def laid(memory: torch.memory_format) -> Any:
         return context.readout.run(context.model, copied(inputs, memory))
 
-    with scoring(context, exact):
+    with scoring(context):
         return laid_out(context.model, inputs, laid)
 
 
-def score(
-    context: PassContext, output: Any, pinned: Pinned, *, probabilities: bool = False, exact: bool = False
-) -> Tensor:
+def score(context: PassContext, output: Any, pinned: Pinned, *, probabilities: bool = False) -> Tensor:
     """The scores of an output, (rows, T), in float32 at least."""
     scores = probability_of(pinned) if probabilities else pinned.scores
-    with scoring(context, exact):
-        result = scores(output).detach()
-    return result.float() if result.dtype in (torch.float16, torch.bfloat16) else result
+    with scoring(context):
+        return exact(scores(output).detach())
 
 
 def scored_in_chunks(context: PassContext, count: int, size: int, work: Callable[[slice], Tensor]) -> Tensor:
@@ -58,12 +52,13 @@ def scored_in_chunks(context: PassContext, count: int, size: int, work: Callable
 
 
 @contextmanager
-def scoring(context: PassContext, exact: bool = False) -> Iterator[None]:
+def scoring(context: PassContext) -> Iterator[None]:
     """The conditions of a pass that is only scored."""
     device = next((value.device.type for value in context.model.parameters()), "cpu")
     # with float32 a caller's own autocast stays what it is
-    plain = exact or context.precision == "float32"
-    cast = nullcontext() if plain else torch.autocast(device, getattr(torch, context.precision))
+    cast = (
+        nullcontext() if context.precision == "float32" else torch.autocast(device, getattr(torch, context.precision))
+    )
     with undisturbed(context.model), torch.no_grad(), cast:
         yield
 
