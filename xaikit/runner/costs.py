@@ -107,17 +107,13 @@ class PlannedBench:
             f"at {', '.join(self.taps)}",
             f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'request')}"
             + (f", {self.further} further passes" if self.further else ""),
-        ]
-        lines += [f"  {trial}" for trial in self.trials[:MOST_TRIALS]]
-        if len(self.trials) > MOST_TRIALS:
-            lines.append(f"  ... and {len(self.trials) - MOST_TRIALS} more")
-        if self.chunks:
-            lines.append(self.chunks)
-        lines.append(
+            *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
+            f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
+            self.chunks,
             f"about {_duration(self.seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.disk)}; "
-            f"{self.done} of {self.photographs} photographs are done"
-        )
-        return "\n".join(lines)
+            f"{self.done} of {self.photographs} photographs are done",
+        ]
+        return "\n".join(filter(None, lines))
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,8 @@ def to_table(trials: Sequence[StoredTrial]) -> pa.Table:
         kind = _KINDS.get(item.name, pa.string())
         values = [getattr(trial, item.name) for trial in trials]
         if kind == "json":
-            columns[item.name] = pa.array([json.dumps(dict(value)) for value in values], pa.string())
-        else:
-            columns[item.name] = pa.array([list(v) if isinstance(v, tuple) else v for v in values], kind)
+            values, kind = [json.dumps(dict(value)) for value in values], pa.string()
+        columns[item.name] = pa.array(values, kind)
     for key in dict.fromkeys(key for trial in trials for key in trial.where):
         columns.setdefault(key, _axis([trial.where.get(key) for trial in trials]))
     return pa.table(columns)
