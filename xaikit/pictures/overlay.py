@@ -65,8 +65,11 @@ def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signe
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
     fitted = _fitted(saliency.detach().cpu().double(), (picture.height, picture.width))
     scale = Scale.of(fitted, signed)
-    blended = _blend(picture.convert("RGB"), scale.colored(fitted), alpha)
-    return beside(blended, color_bar(scale, picture.height))
+    bar = color_bar(scale, picture.height)
+    joined = Image.new("RGB", (picture.width + bar.width, picture.height))
+    joined.paste(_blend(picture.convert("RGB"), scale.colored(fitted), alpha), (0, 0))
+    joined.paste(bar, (picture.width, 0))
+    return joined
 
 
 def color_bar(scale: Scale, height: int) -> Image.Image:
@@ -83,14 +86,6 @@ def color_bar(scale: Scale, height: int) -> Image.Image:
     write(draw, (x, height - 1.2 * size), numbers[1], size, INK)
     write(draw, (x, (height - size) / 2), scale.odd, size, colors.NOT_FINITE)
     return strip
-
-
-def beside(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Two pictures next to each other, on white."""
-    joined = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), _PAPER)
-    joined.paste(left, (0, 0))
-    joined.paste(right, (left.width, 0))
-    return joined
 
 
 def _fitted(saliency: Tensor, size: tuple[int, int]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -104,9 +104,8 @@ def _read(name: str, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _axis(values: Iterable[Any]) -> pa.Array:
+def _axis(values: Sequence[Any]) -> pa.Array:
     """Numbers stay numbers; what is no plain value is written as JSON."""
-    values = list(values)
     for kinds, arrow in (((bool,), pa.bool_()), ((int,), pa.int64()), ((int, float), pa.float64())):
         if all(value is None or type(value) in kinds for value in values):
             return pa.array(values, arrow)
