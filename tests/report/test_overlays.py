@@ -4,20 +4,20 @@ import pytest
 
 from helpers.run_folders import BENCH, FINISH, PICTURE, SIGNED, explain, of_photos, planned, trial
 from xaikit.pictures.overlay import overlay
-from xaikit.report.overlays import OverlayWriter
+from xaikit.report.overlays import write_missing_overlays, write_overlays
 from xaikit.report.report import Report
 from xaikit.store.pictures import open_picture, overlay_name, save_picture
 from xaikit.store.store import Store
 
 
-def writer(store: Store) -> OverlayWriter:
-    return OverlayWriter(Report(str(store.folder)))
+def report_of(store: Store) -> Report:
+    return Report(str(store.folder))
 
 
 def test_overlays_that_are_missing_are_drawn_of_every_trial_and_target(tmp_path: Path) -> None:
     store = of_photos(tmp_path, trial(), trial("a/b"), trial("signed", **SIGNED))
     explain(store, "a.jpg", trials=(), columns=2)
-    assert writer(store).write_missing() == []
+    assert write_missing_overlays(report_of(store)) == []
     assert len(store.folder.names("overlays")) == 6
     report = Report(tmp_path)
     for name in ("a/b", "signed"):
@@ -31,7 +31,7 @@ def test_a_map_that_may_be_negative_keeps_its_colours_where_it_is_not(tmp_path: 
     rectified = {**SIGNED, "finish": FINISH}
     store = of_photos(tmp_path, trial("signed", **rectified))
     explain(store, "a.jpg", trials=())
-    writer(store).write_missing()
+    write_missing_overlays(report_of(store))
     drawn, saliency = open_picture(store.folder, overlay_name("a", "signed", 0)), Report(tmp_path).map("a", "signed")[0]
     assert saliency.min() >= 0
     assert drawn is not None
@@ -43,7 +43,7 @@ def test_overlays_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
     store = of_photos(tmp_path, trial(), trial("new", **SIGNED))
     explain(store, "a.jpg")
     before = store.folder.read("overlays/a.gradcam.png")
-    writer(store).write_missing()
+    write_missing_overlays(report_of(store))
     assert store.folder.read("overlays/a.gradcam.png") == before
     assert store.folder.names("overlays") == ["overlays/a.gradcam.png", "overlays/a.new.png"]
 
@@ -52,7 +52,7 @@ def test_those_of_one_part_are_drawn_anew(tmp_path: Path) -> None:
     store = of_photos(tmp_path, names=("a.jpg", "b.jpg"))
     explain(store, "a.jpg", "b.jpg")
     before = store.folder.read("overlays/b.gradcam.png")
-    writer(store).write([f"shards/{BENCH}/b-shard.parquet"])
+    write_overlays(report_of(store), [f"shards/{BENCH}/b-shard.parquet"])
     assert store.folder.read("overlays/a.gradcam.png") != store.folder.read("overlays/b.gradcam.png") != before
 
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_drawn_is_left_out(tmp_path: Path) -> None:
     store = of_photos(tmp_path, trial(), unfused, trial("volume", space=(8, 6, 4)), names=("a.jpg", "b.jpg"))
     explain(store, "a.jpg", "b.jpg", trials=())
     store.folder.remove("pictures/b.png")
-    assert writer(store).write_missing() == []
+    assert write_missing_overlays(report_of(store)) == []
     assert store.folder.names("overlays") == ["overlays/a.gradcam.png"]
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_drawn_is_left_out(tmp_path: Path) -> None:
 def test_what_cannot_be_finished_is_a_failure_of_its_trial(tmp_path: Path, fuse: str, message: str) -> None:
     store = of_photos(tmp_path, trial("faulty", finish={**FINISH, "fuse": fuse}), trial())
     explain(store, "a.jpg", trials=(), columns=2)
-    (failure,) = writer(store).write_missing()
+    (failure,) = write_missing_overlays(report_of(store))
     assert store.folder.names("overlays") == ["overlays/a.gradcam.1.png", "overlays/a.gradcam.png"]
     assert failure.error.startswith("faulty: the map cannot be finished: ")
     assert message in failure.error

@@ -8,7 +8,7 @@ from helpers.run_folders import BENCH, commit, everything, explain, of_photos, p
 from xaikit.pictures import sheet
 from xaikit.report import sheets
 from xaikit.report.index import Index
-from xaikit.report.overlays import OverlayWriter
+from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import write_sheets
 from xaikit.store.pictures import open_picture
@@ -147,7 +147,7 @@ def test_nothing_is_drawn_twice_by_chance(tmp_path: Path) -> None:
     for name in ("one", "two"):
         store = of_photos(tmp_path / name)
         explain(store, "a.jpg", trials=())
-        OverlayWriter(Report(tmp_path / name)).write_missing()
+        write_missing_overlays(Report(tmp_path / name))
         write_sheets(Index(store))
         written.append({file: store.folder.read(file) for file in everything(tmp_path / name)})
     assert written[0] == written[1]

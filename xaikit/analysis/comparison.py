@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.analysis.measures import MEASURES
@@ -116,70 +115,51 @@ def compare(
         raise ConfigError(f"by: expected label or trial, got {by!r}")
     long = table(report, measure=measure)
     names = report.labels if by == "label" else report.names
-    draw = _Draw(level, draws, seed)
+
+    def draw(*of: str) -> Mapping[str, Any]:
+        generator = np.random.default_rng([seed, zlib.crc32("\n".join(of).encode())])
+        return {"level": level, "draws": draws, "generator": generator}
+
     groups: list[GroupMean] = []
     pairs: list[Pair] = []
     notes: list[str] = []
     for key in chosen_measures(measure):
         rows = long.filter(pc.equal(long["measure"], key))
-        if not _is_defined(rows):
+        if np.isnan(rows["value"].to_numpy()).all():
             notes.append(f"{key}: not defined for any photograph")
             continue
         grouped = values_by(rows, by)
         present = {name: grouped[name] for name in names if name in grouped}
-        groups += [draw.group(key, name, values) for name, values in present.items()]
-        pairs += draw.pairs(key, present) if len(names) <= MOST_PAIRED else []
+        for name, values in present.items():
+            mean = bootstrap(values.by_photograph, **draw(key, name))
+            groups.append(GroupMean(key, name, mean, len(values.seeds), values.spread))
+        pairs += _pairs(key, present, draw) if len(names) <= MOST_PAIRED else []
     if len(names) > MOST_PAIRED:
         notes.append(f"{len(names)} groups: pairs are tested of {MOST_PAIRED} at most, these are means only")
     return Comparison(by, level, tuple(groups), tuple(pairs), tuple(notes))
 
 
-@dataclass(frozen=True)
-class _Draw:
-    level: float
-    draws: int
-    seed: int
-
-    def group(self, measure: str, name: str, values: Values) -> GroupMean:
-        generator = self._generator(measure, name)
-        mean = bootstrap(values.by_photograph, level=self.level, draws=self.draws, generator=generator)
-        return GroupMean(measure, name, mean, len(values.seeds), values.spread)
-
-    def pairs(self, measure: str, groups: Mapping[str, Values]) -> list[Pair]:
-        names = list(itertools.combinations(groups, 2))
-        tests = [self._test(measure, groups, *pair) for pair in names]
-        adjusted = holm([test.p for test in tests])
-        return [Pair(measure, *pair, test, p) for pair, test, p in zip(names, tests, adjusted, strict=True)]
-
-    def _test(self, measure: str, groups: Mapping[str, Values], first: str, second: str) -> Paired:
-        a, b = groups[first].shared(groups[second])
-        generator = self._generator(measure, first, second)
-        return paired(a, b, level=self.level, draws=self.draws, generator=generator)
-
-    def _generator(self, *names: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, zlib.crc32("\n".join(names).encode())])
-
-
-def _is_defined(rows: pa.Table) -> bool:
-    return bool(pc.any(pc.invert(pc.is_nan(rows["value"]))).as_py())
+def _pairs(measure: str, groups: Mapping[str, Values], draw: Callable[..., Mapping[str, Any]]) -> list[Pair]:
+    names = list(itertools.combinations(groups, 2))
+    tests = [paired(*groups[first].shared(groups[second]), **draw(measure, first, second)) for first, second in names]
+    adjusted = holm([test.p for test in tests])
+    return [Pair(measure, *pair, test, p) for pair, test, p in zip(names, tests, adjusted, strict=True)]
 
 
 def _group_cells(group: GroupMean) -> tuple[str, ...]:
-    mean = group.mean
     spread = "" if group.seeds < 2 else _number(group.spread)
-    counts = group.name, str(mean.count), str(mean.missing)
-    return (*counts, _number(mean.mean), _interval(mean), str(group.seeds), spread)
+    return _cells(group.name, group.mean.mean, group.mean, str(group.seeds), spread)
 
 
 def _pair_cells(pair: Pair) -> tuple[str, ...]:
     test = pair.test
-    counts = f"{pair.first} - {pair.second}", str(test.count), str(test.missing)
-    return (*counts, _number(test.difference), _interval(test), _number(test.p), _number(pair.adjusted))
+    return _cells(f"{pair.first} - {pair.second}", test.difference, test, _number(test.p), _number(pair.adjusted))
+
+
+def _cells(name: str, mean: float, of: Interval | Paired, *more: str) -> tuple[str, ...]:
+    interval = f"[{_number(of.low)}, {_number(of.high)}]"
+    return name, str(of.count), str(of.missing), _number(mean), interval, *more
 
 
 def _number(value: float) -> str:
     return f"{value:.4g}"
-
-
-def _interval(interval: Interval | Paired) -> str:
-    return f"[{_number(interval.low)}, {_number(interval.high)}]"

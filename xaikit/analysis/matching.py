@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -38,20 +39,20 @@ def diff(a: Report, b: Report, *, tolerance: float = 1e-3) -> Difference:
     ours, its = Side(a), Side(b)
     pairs = _matched(ours.photographs, its.photographs)
     names_of_b = set(b.names)
-    tallies = {name: _Tally(name) for name in a.names if name in names_of_b}
+    trials = {name: TrialDifference(name) for name in a.names if name in names_of_b}
     for mine, theirs in batches(ours, its, pairs):
         for photograph in mine:
-            for trial, tally in tallies.items():
-                one, other = mine[photograph].get(trial), theirs[pairs[photograph]].get(trial)
-                tally.add(photograph[0], a, one, b, other, tolerance)
+            for name, trial in trials.items():
+                one, other = mine[photograph].get(name), theirs[pairs[photograph]].get(name)
+                trials[name] = _with_photograph(trial, photograph[0], a, one, b, other, tolerance)
     matched = set(pairs.values())
     return Difference(
         a=str(a.folder),
         b=str(b.folder),
         tolerance=tolerance,
-        trials=tuple(tally.difference() for tally in tallies.values()),
-        only_a=tuple(name for name in a.names if name not in tallies),
-        only_b=tuple(name for name in b.names if name not in tallies),
+        trials=tuple(trials.values()),
+        only_a=tuple(name for name in a.names if name not in trials),
+        only_b=tuple(name for name in b.names if name not in trials),
         photographs_a=tuple(name for name, image in ours.photographs if (name, image) not in pairs),
         photographs_b=tuple(name for name, image in its.photographs if (name, image) not in matched),
         by_name=tuple(mine[0] for mine, theirs in pairs.items() if mine[1] != theirs[1]),
@@ -106,57 +107,40 @@ def _matched(ours: Sequence[Photograph], its: Sequence[Photograph]) -> dict[Phot
     return {photograph: matched[photograph] for photograph in ours if photograph in matched}
 
 
-@dataclass
-class _Tally:
-    """The difference of one trial, photograph after photograph; see :class:`xaikit.analysis.difference.TrialDifference`."""
+def _with_photograph(
+    trial: TrialDifference, name: str, a: Report, one: Entry | None, b: Report, other: Entry | None, tolerance: float
+) -> TrialDifference:
+    """The difference of a trial with one photograph more; None where a run has nothing of it by this trial."""
+    if one is None or other is None:
+        only_a, only_b = [name] * (one is not None), [name] * (other is not None)
+        return replace(trial, only_a=(*trial.only_a, *only_a), only_b=(*trial.only_b, *only_b))
+    ours, its = a.raw(*one[1:]), b.raw(*other[1:])
+    distances = {
+        layer: distance(raw, its[layer])
+        for layer, raw in ours.items()
+        if layer in its and raw.shape == its[layer].shape
+    }
+    farthest = [(trial.worst, trial.where), *((value, f"{name}, {layer}") for layer, value in distances.items())]
+    worst, where = max(farthest, key=itemgetter(0))
+    notes = "; ".join([*record_differences(one[0], other[0], tolerance), *_layer_differences(ours, its)])
+    return replace(
+        trial,
+        photographs=trial.photographs + 1,
+        worst=worst,
+        where=where,
+        beyond=trial.beyond + any(value > tolerance for value in distances.values()),
+        noted=(*trial.noted, f"{name}: {notes}")[:SHOWN] if notes else trial.noted,
+        photographs_noted=trial.photographs_noted + bool(notes),
+    )
 
-    trial: str
-    photographs: int = 0
-    worst: float = 0.0
-    where: str = ""
-    beyond: int = 0
-    noted: list[str] = field(default_factory=list)
-    photographs_noted: int = 0
-    only_a: list[str] = field(default_factory=list)
-    only_b: list[str] = field(default_factory=list)
 
-    def add(self, name: str, a: Report, one: Entry | None, b: Report, other: Entry | None, tolerance: float) -> None:
-        """One photograph; None where a run has nothing of it by this trial."""
-        if one is None or other is None:
-            self.only_a += [name] if one is not None else []
-            self.only_b += [name] if other is not None else []
-            return
-        self.photographs += 1
-        notes = list(record_differences(one[0], other[0], tolerance))
-        notes += self._compare_maps(name, a.raw(*one[1:]), b.raw(*other[1:]), tolerance)
-        self.photographs_noted += bool(notes)
-        if notes and len(self.noted) < SHOWN:
-            self.noted.append(f"{name}: {'; '.join(notes)}")
-
-    def _compare_maps(
-        self, name: str, ours: Mapping[str, Tensor], its: Mapping[str, Tensor], tolerance: float
-    ) -> list[str]:
-        """What differs besides values; these go into the worst."""
-        notes = [f"layer {layer} only in a" for layer in ours if layer not in its]
-        notes += [f"layer {layer} only in b" for layer in its if layer not in ours]
-        distances = [0.0]
-        for layer in (layer for layer in ours if layer in its):
-            mine, theirs = ours[layer], its[layer]
-            if mine.shape != theirs.shape:
-                notes.append(f"layer {layer}: shapes {tuple(mine.shape)} and {tuple(theirs.shape)}")
-                continue
-            distances.append(distance(mine, theirs))
-            if distances[-1] > self.worst:
-                self.worst, self.where = distances[-1], f"{name}, {layer}"
-        self.beyond += max(distances) > tolerance
-        return notes
-
-    def difference(self) -> TrialDifference:
-        """All of it."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in vars(self).items()
-        }
-        return TrialDifference(**values)
+def _layer_differences(ours: Mapping[str, Tensor], its: Mapping[str, Tensor]) -> Iterator[str]:
+    """What differs between the maps of one photograph besides their values."""
+    yield from (f"layer {layer} only in a" for layer in ours if layer not in its)
+    yield from (f"layer {layer} only in b" for layer in its if layer not in ours)
+    for layer in (layer for layer in ours if layer in its):
+        if ours[layer].shape != its[layer].shape:
+            yield f"layer {layer}: shapes {tuple(ours[layer].shape)} and {tuple(its[layer].shape)}"
 
 
 def distance(a: Tensor, b: Tensor) -> float:

@@ -74,9 +74,8 @@ def _shard_table(shard: ReportShard, report: Report, chosen: Sequence[str], plac
         place, values = places[record.trial], measures(record, raws, fused)
         rows += [(record.name, record.image, measure, place, record.column, values[measure]) for measure in chosen]
     columns = zip(*rows, strict=True) if rows else [()] * len(_PART)
-    plain = [pa.string() if field.type == _WORD else field.type for field in _PART]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, plain, strict=True)]
-    return pa.table(arrays, names=_PART.names).cast(_PART)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _PART, strict=True)]
+    return pa.table(arrays, schema=_PART)
 
 
 def _maps(

@@ -62,13 +62,10 @@ class Values:
 
 def values_by(rows: pa.Table, by: str) -> Mapping[str, Values]:
     """The rows of one measure (see :func:`xaikit.analysis.table.table`), by group."""
+    plain = rows.select([by, *TARGET, "seed", "value"])
     # Arrow joins no dictionaries
-    plain = rows.select([by, *TARGET, "seed", "value"]).cast(
-        pa.schema(
-            [(name, pa.string()) for name in (by, *PHOTOGRAPH)]
-            + [rows.schema.field(name) for name in ("column", "seed", "value")]
-        )
-    )
+    words = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in plain.schema]
+    plain = plain.cast(pa.schema(words))
     return {name: Values(plain.filter(pc.equal(plain[by], name))) for name in pc.unique(plain[by]).to_pylist()}
 
 

@@ -13,25 +13,7 @@ from xaikit.bench.probe import ProbeResult
 from xaikit.engine import Request
 from xaikit.finish import Finish
 from xaikit.store.trials import StoredTrial
-from xaikit.targets import needs_labels
 from xaikit.trials.placement import NamedTrial
-
-
-@dataclass(frozen=True)
-class PlannedEvidence:
-    """One evidence, resolved: a request at the layers of a trial.
-
-    request  of one label for all trials that differ in layers or finish alone
-    maps     the key of the raw map at each of its taps: the same for all evidence that has it
-    """
-
-    request: Request
-    maps: tuple[str, ...]
-
-    @property
-    def labelled(self) -> bool:
-        """Whether it is of the class that the data states."""
-        return needs_labels(self.request.target)
 
 
 @dataclass(frozen=True)
@@ -39,14 +21,14 @@ class Bench:
     """What the trials of one model work on.
 
     trials    several may share one evidence
-    evidence  what they need, by its key
+    evidence  what they need, by its key: a request, of one label for all trials that differ in layers or finish alone
     finishes  by the id of a trial
     probe     what one pass over the first photograph found out
     """
 
     opened: OpenedBench
     trials: tuple[NamedTrial, ...]
-    evidence: Mapping[str, PlannedEvidence]
+    evidence: Mapping[str, Request]
     finishes: Mapping[str, Finish]
     probe: ProbeResult
 
@@ -56,8 +38,8 @@ class Bench:
         return tuple(map(self._stored_trial, self.trials))
 
     def _stored_trial(self, named: NamedTrial) -> StoredTrial:
-        trial, evidence, data = named.trial, self.evidence[named.trial.evidence], self.opened.config.data
-        layers = tuple(map(str, evidence.request.taps))
+        trial, request, data = named.trial, self.evidence[named.trial.evidence], self.opened.config.data
+        layers = tuple(map(str, request.taps))
         return StoredTrial(
             bench=self.opened.key,
             model=self.opened.name,
@@ -70,7 +52,7 @@ class Bench:
             options=trial.options,
             target=trial.target.plain(),
             layers=layers,
-            maps=evidence.maps,
+            maps=tuple(map_key(request.label, layer) for layer in layers),
             strides=tuple(map(self.probe.stride, layers)),
             space=self.probe.space,
             seed=trial.seed,
@@ -83,7 +65,7 @@ class Bench:
 
     def requests(self, evidence: Iterable[str] | None = None) -> list[Request]:
         """What to ask of the engine, for some of the evidence or for all of it."""
-        return merge_requests(self.evidence[key].request for key in (self.evidence if evidence is None else evidence))
+        return merge_requests(self.evidence[key] for key in (self.evidence if evidence is None else evidence))
 
 
 def merge_requests(requests: Iterable[Request]) -> list[Request]:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
 from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Config, DataConfig
+from xaikit.config.schema import Config, DataConfig, TransformConfig
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError
 from xaikit.evidence.conditions import unwrapped
@@ -129,9 +128,8 @@ def _uniquely_named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]
 
 
 def _transform(model: OpenedModel, data: DataConfig) -> Transform:
-    stated: dict[str, Any] = {}
-    if data.transform is not None:
-        stated = {key: value for key, value in dataclasses.asdict(data.transform).items() if value is not None}
+    transform = dataclasses.asdict(data.transform or TransformConfig())
+    stated = {key: value for key, value in transform.items() if value is not None}
     if model.transform is None and not {"mean", "std"} <= stated.keys():
         raise ConfigError(
             "data.transform: this model's source does not know how its pictures are prepared; "

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from xaikit.bench.bench import Bench, PlannedEvidence, map_key, merge_requests
+from xaikit.bench.bench import Bench, merge_requests
 from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
 from xaikit.config.keys import Use
@@ -39,7 +39,7 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     batch = opened.first_batch()
     evidence = _resolve_taps(opened, batch, trials, requests)
     finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in group.placed}
-    result = probe(opened, batch, merge_requests(each.request for each in evidence.values()))
+    result = probe(opened, batch, merge_requests(evidence.values()))
     return Bench(opened, group.placed, evidence, finishes, result)
 
 
@@ -60,13 +60,12 @@ def _request(trial: Trial, registry: Registry, base: Path) -> Request:
 
 def _resolve_taps(
     opened: OpenedBench, batch: Batch, trials: Mapping[str, Trial], requests: Mapping[str, Request]
-) -> dict[str, PlannedEvidence]:
+) -> dict[str, Request]:
     """By evidence, its request at the taps of its layers."""
     resolver = LayerResolver(opened.model.module, batch, opened.config.model.output, opened.arrangement)
-
-    def planned(trial: Trial) -> PlannedEvidence:
+    evidence = {}
+    for key, trial in trials.items():
         request = requests[trial.request]
-        request = dataclasses.replace(request, taps=resolver.taps(request.method, trial.layers, request.target))
-        return PlannedEvidence(request, tuple(map_key(request.label, str(tap)) for tap in request.taps))
-
-    return {key: planned(trial) for key, trial in trials.items()}
+        taps = resolver.taps(request.method, trial.layers, request.target)
+        evidence[key] = dataclasses.replace(request, taps=taps)
+    return evidence

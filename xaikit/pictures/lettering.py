@@ -47,10 +47,10 @@ def legible(text: str) -> str:
 def shortened(text: str, size: int, width: float) -> str:
     """The text, its middle left out where it is wider than ``width`` pixels; the ends of names tell them apart."""
     text = legible(text)
-    if _length(text, size) <= width:
+    if length(text, size) <= width:
         return text
     letters = len(text) - 1
-    while letters > 2 and _length(_without_middle(text, letters), size) > width:
+    while letters > 2 and length(_without_middle(text, letters), size) > width:
         letters -= 1
     return _without_middle(text, letters)
 
@@ -58,7 +58,7 @@ def shortened(text: str, size: int, width: float) -> str:
 def wrapped(text: str, size: int, width: float, most: int) -> list[str]:
     """The text on at most ``most`` lines of ``width`` pixels."""
     text = legible(text)
-    columns = max(8, int(width / (_length("n", size) or 1)))
+    columns = max(8, int(width / (length("n", size) or 1)))
     lines = textwrap.wrap(text, columns)
     if len(lines) > most:
         lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
@@ -72,11 +72,7 @@ def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: i
 
 def length(text: str, size: int) -> float:
     """The width of legible text in pixels."""
-    return _length(legible(text), size)
-
-
-def _length(text: str, size: int) -> float:
-    return float(font(size).getlength(text))
+    return float(font(size).getlength(legible(text)))
 
 
 def _without_middle(text: str, letters: int) -> str:

@@ -35,7 +35,8 @@ class Scale:
         high = max(1.0, float(values.abs().max())) if values.numel() else 1.0
         signed = signed or bool((values < 0).any())
         table = colors.diverging() if signed else colors.sequential()
-        return cls(-high if signed else 0.0, high, table, _odd(saliency))
+        odd = "NaN" if saliency.isnan().any() else "inf" if saliency.isinf().any() else ""
+        return cls(-high if signed else 0.0, high, table, odd)
 
     def colored(self, saliency: Tensor) -> Tensor:
         """A floating map (H, W) as colours: uint8 (H, W, 3); magenta where it is not finite."""
@@ -64,8 +65,11 @@ def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signe
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
     fitted = _fitted(saliency.detach().cpu().double(), (picture.height, picture.width))
     scale = Scale.of(fitted, signed)
-    blended = _blend(picture.convert("RGB"), scale.colored(fitted), alpha)
-    return beside(blended, color_bar(scale, picture.height))
+    bar = color_bar(scale, picture.height)
+    joined = Image.new("RGB", (picture.width + bar.width, picture.height))
+    joined.paste(_blend(picture.convert("RGB"), scale.colored(fitted), alpha), (0, 0))
+    joined.paste(bar, (picture.width, 0))
+    return joined
 
 
 def color_bar(scale: Scale, height: int) -> Image.Image:
@@ -73,34 +77,15 @@ def color_bar(scale: Scale, height: int) -> Image.Image:
     size = min(28, max(8, height // 18))
     bar = round(0.9 * size)
     numbers = [f"{scale.high:.3g}", f"{scale.low:.3g}"]
-    words = [*numbers, scale.odd] if scale.odd else numbers
-    strip = Image.new("RGB", (bar + size + round(max(length(word, size) for word in words)), height), _PAPER)
+    widest = max(length(word, size) for word in (*numbers, scale.odd))
+    strip = Image.new("RGB", (bar + size + round(widest), height), _PAPER)
     ramp = torch.linspace(255, 0, height).round().long()
     strip.paste(_image(scale.table[ramp].unsqueeze(1).repeat(1, bar, 1)), (size // 2, 0))
-    _inscribe(strip, words, size, bar)
-    return strip
-
-
-def beside(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Two pictures next to each other, on white."""
-    joined = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), _PAPER)
-    joined.paste(left, (0, 0))
-    joined.paste(right, (left.width, 0))
-    return joined
-
-
-def _odd(saliency: Tensor) -> str:
-    if saliency.isnan().any():
-        return "NaN"
-    return "inf" if saliency.isinf().any() else ""
-
-
-def _inscribe(strip: Image.Image, words: list[str], size: int, bar: int) -> None:
     draw, x = ImageDraw.Draw(strip), size // 2 + bar + size // 4
-    write(draw, (x, 0), words[0], size, INK)
-    write(draw, (x, strip.height - 1.2 * size), words[1], size, INK)
-    for word in words[2:]:
-        write(draw, (x, (strip.height - size) / 2), word, size, colors.NOT_FINITE)
+    write(draw, (x, 0), numbers[0], size, INK)
+    write(draw, (x, height - 1.2 * size), numbers[1], size, INK)
+    write(draw, (x, (height - size) / 2), scale.odd, size, colors.NOT_FINITE)
+    return strip
 
 
 def _fitted(saliency: Tensor, size: tuple[int, int]) -> Tensor:

@@ -65,19 +65,15 @@ class Index:
 
     def rows(self, parts: Iterable[str] | None = None, names: Collection[str] | None = None) -> pa.Table:
         """The rows of the plan, of some parts and photographs where these are given."""
+        filters = {"evidence": {trial.evidence for trial in self.trials}, **({} if names is None else {"name": names})}
+        tables = [ROWS.empty_table()]
         # part by part: few rows may be left of many
-        tables = [self._planned(part, names) for part in (self.parts if parts is None else parts)]
-        return self._current(pa.concat_tables(tables) if tables else ROWS.empty_table())
-
-    def _planned(self, part: str, names: Collection[str] | None) -> pa.Table:
-        """The rows of evidence that some trial asks for."""
-        table = self.store.rows([part])
-        planned = table.filter(pc.is_in(table["evidence"], self._evidence))
-        return planned if names is None else planned.filter(pc.is_in(planned["name"], pa.array(names, pa.string())))
-
-    @cached_property
-    def _evidence(self) -> pa.Array:
-        return pa.array({trial.evidence for trial in self.trials}, pa.string())
+        for part in self.parts if parts is None else parts:
+            table = self.store.rows([part])
+            for column, values in filters.items():
+                table = table.filter(pc.is_in(table[column], pa.array(values, pa.string())))
+            tables.append(table)
+        return self._current(pa.concat_tables(tables))
 
     def _current(self, table: pa.Table) -> pa.Table:
         """Without what the plan does not have of a bench, and photographs whose file has changed since."""

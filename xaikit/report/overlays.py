@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from PIL import Image
 
@@ -18,63 +17,63 @@ from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
 
-class OverlayWriter:
-    """Draws finished maps over the photographs as the model saw them; from the store, so that picture and query agree."""
+def write_missing_overlays(report: Report) -> list[Failure]:
+    """Draw what a plan asks for and the folder does not have: of a finish that is new, or what was deleted."""
+    return write_overlays(report, report.index.parts, report.index.store.folder.names("overlays", ".png"))
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._folder = report.index.store.folder
 
-    def write_missing(self) -> list[Failure]:
-        """Draw what a plan asks for and the folder does not have: of a finish that is new, or what was deleted."""
-        return self.write(self._report.index.parts, self._folder.names("overlays", ".png"))
+def write_overlays(report: Report, parts: Iterable[str], existing: Collection[str] = ()) -> list[Failure]:
+    """Draw finished maps over the photographs as the model saw them; from the store, so that picture and query agree.
 
-    def write(self, parts: Iterable[str], existing: Collection[str] = ()) -> list[Failure]:
-        """Draw the overlays of some parts, but not those that exist.
+    Args:
+        parts: whose overlays are drawn.
+        existing: those that are not drawn again.
 
-        Returns:
-            Why maps could not be finished or drawn.
+    Returns:
+        Why maps could not be finished or drawn.
 
-        Raises:
-            OSError: the disk does not take the pictures.
-        """
-        existing, failures = set(existing), []
-        for part in parts:
-            index = self._report.index
-            for stem, photograph in groupby(index.records(index.rows([part])), key=lambda entry: entry[0].stem):
-                missing = [entry for entry in photograph if self._is_missing(*entry[:2], existing)]
-                picture = open_picture(self._folder, picture_name(stem)) if missing else None
-                if picture is not None:
-                    failures += self._write_photograph(picture, missing)
-        return failures
+    Raises:
+        OSError: the disk does not take the pictures.
+    """
+    index, existing, failures = report.index, set(existing), []
+    for part in parts:
+        for stem, photograph in groupby(index.records(index.rows([part])), key=lambda entry: entry[0].stem):
+            missing = [entry for entry in photograph if _is_missing(*entry[:2], existing)]
+            picture = open_picture(index.store.folder, picture_name(stem)) if missing else None
+            if picture is not None:
+                failures += _write_photograph(report, picture, missing)
+    return failures
 
-    def _is_missing(self, record: Record, trial: StoredTrial, existing: Collection[str]) -> bool:
-        drawn = trial.fuses and len(trial.space) == 2
-        return drawn and overlay_name(record.stem, trial.name, record.column) not in existing
 
-    def _write_photograph(self, picture: Image.Image, entries: Iterable[Entry]) -> list[Failure]:
-        failures = []
-        for _, group in groupby(entries, key=lambda entry: entry[1].name):
-            columns = list(group)
-            record, trial, row = columns[0]
-            try:
-                self._draw(picture, trial, row, [record for record, _, _ in columns])
-            except OSError:
-                raise
-            except Exception as error:  # a finisher of somebody else may raise anything
-                message = f"{trial.name}: the map cannot be finished: {type(error).__name__}: {error}"
-                details = "".join(traceback.format_exception(error))
-                failures.append(Failure(trial.bench, record.name, record.image, trial.evidence, message, details))
-        return failures
+def _is_missing(record: Record, trial: StoredTrial, existing: Collection[str]) -> bool:
+    drawn = trial.fuses and len(trial.space) == 2
+    return drawn and overlay_name(record.stem, trial.name, record.column) not in existing
 
-    def _draw(
-        self, picture: Image.Image, trial: StoredTrial, row: Mapping[str, Any], records: Sequence[Record]
-    ) -> None:
-        # only maps of pictures are drawn
-        raws = {layer: raw for layer, raw in self._report.raw(trial, row).items() if raw.dim() == 3}
-        if not raws:
-            return
-        fused = self._report.finish(trial, raws)
-        for record in records:
-            drawn = overlay(picture, fused[record.column], signed=trial.signed)
-            save_picture(self._folder, overlay_name(record.stem, trial.name, record.column), drawn)
+
+def _write_photograph(report: Report, picture: Image.Image, entries: Iterable[Entry]) -> list[Failure]:
+    failures = []
+    for _, group in groupby(entries, key=lambda entry: entry[1].name):
+        columns = list(group)
+        record, trial, _ = columns[0]
+        try:
+            _draw(report, picture, columns)
+        except OSError:
+            raise
+        except Exception as error:  # a finisher of somebody else may raise anything
+            message = f"{trial.name}: the map cannot be finished: {type(error).__name__}: {error}"
+            details = "".join(traceback.format_exception(error))
+            failures.append(Failure(trial.bench, record.name, record.image, trial.evidence, message, details))
+    return failures
+
+
+def _draw(report: Report, picture: Image.Image, columns: Sequence[Entry]) -> None:
+    """The overlays of one photograph by one trial, one for each place on the target axis."""
+    _, trial, row = columns[0]
+    # only maps of pictures are drawn
+    raws = {layer: raw for layer, raw in report.raw(trial, row).items() if raw.dim() == 3}
+    if not raws:
+        return
+    fused = report.finish(trial, raws)
+    for record, _, _ in columns:
+        drawn = overlay(picture, fused[record.column], signed=trial.signed)
+        save_picture(report.index.store.folder, overlay_name(record.stem, trial.name, record.column), drawn)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 import duckdb
@@ -76,7 +76,8 @@ def _planned(trials: pa.Table, axes: Sequence[str]) -> pa.Table:
 
 def _records(axes: Sequence[str]) -> str:
     trial = ", ".join(f't."{column}" AS "{"trial" if column == "name" else column}"' for column in _TRIAL)
-    swept = "".join(f", t.axis{number} AS {_identifier(key)}" for number, key in enumerate(axes))
+    identifiers = enumerate(_quoted(key, '"') for key in axes)
+    swept = "".join(f", t.axis{number} AS {identifier}" for number, identifier in identifiers)
     row = ", ".join(f'r."{name}"' for name in ROWS.names if name not in ("bench", "evidence", "truth", "warnings"))
     warnings = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
     return f"""
@@ -89,20 +90,13 @@ def _records(axes: Sequence[str]) -> str:
 
 
 def _failures(index: Index) -> pa.Table:
-    failures = index.store.failures()
-    names = ("bench", "name", "image", "evidence", "error", "details")
-    columns: Mapping[str, list[str]] = {name: [getattr(failure, name) for failure in failures] for name in names}
-    labels = [
-        ", ".join(trial.name for trial in index.by_evidence.get((failure.bench, failure.evidence), ()))
-        for failure in failures
-    ]
-    fields = [pa.field(name, pa.string()) for name in (*names, "trials")]
-    return pa.table({**columns, "trials": labels}, schema=pa.schema(fields))
+    rows = []
+    for failure in index.store.failures():
+        trials = index.by_evidence.get((failure.bench, failure.evidence), ())
+        rows.append({**asdict(failure), "trials": ", ".join(trial.name for trial in trials)})
+    names = ("bench", "name", "image", "evidence", "error", "details", "trials")
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _identifier(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+def _quoted(text: str, mark: str = "'") -> str:
+    return mark + text.replace(mark, 2 * mark) + mark

@@ -232,8 +232,7 @@ class Report:
         chosen = find_trial(self.index, trial)
         name = find_photograph(self.index, chosen.bench, image)
         rows = self.rows
-        values = {"evidence": chosen.evidence, "name": name, "bench": chosen.bench}
-        for column, value in values.items():
+        for column, value in {"evidence": chosen.evidence, "name": name, "bench": chosen.bench}.items():
             rows = rows.filter(pc.equal(rows[column], value))
         for row in rows.slice(0, 1).to_pylist():
             return chosen, row

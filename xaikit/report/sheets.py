@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.report.index import Index
-from xaikit.report.lookup import file_name
+from xaikit.report.lookup import distinct, file_name
 from xaikit.report.record import Record
 from xaikit.store.folder import Folder
 from xaikit.store.pictures import open_picture, overlay_name, picture_name, remove_picture, save_picture
-from xaikit.store.store import Store
 
 SHEET = "contact-sheet"
 
@@ -38,12 +37,13 @@ def write_sheets(index: Index) -> list[str]:
     store = index.store
     for name in filter(is_sheet, store.folder.names("", ".png")):
         remove_picture(store.folder, name)
-    rows = _rows(index)
-    trials = list(dict.fromkeys(trial.name for trial in index.trials))[:MOST_TRIALS]
-    return [
-        _write_sheet(store, start // ROWS + 1, rows[start : start + ROWS], trials)
-        for start in range(0, len(rows), ROWS)
-    ]
+    rows, names = _rows(index), []
+    trials = distinct(trial.name for trial in index.trials)[:MOST_TRIALS]
+    for start in range(0, len(rows), ROWS):
+        cells = [row.cells(store.folder, trials) for row in rows[start : start + ROWS]]
+        names.append(f"{SHEET}-{start // ROWS + 1}.png" if start else f"{SHEET}.png")
+        save_picture(store.folder, names[-1], contact_sheet(["photograph", *trials], cells))
+    return names
 
 
 def is_sheet(name: str) -> bool:
@@ -119,13 +119,6 @@ def _errors(index: Index) -> dict[str, dict[str, str]]:
             dict.fromkeys([trial.name for trial in trials] if failure.evidence else [""], failure.error)
         )
     return errors
-
-
-def _write_sheet(store: Store, number: int, rows: Sequence[SheetRow], trials: Sequence[str]) -> str:
-    sheet = contact_sheet(["photograph", *trials], [row.cells(store.folder, trials) for row in rows])
-    name = f"{SHEET}{'' if number == 1 else f'-{number}'}.png"
-    save_picture(store.folder, name, sheet)
-    return name
 
 
 def _explained(record: Record) -> list[Line]:

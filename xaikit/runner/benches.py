@@ -21,9 +21,4 @@ OPENED = 4
 
 def bench_cache(config: Config, groups: Sequence[Group], registry: Registry) -> Benches:
     """The benches of some groups, each opened where it is asked for and not open yet."""
-
-    @lru_cache(OPENED)
-    def bench(place: int) -> Bench:
-        return resolve_bench(config, groups[place], registry)
-
-    return bench
+    return lru_cache(OPENED)(lambda place: resolve_bench(config, groups[place], registry))

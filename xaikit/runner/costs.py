@@ -107,17 +107,13 @@ class PlannedBench:
             f"at {', '.join(self.taps)}",
             f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'request')}"
             + (f", {self.further} further passes" if self.further else ""),
-        ]
-        lines += [f"  {trial}" for trial in self.trials[:MOST_TRIALS]]
-        if len(self.trials) > MOST_TRIALS:
-            lines.append(f"  ... and {len(self.trials) - MOST_TRIALS} more")
-        if self.chunks:
-            lines.append(self.chunks)
-        lines.append(
+            *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
+            f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
+            self.chunks,
             f"about {_duration(self.seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.disk)}; "
-            f"{self.done} of {self.photographs} photographs are done"
-        )
-        return "\n".join(lines)
+            f"{self.done} of {self.photographs} photographs are done",
+        ]
+        return "\n".join(filter(None, lines))
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,7 @@ def plan_bench(bench: Bench, seconds: float) -> PlannedBench:
         trials=tuple(_plan_trial(bench, named) for named in bench.trials),
         taps=tuple(dict.fromkeys(str(tap) for request in requests for tap in request.taps)),
         requests=len(requests),
-        maps=len({key for evidence in bench.evidence.values() for key in evidence.maps}),
+        maps=len({(request.label, str(tap)) for request in requests for tap in request.taps}),
         gradient_calls=bench.probe.gradient_calls,
         further=further_passes(bench),
         seconds=seconds * count,
@@ -188,7 +184,7 @@ def further_passes(bench: Bench) -> int:
 
 
 def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
-    trial, request = named.trial, bench.evidence[named.trial.evidence].request
+    trial, request = named.trial, bench.evidence[named.trial.evidence]
     layers, augment = tuple(map(str, request.taps)), trial.aggregation.augment
     ways = bench.probe.ways.get(request.label, {})
     return PlannedTrial(
@@ -234,7 +230,7 @@ def _memory(bench: Bench) -> int:
 def _chunks(bench: Bench) -> str:
     """How many variants are in memory at once, where a method makes some."""
     probe = bench.probe
-    needs = union(evidence.request.method.needs for evidence in bench.evidence.values())
+    needs = union(request.method.needs for request in bench.evidence.values())
     parts = [f"{rows_of_inputs(probe.row)} variants of inputs"] if needs.reruns else []
     for layer in dict.fromkeys(layer for ways in probe.ways.values() for layer in ways):
         row = torch.empty(1, *probe.shapes[layer], device="meta")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,6 @@ def _locked(plugin: Plugin) -> dict[str, str]:
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version(), "xaikit": __version__}
     for name in LIBRARIES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,48 +55,37 @@ def find_missing(
     if not parts:
         return MissingEvidence((wanted,) * len(photographs), {}, ROWS.empty_table())
     store.check(bench)
-    stored = _StoredRows(store.rows(parts))
-    missing, digests, adopted = [], {}, []
+    rows = store.rows(parts)
+    names, columns, places = rows["name"].to_pylist(), rows["column"].to_pylist(), _places(rows)
+    missing, digests = [], {}
+    adopted: list[tuple[int, str]] = []
     for photograph in photographs:
         digest = _digest(photograph)
         truth = loader.label(photograph)[0] if labelled else None
-        places = {key: stored.places(key, digest, truth if key in labelled else None) for key in wanted}
-        missing.append(frozenset(key for key in wanted if not places[key]))
+        stored = {key: places.get((key, digest, truth if key in labelled else None), []) for key in wanted}
+        missing.append(frozenset(key for key in wanted if not stored[key]))
         if digest:
             digests[photograph.name] = digest
-        adopted += [
-            (place, photograph.name) for key in wanted for place in stored.foreign(places[key], photograph.name)
-        ]
-    return MissingEvidence(tuple(missing), digests, stored.renamed(adopted))
+        for several in stored.values():
+            # one row a column, where all rows bear another name
+            if all(names[place] != photograph.name for place in several):
+                adopted += {columns[place]: (place, photograph.name) for place in several}.values()
+    return MissingEvidence(tuple(missing), digests, _renamed(rows, adopted))
 
 
-class _StoredRows:
-    """The rows of a bench by what they stand for."""
+def _places(rows: pa.Table) -> Mapping[tuple[str, str, int | None], Sequence[int]]:
+    """Where the rows of one evidence of one photograph are, by evidence, image and truth."""
+    places = defaultdict(list)
+    for place, key in enumerate(zip(*(rows[name].to_pylist() for name in ("evidence", "image", "truth")), strict=True)):
+        places[key].append(place)
+    return places
 
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-        self._names = table["name"].to_pylist()
-        self._columns = table["column"].to_pylist()
-        self._places: dict[tuple[str, str, int | None], list[int]] = {}
-        keys = zip(*(table[name].to_pylist() for name in ("evidence", "image", "truth")), strict=True)
-        for place, key in enumerate(keys):
-            self._places.setdefault(key, []).append(place)
 
-    def places(self, evidence: str, image: str, truth: int | None) -> list[int]:
-        """Where the rows of one evidence of one photograph are."""
-        return self._places.get((evidence, image, truth), [])
-
-    def foreign(self, places: Sequence[int], name: str) -> list[int]:
-        """One row a column, where all rows bear another name."""
-        if any(self._names[place] == name for place in places):
-            return []
-        return list({self._columns[place]: place for place in places}.values())
-
-    def renamed(self, rows: Sequence[tuple[int, str]]) -> pa.Table:
-        """Some rows under new names."""
-        table = self._table.take(pa.array([place for place, _ in rows], pa.int64()))
-        names = pa.array([name for _, name in rows], pa.string())
-        return table.set_column(ROWS.get_field_index("name"), ROWS.field("name"), names)
+def _renamed(rows: pa.Table, adopted: Sequence[tuple[int, str]]) -> pa.Table:
+    """Some of the rows, under new names."""
+    table = rows.take(pa.array([place for place, _ in adopted], pa.int64()))
+    names = pa.array([name for _, name in adopted], pa.string())
+    return table.set_column(ROWS.get_field_index("name"), ROWS.field("name"), names)
 
 
 def _digest(photograph: Photograph) -> str:

@@ -31,6 +31,7 @@ from xaikit.sources import Photograph
 from xaikit.store.names import stems
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
+from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import Group, groups
 
@@ -140,7 +141,7 @@ def _prepare_bench(bench: Bench) -> PreparedBench:
         loader=opened.loader,
         trials=bench.stored_trials,
         evidence=tuple(bench.evidence),
-        labelled=frozenset(key for key, evidence in bench.evidence.items() if evidence.labelled),
+        labelled=frozenset(key for key, request in bench.evidence.items() if needs_labels(request.target)),
         weights=opened.weights,
         origin=opened.model.origin,
         plan=plan_bench(bench, _seconds(bench)),

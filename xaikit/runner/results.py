@@ -9,14 +9,15 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from xaikit.bench.bench import Bench, PlannedEvidence, map_key
+from xaikit.bench.bench import Bench, map_key
 from xaikit.bench.loader import Picture, UnreadablePicture
+from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store.maps import encode
 from xaikit.store.rows import ROWS, Failure
-from xaikit.targets import PinnedClasses
+from xaikit.targets import PinnedClasses, needs_labels
 
 
 class ShardResults:
@@ -46,8 +47,8 @@ class ShardResults:
         name, image = failure.picture.photograph.name, failure.picture.digest
         self.failures += [
             Failure(self._key, name, image, key, failure.error, failure.details)
-            for key, planned in self._evidence.items()
-            if planned.request.label in labels
+            for key, request in self._evidence.items()
+            if request.label in labels
         ]
 
     def add(self, batch: ExplainedBatch, seconds: float) -> None:
@@ -59,9 +60,9 @@ class ShardResults:
         shared = list(self._shared_columns(batch, places))
         rows = [
             row
-            for key, planned in self._evidence.items()
-            if planned.request.label in batch.explanations
-            for row in self._evidence_rows(key, planned, batch, shared)
+            for key, request in self._evidence.items()
+            if request.label in batch.explanations
+            for row in self._evidence_rows(key, request, batch, shared)
         ]
         self._rows += [{**row, "seconds": seconds / len(rows)} for row in rows]
 
@@ -99,15 +100,15 @@ class ShardResults:
             }
 
     def _evidence_rows(
-        self, key: str, planned: PlannedEvidence, batch: ExplainedBatch, shared: Sequence[dict[str, Any]]
+        self, key: str, request: Request, batch: ExplainedBatch, shared: Sequence[dict[str, Any]]
     ) -> Iterator[dict[str, Any]]:
-        explanation = batch.explanations[planned.request.label]
+        explanation = batch.explanations[request.label]
         scores = explanation.scores.reshape(len(shared), -1)
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * scores.shape[1]] * len(shared) if classes is None else classes.tolist()
-        warnings = _warnings(explanation, planned, len(shared))
+        warnings = _warnings(explanation, request, len(shared))
         for sample, columns in enumerate(shared):
-            truth = batch.pictures[sample].label if planned.labelled else None
+            truth = batch.pictures[sample].label if needs_labels(request.target) else None
             for column, (score, target) in enumerate(zip(scores[sample].tolist(), targets[sample], strict=True)):
                 yield {
                     **columns,
@@ -136,10 +137,10 @@ def _predictions(output: Any, count: int) -> list[tuple[int | None, float | None
     return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
 
 
-def _warnings(explanation: Explanation, planned: PlannedEvidence, count: int) -> list[list[str]]:
+def _warnings(explanation: Explanation, request: Request, count: int) -> list[list[str]]:
     """What there is to say of each picture's maps at the layers of this evidence."""
     warnings: list[list[str]] = [[] for _ in range(count)]
-    layers = set(map(str, planned.request.taps))
+    layers = set(map(str, request.taps))
     for remark in explanation.warnings:
         if remark.layer in layers:
             times = f" ({remark.count})" if remark.count else ""

@@ -15,7 +15,7 @@ from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
 from xaikit.report.index import Index
-from xaikit.report.overlays import OverlayWriter
+from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
@@ -80,7 +80,7 @@ def run(
                 watcher.advanced(receipt)
     report = Report(prepared.job.folder, Path(prepared.config.base))
     if config.report.overlays:
-        log.fail(OverlayWriter(report).write_missing())
+        log.fail(write_missing_overlays(report))
         write_sheets(report.index)
     log.finish(stopping.reason)
     return report

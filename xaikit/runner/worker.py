@@ -15,14 +15,13 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.report.overlays import OverlayWriter
+from xaikit.report.overlays import write_overlays
 from xaikit.report.report import Report
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
 from xaikit.store.pictures import picture_name, save_picture
-from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
@@ -75,7 +74,8 @@ class Worker:
         with clock("write"):
             self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
         with clock("draw"):
-            failures = self._write_overlays(f"shards/{bench.opened.key}/{shard.name}.parquet")
+            part = f"shards/{bench.opened.key}/{shard.name}.parquet"
+            failures = write_overlays(self._report, [part]) if self.job.config.report.overlays else []
         return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
@@ -85,9 +85,6 @@ class Worker:
             for picture in pictures:
                 name = picture_name(photographs[picture.photograph.name].stem)
                 save_picture(self._store.folder, name, picture.rgb)
-
-    def _write_overlays(self, part: str) -> list[Failure]:
-        return OverlayWriter(self._report).write([part]) if self.job.config.report.overlays else []
 
     @cached_property
     def _report(self) -> Report:

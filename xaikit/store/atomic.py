@@ -59,11 +59,10 @@ def _is_left_behind(path: Path) -> bool:
 
 def _lives(process: int) -> bool:
     try:
-        os.kill(process, 0)
+        with suppress(PermissionError):
+            os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
-        return True
     return True
 
 

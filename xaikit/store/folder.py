@@ -73,10 +73,8 @@ class Disk:
     def __str__(self) -> str:
         return str(self.path)
 
-    @contextmanager
-    def write(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
-        with whole(self.path / name, durable=durable) as file:
-            yield file
+    def write(self, name: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
+        return whole(self.path / name, durable=durable)
 
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()

@@ -69,13 +69,9 @@ def _digest(name: str) -> str:
 
 def _cleaned(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
-    safe = "".join(char if _is_safe(char) else "_" for char in composed)
+    safe = "".join(char if char in _SAFE or unicodedata.category(char)[0] in "LMN" else "_" for char in composed)
     short = safe.encode()[:_LONGEST].decode(errors="ignore")
     return short.strip(" -") or "unnamed"
-
-
-def _is_safe(char: str) -> bool:
-    return char in _SAFE or unicodedata.category(char)[0] in "LMN"
 
 
 def _key(stem: str) -> str:

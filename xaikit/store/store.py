@@ -37,9 +37,9 @@ from xaikit.store.pictures import MARK, is_own
 from xaikit.store.rows import ROWS, Failure
 from xaikit.store.tables import (
     COMPUTED,
-    about_part,
     is_merged,
     is_own_file,
+    read_footer,
     read_table,
     readable,
     writable,
@@ -167,7 +167,10 @@ class Store:
 
     def about(self, part: str) -> dict[str, Any]:
         """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
-        return about_part(self.folder, part)
+        footer = read_footer(self.folder, part)
+        with readable(f"{self.folder}/{part}", COMPUTED):
+            about: dict[str, Any] = json.loads((footer.metadata or {})[MARK.encode()])
+        return about
 
     def files(self, part: str) -> dict[str, int]:
         """The files of maps that a part answers for, with their sizes in bytes."""
@@ -216,14 +219,14 @@ class Store:
 
     def failures(self) -> tuple[Failure, ...]:
         """The failures of the folder, those of all who write to it, in the order of failing."""
-        return tuple(failure for name in self._failure_files() for failure in self._read_failures(name))
+        failures: list[Failure] = []
+        for name in self._failure_files():
+            with readable(f"{self.folder}/{name}", "delete it, the photographs are tried again"):
+                failures += map(Failure.from_json, self.folder.read(name).decode("utf-8").splitlines())
+        return tuple(failures)
 
     def _failure_files(self) -> list[str]:
         return [name for name in self.folder.names("", ".jsonl") if _FAILED.fullmatch(name)]
-
-    def _read_failures(self, name: str) -> list[Failure]:
-        with readable(f"{self.folder}/{name}", "delete it, the photographs are tried again"):
-            return [Failure.from_json(line) for line in self.folder.read(name).decode("utf-8").splitlines()]
 
     def write_failures(self, failures: Sequence[Failure], name: str = FAILED) -> None:
         """Keep the failures of one who writes to this folder, in the place of those kept before."""
@@ -248,10 +251,10 @@ class Store:
 
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file."""
-        parts = [name for name in self.folder.names(SHARDS, ".parquet") if is_own_file(self.folder, name)]
-        maps = [name for name in self.folder.names(SHARDS, ".safetensors") if is_own_file(self.folder, name)]
+        shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
+        computed = [name for name in shards if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        for name in [*parts, *maps, *pictures, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        for name in [*computed, *pictures, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
 
     def write_table(self, name: str, table: pa.Table) -> None:

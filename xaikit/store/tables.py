@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,14 +49,6 @@ def read_footer(folder: Folder, part: str) -> pq.FileMetaData:
     """How many rows a part has, and what is kept with them. Raises StoreError where it cannot be read."""
     with readable(f"{folder}/{part}", COMPUTED), folder.open(part) as file:
         return pq.read_metadata(file)
-
-
-def about_part(folder: Folder, part: str) -> dict[str, Any]:
-    """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
-    footer = read_footer(folder, part)
-    with readable(f"{folder}/{part}", COMPUTED):
-        about: dict[str, Any] = json.loads((footer.metadata or {})[MARK.encode()])
-    return about
 
 
 def is_merged(part: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -85,9 +85,8 @@ def to_table(trials: Sequence[StoredTrial]) -> pa.Table:
         kind = _KINDS.get(item.name, pa.string())
         values = [getattr(trial, item.name) for trial in trials]
         if kind == "json":
-            columns[item.name] = pa.array([json.dumps(dict(value)) for value in values], pa.string())
-        else:
-            columns[item.name] = pa.array([list(v) if isinstance(v, tuple) else v for v in values], kind)
+            values, kind = [json.dumps(dict(value)) for value in values], pa.string()
+        columns[item.name] = pa.array(values, kind)
     for key in dict.fromkeys(key for trial in trials for key in trial.where):
         columns.setdefault(key, _axis([trial.where.get(key) for trial in trials]))
     return pa.table(columns)
@@ -105,9 +104,8 @@ def _read(name: str, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _axis(values: Iterable[Any]) -> pa.Array:
+def _axis(values: Sequence[Any]) -> pa.Array:
     """Numbers stay numbers; what is no plain value is written as JSON."""
-    values = list(values)
     for kinds, arrow in (((bool,), pa.bool_()), ((int,), pa.int64()), ((int, float), pa.float64())):
         if all(value is None or type(value) in kinds for value in values):
             return pa.array(values, arrow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,9 @@ class Ray:
 
     def execute(self, worker: Worker, shards: Sequence[Shard], stop: Stop) -> Iterator[Receipt]:
         """Do the shards, one at a time in every actor; an actor stays with its model as long as there is work for it."""
-        ray = _ray()
+        import ray
+        import ray.exceptions
+
         count = self.workers or max(1, int((os.cpu_count() or 1) / max(self.num_cpus, 1)))
         started = not ray.is_initialized()
         if started and os.environ.get("RAY_ADDRESS"):
@@ -53,7 +56,7 @@ class Ray:
         elif started:
             # room for as many workers as were asked for, on however small a machine
             cores = max(os.cpu_count() or 1, math.ceil(count * self.num_cpus))
-            ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error")
+            ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield from _Dispatch(ray, self, worker.job, list(shards), stop, count).receipts()
         finally:
@@ -147,13 +150,6 @@ def _quarantined(job: Job, shard: Shard, death: Exception) -> Receipt:
         Failure(key, names[place], error=message, details=str(death), attempts=ATTEMPTS) for place in shard.positions
     ]
     return Receipt(shard, len(shard.positions), tuple(failures))
-
-
-def _ray() -> Any:
-    import ray
-    import ray.exceptions
-
-    return ray
 
 
 @hookimpl
