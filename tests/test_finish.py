@@ -149,23 +149,23 @@ class Spy:
     drops_negative = False
 
     def rectify(self, saliency: Tensor) -> Tensor:
-        self.seen.append("rectify")
+        self.calls.append("rectify")
         return saliency
 
     def normalize(self, saliency: Tensor, space: tuple[int, ...]) -> Tensor:
-        self.seen.append(("normalize", space))
+        self.calls.append(("normalize", space))
         return saliency
 
     def scale(self, saliency: Tensor, stride: float) -> Tensor:
-        self.seen.append(("scale", stride))
+        self.calls.append(("scale", stride))
         return saliency
 
     def size(self, maps: Sequence[tuple[int, ...]], inputs: tuple[int, ...]) -> tuple[int, ...]:
-        self.seen.append(("size", list(maps), inputs))
+        self.calls.append(("size", list(maps), inputs))
         return inputs
 
     def fuse(self, stack: Tensor) -> Tensor:
-        self.seen.append(("fuse", tuple(stack.shape)))
+        self.calls.append(("fuse", tuple(stack.shape)))
         return stack[0]
 
 
