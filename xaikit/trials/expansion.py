@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,6 @@ from xaikit.registry import Registry, needs_of, paper_of, traits_of
 from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
-
-_shared = attrgetter("layers", "target", "augment", "reduce")
-"""What a label takes from the config where it does not say it itself."""
 
 
 @uncollected()
@@ -58,8 +54,12 @@ class _Trials:
     def of(self, label: str, point: Config) -> Trial:
         """The trial of a label at a point; what the label does not say is as the config has it."""
         method = point.methods[label]
-        values = zip(_shared(method), _shared(point), strict=True)
-        stated = [general if value is None else value for value, general in values]
+        stated = (
+            point.layers if method.layers is None else method.layers,
+            point.target if method.target is None else method.target,
+            point.augment if method.augment is None else method.augment,
+            method.reduce or point.reduce,
+        )
         key = (label, *map(id, (method, *stated, point.finish, point.precision, point.seed)))
         if key not in self._trials:
             self._trials[key] = self._trial(label, method, point, *stated)
