@@ -89,7 +89,7 @@ POINTS = {"midpoint": midpoints, "gauss": legendre}
 def test_shapleycam_is_its_formula_with_the_whole_hessian(spec: Spec) -> None:
     net, x = spec.build()
     # in a net of one channel all ReLUs may happen to be shut
-    assume(all(bool(evidence(net, x, layer, logit(0))[1].any()) for layer in LAYERS))
+    assume(spec.width > 1 or all(bool(evidence(net, x, layer, logit(0))[1].any()) for layer in LAYERS))
     bent = 0.0
     for score in (rest(1), logit(0)):
         explanations = xaikit.explain(net, x, ["shapleycam", "gradcam"], layers=LAYERS, target=score)
