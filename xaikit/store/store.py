@@ -9,6 +9,8 @@
     shards/<bench>/<shard>.parquet       their rows, written last: once it is there, the shard is done
     failed.jsonl                   one failure a line; tried again on the next run
     manifest.json                  what the run was
+    sittings/<token>.json          what each sitting at it did, and how it ended
+    leases/<token>.json            who writes to the folder now
     pictures/ overlays/ contact-sheet.png
 
 Every file appears whole or not at all.
@@ -32,9 +34,11 @@ from torch import Tensor
 
 from xaikit.errors import StoreError
 from xaikit.store.folder import Folder, Remote, folder_of
+from xaikit.store.lease import LEASES
 from xaikit.store.maps import decode, names_of
 from xaikit.store.pictures import MARK, is_own
 from xaikit.store.rows import ROWS, Failure
+from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
     COMPUTED,
     is_merged,
@@ -68,7 +72,7 @@ class Store:
         """
         folder = folder_of(where)
         folder.check_writable()
-        first = folder.first()
+        first = folder.first(besides=LEASES)
         if first is not None and folder.size(PLAN) is None:
             raise StoreError(
                 f"{folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
@@ -246,15 +250,18 @@ class Store:
         self._write_json(MANIFEST, manifest)
 
     def manifest(self) -> dict[str, Any]:
-        """What the run was; empty before it has been written."""
-        return self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+        """What the run was, with all that its sittings have done; empty before it has been written."""
+        written = self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+        failed = len({failure.name for failure in self.failures()})
+        return with_sittings(written, self.folder, failed)
 
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file."""
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         computed = [name for name in shards if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        for name in [*computed, *pictures, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        sittings = self.folder.names(SITTINGS, ".json")
+        for name in [*computed, *pictures, *sittings, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
 
     def write_table(self, name: str, table: pa.Table) -> None:
