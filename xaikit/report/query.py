@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index
-from xaikit.store.folder import Disk
+from xaikit.store.folder import Remote
 from xaikit.store.rows import ROWS
 from xaikit.store.trials import StoredTrial
 
@@ -84,8 +84,9 @@ def _stored(index: Index) -> Any:
     if not index.parts:
         return ROWS.empty_table()
     folder = index.store.folder
-    files = [folder.url(part) if isinstance(folder, Disk) else folder.at(part) for part in index.parts]
-    return ds.dataset(files, ROWS, format="parquet", filesystem=None if isinstance(folder, Disk) else folder.filesystem)
+    remote = folder if isinstance(folder, Remote) else None
+    files = [folder.url(part) if remote is None else remote.at(part) for part in index.parts]
+    return ds.dataset(files, ROWS, format="parquet", filesystem=None if remote is None else remote.filesystem)
 
 
 def _axes(index: Index, trials: pa.Table) -> list[str]:
