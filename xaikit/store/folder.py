@@ -160,7 +160,7 @@ class Remote:
         self.filesystem.invalidate_cache()
         if self.size(name) is None:
             raise FileNotFoundError(name)
-        self.filesystem.pipe_file(self._at(name), data)
+        self.filesystem.pipe_file(self.at(name), data)
 
     def read(self, name: str) -> bytes:
         data: bytes = self.filesystem.cat_file(self.at(name))
