@@ -1,7 +1,8 @@
 """Checksums of the files of a run folder: SHA-256, in the file where its format has room, else beside the rows.
 
-JSON has its own as the last key, ``sha256``: of ``json.dumps`` of all other keys. Parquet has 64 bytes before its footer, where no
-reader looks: the checksum of all before these, and of the footer. Maps have one for each row of a part, and one for their file.
+JSON has its own as the last key, ``sha256``: of ``json.dumps`` of all other keys. Parquet has 64 bytes before its footer, where
+no reader looks: the checksum of all before these, and of the footer. Maps have one for each row of a part, and one for
+their file.
 """
 
 from __future__ import annotations

@@ -31,24 +31,33 @@ from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, checksum, from_json, to_json
 from xaikit.store.folder import Folder, folder_of
 from xaikit.store.maps import read_maps
+from xaikit.store.owner import (
+    FORMAT,
+    PHOTOGRAPHS,
+    PLAN,
+    TRIALS,
+    check_format,
+    is_of_a_run,
+    is_planned,
+    stated_format,
+)
+from xaikit.store.owner import SHARDS as SHARDS
 from xaikit.store.pictures import MARK, is_own
 from xaikit.store.rows import ROWS, Failure
 from xaikit.store.tables import (
+    VanishedPart,
     is_merged,
     is_own_file,
-    is_sealed_file,
     present,
     read_footer,
+    read_sealed,
     read_table,
     readable,
     writable,
     write_table,
 )
 
-FORMAT = 4
-PLAN, TRIALS, PHOTOGRAPHS = "plan.json", "trials.parquet", "photographs.parquet"
 MANIFEST, FAILED = "manifest.json", "failed.jsonl"
-SHARDS = "shards"
 _FAILED = re.compile(r"failed(-\d+-of-\d+)?\.jsonl")
 _UNPLANNED = {"format": FORMAT, "planned": False}  # who the folder belongs to, before it is known what it is to hold
 
@@ -69,7 +78,7 @@ class Store:
         folder = folder_of(where)
         folder.check_writable()
         first = folder.first()
-        if first is not None and folder.size(PLAN) is None and not cls(folder)._is_of_a_run():
+        if first is not None and folder.size(PLAN) is None and not is_of_a_run(folder):
             raise StoreError(
                 f"{folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
                 f" and no {PLAN}; name another folder in report.to"
@@ -87,7 +96,7 @@ class Store:
             StoreError: the folder holds files that are no run, is damaged, or cannot be written to.
         """
         store = cls.check_free(where)
-        is_new = again or not store._is_planned()
+        is_new = again or not is_planned(store.folder)
         with writable(store.folder):
             store.folder.sweep()
             if again:
@@ -100,9 +109,9 @@ class Store:
     def open(cls, where: str | Path) -> Store:
         """The store of a folder that holds a run, finished or not. Raises StoreError where it holds none."""
         store = cls(folder_of(where))
-        if store.folder.size(PLAN) is None and not store._is_of_a_run():
+        if store.folder.size(PLAN) is None and not is_of_a_run(store.folder):
             raise StoreError(f"{where}: expected the folder of a run, got one without {PLAN}")
-        store._check_format()
+        check_format(store.folder)
         if not store.plan():
             raise StoreError(f"{where}: the run in this folder ended before it was planned; run its config again")
         return store
@@ -112,9 +121,13 @@ class Store:
         """The store of a folder, or None where it holds no run of this format."""
         store = cls(folder_of(where))
         try:
-            return store if store.folder.size(PLAN) is not None and store._format() == FORMAT and store.plan() else None
+            return (
+                store
+                if store.folder.size(PLAN) is not None and stated_format(store.folder) == FORMAT and store.plan()
+                else None
+            )
         except DamagedFile:
-            return store if store._is_of_a_run() else None
+            return store if is_of_a_run(store.folder) else None
 
     def write_plan(self, plan: Mapping[str, Any], trials: pa.Table, photographs: pa.Table) -> None:
         """Freeze what the folder is to hold; the plan itself comes last. Raises StoreError where it cannot be written."""
@@ -186,6 +199,17 @@ class Store:
         with present(self.folder, name):
             return read_table(self.folder, name)
 
+    def check_part(self, part: str) -> None:
+        """That a part is what was written. Raises DamagedFile, or VanishedPart, where it is not."""
+        with present(self.folder, part):
+            read_sealed(self.folder, part)
+
+    def check_present(self, parts: Iterable[str]) -> None:
+        """That none of these parts has been merged meanwhile. Raises VanishedPart where one has."""
+        for part in parts:
+            if self.folder.size(part) is None:
+                raise VanishedPart(self.folder, part)
+
     def check(self, bench: str) -> None:
         """That the maps of every part of a bench are there, whole. Raises StoreError for the first that are not."""
         for part in self.parts(bench):
@@ -246,48 +270,6 @@ class Store:
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
         for name in [*computed, *pictures, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
-
-    def _is_of_a_run(self) -> bool:
-        """Whether a folder whose plan is lost or damaged holds what only a run writes."""
-        written = [TRIALS, PHOTOGRAPHS, *self.folder.names(SHARDS, ".parquet")]
-        return any(self.folder.size(name) is not None and is_sealed_file(self.folder, name) for name in written)
-
-    def _is_planned(self) -> bool:
-        """Whether there is a plan, of this format; a damaged one of a run is none.
-
-        Raises:
-            StoreError: the plan is another version's, or nothing tells whether it is a run's.
-        """
-        if self.folder.size(PLAN) is None:
-            return False
-        try:
-            self._check_format()
-        except DamagedFile:
-            # after a loss of power a file may be there without its content
-            if not self._is_of_a_run() and self.folder.read(PLAN).strip(b"\0"):
-                raise
-            return False
-        return True
-
-    def _check_format(self) -> None:
-        stated = self._format()
-        if stated != FORMAT:
-            raise StoreError(
-                f"{self.folder}: expected a run of format {FORMAT}, got {stated!r}: it was written by another version of "
-                "xaikit; name another folder in report.to, or use --force to begin this one anew"
-            )
-
-    def _format(self) -> Any:
-        with readable(self.folder, PLAN):
-            text = self.folder.read(PLAN)
-            try:
-                return from_json(text).get("format")
-            except ValueError:
-                value = json.loads(text)
-                # plans of before format 4 bear no checksum
-                if isinstance(value, dict) and KEY not in value and value.get("format") != FORMAT:
-                    return value.get("format")
-                raise
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         with self.folder.write(name) as file:

@@ -20,6 +20,9 @@ from xaikit.store.pictures import MARK
 class VanishedPart(StoreError):
     """A part was merged into another one while it was to be read."""
 
+    def __init__(self, folder: object, part: str) -> None:
+        super().__init__(f"{folder}/{part}: merged into another part while it was to be read; open the folder again")
+
 
 @contextmanager
 def readable(folder: Folder, name: str) -> Iterator[None]:
@@ -86,9 +89,7 @@ def present(folder: Folder, part: str) -> Iterator[None]:
     except DamagedFile as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
-        raise VanishedPart(
-            f"{folder}/{part}: merged into another part while it was to be read; open the folder again"
-        ) from error
+        raise VanishedPart(folder, part) from error
 
 
 def is_merged(part: str) -> bool:
