@@ -14,6 +14,7 @@ import pytest
 import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in
 from xaikit.runner import steps
+from xaikit.store.checksums import from_json, to_json
 from xaikit.store.lease import Holder
 
 
@@ -34,6 +35,11 @@ def lease_in(run: Path, **changes: Any) -> None:
     holder = replace(Holder(), machine="another", host="elsewhere", held=True, **changes)
     (run / "leases").mkdir(parents=True, exist_ok=True)
     (run / "leases" / f"{holder.token}.json").write_text(json.dumps(asdict(holder)).ljust(1024))
+
+
+def as_if_killed(run: Path) -> None:
+    (sitting,) = (run / "sittings").iterdir()
+    sitting.write_text(to_json({**from_json(sitting.read_text()), "stopped": "running"}))
 
 
 def test_a_second_driver_is_refused_and_told_who_the_first_one_is(tmp_path: Path) -> None:
@@ -89,8 +95,7 @@ def test_a_reader_sees_that_a_run_goes_on_and_that_it_was_killed(tmp_path: Path)
         steps.run(values, watcher=Watching(look))
     assert seen == [("running", 1), ("running", 2), ("running", 3)]
     assert xaikit.open(tmp_path / "run").stopped == "MemoryError: no more"
-    (sitting,) = (tmp_path / "run" / "sittings").iterdir()
-    sitting.write_text(json.dumps({**json.loads(sitting.read_text()), "stopped": "running"}))
+    as_if_killed(tmp_path / "run")
     report = xaikit.open(tmp_path / "run")
     assert (report.stopped, report.counts["shards"]) == ("killed", 3)
     assert xaikit.run(values).counts["shards"] == 6
@@ -100,8 +105,7 @@ def test_a_reader_sees_that_a_run_goes_on_and_that_it_was_killed(tmp_path: Path)
 def test_a_share_that_was_killed_is_not_forgotten_until_the_whole_is_done(tmp_path: Path) -> None:
     values = config_in(tmp_path)
     steps.run(values, share=(1, 2))
-    (sitting,) = (tmp_path / "run" / "sittings").iterdir()
-    sitting.write_text(json.dumps({**json.loads(sitting.read_text()), "stopped": "running"}))
+    as_if_killed(tmp_path / "run")
     assert steps.run(values, share=(2, 2)).stopped == ""
     assert xaikit.open(tmp_path / "run").stopped == "killed"
     xaikit.run(values)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from xaikit.store.checksums import from_json, to_json
 from xaikit.store.folder import Folder
 from xaikit.store.lease import live_holders
 
@@ -20,7 +20,7 @@ it has ``taken_over``, the shards that it has ``begun`` and not committed, and w
 def write_sitting(folder: Folder, sitting: Sitting, *, durable: bool) -> None:
     """Keep what a sitting has done so far, in the place of what was kept of it before."""
     with folder.write(f"{SITTINGS}/{sitting['token']}.json", durable=durable) as file:
-        file.write((json.dumps(sitting) + "\n").encode())
+        file.write((to_json(sitting) + "\n").encode())
 
 
 def read_sittings(folder: Folder) -> list[Sitting]:
@@ -28,7 +28,7 @@ def read_sittings(folder: Folder) -> list[Sitting]:
     sittings = []
     for name in folder.names(SITTINGS, ".json"):
         try:
-            sitting = json.loads(folder.read(name))
+            sitting = from_json(folder.read(name))
             sittings.append((sitting["began"], sitting["token"], sitting))
         except (ValueError, LookupError, TypeError, FileNotFoundError):
             continue
