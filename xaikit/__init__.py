@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from xaikit.errors import UnknownPlugin as UnknownPlugin
     from xaikit.errors import XaikitError as XaikitError
     from xaikit.errors import nearest as nearest
+    from xaikit.evidence.process import global_draws as global_draws
     from xaikit.explanation import Explanation as Explanation
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
@@ -61,6 +62,7 @@ _NAMES = {
         ConfigError DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
         UndeclaredNeed UnknownPlugin XaikitError nearest
     """,
+    "evidence.process": "global_draws",
     "explanation": "Explanation",
     "hookspecs": "hookimpl",
     "needs": "Needs",

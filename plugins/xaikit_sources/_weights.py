@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from xaikit import ConfigError
+from xaikit import ConfigError, global_draws
 from xaikit_sources._paths import missing
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -26,10 +26,9 @@ def build(where: str, seed: int, make: Callable[[], Any]) -> Any:
         ConfigError: it raised; the cause is chained.
     """
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with global_draws(seed):
             return make()
-    except Exception as error:  # a factory is anybody's code
+    except (Exception, SystemExit) as error:  # a factory is anybody's code
         raise ConfigError(f"{where}: {type(error).__name__}: {_first_line(error)}") from error
 
 
@@ -108,5 +107,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "") or "nothing"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "")

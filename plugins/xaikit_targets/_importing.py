@@ -6,9 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
-from xaikit import ConfigError, module_from_file, nearest
+from xaikit import ConfigError, global_draws, module_from_file, nearest
 from xaikit_targets._files import existing_file
 
 
@@ -22,9 +20,9 @@ def imported(path: str, where: str) -> Callable[..., Any]:
     file = existing_file(left, where).resolve() if left.endswith(".py") else None
     try:
         # whatever importing draws, the global random numbers stay
-        with torch.random.fork_rng(devices=[]):
+        with global_draws():
             module = importlib.import_module(left) if file is None else module_from_file(file, "function")
-    except Exception as error:  # a module is anybody's code
+    except (Exception, SystemExit) as error:  # a module is anybody's code
         raise ConfigError(f"{where}: {left} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, right, None)
     if not callable(function):

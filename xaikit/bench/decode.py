@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import threading
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from xaikit.errors import DataError
-
-# the filters of Python's warnings belong to the whole process, and two threads that change them undo each other
-_warning_filters = threading.Lock()
+from xaikit.evidence.process import warning_filters
 
 
 def decode(data: bytes, name: str) -> Image.Image:
@@ -33,7 +30,7 @@ def decode(data: bytes, name: str) -> Image.Image:
     if not data:
         raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
     try:
-        with _warning_filters, warnings.catch_warnings():
+        with warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,12 @@ from xaikit._version import __version__
 from xaikit.errors import XaikitError
 
 STOPPED = 3
+
+
+INTERRUPTED = 130
+
+
+CLOSED = 141
 
 
 BAD_INPUT = 2
@@ -41,13 +49,25 @@ _shard = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Where nobody reads the output any more the command ends quietly, as others do at that end of a pipe."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # what is left in its buffer would be written when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(CLOSED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xaikit")
 def commands() -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
     Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed or two runs differ, 2 the input is
-    wrong or the folder cannot be used, 3 the run stopped early and goes on with the same command.
+    wrong or the folder cannot be used, 3 the budget is spent. Of a run that a signal ended: 130 Ctrl-C, 143 SIGTERM, 129
+    SIGHUP; 141 where nobody reads the output any more. Whatever stopped a run, the same command goes on with it.
     """
 
 
@@ -222,13 +242,14 @@ def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool
     _allocator.settle()  # before torch is imported and allocates
     from xaikit.cli.progress import Progress
     from xaikit.runner import steps
+    from xaikit.runner.stop import exit_codes
 
     share = None if shard is None else _share(shard)
     with Progress() as progress:
         report = steps.run(config, overrides, axes=axes, again=force, share=share, watcher=progress)
     progress.show(report)
     if report.stopped:
-        sys.exit(STOPPED)
+        sys.exit(exit_codes().get(report.stopped, STOPPED))
     if report.failures:
         sys.exit(SOME_FAILED)
 
@@ -242,8 +263,16 @@ def _share(text: str) -> tuple[int, int]:
 
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names have letters that not every terminal has
     try:
-        return commands(args)
+        return commands.main(args, prog_name="xaikit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
     except XaikitError as error:
         notes = getattr(error, "__notes__", [])
         click.echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)

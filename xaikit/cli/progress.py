@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from xaikit.report.report import Report
     from xaikit.runner.costs import Plan
     from xaikit.runner.shards import Receipt
+    from xaikit.store.rows import Failure
 
 
 EVERY = 10.0
@@ -26,11 +28,18 @@ EVERY = 10.0
 MOST_ROWS = 20
 
 
+class _Terminal(Console):
+    """Where nobody reads it any more, that is an error like any other: rich would end the process with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output any more")
+
+
 class Progress:
     """Watches a run. Used as a context, so that the bar is taken down whatever happens."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(markup=False)
+        self._console = console or _Terminal(markup=False)
         self._say = partial(self._console.print, highlight=False, soft_wrap=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -80,9 +89,7 @@ class Progress:
     def show(self, report: Report) -> None:
         """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
         self._console.print(_table(report))
-        self._first(
-            (f"failed: {failure.name}: {failure.error}" for failure in report.failures), "red", "in failed.jsonl"
-        )
+        self._first((f"failed: {_failure(report, failure)}" for failure in report.failures), "red", "in failed.jsonl")
         self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings: report.warnings")
         for path in report.sheets:
             self._say(f"contact sheet: {path}")
@@ -99,6 +106,12 @@ class Progress:
             self._say(line, style=style)
         if len(unique) > MOST_ROWS:
             self._say(f"... and {len(unique) - MOST_ROWS} more {where}", style=style)
+
+
+def _failure(report: Report, failure: Failure) -> str:
+    """The photograph, the trials that have no map of it, and why."""
+    trials = report.index.by_evidence.get((failure.bench, failure.evidence), ())
+    return f"{', '.join([failure.name, *(trial.name for trial in trials)])}: {failure.error}"
 
 
 def _table(report: Report) -> Table:

@@ -20,7 +20,9 @@ from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedP
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.engine.reruns.view_reruns import RetraceCache, ViewReruns
 from xaikit.engine.variant_traces import VariantTraces
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, PluginContract
+from xaikit.evidence.process import as_before
+from xaikit.evidence.seal import Seal
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
@@ -74,7 +76,7 @@ class Explainer:
             reduction = Reduction(request.aggregation.reduce)
             draw = partial(_generator, request, shared.batch.ids, trace.scores)
             view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
-            saliency = _saliency(request, view)
+            saliency = _saliency(group, view, context)
             if reduction.kind != "sum" and not reduction.applied:
                 raise ConfigError(
                     f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
@@ -84,14 +86,32 @@ class Explainer:
         return raw_maps
 
 
-def _saliency(request: Request, view: View) -> Tensor:
+class ChangedEvidence(PluginContract):
+    """A method changed in place what others are explained from."""
+
+    def __init__(self, message: str, requests: Sequence[Request]) -> None:
+        super().__init__(message)
+        self.requests = requests
+
+
+def _saliency(group: RequestGroup, view: View, context: PassContext) -> Tensor:
+    request = group.common
+    seal = Seal(context.trace.shared())
     try:
-        with torch.no_grad():
+        with torch.no_grad(), as_before(request.use) as watched:
             saliency = request.method.explain(view)
+        if broken := seal.broken():
+            raise ChangedEvidence(
+                f"{request.use}: expected the evidence as it was, which others are explained from, got a change in place of "
+                f"the {' and the '.join(broken)}; clone() it first",
+                [member.request for member in group.members],
+            )
         check_saliency(saliency, view.shape, parts_of(request.method))
     except Exception as error:
         error.add_note(f"while explaining {request.label!r} at layer {view.layer}")
         raise
+    for remark in watched.remarks:
+        context.remark(remark)
     return saliency
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from xaikit.engine.assemble import assemble
 from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
-from xaikit.engine.explainer import Explainer
+from xaikit.engine.explainer import ChangedEvidence, Explainer
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
 from xaikit.engine.reruns.replay import Replay
@@ -22,6 +22,7 @@ from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
+from xaikit.evidence.process import as_before
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
@@ -48,7 +49,8 @@ def explain(
         output: the part of the model's output that targets score, see :func:`xaikit.evidence.forward.select`.
         tally: counts forwards and gradient calls, if given.
         may_stop: leave the forward behind the last layer if no method needs a score; then scores are NaN.
-        failed: is given what one request raised, and the others go on; without it, it is raised.
+        failed: is given what one request raised, and the others go on; without it, it is raised. Where a method has changed
+            the evidence of the others they are explained once more: what has an explanation then has not failed.
 
     Returns:
         The trace of the shared pass, and the explanation of every label that did not fail.
@@ -58,16 +60,38 @@ def explain(
         UndeclaredNeed, PluginContract: a method broke its word; label and layer are added as a note.
     """
     model, tally = unwrapped(model), tally or Tally()
-    targets = distinct(request.target for request in requests)
     stop = may_stop and _may_stop(requests)
-    trace = trace_requests(model, batch, requests, output=output, tally=tally, stop=stop)
-    session = _Session(trace, failed)
+    left = list(requests)
+    with as_before("the model or a target"):
+        while True:
+            trace = trace_requests(model, batch, left or requests, output=output, tally=tally, stop=stop)
+            try:
+                return trace, _explanations(
+                    SharedPass(model, batch, trace, _readout(left, output), tally), left, failed
+                )
+            except ChangedEvidence as error:
+                if failed is None:
+                    raise
+                for request in error.requests:
+                    failed(request, error)
+                # what others were explained from may have been changed by then: once more, without the guilty
+                guilty = {request.label for request in error.requests}
+                left = [request for request in left if request.label not in guilty]
+
+
+def _readout(requests: Sequence[Request], output: str | int) -> forward.Readout:
+    return readout_of(distinct(request.target for request in requests), output)
+
+
+def _explanations(shared: SharedPass, requests: Sequence[Request], failed: Failed | None) -> dict[str, Explanation]:
+    """By label, in the order of the requests."""
+    targets = distinct(request.target for request in requests)
+    session = _Session(shared.trace, failed)
     # a trace that stopped early knows one target, which is none
-    places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
+    places = [targets.index(request.target) if shared.trace.output is not None else 0 for request in requests]
     pinned = session.pinned(requests, places)
-    shared = SharedPass(model, batch, trace, readout_of(targets, output), tally)
     explanations = session.explain(pinned, Explainer(shared, pinned))
-    return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
+    return {request.label: explanations[request.label] for request in requests if request.label in explanations}
 
 
 def trace_requests(
@@ -141,6 +165,8 @@ class _Session:
         """The name of what was raised, if anything was."""
         try:
             raw_maps = explainer.raw_maps(group, outputs)
+        except ChangedEvidence:
+            raise
         except Exception as error:  # by name alone: the error itself holds all that its frames do
             return type(error).__name__
         self._assemble(group, raw_maps)
@@ -171,7 +197,7 @@ class _Session:
         try:
             yield
         except Exception as error:
-            if self._failed is None:
+            if self._failed is None or isinstance(error, ChangedEvidence):
                 raise
             self._failed(request, error)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from xaikit.errors import TapError
+from xaikit.evidence.process import global_draws
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
-        stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.enter_context(global_draws(devices=devices))
         stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
         torch.backends.mha.set_fastpath_enabled(False)
         if "torch._dynamo" in sys.modules:

@@ -166,7 +166,7 @@ def _import(where: str, module: str | Path) -> ModuleType:
         raise UnknownPlugin(f"{where}: there is no file {module}")
     try:
         return importlib.import_module(module) if isinstance(module, str) else module_from_file(module, "file")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
 
 

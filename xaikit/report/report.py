@@ -15,6 +15,7 @@ from torch import Tensor
 from xaikit.config.arguments import read_finish
 from xaikit.config.schema import FinishConfig
 from xaikit.errors import StoreError
+from xaikit.evidence.process import as_before
 from xaikit.finish import Finish, build_finish, finish_maps
 from xaikit.registry import Registry
 from xaikit.report.index import Entry, Index
@@ -211,7 +212,8 @@ class Report:
         """
         raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
         strides = dict(zip(trial.layers, trial.strides, strict=True))
-        fused = finish_maps(self._finish(trial), raws, strides, trial.space)[1]
+        with as_before(f"the finish of {trial.name}"):
+            fused = finish_maps(self._finish(trial), raws, strides, trial.space)[1]
         if fused is None:
             raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
         return fused[0]

@@ -60,7 +60,7 @@ def _explain(opened: OpenedBench, pictures: Sequence[Picture], requests: Sequenc
     if not pictures or not requests:
         return
     # errors are kept as text, as they hold on to the tensors of all their frames
-    failed: list[tuple[Sequence[Request], tuple[str, str]]] = []
+    failed: dict[str, tuple[Sequence[Request], tuple[str, str]]] = {}
     try:
         trace, explanations = engine.explain(
             opened.model.module,
@@ -68,14 +68,15 @@ def _explain(opened: OpenedBench, pictures: Sequence[Picture], requests: Sequenc
             requests,
             output=opened.config.model.output,
             tally=tally,
-            failed=lambda request, error: failed.append(([request], error_text(error))),
+            failed=lambda request, error: failed.update({request.label: ([request], error_text(error))}),
         )
     except Exception as error:  # whatever a model or a target raises belongs to the pictures that it was raised on
         tally.halvings += is_out_of_memory(error)
-        failed = [(requests, error_text(error))]
+        failed = {"": (requests, error_text(error))}
     else:
+        failed = {label: each for label, each in failed.items() if label not in explanations}
         yield ExplainedBatch(tuple(pictures), trace, explanations)
-    for several, text in failed:
+    for several, text in failed.values():
         yield from _narrow(opened, pictures, several, tally, text)
 
 

@@ -75,7 +75,7 @@ class RunLog:
         except BaseException as error:
             with suppress(OSError):
                 self._write(f"{type(error).__name__}: {error}".rstrip(": "))
-            if not isinstance(error, OSError):
+            if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
                 raise
             raise StoreError(
                 f"{self._store.folder}: cannot be written to: {error}; {self._counts['shards']} shards of this sitting and all "

@@ -45,11 +45,14 @@ class ShardResults:
         """A picture that could not be explained by some requests."""
         labels = {request.label for request in failure.requests}
         name, image = failure.picture.photograph.name, failure.picture.digest
-        self.failures += [
-            Failure(self._key, name, image, key, failure.error, failure.details)
-            for key, request in self._evidence.items()
-            if request.label in labels
-        ]
+        for key, request in self._evidence.items():
+            if request.label in labels:
+                # the engine calls a request by its key, which says nothing to who reads it
+                trials = ", ".join(trial.name for trial in self._bench.stored_trials if trial.evidence == key)
+                error, details = (
+                    text.replace(repr(request.label), repr(trials)) for text in (failure.error, failure.details)
+                )
+                self.failures.append(Failure(self._key, name, image, key, error, details))
 
     def add(self, batch: ExplainedBatch, seconds: float) -> None:
         """Pictures that were explained together, in so many seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from xaikit.bench.opened import open_bench
 from xaikit.config import load
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
-from xaikit.errors import DamagedFile
+from xaikit.errors import DamagedFile, PluginError
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.survey import HEADER, survey
@@ -73,7 +73,8 @@ def run(
     """
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
-    prepared = prepare(config, registry, {} if again else _frozen(config))
+    with _not_ended():
+        prepared = prepare(config, registry, {} if again else _frozen(config))
     with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
         store = Store.claim(prepared.job.folder, again=again)
         missing = missing_of(prepared, store)
@@ -93,6 +94,15 @@ def run(
                 write_sheets(report.index)
             log.finish(stopping.reason)
     return report
+
+
+@contextmanager
+def _not_ended() -> Iterator[None]:
+    """Where a model or a plugin calls sys.exit, that is an error like any other."""
+    try:
+        yield
+    except SystemExit as error:
+        raise PluginError(f"a model or a plugin called sys.exit({error.code!r}) while it was opened") from error
 
 
 def _lease(prepared: PreparedRun, share: tuple[int, int] | None) -> AbstractContextManager[Lease]:
@@ -120,7 +130,8 @@ def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] =
     """What :func:`run` would compute: every model is opened and tried on one photograph, nothing is explained or written."""
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
-    prepared = prepare(config, registry, _frozen(config))
+    with _not_ended():
+        prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)
     return prepared.plan(None if store is None else missing_of(prepared, store))
 

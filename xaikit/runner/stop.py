@@ -16,6 +16,11 @@ SIGNALS = {"SIGINT": INTERRUPTED, "SIGTERM": "terminated", "SIGHUP": "hung up"}
 """What ends a run, and what it says then; Windows has no SIGHUP."""
 
 
+def exit_codes() -> dict[str, int]:
+    """Of a process that a signal ended, as shells count them, by what the run says then."""
+    return {reason: 128 + getattr(signal, name) for name, reason in SIGNALS.items() if hasattr(signal, name)}
+
+
 class Stopping:
     """A context that holds up the first signal to end until the current shard is committed; the second one gets through.
 

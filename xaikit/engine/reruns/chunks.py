@@ -18,6 +18,10 @@ ROOM = 27
 """Activations of a network that are alive at once, in units of its input."""
 
 
+_NO_MEMORY = ("can't allocate memory", "could not create a primitive", "could not create a memory")
+"""How torch's allocator and oneDNN say it, whose errors have no type of their own."""
+
+
 def rows_of_inputs(row: Tensor) -> int:
     """How many inputs such as this one (one sample's) go through the whole model at once."""
     return max(1, min(MOST_ROWS, BUDGET // (ROOM * _bytes(row))))
@@ -66,4 +70,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)

@@ -1,0 +1,146 @@
+"""What belongs to the whole process: lent to the code of others, and put back as it was."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from xaikit.errors import PluginContract
+
+_process = threading.RLock()
+"""Held by who changes what all threads share, and by who watches it."""
+
+warning_filters = threading.Lock()
+"""Held by who replaces the filters of Python's warnings for a while: two threads that do undo each other."""
+
+
+@contextmanager
+def global_draws(seed: int | None = None, devices: Iterable[int] = ()) -> Iterator[None]:
+    """Torch's global random numbers for code that draws from them; put back afterwards. One thread has them at a time.
+
+    Args:
+        seed: of the numbers that are drawn on the CPU; they go on from where they are where there is none.
+        devices: CUDA devices whose numbers are put back as well.
+    """
+    with _process, torch.random.fork_rng(devices=devices):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        yield
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """Something that any code of a process may change for all other code."""
+
+    read: Callable[[], Any]
+    put: Callable[[Any], object]
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it was removed
+
+
+def _numpy_state() -> tuple[Any, ...]:
+    name, keys, *rest = np.random.get_state()
+    return (name, np.asarray(keys).tolist(), *rest)
+
+
+_SETTINGS = {
+    "the default dtype": _Setting(torch.get_default_dtype, torch.set_default_dtype),
+    "the default device": _Setting(
+        lambda: str(torch.get_default_device()),
+        lambda device: torch.set_default_device(None if device == "cpu" else device),
+    ),
+    "grad mode": _Setting(torch.is_grad_enabled, torch.set_grad_enabled),
+    "the number of threads": _Setting(torch.get_num_threads, torch.set_num_threads),
+    "deterministic algorithms": _Setting(
+        torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
+    ),
+    "the precision of matrix products": _Setting(
+        torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+    ),
+    "the working directory": _Setting(_folder, os.chdir),
+}
+_DRAWS = {
+    "torch": _Setting(
+        lambda: torch.get_rng_state().numpy().tobytes(),
+        lambda state: torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8)),
+    ),
+    "numpy": _Setting(_numpy_state, np.random.set_state),
+    "Python": _Setting(random.getstate, random.setstate),
+}
+
+
+@dataclass
+class Watched:
+    """``remarks`` on what did no harm beyond the code that did it: known after the block."""
+
+    remarks: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def as_before(whose: str) -> Iterator[Watched]:
+    """Run the code of somebody else; what it changes of the whole process is put back.
+
+    Raises:
+        PluginContract: it changed what decides other results, or would have ended the process; what, and ``whose`` code it was.
+    """
+    watched = Watched()
+    with _process:
+        settings, draws, filters = _read(_SETTINGS), _read(_DRAWS), _filters()
+        ended: BaseException | None = None
+        try:
+            yield watched
+        except (Exception, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # SystemExit and its like pass every "except Exception"
+            ended = error
+        finally:
+            changed = _put_back(_SETTINGS, settings)
+            watched.remarks += [f"drew from the global random numbers of {name}" for name in _put_back(_DRAWS, draws)]
+            watched.remarks += _put_back_filters(filters)
+        if ended is not None:
+            raise PluginContract(f"{whose}: expected an Exception where it fails, got {ended!r}") from ended
+        if changed:
+            raise PluginContract(
+                f"{whose}: expected all of the process as it was, got a change of {' and '.join(changed)}; it was put back"
+            )
+
+
+def _read(settings: dict[str, _Setting]) -> dict[str, Any]:
+    return {name: setting.read() for name, setting in settings.items()}
+
+
+def _put_back(settings: dict[str, _Setting], before: dict[str, Any]) -> list[str]:
+    """The names of those that had changed."""
+    changed = [name for name, setting in settings.items() if setting.read() != before[name]]
+    for name in changed:
+        settings[name].put(before[name])
+    return changed
+
+
+def _filters() -> tuple[Any, list[Any]]:
+    with warning_filters:
+        return warnings.filters, list(warnings.filters)
+
+
+def _put_back_filters(before: tuple[Any, list[Any]]) -> list[str]:
+    with warning_filters:
+        filters, content = before
+        if warnings.filters is filters and list(filters) == content:
+            return []
+        warnings.filters, filters[:] = filters, content
+        warnings._filters_mutated()  # type: ignore[attr-defined]
+        return ["changed the filters of Python's warnings, which were put back"]

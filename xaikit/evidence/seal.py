@@ -1,0 +1,40 @@
+"""Whether tensors that many share were changed in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+_SAMPLED = 16384
+
+
+class Seal:
+    """Of tensors by name. Torch counts changes of its own; those behind its back, as by way of ``numpy()``, are looked for in
+    a sample of the values that lie on the CPU."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._sealed = {name: (tensor, _version(tensor), _sample(tensor)) for name, tensor in tensors.items()}
+
+    def broken(self) -> list[str]:
+        """The names of those that were changed since."""
+        return [name for name, sealed in self._sealed.items() if _is_changed(*sealed)]
+
+
+def _is_changed(tensor: Tensor, version: int | None, sample: Tensor | None) -> bool:
+    if version != _version(tensor):
+        return True
+    now = _sample(tensor)
+    return sample is not None and now is not None and not torch.allclose(sample, now, rtol=0, atol=0, equal_nan=True)
+
+
+def _version(tensor: Tensor) -> int | None:
+    return None if tensor.is_inference() else tensor._version
+
+
+def _sample(tensor: Tensor) -> Tensor | None:
+    if tensor.device.type != "cpu" or not tensor.dim():
+        return None
+    step = max(1, int((tensor.numel() / _SAMPLED) ** (1 / tensor.dim())))
+    return tensor.detach()[(slice(None, None, step),) * tensor.dim()].clone()
