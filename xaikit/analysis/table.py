@@ -11,7 +11,6 @@ from torch import Tensor
 
 from xaikit.analysis.measures import MEASURES, OF_FUSED, OF_RAW, measures
 from xaikit.errors import ConfigError, nearest
-from xaikit.report.record import Record
 from xaikit.report.report import Report, ReportShard
 from xaikit.store.trials import to_table
 
@@ -86,12 +85,9 @@ def _maps(
     trials = {trial.name: trial for trial in report.trials}
     needs_fused = not OF_FUSED.isdisjoint(chosen)
     needs_maps = needs_fused or not OF_RAW.isdisjoint(chosen)
-    for (_, _, name), group in groupby(enumerate(shard.records), key=lambda entry: _photograph_and_trial(entry[1])):
+    records = enumerate(shard.records)
+    for (*_, name), group in groupby(records, key=lambda entry: (entry[1].image, entry[1].name, entry[1].trial)):
         places, trial = [place for place, _ in group], trials[name]
         raws = shard.maps(places[0]) if needs_maps else {}
         fused = report.finish(trial, raws) if needs_fused and trial.fuses else None
         yield from [(raws, fused)] * len(places)
-
-
-def _photograph_and_trial(record: Record) -> tuple[str, str, str]:
-    return record.image, record.name, record.trial

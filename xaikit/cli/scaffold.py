@@ -15,6 +15,7 @@ import jinja2
 from xaikit import hookspecs
 from xaikit._version import __version__
 from xaikit.config.schema import STAGES
+from xaikit.config.schema import WORDS as STAGE_WORDS
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.plain.text import read_value
 from xaikit.registry import KINDS, Registry
@@ -29,9 +30,6 @@ _TEMPLATES = Path(__file__).parent / "templates" / "new"
 
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-
-
-_WORDS_OF_THE_CONFIG = ("auto", "none")
 
 
 def kind_of(word: str, stage: str | None = None, of: str | None = None) -> str:
@@ -118,7 +116,7 @@ def _check(kind: str, name: str) -> None:
         )
     if re.match(r"xaikit[-_]", name):
         raise ConfigError(f"name: expected it without 'xaikit-', which is added, got {name!r}; perhaps {name[7:]!r}?")
-    if name in _WORDS_OF_THE_CONFIG or read_value(name) != name:
+    if name in STAGE_WORDS or read_value(name) != name:
         raise ConfigError(f"name: expected a name, got {name!r}, which means something else in a YAML")
     _check_free(kind, name)
 
@@ -169,29 +167,9 @@ def _words(kind: str, name: str, template: str) -> dict[str, Any]:
         "api": hookspecs.API,
         "group": KINDS[kind].group,
         "version": ".".join(__version__.split(".")[:2]),
-        "usage": _usage(kind, name),
-        "checks": _checks(kind, name),
+        "stage": next((stage for stage, stage_kind in STAGES.items() if stage_kind == kind), ""),
+        "family": "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else "",
     }
-
-
-def _checks(kind: str, name: str) -> dict[str, str]:
-    """The function of :mod:`xaikit.testing` that checks a kind, and its call."""
-    family = "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else ""
-    function = f"{family or kind}_checks"
-    return {"function": function, "call": f'{function}("{kind}", "{name}")' if family else f'{function}("{name}")'}
-
-
-def _usage(kind: str, name: str) -> str:
-    """How a config says it."""
-    stages = {stage_kind: f"finish: {{{stage}: {name}}}" for stage, stage_kind in STAGES.items()}
-    others = {
-        "method": f"methods: [{name}, gradcam]",
-        "target": f"target: {name}",
-        "layout": f"model: {{source: torchvision, name: resnet50, layout: {name}}}",
-        "model": f"model: {{source: {name}}}",
-        "data": f"data: {{source: {name}}}",
-    }
-    return (stages | others)[kind]
 
 
 def _distribution(name: str) -> str:

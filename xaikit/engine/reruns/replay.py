@@ -179,13 +179,5 @@ def _largest(output: Any, scores: Tensor) -> Tensor:
 
 def gathered(parts: list[Tensor], memory: torch.memory_format) -> Tensor:
     """Variants (N, m, C, *S) in one batch (N * m, C, *S): a copy, since what lies behind may change it in place."""
-    first = parts[0]
-    samples, each = len(first), sum(part.shape[1] for part in parts)
-    shape = (samples * each, *first.shape[2:])
-    memory = torch.contiguous_format if memory is torch.preserve_format else memory
-    batch = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=memory)
-    by_sample, start = batch.view(samples, each, *first.shape[2:]), 0
-    for part in parts:
-        by_sample[:, start : start + part.shape[1]].copy_(part)
-        start += part.shape[1]
-    return batch
+    batch = torch.cat(parts, 1).flatten(0, 1)
+    return batch.to(memory_format=memory)
