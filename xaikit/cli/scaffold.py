@@ -139,7 +139,18 @@ def _check_free(kind: str, name: str) -> None:
 def _rendered(kind: str, name: str) -> Iterator[tuple[str, str]]:
     """Path and text of every file; a template's ``dot-`` stands for a dot, which packaging tools would pass over."""
     module = _TEMPLATES / "modules" / f"{kind}.py.jinja"
-    words = _words(kind, name, module.read_text(encoding="utf-8"))
+    words = {
+        "kind": kind,
+        "name": name,
+        "distribution": _distribution(name),
+        "module": module_of(name),
+        "title": _title(name, kind, module.read_text(encoding="utf-8")),
+        "api": hookspecs.API,
+        "group": KINDS[kind].group,
+        "version": ".".join(__version__.split(".")[:2]),
+        "stage": next((stage for stage, stage_kind in STAGES.items() if stage_kind == kind), ""),
+        "family": "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else "",
+    }
     yield f"{module_of(name)}.py", _text(module, words)
     shared = _TEMPLATES / "every"
     for path in sorted(shared.rglob("*")):
@@ -154,22 +165,6 @@ def _text(path: Path, words: dict[str, Any]) -> str:
         return text
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(text).render(words)
-
-
-def _words(kind: str, name: str, template: str) -> dict[str, Any]:
-    """What the templates may say."""
-    return {
-        "kind": kind,
-        "name": name,
-        "distribution": _distribution(name),
-        "module": module_of(name),
-        "title": _title(name, kind, template),
-        "api": hookspecs.API,
-        "group": KINDS[kind].group,
-        "version": ".".join(__version__.split(".")[:2]),
-        "stage": next((stage for stage, stage_kind in STAGES.items() if stage_kind == kind), ""),
-        "family": "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else "",
-    }
 
 
 def _distribution(name: str) -> str:

@@ -104,9 +104,9 @@ def _indexed(path: Path, plain: dict[str, Any]) -> Path:
 def _put(elements: Any, path: Path, depth: int, value: Any) -> str:
     """Change one element of the list that is so deep on a path, or something inside it; what is wrong where that cannot be."""
     holder, last = at(elements, path[depth:-1]), path[-1]
-    kind, name = (list, "list") if isinstance(last, int) else (dict, "mapping")
-    if not isinstance(holder, kind):
-        return f"expected a {name} at {key_of(path[:-1])}, got {shown(holder)}"
+    if not isinstance(holder, list if isinstance(last, int) else dict):
+        kind = "list" if isinstance(last, int) else "mapping"
+        return f"expected a {kind} at {key_of(path[:-1])}, got {shown(holder)}"
     if isinstance(last, int) and last >= len(holder):
         return f"expected an index below {len(holder)}, got {last}"
     holder[last] = value
