@@ -70,11 +70,10 @@ def table(report: Report, *, measure: str | None = None) -> pa.Table:
 def _shard_table(shard: ReportShard, report: Report, chosen: Sequence[str], places: Mapping[str, int]) -> pa.Table:
     rows = []
     for record, (raws, fused) in zip(shard.records, _maps(shard, report, chosen), strict=True):
-        place, values = places[record.trial], measures(record, raws, fused)
-        rows += [(record.name, record.image, measure, place, record.column, values[measure]) for measure in chosen]
-    columns = zip(*rows, strict=True) if rows else [()] * len(_PART)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _PART, strict=True)]
-    return pa.table(arrays, schema=_PART)
+        values = measures(record, raws, fused)
+        about = {"name": record.name, "image": record.image, "place": places[record.trial], "column": record.column}
+        rows += [{**about, "measure": measure, "value": values[measure]} for measure in chosen]
+    return pa.Table.from_pylist(rows, schema=_PART)
 
 
 def _maps(

@@ -9,8 +9,9 @@ import dataclasses
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter
 
@@ -129,15 +130,20 @@ def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
     )
 
 
-@cache  # annotations are made anew each time, and no two of them are equal
+_fields: WeakKeyDictionary[type, dict[str, Key]] = WeakKeyDictionary()
+"""Read once: annotations are made anew each time, and no two of them are equal."""
+
+
 def fields_of(cls: type) -> dict[str, Key]:
     """The fields of a dataclass but hidden ones. Raises PluginContract where a type hint has no meaning."""
     try:
-        hints = typing.get_type_hints(cls, include_extras=True)
+        if cls not in _fields:
+            hints = typing.get_type_hints(cls, include_extras=True)
+            keys = {item.name: _key(item, hints[item.name]) for item in dataclasses.fields(cls) if item.init}
+            _fields[cls] = {name: key for name, key in keys.items() if HIDDEN not in key.marks}
+        return _fields[cls]
     except NameError as error:
         raise PluginContract(f"{cls.__module__}.{cls.__qualname__}: a type hint cannot be read: {error}") from error
-    keys = {item.name: _key(item, hints[item.name]) for item in dataclasses.fields(cls) if item.init}
-    return {name: key for name, key in keys.items() if HIDDEN not in key.marks}
 
 
 def keys_of(cls: type) -> dict[str, Key]:

@@ -104,7 +104,8 @@ def _indexed(path: Path, plain: dict[str, Any]) -> Path:
 def _put(elements: Any, path: Path, depth: int, value: Any) -> str:
     """Change one element of the list that is so deep on a path, or something inside it; what is wrong where that cannot be."""
     holder, last = at(elements, path[depth:-1]), path[-1]
-    if not isinstance(holder, list if isinstance(last, int) else dict):
+    fits = isinstance(holder, list if isinstance(last, int) else dict)
+    if not fits:
         kind = "list" if isinstance(last, int) else "mapping"
         return f"expected a {kind} at {key_of(path[:-1])}, got {shown(holder)}"
     if isinstance(last, int) and last >= len(holder):

@@ -150,19 +150,15 @@ def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look
         return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 
-def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
-    """The (first) input as a leaf, and the inputs with a child of it in its place: that one may be changed in place."""
+def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
     first = first_tensor(inputs)
     if not first.is_floating_point():
         raise LayerNotFound(
             f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; name a layer"
         )
     source = first.detach().clone().requires_grad_()
-    return source, mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
-
-
-def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
-    source, inputs = _differentiable(inputs)
+    # a child of the leaf takes the place of the first input: that one may be changed in place
+    inputs = mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
     completed: list[tuple[str, list[_Returned]]] = []
     received: dict[str, list[tuple[int, int]]] = {}
 

@@ -67,7 +67,8 @@ class Subject:
                 f"{self.name}: option {required[0]} has no default; give the kit options to use: "
                 f"examples: ClassVar = ({{{required[0]!r}: ...}},)"
             )
-        return [self.made(options) for options in ([] if required else [{}]) + examples]
+        first: list[Mapping[str, Any]] = [] if required else [{}]
+        return [self.made(options) for options in [*first, *examples]]
 
     def made(self, options: Mapping[str, Any]) -> Any:
         """An instance, as a config makes it."""
