@@ -115,12 +115,15 @@ def compact(run: str) -> None:
 @_folder
 @click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
 @click.option("--measure", help="Only this measure, such as area or gini.")
-def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> None:
+@click.option(
+    "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
+)
+def compare(run: str, by: Literal["label", "trial"], measure: str | None, trust: bool) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
     from xaikit.report.report import Report
 
-    click.echo(str(compared(Report(run), by=by, measure=measure)))
+    click.echo(str(compared(Report(run, trust=trust), by=by, measure=measure)))
 
 
 @commands.command()

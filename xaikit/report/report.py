@@ -53,16 +53,24 @@ class Report:
 
     Args:
         folder: of a run, a path or URL.
-        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; the working directory by default.
+        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; that of the run's config by default.
+        trust: whether a finisher that the folder names may be imported from a file or module. Whoever wrote the folder has
+            their code run then; without it only installed plugins are.
+        registry: where plugins come from, whatever ``trust`` says.
 
     Raises:
         StoreError: there is no run in the folder, or it is damaged.
     """
 
-    def __init__(self, folder: str | Path, base: Path | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, base: Path | None = None, *, trust: bool = False, registry: Registry | None = None
+    ) -> None:
         self._store = Store.open(folder)
         self.index = Index(self._store)
-        self._registry, self._base = Registry(), base
+        self._registry, self._base = (
+            registry or Registry(paths=trust),
+            base or Path(self._store.plan().get("base", ".")),
+        )
         self._finishes: dict[str, Finish] = {}
         self.folder: Path | str = self._store.folder.path if isinstance(self._store.folder, Disk) else str(folder)
 
@@ -205,7 +213,7 @@ class Report:
 
         Raises:
             StoreError: its finish does not fuse.
-            ConfigError: a finisher cannot be had any more, or cannot fuse these maps.
+            ConfigError: a finisher cannot be had any more, is not trusted, or cannot fuse these maps.
         """
         raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
         strides = dict(zip(trial.layers, trial.strides, strict=True))

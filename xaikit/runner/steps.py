@@ -72,13 +72,13 @@ def run(
     if watcher is not None:
         watcher.started(prepared.plan(missing))
     log.begin(missing)
-    worker, shards = Worker(prepared.job, prepared.opened), shards_of(prepared, missing, share)
+    worker, shards = Worker(prepared.job, prepared.opened, registry), shards_of(prepared, missing, share)
     with Stopping(config.budget) as stopping, log.guarded():
         for receipt in prepared.executor.execute(worker, shards, stopping.before):
             log.add(receipt)
             if watcher is not None:
                 watcher.advanced(receipt)
-    report = Report(prepared.job.folder, Path(prepared.config.base))
+    report = worker.open_report()
     if config.report.overlays:
         log.fail(write_missing_overlays(report))
         write_sheets(report.index)
