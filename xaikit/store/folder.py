@@ -200,7 +200,7 @@ class Remote:
 
 
 def _below(folder: Folder, name: str) -> str:
-    """The name of a file below a folder; it comes from a file that anybody may have written. Raises StoreError for another place."""
+    """A name out of a file that anybody may have written. Raises StoreError where it means another place."""
     if ".." in re.split(r"[/\\]", name) or Path(name).is_absolute() or "\0" in name:
         raise StoreError(f"{folder}: damaged: expected the name of a file in this folder, got {name!r}")
     return name
