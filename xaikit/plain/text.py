@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from xaikit.plain.bounds import TooLarge
+
 _JOINERS = "\u200c\u200d"  # that some scripts cannot be written without
 
 
@@ -53,6 +55,12 @@ YamlLoader.add_implicit_resolver(
 def read_value(text: str) -> Any:
     """One value as YAML; raises yaml.YAMLError."""
     return yaml.load(text, YamlLoader)
+
+
+def problem_of(error: yaml.YAMLError, subject: str = "") -> str:
+    """What is wrong with a text that cannot be read; ``subject`` such as "the value is"."""
+    problem = getattr(error, "problem", None) or getattr(error, "context", None) or error
+    return str(problem) if isinstance(error, TooLarge) else f"{subject} not valid YAML: {problem}".lstrip()
 
 
 def flow(value: Any) -> str:
