@@ -20,6 +20,13 @@ from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
 _TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
+_HIDDEN = (
+    "bench",
+    "evidence",
+    "truth",
+    "warnings",
+    "checksum",
+)  # of the rows; warnings are shown as the trial has them
 
 
 def query(index: Index, sql: str) -> pa.Table:
@@ -32,7 +39,12 @@ def query(index: Index, sql: str) -> pa.Table:
 
     Raises:
         StoreError: the query is wrong; duckdb's own words are in the message.
+        DamagedFile: a file of the run is not what was written.
     """
+    return index.on_current_parts(lambda: _answer(index, sql))
+
+
+def _answer(index: Index, sql: str) -> pa.Table:
     connection = duckdb.connect()
     try:
         _views(connection, index)
@@ -41,6 +53,7 @@ def query(index: Index, sql: str) -> pa.Table:
         answer = connection.sql(sql)
         return pa.table({}) if answer is None else _uniquely_named(answer.to_arrow_table())
     except (duckdb.Error, pa.ArrowException) as error:
+        index.store.check_present(index.parts)
         raise StoreError(f"query: {error}; there are the views {VIEWS}") from error
     finally:
         connection.close()
@@ -84,6 +97,8 @@ def _stored(index: Index) -> Any:
     if not index.parts:
         return ROWS.empty_table()
     folder = index.store.folder
+    for part in index.parts:
+        index.store.check_part(part)
     remote = folder if isinstance(folder, Remote) else None
     files = [folder.url(part) if remote is None else remote.at(part) for part in index.parts]
     return ds.dataset(files, ROWS, format="parquet", filesystem=None if remote is None else remote.filesystem)
@@ -106,7 +121,7 @@ def _records(axes: Sequence[str]) -> str:
     trial = ", ".join(f't."{column}" AS "{"trial" if column == "name" else column}"' for column in _TRIAL)
     identifiers = enumerate(_quoted(key, '"') for key in axes)
     swept = "".join(f", t.axis{number} AS {identifier}" for number, identifier in identifiers)
-    row = ", ".join(f'r."{name}"' for name in ROWS.names if name not in ("bench", "evidence", "truth", "warnings"))
+    row = ", ".join(f'r."{name}"' for name in ROWS.names if name not in _HIDDEN)
     warnings = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
     return f"""
         CREATE VIEW records AS

@@ -75,7 +75,8 @@ class Worker:
         with clock("draw"):
             self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
+            maps = results.encoded()
+            self._store.commit(bench.opened.key, shard.name, maps, results.table(maps))
         with clock("draw"):
             part = f"shards/{bench.opened.key}/{shard.name}.parquet"
             failures = write_overlays(self._report, [part]) if self.job.config.report.overlays else []
@@ -93,13 +94,13 @@ class Worker:
     def _report(self) -> Report:
         return self.open_report()
 
-    def open_report(self) -> Report:
+    def open_report(self, stopped: str | None = None) -> Report:
         """What lies in the folder, finished by the plugins of the job's own config and no others."""
         base = Path(self.job.config.base)
         finishes = {id(each.trial.finish): each.trial.finish for group in self.job.groups for each in group.placed}
         for finish in finishes.values():
             build_finish(finish, self._registry, base)
-        return Report(self.job.folder, base, registry=self._registry.without_paths())
+        return Report(self.job.folder, base, registry=self._registry.without_paths(), stopped=stopped)
 
 
 @contextmanager
