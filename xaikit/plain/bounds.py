@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -91,7 +92,8 @@ class _Counter:
 
     def _check(self, count: int, most: int, what: str, event: yaml.Event) -> None:
         if count > most:
-            raise TooLarge(problem=f"expected at most {most} {what}, got more", problem_mark=event.start_mark)
+            mark: Any = event.start_mark  # libyaml's marks are as PyYAML's
+            raise TooLarge(problem=f"expected at most {most} {what}, got more", problem_mark=mark)
 
 
 def _count(text: str, loader: type) -> None:
