@@ -14,6 +14,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from xaikit import _allocator
+from xaikit.cli.terminal import cell, show
+from xaikit.plain.text import escaped
 
 if TYPE_CHECKING:
     from xaikit.report.report import Report
@@ -39,8 +41,8 @@ class Progress:
     """Watches a run. Used as a context, so that the bar is taken down whatever happens."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or _Terminal(markup=False)
-        self._say = partial(self._console.print, highlight=False, soft_wrap=True)
+        self._console = console or _Terminal()
+        self._say = partial(show, self._console)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -111,7 +113,7 @@ class Progress:
 def _failure(report: Report, failure: Failure) -> str:
     """The photograph, the trials that have no map of it, and why."""
     trials = report.index.by_evidence.get((failure.bench, failure.evidence), ())
-    return f"{', '.join([failure.name, *(trial.name for trial in trials)])}: {failure.error}"
+    return f"{', '.join(map(escaped, [failure.name, *(trial.name for trial in trials)]))}: {failure.error}"
 
 
 def _table(report: Report) -> Table:
@@ -124,7 +126,7 @@ def _table(report: Report) -> Table:
         if record.target_name and record.target_name not in row[3].split(", "):
             row[3] = ", ".join(filter(None, [row[3], record.target_name]))
     for row in rows.values():
-        table.add_row(*row)
+        table.add_row(*map(cell, row))
     more = len(report.images) - len(rows)
     if more > 0:
         table.add_row(f"... and {more} more", "", "", "")
