@@ -61,11 +61,11 @@ def test_one_group_that_helps_is_grad_cams_picture() -> None:
     assert saliency.any()
 
 
-@pytest.mark.parametrize(("name", "times"), [("groupcam", 10.0), ("sess", 1.0)])
+@pytest.mark.parametrize(("name", "times"), [("groupcam", 100.0), ("sess", 1.0)])
 @given(spec=specs())
 @PROPERTY
 def test_a_target_without_a_probability_is_weighed_by_its_score(name: str, times: float, spec: Spec) -> None:
-    """Ten times the score is ten times a weight that is a difference, and one that is a share stays."""
+    """Ten times the score is ten times a difference and ten times the Grad-CAM that it weighs; what is a share stays."""
     net, x = spec.build()
     method = {"one": {"use": name, **({"scales": 2} if name == "sess" else {})}}
     (once,) = maps_of(net, x, method, lambda output: output[:, 0])
