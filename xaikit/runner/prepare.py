@@ -18,7 +18,7 @@ from xaikit.bench.opened import pick_device
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
 from xaikit.engine.session import trace_requests
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
@@ -171,6 +171,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     config = run.config
     plan = {
         "config": config.plain(),
+        "base": config.base,
         "version": __version__,
         "device": config.device,
         "threads": run.job.threads,
@@ -181,8 +182,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
         "chunks": [bench.plan.chunks for bench in run.benches],
         "benches": list(run.job.keys),
     }
-    # the pictures of photographs that the folder has already lie under their stems
-    existing = {row["name"]: row["stem"] for row in store.photographs().to_pylist()} if store.plan() else {}
+    existing = _stems(store)
     tables = [_photographs(bench, each, existing) for bench, each in zip(run.benches, missing, strict=True)]
     store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
     for bench, each in zip(run.benches, missing, strict=True):
@@ -204,6 +204,14 @@ def shards_of(
     return rounds(shards, together=config.budget is not None)
 
 
+def _stems(store: Store) -> dict[str, str]:
+    """Under which the pictures of photographs lie that the folder has already; none where that is new, or lost."""
+    try:
+        return {row["name"]: row["stem"] for row in store.photographs().to_pylist()}
+    except DamagedFile:
+        return {}
+
+
 def _photographs(bench: PreparedBench, missing: MissingEvidence, existing: Mapping[str, str]) -> pa.Table:
     names = [photograph.name for photograph in bench.photographs]
     return pa.table(
@@ -220,5 +228,6 @@ def _photographs(bench: PreparedBench, missing: MissingEvidence, existing: Mappi
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
     if rows.num_rows:
         digest = hashlib.sha256(repr(rows["name"].to_pylist()).encode()).hexdigest()[:12]
-        files = {name: store.folder.size(name) for name in dict.fromkeys(rows["file"].to_pylist())}
+        stated = {file: about for part in store.parts(bench) for file, about in store.files(part).items()}
+        files = {file: stated[file] for file in dict.fromkeys(rows["file"].to_pylist())}
         store.write_part(f"shards/{bench}/adopted-{digest}.parquet", rows, {"files": files})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store.maps import encode
+from xaikit.store.maps import encode, map_checksum
 from xaikit.store.rows import ROWS, Failure
 from xaikit.targets import PinnedClasses, needs_labels
 
@@ -71,9 +71,17 @@ class ShardResults:
         stored_as = self._bench.opened.config.report.maps
         return {name: stored for key, raw in self._maps.items() for name, stored in encode(key, raw, stored_as).items()}
 
-    def table(self) -> pa.Table:
-        """The rows of the shard."""
-        return pa.Table.from_pylist(self._rows, schema=ROWS)
+    def table(self, stored: Mapping[str, Tensor]) -> pa.Table:
+        """The rows of the shard, whose maps are stored as these tensors."""
+        keys = {
+            key: [map_key(request.label, str(tap)) for tap in request.taps] for key, request in self._evidence.items()
+        }
+        checksums = {
+            (key, row): map_checksum(stored, keys[key], row)
+            for key, row in dict.fromkeys((each["evidence"], each["row"]) for each in self._rows)
+        }
+        rows = [{**each, "checksum": checksums[each["evidence"], each["row"]]} for each in self._rows]
+        return pa.Table.from_pylist(rows, schema=ROWS)
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():

@@ -72,7 +72,8 @@ class Worker:
         with clock("draw"):
             self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
+            maps = results.encoded()
+            self._store.commit(bench.opened.key, shard.name, maps, results.table(maps))
         with clock("draw"):
             part = f"shards/{bench.opened.key}/{shard.name}.parquet"
             failures = write_overlays(self._report, [part]) if self.job.config.report.overlays else []

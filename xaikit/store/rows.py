@@ -5,10 +5,11 @@ Trials that differ only in label or finish share rows; which trials there are sa
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
+
+from xaikit.store.checksums import from_json, to_json
 
 ROWS = pa.schema(
     [
@@ -28,6 +29,7 @@ ROWS = pa.schema(
         pa.field("seconds", pa.float32()),  # the share of this row in the time of its batch
         pa.field("file", pa.string()),  # of the maps
         pa.field("row", pa.int32()),  # in the tensors of that file
+        pa.field("checksum", pa.string()),  # of the maps of the evidence in that row
     ]
 )
 
@@ -55,9 +57,9 @@ class Failure:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(asdict(self))
+        return to_json(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Failure:
         """The failure of that line. Raises ValueError or TypeError where the line is none."""
-        return cls(**json.loads(line))
+        return cls(**from_json(line))
