@@ -187,7 +187,7 @@ class _Listening(TorchFunctionMode):
             if func is functional.dropout:
                 self._weights = result
             elif func in _PRODUCTS and args[1].dim() == 4:
-                return self._recorder.record(*args, result)
+                return self._recorder.record(args[0], args[1], result)
         return result
 
 
