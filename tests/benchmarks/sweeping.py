@@ -222,7 +222,7 @@ def _trial(evidence: str) -> StoredTrial:
     return StoredTrial(
         bench="b", model="m", data="d", id=evidence, evidence=evidence, label=evidence, name=evidence, method="gradcam",
         options={}, target={"use": "top"}, layers=("a",), maps=("k",), strides=(32.0,), space=(224, 224), seed=0,
-        precision="float32", finish={"rectify": "relu"}, where={},
+        precision="float32", finish={"rectify": "relu"}, signed=False, drops_negative=True, where={},
     )  # fmt: skip
 
 
