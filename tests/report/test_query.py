@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from helpers.run_folders import BENCH, SIGNED, commit, planned, row, trial
+from xaikit.cli.tables import as_csv, as_text
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.report import Report
@@ -121,6 +122,52 @@ def test_after_compacting_the_answers_are_the_same(tmp_path: Path) -> None:
 def test_a_wrong_query_is_an_error_with_the_views_there_are(report: Report, sql: str, message: str) -> None:
     with pytest.raises(StoreError, match=rf"(?s)query: .*{message}.*there are the views records .*failures"):
         report.query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1) TO '{folder}/plan.json'",
+        "COPY (FROM records) TO '{folder}/out.parquet'",
+        "EXPORT DATABASE '{folder}/out'",
+        "ATTACH '{folder}/out.db'",
+        "FROM read_csv('{folder}/plan.json')",
+        "FROM read_text('{folder}/plan.json')",
+        "FROM read_parquet('{folder}/trials.parquet')",
+        "FROM glob('{folder}/*')",
+        "FROM '{folder}/trials.parquet'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "FROM read_csv('https://example.org/a.csv')",
+        "SET enable_external_access = true",
+        "RESET lock_configuration",
+        "SET temp_directory = '{folder}/out'",
+    ],
+)
+def test_a_query_reaches_nothing_but_the_views(tmp_path: Path, sql: str) -> None:
+    filled(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(StoreError, match="query: "):
+        Report(tmp_path).query(sql.format(folder=tmp_path))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert Report(tmp_path).query("FROM records").num_rows == 5
+
+
+def test_columns_of_one_name_are_told_apart(report: Report) -> None:
+    sql = "SELECT t.name, p.name, p.name, 1 AS name_1 FROM trials t, photographs p LIMIT 1"
+    answer = report.query(sql)
+    assert answer.column_names == ["name", "name_2", "name_3", "name_1"]
+    assert as_text(answer).splitlines()[0].split() == answer.column_names
+    assert as_csv(report.query("SELECT 1 AS a, 2 AS a")) == "a,a_1\n1,2"
+
+
+def test_a_damaged_part_is_an_error_with_its_name(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    report = Report(tmp_path)
+    part = tmp_path / store.parts()[0]
+    part.write_bytes(part.read_bytes()[:-40])
+    with pytest.raises(StoreError, match=part.name):
+        report.query("FROM records")
 
 
 def test_no_query_has_no_answer(report: Report) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from itertools import count
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from xaikit.errors import StoreError
 from xaikit.explanation import ALL_NEGATIVE
@@ -25,7 +27,8 @@ def query(index: Index, sql: str) -> pa.Table:
 
     ``records`` has the columns of the rows (image, name, column, target, target_name, score, prediction, prediction_name,
     probability, warnings, seconds), of the trial (trial, id, label, method, model, data, layers, seed, precision, options,
-    finish) and one for every swept key, quoted: ``"methods.sharp.top_channels"``.
+    finish) and one for every swept key, quoted: ``"methods.sharp.top_channels"``. Nothing else can be read, and nothing written:
+    the query opens no file, loads no extension and changes no setting. Of columns of one name the second is called ``name_1``.
 
     Raises:
         StoreError: the query is wrong; duckdb's own words are in the message.
@@ -33,32 +36,57 @@ def query(index: Index, sql: str) -> pa.Table:
     connection = duckdb.connect()
     try:
         _views(connection, index)
+        for setting in _LOCKED:
+            connection.execute(f"SET {setting}")
         answer = connection.sql(sql)
-        return pa.table({}) if answer is None else answer.to_arrow_table()
-    except duckdb.Error as error:
+        return pa.table({}) if answer is None else _uniquely_named(answer.to_arrow_table())
+    except (duckdb.Error, pa.ArrowException) as error:
         raise StoreError(f"query: {error}; there are the views {VIEWS}") from error
     finally:
         connection.close()
 
 
-def _views(connection: Any, index: Index) -> None:
+_LOCKED = (
     # a name that is no view must not be taken for a variable of this program
-    connection.execute("SET python_enable_replacements = false")
-    folder = index.store.folder
-    if isinstance(folder, Remote):
-        connection.register_filesystem(folder.filesystem)
+    "python_enable_replacements = false",
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "enable_external_access = false",
+    "lock_configuration = true",
+)
+"""The settings of a query, in their order: whoever wrote it reads the views and touches nothing else."""
+
+
+def _uniquely_named(table: pa.Table) -> pa.Table:
+    """Equal names of columns told apart as duckdb does it elsewhere: ``name``, ``name_1``."""
+    names: list[str] = []
+    for name in table.column_names:
+        taken, free = {*names, *table.column_names[len(names) + 1 :]}, name
+        if name in names:
+            free = next(each for number in count(1) if (each := f"{name}_{number}") not in taken)
+        names.append(free)
+    return table.rename_columns(names)
+
+
+def _views(connection: Any, index: Index) -> None:
     trials = index.store.trials()
     connection.register("trials", trials)
     axes = _axes(index, trials)
     connection.register("planned", _planned(trials, axes))
     connection.register("photographs", index.store.photographs())
     connection.register("failures", _failures(index))
-    if index.parts:
-        files = ", ".join(_quoted(folder.url(part)) for part in index.parts)
-        connection.execute(f"CREATE VIEW stored AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
-    else:
-        connection.register("stored", ROWS.empty_table())
+    connection.register("stored", _stored(index))
     connection.execute(_records(axes))
+
+
+def _stored(index: Index) -> Any:
+    """The rows of all parts, read as far as a query asks for them; by pyarrow, as duckdb itself may open no file."""
+    if not index.parts:
+        return ROWS.empty_table()
+    folder = index.store.folder
+    remote = folder if isinstance(folder, Remote) else None
+    files = [folder.url(part) if remote is None else remote.at(part) for part in index.parts]
+    return ds.dataset(files, ROWS, format="parquet", filesystem=None if remote is None else remote.filesystem)
 
 
 def _axes(index: Index, trials: pa.Table) -> list[str]:

@@ -146,19 +146,19 @@ class Remote:
     def write(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
         buffer = io.BytesIO()
         yield buffer
-        self.filesystem.pipe_file(self._at(name), buffer.getvalue())
+        self.filesystem.pipe_file(self.at(name), buffer.getvalue())
 
     def read(self, name: str) -> bytes:
-        data: bytes = self.filesystem.cat_file(self._at(name))
+        data: bytes = self.filesystem.cat_file(self.at(name))
         return data
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
-        file: AbstractContextManager[BinaryIO] = self.filesystem.open(self._at(name), "rb")
+        file: AbstractContextManager[BinaryIO] = self.filesystem.open(self.at(name), "rb")
         return file
 
     def size(self, name: str) -> int | None:
         try:
-            info = self.filesystem.info(self._at(name))
+            info = self.filesystem.info(self.at(name))
         except FileNotFoundError:
             return None
         return int(info["size"]) if info["type"] == "file" else None
@@ -176,7 +176,7 @@ class Remote:
 
     def remove(self, name: str) -> None:
         if self.size(name) is not None:
-            self.filesystem.rm_file(self._at(name))
+            self.filesystem.rm_file(self.at(name))
 
     def check_writable(self) -> None:
         """That is found out when something is written."""
@@ -187,5 +187,6 @@ class Remote:
     def url(self, name: str) -> str:
         return f"{self.address}/{name}"
 
-    def _at(self, name: str) -> str:
+    def at(self, name: str) -> str:
+        """As the filesystem names it."""
         return f"{self._opened[1]}/{name}"
