@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial
+from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial, uncommitted
 from xaikit.errors import StoreError
 from xaikit.store.atomic import UNFINISHED
 from xaikit.store.pictures import save_picture
@@ -53,7 +53,7 @@ def test_a_plan_comes_back_with_its_format(tmp_path: Path) -> None:
     planned(tmp_path)
     for stored in (Store.open(str(tmp_path)), Store.look(tmp_path)):
         assert stored is not None
-        assert stored.plan() == {"format": 3, "config": {"seed": 0}}
+        assert stored.plan() == {"format": 4, "config": {"seed": 0}}
 
 
 def test_again_removes_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_run_of_another_version_is_refused_and_begun_anew_when_asked(tmp_path:
     committed(tmp_path)
     (tmp_path / "plan.json").write_text('{"format": 1}')
     for take in (Store.claim, Store.open):
-        with pytest.raises(StoreError, match=r"expected a run of format 3, got 1: .*--force to begin this one anew"):
+        with pytest.raises(StoreError, match=r"expected a run of format 4, got 1: .*--force to begin this one anew"):
             take(tmp_path)
     assert Store.look(tmp_path) is None
     assert Store.claim(tmp_path, again=True).parts() == []
@@ -139,9 +139,9 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
     rows = [row("cat.jpg", warnings=["layer4: zero map"]), row("dog.jpg", target=None, probability=math.inf)]
     commit(planned(tmp_path), "000000-a", rows, raw)
     store = Store.open(tmp_path)
-    assert store.is_done(BENCH, "000000-a")
-    assert not store.is_done(BENCH, "000001-a")
-    assert store.rows([PART]).to_pylist() == [{**each, "file": FILE, "row": at} for at, each in enumerate(rows)]
+    assert uncommitted(store.rows([PART])) == [{**each, "file": FILE, "row": at} for at, each in enumerate(rows)]
+    assert store.rows([PART], ["name"]).to_pydict() == {"name": ["cat.jpg", "dog.jpg"]}
+    assert store.evidence(PART) == {"e1"}
     assert (store.rows([]).schema, store.rows([]).num_rows) == (ROWS, 0)
     stored = store.maps(FILE, (key for key in raw))
     for key, each in raw.items():
@@ -149,7 +149,8 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
         assert torch.equal(store.maps(FILE, [key], 1)[key], stored[key][1])
 
 
-def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 7)
     for name in ("one", "two"):
         committed(tmp_path / name)
     assert everything(tmp_path / "one") == [*PLANNED[:2], PART, FILE, PLANNED[2]]
@@ -171,7 +172,6 @@ def test_rows_are_written_last_and_maps_without_them_do_not_count(
             commit(store, "000000-a", [row()])
     assert (tmp_path / FILE).is_file()
     assert store.parts() == []
-    assert not store.is_done(BENCH, "000000-a")
     commit(store, "000000-a", [row()])
     assert store.parts() == [PART]
 
@@ -183,16 +183,13 @@ def test_the_parts_of_one_bench_are_its_own(tmp_path: Path) -> None:
     assert store.parts() == [PART, "shards/bench10/000000-a.parquet"]
 
 
-def test_a_merged_part_hides_what_it_replaces(tmp_path: Path) -> None:
+def test_a_row_never_gives_the_maps_of_another_photograph(tmp_path: Path) -> None:
     store = committed(tmp_path)
-    commit(store, "000001-b", [row("bird.jpg")])
-    merged = f"shards/{BENCH}/merged-0123.parquet"
-    store.write_part(merged, store.rows([PART]), {"replaces": [PART], "files": store.files(PART)})
-    assert store.parts() == [f"shards/{BENCH}/000001-b.parquet", merged]
-    assert sorted(store.rows(store.parts())["name"].to_pylist()) == ["bird.jpg", "cat.jpg", "dog.jpg"]
-    store.folder.remove(PART)
-    assert store.is_done(BENCH, "000000-a")
-    assert not store.is_done(BENCH, "000002-c")
+    assert store.maps(FILE, ["q1/layer3"], 1, "digest of dog.jpg")["q1/layer3"].shape == (1, 4, 4)
+    commit(store, "000000-a", [row("bird.jpg"), row("dog.jpg")])
+    message = r"000000-a\.safetensors: damaged .*row 0: expected the maps of the photograph digest of cat\.jpg, got .*bird"
+    with pytest.raises(StoreError, match=message):
+        store.maps(FILE, ["q1/layer3"], 0, "digest of cat.jpg")
 
 
 def test_a_folder_whose_name_reads_like_a_column_is_read(tmp_path: Path) -> None:
@@ -279,5 +276,5 @@ def test_a_plan_that_was_not_finished_is_none(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(ZeroDivisionError):
             store.write_plan({}, table([]), table([]))
     assert everything(tmp_path) == ["plan.json", "trials.parquet"]
-    assert json.loads((tmp_path / "plan.json").read_text()) == {"format": 3, "planned": False}
+    assert json.loads((tmp_path / "plan.json").read_text()) == {"format": 4, "planned": False}
     assert planned(tmp_path).plan()["config"] == {"seed": 0}

@@ -32,7 +32,7 @@ def digest_of(module: nn.Module) -> str:
     persistent = module.state_dict()
     passing = {name: buffer for name, buffer in module.named_buffers() if name not in persistent}
     for name, tensor in {**persistent, **passing}.items():
-        hasher.update(f"{name}|".encode() + _tensor(tensor))
+        hasher.update(f"{name}|".encode() + bytes_of(tensor))
     return hasher.hexdigest()
 
 
@@ -63,10 +63,12 @@ def _attributes(part: nn.Module) -> Iterator[tuple[str, Any]]:
 
 def _described(value: Any, depth: int = 0) -> bytes:
     """The bytes that stand for a value, the same in every process."""
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | Enum | torch.dtype | torch.device):
+    if value is None or isinstance(
+        value, bool | int | float | complex | str | bytes | Enum | torch.dtype | torch.device
+    ):
         return f"{type(value).__name__}:{value!r}".encode()
     if isinstance(value, Tensor):
-        return _tensor(value)
+        return bytes_of(value)
     if isinstance(value, np.ndarray):
         return f"array:{value.dtype}:{value.shape}:".encode() + value.tobytes()
     inner = _contents(value)
@@ -105,7 +107,8 @@ def _closure(function: types.FunctionType) -> list[Any]:
     return [cell.cell_contents for cell in cells if cell != types.CellType()]
 
 
-def _tensor(tensor: Tensor) -> bytes:
+def bytes_of(tensor: Tensor) -> bytes:
+    """The type, shape and content of a tensor."""
     value = tensor.detach().cpu().contiguous()
     content = value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
     return f"{value.dtype}|{tuple(value.shape)}|".encode() + content

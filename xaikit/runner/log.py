@@ -36,7 +36,7 @@ class RunLog:
         for step, seconds in receipt.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if receipt.counts.get("halvings"):
-            self._halved.append(receipt.shard.name)
+            self._halved.append(receipt.part)
         bench = self._run.benches[receipt.shard.bench]
         tried = {bench.photographs[position].name for position in receipt.shard.positions}
         others = [each for each in self._failures if each.bench != bench.key or each.name not in tried]

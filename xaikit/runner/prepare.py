@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,11 +25,12 @@ from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.costs import Plan, PlannedBench, further_passes, plan_bench
 from xaikit.runner.executors import Executor
-from xaikit.runner.missing import MissingEvidence, find_missing
+from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
-from xaikit.store.names import stems
+from xaikit.store.names import Place, data_of, model_of, stems_of_places
+from xaikit.store.rows import committed_now, identity_of
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.targets import needs_labels
@@ -160,8 +162,14 @@ def _seconds(bench: Bench) -> float:
 
 def missing_of(run: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
     """What the folder misses of each bench."""
+    evidence: dict[str, set[str]] = defaultdict(set)
+    for bench in run.benches:
+        evidence[model_of(bench.key)].update(bench.evidence)
+    stored = {model: StoredResults(store, model, wanted) for model, wanted in evidence.items()}
     return tuple(
-        find_missing(store, bench.key, bench.photographs, bench.loader, bench.evidence, bench.labelled)
+        find_missing(
+            stored[model_of(bench.key)], bench.key, bench.photographs, bench.loader, bench.evidence, bench.labelled
+        )
         for bench in run.benches
     )
 
@@ -181,12 +189,20 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
         "chunks": [bench.plan.chunks for bench in run.benches],
         "benches": list(run.job.keys),
     }
-    # the pictures of photographs that the folder has already lie under their stems
-    existing = {row["name"]: row["stem"] for row in store.photographs().to_pylist()} if store.plan() else {}
-    tables = [_photographs(bench, each, existing) for bench, each in zip(run.benches, missing, strict=True)]
+    tables = [_photographs(*each) for each in zip(run.benches, missing, _stems(run, store), strict=True)]
     store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
     for bench, each in zip(run.benches, missing, strict=True):
         _adopt(store, bench.key, each.adopted)
+
+
+def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
+    """By bench, the stem of each photograph. Photographs of one name have one stem if they are of the same data."""
+    of_benches = [[Place(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
+    # the pictures of photographs that the folder has already lie under their stems
+    stored = store.photographs().to_pylist() if store.plan() else []
+    existing = {Place(data_of(row["bench"]), row["name"]): row["stem"] for row in stored}
+    chosen = stems_of_places([place for places in of_benches for place in places], existing)
+    return [[chosen[place] for place in places] for places in of_benches]
 
 
 def shards_of(
@@ -204,21 +220,23 @@ def shards_of(
     return rounds(shards, together=config.budget is not None)
 
 
-def _photographs(bench: PreparedBench, missing: MissingEvidence, existing: Mapping[str, str]) -> pa.Table:
+def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequence[str]) -> pa.Table:
     names = [photograph.name for photograph in bench.photographs]
     return pa.table(
         {
             "bench": pa.array([bench.key] * len(names), pa.string()),
             "position": pa.array(range(len(names)), pa.int64()),
             "name": pa.array(names, pa.string()),
-            "stem": pa.array(stems(names, existing).values(), pa.string()),
+            "stem": pa.array(chosen, pa.string()),
             "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
+            "truth": pa.array(missing.truths, pa.int32()),
         }
     )
 
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
     if rows.num_rows:
-        digest = hashlib.sha256(repr(rows["name"].to_pylist()).encode()).hexdigest()[:12]
         files = {name: store.folder.size(name) for name in dict.fromkeys(rows["file"].to_pylist())}
-        store.write_part(f"shards/{bench}/adopted-{digest}.parquet", rows, {"files": files})
+        what = identity_of(rows) + repr(rows["file"].to_pylist())
+        name = f"shards/{bench}/adopted-{hashlib.sha256(what.encode()).hexdigest()[:16]}.parquet"
+        store.write_part(name, committed_now(rows), {"files": files})

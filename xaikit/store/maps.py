@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -53,3 +55,17 @@ def decode(key: str, stored: Mapping[str, Tensor]) -> Tensor:
 def names_of(key: str) -> tuple[str, str]:
     """The tensors that belong to a key, the second of which may be missing."""
     return key, key + _SCALE
+
+
+def images_as_text(rows: pa.Table) -> str:
+    """The photograph of each row of a file of maps, its digest, as the file keeps it; null where nothing reads the maps."""
+    images = dict(zip(rows["row"].to_pylist(), rows["image"].to_pylist(), strict=True))
+    return json.dumps([images.get(row) for row in range(max(images, default=-1) + 1)])
+
+
+def images_from_text(text: str) -> Sequence[str | None]:
+    """The same, read. Raises ValueError where it is something else."""
+    images = json.loads(text)
+    if not isinstance(images, list):
+        raise ValueError(f"expected a list of photographs, got {text[:80]}")
+    return images

@@ -10,8 +10,24 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 _SAFE = " -_()+,"
+
+
+def bench_key(model: str, data: str) -> str:
+    """The key of a bench: the digest of its model and that of its data."""
+    return f"{model[:16]}-{data[:8]}"
+
+
+def model_of(bench: str) -> str:
+    """The digest of the model that a bench is of."""
+    return bench.partition("-")[0]
+
+
+def data_of(bench: str) -> str:
+    """The digest of the data that a bench is of."""
+    return bench.partition("-")[2]
 
 
 _LONGEST = 80  # bytes; a stem, a label and their endings stay below the 255 that file systems allow
@@ -31,6 +47,37 @@ def stems(names: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[
     {'pets/cat.jpg': 'cat-6f181290', 'wild/cat.jpg': 'cat-6b624ad7', 'dog.png': 'dog'}
     """
     return _unique({name: _file_stem(name) for name in names}, taken or {})
+
+
+class Place(NamedTuple):
+    """A photograph by its name, and the digest of the data that it is of."""
+
+    data: str
+    name: str
+
+
+def stems_of_places(places: Iterable[Place], taken: Mapping[Place, str]) -> dict[Place, str]:
+    """A safe file stem for each photograph of several data, in which different ones may bear one name.
+
+    One that is not in ``taken`` has the stem that its name has there, unless another has it already.
+
+    >>> stems_of_places([Place("1a", "x.png"), Place("2b", "x.png")], {Place("1a", "x.png"): "x"})
+    {Place(data='1a', name='x.png'): 'x', Place(data='2b', name='x.png'): 'x-8bbab6eb'}
+    """
+    places = list(dict.fromkeys(places))
+    count = Counter(place.name for place in places)
+    names = {place: place.name if count[place.name] == 1 else f"{place.data}/{place.name}" for place in places}
+    by_name = {place.name: stem for place, stem in taken.items()}
+    existing: dict[str, str] = {}
+    for stems_there in (taken, {place: by_name.get(place.name, "") for place in places}):
+        used = set(existing.values())
+        for place in places:
+            stem = stems_there.get(place, "")
+            if stem and stem not in used and names[place] not in existing:
+                existing[names[place]] = stem
+                used.add(stem)
+    chosen = stems(names.values(), existing)
+    return {place: chosen[name] for place, name in names.items()}
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:

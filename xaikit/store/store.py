@@ -5,7 +5,7 @@
     plan.json                      what the folder was planned to hold; frozen until a config that differs runs in it
     trials.parquet                 the trials of the plan, one row for each trial of each bench
     photographs.parquet            the photographs of the plan in their order
-    shards/<bench>/<shard>.safetensors   raw signed maps, (n, T, *S) by key
+    shards/<bench>/<shard>.safetensors   raw signed maps, (n, T, *S) by key, and the photograph of each of the n
     shards/<bench>/<shard>.parquet       their rows, written last: once it is there, the shard is done
     failed.jsonl                   one failure a line; tried again on the next run
     manifest.json                  what the run was
@@ -32,12 +32,11 @@ from torch import Tensor
 
 from xaikit.errors import StoreError
 from xaikit.store.folder import Folder, Remote, folder_of
-from xaikit.store.maps import decode, names_of
+from xaikit.store.maps import decode, images_as_text, images_from_text, names_of
 from xaikit.store.pictures import MARK, is_own
-from xaikit.store.rows import ROWS, Failure
+from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.tables import (
     COMPUTED,
-    is_merged,
     is_own_file,
     read_footer,
     read_table,
@@ -45,7 +44,7 @@ from xaikit.store.tables import (
     writable,
 )
 
-FORMAT = 3
+FORMAT = 4
 PLAN, TRIALS, PHOTOGRAPHS = "plan.json", "trials.parquet", "photographs.parquet"
 MANIFEST, FAILED = "manifest.json", "failed.jsonl"
 SHARDS = "shards"
@@ -132,38 +131,42 @@ class Store:
         return self.read_table(TRIALS)
 
     def photographs(self) -> pa.Table:
-        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known)."""
+        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known), truth."""
         return self.read_table(PHOTOGRAPHS)
 
-    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> None:
-        """Keep the maps and rows of a shard; it is done when this returns. Raises OSError where the disk does not take it."""
-        name = f"{SHARDS}/{bench}/{shard}"
-        data = save(dict(maps), metadata={MARK: "maps"})
-        with self.folder.write(f"{name}.safetensors") as file:
-            file.write(data)
-        self.write_part(f"{name}.parquet", rows, {"bytes": len(data), "file": f"{name}.safetensors"})
+    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> str:
+        """Keep the maps and rows of a shard; it is done when this returns.
 
-    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
-        """Write rows as one part; ``about`` is kept with them."""
-        self.write_table(name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+        Args:
+            shard: a name that no other work has, as what is written takes the place of a shard of that name.
 
-    def is_done(self, bench: str, shard: str) -> bool:
-        """Whether a shard has been committed under this name."""
-        name = f"{SHARDS}/{bench}/{shard}"
-        if self.folder.size(f"{name}.parquet") is not None:
-            return True
-        merged = (part for part in self.parts(bench) if is_merged(part))
-        return any(f"{name}.safetensors" in self.files(part) for part in merged)
-
-    def parts(self, bench: str = "") -> list[str]:
-        """The names of the committed parts, without those that a merged part has taken the place of.
+        Returns:
+            The name of the part. The rows say now which file their maps are in, and when they were committed.
 
         Raises:
-            StoreError: a part cannot be read.
+            OSError: the disk does not take it.
         """
-        names = self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
-        replaced = {part for name in names if is_merged(name) for part in self.about(name).get("replaces", ())}
-        return [name for name in names if name not in replaced]
+        name = f"{SHARDS}/{bench}/{shard}"
+        file = f"{name}.safetensors"
+        data = save(dict(maps), metadata={MARK: images_as_text(rows)})
+        with self.folder.write(file) as opened:
+            opened.write(data)
+        rows = committed_now(with_column(rows, "file", [file] * rows.num_rows))
+        self.write_part(f"{name}.parquet", rows, {"bytes": len(data), "file": file})
+        return f"{name}.parquet"
+
+    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
+        """Write rows as one part; ``about`` is kept with them, and of which evidence they are."""
+        about = {**about, "evidence": sorted(rows["evidence"].unique().to_pylist())}
+        self.write_table(name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+
+    def parts(self, bench: str = "") -> list[str]:
+        """The names of the committed parts. Two may say the same of a photograph, see :mod:`xaikit.store.doubles`."""
+        return self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
+
+    def benches(self) -> list[str]:
+        """The keys of the benches that have parts."""
+        return list(dict.fromkeys(part.split("/")[1] for part in self.parts() if part.count("/") > 1))
 
     def about(self, part: str) -> dict[str, Any]:
         """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
@@ -172,15 +175,25 @@ class Store:
             about: dict[str, Any] = json.loads((footer.metadata or {})[MARK.encode()])
         return about
 
+    def evidence(self, part: str) -> frozenset[str]:
+        """Of which evidence a part has rows. Raises StoreError where it cannot be read."""
+        about = self.about(part)
+        with readable(f"{self.folder}/{part}", COMPUTED):
+            return frozenset(about["evidence"])
+
     def files(self, part: str) -> dict[str, int]:
         """The files of maps that a part answers for, with their sizes in bytes."""
         about = self.about(part)
         of_shard = {about["file"]: about["bytes"]} if "file" in about else {}
         return {**of_shard, **about.get("files", {})}
 
-    def rows(self, parts: Iterable[str]) -> pa.Table:
-        """The rows of some parts, one part after the other. Raises StoreError where a part is damaged."""
-        tables = [read_table(self.folder, name, COMPUTED) for name in parts]
+    def rows(self, parts: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of some parts, one part after the other; of some columns where these are given.
+
+        Raises:
+            StoreError: a part is damaged.
+        """
+        tables = [read_table(self.folder, name, COMPUTED, columns) for name in parts]
         return pa.concat_tables(tables) if tables else ROWS.empty_table()
 
     def check(self, bench: str) -> None:
@@ -195,27 +208,36 @@ class Store:
                         f"delete {part} to have its photographs computed again"
                     )
 
-    def maps(self, file: str, keys: Iterable[str], row: int | None = None) -> dict[str, Tensor]:
+    def maps(
+        self, file: str, keys: Iterable[str], row: int | None = None, image: str | None = None
+    ) -> dict[str, Tensor]:
         """Raw maps of a file by key, float32: (n, T, *S), or (T, *S) of one row.
 
+        Args:
+            image: the digest of the photograph that the row is to be of.
+
         Raises:
-            StoreError: the file is missing or damaged.
+            StoreError: the file is missing or damaged, or its row is of another photograph.
         """
         keys = tuple(keys)
         remedy = "delete it, and the part of shards/ that the next run names, to have its photographs computed again"
         with readable(f"{self.folder}/{file}", remedy):
-            tensors = self._tensors(file, keys, slice(None) if row is None else slice(row, row + 1))
+            tensors, images = self._tensors(file, keys, slice(None) if row is None else slice(row, row + 1))
+            if row is not None and image not in (None, images[row]):
+                raise ValueError(f"row {row}: expected the maps of the photograph {image}, got those of {images[row]}")
             maps = {key: decode(key, tensors) for key in keys}
             return maps if row is None else {key: values[0] for key, values in maps.items()}
 
-    def _tensors(self, file: str, keys: Sequence[str], rows: slice) -> dict[str, Tensor]:
+    def _tensors(self, file: str, keys: Sequence[str], rows: slice) -> tuple[dict[str, Tensor], Sequence[str | None]]:
+        """Some of the tensors of a file, and the photograph of each of its rows."""
         names = [name for key in keys for name in names_of(key)]
         if isinstance(self.folder, Remote):
-            fetched = _fetched(self.folder, file, self.folder.size(file))
-            return {name: fetched[name][rows].clone() for name in names if name in fetched}
+            fetched, images = _fetched(self.folder, file, self.folder.size(file))
+            return {name: fetched[name][rows].clone() for name in names if name in fetched}, images
         with safe_open(self.folder.url(file), framework="pt") as opened:
             stored = set(opened.keys())
-            return {name: opened.get_slice(name)[rows] for name in names if name in stored}
+            tensors = {name: opened.get_slice(name)[rows] for name in names if name in stored}
+            return tensors, images_from_text(opened.metadata()[MARK])
 
     def failures(self) -> tuple[Failure, ...]:
         """The failures of the folder, those of all who write to it, in the order of failing."""
@@ -287,6 +309,8 @@ class Store:
 
 
 @lru_cache(maxsize=1)
-def _fetched(folder: Remote, file: str, size: int | None) -> dict[str, Tensor]:
+def _fetched(folder: Remote, file: str, size: int | None) -> tuple[dict[str, Tensor], Sequence[str | None]]:
     """The last file that came from afar: who reads one of its maps reads the next."""
-    return load(folder.read(file))
+    data = folder.read(file)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return load(data), images_from_text(header["__metadata__"][MARK])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -36,24 +36,19 @@ def writable(folder: Folder) -> Iterator[None]:
         raise StoreError(f"{folder}: cannot be written to: {error}; name another folder in report.to") from error
 
 
-def read_table(folder: Folder, name: str, remedy: str) -> pa.Table:
-    """The table of a file. Raises StoreError with the remedy where it is missing or damaged."""
+def read_table(folder: Folder, name: str, remedy: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table of a file, or some of its columns. Raises StoreError with the remedy where it is missing or damaged."""
     with readable(f"{folder}/{name}", remedy):
         # not by the path, in which "seed=0" would be taken for a column
         source = folder.path / name if isinstance(folder, Disk) else pa.BufferReader(folder.read(name))
         with pq.ParquetFile(source) as file:
-            return file.read()
+            return file.read(None if columns is None else list(columns))
 
 
 def read_footer(folder: Folder, part: str) -> pq.FileMetaData:
     """How many rows a part has, and what is kept with them. Raises StoreError where it cannot be read."""
     with readable(f"{folder}/{part}", COMPUTED), folder.open(part) as file:
         return pq.read_metadata(file)
-
-
-def is_merged(part: str) -> bool:
-    """Whether a part has taken the place of others."""
-    return part.rpartition("/")[2].startswith("merged-")
 
 
 def is_own_file(folder: Folder, name: str) -> bool:
