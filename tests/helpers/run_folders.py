@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xaikit.store.maps import encode
+from xaikit.store.maps import encode, map_checksum
 from xaikit.store.pictures import overlay_name, picture_name, save_picture
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
-from xaikit.store.trials import StoredTrial, to_table
+from xaikit.store.trials import StoredTrial, from_table, to_table
 
 BENCH = "bench1"
 FINISH = {"rectify": "relu", "normalize": "max", "scale": "none", "resize": "input", "fuse": "mean"}
@@ -40,8 +40,8 @@ def row(name: str = "cat.jpg", **more: Any) -> dict[str, Any]:
 
 
 def uncommitted(rows: pa.Table) -> list[dict[str, Any]]:
-    """Rows without the time of their commit."""
-    return [{**each, "commit": None} for each in rows.to_pylist()]
+    """Rows without the time of their commit and the checksum of their maps."""
+    return [{**each, "commit": None, "checksum": None} for each in rows.to_pylist()]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -70,6 +70,9 @@ def commit(
     file = f"shards/{bench}/{shard}.safetensors"
     placed = [{**each, "bench": bench, "file": file, "row": names.index(each["name"])} for each in rows]
     tensors = {name: value for key, each in raw.items() for name, value in encode(key, each, "float16").items()}
+    keys = {each.evidence: each.maps for each in from_table(store.trials())}
+    for each in placed:
+        each["checksum"] = map_checksum(tensors, keys.get(each["evidence"], raw), each["row"])
     store.commit(bench, shard, tensors, table(placed))
 
 

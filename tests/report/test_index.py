@@ -7,6 +7,7 @@ from helpers.run_folders import BENCH, commit, planned, row, trial
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index
 from xaikit.store.store import Store
+from xaikit.store.tables import write_table
 
 NAMES = ("b.jpg", "a.jpg")
 
@@ -113,7 +114,7 @@ def test_where_the_label_is_explained_only_the_row_of_todays_label_is_shown(tmp_
     store = planned(tmp_path, [trial(labelled=True), trial("other", evidence="e2")], names=NAMES)
     shown = store.photographs()
     at = shown.column_names.index("truth")
-    store.write_table("photographs.parquet", shown.set_column(at, "truth", pa.array([None, 3], pa.int32())))
+    write_table(store.folder, "photographs.parquet", shown.set_column(at, "truth", pa.array([None, 3], pa.int32())))
     commit(store, "000000-a", [row("a.jpg", truth=3), row("a.jpg", evidence="e2")])
     commit(store, "000001-a", [row("a.jpg", truth=4)])
     shown = [(each["evidence"], each["truth"]) for each in Index(store).rows().to_pylist()]

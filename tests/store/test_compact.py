@@ -37,7 +37,7 @@ def test_many_parts_become_few_and_their_maps_stay(store: Store) -> None:
     assert store.folder.names("shards", ".parquet") == [part]
     assert len(store.folder.names("shards", ".safetensors")) == 6
     for each in store.rows([part]).to_pylist():
-        assert store.maps(each["file"], ["q1/layer3"], each["row"])["q1/layer3"].shape == (2, 4, 4)
+        assert store.maps(each, ["q1/layer3", "q1/layer4"])["q1/layer3"].shape == (2, 4, 4)
 
 
 def test_parts_are_as_large_as_said_and_a_second_time_does_nothing(store: Store) -> None:
@@ -67,7 +67,7 @@ def test_maps_are_still_checked(store: Store, tmp_path: Path) -> None:
     compact(store, [BENCH])
     store.check(BENCH)
     (tmp_path / f"shards/{BENCH}/000003-x.safetensors").write_bytes(b"short")
-    with pytest.raises(StoreError, match=r"000003-x\.safetensors: damaged: expected \d+ bytes, got 5 bytes"):
+    with pytest.raises(StoreError, match=r"000003-x\.safetensors: damaged: expected \d+ bytes, got 5; `xaikit run`"):
         store.check(BENCH)
 
 

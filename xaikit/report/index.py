@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,10 +16,16 @@ from xaikit.report.record import Record
 from xaikit.store.doubles import PART, PLACE, SAME, older, placed, spans
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
+from xaikit.store.tables import VanishedPart
 from xaikit.store.trials import StoredTrial, from_table
+
+T = TypeVar("T")
 
 Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
 """A record, with its trial and its row."""
+
+
+_LOOKUPS = 9  # before whoever merges parts all the time is given up on
 
 
 _SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and item.name != "warnings"]
@@ -58,6 +64,16 @@ class Index:
         benches = dict.fromkeys(trial.bench for trial in self.trials)
         return tuple(part for bench in benches for part in self.store.parts(bench))
 
+    def on_current_parts(self, read: Callable[[], T]) -> T:
+        """What reading the parts gives; they are looked up again where some were merged since, by somebody else."""
+        for _ in range(_LOOKUPS):
+            try:
+                return read()
+            except VanishedPart:
+                for looked_up in ("parts", "superseded"):
+                    self.__dict__.pop(looked_up, None)
+        return read()
+
     @cached_property
     def by_evidence(self) -> Mapping[tuple[str, str], tuple[StoredTrial, ...]]:
         """The trials that share rows, by bench and evidence."""
@@ -68,10 +84,12 @@ class Index:
 
     def rows(self, parts: Iterable[str] | None = None, names: Collection[str] | None = None) -> pa.Table:
         """The rows of the plan, of some parts and photographs where these are given."""
+        if parts is None:
+            return self.on_current_parts(lambda: self.rows(self.parts, names))
         filters = {"evidence": {trial.evidence for trial in self.trials}, **({} if names is None else {"name": names})}
         tables = [ROWS.empty_table()]
         # part by part: few rows may be left of many
-        for part in self.parts if parts is None else parts:
+        for part in parts:
             table = self.part(part)
             for column, values in filters.items():
                 table = table.filter(pc.is_in(table[column], pa.array(values, pa.string())))

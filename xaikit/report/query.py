@@ -20,7 +20,8 @@ from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
 _TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
-_HIDDEN = ("bench", "evidence", "truth", "warnings", "commit")  # of the rows; warnings are shown as the trial has them
+_HIDDEN = ("bench", "evidence", "truth", "warnings", "checksum", "commit")
+"""Of the columns of rows, what the records do not show; warnings are shown as the trial has them."""
 
 
 def query(index: Index, sql: str) -> pa.Table:
@@ -33,7 +34,12 @@ def query(index: Index, sql: str) -> pa.Table:
 
     Raises:
         StoreError: the query is wrong; duckdb's own words are in the message.
+        DamagedFile: a file of the run is not what was written.
     """
+    return index.on_current_parts(lambda: _answer(index, sql))
+
+
+def _answer(index: Index, sql: str) -> pa.Table:
     connection = duckdb.connect()
     try:
         _views(connection, index)
@@ -42,6 +48,7 @@ def query(index: Index, sql: str) -> pa.Table:
         answer = connection.sql(sql)
         return pa.table({}) if answer is None else _uniquely_named(answer.to_arrow_table())
     except (duckdb.Error, pa.ArrowException) as error:
+        index.store.check_present(index.parts)
         raise StoreError(f"query: {error}; there are the views {VIEWS}") from error
     finally:
         connection.close()
@@ -83,6 +90,8 @@ def _views(connection: Any, index: Index) -> None:
 def _stored(index: Index) -> Any:
     """The rows of all parts, read as far as a query asks for them; by pyarrow, as duckdb itself may open no file."""
     folder, older = index.store.folder, index.superseded
+    for part in index.parts:
+        index.store.check_part(part)
     remote = folder if isinstance(folder, Remote) else None
     whole = [part for part in index.parts if part not in older]
     files = [folder.url(part) if remote is None else remote.at(part) for part in whole]

@@ -197,7 +197,7 @@ class Report:
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""
-        stored = self._store.maps(row["file"], trial.maps, row["row"], row["image"])
+        stored = self._store.maps(row, trial.maps)
         return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
 
     def finish(self, trial: StoredTrial, maps: Mapping[str, Tensor]) -> Tensor:

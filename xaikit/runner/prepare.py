@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from xaikit.bench.opened import pick_device
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
 from xaikit.engine.session import trace_requests
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
@@ -199,10 +198,18 @@ def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
     """By bench, the stem of each photograph. Photographs of one name have one stem if they are of the same data."""
     of_benches = [[Place(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
     # the pictures of photographs that the folder has already lie under their stems
-    stored = store.photographs().to_pylist() if store.plan() else []
-    existing = {Place(data_of(row["bench"]), row["name"]): row["stem"] for row in stored}
+    existing = {Place(data_of(row["bench"]), row["name"]): row["stem"] for row in _stored_photographs(store)}
     chosen = stems_of_places([place for places in of_benches for place in places], existing)
     return [[chosen[place] for place in places] for places in of_benches]
+
+
+def _stored_photographs(store: Store) -> list[dict[str, Any]]:
+    """Those of the plan before; none where that is new, or lost."""
+    try:
+        rows: list[dict[str, Any]] = store.photographs().to_pylist()
+    except DamagedFile:
+        return []
+    return rows
 
 
 def shards_of(
@@ -236,7 +243,10 @@ def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequenc
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
     if rows.num_rows:
-        files = {name: store.folder.size(name) for name in dict.fromkeys(rows["file"].to_pylist())}
-        what = identity_of(rows) + repr(rows["file"].to_pylist())
-        name = f"shards/{bench}/adopted-{hashlib.sha256(what.encode()).hexdigest()[:16]}.parquet"
-        store.write_part(name, committed_now(rows), {"files": files})
+        files = {}
+        for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
+            for part in store.parts(bench_of_file):
+                files |= store.files(part)
+        about = {"files": {file: files[file] for file in dict.fromkeys(rows["file"].to_pylist())}}
+        name = f"shards/{bench}/adopted-{identity_of(rows)[:16]}.parquet"
+        store.write_part(name, committed_now(rows), about)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,14 +10,13 @@ import torch
 from torch import Tensor
 
 from xaikit.bench.bench import Bench, map_key
-from xaikit.bench.fingerprint import bytes_of
 from xaikit.bench.labels import class_name
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store.maps import encode
+from xaikit.store.maps import encode, map_checksum
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
@@ -78,11 +76,20 @@ class ShardResults:
         """
         stored_as = self._bench.opened.config.report.maps
         maps = {name: each for key, raw in self._maps.items() for name, each in encode(key, raw, stored_as).items()}
-        rows = pa.Table.from_pylist(self._rows, schema=ROWS)
-        hasher = hashlib.sha256(identity_of(rows).encode())
-        for name in sorted(maps):
-            hasher.update(f"{name}|".encode() + bytes_of(maps[name]))
-        return store.commit(self._key, f"{self._number:06d}-{hasher.hexdigest()[:16]}", maps, rows)
+        rows = self._table(maps)
+        return store.commit(self._key, f"{self._number:06d}-{identity_of(rows)[:16]}", maps, rows)
+
+    def _table(self, stored: Mapping[str, Tensor]) -> pa.Table:
+        """The rows of the shard, whose maps are stored as these tensors."""
+        keys = {
+            key: [map_key(request.label, str(tap)) for tap in request.taps] for key, request in self._evidence.items()
+        }
+        checksums = {
+            (key, row): map_checksum(stored, keys[key], row)
+            for key, row in dict.fromkeys((each["evidence"], each["row"]) for each in self._rows)
+        }
+        rows = [{**each, "checksum": checksums[each["evidence"], each["row"]]} for each in self._rows]
+        return pa.Table.from_pylist(rows, schema=ROWS)
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():

@@ -10,6 +10,7 @@ from xaikit.bench.opened import open_bench
 from xaikit.config import load
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
+from xaikit.errors import DamagedFile
 from xaikit.evidence.auto import first_sample
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.survey import HEADER, survey
@@ -137,5 +138,8 @@ def compact(folder: str | Path) -> int:
 def _frozen(config: Config) -> Mapping[str, Any]:
     """The plan of an earlier sitting at the same config; empty where there is none."""
     store = Store.look(folder_of(config))
-    stored = {} if store is None else store.plan()
+    try:
+        stored = {} if store is None else store.plan()
+    except DamagedFile:
+        return {}
     return stored if {**stored.get("config", {}), "device": None} == {**config.plain(), "device": None} else {}

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from xaikit.store.folder import Disk, Folder
-from xaikit.store.tables import COMPUTED, readable
+from xaikit.store.folder import Folder
+from xaikit.store.tables import present, read_sealed
 
 SAME = ("bench", "evidence", "name", "column")
 """The columns in which rows agree of which a run shows one."""
@@ -44,7 +44,7 @@ def spans(folder: Folder, parts: Iterable[tuple[str, frozenset[str]]]) -> list[S
     """Parts, each with its evidence, by what may be in more than one of them. Only one column is read, by its dictionary.
 
     Raises:
-        StoreError: a part cannot be read.
+        DamagedFile, VanishedPart: a part cannot be read.
     """
     joined: list[Span] = []
     for part, evidence in parts:
@@ -58,10 +58,10 @@ def spans(folder: Folder, parts: Iterable[tuple[str, frozenset[str]]]) -> list[S
 
 def _names(folder: Folder, part: str) -> list[pa.Array]:
     """The photographs of a part, each once a row group."""
-    with readable(f"{folder}/{part}", COMPUTED):
-        source = folder.path / part if isinstance(folder, Disk) else pa.BufferReader(folder.read(part))
-        with pq.ParquetFile(source, read_dictionary=["name"]) as file:
-            return [chunk.dictionary for chunk in file.read(["name"])["name"].chunks]
+    with present(folder, part):
+        data = pa.BufferReader(read_sealed(folder, part))
+    with pq.ParquetFile(data, read_dictionary=["name"]) as file:
+        return [chunk.dictionary for chunk in file.read(["name"])["name"].chunks]
 
 
 def placed(rows: pa.Table, part: str) -> pa.Table:

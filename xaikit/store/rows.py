@@ -15,6 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from xaikit.store.checksums import from_json, to_json
+
 ROWS = pa.schema(
     [
         pa.field("bench", pa.string()),  # the model and the data, see xaikit.bench.opened.OpenedBench.key
@@ -33,15 +35,16 @@ ROWS = pa.schema(
         pa.field("seconds", pa.float32()),  # the share of this row in the time of its batch
         pa.field("file", pa.string()),  # of the maps
         pa.field("row", pa.int32()),  # in the tensors of that file
+        pa.field("checksum", pa.string()),  # of the maps of the evidence in that row
         pa.field("commit", pa.int64()),  # when it was written: nanoseconds since 1970, UTC
     ]
 )
 
-_IDENTITY = ("bench", "evidence", "image", "name", "truth", "column", "row")
+_IDENTITY = ("bench", "evidence", "image", "name", "truth", "column", "row", "checksum")
 
 
 def identity_of(rows: pa.Table) -> str:
-    """The SHA-256 of what rows are about, whatever was computed: the same for the same work."""
+    """The SHA-256 of what rows are about and of their maps: the same for the same work done twice, and for no other."""
     columns = [rows[name].to_pylist() for name in _IDENTITY]
     return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
 
@@ -80,9 +83,9 @@ class Failure:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(asdict(self))
+        return to_json(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Failure:
         """The failure of that line. Raises ValueError or TypeError where the line is none."""
-        return cls(**json.loads(line))
+        return cls(**from_json(line))
