@@ -28,7 +28,7 @@ from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
-from xaikit.store.names import Place, data_of, model_of, stems_of_places
+from xaikit.store.names import DataName, data_of, model_of, stems_of_places
 from xaikit.store.rows import committed_now, identity_of
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
@@ -178,6 +178,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     config = run.config
     plan = {
         "config": config.plain(),
+        "base": config.base,
         "version": __version__,
         "device": config.device,
         "threads": run.job.threads,
@@ -196,9 +197,9 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
 
 def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
     """By bench, the stem of each photograph. Photographs of one name have one stem if they are of the same data."""
-    of_benches = [[Place(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
+    of_benches = [[DataName(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
     # the pictures of photographs that the folder has already lie under their stems
-    existing = {Place(data_of(row["bench"]), row["name"]): row["stem"] for row in _stored_photographs(store)}
+    existing = {DataName(data_of(row["bench"]), row["name"]): row["stem"] for row in _stored_photographs(store)}
     chosen = stems_of_places([place for places in of_benches for place in places], existing)
     return [[chosen[place] for place in places] for places in of_benches]
 
@@ -243,7 +244,7 @@ def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequenc
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
     if rows.num_rows:
-        files = {}
+        files: dict[str, Any] = {}
         for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
             for part in store.parts(bench_of_file):
                 files |= store.files(part)

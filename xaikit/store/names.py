@@ -49,20 +49,20 @@ def stems(names: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[
     return _unique({name: _file_stem(name) for name in names}, taken or {})
 
 
-class Place(NamedTuple):
+class DataName(NamedTuple):
     """A photograph by its name, and the digest of the data that it is of."""
 
     data: str
     name: str
 
 
-def stems_of_places(places: Iterable[Place], taken: Mapping[Place, str]) -> dict[Place, str]:
+def stems_of_places(places: Iterable[DataName], taken: Mapping[DataName, str]) -> dict[DataName, str]:
     """A safe file stem for each photograph of several data, in which different ones may bear one name.
 
     One that is not in ``taken`` has the stem that its name has there, unless another has it already.
 
-    >>> stems_of_places([Place("1a", "x.png"), Place("2b", "x.png")], {Place("1a", "x.png"): "x"})
-    {Place(data='1a', name='x.png'): 'x', Place(data='2b', name='x.png'): 'x-8bbab6eb'}
+    >>> stems_of_places([DataName("1a", "x.png"), DataName("2b", "x.png")], {DataName("1a", "x.png"): "x"})
+    {DataName(data='1a', name='x.png'): 'x', DataName(data='2b', name='x.png'): 'x-4aff42ff'}
     """
     places = list(dict.fromkeys(places))
     count = Counter(place.name for place in places)
