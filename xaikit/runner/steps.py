@@ -83,11 +83,12 @@ def run(
             watcher.started(replace(prepared.plan(missing), notes=tuple(map(_taken_over, lease.taken_over))))
         log.begin(missing)
         with log.guarded():
-            for receipt in _receipts(prepared, shards_of(prepared, missing, share), stopping, log):
+            worker = Worker(prepared.job, prepared.opened, registry)
+            for receipt in _receipts(prepared, worker, shards_of(prepared, missing, share), stopping, log):
                 log.add(receipt)
                 if watcher is not None:
                     watcher.advanced(receipt)
-            report = Report(prepared.job.folder, Path(prepared.config.base), stopped=stopping.reason)
+            report = worker.open_report(stopping.reason)
             if config.report.overlays and not stopping.by_signal:
                 log.fail(write_missing_overlays(report))
                 write_sheets(report.index)
@@ -106,14 +107,16 @@ def _taken_over(holder: Holder) -> str:
     return f"warning: took over from {holder}, which left its lease behind"
 
 
-def _receipts(prepared: PreparedRun, shards: Sequence[Shard], stopping: Stopping, log: RunLog) -> Iterator[Receipt]:
+def _receipts(
+    prepared: PreparedRun, worker: Worker, shards: Sequence[Shard], stopping: Stopping, log: RunLog
+) -> Iterator[Receipt]:
     def stop(shard: Shard) -> bool:
         if stopping.before(shard):
             return True
         log.begin_shard(shard)
         return False
 
-    return prepared.executor.execute(Worker(prepared.job, prepared.opened), shards, stop)
+    return prepared.executor.execute(worker, shards, stop)
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
