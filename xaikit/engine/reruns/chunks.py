@@ -18,10 +18,6 @@ ROOM = 27
 """Activations of a network that are alive at once, in units of its input."""
 
 
-_NO_MEMORY = ("can't allocate memory", "could not create a primitive", "could not create a memory")
-"""How torch's allocator and oneDNN say it, whose errors have no type of their own."""
-
-
 def rows_of_inputs(row: Tensor) -> int:
     """How many inputs such as this one (one sample's) go through the whole model at once."""
     return max(1, min(MOST_ROWS, BUDGET // (ROOM * _bytes(row))))
@@ -66,8 +62,10 @@ def _attempt(work: Callable[[slice], Tensor], part: slice) -> Tensor | None:
     return None
 
 
+_OF_ALLOCATORS = ("can't allocate memory", "could not create a primitive")  # oneDNN calls it that
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    is_allocator = isinstance(error, RuntimeError) and any(text in str(error) for text in _OF_ALLOCATORS)
+    return is_allocator or isinstance(error, (torch.OutOfMemoryError, MemoryError))
