@@ -19,7 +19,7 @@ from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
-from xaikit.evidence.nests import copied, first_tensor, varied
+from xaikit.evidence.nests import first_tensor, varied
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
@@ -133,15 +133,15 @@ class View:
 
     @property
     def inputs(self) -> Any:
-        """The inputs as the model received them, a copy."""
+        """The inputs as the model received them."""
         self._declared("inputs", "inputs=True")
-        return copied(self._trace.inputs)
+        return self._trace.inputs
 
     @property
     def image(self) -> Tensor:
         """The first tensor of the inputs, (N, ...): what ``rescore`` varies; its space is (N, channels, *space)."""
         self._declared("inputs", "inputs=True", "image")
-        return first_tensor(self._trace.inputs).detach().clone()
+        return first_tensor(self._trace.inputs)
 
     def inputs_with(self, image: Tensor) -> Any:
         """The inputs with another first tensor, for ``retrace``."""

@@ -19,7 +19,7 @@ from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.nests import copied
+from xaikit.evidence.nests import copied, tensors_in
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.process import as_before
@@ -62,6 +62,7 @@ def explain(
     model, tally = unwrapped(model), tally or Tally()
     stop = may_stop and _may_stop(requests)
     left = list(requests)
+    inputs = copied(batch.inputs) if any(request.method.needs.inputs for request in requests) else ()
     with as_before("the model or a target"):
         while True:
             trace = trace_requests(model, batch, left or requests, output=output, tally=tally, stop=stop)
@@ -70,6 +71,8 @@ def explain(
                     SharedPass(model, batch, trace, _readout(left, output), tally), left, failed
                 )
             except ChangedEvidence as error:
+                for (_, tensor), (_, before) in zip(tensors_in(batch.inputs), tensors_in(inputs), strict=False):
+                    tensor.data.copy_(before)
                 if failed is None:
                     raise
                 for request in error.requests:

@@ -12,7 +12,7 @@ from torch import Tensor
 from xaikit.errors import XaikitError
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
-from xaikit.evidence.nests import Path
+from xaikit.evidence.nests import Path, tensors_in
 from xaikit.evidence.pinned import PinnedTogether
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Layout
@@ -74,6 +74,7 @@ class Trace:
     def shared(self) -> dict[str, Tensor]:
         """What all methods look at and none may change, by the name that a view has for it."""
         tensors = {f"activations of {tap}": tensor for tap, tensor in self.activations.items()}
+        tensors |= {f"inputs {path}".removesuffix(" ()"): tensor for path, tensor in tensors_in(self.inputs)}
         tensors |= {f"gradients of {tap}": tensor for tap, tensor in self.gradients.items()}
         for name, evidence in (("attention", self.attention), ("biases", self.biases)):
             tensors |= {

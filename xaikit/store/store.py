@@ -283,7 +283,7 @@ class Store:
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         computed = [name for name in shards if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        sittings = self.folder.names(SITTINGS, ".json")
+        sittings = self.folder.names(SITTINGS)
         for name in [*computed, *pictures, *sittings, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
 

@@ -6,6 +6,8 @@ import importlib.util
 import logging
 import math
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,12 +53,16 @@ class Ray:
 
         count = self.workers or max(1, int((os.cpu_count() or 1) / max(self.num_cpus, 1)))
         started = not ray.is_initialized()
+        is_main = threading.current_thread() is threading.main_thread()
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
         if started and os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False)
         elif started:
             # room for as many workers as were asked for, on however small a machine
             cores = max(os.cpu_count() or 1, math.ceil(count * self.num_cpus))
             ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # Ray has put its own there
         try:
             yield from _Dispatch(ray, self, worker.job, list(shards), stop, count).receipts()
         finally:
