@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xaikit.api import explain as explain
     from xaikit.config import load as load
     from xaikit.config.schema import Config as Config
+    from xaikit.draws import global_draws as global_draws
     from xaikit.errors import ConfigError as ConfigError
     from xaikit.errors import DataError as DataError
     from xaikit.errors import Disconnected as Disconnected
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from xaikit.errors import UnknownPlugin as UnknownPlugin
     from xaikit.errors import XaikitError as XaikitError
     from xaikit.errors import nearest as nearest
-    from xaikit.evidence.process import global_draws as global_draws
     from xaikit.explanation import Explanation as Explanation
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
@@ -62,7 +62,7 @@ _NAMES = {
         ConfigError DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
         UndeclaredNeed UnknownPlugin XaikitError nearest
     """,
-    "evidence.process": "global_draws",
+    "draws": "global_draws",
     "explanation": "Explanation",
     "hookspecs": "hookimpl",
     "needs": "Needs",

@@ -1,12 +1,34 @@
-"""Random numbers that depend on the sample alone."""
+"""Random numbers that depend on the sample alone, and the global ones, lent to code that knows no others."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+process = threading.RLock()
+"""Held by who changes what all threads share, and by who watches it."""
+
+warning_filters = threading.Lock()
+"""Held by who replaces the filters of Python's warnings for a while: two threads that do undo each other."""
+
+
+@contextmanager
+def global_draws(seed: int | None = None, devices: Iterable[int] = ()) -> Iterator[None]:
+    """Torch's global random numbers for code that draws from them; put back afterwards. One thread has them at a time.
+
+    Args:
+        seed: of the numbers that are drawn on the CPU; they go on from where they are where there is none.
+        devices: CUDA devices whose numbers are put back as well.
+    """
+    with process, torch.random.fork_rng(devices=devices):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        yield
 
 
 class SampleGenerator:

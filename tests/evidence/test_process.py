@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from xaikit.draws import global_draws
 from xaikit.errors import PluginContract
-from xaikit.evidence.process import as_before, global_draws
+from xaikit.evidence.process import as_before
 
 CHANGES: dict[str, Callable[[Path], object]] = {
     "the default dtype": lambda folder: torch.set_default_dtype(torch.float64),
@@ -48,18 +49,18 @@ def test_a_change_of_the_process_is_named_and_put_back(what: str, tmp_path: Path
     ],
 )
 def test_global_random_numbers_are_put_back(name: str, draw: Callable[[], float]) -> None:
-    with as_before("mine") as watched:
+    with as_before("mine") as remarks:
         first = draw()
-    assert watched.remarks == [f"drew from the global random numbers of {name}"]
+    assert remarks == [f"drew from the global random numbers of {name}"]
     with as_before("mine"):
         assert draw() == first
 
 
 def test_the_filters_of_warnings_are_put_back() -> None:
     filters, before = warnings.filters, list(warnings.filters)
-    with as_before("mine") as watched:
+    with as_before("mine") as remarks:
         warnings.simplefilter("ignore")
-    assert watched.remarks == ["changed the filters of Python's warnings, which were put back"]
+    assert remarks == ["changed the filters of Python's warnings, which were put back"]
     assert warnings.filters is filters
     assert list(filters) == before
 

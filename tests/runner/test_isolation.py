@@ -36,9 +36,10 @@ def test_the_next_sitting_passes_what_killed_the_last_one(tmp_path: Path) -> Non
     from PIL import Image
 
     values = config_in(tmp_path)
-    for path in sorted((tmp_path / "photos").iterdir())[8:]:
+    for path in sorted((tmp_path / "photos").iterdir())[3:]:
         path.unlink()
-    Image.new("RGB", (40, 40), "white").save(tmp_path / "photos" / "05.png")
+    values["report"]["shard"] = 2
+    Image.new("RGB", (40, 40), "white").save(tmp_path / "photos" / "01.png")
     (tmp_path / "mine.py").write_text(METHOD.replace("LIMIT", "1e9"))
     methods = {"mine": {"use": f"{tmp_path}/mine.py:Deadly"}}
     brightest = _brightest(
@@ -53,12 +54,11 @@ def test_the_next_sitting_passes_what_killed_the_last_one(tmp_path: Path) -> Non
     assert first.returncode == -signal.SIGSEGV
     report = xaikit.run(values)
     (failure,) = report.failures
-    assert failure.name.endswith("05.png")
+    assert failure.name.endswith("01.png")
     assert failure.error == f"{KILLER} (SIGSEGV)"
     assert "Deadly" in failure.details or "explain" in failure.details
-    assert len(report.images) == 7
-    assert xaikit.run(values).failures[0].error == failure.error, "and so does every other one"
-    assert not list((tmp_path / "run" / "sittings").glob("*.crash")) or report.stopped == ""
+    assert len(report.images) == 2
+    assert report.stopped == ""
 
 
 def _brightest(values: dict[str, Any]) -> float:

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from xaikit.draws import warning_filters
 from xaikit.errors import DataError
-from xaikit.evidence.process import warning_filters
 
 
 def decode(data: bytes, name: str) -> Image.Image:

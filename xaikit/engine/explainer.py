@@ -20,10 +20,10 @@ from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.engine.reruns.view_reruns import RetraceCache, ViewReruns
+from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.evidence.process import as_before
-from xaikit.evidence.seal import Seal
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
@@ -99,9 +99,9 @@ class ChangedEvidence(PluginContract):
 
 def _saliency(group: RequestGroup, view: View, context: PassContext) -> Tensor:
     request = group.common
-    seal = Seal(context.trace.shared())
+    seal = Seal(shared_tensors(context.trace))
     try:
-        with torch.no_grad(), as_before(request.use) as watched:
+        with torch.no_grad(), as_before(request.use) as remarks:
             saliency = request.method.explain(view)
         if broken := seal.broken():
             raise ChangedEvidence(
@@ -113,7 +113,7 @@ def _saliency(group: RequestGroup, view: View, context: PassContext) -> Tensor:
     except Exception as error:
         error.add_note(f"while explaining {request.label!r} at layer {view.layer}")
         raise
-    for remark in watched.remarks:
+    for remark in remarks:
         context.remark(remark)
     return saliency
 

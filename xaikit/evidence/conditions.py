@@ -12,8 +12,8 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from xaikit.draws import global_draws
 from xaikit.errors import TapError
-from xaikit.evidence.process import global_draws
 
 T = TypeVar("T")
 

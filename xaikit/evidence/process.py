@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from xaikit.draws import process, warning_filters
 from xaikit.errors import PluginContract
-
-_process = threading.RLock()
-"""Held by who changes what all threads share, and by who watches it."""
-
-warning_filters = threading.Lock()
-"""Held by who replaces the filters of Python's warnings for a while: two threads that do undo each other."""
-
-
-@contextmanager
-def global_draws(seed: int | None = None, devices: Iterable[int] = ()) -> Iterator[None]:
-    """Torch's global random numbers for code that draws from them; put back afterwards. One thread has them at a time.
-
-    Args:
-        seed: of the numbers that are drawn on the CPU; they go on from where they are where there is none.
-        devices: CUDA devices whose numbers are put back as well.
-    """
-    with _process, torch.random.fork_rng(devices=devices):
-        if seed is not None:
-            torch.default_generator.manual_seed(seed)
-        yield
 
 
 @dataclass(frozen=True)
@@ -83,34 +63,28 @@ _DRAWS = {
 }
 
 
-@dataclass
-class Watched:
-    """``remarks`` on what did no harm beyond the code that did it: known after the block."""
-
-    remarks: list[str] = field(default_factory=list)
-
-
 @contextmanager
-def as_before(whose: str) -> Iterator[Watched]:
-    """Run the code of somebody else; what it changes of the whole process is put back.
+def as_before(whose: str) -> Iterator[list[str]]:
+    """Run the code of somebody else; what it changes of the whole process is put back. Gives remarks on what did no harm to
+    others, known after the block.
 
     Raises:
         PluginContract: it changed what decides other results, or would have ended the process; what, and ``whose`` code it was.
     """
-    watched = Watched()
-    with _process:
+    remarks: list[str] = []
+    with process:
         settings, draws, filters = _read(_SETTINGS), _read(_DRAWS), _filters()
         ended: BaseException | None = None
         try:
-            yield watched
+            yield remarks
         except (Exception, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # SystemExit and its like pass every "except Exception"
             ended = error
         finally:
             changed = _put_back(_SETTINGS, settings)
-            watched.remarks += [f"drew from the global random numbers of {name}" for name in _put_back(_DRAWS, draws)]
-            watched.remarks += _put_back_filters(filters)
+            remarks += [f"drew from the global random numbers of {name}" for name in _put_back(_DRAWS, draws)]
+            remarks += _put_back_filters(filters)
         if ended is not None:
             raise PluginContract(f"{whose}: expected an Exception where it fails, got {ended!r}") from ended
         if changed:

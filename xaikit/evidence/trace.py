@@ -12,7 +12,7 @@ from torch import Tensor
 from xaikit.errors import XaikitError
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
-from xaikit.evidence.nests import Path, tensors_in
+from xaikit.evidence.nests import Path
 from xaikit.evidence.pinned import PinnedTogether
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Layout
@@ -70,20 +70,6 @@ class Trace:
         by_place = dict(zip(places, self.columns, strict=True))
         columns = tuple(by_place.get(place, slice(0, 0)) for place in range(len(among.columns)))
         return replace(self, pinned=among.pinned, columns=columns)
-
-    def shared(self) -> dict[str, Tensor]:
-        """What all methods look at and none may change, by the name that a view has for it."""
-        tensors = {f"activations of {tap}": tensor for tap, tensor in self.activations.items()}
-        tensors |= {f"inputs {path}".removesuffix(" ()"): tensor for path, tensor in tensors_in(self.inputs)}
-        tensors |= {f"gradients of {tap}": tensor for tap, tensor in self.gradients.items()}
-        for name, evidence in (("attention", self.attention), ("biases", self.biases)):
-            tensors |= {
-                f"{name} {place}: {key}": tensor
-                for place, one in enumerate(evidence)
-                for key, tensor in vars(one).items()
-                if isinstance(tensor, Tensor)
-            }
-        return tensors
 
     def narrowed(self, targets: Sequence[int], taps: Sequence[Tap]) -> Trace:
         """The same pass for some of its targets, which become one, at some of its taps.

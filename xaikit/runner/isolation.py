@@ -85,12 +85,14 @@ def execute(job: Job, shards: Sequence[Shard], stop: Stop) -> Iterator[Receipt]:
         if stop(shard):
             return
         receipt = _in_process(job, shard)
-        if receipt.failures and len(shard.positions) > 1 and receipt.failures[0].error.startswith(KILLER):
-            for alone in shard.alone():
-                yield _in_process(job, alone)
-            # the shard as such was begun, and has ended
-            receipt = Receipt(shard, 0)
-        yield receipt
+        if len(shard.positions) == 1 or not any(each.error.startswith(KILLER) for each in receipt.failures):
+            yield receipt
+            continue
+        yield Receipt(shard, 0)  # it has ended; its photographs begin
+        for alone in shard.alone():
+            if stop(alone):
+                return
+            yield _in_process(job, alone)
 
 
 def _in_process(job: Job, shard: Shard) -> Receipt:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from xaikit.evidence.nests import tensors_in
+from xaikit.evidence.trace import Trace
+
 _SAMPLED = 16384
 
 
@@ -20,6 +23,21 @@ class Seal:
     def broken(self) -> list[str]:
         """The names of those that were changed since."""
         return [name for name, sealed in self._sealed.items() if _is_changed(*sealed)]
+
+
+def shared_tensors(trace: Trace) -> dict[str, Tensor]:
+    """What all methods look at and none may change, by the name that a view has for it."""
+    tensors = {f"activations of {tap}": tensor for tap, tensor in trace.activations.items()}
+    tensors |= {f"inputs {path}".removesuffix(" ()"): tensor for path, tensor in tensors_in(trace.inputs)}
+    tensors |= {f"gradients of {tap}": tensor for tap, tensor in trace.gradients.items()}
+    for name, evidence in (("attention", trace.attention), ("biases", trace.biases)):
+        tensors |= {
+            f"{name} {place}: {key}": tensor
+            for place, one in enumerate(evidence)
+            for key, tensor in vars(one).items()
+            if isinstance(tensor, Tensor)
+        }
+    return tensors
 
 
 def _is_changed(tensor: Tensor, version: int | None, sample: Tensor | None) -> bool:
