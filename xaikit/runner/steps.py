@@ -22,11 +22,13 @@ from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
+from xaikit.runner.pictures import save_missing_pictures
 from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
 from xaikit.store.compact import compact as merge_parts
+from xaikit.store.damage import mend
 from xaikit.store.store import Store
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
@@ -60,13 +62,14 @@ def run(
 
     Raises:
         ConfigError: all faults of the configuration at once.
-        StoreError: the folder is foreign, damaged, or cannot be written to; what was finished is kept.
+        StoreError: the folder is foreign or cannot be written to; what was finished is kept.
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
     prepared = prepare(config, registry, {} if again else _frozen(config))
     store = Store.claim(prepared.job.folder, again=again)
+    mend(store)
     missing = missing_of(prepared, store)
     log = RunLog(prepared, store, share)
     freeze_plan(prepared, store, missing)
@@ -81,7 +84,7 @@ def run(
                 watcher.advanced(receipt)
     report = Report(prepared.job.folder, Path(prepared.config.base))
     if config.report.overlays:
-        log.fail(write_missing_overlays(report))
+        log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report)])
         write_sheets(report.index)
     log.finish(stopping.reason)
     return report
