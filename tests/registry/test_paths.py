@@ -54,7 +54,7 @@ def test_what_a_distribution_offers_goes_before_a_class_of_the_same_package(inst
         ("acme_plain:", UnknownPlugin, "method 'acme_plain:': acme_plain has no ''; known: MyCam, Needs"),
     ],
 )
-def test_a_wrong_import_path_is_said(install: Install, use: str, error: type[PluginError], message: str) -> None:
+def test_a_wrong_import_path_is_an_error(install: Install, use: str, error: type[PluginError], message: str) -> None:
     install("acme-plain", "", METHOD)
     with pytest.raises(error) as caught:
         Registry().find("method", use)
@@ -96,7 +96,7 @@ def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
         assert Registry().find("method", "./mycam.py:MyCam", base=tmp_path).cls().k == number
 
 
-def test_a_wrong_file_is_said(tmp_path: Path) -> None:
+def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
     registry = Registry()
     with pytest.raises(UnknownPlugin) as missing:
         registry.find("method", "./none.py:MyCam", base=tmp_path)

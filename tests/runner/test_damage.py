@@ -13,6 +13,7 @@ import torch
 import xaikit
 from helpers.runs import config, pictures
 from xaikit.cli import commands
+from xaikit.errors import DamagedFile
 from xaikit.report.report import Report
 from xaikit.runner import steps
 from xaikit.store.folder import Disk
@@ -26,7 +27,7 @@ KINDS = {
     "trials": ("trials.parquet",),
     "photographs": ("photographs.parquet",),
     "plan": ("plan.json",),
-    "notes": ("manifest.json", "failed.jsonl"),
+    "notes": ("manifest.json", "failed.jsonl", "sittings/*.json"),
     "pictures": ("pictures/*.png", "overlays/*.png", "contact-sheet.png"),
 }
 QUERY = 'SELECT * EXCLUDE (seconds, file, "row") FROM records ORDER BY name, trial, "column"'
@@ -80,7 +81,14 @@ def report_readings(opened: Report, ending: str) -> Iterator[tuple[str, Any]]:
         yield "records", value_of(lambda: [record_of(record) for record in opened.records])
         yield "query", value_of(lambda: opened.query(QUERY).to_pylist())
         yield "trials", value_of(lambda: opened.trials)
-        yield "photographs", value_of(lambda: opened.index.photographs)
+        yield (
+            "photographs",
+            value_of(
+                lambda: [
+                    (name, at.stem) for name, at in opened.index.photographs.get(opened.trials[0].bench, {}).items()
+                ]
+            ),
+        )
     if ending in ("", "json", "jsonl"):
         yield "failures", value_of(lambda: opened.failures)
         yield "config", value_of(lambda: opened.manifest["config"])
@@ -90,8 +98,7 @@ def report_readings(opened: Report, ending: str) -> Iterator[tuple[str, Any]]:
 def value_of(read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except xaikit.StoreError as error:
-        assert "`xaikit run`" in str(error), "it names the one command that helps"
+    except DamagedFile:
         return None
 
 
@@ -153,7 +160,9 @@ def test_a_run_makes_anew_what_is_damaged(
     values: dict[str, Any], folder: Path, truth: dict[str, Any], kind: str, damage: str
 ) -> None:
     paths = [sorted(folder.glob(pattern))[0] for pattern in KINDS[kind]]
-    others = [path for path in folder.glob("shards/*/*.safetensors") if path.stem not in {each.stem for each in paths}]
+    stems = {path.stem for path in paths}
+    files = {folder / file for file in Report(folder).rows["file"].to_pylist()}
+    others = [file for file in files if file.stem not in stems]
     before = {path: path.stat().st_mtime_ns for path in others}
     for path in paths:
         damaged = DAMAGES[damage](path.read_bytes())
@@ -174,7 +183,7 @@ def test_a_run_makes_anew_what_is_damaged(
 def test_a_merged_part_loses_only_what_is_damaged(
     values: dict[str, Any], folder: Path, truth: dict[str, Any], pattern: str
 ) -> None:
-    assert steps.compact(folder) == 2
+    assert steps.compact(folder) > 1
     path = sorted(folder.glob(pattern))[0]
     path.write_bytes(flipped(path.read_bytes(), random.Random(2)))
     assert [damage.file for damage in xaikit.verify(folder)] == [path.relative_to(folder).as_posix()]

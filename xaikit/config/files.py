@@ -69,7 +69,7 @@ def _read(file: str, faults: Faults) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
-        faults.add_at(mark, (), f"not valid YAML: {error.problem or error.context}")
+        faults.add((), f"not valid YAML: {error.problem or error.context}", mark=mark)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         faults.add((), f"cannot be read: {error}")
     return {}
@@ -99,7 +99,7 @@ def _note_mapping(node: yaml.MappingNode, path: Path, file: str, faults: Faults,
         key.tag = "tag:yaml.org,2002:str"  # a key is a name, also where YAML 1.1 would read `on` or 1
         mark = _mark(file, key, value)
         if key.value in marks:
-            faults.add_at(mark, (*path, key.value), f"stands twice; first on line {marks[key.value].line}")
+            faults.add((*path, key.value), f"stands twice; first on line {marks[key.value].line}", mark=mark)
         marks[key.value] = mark
         _note(value, (*path, key.value), file, faults, above)
     faults.marks.update({(*path, key): mark for key, mark in marks.items()})

@@ -61,13 +61,9 @@ class Faults:
             path = path[:-1]
         return self.marks.get(path, ARGUMENT)
 
-    def add(self, path: Path, text: str, cause: Exception | None = None) -> None:
-        """Note that something is wrong at a key."""
-        self.items.append(Fault(self.mark(path), path, text, cause))
-
-    def add_at(self, mark: Mark, path: Path, text: str) -> None:
-        """Note that something is wrong at a place that is not the key's own."""
-        self.items.append(Fault(mark, path, text))
+    def add(self, path: Path, text: str, cause: Exception | None = None, mark: Mark | None = None) -> None:
+        """Note that something is wrong at a key; ``mark`` is the place of it, where that is not the key's own."""
+        self.items.append(Fault(mark or self.mark(path), path, text, cause))
 
     def is_faulty(self, path: Path) -> bool:
         """Whether something at or below a key has been found wrong."""

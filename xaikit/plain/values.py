@@ -79,6 +79,8 @@ _EXPECTED = {
     "string_type": "a string",
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
     "dict_type": "a mapping",
     "none_required": "null",
     "missing": "a value there",
@@ -108,11 +110,9 @@ def _complaint(problem: Any) -> str:
 
 
 def _expected(problem: Any) -> str:
-    kind, context = problem["type"], problem.get("ctx", {})
-    if kind in ("too_short", "too_long"):
-        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
-        return f"a list of {bound}"
-    return _EXPECTED.get(kind) or str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
+    if problem["type"] in _EXPECTED:
+        return _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
+    return str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
 
 
 def _hint(problem: Any) -> str:

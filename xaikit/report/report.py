@@ -52,16 +52,18 @@ class Report:
 
     Args:
         folder: of a run, a path or URL.
-        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; the working directory by default.
+        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; where the run's config lay by default.
+        stopped: why the sitting ended early that this is the report of; what the folder says by default.
 
     Raises:
         StoreError: there is no run in the folder, or it is damaged.
     """
 
-    def __init__(self, folder: str | Path, base: Path | None = None) -> None:
+    def __init__(self, folder: str | Path, base: Path | None = None, *, stopped: str | None = None) -> None:
         self._store = Store.open(folder)
         self.index = Index(self._store)
-        self._registry, self._base = Registry(), base
+        self._registry, self._base = Registry(), base or Path(self._store.plan().get("base", "."))
+        self._stopped = stopped
         self._finishes: dict[str, Finish] = {}
         self.folder: Path | str = self._store.folder.path if isinstance(self._store.folder, Disk) else str(folder)
 
@@ -118,8 +120,8 @@ class Report:
 
     @property
     def stopped(self) -> str:
-        """Why the run ended early, "" where it did not."""
-        return str(self.manifest.get("stopped", ""))
+        """Why the run ended early: "running" where it has not ended, "killed" where it could not say, "" where it is done."""
+        return str(self.manifest.get("stopped", "")) if self._stopped is None else self._stopped
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -122,11 +122,13 @@ class Plan:
 
     points  of the sweep
     folder  that the run is written to
+    notes   what there is to say before it begins
     """
 
     benches: tuple[PlannedBench, ...]
     points: int = 1
     folder: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def trials(self) -> tuple[PlannedTrial, ...]:
@@ -145,10 +147,10 @@ class Plan:
 
     def __str__(self) -> str:
         if len(self.benches) == 1 and self.points == 1:
-            return str(self.benches[0])
+            return "\n".join([*self.notes, str(self.benches[0])])
         benches = _many(len(self.benches), "bench", "benches")
         head = f"{_many(self.points, 'point')}, {_many(len(self.trials), 'trial')} on {benches}"
-        return "\n".join([head, *map(str, self.benches)])
+        return "\n".join([*self.notes, head, *map(str, self.benches)])
 
 
 def plan_bench(bench: Bench, seconds: float) -> PlannedBench:

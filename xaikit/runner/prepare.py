@@ -171,6 +171,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     config = run.config
     plan = {
         "config": config.plain(),
+        "base": config.base,
         "version": __version__,
         "device": config.device,
         "threads": run.job.threads,

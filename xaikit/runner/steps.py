@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +27,15 @@ from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import save_missing_pictures
-from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, missing_of, prepare, shards_of
+from xaikit.runner.shards import Receipt, Shard
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
 from xaikit.store.compact import compact as merge_parts
 from xaikit.store.damage import mend
+from xaikit.store.folder import folder_of as store_folder
+from xaikit.store.lease import COMPACT, Holder, Lease, leased
 from xaikit.store.store import Store
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
@@ -62,32 +69,60 @@ def run(
 
     Raises:
         ConfigError: all faults of the configuration at once.
-        StoreError: the folder is foreign or cannot be written to; what was finished is kept.
+        StoreError: the folder is foreign, cannot be written to, or somebody else writes to it; what was finished is
+            kept.
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
     prepared = prepare(config, registry, {} if again else _frozen(config))
-    store = Store.claim(prepared.job.folder, again=again)
-    mend(store)
-    missing = missing_of(prepared, store)
-    log = RunLog(prepared, store, share)
-    freeze_plan(prepared, store, missing)
-    if watcher is not None:
-        watcher.started(prepared.plan(missing))
-    log.begin(missing)
-    worker, shards = Worker(prepared.job, prepared.opened), shards_of(prepared, missing, share)
-    with Stopping(config.budget) as stopping, log.guarded():
-        for receipt in prepared.executor.execute(worker, shards, stopping.before):
-            log.add(receipt)
-            if watcher is not None:
-                watcher.advanced(receipt)
-    report = Report(prepared.job.folder, Path(prepared.config.base))
-    if config.report.overlays:
-        log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report)])
-        write_sheets(report.index)
-    log.finish(stopping.reason)
+    with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
+        store = Store.claim(prepared.job.folder, again=again)
+        damaged = mend(store)
+        missing = missing_of(prepared, store)
+        log = RunLog(prepared, store, lease)
+        freeze_plan(prepared, store, missing)
+        if watcher is not None:
+            watcher.started(
+                replace(prepared.plan(missing), notes=(*map(_taken_over, lease.taken_over), *map(_made_anew, damaged)))
+            )
+        log.begin(missing)
+        with log.guarded():
+            for receipt in _receipts(prepared, shards_of(prepared, missing, share), stopping, log):
+                log.add(receipt)
+                if watcher is not None:
+                    watcher.advanced(receipt)
+            report = Report(prepared.job.folder, Path(prepared.config.base), stopped=stopping.reason)
+            if config.report.overlays and not stopping.by_signal:
+                log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report)])
+                write_sheets(report.index)
+            log.finish(stopping.reason)
     return report
+
+
+def _lease(prepared: PreparedRun, share: tuple[int, int] | None) -> AbstractContextManager[Lease]:
+    """Of who does a share of a config, on whatever device."""
+    plain = json.dumps({**prepared.config.plain(), "device": None}, sort_keys=True, default=repr)
+    work = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return leased(store_folder(prepared.job.folder), "" if share is None else f"{share[0]}/{share[1]}", work)
+
+
+def _taken_over(holder: Holder) -> str:
+    return f"warning: took over from {holder}, which left its lease behind"
+
+
+def _made_anew(damage: DamagedFile) -> str:
+    return f"warning: {damage.file} was damaged ({damage.problem}) and is made anew"
+
+
+def _receipts(prepared: PreparedRun, shards: Sequence[Shard], stopping: Stopping, log: RunLog) -> Iterator[Receipt]:
+    def stop(shard: Shard) -> bool:
+        if stopping.before(shard):
+            return True
+        log.begin_shard(shard)
+        return False
+
+    return prepared.executor.execute(Worker(prepared.job, prepared.opened), shards, stop)
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
@@ -133,9 +168,14 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
 
 
 def compact(folder: str | Path) -> int:
-    """Merge the many small parts of a run into few; gives how many were merged."""
+    """Merge the many small parts of a run into few; gives how many were merged.
+
+    Raises:
+        StoreError: there is no run in the folder, it is damaged, or somebody writes to it.
+    """
     store = Store.open(folder)
-    return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
+    with leased(store.folder, COMPACT):
+        return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
 
 
 def _frozen(config: Config) -> Mapping[str, Any]:

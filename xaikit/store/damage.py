@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.errors import DamagedFile, StoreError
-from xaikit.store.checksums import KEY, checksum
-from xaikit.store.folder import folder_of
+from xaikit.store.checksums import KEY, checksum, from_json
+from xaikit.store.folder import Folder, folder_of
 from xaikit.store.owner import PLAN, SHARDS, TRIALS, check_format, is_of_a_run
 from xaikit.store.pictures import check_picture, run_pictures
-from xaikit.store.store import Store
+from xaikit.store.sittings import SITTINGS
+from xaikit.store.store import MANIFEST, Store
 from xaikit.store.tables import VanishedPart, is_own_file, is_sealed_file, readable
-
-_log = logging.getLogger(__name__)
 
 
 def verify(where: str | Path) -> tuple[DamagedFile, ...]:
@@ -71,7 +69,6 @@ def mend(store: Store) -> tuple[DamagedFile, ...]:
     """
     damaged = tuple(damage for damage in examine(store) if damage is not None)
     for damage in damaged:
-        _log.warning("%s/%s: damaged: %s; it is made anew", store.folder, damage.file, damage.problem)
         _drop(store, damage.file)
     return damaged
 
@@ -79,9 +76,12 @@ def mend(store: Store) -> tuple[DamagedFile, ...]:
 def _checks(store: Store) -> Iterator[Callable[[], object]]:
     """Reads every file of a run; parts first, as they say what the files of maps are."""
     folder = store.folder
-    yield store.plan if folder.size(PLAN) is not None else partial(_lost, store, PLAN)
-    yield from map(partial(partial, store.read_failures), store.failure_files())
-    yield store.manifest
+    yield partial(_check_json, folder, PLAN)
+    manifests = [MANIFEST] if folder.size(MANIFEST) is not None else []
+    for name in [*manifests, *folder.names(SITTINGS, ".json")]:
+        yield partial(_check_json, folder, name)
+    for name in store.failure_files():
+        yield partial(store.read_failures, name)
     if not _is_unplanned(store):
         yield from (store.trials, store.photographs)
     for part in _parts(store):
@@ -100,8 +100,9 @@ def _is_unplanned(store: Store) -> bool:
         return False
 
 
-def _lost(store: Store, name: str) -> None:
-    raise DamagedFile(store.folder, name, "no such file")
+def _check_json(folder: Folder, name: str) -> None:
+    with readable(folder, name):
+        from_json(folder.read(name))
 
 
 def _parts(store: Store) -> list[str]:

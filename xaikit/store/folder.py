@@ -28,6 +28,9 @@ class Folder(Protocol):
         ``durable`` waits until the disk has it.
         """
 
+    def overwrite(self, name: str, data: bytes) -> None:
+        """Put other bytes, as many, into a small file that nobody else writes. Raises FileNotFoundError where it is gone."""
+
     def read(self, name: str) -> bytes: ...
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -39,8 +42,8 @@ class Folder(Protocol):
     def names(self, folder: str = "", ending: str = "") -> list[str]:
         """The names of all files at or below a folder, sorted; none where it does not exist."""
 
-    def first(self) -> str | None:
-        """The first file or folder of all that lie here, unfinished files aside; None where nothing does."""
+    def first(self, besides: str = "") -> str | None:
+        """The first file or folder of all that lie here, that one and unfinished files aside; None where nothing does."""
 
     def remove(self, name: str) -> None: ...
 
@@ -76,6 +79,10 @@ class Disk:
     def write(self, name: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
         return whole(self.path / name, durable=durable)
 
+    def overwrite(self, name: str, data: bytes) -> None:
+        with (self.path / name).open("r+b") as file:
+            file.write(data)
+
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
 
@@ -90,10 +97,11 @@ class Disk:
         paths = (self.path / folder).rglob(f"*{ending}")
         return sorted(path.relative_to(self.path).as_posix() for path in paths if path.is_file())
 
-    def first(self) -> str | None:
+    def first(self, besides: str = "") -> str | None:
         if not self.path.is_dir():
             return None
-        return min((path.name for path in self.path.iterdir() if not path.name.endswith(UNFINISHED)), default=None)
+        names = (path.name for path in self.path.iterdir() if not path.name.endswith(UNFINISHED))
+        return min((name for name in names if name != besides), default=None)
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
@@ -148,6 +156,12 @@ class Remote:
         yield buffer
         self.filesystem.pipe_file(self.at(name), buffer.getvalue())
 
+    def overwrite(self, name: str, data: bytes) -> None:
+        self.filesystem.invalidate_cache()
+        if self.size(name) is None:
+            raise FileNotFoundError(name)
+        self.filesystem.pipe_file(self.at(name), data)
+
     def read(self, name: str) -> bytes:
         data: bytes = self.filesystem.cat_file(self.at(name))
         return data
@@ -170,9 +184,9 @@ class Remote:
         names = (str(path).removeprefix(root).lstrip("/") for path in paths)
         return sorted(name for name in names if name.endswith(ending))
 
-    def first(self) -> str | None:
-        names = self.names()
-        return names[0].partition("/")[0] if names else None
+    def first(self, besides: str = "") -> str | None:
+        names = (name.partition("/")[0] for name in self.names())
+        return next((name for name in names if name != besides), None)
 
     def remove(self, name: str) -> None:
         if self.size(name) is not None:

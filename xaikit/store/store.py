@@ -9,6 +9,8 @@
     shards/<bench>/<shard>.parquet       their rows, written last: once it is there, the shard is done
     failed.jsonl                   one failure a line; tried again on the next run
     manifest.json                  what the run was
+    sittings/<token>.json          what each sitting at it did, and how it ended
+    leases/<token>.json            who writes to the folder now
     pictures/ overlays/ contact-sheet.png
 
 Every file appears whole or not at all.
@@ -30,6 +32,7 @@ from torch import Tensor
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, MARK, checksum, from_json, to_json
 from xaikit.store.folder import Folder, folder_of
+from xaikit.store.lease import LEASES
 from xaikit.store.maps import read_maps
 from xaikit.store.owner import (
     FORMAT,
@@ -44,6 +47,7 @@ from xaikit.store.owner import (
 from xaikit.store.owner import SHARDS as SHARDS
 from xaikit.store.pictures import is_own
 from xaikit.store.rows import ROWS, Failure
+from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
     VanishedPart,
     is_merged,
@@ -77,7 +81,7 @@ class Store:
         """
         folder = folder_of(where)
         folder.check_writable()
-        first = folder.first()
+        first = folder.first(besides=LEASES)
         if first is not None and folder.size(PLAN) is None and not is_of_a_run(folder):
             raise StoreError(
                 f"{folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
@@ -262,15 +266,18 @@ class Store:
         self._write_json(MANIFEST, manifest)
 
     def manifest(self) -> dict[str, Any]:
-        """What the run was; empty before it has been written."""
-        return self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+        """What the run was, with all that its sittings have done; empty before it has been written."""
+        written = self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+        failed = len({failure.name for failure in self.failures()})
+        return with_sittings(written, self.folder, failed)
 
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file."""
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         computed = [name for name in shards if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        for name in [*computed, *pictures, *self.failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        sittings = self.folder.names(SITTINGS, ".json")
+        for name in [*computed, *pictures, *sittings, *self.failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:

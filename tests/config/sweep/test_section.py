@@ -253,7 +253,7 @@ c.yaml:39:7: sweep.include[2]: expected at least one key with its value, got {}
 """
 
 
-def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
+def test_all_faults_are_reported_at_once(write: Any, faults: Any) -> None:
     assert faults(write(BAD)) == tuple(MESSAGES.splitlines())
 
 

@@ -91,8 +91,8 @@ class _SweepReader:
 
     def _may_drop(self, place: Path, key: str, values: Sequence[Any]) -> bool:
         if key not in self._axes:
-            is_axis = self._faults.is_faulty(("sweep", key)) or path_of(key) in self._places
-            if not is_axis:  # it would be one, were it right
+            # one that is faulty would be an axis, were it right
+            if not self._faults.is_faulty(("sweep", key)) and path_of(key) not in self._places:
                 self._faults.add(place, f"expected an axis, got {key!r}; {nearest(key, self._axes)}")
             return False
         if not values:

@@ -64,6 +64,5 @@ def _attempt(work: Callable[[slice], Tensor], part: slice) -> Tensor | None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    is_allocator = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return is_allocator or isinstance(error, (torch.OutOfMemoryError, MemoryError))
