@@ -178,7 +178,7 @@ def test_what_moves_nothing_serves_them(x: Tensor) -> None:
     assert not saliency[..., 6:].any()
 
 
-def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
+def test_targets_of_labels_that_are_not_augmented_are_not_scored_on_the_variants(x: Tensor) -> None:
     from xaikit.config.keys import Use
     from xaikit.config.schema import Aggregation, AugmentConfig
     from xaikit.engine import Batch, Request, explain

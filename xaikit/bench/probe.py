@@ -22,6 +22,7 @@ class ProbeResult:
     shapes  (channels, *space) by layer
     ways    by request and layer, how its replays will be made
     row     one input, its shape alone
+    targets places on the axis of targets, of all targets together
     space   of the model's input
     """
 
@@ -29,6 +30,7 @@ class ProbeResult:
     shapes: Mapping[str, tuple[int, ...]]
     ways: Mapping[str, Mapping[str, str]]
     row: Tensor
+    targets: int
     space: tuple[int, ...]
 
     def stride(self, layer: str) -> float:
@@ -51,4 +53,6 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
             ways[request.label] = replay_ways(model, alone, request, output)
     taps = [tap for request in requests for tap in request.taps]
     shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
-    return ProbeResult(tally.gradient_calls, shapes, ways, batch.inputs[:1].to("meta"), trace.space)
+    return ProbeResult(
+        tally.gradient_calls, shapes, ways, batch.inputs[:1].to("meta"), trace.scores.shape[1], trace.space
+    )

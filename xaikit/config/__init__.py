@@ -24,7 +24,7 @@ from xaikit.config.shorthand import settle
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
 from xaikit.config.sweep.points import PointReader, Points
-from xaikit.config.sweep.section import read_sweep
+from xaikit.config.sweep.section import check_count, read_sweep
 from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.registry import Registry
 
@@ -92,6 +92,7 @@ def _read_points(
 ) -> tuple[SweepConfig, Points]:
     """The sweep and its points, with what is wrong with them."""
     faults, before = reader.faults, list(reader.faults.items)
+    stated = stated if check_count(stated, faults) else {}
     sweep = read_sweep(stated, faults)
     grid = grid_of(sweep)
     if not grid.points:

@@ -13,8 +13,9 @@ import yaml
 
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
+from xaikit.plain.bounds import check_bounds
 from xaikit.plain.faults import Faults, Mark, Path, at, key_of, nested, path_of, shown
-from xaikit.plain.text import read_value
+from xaikit.plain.text import problem_of, read_value
 
 _RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
 _QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')""")
@@ -56,9 +57,10 @@ def _parse(text: str, faults: Faults) -> Override | None:
 
 def _read(mark: Mark, path: Path, text: str, read: Callable[[str], Any], what: str, faults: Faults) -> Override | None:
     try:
+        check_bounds(text)
         value = read(text)
     except yaml.YAMLError as error:
-        faults.add(path, f"{what} not valid YAML: {getattr(error, 'problem', None) or error}", mark=mark)
+        faults.add(path, problem_of(error, what), mark=mark)
         return None
     return Override(replace(mark, text=text if isinstance(value, bool | int | float) else ""), path, value)
 

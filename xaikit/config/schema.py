@@ -201,6 +201,7 @@ class SweepConfig(Section):
     zip      axes that move together, their lists of one length
     exclude  points to drop: the values of some axes, all of which a point must have
     include  points to add: one value a key; what an entry does not name is as the config says
+    limit    how many points there may be, those that are excluded among them
     """
 
     brief = True
@@ -208,6 +209,7 @@ class SweepConfig(Section):
     zip: Sequence[Mapping[str, Sequence[Any]]] = ()
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     include: Sequence[Mapping[str, Any]] = ()
+    limit: int = 200_000
 
     def __bool__(self) -> bool:
         return bool(self.axes or self.zip or self.exclude or self.include)

@@ -10,6 +10,7 @@ from functools import reduce
 from typing import Any
 
 from xaikit.errors import ConfigError, PluginConflict
+from xaikit.plain.bounds import DEEPEST
 
 Path = tuple[str | int, ...]
 
@@ -95,7 +96,7 @@ def key_of(path: Path) -> str:
 
 
 def path_of(key: str) -> Path | None:
-    """The path that a key means, or None where it is not one.
+    """The path that a key means, or None where it is not one, or deeper than any.
 
     >>> path_of("layers[0]"), path_of("layers.0"), path_of("a..b")
     (('layers', 0), ('layers', '0'), None)
@@ -103,7 +104,7 @@ def path_of(key: str) -> Path | None:
     if not re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+|\[\d+\])*", key):
         return None
     parts = re.findall(r"[^.\[\]]+|\[\d+\]", key)
-    return tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
+    return None if len(parts) > DEEPEST else tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
 
 
 def at(value: Any, path: Path, default: Any = None) -> Any:

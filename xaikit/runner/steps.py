@@ -83,16 +83,16 @@ def run(
         log = RunLog(prepared, store, lease)
         freeze_plan(prepared, store, missing)
         if watcher is not None:
-            watcher.started(
-                replace(prepared.plan(missing), notes=(*map(_taken_over, lease.taken_over), *map(_made_anew, damaged)))
-            )
+            notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
+            watcher.started(replace(prepared.plan(missing), notes=notes))
         log.begin(missing)
         with log.guarded():
-            for receipt in _receipts(prepared, shards_of(prepared, missing, share), stopping, log):
+            worker = Worker(prepared.job, prepared.opened, registry)
+            for receipt in _receipts(prepared, worker, shards_of(prepared, missing, share), stopping, log):
                 log.add(receipt)
                 if watcher is not None:
                     watcher.advanced(receipt)
-            report = Report(prepared.job.folder, Path(prepared.config.base), stopped=stopping.reason)
+            report = worker.open_report(stopping.reason)
             if config.report.overlays and not stopping.by_signal:
                 log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report)])
                 write_sheets(report.index)
@@ -115,14 +115,16 @@ def _made_anew(damage: DamagedFile) -> str:
     return f"warning: {damage.file} was damaged ({damage.problem}) and is made anew"
 
 
-def _receipts(prepared: PreparedRun, shards: Sequence[Shard], stopping: Stopping, log: RunLog) -> Iterator[Receipt]:
+def _receipts(
+    prepared: PreparedRun, worker: Worker, shards: Sequence[Shard], stopping: Stopping, log: RunLog
+) -> Iterator[Receipt]:
     def stop(shard: Shard) -> bool:
         if stopping.before(shard):
             return True
         log.begin_shard(shard)
         return False
 
-    return prepared.executor.execute(Worker(prepared.job, prepared.opened), shards, stop)
+    return prepared.executor.execute(worker, shards, stop)
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:

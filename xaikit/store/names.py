@@ -30,7 +30,9 @@ def stems(names: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[
     >>> stems(["pets/cat.jpg", "wild/cat.jpg", "dog.png"])
     {'pets/cat.jpg': 'cat-6f181290', 'wild/cat.jpg': 'cat-6b624ad7', 'dog.png': 'dog'}
     """
-    return _unique({name: _file_stem(name) for name in names}, taken or {})
+    # a folder may have been written by anybody: what would lie elsewhere is named anew
+    safe = {name: stem for name, stem in (taken or {}).items() if stem and all(map(_is_safe, stem))}
+    return _unique({name: _file_stem(name) for name in names}, safe)
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:
@@ -69,9 +71,13 @@ def _digest(name: str) -> str:
 
 def _cleaned(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
-    safe = "".join(char if char in _SAFE or unicodedata.category(char)[0] in "LMN" else "_" for char in composed)
+    safe = "".join(char if _is_safe(char) else "_" for char in composed)
     short = safe.encode()[:_LONGEST].decode(errors="ignore")
     return short.strip(" -") or "unnamed"
+
+
+def _is_safe(char: str) -> bool:
+    return char in _SAFE or unicodedata.category(char)[0] in "LMN"
 
 
 def _key(stem: str) -> str:
