@@ -148,5 +148,5 @@ def _forget(store: Store, part: str, file: str) -> None:
     if rest.num_rows:
         files = {name: stated for name, stated in store.files(part).items() if name != file}
         name = f"{part.rpartition('/')[0]}/merged-{checksum(f'{part} {file}'.encode())[:16]}.parquet"
-        store.write_part(name, rest, {"replaces": [part], "files": files})
+        store.write_part(name, rest, {"files": files})
     store.folder.remove(part)
