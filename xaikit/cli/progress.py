@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.progress import track as rich_track
 from rich.table import Table
 
 from xaikit import _allocator
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from xaikit.runner.costs import Plan
     from xaikit.runner.shards import Receipt
     from xaikit.store.rows import Failure
+
+
+T = TypeVar("T")
 
 
 EVERY = 10.0
@@ -114,6 +118,12 @@ def _failure(report: Report, failure: Failure) -> str:
     """The photograph, the trials that have no map of it, and why."""
     trials = report.index.by_evidence.get((failure.bench, failure.evidence), ())
     return f"{', '.join(map(escaped, [failure.name, *(trial.name for trial in trials)]))}: {failure.error}"
+
+
+def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """The items, beside a bar on stderr where that is a terminal."""
+    console = Console(stderr=True)
+    yield from rich_track(items, what, total, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _table(report: Report) -> Table:
