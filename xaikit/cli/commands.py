@@ -16,19 +16,7 @@ from xaikit._version import __version__
 from xaikit.cli.terminal import echo
 from xaikit.errors import XaikitError
 
-STOPPED = 3
-
-
-INTERRUPTED = 130
-
-
-CLOSED = 141
-
-
-BAD_INPUT = 2
-
-
-SOME_FAILED = 1
+SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
 
 
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
@@ -67,8 +55,8 @@ def commands() -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
     Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed, two runs differ or a file is damaged, 2
-    the input is wrong or the folder cannot be used, 3 the budget is spent. Of a run that a signal ended: 130 Ctrl-C, 143 SIGTERM, 129
-    SIGHUP; 141 where nobody reads the output any more. Whatever stopped a run, the same command goes on with it.
+    the input is wrong or the folder cannot be used, 3 the budget is spent. Of a run that a signal ended: 130 Ctrl-C, 143
+    SIGTERM, 129 SIGHUP; 141 where nobody reads the output. Whatever stopped a run, the same command goes on with it.
     """
 
 
