@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
 from xaikit.errors import nearest
-from xaikit.plain.faults import Path
+from xaikit.plain.faults import Path, at
 from xaikit.plain.values import seconds
 
 VERSION = 1
@@ -225,9 +225,10 @@ class Config(Section):
     origins  where each value came from, by full key: ``file:line:column``, ``override 'a.b=c'``, ``argument``
              (a mapping in Python) or ``default``. A list is one value.
     base     the folder that plugin files (``use: ./mycam.py:MyCam``) are relative to
+    environment  by path, what is written where a value comes of the environment
     loaded   what :func:`xaikit.config.load` made it from, and the points of its sweep: see :mod:`xaikit.config.loaded`
 
-    None of the three takes part in comparisons.
+    None of the four takes part in comparisons.
     """
 
     version: Annotated[Version, FIXED] = VERSION
@@ -249,12 +250,22 @@ class Config(Section):
     sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
     origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     base: Annotated[str, HIDDEN] = field(default=".", compare=False)
+    environment: Annotated[Mapping[Path, Any], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     loaded: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
         plain = super().plain()
         return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
+
+    def written(self) -> dict[str, Any]:
+        """The same for a file: what comes of the environment, a token perhaps, as the reference that was written."""
+        plain = self.plain()
+        for path, text in self.environment.items():
+            holder = at(plain, path[:-1])
+            if isinstance(holder, dict):
+                holder[str(path[-1])] = text
+        return plain
 
 
 def defaults(name: str) -> dict[str, Any]:

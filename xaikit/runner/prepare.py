@@ -170,7 +170,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     """Write the plan to the folder, and take over what that holds under other names."""
     config = run.config
     plan = {
-        "config": config.plain(),
+        "config": config.written(),
         "base": config.base,
         "version": __version__,
         "device": config.device,

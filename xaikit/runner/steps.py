@@ -179,4 +179,4 @@ def _frozen(config: Config) -> Mapping[str, Any]:
         stored = {} if store is None else store.plan()
     except DamagedFile:
         return {}
-    return stored if {**stored.get("config", {}), "device": None} == {**config.plain(), "device": None} else {}
+    return stored if {**stored.get("config", {}), "device": None} == {**config.written(), "device": None} else {}
