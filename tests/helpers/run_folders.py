@@ -39,6 +39,11 @@ def row(name: str = "cat.jpg", **more: Any) -> dict[str, Any]:
     return {**dict.fromkeys(ROWS.names), **about, "warnings": [], "seconds": 0.25, "file": "", "row": 0, **more}
 
 
+def uncommitted(rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows without the time of their commit and the checksum of their maps."""
+    return [{**each, "commit": None, "checksum": None} for each in rows.to_pylist()]
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as a shard has them."""
     return pa.Table.from_pylist([dict(row) for row in rows], schema=ROWS)
@@ -81,6 +86,7 @@ def photographs(names: Sequence[str], bench: str = BENCH, **images: str) -> pa.T
             "name": pa.array(names, pa.string()),
             "stem": pa.array(stems, pa.string()),
             "image": pa.array([images.get(stem) for stem in stems], pa.string()),
+            "truth": pa.nulls(len(names), pa.int32()),
         }
     )
 

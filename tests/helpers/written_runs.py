@@ -81,6 +81,7 @@ def written(folder: Path, trials: Sequence[StoredTrial], shots: Sequence[Shot], 
         ]
     )
     photographs = pa.table({key: list(value) for key, value in about.items()}, schema=schema)
+    photographs = photographs.append_column("truth", pa.nulls(photographs.num_rows, pa.int32()))
     store.write_plan({"benches": sorted({trial.bench for trial in trials})}, to_table(trials), photographs)
     for bench in dict.fromkeys(benches):
         of_bench = [key for key in photographed if key[0] == bench]

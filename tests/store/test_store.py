@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial
+from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial, uncommitted
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.atomic import UNFINISHED
 from xaikit.store.checksums import from_json, to_json
@@ -210,12 +210,10 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
     rows = [row("cat.jpg", warnings=["layer4: zero map"]), row("dog.jpg", target=None, probability=math.inf)]
     commit(planned(tmp_path), "000000-a", rows, raw)
     store = Store.open(tmp_path)
-    assert store.is_done(BENCH, "000000-a")
-    assert not store.is_done(BENCH, "000001-a")
     written = [{**each, "file": FILE, "row": at} for at, each in enumerate(rows)]
-    assert store.rows([PART]).drop_columns(["checksum"]).to_pylist() == [
-        {name: value for name, value in each.items() if name != "checksum"} for each in written
-    ]
+    assert uncommitted(store.rows([PART])) == written
+    assert store.rows([PART], ["name"]).to_pydict() == {"name": ["cat.jpg", "dog.jpg"]}
+    assert store.evidence(PART) == {"e1"}
     assert (store.rows([]).schema, store.rows([]).num_rows) == (ROWS, 0)
     for at, each in enumerate(store.rows([PART]).to_pylist()):
         stored = store.maps(each, (key for key in raw))
@@ -223,7 +221,8 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
             torch.testing.assert_close(stored[key], values[at], rtol=0, atol=2**-11 * float(values.abs().max()))
 
 
-def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 7)
     for name in ("one", "two"):
         committed(tmp_path / name)
     assert everything(tmp_path / "one") == [*PLANNED[:2], PART, FILE, PLANNED[2]]
@@ -245,7 +244,6 @@ def test_rows_are_written_last_and_maps_without_them_do_not_count(
             commit(store, "000000-a", [row()])
     assert (tmp_path / FILE).is_file()
     assert store.parts() == []
-    assert not store.is_done(BENCH, "000000-a")
     commit(store, "000000-a", [row()])
     assert store.parts() == [PART]
 
@@ -257,16 +255,13 @@ def test_the_parts_of_one_bench_are_its_own(tmp_path: Path) -> None:
     assert store.parts() == [PART, "shards/bench10/000000-a.parquet"]
 
 
-def test_a_merged_part_hides_what_it_replaces(tmp_path: Path) -> None:
+def test_a_row_never_gives_the_maps_of_another_photograph(tmp_path: Path) -> None:
     store = committed(tmp_path)
-    commit(store, "000001-b", [row("bird.jpg")])
-    merged = f"shards/{BENCH}/merged-0123.parquet"
-    store.write_part(merged, store.rows([PART]), {"replaces": [PART], "files": store.files(PART)})
-    assert store.parts() == [f"shards/{BENCH}/000001-b.parquet", merged]
-    assert sorted(store.rows(store.parts())["name"].to_pylist()) == ["bird.jpg", "cat.jpg", "dog.jpg"]
-    store.folder.remove(PART)
-    assert store.is_done(BENCH, "000000-a")
-    assert not store.is_done(BENCH, "000002-c")
+    _, dog = store.rows([PART]).to_pylist()
+    assert store.maps(dog, ["q1/layer3", "q1/layer4"])["q1/layer3"].shape == (1, 4, 4)
+    commit(store, "000000-a", [row("bird.jpg"), row("dog.jpg")], maps(2, seed=1))
+    with pytest.raises(DamagedFile, match="do not match the checksum of their row"):
+        store.maps(dog, ["q1/layer3", "q1/layer4"])
 
 
 def test_a_folder_whose_name_reads_like_a_column_is_read(tmp_path: Path) -> None:

@@ -42,6 +42,17 @@ def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence
     return _by_name(label, tuple(classes), where)
 
 
+def class_name(index: int | None, classes: Sequence[str] | None) -> str:
+    """A class in words; "" where there is none.
+
+    >>> class_name(1, ("tench", "goldfish")), class_name(2, None), class_name(None, None)
+    ('goldfish', 'class 2', '')
+    """
+    if index is None:
+        return ""
+    return classes[index] if classes and index < len(classes) else f"class {index}"
+
+
 def _in_range(index: int, outputs: Sequence[str] | None, where: str) -> int:
     if index < 0 or (outputs and index >= len(outputs)):
         limit = f"0 to {len(outputs) - 1}" if outputs else "0 or more"

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from xaikit.explanation import holds_for
 from xaikit.report.record import Record
+from xaikit.store.doubles import PART, PLACE, SAME, older, placed, spans
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
 from xaikit.store.tables import VanishedPart
@@ -33,11 +34,12 @@ _SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and i
 
 @dataclass(frozen=True)
 class PlannedPhotograph:
-    """A photograph of the plan; ``image`` is its digest where that is known."""
+    """A photograph of the plan; ``image`` is its digest where that is known, ``truth`` the class that its data states."""
 
     position: int
     stem: str
     image: str | None
+    truth: int | None
 
 
 class Index:
@@ -52,7 +54,8 @@ class Index:
         """By bench and name, in the order of the plan."""
         photographs: dict[str, dict[str, PlannedPhotograph]] = defaultdict(dict)
         for row in self.store.photographs().to_pylist():
-            photographs[row["bench"]][row["name"]] = PlannedPhotograph(row["position"], row["stem"], row["image"])
+            about = (row[name] for name in ("position", "stem", "image", "truth"))
+            photographs[row["bench"]][row["name"]] = PlannedPhotograph(*about)
         return dict(photographs)
 
     @cached_property
@@ -67,7 +70,8 @@ class Index:
             try:
                 return read()
             except VanishedPart:
-                self.__dict__.pop("parts", None)
+                for looked_up in ("parts", "superseded"):
+                    self.__dict__.pop(looked_up, None)
         return read()
 
     @cached_property
@@ -86,22 +90,45 @@ class Index:
         tables = [ROWS.empty_table()]
         # part by part: few rows may be left of many
         for part in parts:
-            table = self.store.rows([part])
+            table = self.part(part)
             for column, values in filters.items():
                 table = table.filter(pc.is_in(table[column], pa.array(values, pa.string())))
             tables.append(table)
         return self._current(pa.concat_tables(tables))
 
+    def part(self, part: str) -> pa.Table:
+        """The rows of a part, without those that another part has newer ones for."""
+        table = self.store.rows([part])
+        if part not in self.superseded:
+            return table
+        return table.filter(pc.invert(pc.is_in(pa.array(range(table.num_rows), pa.int64()), self.superseded[part])))
+
+    @cached_property
+    def superseded(self) -> Mapping[str, pa.Array]:
+        """The places of rows that a newer one takes the place of, by part; of most folders there are none."""
+        about = ((part, self.store.evidence(part)) for part in self.parts)
+        columns = [*SAME, "image", "truth", "commit"]
+        older_rows = []
+        for span in spans(self.store.folder, about):
+            if len(names := span.doubled()):
+                tables = (placed(self.store.rows([part], columns), part) for part in span.parts)
+                chosen = [table.filter(pc.is_in(table["name"], names)) for table in tables]
+                older_rows.append(older(self._current(pa.concat_tables(chosen))))
+        table = pa.concat_tables(older_rows) if older_rows else pa.table({PART: [], PLACE: []})
+        return {part: table.filter(pc.equal(table[PART], part))[PLACE] for part in table[PART].unique().to_pylist()}
+
     def _current(self, table: pa.Table) -> pa.Table:
-        """Without what the plan does not have of a bench, and photographs whose file has changed since."""
-        columns = [table[name].to_pylist() for name in ("bench", "evidence", "name", "image")]
+        """Without what the plan does not have of a bench, and photographs whose file or label has changed since."""
+        columns = [table[name].to_pylist() for name in ("bench", "evidence", "name", "image", "truth")]
         current = [self._is_current(*values) for values in zip(*columns, strict=True)]
         return table if all(current) else table.filter(pa.array(current, pa.bool_()))
 
-    def _is_current(self, bench: str, evidence: str, name: str, image: str) -> bool:
+    def _is_current(self, bench: str, evidence: str, name: str, image: str, truth: int | None) -> bool:
         photograph = self.photographs.get(bench, {}).get(name)
-        same = photograph is not None and photograph.image in (None, image)
-        return same and (bench, evidence) in self.by_evidence
+        trials = self.by_evidence.get((bench, evidence))
+        if photograph is None or trials is None:
+            return False
+        return photograph.image in (None, image) and truth == (photograph.truth if trials[0].labelled else None)
 
     def records(self, table: pa.Table) -> list[Entry]:
         """A record for each trial that shares a row, with the row: by photograph, then by trial, then by column."""

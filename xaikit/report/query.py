@@ -20,13 +20,8 @@ from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
 _TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
-_HIDDEN = (
-    "bench",
-    "evidence",
-    "truth",
-    "warnings",
-    "checksum",
-)  # of the rows; warnings are shown as the trial has them
+_HIDDEN = ("bench", "evidence", "truth", "warnings", "checksum", "commit")
+"""Of the columns of rows, what the records do not show; warnings are shown as the trial has them."""
 
 
 def query(index: Index, sql: str) -> pa.Table:
@@ -94,14 +89,16 @@ def _views(connection: Any, index: Index) -> None:
 
 def _stored(index: Index) -> Any:
     """The rows of all parts, read as far as a query asks for them; by pyarrow, as duckdb itself may open no file."""
-    if not index.parts:
-        return ROWS.empty_table()
-    folder = index.store.folder
+    folder, older = index.store.folder, index.superseded
     for part in index.parts:
         index.store.check_part(part)
     remote = folder if isinstance(folder, Remote) else None
-    files = [folder.url(part) if remote is None else remote.at(part) for part in index.parts]
-    return ds.dataset(files, ROWS, format="parquet", filesystem=None if remote is None else remote.filesystem)
+    whole = [part for part in index.parts if part not in older]
+    files = [folder.url(part) if remote is None else remote.at(part) for part in whole]
+    filesystem = None if remote is None else remote.filesystem
+    tables = pa.concat_tables([ROWS.empty_table(), *map(index.part, older)])
+    rest = ds.dataset(files, ROWS, format="parquet", filesystem=filesystem) if files else ds.dataset(ROWS.empty_table())
+    return rest if not tables.num_rows else ds.dataset([rest, ds.dataset(tables)])
 
 
 def _axes(index: Index, trials: pa.Table) -> list[str]:
@@ -113,7 +110,7 @@ def _axes(index: Index, trials: pa.Table) -> list[str]:
 
 def _planned(trials: pa.Table, axes: Sequence[str]) -> pa.Table:
     """The trials for the view of the records; swept keys by number, as duckdb takes "A" and "a" for one column."""
-    columns = {name: trials[name] for name in ("bench", "evidence", "drops_negative", *_TRIAL)}
+    columns = {name: trials[name] for name in ("bench", "evidence", "labelled", "drops_negative", *_TRIAL)}
     return pa.table({**columns, **{f"axis{number}": trials[key] for number, key in enumerate(axes)}})
 
 
@@ -129,6 +126,7 @@ def _records(axes: Sequence[str]) -> str:
         FROM stored r
         JOIN planned t ON t.bench = r.bench AND t.evidence = r.evidence
         JOIN photographs p ON p.bench = r.bench AND p.name = r.name AND (p.image IS NULL OR p.image = r.image)
+            AND r.truth IS NOT DISTINCT FROM (CASE WHEN t.labelled THEN p.truth END)
     """
 
 

@@ -50,7 +50,7 @@ class RunLog:
         for step, seconds in receipt.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if receipt.counts.get("halvings"):
-            self._halved.append(receipt.shard.name)
+            self._halved.append(receipt.part)
         bench = self._run.benches[receipt.shard.bench]
         tried = {bench.photographs[position].name for position in receipt.shard.positions}
         others = [each for each in self._failures if each.bench != bench.key or each.name not in tried]
@@ -123,6 +123,11 @@ class RunLog:
             "counts": dict(self._counts),
             "seconds": {**self._seconds, "total": time.perf_counter() - self._clock},
             "halved": self._halved,
-            "begun": [[self._run.benches[shard.bench].key, shard.name] for shard in self._begun],
+            "begun": [self._photographs(shard) for shard in self._begun],
         }
         write_sitting(self._store.folder, sitting, durable=durable)
+
+    def _photographs(self, shard: Shard) -> dict[str, Any]:
+        """Those of a shard, and their bench."""
+        bench = self._run.benches[shard.bench]
+        return {"bench": bench.key, "names": [bench.photographs[position].name for position in shard.positions]}

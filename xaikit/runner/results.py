@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from xaikit.bench.bench import Bench, map_key
+from xaikit.bench.labels import class_name
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store.maps import encode, map_checksum
-from xaikit.store.rows import ROWS, Failure
+from xaikit.store.rows import ROWS, Failure, identity_of
+from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
 
 
@@ -31,7 +33,7 @@ class ShardResults:
         self.pictures: dict[int, Picture] = {}
         self._bench = bench
         self._key = bench.opened.key
-        self._file = f"shards/{self._key}/{shard.name}.safetensors"
+        self._number, self._classes = shard.number, bench.opened.model.classes
         self._evidence = {key: bench.evidence[key] for key in shard.evidence}
         self._maps: dict[str, Tensor] = {}
         self._rows: list[dict[str, Any]] = []
@@ -46,10 +48,15 @@ class ShardResults:
         labels = {request.label for request in failure.requests}
         name, image = failure.picture.photograph.name, failure.picture.digest
         self.failures += [
-            Failure(self._key, name, image, key, failure.error, failure.details)
+            Failure(self._key, name, image, key, self._labelled(failure.error, key, request), failure.details)
             for key, request in self._evidence.items()
             if request.label in labels
         ]
+
+    def _labelled(self, error: str, evidence: str, request: Request) -> str:
+        """An error with the labels of the config, of which a request that several trials share has none."""
+        labels = dict.fromkeys(each.trial.label for each in self._bench.trials if each.trial.evidence == evidence)
+        return error.replace(repr(request.label), f"{', '.join(labels)} ({request.label})")
 
     def add(self, batch: ExplainedBatch, seconds: float) -> None:
         """Pictures that were explained together, in so many seconds."""
@@ -66,12 +73,18 @@ class ShardResults:
         ]
         self._rows += [{**row, "seconds": seconds / len(rows)} for row in rows]
 
-    def encoded(self) -> dict[str, Tensor]:
-        """The tensors of the shard's file."""
-        stored_as = self._bench.opened.config.report.maps
-        return {name: stored for key, raw in self._maps.items() for name, stored in encode(key, raw, stored_as).items()}
+    def commit(self, store: Store) -> str:
+        """Write maps and rows; gives the name of the part.
 
-    def table(self, stored: Mapping[str, Tensor]) -> pa.Table:
+        The name says what is in it and not where it was in the plan: the same photographs with the same maps have the same
+        name, whoever computes them, and others never take their place.
+        """
+        stored_as = self._bench.opened.config.report.maps
+        maps = {name: each for key, raw in self._maps.items() for name, each in encode(key, raw, stored_as).items()}
+        rows = self._table(maps)
+        return store.commit(self._key, f"{self._number:06d}-{identity_of(rows)[:16]}", maps, rows)
+
+    def _table(self, stored: Mapping[str, Tensor]) -> pa.Table:
         """The rows of the shard, whose maps are stored as these tensors."""
         keys = {
             key: [map_key(request.label, str(tap)) for tap in request.taps] for key, request in self._evidence.items()
@@ -101,9 +114,8 @@ class ShardResults:
                 "image": picture.digest,
                 "name": picture.photograph.name,
                 "prediction": prediction,
-                "prediction_name": self._class_name(prediction),
+                "prediction_name": class_name(prediction, self._classes),
                 "probability": probability,
-                "file": self._file,
                 "row": place,
             }
 
@@ -124,17 +136,10 @@ class ShardResults:
                     "truth": truth,
                     "column": column,
                     "target": target,
-                    "target_name": self._class_name(target),
+                    "target_name": class_name(target, self._classes),
                     "score": score,
                     "warnings": warnings[sample],
                 }
-
-    def _class_name(self, index: int | None) -> str:
-        """In words; "" where the target is no class."""
-        if index is None:
-            return ""
-        classes = self._bench.opened.model.classes or ()
-        return classes[index] if index < len(classes) else f"class {index}"
 
 
 def _predictions(output: Any, count: int) -> list[tuple[int | None, float | None]]:

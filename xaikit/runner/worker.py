@@ -75,12 +75,10 @@ class Worker:
         with clock("draw"):
             self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            maps = results.encoded()
-            self._store.commit(bench.opened.key, shard.name, maps, results.table(maps))
+            part = results.commit(self._store)
         with clock("draw"):
-            part = f"shards/{bench.opened.key}/{shard.name}.parquet"
             failures = write_overlays(self._report, [part]) if self.job.config.report.overlays else []
-        return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
+        return Receipt(shard, len(shard.positions), part, (*results.failures, *failures), vars(tally), clock.seconds)
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""

@@ -1,11 +1,17 @@
 """Rows: what was found out about one photograph by one evidence, a row for every place on the target axis.
 
-Trials that differ only in label or finish share rows; which trials there are says the plan.
+Trials that differ only in label or finish share rows; which trials there are says the plan. Of rows that agree in bench,
+evidence, photograph and column the one that was committed last counts.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,7 +19,7 @@ from xaikit.store.checksums import from_json, to_json
 
 ROWS = pa.schema(
     [
-        pa.field("bench", pa.string()),  # model x transform x output, a digest
+        pa.field("bench", pa.string()),  # the model and the data, see xaikit.bench.opened.OpenedBench.key
         pa.field("evidence", pa.string()),  # see xaikit.trials.trial.Trial
         pa.field("image", pa.string()),  # SHA-256 of the bytes of the file
         pa.field("name", pa.string()),
@@ -30,8 +36,28 @@ ROWS = pa.schema(
         pa.field("file", pa.string()),  # of the maps
         pa.field("row", pa.int32()),  # in the tensors of that file
         pa.field("checksum", pa.string()),  # of the maps of the evidence in that row
+        pa.field("commit", pa.int64()),  # when it was written: nanoseconds since 1970, UTC
     ]
 )
+
+_IDENTITY = ("bench", "evidence", "image", "name", "truth", "column", "row", "checksum")
+
+
+def identity_of(rows: pa.Table) -> str:
+    """The SHA-256 of what rows are about and of their maps: the same for the same work done twice, and for no other."""
+    columns = [rows[name].to_pylist() for name in _IDENTITY]
+    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+
+
+def committed_now(rows: pa.Table) -> pa.Table:
+    """Rows with the time of their commit."""
+    return with_column(rows, "commit", [time.time_ns()] * rows.num_rows)
+
+
+def with_column(rows: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:
+    """Rows with other values in one column."""
+    field = ROWS.field(name)
+    return rows.set_column(ROWS.get_field_index(name), field, pa.array(values, field.type))
 
 
 @dataclass(frozen=True, slots=True)

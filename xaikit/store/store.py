@@ -48,11 +48,10 @@ from xaikit.store.owner import (
 from xaikit.store.owner import SHARDS as SHARDS
 from xaikit.store.pictures import MARK
 from xaikit.store.pictures import is_own as is_own_picture
-from xaikit.store.rows import ROWS, Failure
+from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
     VanishedPart,
-    is_merged,
     is_own_file,
     present,
     read_footer,
@@ -157,39 +156,41 @@ class Store:
         return read_table(self.folder, TRIALS)
 
     def photographs(self) -> pa.Table:
-        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known)."""
+        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known), truth."""
         return read_table(self.folder, PHOTOGRAPHS)
 
-    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> None:
-        """Keep the maps and rows of a shard; it is done when this returns. Raises OSError where the disk does not take it."""
-        name = f"{SHARDS}/{bench}/{shard}"
-        data = save(dict(maps), metadata={MARK: "maps"})
-        with self.folder.write(f"{name}.safetensors") as file:
-            file.write(data)
-        files = {f"{name}.safetensors": {"bytes": len(data), KEY: checksum(data)}}
-        self.write_part(f"{name}.parquet", rows, {"files": files})
+    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> str:
+        """Keep the maps and rows of a shard; it is done when this returns.
 
-    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
-        """Write rows as one part; ``about`` is kept with them."""
-        write_table(self.folder, name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+        Args:
+            shard: a name that no other work has, as what is written takes the place of a shard of that name.
 
-    def is_done(self, bench: str, shard: str) -> bool:
-        """Whether a shard has been committed under this name."""
-        name = f"{SHARDS}/{bench}/{shard}"
-        if self.folder.size(f"{name}.parquet") is not None:
-            return True
-        merged = (part for part in self.parts(bench) if is_merged(part))
-        return any(f"{name}.safetensors" in self.files(part) for part in merged)
-
-    def parts(self, bench: str = "") -> list[str]:
-        """The names of the committed parts, without those that a merged part has taken the place of.
+        Returns:
+            The name of the part. Its rows say which file their maps are in, and when they were committed.
 
         Raises:
-            StoreError: a part cannot be read.
+            OSError: the disk does not take it.
         """
-        names = self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
-        replaced = {part for name in names if is_merged(name) for part in self.about(name).get("replaces", ())}
-        return [name for name in names if name not in replaced]
+        name = f"{SHARDS}/{bench}/{shard}"
+        file, data = f"{name}.safetensors", save(dict(maps), metadata={MARK: "maps"})
+        with self.folder.write(file) as opened:
+            opened.write(data)
+        rows = committed_now(with_column(rows, "file", [file] * rows.num_rows))
+        self.write_part(f"{name}.parquet", rows, {"files": {file: {"bytes": len(data), KEY: checksum(data)}}})
+        return f"{name}.parquet"
+
+    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
+        """Write rows as one part; ``about`` is kept with them, and of which evidence they are."""
+        about = {**about, "evidence": sorted(rows["evidence"].unique().to_pylist())}
+        write_table(self.folder, name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+
+    def parts(self, bench: str = "") -> list[str]:
+        """The names of the committed parts. Two may say the same of a photograph, see :mod:`xaikit.store.doubles`."""
+        return self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
+
+    def benches(self) -> list[str]:
+        """The keys of the benches that have parts."""
+        return list(dict.fromkeys(part.split("/")[1] for part in self.parts() if part.count("/") > 1))
 
     def about(self, part: str) -> dict[str, Any]:
         """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
@@ -201,14 +202,22 @@ class Store:
         files: dict[str, dict[str, Any]] = self.about(part).get("files", {})
         return files
 
-    def rows(self, parts: Iterable[str]) -> pa.Table:
-        """The rows of some parts, one part after the other. Raises StoreError where a part is damaged."""
-        tables = [self._read_part(name) for name in parts]
+    def evidence(self, part: str) -> frozenset[str]:
+        """Of which evidence a part has rows. Raises StoreError where it cannot be read."""
+        return frozenset(self.about(part)["evidence"])
+
+    def rows(self, parts: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of some parts, one part after the other; of some columns where these are given.
+
+        Raises:
+            StoreError: a part is damaged.
+        """
+        tables = [self._read_part(name, columns) for name in parts]
         return pa.concat_tables(tables) if tables else ROWS.empty_table()
 
-    def _read_part(self, name: str) -> pa.Table:
+    def _read_part(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         with present(self.folder, name):
-            return read_table(self.folder, name)
+            return read_table(self.folder, name, columns)
 
     def check_part(self, part: str) -> None:
         """That a part is what was written. Raises DamagedFile, or VanishedPart, where it is not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -52,11 +52,11 @@ def writable(folder: Folder) -> Iterator[None]:
         raise StoreError(f"{folder}: cannot be written to: {error}; name another folder in report.to") from error
 
 
-def read_table(folder: Folder, name: str) -> pa.Table:
-    """The table of a file. Raises DamagedFile where it is lost or not what was written."""
+def read_table(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table of a file, or some of its columns. Raises DamagedFile where it is lost or not what was written."""
     data = read_sealed(folder, name)
     with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-        return file.read()
+        return file.read(None if columns is None else list(columns))
 
 
 def read_sealed(folder: Folder, name: str) -> bytes:
@@ -90,11 +90,6 @@ def present(folder: Folder, part: str) -> Iterator[None]:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise VanishedPart(folder, part) from error
-
-
-def is_merged(part: str) -> bool:
-    """Whether a part has taken the place of others."""
-    return part.rpartition("/")[2].startswith("merged-")
 
 
 def is_own_file(folder: Folder, name: str) -> bool:
