@@ -5,6 +5,7 @@ Options are plain values, as JSON knows them, with every default filled in: two 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -260,7 +261,7 @@ class Config(Section):
 
     def written(self) -> dict[str, Any]:
         """The same for a file: what comes of the environment, a token perhaps, as the reference that was written."""
-        plain = self.plain()
+        plain = copy.deepcopy(self.plain())
         for path, text in self.environment.items():
             holder = at(plain, path[:-1])
             if isinstance(holder, dict):

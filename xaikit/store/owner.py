@@ -43,6 +43,15 @@ def is_own(folder: Folder, name: str) -> bool:
     return KEY in value or (name == PLAN and type(value.get("format")) is int)
 
 
+def check_own(folder: Folder) -> None:
+    """Raises StoreError where there is a plan that no run wrote."""
+    if folder.size(PLAN) is not None and not is_own(folder, PLAN):
+        raise StoreError(
+            f"{folder}: expected the folder of a run to begin anew, got one whose {PLAN} no run wrote; nothing was removed, "
+            "name another folder in report.to"
+        )
+
+
 def is_planned(folder: Folder) -> bool:
     """Whether there is a plan, of this format; a damaged one of a run is none.
 

@@ -40,14 +40,14 @@ from xaikit.store.owner import (
     PLAN,
     TRIALS,
     check_format,
+    check_own,
     is_of_a_run,
     is_own,
     is_planned,
     stated_format,
 )
 from xaikit.store.owner import SHARDS as SHARDS
-from xaikit.store.pictures import MARK
-from xaikit.store.pictures import is_own as is_own_picture
+from xaikit.store.pictures import MARK, is_own_picture
 from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
@@ -101,11 +101,8 @@ class Store:
             StoreError: the folder holds files that are no run, is damaged, or cannot be written to.
         """
         store = cls.check_free(where)
-        if again and store.folder.size(PLAN) is not None and not is_own(store.folder, PLAN):
-            raise StoreError(
-                f"{where}: expected the folder of a run to begin anew, got one whose {PLAN} no run wrote; nothing was removed, "
-                "name another folder in report.to"
-            )
+        if again:
+            check_own(store.folder)
         is_new = again or not is_planned(store.folder)
         with writable(store.folder):
             store.folder.sweep()
@@ -290,8 +287,7 @@ class Store:
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         computed = [name for name in shards if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own_picture(self.folder, name)]
-        sittings = self.folder.names(SITTINGS, ".json")
-        others = [*sittings, *self._failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
+        others = [*self.folder.names(SITTINGS, ".json"), *self._failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
         for name in [*computed, *pictures, *[name for name in others if is_own(self.folder, name)]]:
             self.folder.remove(name)
 
