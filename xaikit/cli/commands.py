@@ -11,7 +11,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
-from xaikit.cli.terminal import echo
+from xaikit.cli.terminal import echo, write_any_letter
 from xaikit.errors import XaikitError
 
 STOPPED = 3
@@ -248,6 +248,7 @@ def _share(text: str) -> tuple[int, int]:
 
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
+    write_any_letter()
     try:
         return commands(args)
     except XaikitError as error:
