@@ -283,7 +283,7 @@ class Store:
         return with_sittings(written, self.folder, failed)
 
     def remove_run(self) -> None:
-        """Remove what a run wrote, the plan last, and no other file. Raises StoreError where there is a plan that no run wrote."""
+        """Remove what a run wrote, the plan last, and no other file. Raises StoreError where no run wrote the plan."""
         check_own(self.folder)
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         others = [*self.folder.names(SITTINGS, ".json"), *self.failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
