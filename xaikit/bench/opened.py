@@ -53,6 +53,7 @@ class OpenedBench:
         model = self.config.model
         parts = [self.weights, architecture_of(self.model.module), repr(self.loader.transform), model.output]
         parts += [] if model.layout is None else [repr(model.layout)]
+        parts += [] if model.mode == "eval" else [model.mode]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     @property

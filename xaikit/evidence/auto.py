@@ -21,6 +21,7 @@ from xaikit.errors import LayerNotFound
 from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
 from xaikit.evidence.forward import AUTO, WHOLE, Readout
 from xaikit.evidence.hooks import hooked, named
+from xaikit.evidence.modes import Mode
 from xaikit.evidence.nests import Path, copied, first_tensor, mapped, tensors_in
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.result import MapReader
@@ -84,7 +85,12 @@ class _Probe:
 
 
 def of(
-    model: nn.Module, inputs: Any, target: Target, labels: Tensor | None, output: str | int = AUTO
+    model: nn.Module,
+    inputs: Any,
+    target: Target,
+    labels: Tensor | None,
+    output: str | int = AUTO,
+    mode: Mode = "eval",
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
     label = first_sample(labels)
@@ -92,7 +98,7 @@ def of(
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(label)).scores(selected)
 
-    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output))
+    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output, mode))
 
 
 def first_sample(inputs: Any) -> Any:
@@ -158,7 +164,7 @@ def _is_flat(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> 
 
 def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[_Probe], T]) -> T:
     """What is to be seen in the graph of one forward, which does not outlive it."""
-    with undisturbed(model), torch.enable_grad():
+    with undisturbed(model, readout.mode), torch.enable_grad():
         return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from xaikit.errors import ConfigError, nearest
 from xaikit.evidence.hooks import hooked
+from xaikit.evidence.modes import Mode
 from xaikit.evidence.nests import first_tensor, tensors_in
 from xaikit.evidence.taps import module_at, resolve
 
@@ -46,10 +47,12 @@ class Readout:
 
     output  the part of the model's output, see :func:`select`
     layers  whose outputs are read beside it, for targets that are units of a layer
+    mode    that the modules run in
     """
 
     output: str | int = AUTO
     layers: tuple[str, ...] = ()
+    mode: Mode = "eval"
 
     def run(self, model: nn.Module, inputs: Any) -> Any:
         """One forward: the selected output, as a :class:`WithLayers` where layers are read."""

@@ -63,7 +63,8 @@ def multipliers(context: PassContext) -> Tensor:
     Raises:
         ConfigError: behind the tap is something else than linear operations and ReLUs; it is named.
     """
-    with undisturbed(context.model):
+    context.check_apart("multipliers")
+    with undisturbed(context.model, context.readout.mode):
         product, difference = attempt(context.model, lambda grad: _both_passes(context, grad))
     _check_sum(context.tap, product * context.activations.unsqueeze(1), difference)
     return product
