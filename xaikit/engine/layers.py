@@ -9,7 +9,7 @@ from torch import nn
 
 from xaikit.engine.requests import Batch
 from xaikit.evidence import auto
-from xaikit.evidence.modes import Mode
+from xaikit.passes.modes import Mode
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method

@@ -17,9 +17,10 @@ from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
 from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
-from xaikit.evidence import dependence, forward
+from xaikit.evidence import forward
+from xaikit.passes import dependence
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.modes import Mode, trained_inside
+from xaikit.passes.modes import Mode, trained_inside
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of

@@ -21,7 +21,7 @@ from xaikit.errors import LayerNotFound
 from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
 from xaikit.evidence.forward import AUTO, WHOLE, Readout
 from xaikit.evidence.hooks import hooked, named
-from xaikit.evidence.modes import Mode
+from xaikit.passes.modes import Mode
 from xaikit.evidence.nests import Path, copied, first_tensor, mapped, tensors_in
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.result import MapReader

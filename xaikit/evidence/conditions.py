@@ -16,8 +16,8 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from xaikit.errors import TapError
-from xaikit.evidence.locks import ProcessSwitch, queued
-from xaikit.evidence.modes import Mode, switched
+from xaikit.passes.locks import ProcessSwitch, queued
+from xaikit.passes.modes import Mode, switched
 from xaikit.evidence.taps import inside_compiled, is_compiled
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from xaikit.errors import ConfigError, nearest
 from xaikit.evidence.hooks import hooked
-from xaikit.evidence.modes import Mode
+from xaikit.passes.modes import Mode
 from xaikit.evidence.nests import first_tensor, tensors_in
 from xaikit.evidence.taps import module_at, resolve
 

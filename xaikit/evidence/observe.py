@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from xaikit.errors import Disconnected
 from xaikit.evidence import conditions, forward
-from xaikit.evidence.backprop import gradients_at
+from xaikit.passes.backprop import gradients_at
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.dependence import depend, gradients_by_row, normalizes_batches
+from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.nests import copied, first_tensor, varied

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import Readout, WithLayers
-from xaikit.evidence.modes import Mode
+from xaikit.passes.modes import Mode
 from xaikit.targets import Pinned, Target, is_spatial, layer_of, probabilities_of, rows_of
 
 

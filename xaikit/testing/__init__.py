@@ -15,7 +15,7 @@ In a test::
 
 from __future__ import annotations
 
-from xaikit.testing.bystanders import bystanders
+from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import Check, CheckFailed
 from xaikit.testing.contract import (
     KINDS_CHECKED,

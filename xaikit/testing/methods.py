@@ -19,7 +19,7 @@ from xaikit.errors import UndeclaredNeed
 from xaikit.method import further_of, parts_of, variants_of
 from xaikit.registry import paper_of
 from xaikit.registry.modules import summary_of
-from xaikit.testing.bystanders import bystanders
+from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import (
     COMMON,
     CheckFailed,

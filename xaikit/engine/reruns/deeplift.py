@@ -22,7 +22,7 @@ from torch.utils.checkpoint import CheckpointError
 from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.backprop import gradients_at, nodes_behind
+from xaikit.passes.backprop import gradients_at, nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap

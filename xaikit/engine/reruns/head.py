@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.backprop import gradients_at
+from xaikit.passes.backprop import gradients_at
 from xaikit.evidence.pinned import without_layer
 from xaikit.targets import Pinned
 

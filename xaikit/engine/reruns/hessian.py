@@ -9,7 +9,7 @@ from torch.autograd.graph import get_gradient_edge
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.attention import AttentionByDefinition
-from xaikit.evidence.backprop import nodes_behind
+from xaikit.passes.backprop import nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.trace import Place
 

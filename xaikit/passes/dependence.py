@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from xaikit.evidence.backprop import FEW_NODES, nodes_behind
+from xaikit.passes.backprop import FEW_NODES, nodes_behind
 
 REASON = "samples of this batch depend on each other: each was explained by its own score, in this batch"
 

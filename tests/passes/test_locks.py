@@ -14,8 +14,8 @@ from threading import Event
 import pytest
 from torch import nn
 
-from xaikit.evidence import locks
-from xaikit.evidence.locks import ProcessSwitch, queued
+from xaikit.passes import locks
+from xaikit.passes.locks import ProcessSwitch, queued
 
 
 def enter(model: nn.Module) -> str:
