@@ -41,7 +41,7 @@ def maps(net: nn.Module, **more: Any) -> Tensor:
     return xaikit.explain(net, X, "hirescam", layers="tokens", target=1, **more)["hirescam"].maps["tokens"]
 
 
-def test_what_is_said_wins_over_what_is_inferred() -> None:
+def test_a_stated_layout_wins_over_an_inferred_one() -> None:
     net, x = Rows(13).eval(), X[:, :, :6]  # 13 + 6 x 6 tokens are a grid of 7 x 7 by their number alone
     automatic, stated = (
         xaikit.explain(net, x, "hirescam", layers="tokens", target=1, layout=layout)["hirescam"].maps["tokens"]
@@ -51,7 +51,7 @@ def test_what_is_said_wins_over_what_is_inferred() -> None:
     assert distance(stated.flatten(1), automatic.flatten(1)[:, 13:]) <= 1e-6
 
 
-def test_a_grid_is_found_behind_a_prefix_that_is_said(net: nn.Module) -> None:
+def test_a_grid_is_found_behind_a_stated_prefix(net: nn.Module) -> None:
     assert maps(net, layout={"use": "tokens", "prefix": 1}).shape == (2, 8, 6)
 
 
@@ -136,7 +136,7 @@ def test_a_layout_of_ones_own_serves_every_kind_of_method(net: nn.Module, tmp_pa
         assert distance(mine.transpose(1, 2), raster[method].maps["tokens"]) <= 1e-5
 
 
-def test_attention_is_arranged_as_it_is_said() -> None:
+def test_attention_is_arranged_as_stated() -> None:
     class Wide(nn.Module):
         """Patches of 16 x 4 pixels: 2 x 8 of a square picture, which 4 x 4 would be by their number alone."""
 

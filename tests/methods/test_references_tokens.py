@@ -130,7 +130,7 @@ def test_legrad(last: int | None, pool: str) -> None:
 
 
 @pytest.mark.parametrize("use", ["rollout", "gae"])
-def test_a_class_token_is_asked_for_in_vain(use: str) -> None:
+def test_a_missing_class_token_is_an_error(use: str) -> None:
     net = transformer()
     net.place = nn.Parameter(net.place[:, 1:])
     net.global_pool = "avg"

@@ -9,10 +9,10 @@ from torch import nn
 
 from xaikit.engine.requests import Batch
 from xaikit.evidence import auto
-from xaikit.passes.modes import Mode
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
+from xaikit.passes.modes import Mode
 from xaikit.targets import Target
 
 

@@ -18,9 +18,7 @@ from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, 
 from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
-from xaikit.passes import dependence
 from xaikit.evidence.conditions import unwrapped
-from xaikit.passes.modes import Mode, trained_inside
 from xaikit.evidence.nests import copied
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
@@ -29,6 +27,8 @@ from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
+from xaikit.passes import dependence
+from xaikit.passes.modes import Mode, trained_inside
 from xaikit.targets import Target, plural_of
 
 Failed = Callable[[Request, Exception], None]

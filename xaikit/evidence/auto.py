@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +21,12 @@ from xaikit.errors import LayerNotFound
 from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
 from xaikit.evidence.forward import AUTO, WHOLE, Readout
 from xaikit.evidence.hooks import hooked, named
-from xaikit.passes.modes import Mode
 from xaikit.evidence.nests import Path, copied, first_tensor, mapped, tensors_in
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.result import MapReader
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Layout, keeps_aspect
+from xaikit.passes.modes import Mode
 from xaikit.targets import Target
 
 PLACES, CHANNELS = 0.5, 0.1
@@ -65,22 +65,19 @@ class _Returned:
     def edge(self) -> _Edge:
         return self.tensor.grad_fn, self.tensor.output_nr
 
-
-@dataclass(frozen=True)
-class _Call:
-    """A module call as the hook recorded it."""
-
-    name: str
-    returned: tuple[_Returned, ...]
+    @property
+    def at(self) -> Literal["output", "consumed"]:
+        return "output" if self.tensor._version == self.version else "consumed"
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """One forward: the input as a leaf, how maps of it are read, the calls in the order of completion, and the score."""
+    """One forward: the input as a leaf, how maps of it are read, what the calls returned in the order of their completion,
+    by the name of the module, and the score."""
 
     source: Tensor
     reader: MapReader
-    completed: list[_Call]
+    completed: list[tuple[str, list[_Returned]]]
     score: Tensor
 
 
@@ -117,22 +114,24 @@ def find(model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE)
     Raises:
         LayerNotFound: nothing qualifies, or the input cannot be differentiated; the last maps with gradient are named.
     """
-    considered = consider(model, inputs, score, readout)
+    return _probed(model, inputs, score, readout, _chosen)
+
+
+def _chosen(probe: _Probe) -> tuple[Tap, ...]:
+    considered = list(_walk(probe))
     if considered and considered[-1].verdict == "chosen":
         return considered[-1].taps
-    last = [
-        f"{tap} {shape}"
-        for candidate in considered
-        for tap, shape in zip(candidate.taps, candidate.shapes, strict=True)
-    ][:5]
-    if _is_flat(model, inputs, score, readout):
+    (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
+    if gradient is not None and not bool(gradient.any()):
         raise LayerNotFound(
             "layers: auto: the gradient of the score is zero everywhere for the first sample, as that of a unit that is 0 "
             "behind a ReLU, or of a similarity at its largest; name a layer"
         )
+    maps = (pair for candidate in considered for pair in zip(candidate.taps, candidate.shapes, strict=True))
+    last = ", ".join([f"{tap} {shape}" for tap, shape in maps][:5])
     raise LayerNotFound(
         "layers: auto found no map that the score depends on as a whole; "
-        f"name a layer, such as one of: {', '.join(last) or 'none'}"
+        f"name a layer, such as one of: {last or 'none'}"
     )
 
 
@@ -142,24 +141,13 @@ def consider(model: nn.Module, inputs: Any, score: _Score, readout: Readout = WH
 
 
 def _walk(probe: _Probe) -> Iterator[Candidate]:
-    often = Counter(call.name for call in probe.completed)
-    for call in reversed(probe.completed):
-        maps = _maps(call, probe.reader)
-        if maps:
-            candidate = _judge(call, maps, often[call.name], probe)
+    often = Counter(name for name, _ in probe.completed)
+    for name, returned in reversed(probe.completed):
+        if maps := _maps(returned, probe.reader):
+            candidate = _judge(name, returned, maps, often[name], probe)
             yield candidate
             if candidate.verdict == "chosen":
                 return
-
-
-def _is_flat(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> bool:
-    """Whether the score has a zero gradient at all of the input."""
-
-    def is_zero(probe: _Probe) -> bool:
-        (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
-        return gradient is not None and not bool(gradient.any())
-
-    return _probed(model, inputs, score, readout, is_zero)
 
 
 def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[_Probe], T]) -> T:
@@ -168,28 +156,25 @@ def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look
         return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 
-def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
-    """The (first) input as a leaf, and the inputs with a child of it in its place: that one may be changed in place."""
+def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
     first = first_tensor(inputs)
     if not first.is_floating_point():
         raise LayerNotFound(
             f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; name a layer"
         )
     source = first.detach().clone().requires_grad_()
-    return source, mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
-
-
-def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
-    source, inputs = _differentiable(inputs)
-    completed: list[_Call] = []
+    # a child of the leaf takes the place of the first input: that one may be changed in place
+    inputs = mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
+    completed: list[tuple[str, list[_Returned]]] = []
     received: dict[str, list[tuple[int, int]]] = {}
 
     def enter(name: str, module: nn.Module, args: Any) -> None:
         received[name] = [(id(tensor), version) for _, tensor, version in _versioned(args)]
 
     def leave(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        returned = (_Returned(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output))
-        completed.append(_Call(name, tuple(returned)))
+        completed.append(
+            (name, [_Returned(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output)])
+        )
 
     with hooked(named(model), leave, enter):
         total = score(readout.run(model, inputs)).sum()
@@ -210,30 +195,25 @@ def _versioned(value: Any) -> Iterator[tuple[Path, Tensor, int]]:
 _Map = tuple[_Returned, Layout]
 
 
-def _maps(call: _Call, reader: MapReader) -> list[_Map]:
-    """What a call returned that is a map with the input's aspect and more than one cell."""
+def _maps(returned: list[_Returned], reader: MapReader) -> list[_Map]:
+    """What of it is a map with the input's aspect and more than one cell."""
     maps: list[_Map] = []
-    for returned in call.returned:
-        shape = tuple(returned.tensor.shape)
-        layout = None if returned.tensor.grad_fn is None else reader.layout(shape)
+    for one in returned:
+        shape = tuple(one.tensor.shape)
+        layout = None if one.tensor.grad_fn is None else reader.layout(shape)
         grid = layout.space(shape) if layout else ()
         if layout and max(grid) > 1 and keeps_aspect(grid, reader.space):
-            maps.append((returned, layout))
+            maps.append((one, layout))
     return maps
 
 
-def _judge(call: _Call, maps: list[_Map], times: int, probe: _Probe) -> Candidate:
+def _judge(name: str, returned: list[_Returned], maps: list[_Map], times: int, probe: _Probe) -> Candidate:
     # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
-    reached, open_way = _search(probe, {returned.edge for returned in call.returned})
-    alive = [(returned, layout) for returned, layout in maps if returned.edge in reached]
-    taps = tuple(_tap(call, returned) for returned, _ in alive)
-    shapes = tuple(tuple(returned.tensor.shape) for returned, _ in alive)
-    return Candidate(call.name, taps, shapes, _verdict(alive, times, open_way, probe.score))
-
-
-def _tap(call: _Call, returned: _Returned) -> Tap:
-    unchanged = returned.tensor._version == returned.version
-    return Tap(call.name, returned.path, "output" if unchanged else "consumed")
+    reached, open_way = _search(probe, {one.edge for one in returned})
+    alive = [(one, layout) for one, layout in maps if one.edge in reached]
+    taps = tuple(Tap(name, one.path, one.at) for one, _ in alive)
+    shapes = tuple(tuple(one.tensor.shape) for one, _ in alive)
+    return Candidate(name, taps, shapes, _verdict(alive, times, open_way, probe.score))
 
 
 def _verdict(alive: list[_Map], times: int, open_way: bool, total: Tensor) -> str:

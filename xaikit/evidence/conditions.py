@@ -16,9 +16,9 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from xaikit.errors import TapError
+from xaikit.evidence.taps import inside_compiled, is_compiled
 from xaikit.passes.locks import ProcessSwitch, queued
 from xaikit.passes.modes import Mode, switched
-from xaikit.evidence.taps import inside_compiled, is_compiled
 
 T = TypeVar("T")
 

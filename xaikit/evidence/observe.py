@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from xaikit.errors import Disconnected
 from xaikit.evidence import conditions, forward
-from xaikit.passes.backprop import gradients_at
 from xaikit.evidence.conditions import undisturbed
-from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.nests import copied, first_tensor, varied
@@ -22,6 +20,8 @@ from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
 from xaikit.evidence.result import MapReader, PassResult
 from xaikit.evidence.taps import BIASES, Tap
 from xaikit.evidence.trace import Trace
+from xaikit.passes.backprop import gradients_at
+from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.targets import Pinned
 
 Pin = Callable[[Any], Sequence[Pinned]]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.evidence.attention import AttentionCall, AttentionRecorder
-from xaikit.passes.backprop import gradients_at
 from xaikit.evidence.biases import BiasRecorder, LayerCall
 from xaikit.evidence.hooks import Cut, Substitute, TappedTensor, TapRecorder, hooked
 from xaikit.evidence.taps import BIASES, INPUT, Tap, module_at
+from xaikit.passes.backprop import gradients_at
 
 GradientsOf = Callable[[Tensor, Sequence[Tensor]], tuple[list[Tensor | None], int]]
 

@@ -15,10 +15,10 @@ from xaikit.evidence import auto
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import WHOLE, Readout, call
 from xaikit.evidence.hooks import hooked, named
-from xaikit.passes.modes import Mode
 from xaikit.evidence.nests import copied, tensors_in
 from xaikit.evidence.result import MapReader
 from xaikit.layouts import infer, stride
+from xaikit.passes.modes import Mode
 
 
 def shapes(model: nn.Module, inputs: Any, mode: Mode = "eval") -> list[tuple[str, str, tuple[int, ...]]]:

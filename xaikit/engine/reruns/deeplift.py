@@ -22,10 +22,10 @@ from torch.utils.checkpoint import CheckpointError
 from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.passes.backprop import gradients_at, nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap
+from xaikit.passes.backprop import gradients_at, nodes_behind
 
 RELUS = {functional.relu, torch.relu, Tensor.relu}
 
@@ -171,11 +171,10 @@ class _Watch(TorchFunctionMode):
 def _operations(scores: Tensor, point: Tensor) -> dict[Node, list[int]]:
     """The operations on the way from a tap to scores, and the operands of each that depend on the tap."""
     end = get_gradient_edge(point).node
-    users: dict[Node, list[tuple[Node, int]]] = {}
+    users: dict[Node | None, list[tuple[Node, int]]] = {}
     for node in nodes_behind(scores.grad_fn, end):
         for operand, (parent, _) in enumerate(node.next_functions):
-            if parent is not None:
-                users.setdefault(parent, []).append((node, operand))
+            users.setdefault(parent, []).append((node, operand))
     operands: dict[Node, list[int]] = {}
     dependent = [end]
     while dependent:
