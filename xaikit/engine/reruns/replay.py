@@ -28,6 +28,7 @@ from xaikit.errors import TapError
 from xaikit.evidence.forward import laid_out
 from xaikit.evidence.hooks import substituted
 from xaikit.evidence.nests import first_tensor, rows
+from xaikit.passes.dependence import REASON
 from xaikit.view import Make
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Replay:
 
         def scores(way: str) -> Tensor:
             size = rows_of_activations(context.activations[:1])
+            if way == "single" and self._is_dependent and not context.trace.dependent:
+                context.remark(REASON)
             if way == "full":
                 context.remark(FULL)
                 size = min(size, rows_of_inputs(first_tensor(context.inputs)[:1]))
@@ -110,6 +113,12 @@ class Replay:
         return scored_in_chunks(self.context, count, size, work)
 
     @property
+    def _is_dependent(self) -> bool:
+        """Whether samples depend on each other, where it has come to the last way: others take less than the whole batch."""
+        context = self.context
+        return context.trace.dependent or context.pinned_of(torch.arange(context.samples)) is not None
+
+    @property
     def _true(self) -> Tensor:
         return self.context.activations.unsqueeze(1)
 
@@ -150,7 +159,7 @@ class Replay:
 
     def _single(self, variant: Tensor) -> Tensor:
         """The scores (N, T, 1) of one variant (N, 1, C, *S) a sample; beside the others as they are, where that matters."""
-        if not self.context.trace.dependent:
+        if not self._is_dependent:
             return self._run(self.context.inputs, [variant], None)
         rows = []
         for row in range(self.context.samples):
