@@ -49,6 +49,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
 
 Reduce = Literal["sum", "principal"]
+
+
+Mode = Literal["eval", "as_is"]
 """How weighed channels become a map: their sum, or their first principal component."""
 
 AUTO = Use("auto")
@@ -153,10 +156,12 @@ class ModelConfig(Section):
     """Where the model comes from, and which output is explained: ``auto``, a key or an index.
 
     layout  how the tensors at all layers are arranged; None: found from their shapes
+    mode    eval: all of its modules evaluate; as_is: each is in the mode that its source left it in
     """
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
+    mode: Mode = "eval"
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
 

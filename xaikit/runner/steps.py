@@ -164,7 +164,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         opened.model.module,
         first_sample(batch.inputs),
         lambda output: pin(target, output, batch.labels).scores(output),
-        readout_of([target], config.model.output),
+        readout_of([target], config.model.output, config.model.mode),
     )
     return aligned([HEADER, *(row.cells for row in rows)])
 
