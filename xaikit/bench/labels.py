@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from xaikit.errors import DataError, nearest
 
+_MOST_DIGITS = 18  # of 64 bits
+
 
 def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence[str] | None, where: str) -> int:
     """The index of the class that a label means.
@@ -27,6 +29,8 @@ def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence
     [1, 1, 1, 1]
     """
     if isinstance(label, int) or label.strip().isdecimal():
+        if len(digits := str(label).strip()) > _MOST_DIGITS:
+            raise DataError(f"{where}: expected a class index, got a number of {len(digits)} digits")
         return _in_range(int(label), classes or wnids, where)
     label = label.strip()
     if wnids and label in wnids:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from xaikit.bench.loader import Loader, Picture
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config, DataConfig, TransformConfig
 from xaikit.engine import Batch
-from xaikit.errors import ConfigError, DataError
+from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
 from xaikit.layouts import Arrangement
 from xaikit.plain.values import spelling
@@ -100,8 +101,9 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     base = Path(config.base)
     data = dataclasses.replace(group.data, batch_size=config.data.batch_size, workers=config.data.workers)
     config = dataclasses.replace(config, model=group.model, data=data)
-    photographs = _uniquely_named(instantiate("data", data.source, registry, base).photographs())
-    model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
+    photographs = _uniquely_named(find_photographs(data, registry, base))
+    with _worded(ConfigError, f"model {config.model.source.use}"):
+        model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
     device = pick_device(config.device)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
     layout = config.model.layout
@@ -113,6 +115,23 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
 
 def _digest(parts: Sequence[str]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def find_photographs(data: DataConfig, registry: Registry, base: Path) -> Sequence[Photograph]:
+    """What the source of the data finds. Raises DataError where that is nothing."""
+    with _worded(DataError, f"data {data.source.use}"):
+        photographs: Sequence[Photograph] = instantiate("data", data.source, registry, base).photographs()
+    return photographs
+
+
+@contextmanager
+def _worded(kind: type[XaikitError], where: str) -> Iterator[None]:
+    """What the system says of a path that is none, such as one of 5,000 letters, as an error of ours."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        text = str(error)
+        raise kind(f"{where}: {type(error).__name__}: {text if len(text) <= 400 else text[:400] + '...'}") from error
 
 
 def pick_device(name: str) -> torch.device:

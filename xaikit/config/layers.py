@@ -15,6 +15,7 @@ from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
 from xaikit.plain.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
+from xaikit.plain.values import is_usable
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ def _plain(path: Path, value: Any, faults: Faults) -> Any:
     try:
         if isinstance(value, str) and "${" in value:
             OmegaConf.create({"value": value})
+        if isinstance(value, int | float) and not is_usable(value):
+            faults.add(path, f"expected a finite number of 64 bits, got {shown(value)}")
+            return None
         if value is None or isinstance(value, str | bool | int | float):
             return value
         faults.add(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")

@@ -36,8 +36,11 @@ def _check_device(device: str) -> str:
 Version = Annotated[int, AfterValidator(_check_version)]
 Device = Annotated[str, AfterValidator(_check_device)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
-Side = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=16_384)]
 Colour = tuple[float, float, float]
+_Deviation = Annotated[float, Field(gt=0)]
+Deviations = tuple[_Deviation, _Deviation, _Deviation]
+Threads = Annotated[int, Field(ge=1, le=1024)]
 Layers = Annotated[tuple[str, ...], Field(min_length=1)]
 Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
@@ -164,7 +167,7 @@ class TransformConfig(Section):
     size: Side | tuple[Side, Side] | None = None
     crop: Side | tuple[Side, Side] | None = None
     mean: Colour | None = None
-    std: Colour | None = None
+    std: Deviations | None = None
 
 
 @dataclass(frozen=True)

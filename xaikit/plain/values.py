@@ -29,6 +29,21 @@ def _has_boolean(value: Any) -> bool:
     return isinstance(value, bool) or any(_has_boolean(child) for child in children)
 
 
+def is_usable(value: Any) -> bool:
+    """Whether all numbers in a value are finite and fit in 64 bits: no torch, no JSON and no table takes others.
+
+    >>> is_usable([1, {"a": 2.5}]), is_usable([float("nan")]), is_usable({"a": 2**63})
+    (True, False, False)
+    """
+    if isinstance(value, Mapping):
+        return all(map(is_usable, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_usable, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
 def spelling(value: Any) -> str:
     """One text for values that are the same: keys in any order, 1 and 1.0.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.bench.opened import open_bench
+from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
@@ -135,7 +135,7 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
     points = expand(config, registry)
     lines = [f"{len(points)} points, {sum(len(group.placed) for group in groups(points))} trials"]
     for group in groups(points):
-        count = len(instantiate("data", group.data.source, registry, Path(config.base)).photographs())
+        count = len(find_photographs(group.data, registry, Path(config.base)))
         evidence = len({placed.trial.evidence for placed in group.placed})
         requests = len({placed.trial.request for placed in group.placed})
         lines.append(

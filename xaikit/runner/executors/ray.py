@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaikit import _allocator
+from xaikit.config.schema import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
@@ -33,7 +34,7 @@ class Ray:
     workers: int | None = None
     num_cpus: float = 1
     num_gpus: float = 0
-    threads: int | None = None
+    threads: Threads | None = None
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("ray") is None:
