@@ -22,6 +22,6 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_it_is_of_this_format_and_names_every_column() -> None:
     assert f"Format {FORMAT};" in PAGE
     columns = PAGE.partition("## Parts")[2].partition("**Which rows count.**")[0]
-    assert {name for row in re.findall(r"^\| (`.*?) \|", columns, re.MULTILINE) for name in re.findall("`(.*?)`", row)} == {
-        *ROWS.names
-    }
+    assert {
+        name for row in re.findall(r"^\| (`.*?) \|", columns, re.MULTILINE) for name in re.findall("`(.*?)`", row)
+    } == {*ROWS.names}

@@ -29,7 +29,7 @@ from xaikit.store.trials import StoredTrial
 Key = tuple[str, str, float, str, str]
 """The digest of a picture, and of a trial its method, the sign of its model, its target and how it is normalized."""
 
-EXAMPLES = int(os.environ.get("XAIKIT_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("XAIKIT_EXAMPLES", "6"))
 SIZE, PICTURES = 16, 6
 SIGN = "model.kwargs.sign"
 SIGNS, TARGETS, NORMALIZE, METHODS = (1.0, -1.0), ("top1", 2), ("max", "none"), ("gradcam", "layercam")
@@ -140,6 +140,7 @@ class RunFolder(RuleBasedStateMachine):
     @rule(data=st.sampled_from("AB"), first=st.booleans(), place=st.integers(0, 3), number=st.integers(0, PICTURES - 1))
     def add_or_edit(self, data: str, first: bool, place: int, number: int) -> None:
         content(number).save(self.root / data / f"{'am'[not first]}{place}.png")
+        self.run_and_look()
 
     @rule(data=st.sampled_from("AB"), draw=st.randoms(use_true_random=False))
     def remove(self, data: str, draw: random.Random) -> None:
@@ -175,6 +176,7 @@ class RunFolder(RuleBasedStateMachine):
     )
     def change(self, key_and_value: tuple[str, Any]) -> None:
         self.stated |= dict([key_and_value])
+        self.run_and_look()
 
     # what happens to the folder
 
