@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 process = threading.RLock()
-"""Held by who changes what all threads share, and by who watches it."""
+"""Held by who needs the global random numbers for a while."""
 
 warning_filters = threading.Lock()
 """Held by who replaces the filters of Python's warnings for a while: two threads that do undo each other."""

@@ -66,7 +66,7 @@ class Loader:
             yield from ([self.read(photograph) for photograph in batch] for batch in batches)
             return
         ahead: deque[list[Future[Picture | UnreadablePicture]]] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
+        with ThreadPoolExecutor(self.workers, "xaikit") as pool:
             for batch in batches:
                 ahead.append([pool.submit(self.read, photograph) for photograph in batch])
                 if len(ahead) > AHEAD:

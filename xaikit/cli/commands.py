@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
-from xaikit.cli.terminal import echo
+from xaikit.cli.terminal import echo, write_any_letter
 from xaikit.errors import XaikitError
 
 SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
@@ -278,9 +277,7 @@ def _share(text: str) -> tuple[int, int]:
 
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names have letters that not every terminal has
+    write_any_letter()
     try:
         return commands.main(args, prog_name="xaikit", standalone_mode=False)
     except click.ClickException as error:

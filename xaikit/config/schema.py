@@ -5,6 +5,7 @@ Options are plain values, as JSON knows them, with every default filled in: two 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
 from xaikit.errors import nearest
-from xaikit.plain.faults import Path
+from xaikit.plain.faults import Path, at
 from xaikit.plain.values import seconds
 
 VERSION = 1
@@ -48,6 +49,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
 
 Reduce = Literal["sum", "principal"]
+
+
+Mode = Literal["eval", "as_is"]
 """How weighed channels become a map: their sum, or their first principal component."""
 
 AUTO = Use("auto")
@@ -152,10 +156,12 @@ class ModelConfig(Section):
     """Where the model comes from, and which output is explained: ``auto``, a key or an index.
 
     layout  how the tensors at all layers are arranged; None: found from their shapes
+    mode    eval: all of its modules evaluate; as_is: each is in the mode that its source left it in
     """
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
+    mode: Mode = "eval"
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
 
@@ -225,9 +231,10 @@ class Config(Section):
     origins  where each value came from, by full key: ``file:line:column``, ``override 'a.b=c'``, ``argument``
              (a mapping in Python) or ``default``. A list is one value.
     base     the folder that plugin files (``use: ./mycam.py:MyCam``) are relative to
+    environment  by path, what is written where a value comes of the environment
     loaded   what :func:`xaikit.config.load` made it from, and the points of its sweep: see :mod:`xaikit.config.loaded`
 
-    None of the three takes part in comparisons.
+    None of the four takes part in comparisons.
     """
 
     version: Annotated[Version, FIXED] = VERSION
@@ -249,12 +256,22 @@ class Config(Section):
     sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
     origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     base: Annotated[str, HIDDEN] = field(default=".", compare=False)
+    environment: Annotated[Mapping[Path, Any], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     loaded: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
         plain = super().plain()
         return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
+
+    def written(self) -> dict[str, Any]:
+        """The same for a file: what comes of the environment, a token perhaps, as the reference that was written."""
+        plain = copy.deepcopy(self.plain())
+        for path, text in self.environment.items():
+            holder = at(plain, path[:-1])
+            if isinstance(holder, dict):
+                holder[str(path[-1])] = text
+        return plain
 
 
 def defaults(name: str) -> dict[str, Any]:

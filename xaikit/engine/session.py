@@ -28,6 +28,8 @@ from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
+from xaikit.passes import dependence
+from xaikit.passes.modes import Mode, trained_inside
 from xaikit.targets import Target, plural_of
 
 Failed = Callable[[Request, Exception], None]
@@ -39,6 +41,7 @@ def explain(
     requests: Sequence[Request],
     *,
     output: str | int = forward.AUTO,
+    mode: Mode = "eval",
     tally: Tally | None = None,
     may_stop: bool = False,
     failed: Failed | None = None,
@@ -47,6 +50,7 @@ def explain(
 
     Args:
         output: the part of the model's output that targets score, see :func:`xaikit.evidence.forward.select`.
+        mode: that the modules run in: all evaluate, or each is as it is.
         tally: counts forwards and gradient calls, if given.
         may_stop: leave the forward behind the last layer if no method needs a score; then scores are NaN.
         failed: is given what one request raised, and the others go on; without it, it is raised. Where a method has changed
@@ -65,11 +69,12 @@ def explain(
     inputs = copied(batch.inputs) if any(request.method.needs.inputs for request in requests) else ()
     with as_before("the model or a target"):
         while True:
-            trace = trace_requests(model, batch, left or requests, output=output, tally=tally, stop=stop)
+            trace = trace_requests(model, batch, left or requests, output=output, mode=mode, tally=tally, stop=stop)
             try:
-                return trace, _explanations(
-                    SharedPass(model, batch, trace, _readout(left, output), tally), left, failed
-                )
+                shared = SharedPass(model, batch, trace, _readout(left, output, mode), tally)
+                explanations = _explanations(shared, left, failed)
+                reasons = list(_reasons(model, trace, mode))
+                return trace, {label: remarked(one, reasons) for label, one in explanations.items()}
             except ChangedEvidence as error:
                 for (_, tensor), (_, before) in zip(tensors_in(batch.inputs), tensors_in(inputs), strict=False):
                     tensor.data.copy_(before)
@@ -82,8 +87,8 @@ def explain(
                 left = [request for request in left if request.label not in guilty]
 
 
-def _readout(requests: Sequence[Request], output: str | int) -> forward.Readout:
-    return readout_of(distinct(request.target for request in requests), output)
+def _readout(requests: Sequence[Request], output: str | int, mode: Mode) -> forward.Readout:
+    return readout_of(distinct(request.target for request in requests), output, mode)
 
 
 def _explanations(shared: SharedPass, requests: Sequence[Request], failed: Failed | None) -> dict[str, Explanation]:
@@ -103,6 +108,7 @@ def trace_requests(
     requests: Sequence[Request],
     *,
     output: str | int = forward.AUTO,
+    mode: Mode = "eval",
     gradients: bool = True,
     tally: Tally | None = None,
     stop: bool = False,
@@ -123,7 +129,7 @@ def trace_requests(
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
         lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
         gradients=gradients and any(request.method.needs.gradients for request in requests),
-        readout=readout_of(targets, output),
+        readout=readout_of(targets, output, mode),
         tally=tally,
         stop=stop,
     )
@@ -189,11 +195,7 @@ class _Session:
         if len(explanations) < len(labels):
             return
         for label, explanation in zip(labels, explanations, strict=True):
-            remarks = tuple(
-                RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
-                for layer, raw in explanation.maps.items()
-            )
-            self._explanations[label] = replace(explanation, noted=explanation.noted + remarks)
+            self._explanations[label] = remarked(explanation, [reason])
 
     @contextmanager
     def _handing_over(self, request: Request) -> Iterator[None]:
@@ -205,7 +207,31 @@ class _Session:
             self._failed(request, error)
 
 
-def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
+def _reasons(model: nn.Module, trace: Trace, mode: Mode) -> Iterator[str]:
+    """What there is to say about all maps of a batch."""
+    if trace.dependent:
+        yield dependence.REASON
+    trained = trained_inside(model) if mode == "eval" else []
+    if trained:
+        yield (
+            f"evaluation mode, also for {', '.join(trained[:3])}{', ...' if trained[3:] else ''}, which trained inside a model "
+            "that evaluates: mode as_is leaves them so"
+        )
+
+
+def remarked(explanation: Explanation, reasons: Iterable[str]) -> Explanation:
+    """With remarks on all samples at all layers."""
+    remarks = tuple(
+        RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
+        for reason in reasons
+        for layer, raw in explanation.maps.items()
+    )
+    return replace(explanation, noted=explanation.noted + remarks) if remarks else explanation
+
+
+def replay_ways(
+    model: nn.Module, trace: Trace, request: Request, output: str | int, mode: Mode = "eval"
+) -> dict[str, str]:
     """By layer, the way in which a method's replays will be made; see :mod:`xaikit.engine.reruns.replay`. Empty if it makes none.
 
     Args:
@@ -213,7 +239,7 @@ def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | 
     """
     if not request.method.needs.replays:
         return {}
-    readout, narrowed = readout_of([request.target], output), trace.narrowed([0], request.taps)
+    readout, narrowed = readout_of([request.target], output, mode), trace.narrowed([0], request.taps)
     contexts = [PassContext(model, narrowed, tap, readout, precision=request.precision) for tap in request.taps]
     return {str(context.tap): Replay(context).way() for context in contexts}
 

@@ -208,6 +208,31 @@ class _Within(_Listening):
         return result
 
 
+class AttentionByDefinition(TorchFunctionMode):
+    """Attention is computed as it is defined, which can be differentiated twice: fused attention cannot.
+
+    In this thread alone, as torch's own ``sdpa_kernel`` would not.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            return _by_definition(*args, **kwargs)
+        if func is functional.multi_head_attention_forward:
+            with AttentionByDefinition():
+                return _unguarded(func)(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+def _by_definition(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *args: Any, **kwargs: Any
+) -> Tensor:
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill_(~attn_mask, -torch.inf)
+    mixed: Tensor = torch.ops.aten._scaled_dot_product_attention_math(query, key, value, attn_mask, *args, **kwargs)[0]
+    return mixed
+
+
 def _unguarded(function: Any) -> Any:
     """The code of a function of torch, which does not hand itself over to the mode again."""
     names = {**function.__globals__, "has_torch_function": lambda *_: False}

@@ -26,6 +26,7 @@ from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.result import MapReader
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Layout, keeps_aspect
+from xaikit.passes.modes import Mode
 from xaikit.targets import Target
 
 PLACES, CHANNELS = 0.5, 0.1
@@ -81,7 +82,12 @@ class _Probe:
 
 
 def of(
-    model: nn.Module, inputs: Any, target: Target, labels: Tensor | None, output: str | int = AUTO
+    model: nn.Module,
+    inputs: Any,
+    target: Target,
+    labels: Tensor | None,
+    output: str | int = AUTO,
+    mode: Mode = "eval",
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
     label = first_sample(labels)
@@ -89,7 +95,7 @@ def of(
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(label)).scores(selected)
 
-    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output))
+    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output, mode))
 
 
 def first_sample(inputs: Any) -> Any:
@@ -146,7 +152,7 @@ def _walk(probe: _Probe) -> Iterator[Candidate]:
 
 def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[_Probe], T]) -> T:
     """What is to be seen in the graph of one forward, which does not outlive it."""
-    with undisturbed(model), torch.enable_grad():
+    with undisturbed(model, readout.mode), torch.enable_grad():
         return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xaikit.draws import process, warning_filters
+from xaikit.draws import warning_filters
 from xaikit.errors import PluginContract
 
 
@@ -37,14 +38,16 @@ def _numpy_state() -> tuple[Any, ...]:
     return (name, np.asarray(keys).tolist(), *rest)
 
 
-_SETTINGS = {
-    "the default dtype": _Setting(torch.get_default_dtype, torch.set_default_dtype),
+_OF_THE_THREAD = {
     "the default device": _Setting(
         lambda: str(torch.get_default_device()),
         lambda device: torch.set_default_device(None if device == "cpu" else device),
     ),
     "grad mode": _Setting(torch.is_grad_enabled, torch.set_grad_enabled),
     "the number of threads": _Setting(torch.get_num_threads, torch.set_num_threads),
+}
+_OF_THE_PROCESS = {
+    "the default dtype": _Setting(torch.get_default_dtype, torch.set_default_dtype),
     "deterministic algorithms": _Setting(
         torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
     ),
@@ -66,31 +69,40 @@ _DRAWS = {
 @contextmanager
 def as_before(whose: str) -> Iterator[list[str]]:
     """Run the code of somebody else; what it changes of the whole process is put back. Gives remarks on what did no harm to
-    others, known after the block.
+    others, known after the block. Where another thread of the program may have made a change, it is nobody's fault and stays.
 
     Raises:
         PluginContract: it changed what decides other results, or would have ended the process; what, and ``whose`` code it was.
     """
     remarks: list[str] = []
-    with process:
-        settings, draws, filters = _read(_SETTINGS), _read(_DRAWS), _filters()
-        ended: BaseException | None = None
-        try:
-            yield remarks
-        except (Exception, KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # SystemExit and its like pass every "except Exception"
-            ended = error
-        finally:
-            changed = _put_back(_SETTINGS, settings)
+    alone = not _others()
+    settings = _OF_THE_THREAD | (_OF_THE_PROCESS if alone else {})
+    before, draws, filters = _read(settings), _read(_DRAWS), _filters()
+    ended: BaseException | None = None
+    try:
+        yield remarks
+    except (Exception, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # SystemExit and its like pass every "except Exception"
+        ended = error
+    finally:
+        changed = _put_back(settings, before)
+        if alone and not _others():
             remarks += [f"drew from the global random numbers of {name}" for name in _put_back(_DRAWS, draws)]
             remarks += _put_back_filters(filters)
-        if ended is not None:
-            raise PluginContract(f"{whose}: expected an Exception where it fails, got {ended!r}") from ended
-        if changed:
-            raise PluginContract(
-                f"{whose}: expected all of the process as it was, got a change of {' and '.join(changed)}; it was put back"
-            )
+    if ended is not None:
+        raise PluginContract(f"{whose}: expected an Exception where it fails, got {ended!r}") from ended
+    if changed:
+        raise PluginContract(
+            f"{whose}: expected all of the process as it was, got a change of {' and '.join(changed)}; it was put back"
+        )
+
+
+def _others() -> bool:
+    """Whether the program has other threads than this one, those that xaikit began aside."""
+    current = threading.current_thread()
+    threads = [one for one in threading.enumerate() if one is not current and not one.daemon]
+    return not all(one.name.startswith("xaikit") for one in threads)
 
 
 def _read(settings: dict[str, _Setting]) -> dict[str, Any]:

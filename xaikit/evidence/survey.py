@@ -18,9 +18,10 @@ from xaikit.evidence.hooks import hooked, named
 from xaikit.evidence.nests import copied, tensors_in
 from xaikit.evidence.result import MapReader
 from xaikit.layouts import infer, stride
+from xaikit.passes.modes import Mode
 
 
-def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...]]]:
+def shapes(model: nn.Module, inputs: Any, mode: Mode = "eval") -> list[tuple[str, str, tuple[int, ...]]]:
     """Name, class and the shape of the first returned tensor of every module, in the order in which they completed."""
     rows: list[tuple[str, str, tuple[int, ...]]] = []
 
@@ -28,7 +29,7 @@ def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...
         for _, tensor in islice(tensors_in(output), 1):
             rows.append((name, type(module).__name__, tuple(tensor.shape)))
 
-    with undisturbed(model), torch.no_grad(), hooked(named(model), note):
+    with undisturbed(model, mode), torch.no_grad(), hooked(named(model), note):
         call(model, copied(inputs))
     return rows
 
@@ -69,7 +70,7 @@ def survey(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
     except LayerNotFound as error:
         verdicts[""] = str(error)
     reader, rows = MapReader.of(model, inputs), []
-    for name, kind, shape in shapes(model, inputs):
+    for name, kind, shape in shapes(model, inputs, readout.mode):
         # of any number of samples: windows have a batch of their own
         layout = infer(shape, reader.space, reader.prefix)
         if layout is not None:

@@ -43,6 +43,7 @@ class Trace:
     attention    of all blocks in order; empty where nobody needs it
     biases       of all layers that add something, likewise
     refused      taps that this model does not have, and why; methods that need them fail, and no others
+    dependent    whether the samples are known to depend on each other
     """
 
     inputs: Any
@@ -57,6 +58,7 @@ class Trace:
     attention: tuple[Attention, ...] = ()
     biases: tuple[Bias, ...] = ()
     refused: Mapping[Tap, XaikitError] = field(default_factory=dict)
+    dependent: bool = False
 
     def served(self, tap: Tap) -> Tap:
         """The tap, if the model has it. Raises ConfigError or Disconnected."""

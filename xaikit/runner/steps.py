@@ -179,7 +179,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         opened.model.module,
         first_sample(batch.inputs),
         lambda output: pin(target, output, batch.labels).scores(output),
-        readout_of([target], config.model.output),
+        readout_of([target], config.model.output, config.model.mode),
     )
     return aligned([HEADER, *(row.cells for row in rows)])
 
@@ -202,4 +202,4 @@ def _frozen(config: Config) -> Mapping[str, Any]:
         stored = {} if store is None else store.plan()
     except DamagedFile:
         return {}
-    return stored if {**stored.get("config", {}), "device": None} == {**config.plain(), "device": None} else {}
+    return stored if {**stored.get("config", {}), "device": None} == {**config.written(), "device": None} else {}

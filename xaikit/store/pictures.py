@@ -81,11 +81,11 @@ def _is_whole(png: bytes) -> bool:
 
 def remove_picture(folder: Folder, name: str) -> None:
     """Remove a PNG of the run; a file of that name that the run did not write stays."""
-    if is_own(folder, name):
+    if is_own_picture(folder, name):
         folder.remove(name)
 
 
-def is_own(folder: Folder, name: str) -> bool:
+def is_own_picture(folder: Folder, name: str) -> bool:
     """Whether a PNG bears its own name inside."""
     try:
         with Image.open(io.BytesIO(folder.read(name))) as image:

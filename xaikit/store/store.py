@@ -40,12 +40,14 @@ from xaikit.store.owner import (
     PLAN,
     TRIALS,
     check_format,
+    check_own,
     is_of_a_run,
+    is_own,
     is_planned,
     stated_format,
 )
 from xaikit.store.owner import SHARDS as SHARDS
-from xaikit.store.pictures import is_own
+from xaikit.store.pictures import is_own_picture
 from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
@@ -281,12 +283,12 @@ class Store:
         return with_sittings(written, self.folder, failed)
 
     def remove_run(self) -> None:
-        """Remove what a run wrote, the plan last, and no other file."""
+        """Remove what a run wrote, the plan last, and no other file. Raises StoreError where no run wrote the plan."""
+        check_own(self.folder)
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
-        computed = [name for name in shards if is_own_file(self.folder, name)]
-        pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        sittings = self.folder.names(SITTINGS)
-        for name in [*computed, *pictures, *sittings, *self.failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        others = [*self.folder.names(SITTINGS, ".json"), *self.failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
+        marks = ((shards, is_own_file), (self.folder.names("", ".png"), is_own_picture), (others, is_own))
+        for name in [name for names, is_marked in marks for name in names if is_marked(self.folder, name)]:
             self.folder.remove(name)
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
