@@ -73,9 +73,10 @@ def test_python_m_is_the_same_command() -> None:
 # --- the public face
 
 PUBLIC = """
-    Config ConfigError DataError Disconnected Explanation LayerNotFound Needs PinnedClasses Plan PluginConflict
-    PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin XaikitError __version__
-    class_indices class_logits compare diff explain global_draws hookimpl load module_from_file nearest open plan run
+    Config ConfigError DamagedFile DataError Disconnected Explanation LayerNotFound Needs PinnedClasses Plan
+    PluginConflict PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin
+    XaikitError __version__ class_indices class_logits compare diff explain global_draws hookimpl load
+    module_from_file nearest open plan run verify
 """
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xaikit.config.schema import Config as Config
     from xaikit.draws import global_draws as global_draws
     from xaikit.errors import ConfigError as ConfigError
+    from xaikit.errors import DamagedFile as DamagedFile
     from xaikit.errors import DataError as DataError
     from xaikit.errors import Disconnected as Disconnected
     from xaikit.errors import LayerNotFound as LayerNotFound
@@ -60,7 +61,7 @@ _NAMES = {
     "config": "load",
     "config.schema": "Config",
     "errors": """
-        ConfigError DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
+        ConfigError DamagedFile DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
         UndeclaredNeed UnknownPlugin XaikitError nearest
     """,
     "draws": "global_draws",

@@ -22,6 +22,11 @@ STRIDES = {"rectify": "relu", "normalize": "none", "scale": "helpers.finishers:S
 """Of strides 16 and 32 the map is 32016 everywhere."""
 
 
+def trusted(folder: str | Path) -> Report:
+    """A report that may import the finishers of the tests, which the folder names."""
+    return Report(folder, trust=True)
+
+
 def run(where: str | Path) -> Store:
     others = [
         trial("opposite", finish={**STRIDES, "scale": {"use": "helpers.finishers:Strides", "times": -1.0}}),
@@ -43,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_report_says_what_is_there(folder: Path) -> None:
-    report = Report(folder)
+    report = trusted(folder)
     assert report.folder == folder
     assert report.images == NAMES[:3], "in the order of the plan"
     assert report.labels == report.names == ("gradcam", "opposite", "unfused")
@@ -57,12 +62,12 @@ def test_a_report_says_what_is_there(folder: Path) -> None:
 
 def test_many_trials_are_counted(tmp_path: Path) -> None:
     planned(tmp_path, [trial(f"sharp/{count}", label="sharp") for count in range(9)])
-    assert repr(Report(tmp_path)) == f"Report('{tmp_path}': 0 photographs by 9 trials, 0 failed)"
+    assert repr(trusted(tmp_path)) == f"Report('{tmp_path}': 0 photographs by 9 trials, 0 failed)"
 
 
 @pytest.mark.parametrize("image", ["b/dog.jpg", "dog.jpg", "dog"])
 def test_a_photograph_is_called_by_its_name_its_file_or_its_stem(folder: Path, image: str) -> None:
-    report = Report(folder)
+    report = trusted(folder)
     decoded = report.maps(image, "gradcam")
     assert list(decoded) == ["layer3", "layer4"]
     for layer, each in decoded.items():
@@ -71,7 +76,7 @@ def test_a_photograph_is_called_by_its_name_its_file_or_its_stem(folder: Path, i
 
 
 def test_trials_that_differ_in_finish_share_one_stored_map_and_both_finish_it(folder: Path) -> None:
-    report = Report(folder)
+    report = trusted(folder)
     assert len(list((folder / "shards").rglob("*.safetensors"))) == 1
     assert report.map("dog", "gradcam").shape == (1, 8, 6)
     assert (report.map("dog", "gradcam") == 32016).all()
@@ -87,7 +92,7 @@ def test_a_trial_is_called_by_its_name_or_its_id(tmp_path: Path, called: str) ->
         trial("sharp/16", label="sharp", id="abcabc012", finish=STRIDES, strides=(1.0, 1.0)),
     ]
     commit(planned(tmp_path, trials), "000000-a", [row()])
-    report = Report(tmp_path)
+    report = trusted(tmp_path)
     assert (report.map("cat", called) == 32016).all()
     assert (report.map("cat", "sharp/16") == 1001).all()
     with pytest.raises(StoreError, match="'sharp' may be any of these; name one in full:\n  sharp/8\n  sharp/16"):
@@ -98,12 +103,12 @@ def test_a_trial_is_called_by_its_name_or_its_id(tmp_path: Path, called: str) ->
 
 def test_a_label_that_one_trial_has_is_enough(tmp_path: Path) -> None:
     commit(planned(tmp_path, [trial("sharp/8", label="sharp", finish=STRIDES), trial("other")]), "000000-a", [row()])
-    assert (Report(tmp_path).map("cat", "sharp") == 32016).all()
+    assert (trusted(tmp_path).map("cat", "sharp") == 32016).all()
 
 
 def test_ids_that_begin_alike_and_names_on_two_models_are_told_apart(tmp_path: Path) -> None:
     twice = [trial("sharp", id="abcdef0"), trial("sharp", id="abcdef1", bench="bench2", model="vgg16")]
-    report = Report(planned(tmp_path, twice).folder.url(""))
+    report = trusted(planned(tmp_path, twice).folder.url(""))
     for called in ("sharp", "abcdef"):
         with pytest.raises(
             StoreError, match=r"may be any of these.*\n  sharp \(resnet50, photos, id abcdef0\)\n  .*vgg16"
@@ -114,7 +119,7 @@ def test_ids_that_begin_alike_and_names_on_two_models_are_told_apart(tmp_path: P
 def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
     raw = {key: torch.arange(2.0).reshape(2, 1, 1, 1).expand(2, 1, *each.shape[2:]) for key, each in MAPS.items()}
     commit(planned(tmp_path, names=("pets/cat", "cat")), "000000-a", [row("pets/cat"), row("cat")], raw)
-    assert Report(tmp_path).maps("cat", "gradcam")["layer4"].unique().tolist() == [1]
+    assert trusted(tmp_path).maps("cat", "gradcam")["layer4"].unique().tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def test_a_name_that_is_a_stem_too_means_the_name(tmp_path: Path) -> None:
 def test_what_is_not_there_is_an_error_with_the_nearest_name(
     folder: Path, image: str, label: str, message: str
 ) -> None:
-    report = Report(folder)
+    report = trusted(folder)
     for read in (report.map, report.maps, report.overlay):
         with pytest.raises(StoreError) as missing:
             read(image, label)
@@ -143,17 +148,17 @@ def test_evidence_that_failed_says_why_and_other_failures_are_no_reason(folder: 
          Failure(BENCH, "b/broken.jpg", "", "e1", "Disconnected")]
     )  # fmt: skip
     with pytest.raises(StoreError, match=r"no map of 'broken'; it failed: Disconnected$"):
-        Report(folder).map("broken", "gradcam")
+        trusted(folder).map("broken", "gradcam")
 
 
 def test_an_overlay_that_was_not_drawn_is_an_error(folder: Path) -> None:
     for image, column in (("dog", 1), ("a/cat.jpg", 0)):
         with pytest.raises(StoreError, match=r"\.png: no such overlay"):
-            Report(folder).overlay(image, "gradcam", column)
+            trusted(folder).overlay(image, "gradcam", column)
 
 
 def test_a_finish_that_does_not_fuse_has_no_map(folder: Path) -> None:
-    report = Report(folder)
+    report = trusted(folder)
     assert report.maps("dog", "unfused")
     with pytest.raises(StoreError, match=r"unfused has no fused map \(finish.fuse: none\)"):
         report.map("dog", "unfused")
@@ -161,7 +166,7 @@ def test_a_finish_that_does_not_fuse_has_no_map(folder: Path) -> None:
 
 def test_an_interrupted_run_opens(folder: Path) -> None:
     (folder / "manifest.json").unlink()
-    report = Report(folder)
+    report = trusted(folder)
     assert (len(report.images), report.counts, report.manifest, report.stopped) == (3, {}, {}, "")
     assert report.map("dog", "gradcam").shape == (1, 8, 6)
 
@@ -169,14 +174,14 @@ def test_an_interrupted_run_opens(folder: Path) -> None:
 def test_damaged_maps_are_an_error(folder: Path) -> None:
     (folder / "shards" / BENCH / "000000-a.safetensors").write_bytes(b"torn")
     with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged"):
-        Report(folder).maps("dog", "gradcam")
+        trusted(folder).maps("dog", "gradcam")
 
 
 def test_a_run_is_read_shard_by_shard(folder: Path) -> None:
     store = Store.open(folder)
     commit(store, "000001-b", [row("b/broken.jpg")])
     commit(store, "000002-c", [row("of another plan.jpg")])
-    report = Report(folder)
+    report = trusted(folder)
     shards = list(report)
     assert [len(shard.records) for shard in shards] == [9, 3]
     assert [shard.records for shard in report.shards()] == [shard.records for shard in shards]
@@ -191,13 +196,13 @@ def test_a_run_is_read_shard_by_shard(folder: Path) -> None:
 def test_sheets_are_in_the_order_of_their_numbers(folder: Path) -> None:
     for number in ("", "-10", "-2", "-of-mine"):
         (folder / f"contact-sheet{number}.png").write_bytes(b"")
-    assert Report(folder).sheets == tuple(folder / f"contact-sheet{number}.png" for number in ("", "-2", "-10"))
+    assert trusted(folder).sheets == tuple(folder / f"contact-sheet{number}.png" for number in ("", "-2", "-10"))
 
 
 def test_a_remote_run_reads_the_same(folder: Path) -> None:
     address = f"memory://{uuid.uuid4().hex}/run"
     save_picture(run(address).folder, "contact-sheet.png", Image.new("RGB", (2, 2)))
-    here, there = Report(folder), Report(address)
+    here, there = trusted(folder), trusted(address)
     assert there.folder == address
     assert there.records == here.records
     assert torch.equal(there.map("dog", "gradcam"), here.map("dog", "gradcam"))
@@ -207,4 +212,4 @@ def test_a_remote_run_reads_the_same(folder: Path) -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"expected the folder of a run, got one without plan\.json"):
-        Report(tmp_path)
+        trusted(tmp_path)

@@ -49,10 +49,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
 
 Reduce = Literal["sum", "principal"]
-
+"""How weighed channels become a map: their sum, or their first principal component."""
 
 Mode = Literal["eval", "as_is"]
-"""How weighed channels become a map: their sum, or their first principal component."""
 
 AUTO = Use("auto")
 TOP = Use("top", {"k": 1})
@@ -66,8 +65,7 @@ class AugmentConfig(Section):
     """Variants of the input whose raw maps are undone and averaged before the finish: every combination is one pass.
 
     flip   the mirror image beside the picture itself
-    scale  sizes, as shares of the input's own; raw maps are averaged as they are, and those that are shares of a cell, as
-           gradients behind pooling are, weigh more where there are fewer cells
+    scale  sizes, as shares of the input's own; raw maps weigh as many places as they have
     gain   factors of the input's values, as pytorch-grad-cam's ``aug_smooth`` has them
     noise  standard deviation of normal noise, in units of the model's input
     draws  noisy copies of each

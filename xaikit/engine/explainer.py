@@ -23,10 +23,10 @@ from xaikit.engine.reruns.view_reruns import RetraceCache, ViewReruns
 from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError, PluginContract
-from xaikit.evidence.process import as_before
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
+from xaikit.passes.process import as_before
 from xaikit.view import Reduction, View
 
 

@@ -22,7 +22,6 @@ from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.nests import copied, tensors_in
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
-from xaikit.evidence.process import as_before
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
@@ -30,6 +29,7 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.passes import dependence
 from xaikit.passes.modes import Mode, trained_inside
+from xaikit.passes.process import as_before
 from xaikit.targets import Target, plural_of
 
 Failed = Callable[[Request, Exception], None]

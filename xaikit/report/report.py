@@ -15,8 +15,8 @@ from torch import Tensor
 from xaikit.config.arguments import read_finish
 from xaikit.config.schema import FinishConfig
 from xaikit.errors import StoreError
-from xaikit.evidence.process import as_before
 from xaikit.finish import Finish, build_finish, finish_maps
+from xaikit.passes.process import as_before
 from xaikit.registry import Registry
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial

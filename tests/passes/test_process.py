@@ -14,7 +14,7 @@ import torch
 
 from xaikit.draws import global_draws
 from xaikit.errors import PluginContract
-from xaikit.evidence.process import as_before
+from xaikit.passes.process import as_before
 
 CHANGES: dict[str, Callable[[Path], object]] = {
     "the default dtype": lambda folder: torch.set_default_dtype(torch.float64),
