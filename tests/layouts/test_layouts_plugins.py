@@ -43,12 +43,15 @@ def maps(net: nn.Module, **more: Any) -> Tensor:
 
 def test_what_is_said_wins_over_what_is_inferred() -> None:
     net, x = Rows(13).eval(), X[:, :, :6]  # 13 + 6 x 6 tokens are a grid of 7 x 7 by their number alone
-    automatic, stated = (
+    square, stated = (
         xaikit.explain(net, x, "hirescam", layers="tokens", target=1, layout=layout)["hirescam"].maps["tokens"]
-        for layout in (None, {"use": "tokens", "prefix": 13, "grid": [6, 6]})
+        for layout in ({"use": "tokens", "grid": [7, 7]}, {"use": "tokens", "prefix": 13, "grid": [6, 6]})
     )
-    assert (automatic.shape, stated.shape) == ((2, 7, 7), (2, 6, 6))
-    assert distance(stated.flatten(1), automatic.flatten(1)[:, 13:]) <= 1e-6
+    assert (square.shape, stated.shape) == ((2, 7, 7), (2, 6, 6))
+    assert distance(stated.flatten(1), square.flatten(1)[:, 13:]) <= 1e-6
+    # 13 tokens are there twice
+    with pytest.raises(TapError, match=r"prefix: 13, grid: \[6, 6\], suffix: 0\} or .* say which as layout"):
+        xaikit.explain(net, x, layers="tokens")
 
 
 def test_a_grid_is_found_behind_a_prefix_that_is_said(net: nn.Module) -> None:
@@ -158,5 +161,7 @@ def test_attention_is_arranged_as_it_is_said() -> None:
         stated = xaikit.explain(net, x, method, target=1, layout={"use": "tokens", "grid": [2, 8]})[method].maps[
             "attention"
         ]
-        assert (automatic.shape, stated.shape) == ((2, 4, 4), (2, 2, 8))
-        assert torch.equal(automatic.flatten(1), stated.flatten(1))
+        square = xaikit.explain(net, x, method, target=1, layout={"use": "tokens", "grid": [4, 4]})[method].maps
+        assert (square["attention"].shape, stated.shape) == ((2, 4, 4), (2, 2, 8))
+        assert torch.equal(automatic, stated)
+        assert torch.equal(square["attention"].flatten(1), stated.flatten(1))

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
@@ -33,6 +34,7 @@ class OpenedBench:
     photographs  all of them, in order
     loader       from photograph to input
     arrangement  how the tensors at its layers are arranged, where the config says it
+    input_layout  how the model takes its pictures, likewise
     """
 
     config: Config
@@ -41,6 +43,7 @@ class OpenedBench:
     photographs: tuple[Photograph, ...]
     loader: Loader
     arrangement: Arrangement | None
+    input_layout: Arrangement | None = None
 
     @cached_property
     def weights(self) -> str:
@@ -52,7 +55,7 @@ class OpenedBench:
         """What a result depends on beside trial and photograph, in 16 hexadecimal digits."""
         model = self.config.model
         parts = [self.weights, architecture_of(self.model.module), repr(self.loader.transform), model.output]
-        parts += [] if model.layout is None else [repr(model.layout)]
+        parts += [repr(layout) for layout in (model.layout, model.input_layout) if layout is not None]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     @property
@@ -66,7 +69,17 @@ class OpenedBench:
         inputs = torch.stack([picture.pixels for picture in pictures]).to(self.device)
         labels = [picture.label for picture in pictures]
         indices = None if None in labels else torch.tensor(labels, dtype=torch.long, device=self.device)
-        return Batch(inputs, tuple(picture.digest for picture in pictures), indices)
+        ids = tuple(picture.digest for picture in pictures)
+        return Batch(self._arranged(inputs), ids, indices, self.input_layout)
+
+    def _arranged(self, inputs: Tensor) -> Tensor:
+        """Pictures (N, C, H, W) as the model takes them. Raises ConfigError."""
+        if self.input_layout is None:
+            return inputs
+        layout = self.input_layout.layout(tuple(inputs.shape), tuple(inputs.shape[2:]))
+        if layout is None:
+            raise ConfigError(f"model.input_layout: expected how pictures are arranged, got {self.input_layout}")
+        return layout.from_map(inputs, inputs)
 
     def first_batch(self) -> Batch:
         """The first photograph that can be read, as a batch of one.
@@ -100,10 +113,10 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
     device = pick_device(config.device)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
-    layout = config.model.layout
-    arrangement = None if layout is None else instantiate("layout", layout, registry, base)
+    layouts = (config.model.layout, config.model.input_layout)
+    stated = (None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts)
     loader = Loader(_transform(model, data), model.classes, model.wnids, labelled=labelled, workers=data.workers)
-    return OpenedBench(config, model, device, photographs, loader, arrangement)
+    return OpenedBench(config, model, device, photographs, loader, *stated)
 
 
 def pick_device(name: str) -> torch.device:

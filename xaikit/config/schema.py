@@ -148,12 +148,14 @@ class MethodConfig(Section):
 class ModelConfig(Section):
     """Where the model comes from, and which output is explained: ``auto``, a key or an index.
 
-    layout  how the tensors at all layers are arranged; None: found from their shapes
+    layout  how the tensors at all layers are arranged; None: found from the model
+    input_layout  how the model takes its input; None: found likewise
     """
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
+    input_layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
 
 @dataclass(frozen=True)

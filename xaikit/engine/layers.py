@@ -53,6 +53,8 @@ class LayerResolver:
         for other, taps in self._auto:
             if other == target:
                 return taps
-        taps = auto.of(self._model, self._batch.inputs, target, self._batch.labels, self._output)
+        taps = auto.of(
+            self._model, self._batch.inputs, target, self._batch.labels, self._output, self._batch.input_layout
+        )
         self._auto.append((target, taps))
         return taps

@@ -99,6 +99,7 @@ def trace_requests(
         readout=readout_of(targets, output),
         tally=tally,
         stop=stop,
+        input_layout=batch.input_layout,
     )
 
 

@@ -109,7 +109,7 @@ class AttentionRecorder:
         mixed: Tensor = functional.scaled_dot_product_attention(query, key, value, *args, **kwargs)
         with torch.no_grad():
             heads = query.shape[-3] if query.dim() > 3 else 1
-            key, value = _repeated(key, heads), _repeated(value, heads)
+            key, value = repeated(key, heads), repeated(value, heads)
             probabilities = probabilities_of(query, key, *args, **kwargs)
         return self.record(probabilities, value, mixed)
 
@@ -124,7 +124,7 @@ class AttentionRecorder:
         return mixed.clone()
 
 
-def _repeated(tensor: Tensor, heads: int) -> Tensor:
+def repeated(tensor: Tensor, heads: int) -> Tensor:
     """Of grouped queries, the head that each shares."""
     is_grouped = tensor.dim() > 3 and tensor.shape[-3] < heads
     return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if is_grouped else tensor
@@ -171,7 +171,7 @@ class _Listening(TorchFunctionMode):
         if func is functional.multi_head_attention_forward:
             heads = kwargs["num_heads"] if "num_heads" in kwargs else args[4]
             with _Within(self._recorder, heads):
-                return _unguarded(func)(*args, **kwargs)
+                return unguarded(func)(*args, **kwargs)
         return func(*args, **kwargs)
 
 
@@ -193,7 +193,7 @@ class _Within(_Listening):
         return result
 
 
-def _unguarded(function: Any) -> Any:
+def unguarded(function: Any) -> Any:
     """The code of a function of torch, which does not hand itself over to the mode again."""
     names = {**function.__globals__, "has_torch_function": lambda *_: False}
     copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
@@ -201,14 +201,16 @@ def _unguarded(function: Any) -> Any:
     return copy
 
 
-def global_calls(calls: Sequence[AttentionCall], samples: int, is_grid: Callable[[int], bool]) -> list[AttentionCall]:
+def global_calls(
+    calls: Sequence[AttentionCall], samples: int, is_grid: Callable[[AttentionCall], bool]
+) -> list[AttentionCall]:
     """Those calls in which all tokens of a picture attend to each other, in order.
 
     Windows have a batch of their own, and most texts are no grid. Of several towers it is one whose tokens look ahead, then
     the one of most blocks, then of most tokens: texts are causal as a rule, and shorter than a picture.
 
     Args:
-        is_grid: whether so many tokens are a grid of the input.
+        is_grid: whether its tokens are a grid of the input.
     """
     families: dict[str, list[AttentionCall]] = {}
     for call in calls:
@@ -216,13 +218,15 @@ def global_calls(calls: Sequence[AttentionCall], samples: int, is_grid: Callable
 
     def is_global(call: AttentionCall) -> bool:
         shape = call.probabilities.shape
-        return len(shape) == 4 and shape[0] == samples and shape[2] == shape[3] and is_grid(shape[3])
+        return len(shape) == 4 and shape[0] == samples and shape[2] == shape[3]
 
     # a hierarchy whose last stage alone is global is none: what happened before it would be left out
     whole = [
         family
         for family in families.values()
-        if all(map(is_global, family)) and len({call.probabilities.shape[3] for call in family}) == 1
+        if all(map(is_global, family))
+        and len({call.probabilities.shape[3] for call in family}) == 1
+        and is_grid(family[0])
     ]
     return max(whole, key=lambda family: _rank(family[0].probabilities, len(family)), default=[])
 

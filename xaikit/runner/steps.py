@@ -124,6 +124,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         first_sample(batch.inputs),
         lambda output: pin(target, output, batch.labels).scores(output),
         readout_of([target], config.model.output),
+        opened.input_layout,
     )
     return aligned([HEADER, *(row.cells for row in rows)])
 
