@@ -65,10 +65,10 @@ def test_it_is_frozen_and_its_notes_stay_out_of_sight() -> None:
 
 def test_a_method_that_ignores_the_target_says_so() -> None:
     model, x = seeded(Plain), images()
-    found = xaikit.explain(
+    explanations = xaikit.explain(
         model, x, ["gradcam", "ablationcam", "eigencam", "lafam", "center"], layers="conv2", target=2
     )
-    assert {label: one.targeted for label, one in found.items()} == {
+    assert {label: one.targeted for label, one in explanations.items()} == {
         "gradcam": True,
         "ablationcam": True,
         "eigencam": False,

@@ -57,7 +57,7 @@ def test_this_test_can_fail(name: str) -> None:
     assert name in loaded_by(f"{command('--help')}\nimport {name}")
 
 
-def test_a_method_that_is_asked_for_is_loaded_with_what_it_needs() -> None:
+def test_a_named_method_is_loaded_with_what_it_needs() -> None:
     assert "torch" in loaded_by(command("methods", "layercam"))
 
 

@@ -98,7 +98,7 @@ def test_what_was_declared_is_handed_over_as_it_is() -> None:
     assert [name for name, *_ in calls] == ["retrace", "retrace_with", "rescore", "rescore_with", "hvp"]
 
 
-def test_the_shape_of_a_map_is_known_without_any_score() -> None:
+def test_the_shape_of_a_map_needs_no_score() -> None:
     view = made_view(torch.zeros(2, 5, 4, 3), needs=Needs(scores=False), columns=slice(1, 3))
     assert view.shape == (2, 2, 4, 3)
 

@@ -53,7 +53,10 @@ def _lanczos(matrices: Tensor) -> tuple[Tensor, Tensor]:
     count, size, _ = matrices.shape
     basis = matrices.new_zeros(count, size, STEPS)
     images = torch.empty_like(basis)
-    vector = _start(size).to(matrices).expand(count, size, 1)
+    # a direction that no structure of the data is orthogonal to, the same for every matrix and on every device
+    generator = torch.Generator().manual_seed(size)
+    start = torch.randn(1, size, 1, generator=generator, dtype=torch.float64) / size**0.5
+    vector = start.to(matrices).expand(count, size, 1)
     for step in range(STEPS):
         # twice is enough
         for _ in range(2):
@@ -63,10 +66,3 @@ def _lanczos(matrices: Tensor) -> tuple[Tensor, Tensor]:
         images[:, :, step : step + 1] = vector = matrices @ basis[:, :, step : step + 1]
     values, vectors = torch.linalg.eigh(basis.mT @ images)
     return values[:, -1:, None], basis @ vectors[:, :, -1:]
-
-
-def _start(size: int) -> Tensor:
-    """A direction that no structure of the data is orthogonal to, the same for every matrix and on every device."""
-    generator = torch.Generator().manual_seed(size)
-    direction: Tensor = torch.randn(1, size, 1, generator=generator, dtype=torch.float64) / size**0.5
-    return direction

@@ -12,6 +12,7 @@ XaikitError
 ├── UndeclaredNeed    a method touched evidence it never asked for
 ├── DataError         unreadable or unlabelled input, by file
 └── StoreError        a damaged or foreign run folder
+    └── DamagedFile       a file of it is lost, or not what was written
 """
 
 from __future__ import annotations
@@ -76,6 +77,14 @@ class DataError(XaikitError):
 
 class StoreError(XaikitError):
     """A run folder is damaged, or belongs to another configuration."""
+
+
+class DamagedFile(StoreError):
+    """A file of a run folder is lost, or not what was written; ``file`` is its name there, ``problem`` what is wrong."""
+
+    def __init__(self, folder: object, file: str, problem: object) -> None:
+        self.file, self.problem = file, str(problem)
+        super().__init__(f"{folder}/{file}: damaged: {problem}; `xaikit run` with the config of the run makes it anew")
 
 
 def declared(plugin: object, member: str, default: T, holds: Callable[[Any], bool], expected: str) -> T:

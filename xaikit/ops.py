@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from xaikit._numeric import MODES, exact, leading_eigenvector
+from xaikit._numeric import MODES, ROUNDINGS, exact, leading_eigenvector
 
 if TYPE_CHECKING:
     from xaikit.view import View
@@ -33,7 +34,13 @@ def weigh(weights: Tensor, view: View) -> Tensor:
         return principal(weights.reshape(*weights.shape, *[1] * len(view.space)) * view.activations)
     dtype = torch.promote_types(weights.dtype, view.activations.dtype)
     activations = view.activations.squeeze(1).to(dtype)
-    return (weights.to(dtype) @ activations.flatten(2)).reshape(*weights.shape[:2], *activations.shape[2:])
+    flat, weights = activations.flatten(2), weights.to(dtype)
+    summed = weights @ flat
+
+    def terms(place: Tensor) -> Tensor:
+        return weights * flat.movedim(1, 2).take_along_dim(place, 1)
+
+    return _without_rounding(summed, terms, view).reshape(*weights.shape[:2], *activations.shape[2:])
 
 
 def combine(products: Tensor, view: View) -> Tensor:
@@ -42,7 +49,37 @@ def combine(products: Tensor, view: View) -> Tensor:
     With ``reduce: principal`` their first principal component, as in :func:`weigh`.
     """
     view.mark_reduced()
-    return principal(products) if view.reduce == "principal" else products.sum(view.channel)
+    if view.reduce == "principal":
+        return principal(products)
+    summed = products.sum(view.channel)
+
+    def terms(place: Tensor) -> Tensor:
+        return products.flatten(3).take_along_dim(place.unsqueeze(2), 3).squeeze(3)
+
+    return _without_rounding(summed.flatten(2), terms, view).reshape(summed.shape)
+
+
+def _without_rounding(summed: Tensor, terms: Callable[[Tensor], Tensor], view: View) -> Tensor:
+    """A map (N, T, P) of sums over channels, 0 with a warning where they cancel: what is left then is rounding.
+
+    So it is where a layer normalization is all that reads a layer: it does not see a factor, hence sum_k g_k A_k = 0. It is
+    enough to look at the place with the largest sum.
+
+    Args:
+        terms: what is summed at one place (N, T, 1) of each map, (N, T, C).
+    """
+    if summed.shape[2] == 0:
+        return summed
+    largest = summed.abs().amax(2)
+    size = terms(summed.abs().argmax(2, keepdim=True)).abs().sum(2)
+    cancelled = (largest < _slack(view.dtype) * size) & (largest > 0)
+    view.warn("the sum over the channels cancels: what is left is rounding, and set to 0", cancelled)
+    return summed.masked_fill(cancelled.unsqueeze(2), 0)
+
+
+def _slack(dtype: torch.dtype) -> float:
+    """What a sum of terms is uncertain by, of the sum of their sizes: 1e-5 in float32."""
+    return min(ROUNDINGS * torch.finfo(dtype).eps, 1e-2)
 
 
 def principal(evidence: Tensor, center: bool = False) -> Tensor:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
+from torchvision.transforms.functional import pil_modes_mapping
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 
@@ -39,8 +40,12 @@ class Transform:
     def picture(self, photograph: Image.Image) -> Image.Image:
         """The RGB picture in the frame of the model: resized and cropped, colours untouched."""
         size = [self.size] if isinstance(self.size, int) else list(self.size)
-        resized = F.resize(photograph, size, InterpolationMode(self.interpolation), antialias=True)
         crop = [self.crop, self.crop] if isinstance(self.crop, int) else list(self.crop)
+        high, wide = _resized(photograph, self.size)
+        if high * wide > MOST_PIXELS:
+            resized = _resized_middle(photograph, (high, wide), crop, self.interpolation)
+        else:
+            resized = F.resize(photograph, size, InterpolationMode(self.interpolation), antialias=True)
         cropped: Image.Image = F.center_crop(resized, crop)
         return cropped
 
@@ -49,6 +54,34 @@ class Transform:
         pixels = F.to_tensor(picture)
         normalized: Tensor = F.normalize(pixels, list(self.mean), list(self.std))
         return normalized
+
+
+MOST_PIXELS = 1 << 26
+"""Of a resized picture; of one that would have more, only what the crop takes is resized."""
+
+
+def _resized(photograph: Image.Image, size: int | tuple[int, int]) -> tuple[int, int]:
+    """The height and width that a resize reaches."""
+    if not isinstance(size, int):
+        return size
+    shorter = min(photograph.size)
+    wide, high = (size * side // shorter for side in photograph.size)
+    return high, wide
+
+
+def _resized_middle(
+    photograph: Image.Image, size: tuple[int, int], crop: Sequence[int], interpolation: Interpolation
+) -> Image.Image:
+    """The middle of a picture as it would be resized to ``size``, as much of it as the crop takes."""
+    spans, sides = [], []
+    for side, resized, taken in zip(photograph.size[::-1], size, crop, strict=True):
+        taken = min(taken, resized)
+        start = round((resized - taken) / 2)  # as center_crop rounds
+        spans.append((start * side / resized, (start + taken) * side / resized))
+        sides.append(taken)
+    (top, bottom), (left, right) = spans
+    resample = pil_modes_mapping[InterpolationMode(interpolation)]
+    return photograph.resize((sides[1], sides[0]), resample, box=(left, top, right, bottom))
 
 
 @dataclass(frozen=True)

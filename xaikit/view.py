@@ -193,9 +193,9 @@ class View:
 
     @property
     def lies_on_grid(self) -> Tensor:
-        """Which of the tokens that attend to each other are places of the grid, (K,); others are class or register tokens."""
+        """Which of the tokens that attend to each other are places of the grid, (K,) on the CPU."""
         count = self.attention[0].probabilities.shape[-1]
-        numbers = torch.arange(count, device=self._trace.scores.device).view(1, -1, 1)
+        numbers = torch.arange(count).view(1, -1, 1)
         places = self._trace.places[self._tap].layout.to_map(numbers).flatten()
         return torch.zeros_like(numbers.flatten(), dtype=torch.bool).index_fill(0, places, True)
 

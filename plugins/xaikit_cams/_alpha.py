@@ -7,7 +7,9 @@ from torch import Tensor
 
 from xaikit.view import View
 
-FLOOR = 1e-3
+FLOOR = 0.1
+"""Of a denominator, which is 2 for a small gradient. Below it 1 / d gives way to d / FLOOR^2, which meets it there and is 0 at
+0: a cut that jumped would make last bits decide whether a place weighs much or nothing."""
 
 
 def mass(view: View) -> Tensor:
@@ -18,17 +20,18 @@ def mass(view: View) -> Tensor:
 def channel_weights(numerator: Tensor, denominator: Tensor, view: View) -> Tensor:
     """sum_ij numerator / denominator, (N, T, C, *S) to (N, T, C).
 
-    A denominator below 1e-3 (it is 2 for a small gradient) comes from a negative sum of activations, or from gradients that
-    are of either sign in noisy passes, and says nothing: such places weigh 0 and are counted in the warnings.
+    A denominator below 0.1 (it is 2 for a small gradient) comes from a negative sum of activations, or from gradients that
+    are of either sign in noisy passes, and says little: such places weigh less, down to 0 where it is 0 or negative, and are
+    counted in the warnings.
     """
-    quotient = numerator / denominator
-    # one look at the smallest, where a CPU has the answer at hand, instead of four passes over all places
+    # one look at the smallest, where a CPU has the answer at hand, instead of several passes over all places
     if denominator.device.type == "cpu" and bool(denominator.amin() >= FLOOR):
-        return quotient.sum(view.space)
-    spoiled = denominator < FLOOR
+        return (numerator / denominator).sum(view.space)
+    small = denominator < FLOOR
     view.warn(
-        "places whose alpha has no meaning (its denominator is not positive: negative activations, or gradients of either "
-        "sign in noisy passes) got weight 0",
-        spoiled & (numerator != 0),
+        "places whose alpha has little meaning (its denominator is near 0 or negative: negative activations, or gradients "
+        "of either sign in noisy passes) weigh less, or 0",
+        small & (numerator != 0),
     )
-    return quotient.masked_fill(spoiled, 0).sum(view.space)
+    inverse = (denominator.clamp_min(0) / FLOOR**2).where(small, 1 / denominator)
+    return (numerator * inverse).sum(view.space)

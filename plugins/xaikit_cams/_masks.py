@@ -32,6 +32,11 @@ def at_least(name: str, value: float, least: float) -> None:
 def check_masks(masks: str, top_channels: int | None) -> None:
     """Raises ValueError unless these two options are what they may be."""
     one_of("masks", masks, get_args(Masks))
+    check_top(top_channels)
+
+
+def check_top(top_channels: int | None) -> None:
+    """Raises ValueError for less than one channel."""
     if top_channels is not None and top_channels < 1:
         raise ValueError(f"top_channels: expected at least 1 or none, got {top_channels}")
 
@@ -73,11 +78,15 @@ def live_channels(view: View, most: int | None) -> tuple[Tensor, Tensor]:
     return order, varied.gather(1, order)
 
 
+def chosen_maps(view: View, channels: Tensor) -> Tensor:
+    """The activations of some channels, (N, m) to (N, m, *S)."""
+    maps = view.activations.squeeze(1)
+    return maps[torch.arange(len(maps), device=maps.device).unsqueeze(1), channels]
+
+
 def masks_of(view: View, channels: Tensor, order: Masks) -> Tensor:
     """The masks of some channels, (N, m) to (N, m, *space of the image)."""
-    maps = view.activations.squeeze(1)
-    maps = maps[torch.arange(len(maps), device=maps.device).unsqueeze(1), channels]
-    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    maps = chosen_maps(view, channels)
     size = tuple(view.image.shape[2:])
     if order == "upsample_first":
         return stretched(upsampled(maps, size))

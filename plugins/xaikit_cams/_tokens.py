@@ -31,7 +31,7 @@ def reader(view: View, read: Read) -> Tensor:
     """
     first, is_place = view.attention[0].probabilities, view.lies_on_grid
     row = torch.zeros(1, 1, 1, first.shape[-1], dtype=torch.promote_types(first.dtype, torch.float32)).to(first.device)
-    others = (~is_place).nonzero()[:, 0].tolist()
+    others = [token for token, placed in enumerate(is_place) if not placed]
     if read == "class" and not others:
         raise ConfigError(
             "read: expected a token that is no place of the grid, got none: there is no class token, take mean"

@@ -16,8 +16,9 @@ from xaikit.view import View
 class ElementCAM:
     """L = sum_k relu(dy/dA_k * A_k), element by element.
 
-    No paper's method: it comes from pytorch-grad-cam. Where activations are not negative it is LayerCAM; where they
-    are, a negative activation under a negative gradient counts here and not there.
+    As in pytorch-grad-cam, whose threads name Pillai and Pirsiavash 2021 (AAAI) as its source; that was not verified.
+    Where activations are not negative it is LayerCAM; where they are, a negative activation under a negative gradient
+    counts here and not there.
 
     Cost: one forward and one gradient call of what lies behind the layer, shared with all other one-pass methods.
     Fails: as LayerCAM: what speaks against the class is dropped, so that at the last layer other classes show as well.

@@ -36,9 +36,9 @@ class FullGrad:
         activations (squeeze-and-excitation, attention), targets that are no linear function of the output (softmax,
         rest, similarity). A channel counts as much as any other, however small: maps
         are soft, and those of deep networks alike for all classes.
-    Peers: pytorch-grad-cam takes biases of Conv2d and BatchNorm2d alone, unchecked, and adds 1e-7 to every maximum: equal on
-        VGG and ResNet where scores are large enough. Captum and TorchCAM: none. The authors' code stretches a layer's
-        channels together, as ``rescale: layer`` does.
+    Peers: the authors' code stretches a layer's channels together, as ``rescale: layer`` does, and also upsamples with aligned
+        corners and adds 1e-6 to what it divides by. pytorch-grad-cam takes biases of Conv2d and BatchNorm2d alone, unchecked,
+        and adds 1e-7 to every maximum: equal on VGG and ResNet where scores are large enough. Captum and TorchCAM: none.
 
     rescale  what N stretches: each channel, as the paper's sum says, or all channels of a layer together
     """

@@ -27,7 +27,8 @@ class GradCAMpp:
     Fails: what speaks against the class is dropped, so that at the last layer it tells classes apart much worse than
         Grad-CAM. Not scale free: a score in other units makes another map. Where sum A is negative, before a ReLU,
         2 + g sum A may come near zero and one place outweighs all.
-    Peers: TorchCAM's division has no effect (``variant: torchcam``); pytorch-grad-cam has the formula, and an epsilon
+    Peers: the authors' code divides each channel's alpha by its sum over the places where relu(g) > 0, which the paper does
+        not print. TorchCAM's division has no effect (``variant: torchcam``); pytorch-grad-cam has the formula, and an epsilon
         that changes it (``variant: pytorch-grad-cam``). Captum has none.
 
     variant  paper

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,46 +11,47 @@ from torch import Tensor
 from xaikit import Needs, hookimpl
 from xaikit.ops import pool
 from xaikit.view import View
-from xaikit_cams._masks import along, at_least, bounds, confidences, smoothing, upsampled
+from xaikit_cams._masks import along, at_least, bounds, confidences, one_of, smoothing, upsampled
 
 RADIUS, SIGMA = 25, 50.0
 """Of the blur, in pixels, as in the authors' code."""
 
+THETA = 70
+
 
 @dataclass(frozen=True)
 class GroupCAM:
-    """R_g = relu(sum_k in g mean(G_k) A_k), w_g = relu(p(x * M_g + b(x) * (1 - M_g)) - p(b(x))), L = relu(sum_g w_g M_g).
+    """R_g = relu(sum_k in g mean(G_k) A_k), w_g = relu(p(x * M_g + b(x) * (1 - M_g)) - p(b(x))), L = relu(sum_g w_g R_g).
 
     G_k is the gradient of the score before the softmax, p the probability of the class, and b a Gaussian blur of 51
-    pixels and a sigma of 50 (less where the input is smaller). Groups are runs of neighbouring channels. Places of R_g
-    at or below its theta-th percentile are set to zero; M_g is that, upsampled and stretched to [0, 1]. The map is at
-    the layer's size and such that, upsampled linearly, it is the paper's. Of a target that is no class and so has no
-    probability, p is the score itself.
+    pixels and a sigma of 50 (less where the input is smaller). Groups are runs of neighbouring channels. M_g is R_g,
+    upsampled and stretched to [0, 1]. The map is at the layer's size and such that, upsampled linearly, it is that of the
+    authors' code. Of a target that is no class and so has no probability, p is the score itself.
 
     Cost: one forward and one gradient call, shared, and groups + 1 forwards a sample and target.
 
     Fails: where p is near 1 with the blurred input already, or near 0 for every group, all weights are near 0 and so
     is the map. Which channels are neighbours means nothing: another order of channels is another map.
 
-    Peers: TorchCAM, pytorch-grad-cam and Captum have none. The authors' versions differ from one another: in theta, in
-    which the ReLU stands on every w_g or on the sum alone, and in the map that is summed, M_g or R_g.
+    Peers: TorchCAM, pytorch-grad-cam and Captum have none. The authors' code has changed: both forms are here.
 
-    groups  at most so many, of equal size but for the last
-    theta   in percent; 70 as in the authors' code, 0 keeps all
+    groups   at most so many, of equal size but for the last
+    variant  current: as above, the authors' code since August 2021; constant groups, where it divides by zero, weigh 0
+             june2021: places of R_g at or below its 70th percentile are set to zero, L = relu(sum_g w_g M_g), and w_g may
+             be negative
     """
 
     groups: int = 32
-    theta: float = 70.0
+    variant: Literal["current", "june2021"] = "current"
 
     needs: ClassVar[Needs] = Needs(gradients=1, inputs=True, reruns=True)
     traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
-    examples: ClassVar[tuple[dict[str, float], ...]] = ({"groups": 2},)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"groups": 2}, {"groups": 2, "variant": "june2021"})
 
     def __post_init__(self) -> None:
         at_least("groups", self.groups, 1)
-        if not 0 <= self.theta < 100:
-            raise ValueError(f"theta: expected at least 0 and less than 100, got {self.theta}")
+        one_of("variant", self.variant, ("current", "june2021"))
 
     def further(self, channels: int, places: int) -> int:
         """Further scores a sample at most, for the plan."""
@@ -75,11 +76,11 @@ class GroupCAM:
         # every target is scored for the masks of all: its own are on the diagonal
         scores = confidences(view, targets * count, make).reshape(-1, targets, targets, count)
         base = confidences(view, 1, lambda part: blurred.to(view.image.dtype))
-        raised = (scores.diagonal(0, 1, 2).mT - base).clamp_min(0)
-        view.warn("no group of channels raises the probability", (raised == 0).all(2))
-        weights = raised.reshape(low.shape)
-        saliency: Tensor = (weights * (rough - low) / span).reshape(groups.shape).sum(2)
-        return saliency
+        raised = scores.diagonal(0, 1, 2).mT - base
+        view.warn("no group of channels raises the probability", (raised <= 0).all(2))
+        if self.variant == "current":
+            return (raised.clamp_min(0).reshape(low.shape) * rough).reshape(groups.shape).sum(2)
+        return (raised.reshape(low.shape) * (rough - low) / span).reshape(groups.shape).sum(2)
 
     def _groups(self, view: View) -> Tensor:
         """The rectified sums of groups of channels, (N, T, G, *S)."""
@@ -89,11 +90,11 @@ class GroupCAM:
         size = -(-products.shape[2] // self.groups)
         runs = [products[:, :, start : start + size] for start in range(0, products.shape[2], size)]
         summed = torch.stack([run.sum(2) for run in runs], 2).clamp_min(0)
-        if self.theta == 0:
+        if self.variant == "current":
             return summed
         places = summed.flatten(3)
         # of the interpolated percentile and the value below it, both let the same places through
-        rank = int(self.theta * (places.shape[3] - 1) // 100) + 1
+        rank = int(THETA * (places.shape[3] - 1) // 100) + 1
         threshold = places.kthvalue(rank, 3, keepdim=True).values
         return places.where(places > threshold, 0).reshape(summed.shape)
 

@@ -21,7 +21,9 @@ class HiResCAM:
 
     Cost: one forward and one gradient call of what lies behind the layer, shared with all other one-pass methods.
     Fails: that it shows what the score depends on is proven where one linear layer follows, with or without pooling;
-        at earlier layers it is a first-order estimate, and as noisy as the gradient.
+        at earlier layers it is a first-order estimate, and as noisy as the gradient. Where a layer normalization is all
+        that reads the layer, as at the end of a block of a vision transformer, it is 0 by theorem, and said to be: take the
+        output of that normalization (``blocks.11.norm1``).
     Peers: pytorch-grad-cam has the same sum and always applies a ReLU, so that the sign is lost. Captum's
         LayerGradientXActivation is the product before the sum over channels. TorchCAM has none.
     """

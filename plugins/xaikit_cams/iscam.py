@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit import Needs, hookimpl
 from xaikit.view import View
-from xaikit_cams._masks import Masks, at_least, check_masks, live_channels, masks_of, one_of, shares, weigh_chosen
+from xaikit_cams._masks import Masks, at_least, check_top, live_channels, masks_of, one_of, shares, weigh_chosen
 
 Variant = Literal["paper", "torchcam"]
 
@@ -31,14 +31,14 @@ class ISCAM:
     same: the map is Score-CAM's with scores times (n + 1) / 2n, at ten times the price. Faint inputs are not what the
     network was trained on.
 
-    Peers: TorchCAM multiplies by the running sum of i/n, 0.1, 0.3, 0.6 ... 5.5 for n of 10, instead of by i/n: inputs
-    up to 5.5 times too strong. On a network without biases its scores are 4 times ours, and its softmax that much
-    sharper. It gives constant channels a share too. What the paper prints was not verified beyond the integral over
-    scales. pytorch-grad-cam and Captum have none.
+    Peers: the author's own code and TorchCAM multiply by the running sum of i/n, 0.1, 0.3, 0.6 ... 5.5 for n of 10,
+    instead of by i/n: inputs up to 5.5 times too strong. On a network without biases their scores are 4 times ours, and
+    their softmax that much sharper. No code is known that does as the integral says, and what the paper prints was not
+    verified beyond it. TorchCAM gives constant channels a share too. pytorch-grad-cam and Captum have none.
 
     n             steps
     variant       paper: multipliers i/n, masks upsampled and then stretched to [0, 1]
-                  torchcam: TorchCAM 0.5's multipliers i (i + 1) / 2n, masks stretched and then upsampled
+                  torchcam: multipliers i (i + 1) / 2n, masks stretched and then upsampled, as TorchCAM 0.5
     top_channels  only the channels with the largest standard deviation over space; others weigh 0
     """
 
@@ -53,7 +53,7 @@ class ISCAM:
     def __post_init__(self) -> None:
         at_least("n", self.n, 1)
         one_of("variant", self.variant, get_args(Variant))
-        check_masks("upsample_first", self.top_channels)
+        check_top(self.top_channels)
 
     def further(self, channels: int, places: int) -> int:
         """Further scores a sample at most, for the plan."""

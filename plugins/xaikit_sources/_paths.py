@@ -62,8 +62,24 @@ def folder_at(path: str, where: str) -> Path:
     return folder
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; also of what no file can be called."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def missing(path: str) -> str:
     """What to say of a path that does not exist: the nearest names beside its first missing part."""
+    try:
+        return _missing(path)
+    except (OSError, ValueError, RuntimeError) as error:
+        short = path if len(path) <= 80 else f"{path[:80]}... ({len(path)} characters)"
+        return f"there is no {short!r}: {getattr(error, 'strerror', None) or error}"
+
+
+def _missing(path: str) -> str:
     *parents, part = _first_missing(Path(path).expanduser().absolute()).parts
     folder = Path(*parents)
     beside = sorted(other.name for other in folder.iterdir()) if folder.is_dir() else []

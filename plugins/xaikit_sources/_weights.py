@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from xaikit import ConfigError
+from xaikit_sources._paths import is_file as path_is_file
 from xaikit_sources._paths import missing
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -52,7 +53,7 @@ def read_state(file: str, where: str) -> State:
         ConfigError: the file does not exist, is damaged, or holds something else.
     """
     path = Path(file).expanduser()
-    if not path.is_file():
+    if not path_is_file(path):
         raise ConfigError(f"{where}: weights: {missing(file)}")
     try:
         held = load_file(path) if path.suffix == ".safetensors" else _torch_load(path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xaikit import DataError, hookimpl, nearest
 from xaikit.sources import Photograph
-from xaikit_sources._paths import missing, photograph
+from xaikit_sources._paths import is_file, missing, photograph
 
 Row = tuple[int, dict[str, str]]
 
@@ -48,8 +49,8 @@ class Csv:
         return photographs
 
     def _rows(self) -> Iterator[Row]:
-        file = Path(self.path).expanduser()
-        if not file.is_file():
+        file = Path(os.path.expanduser(self.path))
+        if not is_file(file):
             raise DataError(f"data csv: {missing(self.path)}")
         try:
             with file.open(encoding="utf-8-sig", newline="") as stream:
@@ -66,8 +67,8 @@ class Csv:
                 raise DataError(f"{self.path}:1: {option}: no column {column!r}; {nearest(column, header)}")
 
     def _file(self, name: str, line: int) -> Path:
-        file = Path(self.path).expanduser().parent / Path(name).expanduser()
-        if not file.is_file():
+        file = Path(os.path.expanduser(self.path)).parent / os.path.expanduser(name)
+        if not is_file(file):
             fault = missing(str(file)) if name else "the path is empty"
             raise DataError(f"{self.path}:{line}: {fault}")
         return file

@@ -13,6 +13,7 @@ from torch import nn
 
 from xaikit import ConfigError, hookimpl, module_from_file, nearest
 from xaikit.sources import OpenedModel
+from xaikit_sources._classes import read_classes
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing
 from xaikit_sources._weights import build, is_none, load_state, read_state
@@ -82,10 +83,7 @@ class ImportPath:
     def _classes(self) -> tuple[str, ...] | None:
         if self.classes is None or not isinstance(self.classes, str):
             return tuple(self.classes) if self.classes else None
-        path = Path(self.classes).expanduser()
-        if not path.is_file():
-            raise ConfigError(f"{self._where}: classes: {missing(self.classes)}")
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+        return read_classes(self.classes, self._where)
 
 
 @hookimpl

@@ -19,29 +19,32 @@ class Contrast:
 
     ``against: {top: 3}`` takes the classes whose logits are nearest to y_c, by |y_t - y_c|, c apart. References and
     weights p_t, the softmax probabilities, are fixed on the clean pass, so that the score is linear in the logits: the
-    map of a linear method is exactly the map of c less alpha times the weighted mean of the maps of the references.
+    map of a linear method is exactly the map of c less alpha times the weighted mean of the maps of the references. The
+    authors' code differentiates p_t as well, which adds what makes one reference likelier than another:
+    ``weights: differentiated``.
 
     Fails: references that have nothing to do with c (few classes, a flat output) contrast with nothing and add noise.
-    Peers: TorchCAM's FinerCAM weighs them all alike, with 0.6 for alpha: ``{alpha: 0.6, weights: uniform}``. pytorch-grad-cam's
-    differentiates the weights too, and adds 1e-9 to their sum; its class is the nearest to y_c, which is another where
+    Peers: TorchCAM's FinerCAM weighs them all alike, with 0.6 for alpha: ``{alpha: 0.6, weights: uniform}``. pytorch-grad-cam's,
+    which is the authors', adds 1e-9 to the sum of the weights; its class is the nearest to y_c, which is another where
     two logits are equal.
 
     of       the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
     against  {top: k}, or a list of class indices, of which the class itself is passed over
     alpha    how much of the references is taken off; 0 leaves the logit
-    weights  softmax, or uniform
+    weights  softmax: probabilities of the clean pass; differentiated: those of the output that is scored; uniform
     """
 
     of: int | Literal["top", "label"] = "top"
     against: dict[str, int] | tuple[int, ...] = field(default_factory=lambda: {"top": 3})
     alpha: float = 1.0
-    weights: Literal["softmax", "uniform"] = "softmax"
+    weights: Literal["softmax", "differentiated", "uniform"] = "softmax"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"of": 2},
         {"of": "label", "against": {"top": 1}},
         {"against": (1, 0, 3), "alpha": 0.5},
         {"alpha": 0.6, "weights": "uniform"},
+        {"weights": "differentiated"},
     )
 
     plural: ClassVar[bool] = False
@@ -55,8 +58,8 @@ class Contrast:
             raise ValueError(f"against: expected class indices, each once, got {list(self.against)}")
         if not 0 <= self.alpha < float("inf"):
             raise ValueError(f"alpha: expected a number of at least 0, got {self.alpha}")
-        if self.weights not in ("softmax", "uniform"):
-            raise ValueError(f"weights: expected 'softmax' or 'uniform', got {self.weights!r}")
+        if self.weights not in ("softmax", "differentiated", "uniform"):
+            raise ValueError(f"weights: expected 'softmax', 'differentiated' or 'uniform', got {self.weights!r}")
 
     @property
     def needs_labels(self) -> bool:
@@ -77,10 +80,14 @@ class Contrast:
             raise ConfigError(
                 f"target contrast: expected a class to set class {references[0, 0]} against, got only itself"
             )
-        chosen_logits = logits.gather(1, references) if self.weights == "softmax" else torch.zeros_like(logits[:, :1])
-        # in this way the probabilities of all other classes cancel, also where they are too small to be told from 0
-        shares = torch.where(itself, -torch.inf, chosen_logits).softmax(1)
-        return PinnedContrast(indices, references=references, shares=shares, alpha=self.alpha)
+        # what the softmax of the references alone adds to: the class itself is none, and uniform ones are alike
+        offsets = torch.zeros_like(logits[:, :1]).where(~itself, -torch.inf)
+        if self.weights == "differentiated":
+            return PinnedContrast(indices, references=references, alpha=self.alpha, offsets=offsets)
+        chosen = logits.gather(1, references) if self.weights == "softmax" else torch.zeros_like(offsets)
+        return PinnedContrast(
+            indices, references=references, alpha=self.alpha, offsets=offsets, shares=shares_of(chosen, offsets)
+        )
 
     def _references(self, logits: Tensor, indices: Tensor) -> Tensor:
         """(N, R)"""
@@ -95,17 +102,31 @@ class Contrast:
 
 @dataclass(frozen=True, eq=False)
 class PinnedContrast(PinnedClass):
-    """One class a sample, its references (N, R) and their shares (N, R), which add up to 1."""
+    """One class a sample, its references (N, R) and their shares (N, R), which add up to 1.
+
+    offsets  0, and -inf where a reference is the class itself
+    shares   None: those of the output that is scored
+    """
 
     references: Tensor = field(kw_only=True)
-    shares: Tensor = field(kw_only=True)
     alpha: float = field(kw_only=True)
+    offsets: Tensor = field(kw_only=True)
+    shares: Tensor | None = field(kw_only=True, default=None)
 
     def scores(self, output: Tensor) -> Tensor:
         """(N, 1)"""
         others = output.gather(1, beside(self.references, output))
-        shares = beside(self.shares, output).to(output.dtype)
+        if self.shares is None:
+            shares = shares_of(others, beside(self.offsets, output))
+        else:
+            shares = beside(self.shares, output).to(output.dtype)
         return self.logit(output) - self.alpha * (shares * others).sum(1, keepdim=True)
+
+
+def shares_of(logits: Tensor, offsets: Tensor) -> Tensor:
+    """The softmax over the references, where the probabilities of all other classes cancel, also where they are too small to
+    be told from 0."""
+    return (logits + offsets).softmax(1)
 
 
 @hookimpl

@@ -186,7 +186,7 @@ def test_what_is_undefined_stays_visible(tmp_path: Path) -> None:
     assert "nan" in str(comparison)
 
 
-def test_a_measure_that_is_nowhere_defined_is_said_and_left_out(tmp_path: Path) -> None:
+def test_a_measure_that_is_nowhere_defined_is_noted_and_left_out(tmp_path: Path) -> None:
     trials = [stored("a"), stored("b")]
     shots = [Shot("p.png", trial, drawn(0), noted={"probability": None}) for trial in trials]
     comparison = compare(written(tmp_path, trials, shots), draws=10)

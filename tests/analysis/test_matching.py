@@ -186,7 +186,7 @@ def test_scores_are_close_relative_to_their_size() -> None:
         ({"maps": drawn(targets=2)}, "targets: 1 and 2; layer body: shapes (1, 4, 4) and (2, 4, 4)"),
     ],
 )
-def test_what_differs_is_said(tmp_path: Path, changes: dict[str, Any], note: str) -> None:
+def test_what_differs_is_noted(tmp_path: Path, changes: dict[str, Any], note: str) -> None:
     name, first = NAMES[0], [Shot(NAMES[0], A, drawn())]
     difference = compared(tmp_path, first, [replace(first[0], **changes)], ((A,), (A,)))
     assert not difference.same

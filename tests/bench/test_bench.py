@@ -11,6 +11,7 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.fingerprint import architecture_of
 from xaikit.bench.opened import pick_device
 from xaikit.bench.resolve import resolve_bench
+from xaikit.errors import ConfigError, DataError
 from xaikit.registry import Registry
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import groups
@@ -92,3 +93,34 @@ def test_devices() -> None:
     assert pick_device("auto").type in ("cpu", "cuda")
     with pytest.raises(xaikit.ConfigError, match=r"device: expected .*'cuda:99'"):
         pick_device("cuda:99")
+
+
+def test_class_names_are_as_many_as_outputs(tmp_path: Path) -> None:
+    values = config(tmp_path)
+    for classes in (CLASSES[:-1], [*CLASSES, "more"]):
+        values["model"]["classes"] = classes
+        with pytest.raises(
+            ConfigError, match=rf"model: classes: expected 5 names, as many as outputs, got {len(classes)}"
+        ):
+            bench_of(values)
+
+
+def test_paths_that_are_none_and_labels_that_no_class_has_are_messages(tmp_path: Path) -> None:
+    for source, path in (
+        ("folder", "a" * 5000),
+        ("files", "a" * 5000),
+        ("csv", "a\0b"),
+        ("imagefolder", "~nobody-there/x"),
+    ):
+        values = config(tmp_path)
+        values["data"] |= {"source": source, "path": path}
+        with pytest.raises(DataError) as error:
+            bench_of(values)
+        assert len(str(error.value)) < 1000
+    values = config(tmp_path, target="label")
+    (tmp_path / "list.csv").write_text("path,label\nphotos/one.png,99999999999999999999\nphotos/two.png,3\n")
+    values["data"] |= {"source": "csv", "path": str(tmp_path / "list.csv")}
+    report = xaikit.run(values)
+    assert {failure.name for failure in report.failures} == {"photos/one.png"}
+    assert all("expected a class index, got a number of 20 digits" in failure.error for failure in report.failures)
+    assert len(report.records) > 0

@@ -195,14 +195,14 @@ def query() -> dict[str, Any]:
     names = [f"{n}.jpg" for n in range(50_000)]
     made = [_trial(f"e{n:02d}") for n in range(20)]
     table = {"bench": ["b"] * 50_000, "position": range(50_000), "name": names, "stem": names}
-    images = pa.array([None] * 50_000, pa.string())
-    store.write_plan({"benches": ["b"]}, to_table(made), pa.table({**table, "image": images}))
+    unknown = {"image": pa.nulls(50_000, pa.string()), "truth": pa.nulls(50_000, pa.int32())}
+    store.write_plan({"benches": ["b"]}, to_table(made), pa.table({**table, **unknown}))
     for part in range(100):
         chosen = names[part * 500 : (part + 1) * 500]
         rows = [
             {"bench": "b", "evidence": trial.evidence, "image": name, "name": name, "column": 0, "target": 1, "score": 0.5,
              "target_name": "cat", "prediction": 1, "prediction_name": "cat", "probability": 0.9, "warnings": [],
-             "seconds": 0.1, "file": "f", "row": 0}
+             "seconds": 0.1, "file": "f", "row": 0, "commit": part}
             for name in chosen
             for trial in made
         ]  # fmt: skip

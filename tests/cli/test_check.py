@@ -82,7 +82,7 @@ def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_agai
         (["check", "./nowhere.py"], "xaikit: UnknownPlugin: method './nowhere.py': there is no file"),
     ],
 )
-def test_what_cannot_be_checked_is_said_at_once(
+def test_what_cannot_be_checked_is_an_error_at_once(
     args: list[str], output: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
@@ -91,7 +91,7 @@ def test_what_cannot_be_checked_is_said_at_once(
     assert output in capsys.readouterr().err
 
 
-def test_a_file_with_several_classes_is_asked_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_several_classes_needs_the_name_of_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "two.py"
     path.write_text(MINE + MINE.replace("MyCam", "YourCam"))
     with pytest.raises(SystemExit):

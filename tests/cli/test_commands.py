@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import xaikit
 from helpers.runs import config, pictures
 from xaikit.cli import main
 
@@ -146,6 +147,21 @@ def test_sweep_adds_axes_and_query_asks(yaml_file: str, tmp_path: Path, capsys: 
     assert cli("compact", str(tmp_path / "run")) == 0
     assert cli("compare", str(tmp_path / "run"), "--measure", "area") == 0
     assert "gradcam" in capsys.readouterr().out
+
+
+def test_a_command_that_finishes_maps_imports_files_only_where_they_are_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = config(tmp_path, finish={"scale": f"{tmp_path}/half.py:Half"})
+    (tmp_path / "half.py").write_text(
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Half:\n"
+        "    def scale(self, saliency, stride):\n        return saliency / 2\n"
+    )
+    folder = str(xaikit.run(values).folder)
+    assert cli("compare", folder) == 2
+    assert "a run folder runs no code" in capsys.readouterr().err
+    assert cli("compare", folder, "--trust") == 0
+    assert cli("query", folder, "FROM records") == cli("compact", folder) == cli("diff", folder, folder) == 0
 
 
 def test_diff_of_two_runs_is_an_exit_code(yaml_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ def test_nothing_said_is_the_inputs_as_they_are_and_a_sum(say: Any) -> None:
     assert not PLAIN
 
 
-def test_what_is_said_for_all_holds_where_a_label_says_nothing(say: Any) -> None:
+def test_the_config_holds_where_a_label_states_nothing(say: Any) -> None:
     methods = {"grad": {}, "gain": {"use": "grad", "augment": {"gain": [0.5]}}, "bare": {"use": "grad", "augment": {}}}
     config = say(methods=methods, augment={"flip": True, "scale": [0.9, 1]}, reduce="principal")
     flip = AugmentConfig(flip=True, scale=(0.9, 1.0))

@@ -41,7 +41,7 @@ class Calling:
     ratio: float = 2
 
 
-def test_what_a_class_refuses_is_said_at_its_key(faults: Any) -> None:
+def test_what_a_class_refuses_is_an_error_at_its_key(faults: Any) -> None:
     assert faults(methods={"smooth": {"n": 0}}) == ("methods.smooth.n: expected at least 1, got 0",)
     assert faults(methods={"smooth": {"n": 2, "std": 2}}) == ("methods.smooth: std and n must differ",)
     assert faults(methods={"smooth": {"n": 0}}, seed="x") == (

@@ -71,7 +71,7 @@ c.yaml:19:25: sweep.layers: expected at least one value, got []
 """
 
 
-def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
+def test_all_faults_are_reported_at_once(write: Any, faults: Any) -> None:
     assert faults(write(BAD)) == tuple(PROBLEMS.splitlines())
 
 

@@ -16,6 +16,7 @@ from xaikit.config.schema import AugmentConfig
 from xaikit.engine.augment import Variant, variants
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
+from xaikit.layouts import Layout
 
 RAW = {"rectify": "none", "normalize": "none", "resize": "none"}
 
@@ -70,7 +71,8 @@ def test_every_method_is_the_mean_of_its_maps_on_the_variants(net: nn.Module, x:
 def test_sizes_are_brought_back_to_the_grid_of_the_clean_map(net: nn.Module, x: Tensor) -> None:
     small = torch.nn.functional.interpolate(x, size=(5, 6), mode="bilinear", align_corners=False, antialias=True)
     alone = raw(net, small).unsqueeze(1)
-    expected = (raw(net, x) + resize(alone, (10, 12)).squeeze(1)) / 2
+    # a quarter of the places, each of which has four times the share
+    expected = (raw(net, x) + resize(alone, (10, 12)).squeeze(1) / 4) / 1.25
     assert distance(raw(net, x, augment={"scale": [1, 0.5]}), expected) <= 1e-12
 
 
@@ -138,8 +140,8 @@ def test_the_variants_are_all_combinations() -> None:
 
 
 def test_inputs_without_space_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"augment: expected inputs \(N, C, \*S\), got \(2, 3\)"):
-        Variant(flip=True).inputs(torch.zeros(2, 3), lambda draw: pytest.fail("nothing is drawn"))
+    with pytest.raises(ConfigError, match=r"augment: expected inputs with axes of space, got \(2, 3\)"):
+        Variant(flip=True).inputs(torch.zeros(2, 3), Layout(), lambda draw: pytest.fail("nothing is drawn"))
 
 
 # --- targets of certain places, and of others
@@ -178,7 +180,7 @@ def test_what_moves_nothing_serves_them(x: Tensor) -> None:
     assert not saliency[..., 6:].any()
 
 
-def test_targets_of_labels_that_are_not_augmented_are_not_asked_of_the_variants(x: Tensor) -> None:
+def test_targets_of_labels_that_are_not_augmented_are_not_scored_on_the_variants(x: Tensor) -> None:
     from xaikit.config.keys import Use
     from xaikit.config.schema import Aggregation, AugmentConfig
     from xaikit.engine import Batch, Request, explain

@@ -66,7 +66,7 @@ class TestFaults:
             (lambda view: view.retrace(images()), "view.retrace was read but not declared: needs = Needs(reruns=True)"),
         ],
     )
-    def test_evidence_that_was_not_asked_for(self, read: Callable[[View], Any], named: str) -> None:
+    def test_undeclared_evidence(self, read: Callable[[View], Any], named: str) -> None:
         model = seeded(Plain)
         request = request_for(Sneak(read))
         with pytest.raises(UndeclaredNeed) as caught:

@@ -165,7 +165,7 @@ class TestSeveralTargets:
         # all variants at once for the one, each by itself for the other, and no more than that
         assert counts([one, bound])[0] == sum(alone) - 1
 
-    def test_a_method_of_one_pass_is_asked_for_each_apart(self) -> None:
+    def test_a_method_of_one_pass_is_called_for_each_apart(self) -> None:
         """So that a map is the same to the bit whoever else is explained."""
         shapes: list[tuple[int, ...]] = []
         counting = replace(Shapes(), shapes=shapes)
@@ -173,7 +173,7 @@ class TestSeveralTargets:
         explain_all(seeded(Plain), batch(images()), [request, labelled(request, "other", target=SECOND)])
         assert [shape[1] for shape in shapes] == [1, 1, 1, 1]
 
-    def test_a_method_that_the_target_is_nothing_to_is_asked_once(self) -> None:
+    def test_a_method_that_the_target_is_nothing_to_is_called_once(self) -> None:
         @dataclass(frozen=True)
         class Agnostic(Shapes):
             needs: ClassVar[Needs] = Needs(scores=False)

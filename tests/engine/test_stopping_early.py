@@ -65,7 +65,7 @@ def test_the_forward_goes_on_where_something_behind_is_needed(methods: Any, more
 
 
 @pytest.mark.parametrize("target", ["top1", 2, [1, 0]])
-def test_targets_that_are_known_to_be_one_a_sample_are_not_waited_for(target: Any) -> None:
+def test_targets_that_declare_one_score_a_sample_are_not_waited_for(target: Any) -> None:
     model = seeded(Plain)
     xaikit.explain(model, images(), "eigencam", layers="conv2")
     ran = reached(model)

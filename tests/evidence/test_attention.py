@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.functional import scaled_dot_product_attention
 
 import xaikit
@@ -37,6 +38,7 @@ from xaikit import ConfigError, Needs
 from xaikit.evidence.attention import probabilities_of
 
 EXACT = 1e-11
+METHODS = ["rollout", "gae", "legrad"]
 CLASSES_OF = {"use": "classes", "of": [1, 3]}
 SHUT = torch.ones(TOKENS, TOKENS).tril(6).bool()
 LEANING = torch.linspace(-3, 3, TOKENS * TOKENS, dtype=torch.float64).view(TOKENS, TOKENS).sin()
@@ -83,6 +85,39 @@ def test_probabilities_and_gradients_are_those_of_attention_written_out(way: str
             (true,) = torch.autograd.grad(scores[:, index].sum(), expected, retain_graph=True)
             assert true.any()
             assert (gradients[:, column] - true).abs().max() <= EXACT
+
+
+def logits_of(query: Tensor, key: Tensor) -> Tensor:
+    return query @ key.mT * query.shape[-1] ** -0.5
+
+
+WRITTEN: dict[str, Any] = {
+    "torch.softmax and @": lambda query, key, value: torch.softmax(logits_of(query, key), -1) @ value,
+    "softmax of the tensor, matmul": lambda query, key, value: logits_of(query, key).softmax(dim=3).matmul(value),
+    "dropout between": lambda query, key, value: torch.matmul(
+        functional.dropout(functional.softmax(logits_of(query, key), dim=-1), 0.5, training=False), value
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@pytest.mark.parametrize("label", METHODS)
+def test_attention_that_a_model_writes_out_is_that_of_torchs_own(way: str, label: str) -> None:
+    x, maps = pictures(), []
+    for attend in (WRITTEN[way], fused):
+        net = transformer(attend)
+        with untouched(net, x):
+            maps.append(xaikit.explain(net, x, label, target=CLASSES_OF)[label].map)
+    assert maps[1].any()
+    assert (maps[0] - maps[1]).abs().max() <= EXACT
+
+
+def test_a_softmax_of_something_else_is_no_attention() -> None:
+    def gated(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return value * value.softmax(-1) + query.softmax(2).sum(2, keepdim=True)
+
+    with pytest.raises(ConfigError, match="got none: this model"):
+        xaikit.explain(transformer(gated), pictures(), "rollout", target=0)
 
 
 def test_a_query_that_may_attend_to_nothing_attends_to_nothing() -> None:
@@ -187,9 +222,6 @@ class Switching(nn.Module):
             return self.inner(x)
 
 
-METHODS = ["rollout", "gae", "legrad"]
-
-
 def explained(net: nn.Module, x: Tensor, **options: Any) -> dict[str, Tensor]:
     explanations = xaikit.explain(net, x, METHODS, target=CLASSES_OF, **options)
     return {label: one.maps["attention"] for label, one in explanations.items()}
@@ -274,7 +306,10 @@ def test_windows_are_refused_by_name(label: str) -> None:
 def test_a_model_without_attention_is_refused_by_name() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(CLASSES)).double()
     net(pictures())
-    with pytest.raises(ConfigError, match="got none: this model calls neither scaled_dot_product_attention nor"):
+    with pytest.raises(
+        ConfigError,
+        match=r"got none: this model calls neither .*, and multiplies no softmax",
+    ):
         xaikit.explain(net, pictures(), "rollout", target=0)
 
 

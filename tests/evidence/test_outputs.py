@@ -78,7 +78,7 @@ def test_auto_hands_anything_else_on_whole(output: Any) -> None:
         ((LOGITS, AUX), -3, "model.output: expected an index below 2, got -3"),
     ],
 )
-def test_a_part_that_is_not_there_is_said(output: Any, choice: str | int, message: str) -> None:
+def test_a_missing_part_is_an_error(output: Any, choice: str | int, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         select(output, choice)
     assert str(caught.value) == message

@@ -136,5 +136,5 @@ def test_the_very_first_pass_fails(name: str, error: type[BaseException]) -> Non
             case.explain(model, ["gradcam", "layercam", "scorecam", "ablationcam"])
 
 
-def test_there_are_as_many_combinations_as_were_asked_for() -> None:
+def test_there_are_as_many_combinations_as_expected() -> None:
     assert len(CASES) >= COMBINATIONS

@@ -31,9 +31,9 @@ def stack(layers: int, space: tuple[int, ...], seed: int = 0) -> Tensor:
 def test_place_by_place_over_the_layers(fuser: Any, layers: int, space: tuple[int, ...]) -> None:
     maps = stack(layers, space)
     expected = [LOOPS[type(fuser)](values) for values in maps.flatten(1).T.tolist()]
-    found = fuser.fuse(maps)
-    assert found.shape == (2, 3, *space)
-    assert found.flatten().tolist() == pytest.approx(expected, rel=1e-12)
+    fused = fuser.fuse(maps)
+    assert fused.shape == (2, 3, *space)
+    assert fused.flatten().tolist() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("fuser", FUSERS)

@@ -17,10 +17,10 @@ from xaikit_finish.scale.tanh import Tanh
 @given(st.floats(0.01, 50), st.lists(st.floats(-1, 1), min_size=1, max_size=9))
 def test_it_is_tanh_of_gamma_times_the_map(gamma: float, values: list[float]) -> None:
     saliency = torch.tensor(values, dtype=torch.float64)
-    found = Tanh(gamma).scale(saliency, 4.0)
-    assert found.tolist() == pytest.approx([math.tanh(gamma * value) for value in values], rel=1e-12, abs=1e-300)
-    assert torch.equal(Tanh(gamma).scale(-saliency, 4.0), -found)
-    assert found.abs().max() <= 1
+    scaled = Tanh(gamma).scale(saliency, 4.0)
+    assert scaled.tolist() == pytest.approx([math.tanh(gamma * value) for value in values], rel=1e-12, abs=1e-300)
+    assert torch.equal(Tanh(gamma).scale(-saliency, 4.0), -scaled)
+    assert scaled.abs().max() <= 1
 
 
 def test_the_papers_gamma_maps_the_peak_to_096() -> None:
@@ -33,8 +33,8 @@ def test_the_papers_gamma_maps_the_peak_to_096() -> None:
 )
 def test_only_taps_up_to_the_stride_are_bent(max_stride: float | None, stride: float, bent: bool) -> None:
     saliency = torch.tensor([0.25, 0.5])
-    found = Tanh(max_stride=max_stride).scale(saliency, stride)
-    assert torch.equal(found, (2 * saliency).tanh() if bent else saliency)
+    scaled = Tanh(max_stride=max_stride).scale(saliency, stride)
+    assert torch.equal(scaled, (2 * saliency).tanh() if bent else saliency)
 
 
 def test_nan_stays_nan() -> None:

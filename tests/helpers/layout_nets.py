@@ -154,7 +154,11 @@ LAID: dict[str, Laid] = {name: _tokens(name) for name in ARRANGED} | {
     ),
     "mixed by a linear layer": Laid(Mixing, (2, 3, 16, 24), "last", (4, 6), (16, 24)),
     "channels last": Laid(
-        lambda: Pooled(lambda x: x.permute(0, 3, 1, 2), nn.Conv2d(3, 6, 2, 2)), (2, 16, 24, 3), "last", (8, 12), (16, 24)
+        lambda: Pooled(lambda x: x.permute(0, 3, 1, 2), nn.Conv2d(3, 6, 2, 2)),
+        (2, 16, 24, 3),
+        "last",
+        (8, 12),
+        (16, 24),
     ),
     "a spectrogram": Laid(
         lambda: Pooled(lambda x: x[:, None], nn.Conv2d(1, 6, 2, 2)), (2, 16, 24), "last", (8, 12), (16, 24)
@@ -164,7 +168,11 @@ LAID: dict[str, Laid] = {name: _tokens(name) for name in ARRANGED} | {
     ),
     "a waveform": Laid(lambda: Pooled(lambda x: x[:, None], nn.Conv1d(1, 6, 4, 4)), (2, 40), "last", (10,), (40,)),
     "frames": Laid(
-        lambda: Pooled(lambda x: x.transpose(1, 2), nn.Conv3d(3, 6, 2, 2)), (2, 4, 3, 8, 12), "last", (2, 4, 6), (4, 8, 12)
+        lambda: Pooled(lambda x: x.transpose(1, 2), nn.Conv3d(3, 6, 2, 2)),
+        (2, 4, 3, 8, 12),
+        "last",
+        (2, 4, 6),
+        (4, 8, 12),
     ),
     "frames, as many as colours": Laid(
         lambda: Pooled(lambda x: x.transpose(1, 2), nn.Conv3d(3, 6, (1, 2, 2), (1, 2, 2))),

@@ -26,7 +26,7 @@ def hashes(run: Path) -> dict[str, str]:
     digests = {}
     for path in sorted((run / "shards").rglob("*.*")):
         if path.suffix == ".parquet":
-            rows = pq.read_table(path).drop_columns(["seconds"]).to_pylist()
+            rows = pq.read_table(path).drop_columns(["seconds", "commit"]).to_pylist()
             digests[path.name] = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
         else:
             digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xaikit.store.maps import encode
+from xaikit.store.maps import encode, map_checksum
 from xaikit.store.pictures import overlay_name, picture_name, save_picture
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
-from xaikit.store.trials import StoredTrial, to_table
+from xaikit.store.trials import StoredTrial, from_table, to_table
 
 BENCH = "bench1"
 FINISH = {"rectify": "relu", "normalize": "max", "scale": "none", "resize": "input", "fuse": "mean"}
@@ -37,6 +37,11 @@ def row(name: str = "cat.jpg", **more: Any) -> dict[str, Any]:
     about = {"bench": BENCH, "evidence": "e1", "image": f"digest of {name}", "name": name, "column": 0, "target": 281}
     about |= {"target_name": "tabby", "score": 0.5, "prediction": 281, "prediction_name": "tabby", "probability": 0.97}
     return {**dict.fromkeys(ROWS.names), **about, "warnings": [], "seconds": 0.25, "file": "", "row": 0, **more}
+
+
+def uncommitted(rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows without the time of their commit and the checksum of their maps."""
+    return [{**each, "commit": None, "checksum": None} for each in rows.to_pylist()]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -65,6 +70,9 @@ def commit(
     file = f"shards/{bench}/{shard}.safetensors"
     placed = [{**each, "bench": bench, "file": file, "row": names.index(each["name"])} for each in rows]
     tensors = {name: value for key, each in raw.items() for name, value in encode(key, each, "float16").items()}
+    keys = {each.evidence: each.maps for each in from_table(store.trials())}
+    for each in placed:
+        each["checksum"] = map_checksum(tensors, keys.get(each["evidence"], raw), each["row"])
     store.commit(bench, shard, tensors, table(placed))
 
 
@@ -78,6 +86,7 @@ def photographs(names: Sequence[str], bench: str = BENCH, **images: str) -> pa.T
             "name": pa.array(names, pa.string()),
             "stem": pa.array(stems, pa.string()),
             "image": pa.array([images.get(stem) for stem in stems], pa.string()),
+            "truth": pa.nulls(len(names), pa.int32()),
         }
     )
 

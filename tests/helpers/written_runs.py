@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xaikit.report.report import Report
-from xaikit.store.maps import encode
+from xaikit.store.maps import encode, map_checksum
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
@@ -81,6 +81,7 @@ def written(folder: Path, trials: Sequence[StoredTrial], shots: Sequence[Shot], 
         ]
     )
     photographs = pa.table({key: list(value) for key, value in about.items()}, schema=schema)
+    photographs = photographs.append_column("truth", pa.nulls(photographs.num_rows, pa.int32()))
     store.write_plan({"benches": sorted({trial.bench for trial in trials})}, to_table(trials), photographs)
     for bench in dict.fromkeys(benches):
         of_bench = [key for key in photographed if key[0] == bench]
@@ -94,13 +95,17 @@ def _commit(
 ) -> None:
     maps: dict[str, Tensor] = {}
     rows: list[dict[str, Any]] = []
+    keys: dict[str, tuple[str, ...]] = {}
     for place, key in enumerate(photographed):
         for shot in (shot for shot in shots if (shot.trial.bench, shot.name, shot.digest) == key):
             for name, layer in zip(shot.trial.maps, shot.trial.layers, strict=True):
                 raw = shot.maps[layer]
                 maps.setdefault(name, torch.zeros(len(photographed), *raw.shape))[place] = raw
             rows += _rows(shot, f"shards/{bench}/{shard}.safetensors", place)
+            keys[shot.trial.evidence] = shot.trial.maps
     encoded = {name: value for key, raw in maps.items() for name, value in encode(key, raw, "float32").items()}
+    for each in rows:
+        each["checksum"] = map_checksum(encoded, keys[each["evidence"]], each["row"])
     store.commit(bench, shard, encoded, pa.Table.from_pylist(rows, schema=ROWS))
 
 

@@ -51,8 +51,8 @@ def gradcampp(a: Array, g: Array) -> Array:
 def smoothgradcampp(a: Array, noisy: list[Array], printed: bool = False) -> Array:
     """As Grad-CAM++ with g, g^2, g^3 averaged over noisy inputs, A of the clean one (Omeiza et al. 2019).
 
-    As printed, the numerator of alpha is the mean of g; else that of g^2. Where the denominator is not safely
-    positive (only where activations sum to less than zero) alpha is 0.
+    As printed, the numerator of alpha is the mean of g; else that of g^2. Where the denominator is less than a tenth of
+    the mean of g^2, alpha fades to 0.
     """
     weights = []
     for k in range(len(a)):
@@ -60,8 +60,9 @@ def smoothgradcampp(a: Array, noisy: list[Array], printed: bool = False) -> Arra
         for ij in np.ndindex(a[k].shape):
             d1, d2, d3 = (sum(g[k][ij] ** power for g in noisy) / len(noisy) for power in (1, 2, 3))
             denominator = 2 * d2 + mass * d3
-            if d1 > 0 and denominator >= 1e-3 * d2:
-                weight += (d1 if printed else d2) / denominator * d1
+            if d1 > 0 and denominator > 0:
+                inverse = 1 / denominator if denominator >= 0.1 * d2 else denominator / (0.1 * d2) ** 2
+                weight += (d1 if printed else d2) * inverse * d1
         weights.append(weight)
     return weighted(weights, a)
 

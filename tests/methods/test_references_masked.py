@@ -32,6 +32,8 @@ from helpers.slow_formulas import Array, weighted
 from xaikit.draws import SampleGenerator
 
 N = 3
+VARIANTS = {"normalized": MASKS[0], "torchcam": MASKS[1]}
+"""Of SS-CAM with a softmax over the channels, and how their masks are made."""
 
 
 def softmax_weighted(scores: dict[int, float], a: Array) -> Array:
@@ -47,7 +49,7 @@ def live(a: Array, top: int | None) -> list[int]:
 
 
 def sscam(one: Sample, noise: Array, on: str, masks: str, top: int | None) -> Array:
-    """w = softmax_k(1/n sum_i y(x (M_k + e_i))), or of y((x + e_i) M_k) (Wang et al. 2020)."""
+    """w = softmax_k(1/n sum_i y(x (M_k + e_i))), or of y((x + e_i) M_k)."""
     scores = {}
     for k in live(one.a, top):
         mask, total = mask_of(one.a[k], one.x.shape[1:], masks), 0.0
@@ -56,6 +58,19 @@ def sscam(one: Sample, noise: Array, on: str, masks: str, top: int | None) -> Ar
             total += float(one.model(noisy)[one.c])
         scores[k] = total / len(noise)
     return softmax_weighted(scores, one.a)
+
+
+def authors_sscam(one: Sample, noise: Array, on: str, std: float, top: int | None) -> Array:
+    """w_k = 1/n sum_i p(x (U_k + (std / range U_k)^2 e_i)), or p(x M_k + (std / range x M_k)^2 e_i): no softmax over k."""
+    weights = np.zeros(len(one.a))
+    for k in live(one.a, top):
+        large = upsampled(one.a[k], one.x.shape[1:])
+        base = large if on == "mask" else one.x * stretched(large)
+        strength = (std / (base.max() - base.min())) ** 2
+        for field in noise:
+            noisy = one.x * (base + strength * field) if on == "mask" else base + strength * field
+            weights[k] += probability(one.model(noisy), one.c) / len(noise)
+    return weighted(list(weights), one.a)
 
 
 def iscam(one: Sample, strengths: list[float], masks: str, top: int | None) -> Array:
@@ -69,8 +84,9 @@ def iscam(one: Sample, strengths: list[float], masks: str, top: int | None) -> A
     return softmax_weighted(scores, one.a)
 
 
-def groupcam(one: Sample, groups: int, theta: float) -> Array:
-    """sum_g relu(p(x M_g + b(x) (1 - M_g)) - p(b(x))) M_g, at the input's size (Zhang et al. 2021)."""
+def groupcam(one: Sample, groups: int, variant: str) -> Array:
+    """sum_g relu(w_g) R_g with w_g = p(x M_g + b(x) (1 - M_g)) - p(b(x)), or sum_g w_g M_g above a percentile; at the input's
+    size (Zhang et al. 2021)."""
     blurred = np.stack([smoothed(channel, 25, 50.0) for channel in one.x])
     base = probability(one.model(blurred), one.c)
     size = -(-len(one.a) // groups)
@@ -80,11 +96,12 @@ def groupcam(one: Sample, groups: int, theta: float) -> Array:
         for k in range(start, min(start + size, len(one.a))):
             group += one.g[k].mean() * one.a[k]
         group = np.maximum(group, 0.0)
-        if theta:
-            group = np.where(group > np.percentile(group, theta), group, 0.0)
-        mask = stretched(upsampled(group, one.x.shape[1:]))
+        if variant == "june2021":
+            group = np.where(group > np.percentile(group, 70), group, 0.0)
+        large = upsampled(group, one.x.shape[1:])
+        mask = stretched(large)
         gain = probability(one.model(one.x * mask + blurred * (1 - mask)), one.c) - base
-        saliency += max(gain, 0.0) * mask
+        saliency += max(gain, 0.0) * large if variant == "current" else gain * mask
     return saliency
 
 
@@ -142,20 +159,26 @@ def fixed_noise(fields: Tensor) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("masks", MASKS)
+@pytest.mark.parametrize("variant", ["authors", *VARIANTS])
 @pytest.mark.parametrize("on", ["mask", "input"])
 @given(spec=specs(), top=st.sampled_from((None, 2)))
 @PROPERTY
-def test_sscam_is_its_formula(on: str, masks: str, spec: Spec, top: int | None) -> None:
+def test_sscam_is_its_formula(on: str, variant: str, spec: Spec, top: int | None) -> None:
     net, x = spec.build()
     shape = [CHANNELS] * (on == "input") + list(SIZES[spec.dims])
     fields = torch.randn(spec.batch, N, *shape, generator=torch.Generator().manual_seed(spec.seed), dtype=torch.float64)
-    method = {"use": "sscam", "n": N, "std": 0.5, "noise_on": on, "masks": masks, "top_channels": top}
+    method = {"use": "sscam", "n": N, "std": 0.5, "noise_on": on, "variant": variant, "top_channels": top}
+
+    def formula(one: Sample, noise: Array) -> Array:
+        if variant == "authors":
+            return authors_sscam(one, noise, on, 0.5, top)
+        return sscam(one, 0.5 * noise, on, VARIANTS[variant], top)
+
     with fixed_noise(fields):
         explanation = xaikit.explain(net, x, {"s": method}, layers=LAYERS, target=spec.targets)["s"]
     for layer in LAYERS:
-        noise = iter(0.5 * fields.numpy())
-        expected = each_sample(spec, net, x, layer, lambda one, noise=noise: sscam(one, next(noise), on, masks, top))
+        noise = iter(fields.numpy())
+        expected = each_sample(spec, net, x, layer, lambda one, noise=noise: formula(one, next(noise)))
         assert distance(explanation.maps[layer], expected) <= EXACT
 
 
@@ -174,16 +197,16 @@ def test_iscam_is_its_formula(variant: str, strengths: list[float], masks: str, 
         assert distance(explanation.maps[layer], expected) <= EXACT
 
 
-@pytest.mark.parametrize("theta", [0, 70])
+@pytest.mark.parametrize("variant", ["current", "june2021"])
 @pytest.mark.parametrize("groups", [2, 32])
 @given(spec=specs())
 @PROPERTY
-def test_groupcam_upsampled_is_its_papers_formula(groups: int, theta: float, spec: Spec) -> None:
+def test_groupcam_upsampled_is_the_authors_formula(groups: int, variant: str, spec: Spec) -> None:
     net, x = spec.build()
-    method = {"use": "groupcam", "groups": groups, "theta": theta}
+    method = {"use": "groupcam", "groups": groups, "variant": variant}
     explanation = xaikit.explain(net, x, {"g": method}, layers=LAYERS, target=spec.targets)["g"]
     for layer in LAYERS:
-        expected = each_sample(spec, net, x, layer, lambda one: groupcam(one, groups, theta))
+        expected = each_sample(spec, net, x, layer, lambda one: groupcam(one, groups, variant))
         large = np.stack([upsampled(one.numpy(), tuple(x.shape[2:])) for one in explanation.maps[layer]])
         # probabilities near 1/3 are subtracted: rounding is of these
         assert (torch.from_numpy(large) - expected).abs().max() <= 1e-13 + EXACT * expected.abs().max()
@@ -248,7 +271,8 @@ def test_a_channel_that_is_constant_costs_no_pass(name: str) -> None:
         ("iscam", "n", 0, "n: expected at least 1, got 0"),
         ("iscam", "variant", "sum", "variant: expected one of paper, torchcam, got 'sum'"),
         ("groupcam", "groups", 0, "groups: expected at least 1, got 0"),
-        ("groupcam", "theta", 100, "theta: expected at least 0 and less than 100, got 100"),
+        ("groupcam", "variant", "2020", "variant: expected one of current, june2021, got '2020'"),
+        ("sscam", "variant", "paper", "variant: expected one of authors, normalized, torchcam, got 'paper'"),
         ("sess", "scales", 0, "scales: expected at least 1, got 0"),
         ("sess", "pool", "sum", "pool: expected one of mean, max, got 'sum'"),
     ],

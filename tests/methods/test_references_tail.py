@@ -166,7 +166,7 @@ def test_requests_of_one_answer_get_their_own_numbers() -> None:
     ("use", "options", "expected"),
     [
         ("featureig", {"steps": 0}, "steps: expected at least 1, got 0"),
-        ("featureig", {"quadrature": "left"}, "quadrature: expected one of midpoint, gauss, got 'left'"),
+        ("featureig", {"quadrature": "left"}, "quadrature: expected one of gauss, midpoint, got 'left'"),
     ],
 )
 def test_an_option_that_is_rejected_is_named(use: str, options: dict[str, Any], expected: str) -> None:

@@ -23,7 +23,7 @@ CLOSE = 1e-4
 RECTIFIED, SIGNED = "layer1.0", "layer1.1.conv2"
 STEPS = 4
 STD = 0.5
-AS_TORCHCAM = {"use": "sscam", "n": 2, "std": STD, "masks": "normalize_first"}
+AS_TORCHCAM = {"use": "sscam", "n": 2, "std": STD, "variant": "torchcam"}
 
 
 @cache
@@ -94,8 +94,8 @@ def test_sscam_differs_from_torchcam_because_that_draws_noise_for_every_channel(
     assert apart(ours_with(fields(), SIGNED), torchcams_sscam(SIGNED, None)) > 1e-3
 
 
-def test_paper_sscam_differs_from_torchcam_because_it_stretches_after_upsampling() -> None:
-    saliency = ours_with(fields(), SIGNED, masks="upsample_first")
+def test_normalized_sscam_differs_from_torchcam_because_it_stretches_after_upsampling() -> None:
+    saliency = ours_with(fields(), SIGNED, variant="normalized")
     assert apart(saliency, torchcams_sscam(SIGNED, fields())) > 1e-3
 
 

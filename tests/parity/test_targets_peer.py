@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,6 +111,14 @@ def test_the_gradient_of_contrast_differs_from_pytorch_grad_cams_because_it_diff
     terms = clean.gather(1, pinned.indices) - clean.gather(1, pinned.references)
     of_weights = torch.zeros_like(clean).scatter(1, pinned.references, pinned.shares * (terms - scores[:, None]))
     torch.testing.assert_close(gradient + of_weights, expected, rtol=CLOSE, atol=CLOSE)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.6])
+def test_contrast_with_differentiated_weights_has_pytorch_grad_cams_gradient(alpha: float) -> None:
+    target, given = finer(alpha)
+    target = replace(target, weights="differentiated")
+    for one, other in zip(ours(target, logits(6)), peers(given, logits(6)), strict=True):
+        torch.testing.assert_close(one, other, rtol=CLOSE, atol=CLOSE)
 
 
 class Twins(nn.Module):

@@ -63,11 +63,11 @@ def test_what_is_wrong_stands_in_brackets(shelf: Path, text: str, summary: str) 
     assert summary_of("oddly") == summary
 
 
-def test_bytes_that_are_no_text_are_said(shelf: Path) -> None:
+def test_bytes_that_are_no_text_are_unreadable(shelf: Path) -> None:
     (shelf / "latin.py").write_bytes(b'"""\xff\xfe"""')
     assert summary_of("latin") == "(unreadable: UnicodeDecodeError)"
 
 
 @pytest.mark.parametrize("module", ["nowhere", "nowhere.inner", "xaikit.nothing_of_that_name", "sys", "sys.path", ""])
-def test_a_module_without_a_file_is_said(module: str) -> None:
+def test_a_module_without_a_file_is_named(module: str) -> None:
     assert summary_of(module) == f"(not found: {module})"

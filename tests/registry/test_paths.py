@@ -54,7 +54,7 @@ def test_what_a_distribution_offers_goes_before_a_class_of_the_same_package(inst
         ("acme_plain:", UnknownPlugin, "method 'acme_plain:': acme_plain has no ''; known: MyCam, Needs"),
     ],
 )
-def test_a_wrong_import_path_is_said(install: Install, use: str, error: type[PluginError], message: str) -> None:
+def test_a_wrong_import_path_is_an_error(install: Install, use: str, error: type[PluginError], message: str) -> None:
     install("acme-plain", "", METHOD)
     with pytest.raises(error) as caught:
         Registry().find("method", use)
@@ -96,7 +96,7 @@ def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
         assert Registry().find("method", "./mycam.py:MyCam", base=tmp_path).cls().k == number
 
 
-def test_a_wrong_file_is_said(tmp_path: Path) -> None:
+def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
     registry = Registry()
     with pytest.raises(UnknownPlugin) as missing:
         registry.find("method", "./none.py:MyCam", base=tmp_path)
@@ -114,3 +114,19 @@ def test_a_wrong_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "mycam.py").write_text(METHOD)
     with pytest.raises(UnknownPlugin, match=r"^method './mycam.py:mycam': ./mycam.py has no 'mycam'; did you mean"):
         registry.find("method", "./mycam.py:mycam", base=tmp_path)
+
+
+def test_without_paths_only_what_is_installed_or_imported_already_is_found(tmp_path: Path) -> None:
+    (tmp_path / "mycam.py").write_text(METHOD)
+    (tmp_path / "other.py").write_text(METHOD)
+    registry = Registry()
+    mine = registry.find("method", "./mycam.py:MyCam", base=tmp_path)
+    shut = registry.without_paths()
+    assert shut.find("method", "./mycam.py:MyCam", base=tmp_path) is mine
+    assert shut.find("method", "gradcam").name == shut.find("method", "xaikit:gradcam").name == "gradcam"
+    for use in ("./other.py:MyCam", "os.path:join", "xaikit_cams.gradcam:GradCAM"):
+        with pytest.raises(PluginError, match=rf"^method '{use}': expected a plugin that is installed, .* --trust"):
+            shut.find("method", use, base=tmp_path)
+        with pytest.raises(PluginError, match="run folder runs no code"):
+            Registry(paths=False).find("method", use, base=tmp_path)
+    assert registry.find("method", "./other.py:MyCam", base=tmp_path)

@@ -212,7 +212,7 @@ def test_nothing_is_disabled_by_an_empty_variable(monkeypatch: pytest.MonkeyPatc
     assert Registry(disabled=[]).names("scaler") == ("tanh",)
 
 
-def test_what_is_loaded_is_traced_only_when_asked(
+def test_what_is_loaded_is_traced_on_demand_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("XAIKIT_TRACE_PLUGINS", raising=False)

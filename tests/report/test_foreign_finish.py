@@ -1,5 +1,7 @@
 """Finishers of somebody else, from the config to the report: what they declare decides, not what they are called."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ from helpers.runs import config
 from xaikit.errors import ConfigError
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.pictures.overlay import overlay
+from xaikit.report.index import Index
 from xaikit.report.report import Report
+from xaikit.runner import steps
 from xaikit.store.folder import Disk
 from xaikit.store.pictures import open_picture
+from xaikit.store.store import Store
+from xaikit.store.trials import to_table
 
 MINE = """
 from dataclasses import dataclass
@@ -105,10 +111,80 @@ def test_records_are_read_where_the_finisher_is_not_installed_any_more(
     assert alone.warnings == run.warnings
     assert alone.maps("one.png", "positive").keys() == {"body"}
     with pytest.raises(ConfigError, match=r"there is no file .*mine\.py"):
-        alone.map("one.png", "positive")
-    assert torch.equal(
-        Report(run.folder, Path(run.folder).parent).map("one.png", "positive"), run.map("one.png", "positive")
-    )
+        Report(run.folder, tmp_path, trust=True).map("one.png", "positive")
+
+
+def test_a_finisher_of_a_file_is_found_from_the_config_that_named_it(
+    run: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert torch.equal(xaikit.open(run.folder, trust=True).map("one.png", "positive"), run.map("one.png", "positive"))
+
+
+EVIL = """
+from pathlib import Path
+Path(__file__).with_name("ran").touch()
+from {package}mine import *
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run, whose trials name code that lies in it and leaves a file behind where it is imported."""
+    folder = Path(xaikit.run(written(tmp_path, "Positive", "Opposite")).folder)
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "evil").mkdir()
+    for name in ("mine.py", "evil/mine.py"):
+        (folder / name).write_text(MINE)
+    (folder / "notes.py").write_text(EVIL.format(package=""))
+    (folder / "evil" / "notes.py").write_text(EVIL.format(package="evil."))
+    store, uses = Store.open(folder), {"positive": "evil.notes:Positive", "opposite": "./notes.py:Opposite"}
+    trials = [
+        replace(trial, finish={**trial.finish, "rectify": {"use": uses[trial.name]}}) for trial in Index(store).trials
+    ]
+    store.write_plan({**store.plan(), "base": str(folder)}, to_table(trials), store.photographs())
+    return folder
+
+
+def test_a_run_folder_runs_no_code(foreign: Path) -> None:
+    report = xaikit.open(foreign)
+    assert len(report.records) == report.query("FROM records").num_rows > 0
+    assert report.maps("one.png", "positive").keys() == {"body"}
+    steps.compact(foreign)
+    assert xaikit.diff(report, xaikit.open(foreign)).same
+    report.to_pandas()
+    for read in (
+        lambda: report.map("one.png", "positive"),
+        lambda: report.map("one.png", "opposite"),
+        lambda: next(iter(report)).map(0),
+        lambda: xaikit.compare(report),
+    ):
+        with pytest.raises(ConfigError, match=r"xaikit\.open\(folder, trust=True\), or --trust on the command line"):
+            read()
+    assert not list(foreign.rglob("ran"))
+    assert "evil" not in sys.modules
+
+
+def test_a_run_folder_that_is_trusted_runs_its_code(foreign: Path) -> None:
+    report = xaikit.open(foreign, trust=True)
+    report.map("one.png", "positive")
+    assert (foreign / "evil" / "ran").exists()
+    report.map("one.png", "opposite")
+    assert (foreign / "ran").exists()
+
+
+def test_a_run_finishes_by_its_own_config_whatever_its_folder_names(foreign: Path) -> None:
+    report = xaikit.run(foreign.parent / "config.yaml")
+    assert report.map("one.png", "positive").any()
+    assert not list(foreign.rglob("ran"))
+    store = Store.open(foreign)
+    others = [
+        replace(trial, finish={**trial.finish, "rectify": "evil.notes:Positive"}) for trial in Index(store).trials
+    ]
+    store.write_plan(store.plan(), to_table(others), store.photographs())
+    with pytest.raises(ConfigError, match="a run folder runs no code"):
+        report.finish(others[0], report.maps("one.png", "positive"))
+    assert not list(foreign.rglob("ran"))
 
 
 def test_maps_are_kept_in_bytes_where_the_rectifier_drops_what_is_negative(tmp_path: Path) -> None:

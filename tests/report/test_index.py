@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from helpers.run_folders import BENCH, commit, planned, row, trial
 from xaikit.explanation import ALL_NEGATIVE
 from xaikit.report.index import Index
 from xaikit.store.store import Store
+from xaikit.store.tables import write_table
 
 NAMES = ("b.jpg", "a.jpg")
 
@@ -87,5 +89,33 @@ def test_merged_parts_are_seen_once(tmp_path: Path) -> None:
     store = planned(tmp_path, names=NAMES)
     commit(store, "000000-a", [row("a.jpg")])
     part = f"shards/{BENCH}/000000-a.parquet"
-    store.write_part(f"shards/{BENCH}/merged-1.parquet", store.rows([part]), {"replaces": [part], "files": {}})
+    store.write_part(f"shards/{BENCH}/merged-1.parquet", store.rows([part]), {"files": {}})
     assert names(store) == ["a.jpg"]
+
+
+def test_of_rows_that_say_the_same_the_newest_is_shown(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES)
+    commit(store, "000001-z", [row("a.jpg", score=0.1), row("a.jpg", evidence="e2"), row("b.jpg")])
+    commit(store, "000000-a", [row("a.jpg", score=0.2), row("a.jpg", column=1)])
+    index = Index(store)
+    rows = {(each["name"], each["column"]): each["score"] for each in index.rows().to_pylist()}
+    assert rows == {("a.jpg", 0): 0.2, ("a.jpg", 1): 0.5, ("b.jpg", 0): 0.5}
+    assert index.rows().num_rows == sum(index.rows([part]).num_rows for part in index.parts) == 3
+
+
+def test_a_row_of_what_the_photograph_was_before_takes_the_place_of_none(tmp_path: Path) -> None:
+    store = planned(tmp_path, names=NAMES, a="of today")
+    for number, image in enumerate(("of today", "of yesterday")):
+        commit(store, f"{number:06d}-a", [row("a.jpg", image=image)])
+    assert Index(store).rows()["image"].to_pylist() == ["of today"]
+
+
+def test_where_the_label_is_explained_only_the_row_of_todays_label_is_shown(tmp_path: Path) -> None:
+    store = planned(tmp_path, [trial(labelled=True), trial("other", evidence="e2")], names=NAMES)
+    shown = store.photographs()
+    at = shown.column_names.index("truth")
+    write_table(store.folder, "photographs.parquet", shown.set_column(at, "truth", pa.array([None, 3], pa.int32())))
+    commit(store, "000000-a", [row("a.jpg", truth=3), row("a.jpg", evidence="e2")])
+    commit(store, "000001-a", [row("a.jpg", truth=4)])
+    shown = [(each["evidence"], each["truth"]) for each in Index(store).rows().to_pylist()]
+    assert shown == [("e1", 3), ("e2", None)]

@@ -6,7 +6,7 @@ import pytest
 from xaikit.report.record import Record
 
 
-def test_what_is_not_known_is_missing() -> None:
+def test_a_record_of_no_number_has_none_and_nan() -> None:
     record = Record("ab", "a.jpg", "a", "gradcam", "gradcam")
     assert (record.target, record.prediction, record.probability, record.warnings) == (None, None, None, ())
     assert math.isnan(record.score)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+import torch
+
 import xaikit
-from xaikit.runner.costs import Plan, PlannedBench, PlannedTrial
+from xaikit.runner.costs import COPIES, Plan, PlannedBench, PlannedTrial, machine_memory
 
 TRIALS = (
     PlannedTrial("gradcam", "gradcam", ("layer4",), "top (k 1)"),
@@ -71,3 +74,34 @@ def test_augmented_passes_are_counted_and_shown() -> None:
     assert [trial.traces for trial in (plain, smooth, noisy, blind)] == [1, 6, 2, 1]
     assert "gradcam at bn2 for top (k 1), the mean of 6 augmented passes, and 5 further passes a sample" in str(smooth)
     assert str(blind) == "blind: lafam at bn2 for no target, as none plays a part"
+
+
+def test_memory_knows_the_number_of_targets() -> None:
+    def memory(top: int, method: str = "gradcam", batch: int = 8) -> int:
+        data = {"source": "samples", "batch_size": batch}
+        model = {"source": "torchvision", "name": "resnet18", "weights": None}
+        target = {"use": "top", "k": top}
+        config = {"model": model, "data": data, "methods": method, "layers": "layer1", "target": target}
+        (bench,) = xaikit.plan(config).benches
+        assert bench.available == machine_memory(torch.device("cpu"))
+        return bench.memory
+
+    gradient = 8 * 64 * 56 * 56 * 4
+    assert memory(9) - memory(1) == COPIES * 8 * gradient
+    assert memory(9, batch=16) - memory(9) > COPIES * 9 * gradient
+    assert memory(9, "lafam") == memory(1, "lafam"), "no gradient is taken for any target"
+
+
+def test_a_plan_for_more_memory_than_there_is_says_so() -> None:
+    text = str(Plan((replace(BENCH, memory=9 * 2**30, available=8 * 2**30),)))
+    assert text.splitlines()[-1] == (
+        "more memory than the 8.0 GiB of this machine: lower data.batch_size, or explain fewer targets or layers at once"
+    )
+    assert "more memory" not in str(Plan((replace(BENCH, memory=8 * 2**30, available=8 * 2**30),)))
+
+
+def test_what_memory_there_is_need_not_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = machine_memory(torch.device("cpu"))
+    assert known is None or known > 2**28
+    monkeypatch.delattr("os.sysconf", raising=False)
+    assert machine_memory(torch.device("cpu")) is None

@@ -6,7 +6,7 @@ import pytest
 from helpers.run_folders import BENCH, commit, planned, row
 from xaikit.bench.loader import Loader
 from xaikit.errors import StoreError
-from xaikit.runner.missing import MissingEvidence, find_missing
+from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.sources import Photograph, Transform
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
@@ -24,7 +24,8 @@ def digest(content: str) -> str:
 
 
 def missing(store: Store, *photographs: Photograph, labelled: frozenset[str] = frozenset()) -> MissingEvidence:
-    return find_missing(store, BENCH, photographs, LOADER, EVIDENCE, labelled)
+    stored = StoredResults(store, BENCH, EVIDENCE)
+    return find_missing(stored, BENCH, photographs, LOADER, EVIDENCE, labelled)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_an_empty_folder_misses_everything_and_no_file_is_read(tmp_path: Path) -
         raise AssertionError
 
     result = missing(Store.claim(tmp_path), Photograph("cat.jpg", unread), Photograph("dog.jpg", unread))
-    assert result == MissingEvidence((frozenset(EVIDENCE),) * 2, {}, ROWS.empty_table())
+    assert result == MissingEvidence((frozenset(EVIDENCE),) * 2, {}, (None, None), ROWS.empty_table())
 
 
 def test_what_is_there_is_not_missing(store: Store) -> None:
@@ -50,10 +51,20 @@ def test_what_is_there_is_not_missing(store: Store) -> None:
     assert result.adopted.num_rows == 0
 
 
-def test_another_bench_has_nothing_of_this_one(store: Store) -> None:
-    assert find_missing(store, "other", [photograph("cat.jpg")], LOADER, EVIDENCE, frozenset()).missing == (
-        frozenset(EVIDENCE),
-    )
+def test_another_model_has_nothing_of_this_one(store: Store) -> None:
+    stored = StoredResults(store, "other", EVIDENCE)
+    nothing = find_missing(stored, "other-data", [photograph("cat.jpg")], LOADER, EVIDENCE, frozenset())
+    assert nothing.missing == (frozenset(EVIDENCE),)
+
+
+def test_other_data_of_the_model_give_what_they_have_in_the_words_of_these(store: Store) -> None:
+    stored = StoredResults(store, BENCH, EVIDENCE)
+    loader = Loader(Transform(), classes=("a tench", "a goldfish"))
+    result = find_missing(stored, f"{BENCH}-data", [photograph("cat.jpg")], loader, EVIDENCE, frozenset())
+    assert result.missing == (frozenset(),)
+    rows = result.adopted.to_pylist()
+    assert {each["bench"] for each in rows} == {f"{BENCH}-data"}
+    assert {(each["target"], each["target_name"]) for each in rows} == {(281, "class 281")}
 
 
 def test_a_photograph_that_has_changed_is_computed_again(store: Store) -> None:
@@ -101,5 +112,5 @@ def test_where_the_label_is_explained_another_label_is_computed_again(tmp_path: 
 
 def test_a_damaged_folder_is_refused(store: Store, tmp_path: Path) -> None:
     (tmp_path / f"shards/{BENCH}/000000-a.safetensors").unlink()
-    with pytest.raises(StoreError, match=r"damaged: expected .* got no file"):
+    with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged: no such file"):
         missing(store, photograph("cat.jpg"))

@@ -119,7 +119,7 @@ def test_a_damaged_maps_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     xaikit.run(values)
     victim = next((tmp_path / "run" / "shards").rglob("*.safetensors"))
     victim.write_bytes(victim.read_bytes()[:-9])
-    with pytest.raises(xaikit.StoreError, match=r"damaged: expected \d+ bytes, got \d+ bytes; delete .*parquet"):
+    with pytest.raises(xaikit.StoreError, match=r"damaged: expected \d+ bytes, got \d+; `xaikit run`"):
         xaikit.run(values)
     victim.with_suffix(".parquet").unlink()
     assert len(xaikit.run(values).images) == len(PHOTOGRAPHS)

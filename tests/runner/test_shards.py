@@ -38,15 +38,6 @@ def test_what_is_missing_is_done_once_and_batches_begin_where_the_whole_plan_has
     assert done == Counter((position, key) for position, keys in enumerate(missing) for key in keys)
     for shard in shards:
         assert all(len({position // batch_size for position in batch}) == 1 for batch in shard.batches)
-    assert len({shard.name for shard in shards}) == len(shards)
-
-
-def test_the_name_says_the_work() -> None:
-    shard = Shard(0, 7, ((0, 1),), ("a", "b"))
-    assert shard.name.startswith("000007-")
-    assert shard.name == Shard(5, 7, ((0, 1),), ("b", "a")).name
-    others = [Shard(0, 7, ((0,), (1,)), ("a", "b")), Shard(0, 7, ((0, 1),), ("a",)), Shard(0, 8, ((0, 1),), ("a", "b"))]
-    assert shard.name not in {other.name for other in others}
 
 
 def test_alone_is_a_photograph_at_a_time() -> None:

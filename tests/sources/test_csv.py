@@ -81,3 +81,14 @@ def test_no_csv(table, photos):
 def test_delimiter_is_one_character():
     with pytest.raises(ValueError, match="delimiter: expected one character, got ', '"):
         Csv("table.csv", delimiter=", ")
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "b/" * 2500 + "c.png", "a\0b.png", "~nobody-of-that-name/a.png"])
+def test_a_path_that_no_file_can_have_is_named_with_its_line(tmp_path, name):
+    (tmp_path / "list.csv").write_text(f"path,label\n{name},1\n")
+    with pytest.raises(DataError) as error:
+        Csv(str(tmp_path / "list.csv")).photographs()
+    assert "list.csv" in str(error.value)
+    assert len(str(error.value)) < 6000
+    with pytest.raises(DataError, match="there is no"):
+        Csv(name).photographs()

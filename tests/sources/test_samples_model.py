@@ -15,7 +15,7 @@ def opened() -> OpenedModel:
     return SamplesModel().open()
 
 
-def test_what_is_known_of_it(opened):
+def test_what_its_source_declares(opened):
     assert not opened.module.training
     assert opened.classes is not None
     assert opened.wnids is not None

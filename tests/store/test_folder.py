@@ -86,7 +86,7 @@ def test_a_run_lives_in_a_remote_folder() -> None:
     store = Store.open(address)
     (part,) = store.parts()
     assert store.rows([part])["name"].to_pylist() == ["cat.jpg", "dog.jpg"]
-    decoded = store.maps("shards/bench1/000000-a.safetensors", raw, 1)
+    decoded = store.maps(store.rows([part]).to_pylist()[1], raw)
     for key, each in decoded.items():
         assert (each - raw[key][1]).abs().max() <= 2**-11 * raw[key].abs().max()
     store.check("bench1")
@@ -102,3 +102,18 @@ def test_a_remote_folder_of_somebody_else_is_refused() -> None:
     put(folder_of(address), "chapters/one.tex")
     with pytest.raises(StoreError, match=r"one with other files \('chapters'\) and no plan\.json"):
         Store.claim(address)
+
+
+@pytest.mark.parametrize("name", ["../other.png", "shards/../../other.png", "/etc/passwd", "a\\..\\..\\b", "a\0b"])
+def test_no_file_of_another_place_is_touched(folder: Folder, name: str) -> None:
+    for touch in (folder.read, folder.open, folder.size, folder.names, folder.remove, lambda name: put(folder, name)):
+        with pytest.raises(StoreError, match="expected the name of a file in this folder, got"):
+            touch(name)
+
+
+def test_a_tilde_is_the_home_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert folder_of("~/runs/x") == folder_of(Path("~/runs/x")) == Disk(tmp_path / "runs" / "x")
+    assert folder_of("./~/x") == Disk(Path("~/x"))
+    with pytest.raises(StoreError, match=r"^~nobody-of-that-name/x: .*write the folder in full, or \./~nobody"):
+        folder_of("~nobody-of-that-name/x")

@@ -80,3 +80,8 @@ def test_stems_are_unique_safe_and_independent_of_the_order(names: list[str], ra
     shuffled = list(names)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert stems(shuffled) == chosen
+
+
+@pytest.mark.parametrize("stem", ["../../elsewhere", "a/b", "a\\b", "a.b", "", "a\x1b[31m"])
+def test_a_stem_that_lies_elsewhere_is_not_taken_over(stem: str) -> None:
+    assert stems(["a/cat.jpg"], taken={"a/cat.jpg": stem}) == {"a/cat.jpg": "cat"}

@@ -4,6 +4,7 @@ import pytest
 
 from helpers.run_folders import BENCH, everything, planned
 from xaikit.errors import StoreError
+from xaikit.store.checksums import to_json
 from xaikit.store.rows import Failure
 
 
@@ -19,11 +20,14 @@ def test_failures_come_back_those_of_all_who_write(tmp_path: Path) -> None:
     assert [each.name for each in store.failures()] == ["c.jpg"]
 
 
-@pytest.mark.parametrize("content", [b"{}\n", b"[1]\n", b"{", b"\xff\n", b'{"bench": "a", "name": "b", "more": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"{}\n", b"[1]\n", b"{", b"\xff\n", b'{"bench": "a", "name": "b"}', to_json({"bench": "a", "more": 1}).encode()],
+)
 def test_damaged_failures_are_named(tmp_path: Path, content: bytes) -> None:
     store = planned(tmp_path)
     (tmp_path / "failed.jsonl").write_bytes(content)
-    with pytest.raises(StoreError, match=r"failed\.jsonl: damaged .*delete it"):
+    with pytest.raises(StoreError, match=r"failed\.jsonl: damaged: .*; `xaikit run` with the config"):
         store.failures()
 
 

@@ -1,4 +1,4 @@
-import json
+import errno
 import math
 from pathlib import Path
 
@@ -9,12 +9,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial
-from xaikit.errors import StoreError
+from helpers.run_folders import BENCH, commit, everything, maps, planned, row, table, trial, uncommitted
+from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.atomic import UNFINISHED
+from xaikit.store.checksums import from_json, to_json
 from xaikit.store.pictures import save_picture
 from xaikit.store.rows import ROWS, Failure
 from xaikit.store.store import Store
+from xaikit.store.tables import VanishedPart, write_table
 from xaikit.store.trials import from_table
 
 FILE = f"shards/{BENCH}/000000-a.safetensors"
@@ -53,7 +55,7 @@ def test_a_plan_comes_back_with_its_format(tmp_path: Path) -> None:
     planned(tmp_path)
     for stored in (Store.open(str(tmp_path)), Store.look(tmp_path)):
         assert stored is not None
-        assert stored.plan() == {"format": 3, "config": {"seed": 0}}
+        assert stored.plan() == {"format": 4, "config": {"seed": 0}}
 
 
 def test_again_removes_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
@@ -99,27 +101,50 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
         Store.claim(tmp_path / "file" / "run")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{", r"plan\.json: damaged \(JSONDecodeError"),
-        (b"\xff", r"damaged \(Unicode"),
-        (b"[]", r"a mapping, got list"),
-    ],
-)
-def test_a_damaged_plan_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+DAMAGED = [
+    (b"{", "Expecting"),
+    (b"\xff", "can't decode"),
+    (b"[]", "a mapping, got list"),
+    (b"", "Expecting"),
+    (b'{"format": 4}', "does not match its checksum"),
+    (to_json({"format": 4, "config": {"seed": 0}}).replace("0", "1", 1).encode(), "does not match its checksum"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), DAMAGED)
+def test_a_damaged_plan_is_named_and_made_anew(tmp_path: Path, content: bytes, message: str) -> None:
     committed(tmp_path)
     (tmp_path / "plan.json").write_bytes(content)
-    for take in (Store.claim, Store.open, Store.look):
-        with pytest.raises(StoreError, match=message):
+    with pytest.raises(DamagedFile, match=rf"plan\.json: damaged: .*{message}.*; `xaikit run` with the config"):
+        Store.open(tmp_path)
+    assert Store.look(tmp_path) is not None
+    assert Store.claim(tmp_path).plan() == {}
+    assert planned(tmp_path).parts() == [PART]
+
+
+def test_a_lost_plan_is_made_anew(tmp_path: Path) -> None:
+    committed(tmp_path)
+    (tmp_path / "plan.json").unlink()
+    with pytest.raises(DamagedFile, match=r"plan\.json: damaged: no such file; `xaikit run`"):
+        Store.open(tmp_path)
+    assert planned(tmp_path).parts() == [PART]
+
+
+def test_a_plan_that_cannot_be_read_and_may_be_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("my plan")
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "trials.parquet")
+    for take in (Store.claim, Store.open):
+        with pytest.raises(StoreError, match=r"plan\.json: damaged"):
             take(tmp_path)
+    (tmp_path / "plan.json").write_bytes(bytes(40))
+    assert Store.claim(tmp_path).plan() == {}, "so it is after a loss of power"
 
 
 def test_a_run_of_another_version_is_refused_and_begun_anew_when_asked(tmp_path: Path) -> None:
     committed(tmp_path)
     (tmp_path / "plan.json").write_text('{"format": 1}')
     for take in (Store.claim, Store.open):
-        with pytest.raises(StoreError, match=r"expected a run of format 3, got 1: .*--force to begin this one anew"):
+        with pytest.raises(StoreError, match=r"expected a run of format 4, got 1: .*--force to begin this one anew"):
             take(tmp_path)
     assert Store.look(tmp_path) is None
     assert Store.claim(tmp_path, again=True).parts() == []
@@ -139,17 +164,19 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
     rows = [row("cat.jpg", warnings=["layer4: zero map"]), row("dog.jpg", target=None, probability=math.inf)]
     commit(planned(tmp_path), "000000-a", rows, raw)
     store = Store.open(tmp_path)
-    assert store.is_done(BENCH, "000000-a")
-    assert not store.is_done(BENCH, "000001-a")
-    assert store.rows([PART]).to_pylist() == [{**each, "file": FILE, "row": at} for at, each in enumerate(rows)]
+    written = [{**each, "file": FILE, "row": at} for at, each in enumerate(rows)]
+    assert uncommitted(store.rows([PART])) == written
+    assert store.rows([PART], ["name"]).to_pydict() == {"name": ["cat.jpg", "dog.jpg"]}
+    assert store.evidence(PART) == {"e1"}
     assert (store.rows([]).schema, store.rows([]).num_rows) == (ROWS, 0)
-    stored = store.maps(FILE, (key for key in raw))
-    for key, each in raw.items():
-        torch.testing.assert_close(stored[key], each, rtol=0, atol=2**-11 * float(each.abs().max()))
-        assert torch.equal(store.maps(FILE, [key], 1)[key], stored[key][1])
+    for at, each in enumerate(store.rows([PART]).to_pylist()):
+        stored = store.maps(each, (key for key in raw))
+        for key, values in raw.items():
+            torch.testing.assert_close(stored[key], values[at], rtol=0, atol=2**-11 * float(values.abs().max()))
 
 
-def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 7)
     for name in ("one", "two"):
         committed(tmp_path / name)
     assert everything(tmp_path / "one") == [*PLANNED[:2], PART, FILE, PLANNED[2]]
@@ -171,7 +198,6 @@ def test_rows_are_written_last_and_maps_without_them_do_not_count(
             commit(store, "000000-a", [row()])
     assert (tmp_path / FILE).is_file()
     assert store.parts() == []
-    assert not store.is_done(BENCH, "000000-a")
     commit(store, "000000-a", [row()])
     assert store.parts() == [PART]
 
@@ -183,16 +209,13 @@ def test_the_parts_of_one_bench_are_its_own(tmp_path: Path) -> None:
     assert store.parts() == [PART, "shards/bench10/000000-a.parquet"]
 
 
-def test_a_merged_part_hides_what_it_replaces(tmp_path: Path) -> None:
+def test_a_row_never_gives_the_maps_of_another_photograph(tmp_path: Path) -> None:
     store = committed(tmp_path)
-    commit(store, "000001-b", [row("bird.jpg")])
-    merged = f"shards/{BENCH}/merged-0123.parquet"
-    store.write_part(merged, store.rows([PART]), {"replaces": [PART], "files": store.files(PART)})
-    assert store.parts() == [f"shards/{BENCH}/000001-b.parquet", merged]
-    assert sorted(store.rows(store.parts())["name"].to_pylist()) == ["bird.jpg", "cat.jpg", "dog.jpg"]
-    store.folder.remove(PART)
-    assert store.is_done(BENCH, "000000-a")
-    assert not store.is_done(BENCH, "000002-c")
+    _, dog = store.rows([PART]).to_pylist()
+    assert store.maps(dog, ["q1/layer3", "q1/layer4"])["q1/layer3"].shape == (1, 4, 4)
+    commit(store, "000000-a", [row("bird.jpg"), row("dog.jpg")], maps(2, seed=1))
+    with pytest.raises(DamagedFile, match="do not match the checksum of their row"):
+        store.maps(dog, ["q1/layer3", "q1/layer4"])
 
 
 def test_a_folder_whose_name_reads_like_a_column_is_read(tmp_path: Path) -> None:
@@ -204,15 +227,16 @@ def test_a_folder_whose_name_reads_like_a_column_is_read(tmp_path: Path) -> None
 @pytest.mark.parametrize("content", [b"", b"torn", b"\xff" * 64], ids=["empty", "short", "garbage"])
 def test_damaged_files_are_named_with_the_remedy(tmp_path: Path, content: bytes) -> None:
     store = committed(tmp_path)
+    (stored, _) = store.rows([PART]).to_pylist()
     for name in (PART, FILE, "trials.parquet"):
         (tmp_path / name).write_bytes(content)
-    computed = "delete it to have its photographs computed again"
+    again = "`xaikit run` with the config of the run makes it anew"
     for read in (lambda: store.rows([PART]), lambda: store.about(PART), lambda: store.check(BENCH)):
-        with pytest.raises(StoreError, match=rf"000000-a\.parquet: damaged .*; {computed}"):
+        with pytest.raises(DamagedFile, match=rf"000000-a\.parquet: damaged: .*; {again}"):
             read()
-    with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged .*; delete it, and the part"):
-        store.maps(FILE, ["q1/layer3"])
-    with pytest.raises(StoreError, match=r"trials\.parquet: damaged .*; run the config again"):
+    with pytest.raises(DamagedFile, match=rf"000000-a\.safetensors: damaged: .*; {again}"):
+        store.maps(stored, maps())
+    with pytest.raises(DamagedFile, match=rf"trials\.parquet: damaged: .*; {again}"):
         store.trials()
 
 
@@ -221,18 +245,65 @@ def test_maps_that_are_missing_or_cut_short_are_found_before_anything_is_compute
     store.check(BENCH)
     size = (tmp_path / FILE).stat().st_size
     (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:-4])
-    with pytest.raises(StoreError, match=rf"damaged: expected {size} bytes, got {size - 4} bytes; delete {PART} to"):
+    with pytest.raises(StoreError, match=rf"safetensors: damaged: expected {size} bytes, got {size - 4}; `xaikit run`"):
         store.check(BENCH)
     (tmp_path / FILE).unlink()
-    with pytest.raises(StoreError, match="got no file"):
+    with pytest.raises(StoreError, match="no such file"):
         store.check(BENCH)
 
 
-def test_maps_that_a_file_does_not_have_are_an_error(tmp_path: Path) -> None:
+def test_maps_that_a_row_does_not_know_are_an_error(tmp_path: Path) -> None:
     store = committed(tmp_path)
-    for key, place in (("q9/layer3", 0), ("q1/layer3", 9)):
-        with pytest.raises(StoreError, match=r"000000-a\.safetensors: damaged"):
-            store.maps(FILE, [key], place)
+    cat, dog = store.rows([PART]).to_pylist()
+    for keys, each in (
+        (["q9/layer3"], cat),
+        (["q1/layer3"], cat),
+        (maps(), {**cat, "row": 9}),
+        (maps(), {**cat, "row": 1}),
+    ):
+        with pytest.raises(DamagedFile, match=r"000000-a\.safetensors: damaged: .*`xaikit run`"):
+            store.maps(each, keys)
+    assert store.maps(dog, maps()).keys() == maps().keys()
+
+
+def test_what_the_machine_refuses_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = committed(tmp_path)
+    (cat, _) = store.rows([PART]).to_pylist()
+    reads = (
+        lambda: store.rows([PART]),
+        lambda: store.about(PART),
+        store.trials,
+        store.plan,
+        lambda: store.maps(cat, maps()),
+    )
+    for refusal in (
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        OSError(errno.EMFILE, "too many"),
+        OSError(errno.ENOMEM, ""),
+    ):
+
+        def refused(*_: object, error: BaseException = refusal, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store.folder), "read", refused)
+            patched.setattr(type(store.folder), "open", refused)
+            patched.setattr("xaikit.store.maps.safe_open", refused)
+            for read in reads:
+                with pytest.raises(type(refusal)) as raised:
+                    read()
+                assert raised.value is refusal
+
+
+def test_a_part_that_was_merged_meanwhile_is_not_called_damaged(tmp_path: Path) -> None:
+    store = committed(tmp_path)
+    (tmp_path / PART).unlink()
+    for read in (lambda: store.rows([PART]), lambda: store.about(PART)):
+        with pytest.raises(
+            VanishedPart, match="merged into another part while it was to be read; open the folder again"
+        ):
+            read()
 
 
 def test_a_foreign_part_is_named(tmp_path: Path) -> None:
@@ -271,13 +342,13 @@ def test_what_a_killed_run_left_unfinished_is_ignored_and_swept(tmp_path: Path) 
 
 def test_a_plan_that_was_not_finished_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.claim(tmp_path)
-    write = Store.write_table
     with monkeypatch.context() as patched:
         patched.setattr(
-            Store, "write_table", lambda self, name, table: write(self, name, table) if "tri" in name else 1 / 0
+            "xaikit.store.store.write_table",
+            lambda folder, name, table: write_table(folder, name, table) if "tri" in name else 1 / 0,
         )
         with pytest.raises(ZeroDivisionError):
             store.write_plan({}, table([]), table([]))
     assert everything(tmp_path) == ["plan.json", "trials.parquet"]
-    assert json.loads((tmp_path / "plan.json").read_text()) == {"format": 3, "planned": False}
+    assert from_json((tmp_path / "plan.json").read_text()) == {"format": 4, "planned": False}
     assert planned(tmp_path).plan()["config"] == {"seed": 0}

@@ -68,7 +68,7 @@ def test_rank_and_label_choose_another() -> None:
         ({"of": 5}, "1 detections of label 5", 0),
     ],
 )
-def test_where_there_is_no_such_detection_it_is_said(options: Any, which: str, count: int) -> None:
+def test_a_missing_detection_is_an_error(options: Any, which: str, count: int) -> None:
     with pytest.raises(ConfigError) as caught:
         Box(**options).pin(detections([[0.9, 0.5, 0.1]]), None)
     assert str(caught.value) == (

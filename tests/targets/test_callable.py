@@ -87,7 +87,7 @@ def test_the_file_is_imported_again_only_when_it_changes(file: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_said(file: str, name: str, message: str) -> None:
+def test_what_cannot_be_used_is_an_error(file: str, name: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Function(name).pin(LOGITS, None)
     assert str(caught.value).startswith(message)

@@ -116,7 +116,9 @@ def test_what_was_pinned_in_inference_mode_can_be_differentiated(target: Any) ->
         ("top", None, torch.zeros(2, 3, 8, 8), "expected logits (N, classes), got a tensor of shape (2, 3, 8, 8)"),
     ],
 )
-def test_what_does_not_fit_the_model_is_said(target: Any, of: Any, labels: Any, output: Tensor, message: str) -> None:
+def test_what_does_not_fit_the_model_is_an_error(
+    target: Any, of: Any, labels: Any, output: Tensor, message: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         target(of).pin(output, None if labels is None else torch.tensor(labels))
     assert str(caught.value).startswith(f"target {target.__name__.lower()}: {message}")

@@ -122,7 +122,7 @@ def test_alpha_zero_is_the_map_of_the_logit() -> None:
         ({"against": (1,), "of": 1}, "expected a class to set class 1 against, got only itself"),
     ],
 )
-def test_what_does_not_fit_the_model_is_said(options: Any, message: str) -> None:
+def test_what_does_not_fit_the_model_is_an_error(options: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Contrast(**options).pin(LOGITS[:, :3], None)
     assert str(caught.value) == f"target contrast: {message}"
@@ -137,7 +137,7 @@ def test_what_does_not_fit_the_model_is_said(options: Any, message: str) -> None
         ({"against": (1, 1)}, "against: expected class indices, each once, got [1, 1]"),
         ({"alpha": -1.0}, "alpha: expected a number of at least 0, got -1.0"),
         ({"alpha": math.nan}, "alpha: expected a number of at least 0, got nan"),
-        ({"weights": "equal"}, "weights: expected 'softmax' or 'uniform', got 'equal'"),
+        ({"weights": "equal"}, "weights: expected 'softmax', 'differentiated' or 'uniform', got 'equal'"),
     ],
 )
 def test_options_are_checked_when_they_are_given(options: Any, message: str) -> None:

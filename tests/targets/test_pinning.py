@@ -96,7 +96,7 @@ def test_each_refuses_what_is_no_row_of_logits(target: Any) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_the_model_is_said(target: Any, labels: list[int] | None, message: str) -> None:
+def test_what_does_not_fit_the_model_is_an_error(target: Any, labels: list[int] | None, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         target.pin(LOGITS, None if labels is None else torch.tensor(labels))
     assert str(caught.value) == message

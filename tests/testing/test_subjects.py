@@ -79,7 +79,7 @@ def test_other_values_of_an_option_come_from_its_type(name: str, values: list[An
     assert [getattr(one, name) for one in changed(Optioned(), name)] == values
 
 
-def test_an_option_that_nothing_is_known_of_is_not_changed() -> None:
+def test_an_option_of_another_type_is_not_changed() -> None:
     assert list(changed(Needy(), "path")) == []
 
 

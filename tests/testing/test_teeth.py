@@ -130,7 +130,7 @@ class Declared(Sound):
         (lambda self: [self.count], "expected a hashable value"),
     ],
 )
-def test_equal_variants_are_held_against_what_is_asked_for(say: Any, message: str) -> None:
+def test_equal_variants_are_held_against_the_variants_of_the_calls(say: Any, message: str) -> None:
     one = check(method_checks(type("Dimmed", (Dimmed,), {"say": say})), "equal_variants_are_equal")
     if not message:
         one()

@@ -275,7 +275,7 @@ def test_a_loaded_config_expands_the_same_again() -> None:
 # --- names of plugins
 
 
-def test_a_plugin_is_the_same_however_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_plugin_is_the_same_however_it_is_named(tmp_path: Path) -> None:
     stated = ["smooth", "unknown:smooth", "helpers.fake_plugins:Smooth"]
     by_label = trials(methods={f"m{place}": {"use": use} for place, use in enumerate(stated)})
     assert len({trial.id for trial in by_label.values()}) == 1

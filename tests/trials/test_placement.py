@@ -106,7 +106,7 @@ def test_what_all_trials_of_a_label_have_in_common_is_not_in_their_names() -> No
     assert named[1].where == {"methods.smooth.n": 2}
 
 
-def test_another_labels_key_is_said_in_full() -> None:
+def test_the_key_of_another_label_is_written_in_full() -> None:
     texts = names({"zip": {"methods.smooth.n": [2, 3], "layers": ["a", "b"]}}, methods=["grad", "smooth"])
     assert texts == [
         "grad (methods.smooth.n=2, layers=[a])",

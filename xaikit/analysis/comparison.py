@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.analysis.measures import MEASURES
 from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
 from xaikit.analysis.table import chosen_measures, table
-from xaikit.analysis.values import Values, values_by
+from xaikit.analysis.values import PHOTOGRAPH, TARGET, means, rows_by, shared, spread
 from xaikit.errors import ConfigError
 from xaikit.report.report import Report
 from xaikit.report.text import aligned
@@ -128,20 +129,21 @@ def compare(
         if np.isnan(rows["value"].to_numpy()).all():
             notes.append(f"{key}: not defined for any photograph")
             continue
-        grouped = values_by(rows, by)
+        grouped = rows_by(rows, by)
         present = {name: grouped[name] for name in names if name in grouped}
-        for name, values in present.items():
-            mean = bootstrap(values.by_photograph, **draw(key, name))
-            groups.append(GroupMean(key, name, mean, len(values.seeds), values.spread))
+        for name, group in present.items():
+            mean = bootstrap(np.asarray(means(group, PHOTOGRAPH)["value"]), **draw(key, name))
+            groups.append(GroupMean(key, name, mean, pc.count_distinct(group["seed"]).as_py(), spread(group)))
         pairs += _pairs(key, present, draw) if len(names) <= MOST_PAIRED else []
     if len(names) > MOST_PAIRED:
         notes.append(f"{len(names)} groups: pairs are tested of {MOST_PAIRED} at most, these are means only")
     return Comparison(by, level, tuple(groups), tuple(pairs), tuple(notes))
 
 
-def _pairs(measure: str, groups: Mapping[str, Values], draw: Callable[..., Mapping[str, Any]]) -> list[Pair]:
+def _pairs(measure: str, groups: Mapping[str, pa.Table], draw: Callable[..., Mapping[str, Any]]) -> list[Pair]:
+    by_target = {name: means(rows, TARGET) for name, rows in groups.items()}
     names = list(itertools.combinations(groups, 2))
-    tests = [paired(*groups[first].shared(groups[second]), **draw(measure, first, second)) for first, second in names]
+    tests = [paired(*shared(by_target[a], by_target[b]), **draw(measure, a, b)) for a, b in names]
     adjusted = holm([test.p for test in tests])
     return [Pair(measure, *pair, test, p) for pair, test, p in zip(names, tests, adjusted, strict=True)]
 

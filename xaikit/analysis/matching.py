@@ -65,9 +65,7 @@ class Side:
     def __init__(self, report: Report) -> None:
         self.index, self.rows = report.index, report.rows
         distinct = self.rows.group_by(["name", "image"], use_threads=False).aggregate([])
-        self.photographs: tuple[Photograph, ...] = tuple(
-            zip(distinct["name"].to_pylist(), distinct["image"].to_pylist(), strict=True)
-        )
+        self.photographs: tuple[Photograph, ...] = tuple(zip(*distinct.to_pydict().values(), strict=True))
 
     def entries(self, photographs: Sequence[Photograph]) -> dict[Photograph, dict[str, Entry]]:
         """What the run holds of some photographs, by trial."""
@@ -92,17 +90,14 @@ def batches(
 
 def _matched(ours: Sequence[Photograph], its: Sequence[Photograph]) -> dict[Photograph, Photograph]:
     """One to one: those of the same name and bytes first, then those of the same bytes, then those of the same name."""
-    left = dict.fromkeys(its)
-    matched = {photograph: photograph for photograph in ours if photograph in left}
-    for photograph in matched:
-        del left[photograph]
-    for place in (1, 0):
-        by_key: dict[str, list[Photograph]] = {}
+    left, matched = dict.fromkeys(its), dict[Photograph, Photograph]()
+    for key in (itemgetter(0, 1), itemgetter(1), itemgetter(0)):
+        by_key: dict[Any, list[Photograph]] = {}
         for photograph in left:
-            by_key.setdefault(photograph[place], []).append(photograph)
+            by_key.setdefault(key(photograph), []).append(photograph)
         for photograph in ours:
-            if photograph not in matched and by_key.get(photograph[place]):
-                matched[photograph] = by_key[photograph[place]].pop(0)
+            if photograph not in matched and by_key.get(key(photograph)):
+                matched[photograph] = by_key[key(photograph)].pop(0)
                 del left[matched[photograph]]
     return {photograph: matched[photograph] for photograph in ours if photograph in matched}
 
@@ -189,6 +184,4 @@ def close(a: float | None, b: float | None, tolerance: float) -> bool:
     """Whether |a - b| is at most tolerance * max(1, |a|, |b|); None and NaN equal themselves alone."""
     if a is None or b is None:
         return a is b
-    if a == b or (math.isnan(a) and math.isnan(b)):
-        return True
-    return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= tolerance * max(1.0, abs(a), abs(b))
+    return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) or (math.isnan(a) and math.isnan(b))

@@ -53,9 +53,7 @@ def measures(record: Record, raws: Mapping[str, Tensor], fused: Tensor | None) -
 
 def area(saliency: Floats) -> float:
     """The share of places above half of the maximum; NaN where the map has no positive value or is not finite."""
-    if not _is_alive(saliency):
-        return math.nan
-    return float(np.mean(saliency > saliency.max() / 2))
+    return float(np.mean(saliency > saliency.max() / 2)) if _is_alive(saliency) else math.nan
 
 
 def gini(saliency: Floats) -> float:
@@ -78,10 +76,9 @@ def positive(maps: Iterable[Floats]) -> float:
 
 
 def _positive(raw: Floats) -> float:
-    largest = np.abs(raw).max(initial=0)
-    if not (np.isfinite(largest) and largest > 0):
+    if not _is_alive(np.abs(raw)):
         return math.nan
-    unit = raw / largest
+    unit = raw / np.abs(raw).max()
     return float(np.maximum(unit, 0).sum() / np.abs(unit).sum())
 
 

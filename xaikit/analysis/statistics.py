@@ -83,11 +83,9 @@ def bootstrap(
         raise ValueError(f"draws: expected at least 1, got {draws}")
     missing = int(np.count_nonzero(~np.isfinite(column)))
     count = len(column)
-    if missing or not count:
-        return Interval(math.nan, math.nan, math.nan, count, missing)
-    mean = float(column.mean())
-    if count < 2:
-        return Interval(mean, math.nan, math.nan, count)
+    mean = float(column.mean()) if count and not missing else math.nan
+    if missing or count < 2:
+        return Interval(mean, math.nan, math.nan, count, missing)
     resampled = [column[generator.integers(0, count, (rows, count))].mean(1) for rows in _chunks(draws, count)]
     low, high = np.quantile(np.concatenate(resampled), [(1 - level) / 2, (1 + level) / 2])
     return Interval(mean, float(low), float(high), count)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from xaikit.analysis.measures import MEASURES, OF_FUSED, OF_RAW, measures
 from xaikit.errors import ConfigError, nearest
-from xaikit.report.record import Record
 from xaikit.report.report import Report, ReportShard
 from xaikit.store.trials import to_table
 
@@ -71,11 +70,10 @@ def table(report: Report, *, measure: str | None = None) -> pa.Table:
 def _shard_table(shard: ReportShard, report: Report, chosen: Sequence[str], places: Mapping[str, int]) -> pa.Table:
     rows = []
     for record, (raws, fused) in zip(shard.records, _maps(shard, report, chosen), strict=True):
-        place, values = places[record.trial], measures(record, raws, fused)
-        rows += [(record.name, record.image, measure, place, record.column, values[measure]) for measure in chosen]
-    columns = zip(*rows, strict=True) if rows else [()] * len(_PART)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _PART, strict=True)]
-    return pa.table(arrays, schema=_PART)
+        values = measures(record, raws, fused)
+        about = {"name": record.name, "image": record.image, "place": places[record.trial], "column": record.column}
+        rows += [{**about, "measure": measure, "value": values[measure]} for measure in chosen]
+    return pa.Table.from_pylist(rows, schema=_PART)
 
 
 def _maps(
@@ -86,12 +84,9 @@ def _maps(
     trials = {trial.name: trial for trial in report.trials}
     needs_fused = not OF_FUSED.isdisjoint(chosen)
     needs_maps = needs_fused or not OF_RAW.isdisjoint(chosen)
-    for (_, _, name), group in groupby(enumerate(shard.records), key=lambda entry: _photograph_and_trial(entry[1])):
+    records = enumerate(shard.records)
+    for (*_, name), group in groupby(records, key=lambda entry: (entry[1].image, entry[1].name, entry[1].trial)):
         places, trial = [place for place, _ in group], trials[name]
         raws = shard.maps(places[0]) if needs_maps else {}
         fused = report.finish(trial, raws) if needs_fused and trial.fuses else None
         yield from [(raws, fused)] * len(places)
-
-
-def _photograph_and_trial(record: Record) -> tuple[str, str, str]:
-    return record.image, record.name, record.trial

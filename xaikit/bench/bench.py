@@ -13,6 +13,7 @@ from xaikit.bench.probe import ProbeResult
 from xaikit.engine import Request
 from xaikit.finish import Finish
 from xaikit.store.trials import StoredTrial
+from xaikit.targets import needs_labels
 from xaikit.trials.placement import NamedTrial
 
 
@@ -61,6 +62,7 @@ class Bench:
             signed=self.finishes[trial.id].signed,
             drops_negative=self.finishes[trial.id].drops_negative,
             where=named.where,
+            labelled=needs_labels(request.target),
         )
 
     def requests(self, evidence: Iterable[str] | None = None) -> list[Request]:

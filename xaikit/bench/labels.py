@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from xaikit.errors import DataError, nearest
 
+_MOST_DIGITS = 18  # of 64 bits
+
 
 def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence[str] | None, where: str) -> int:
     """The index of the class that a label means.
@@ -27,6 +29,8 @@ def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence
     [1, 1, 1, 1]
     """
     if isinstance(label, int) or label.strip().isdecimal():
+        if len(digits := str(label).strip()) > _MOST_DIGITS:
+            raise DataError(f"{where}: expected a class index, got a number of {len(digits)} digits")
         return _in_range(int(label), classes or wnids, where)
     label = label.strip()
     if wnids and label in wnids:
@@ -36,6 +40,17 @@ def match_label(label: str | int, classes: Sequence[str] | None, wnids: Sequence
             f"{where}: label {label!r} cannot be matched: the model's class names are unknown; expected an index"
         )
     return _by_name(label, tuple(classes), where)
+
+
+def class_name(index: int | None, classes: Sequence[str] | None) -> str:
+    """A class in words; "" where there is none.
+
+    >>> class_name(1, ("tench", "goldfish")), class_name(2, None), class_name(None, None)
+    ('goldfish', 'class 2', '')
+    """
+    if index is None:
+        return ""
+    return classes[index] if classes and index < len(classes) else f"class {index}"
 
 
 def _in_range(index: int, outputs: Sequence[str] | None, where: str) -> int:

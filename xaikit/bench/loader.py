@@ -85,6 +85,8 @@ class Loader:
             return Picture(photograph, digest, rgb, self.transform.tensor(rgb), label, unlabelled)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
+        except Exception as error:  # memory and numbers run out over one picture, and the next is fine
+            return UnreadablePicture(photograph, digest, f"{photograph.name}: {type(error).__name__}: {error}")
 
     def label(self, photograph: Photograph) -> tuple[int | None, str]:
         """The class that the data states for a photograph, or why there is none."""

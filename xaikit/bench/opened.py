@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +18,13 @@ from xaikit.bench.loader import Loader, Picture
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config, DataConfig, TransformConfig
 from xaikit.engine import Batch
-from xaikit.errors import ConfigError, DataError
+from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
 from xaikit.layouts import Arrangement
+from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 from xaikit.sources import OpenedModel, Photograph, Transform
+from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group
 
 
@@ -34,6 +37,8 @@ class OpenedBench:
     photographs  all of them, in order
     loader       from photograph to input
     arrangement  how the tensors at its layers are arranged, where the config says it
+    weights      the digest of the model's weights
+    architecture the digest of what it does with them, taken before it has run
     input_layout  how the model takes its pictures, likewise
     """
 
@@ -43,20 +48,20 @@ class OpenedBench:
     photographs: tuple[Photograph, ...]
     loader: Loader
     arrangement: Arrangement | None
+    weights: str
+    architecture: str
     input_layout: Arrangement | None = None
 
     @cached_property
-    def weights(self) -> str:
-        """The digest of the model's weights."""
-        return digest_of(self.model.module)
-
-    @cached_property
     def key(self) -> str:
-        """What a result depends on beside trial and photograph, in 16 hexadecimal digits."""
-        model = self.config.model
-        parts = [self.weights, architecture_of(self.model.module), repr(self.loader.transform), model.output]
-        parts += [repr(layout) for layout in (model.layout, model.input_layout) if layout is not None]
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+        """The key of the model and that of the data: what results depend on beside trial and photograph, and where these are
+        from and what their classes are called. Benches of one model take over each other's results."""
+        model, data = self.config.model.plain(), self.config.data.plain()
+        for how_many in ("batch_size", "workers"):
+            del data[how_many]
+        of_model = [self.weights, self.architecture, repr(self.loader.transform), spelling(model)]
+        of_data = [spelling(data), *(self.model.classes or ())]
+        return bench_key(_digest(of_model), _digest(of_data))
 
     @property
     def name(self) -> str:
@@ -109,14 +114,39 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     base = Path(config.base)
     data = dataclasses.replace(group.data, batch_size=config.data.batch_size, workers=config.data.workers)
     config = dataclasses.replace(config, model=group.model, data=data)
-    photographs = _uniquely_named(instantiate("data", data.source, registry, base).photographs())
-    model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
+    photographs = _uniquely_named(find_photographs(data, registry, base))
+    with _worded(ConfigError, f"model {config.model.source.use}"):
+        model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
     device = pick_device(config.device)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
     layouts = (config.model.layout, config.model.input_layout)
-    stated = (None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts)
+    arrangement, of_input = (
+        None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
+    )
     loader = Loader(_transform(model, data), model.classes, model.wnids, labelled=labelled, workers=data.workers)
-    return OpenedBench(config, model, device, photographs, loader, *stated)
+    weights, architecture = digest_of(model.module), architecture_of(model.module)
+    return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def find_photographs(data: DataConfig, registry: Registry, base: Path) -> Sequence[Photograph]:
+    """What the source of the data finds. Raises DataError where that is nothing."""
+    with _worded(DataError, f"data {data.source.use}"):
+        photographs: Sequence[Photograph] = instantiate("data", data.source, registry, base).photographs()
+    return photographs
+
+
+@contextmanager
+def _worded(kind: type[XaikitError], where: str) -> Iterator[None]:
+    """What the system says of a path that is none, such as one of 5,000 letters, as an error of ours."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        text = str(error)
+        raise kind(f"{where}: {type(error).__name__}: {text if len(text) <= 400 else text[:400] + '...'}") from error
 
 
 def pick_device(name: str) -> torch.device:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import replay_ways, trace_requests
+from xaikit.errors import ConfigError
 from xaikit.evidence.observe import Tally
 from xaikit.layouts import stride
 
@@ -22,6 +24,7 @@ class ProbeResult:
     shapes  (channels, *space) by layer
     ways    by request and layer, how its replays will be made
     row     one input, its shape alone
+    targets places on the axis of targets, of all targets together
     space   of the model's input
     """
 
@@ -29,6 +32,7 @@ class ProbeResult:
     shapes: Mapping[str, tuple[int, ...]]
     ways: Mapping[str, Mapping[str, str]]
     row: Tensor
+    targets: int
     space: tuple[int, ...]
 
     def stride(self, layer: str) -> float:
@@ -40,10 +44,12 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
     """One pass over a batch for all requests: what does not fit is found before anything is written.
 
     Raises:
-        TapError, Disconnected, ConfigError: a layer cannot be explained, or a target does not fit.
+        TapError, Disconnected, ConfigError: a layer cannot be explained, a target does not fit, or classes are not as many as
+            outputs.
     """
     model, output, tally = opened.model.module, opened.config.model.output, Tally()
     trace = trace_requests(model, batch, requests, output=output, tally=tally)
+    _check_classes(opened.model.classes, trace.output)
     ways: dict[str, dict[str, str]] = {}
     for request in requests:
         if request.method.needs.replays:
@@ -51,4 +57,12 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
             ways[request.label] = replay_ways(model, alone, request, output)
     taps = [tap for request in requests for tap in request.taps]
     shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
-    return ProbeResult(tally.gradient_calls, shapes, ways, batch.inputs[:1].to("meta"), trace.space)
+    return ProbeResult(
+        tally.gradient_calls, shapes, ways, batch.inputs[:1].to("meta"), trace.scores.shape[1], trace.space
+    )
+
+
+def _check_classes(classes: Sequence[str] | None, output: Any) -> None:
+    """That every output has a name, where names are known: one too few shifts those behind it."""
+    if classes and isinstance(output, Tensor) and output.dim() == 2 and output.shape[1] != len(classes):
+        raise ConfigError(f"model: classes: expected {output.shape[1]} names, as many as outputs, got {len(classes)}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from xaikit.cli.terminal import cell, show
 from xaikit.errors import ConfigError, nearest
 from xaikit.registry import Registry
 from xaikit.testing import Check, CheckFailed, checks_of
@@ -25,8 +26,8 @@ def check(kind: str, plugin: str, only: Sequence[str] = ()) -> bool:
         PluginError: the plugin cannot be had, whatever it would do.
     """
     Subject(kind, plugin, Registry()).plugin  # noqa: B018
-    console = Console(soft_wrap=True, highlight=False)
-    table = Table("check", "", "seconds", title=f"{kind} {plugin}", title_justify="left")
+    console = Console()
+    table = Table("check", "", "seconds", title=cell(f"{kind} {plugin}"), title_justify="left")
     failures = []
     for one in _chosen(checks_of(kind, plugin), only):
         began = time.perf_counter()
@@ -36,12 +37,12 @@ def check(kind: str, plugin: str, only: Sequence[str] = ()) -> bool:
         except CheckFailed as error:
             holds = "FAILED"
             failures.append(str(error))
-        table.add_row(one.name, holds, f"{time.perf_counter() - began:.1f}")
+        table.add_row(cell(one.name), holds, f"{time.perf_counter() - began:.1f}")
     console.print(table)
     for failure in failures:
-        console.print(failure, style="red", markup=False)
+        show(console, failure, style="red")
     count = len(table.rows)
-    console.print(f"{count - len(failures)} of {count} checks hold")
+    show(console, f"{count - len(failures)} of {count} checks hold")
     return not failures
 
 

@@ -11,6 +11,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.cli.terminal import echo
 from xaikit.errors import XaikitError
 
 STOPPED = 3
@@ -87,7 +88,7 @@ def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
     from xaikit.runner import steps
 
     plain, axes = split_axes(overrides)
-    click.echo(steps.outline(config, plain, axes=axes) if dry else str(steps.plan(config, plain, axes=axes)))
+    echo(steps.outline(config, plain, axes=axes) if dry else str(steps.plan(config, plain, axes=axes)))
 
 
 @commands.command()
@@ -99,7 +100,9 @@ def query(run: str, sql: str, csv: bool) -> None:
     from xaikit.cli.tables import as_csv, as_text
     from xaikit.report.report import Report
 
-    click.echo((as_csv if csv else as_text)(Report(run).query(sql)))
+    answer = Report(run).query(sql)
+    # a table of a file or another program is as it is
+    (click.echo if csv and not sys.stdout.isatty() else echo)(as_csv(answer) if csv else as_text(answer))
 
 
 @commands.command()
@@ -108,19 +111,22 @@ def compact(run: str) -> None:
     """Merge the many small record files of a RUN into few; maps stay where they are."""
     from xaikit.runner import steps
 
-    click.echo(f"{steps.compact(run)} parts were merged")
+    echo(f"{steps.compact(run)} parts were merged")
 
 
 @commands.command()
 @_folder
 @click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
 @click.option("--measure", help="Only this measure, such as area or gini.")
-def compare(run: str, by: Literal["label", "trial"], measure: str | None) -> None:
+@click.option(
+    "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
+)
+def compare(run: str, by: Literal["label", "trial"], measure: str | None, trust: bool) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
     from xaikit.report.report import Report
 
-    click.echo(str(compared(Report(run), by=by, measure=measure)))
+    echo(str(compared(Report(run, trust=trust), by=by, measure=measure)))
 
 
 @commands.command()
@@ -133,7 +139,7 @@ def diff(run_a: str, run_b: str, tolerance: float) -> None:
     from xaikit.report.report import Report
 
     difference = differences(Report(run_a), Report(run_b), tolerance=tolerance)
-    click.echo(str(difference))
+    echo(str(difference))
     if not difference.same:
         sys.exit(SOME_FAILED)
 
@@ -147,7 +153,7 @@ def show(config: str, overrides: tuple[str, ...]) -> None:
     from xaikit.config import load
 
     resolved = load(config, overrides)
-    click.echo(shown(resolved.plain(), resolved.origins))
+    echo(shown(resolved.plain(), resolved.origins))
 
 
 @commands.command()
@@ -161,7 +167,7 @@ def methods(name: str | None, kind: str) -> None:
     if kind not in KINDS:
         raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
     registry = Registry()
-    click.echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
+    echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
 
 
 @commands.command()
@@ -186,7 +192,7 @@ def layers(config: str, overrides: tuple[str, ...]) -> None:
     """List the layers of CONFIG's model: names, shapes, strides, which one `auto` picks and why."""
     from xaikit.runner import steps
 
-    click.echo(steps.layers(config, overrides))
+    echo(steps.layers(config, overrides))
 
 
 @commands.command()
@@ -198,7 +204,7 @@ def init(path: str) -> None:
         raise click.UsageError(f"{path} exists already: name another file, or delete it first")
     template = Path(__file__).parent / "templates" / "quickstart.yaml"
     target.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
-    click.echo(f"wrote {path}; now: xaikit run {path}")
+    echo(f"wrote {path}; now: xaikit run {path}")
 
 
 @commands.command()
@@ -213,9 +219,9 @@ def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> Non
 
     word = scaffold.kind_of(kind, stage, of)
     root = scaffold.write(word, name, Path(to))
-    click.echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
+    echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
     for line in scaffold.next_commands(word, name, root):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
 
 
 def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:
@@ -246,5 +252,5 @@ def main(args: list[str] | None = None) -> Any:
         return commands(args)
     except XaikitError as error:
         notes = getattr(error, "__notes__", [])
-        click.echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)
+        echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)
         sys.exit(BAD_INPUT)

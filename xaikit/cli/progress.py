@@ -13,6 +13,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from xaikit import _allocator
+from xaikit.cli.terminal import cell, show
+from xaikit.plain.text import escaped
 
 if TYPE_CHECKING:
     from xaikit.report.report import Report
@@ -30,8 +32,8 @@ class Progress:
     """Watches a run. Used as a context, so that the bar is taken down whatever happens."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(markup=False)
-        self._say = partial(self._console.print, highlight=False, soft_wrap=True)
+        self._console = console or Console()
+        self._say = partial(show, self._console)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -81,7 +83,9 @@ class Progress:
         """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
         self._console.print(_table(report))
         self._first(
-            (f"failed: {failure.name}: {failure.error}" for failure in report.failures), "red", "in failed.jsonl"
+            (f"failed: {escaped(failure.name)}: {failure.error}" for failure in report.failures),
+            "red",
+            "in failed.jsonl",
         )
         self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings: report.warnings")
         for path in report.sheets:
@@ -111,7 +115,7 @@ def _table(report: Report) -> Table:
         if record.target_name and record.target_name not in row[3].split(", "):
             row[3] = ", ".join(filter(None, [row[3], record.target_name]))
     for row in rows.values():
-        table.add_row(*row)
+        table.add_row(*map(cell, row))
     more = len(report.images) - len(rows)
     if more > 0:
         table.add_row(f"... and {more} more", "", "", "")

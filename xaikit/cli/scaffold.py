@@ -15,6 +15,7 @@ import jinja2
 from xaikit import hookspecs
 from xaikit._version import __version__
 from xaikit.config.schema import STAGES
+from xaikit.config.schema import WORDS as STAGE_WORDS
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.plain.text import read_value
 from xaikit.registry import KINDS, Registry
@@ -29,9 +30,6 @@ _TEMPLATES = Path(__file__).parent / "templates" / "new"
 
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-
-
-_WORDS_OF_THE_CONFIG = ("auto", "none")
 
 
 def kind_of(word: str, stage: str | None = None, of: str | None = None) -> str:
@@ -118,7 +116,7 @@ def _check(kind: str, name: str) -> None:
         )
     if re.match(r"xaikit[-_]", name):
         raise ConfigError(f"name: expected it without 'xaikit-', which is added, got {name!r}; perhaps {name[7:]!r}?")
-    if name in _WORDS_OF_THE_CONFIG or read_value(name) != name:
+    if name in STAGE_WORDS or read_value(name) != name:
         raise ConfigError(f"name: expected a name, got {name!r}, which means something else in a YAML")
     _check_free(kind, name)
 
@@ -141,7 +139,18 @@ def _check_free(kind: str, name: str) -> None:
 def _rendered(kind: str, name: str) -> Iterator[tuple[str, str]]:
     """Path and text of every file; a template's ``dot-`` stands for a dot, which packaging tools would pass over."""
     module = _TEMPLATES / "modules" / f"{kind}.py.jinja"
-    words = _words(kind, name, module.read_text(encoding="utf-8"))
+    words = {
+        "kind": kind,
+        "name": name,
+        "distribution": _distribution(name),
+        "module": module_of(name),
+        "title": _title(name, kind, module.read_text(encoding="utf-8")),
+        "api": hookspecs.API,
+        "group": KINDS[kind].group,
+        "version": ".".join(__version__.split(".")[:2]),
+        "stage": next((stage for stage, stage_kind in STAGES.items() if stage_kind == kind), ""),
+        "family": "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else "",
+    }
     yield f"{module_of(name)}.py", _text(module, words)
     shared = _TEMPLATES / "every"
     for path in sorted(shared.rglob("*")):
@@ -156,42 +165,6 @@ def _text(path: Path, words: dict[str, Any]) -> str:
         return text
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(text).render(words)
-
-
-def _words(kind: str, name: str, template: str) -> dict[str, Any]:
-    """What the templates may say."""
-    return {
-        "kind": kind,
-        "name": name,
-        "distribution": _distribution(name),
-        "module": module_of(name),
-        "title": _title(name, kind, template),
-        "api": hookspecs.API,
-        "group": KINDS[kind].group,
-        "version": ".".join(__version__.split(".")[:2]),
-        "usage": _usage(kind, name),
-        "checks": _checks(kind, name),
-    }
-
-
-def _checks(kind: str, name: str) -> dict[str, str]:
-    """The function of :mod:`xaikit.testing` that checks a kind, and its call."""
-    family = "finisher" if kind in STAGES.values() else "source" if kind in SOURCES else ""
-    function = f"{family or kind}_checks"
-    return {"function": function, "call": f'{function}("{kind}", "{name}")' if family else f'{function}("{name}")'}
-
-
-def _usage(kind: str, name: str) -> str:
-    """How a config says it."""
-    stages = {stage_kind: f"finish: {{{stage}: {name}}}" for stage, stage_kind in STAGES.items()}
-    others = {
-        "method": f"methods: [{name}, gradcam]",
-        "target": f"target: {name}",
-        "layout": f"model: {{source: torchvision, name: resnet50, layout: {name}}}",
-        "model": f"model: {{source: {name}}}",
-        "data": f"data: {{source: {name}}}",
-    }
-    return (stages | others)[kind]
 
 
 def _distribution(name: str) -> str:

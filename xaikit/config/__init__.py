@@ -24,7 +24,7 @@ from xaikit.config.shorthand import settle
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
 from xaikit.config.sweep.points import PointReader, Points
-from xaikit.config.sweep.section import read_sweep
+from xaikit.config.sweep.section import check_count, read_sweep
 from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.registry import Registry
 
@@ -70,7 +70,7 @@ def load(
     sweep, points = _read_points(stated, fixed, reader, overrides)
     faults.close()
     config = Config(**fields, sweep=sweep, base=str(base))
-    config = _with_origins(config, {**values, "sweep": stated}, faults)
+    config = replace(config, origins=_origins(config, {**values, "sweep": stated}, faults))
     return replace(config, loaded=Loaded(layer, config, points))
 
 
@@ -92,6 +92,7 @@ def _read_points(
 ) -> tuple[SweepConfig, Points]:
     """The sweep and its points, with what is wrong with them."""
     faults, before = reader.faults, list(reader.faults.items)
+    stated = stated if check_count(stated, faults) else {}
     sweep = read_sweep(stated, faults)
     grid = grid_of(sweep)
     if not grid.points:
@@ -125,15 +126,14 @@ def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
         return extend(dict(source), {(): ARGUMENT}, "", faults), Path(), "run"
     file = os.fspath(source)
     if not os.path.isfile(file):
-        faults.add_at(Mark("config"), (), missing(file))
+        faults.add((), missing(file), mark=Mark("config"))
         faults.close()
     return read_file(file, faults), Path(file).parent, Path(file).stem
 
 
-def _with_origins(config: Config, values: Mapping[str, Any], faults: Faults) -> Config:
-    """The config with where each value was written; what nobody stated is a default."""
-    origins = {
-        key_of(path): str(DEFAULT if at(values, path, DEFAULT) is DEFAULT else faults.mark(path))
-        for path in leaves(config.plain())
+def _origins(config: Config, values: Mapping[str, Any], faults: Faults) -> dict[str, str]:
+    """Where each value of a config was written; what nobody stated is a default."""
+    marks = {
+        path: DEFAULT if at(values, path, DEFAULT) is DEFAULT else faults.mark(path) for path in leaves(config.plain())
     }
-    return replace(config, origins=origins)
+    return {key_of(path): str(mark) for path, mark in marks.items()}

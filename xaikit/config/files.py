@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -10,19 +11,37 @@ import yaml
 
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.errors import nearest
+from xaikit.plain.bounds import MOST_BYTES, TooLarge, check_bounds
 from xaikit.plain.faults import Faults, Mark, Path, shown
-from xaikit.plain.text import YamlLoader
+from xaikit.plain.text import YamlLoader, problem_of
+
+MOST_EXTENDS = 64
+"""Files that are read for one, each as often as it is named."""
 
 
-def read_file(file: str, faults: Faults, trail: tuple[str, ...] = ()) -> Layer:
+@dataclass(frozen=True)
+class Trail:
+    """The files that lead to one, and all that have been read so far."""
+
+    files: tuple[str, ...] = ()
+    read: list[str] = field(default_factory=list)
+
+    def to(self, file: str) -> Trail:
+        """One file further."""
+        return Trail((*self.files, file), self.read)
+
+
+def read_file(file: str, faults: Faults, trail: Trail | None = None) -> Layer:
     """A file over the files that it extends. What is wrong goes to ``faults``; a file that cannot be read is an empty layer."""
     marks: dict[Path, Mark] = {(): Mark(file)}
     raw = _read(file, faults.of(marks))
+    trail = trail or Trail()
+    trail.read.append(file)
     return extend(raw, marks, file, faults, trail)
 
 
 def extend(
-    raw: dict[str, Any], marks: dict[Path, Mark], file: str, faults: Faults, trail: tuple[str, ...] = ()
+    raw: dict[str, Any], marks: dict[Path, Mark], file: str, faults: Faults, trail: Trail | None = None
 ) -> Layer:
     """What was read, over the files that its ``extends`` names; these are relative to ``file``, and later ones win."""
     faults = faults.of(marks)
@@ -31,18 +50,20 @@ def extend(
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         faults.add(("extends",), f"expected a file or a list of files, got {shown(value)}")
         names = []
-    below = Layer({})
+    below, trail = Layer({}), (trail or Trail()).to(file)
     for name in names:
-        below = merge(below, _read_base(name, file, faults, (*trail, file)), faults)
+        below = merge(below, _read_base(name, file, faults, trail), faults)
     return merge(below, layer_of(raw, marks, faults), faults)
 
 
-def _read_base(name: str, file: str, faults: Faults, trail: tuple[str, ...]) -> Layer:
+def _read_base(name: str, file: str, faults: Faults, trail: Trail) -> Layer:
     base = os.path.normpath(os.path.join(os.path.dirname(file), name))
-    if os.path.realpath(base) in [os.path.realpath(other) for other in trail]:
-        faults.add(("extends",), f"the files extend each other in a circle: {' -> '.join([*trail, base])}")
+    if os.path.realpath(base) in [os.path.realpath(other) for other in trail.files]:
+        faults.add(("extends",), f"the files extend each other in a circle: {' -> '.join([*trail.files, base])}")
     elif not os.path.isfile(base):
         faults.add(("extends",), missing(base))
+    elif len(trail.read) >= MOST_EXTENDS:
+        faults.add(("extends",), f"expected at most {MOST_EXTENDS} files that extend each other, got more")
     else:
         return read_file(base, faults, trail)
     return Layer({})
@@ -57,7 +78,7 @@ def missing(file: str) -> str:
 
 def _read(file: str, faults: Faults) -> dict[str, Any]:
     try:
-        loader = YamlLoader(FilePath(file).read_text(encoding="utf-8-sig"))
+        loader = YamlLoader(_text(file))
         node = loader.get_single_node()
         if node is None:
             return {}
@@ -69,10 +90,20 @@ def _read(file: str, faults: Faults) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
-        faults.add_at(mark, (), f"not valid YAML: {error.problem or error.context}")
+        faults.add((), problem_of(error), mark=mark)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         faults.add((), f"cannot be read: {error}")
     return {}
+
+
+def _text(file: str) -> str:
+    with open(file, "rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise TooLarge(problem=f"expected at most {MOST_BYTES} bytes, got more")
+    text = content.decode("utf-8-sig")
+    check_bounds(text)
+    return text
 
 
 def _note(node: yaml.Node, path: Path, file: str, faults: Faults, above: tuple[yaml.Node, ...]) -> None:
@@ -99,7 +130,7 @@ def _note_mapping(node: yaml.MappingNode, path: Path, file: str, faults: Faults,
         key.tag = "tag:yaml.org,2002:str"  # a key is a name, also where YAML 1.1 would read `on` or 1
         mark = _mark(file, key, value)
         if key.value in marks:
-            faults.add_at(mark, (*path, key.value), f"stands twice; first on line {marks[key.value].line}")
+            faults.add((*path, key.value), f"stands twice; first on line {marks[key.value].line}", mark=mark)
         marks[key.value] = mark
         _note(value, (*path, key.value), file, faults, above)
     faults.marks.update({(*path, key): mark for key, mark in marks.items()})

@@ -11,7 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from xaikit.config.layers import Layer
 from xaikit.errors import nearest
-from xaikit.plain.faults import Faults, Path, key_of
+from xaikit.plain.bounds import MOST_LETTERS
+from xaikit.plain.faults import Faults, Path, at, key_of, path_of
 
 ANYTHING = "*"
 """Among :func:`references`: it is not known which."""
@@ -19,8 +20,59 @@ ANYTHING = "*"
 
 def resolve(layer: Layer, faults: Faults) -> dict[str, Any]:
     """The plain values without any interpolation; what stands for nothing is noted in the faults and left out."""
+    if _is_endless(layer.plain):
+        faults.add((), f"expected interpolations that make at most {MOST_LETTERS} characters and values, got more")
+        faults.close()  # what it would have made is not missing
     values: dict[str, Any] = _resolved((), OmegaConf.create(layer.plain), faults)
     return values
+
+
+_MOST_UNKNOWN = 16
+"""Interpolations of which it cannot be told what they look up."""
+
+
+def _is_endless(plain: Mapping[str, Any]) -> bool:
+    """Whether interpolations of interpolations make more of a config than anybody writes; found without making it."""
+    texts = [text for text in _texts(plain) if "${" in text]
+    if not texts:
+        return False
+    unknown = sum(text.count("${") - len(_LOOKUP.findall(text)) for text in texts)
+    try:
+        return unknown > _MOST_UNKNOWN or _expanded(plain, (), plain, {}) > MOST_LETTERS
+    except RecursionError:
+        return True
+
+
+def _expanded(value: Any, path: Path, plain: Mapping[str, Any], sizes: dict[Path, int]) -> int:
+    """Characters and values of what a value stands for; one that contains itself is reported where it is resolved."""
+    if path in sizes:
+        return sizes[path]
+    sizes[path] = 0
+    size = 1
+    if isinstance(value, str) and "${" in value:
+        for key in _LOOKUP.findall(value):
+            target = _looked_up(key, path, plain)
+            size += len(value) + _expanded(at(plain, target), target, plain, sizes)
+    elif isinstance(value, Mapping | list | tuple):
+        children = value.items() if isinstance(value, Mapping) else enumerate(value)
+        size += sum(_expanded(child, (*path, key), plain, sizes) for key, child in children)
+    elif isinstance(value, str):
+        size += len(value)
+    sizes[path] = size
+    return size
+
+
+def _looked_up(key: str, path: Path, plain: Mapping[str, Any]) -> Path:
+    """The path that an interpolation at a path means; one dot before it is beside, two are one further up."""
+    dots = len(key) - len(key.lstrip("."))
+    target = path[: max(0, len(path) - dots)] if dots else ()
+    for part in path_of(key.strip().lstrip(".")) or ():
+        is_index = isinstance(at(plain, target), list) and str(part).isdecimal()
+        target = (*target, int(part) if is_index else part)
+    return target
+
+
+_LOOKUP = re.compile(r"\$\{\s*([^${}:]*|oc\.env:[^${}]*)\}")
 
 
 def is_interpolated(value: Any) -> bool:
@@ -62,6 +114,9 @@ def _resolved(path: Path, node: DictConfig | ListConfig, faults: Faults, above: 
             child = node[key]
         except OmegaConfBaseException as error:
             faults.add(here, _reason(error, faults))
+            continue
+        except RecursionError:
+            faults.add(here, "the interpolation leads through too many others")
             continue
         if any(child is other for other in (*above, node)):
             faults.add(here, "the interpolation contains itself")

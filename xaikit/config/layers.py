@@ -15,6 +15,7 @@ from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
 from xaikit.plain.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
+from xaikit.plain.values import is_usable
 
 
 @dataclass(frozen=True)
@@ -113,21 +114,18 @@ def _plain(path: Path, value: Any, faults: Faults) -> Any:
         return [_plain((*path, index), item, faults) for index, item in enumerate(value)]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if value is None or isinstance(value, str | bool | int | float):
-        return value if not isinstance(value, str) or _is_readable(path, value, faults) else None
-    faults.add(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
-    return None
-
-
-def _is_readable(path: Path, text: str, faults: Faults) -> bool:
-    """Whether all interpolations in a text are some; what is wrong with one is noted."""
     try:
-        if "${" in text:
-            OmegaConf.create({"value": text})
+        if isinstance(value, str) and "${" in value:
+            OmegaConf.create({"value": value})
+        if isinstance(value, int | float) and not is_usable(value):
+            faults.add(path, f"expected a finite number of 64 bits, got {shown(value)}")
+            return None
+        if value is None or isinstance(value, str | bool | int | float):
+            return value
+        faults.add(path, f"expected a plain value, got {shown(value)} ({type(value).__name__})")
     except GrammarParseError as error:
-        faults.add(path, f"not an interpolation: {shown(text)} ({str(error).splitlines()[0]})")
-        return False
-    return True
+        faults.add(path, f"not an interpolation: {shown(value)} ({str(error).splitlines()[0]})")
+    return None
 
 
 def inherit(values: Mapping[str, Any], faults: Faults) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import yaml
 
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
+from xaikit.plain.bounds import check_bounds
 from xaikit.plain.faults import Faults, Mark, Path, at, key_of, nested, path_of, shown
-from xaikit.plain.text import read_value
+from xaikit.plain.text import problem_of, read_value
 
 _RANGE = re.compile(r"\s*-?\d+\.\.-?\d+\s*")
 _QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')""")
@@ -44,9 +45,9 @@ def _parse(text: str, faults: Faults) -> Override | None:
     drops = key.startswith("~") and not equals
     path = path_of(key.strip().removeprefix("~") if drops else key.strip())
     if not equals and not drops:
-        faults.add_at(mark, (), f"expected key=value, or ~key to drop a key, got {text!r}")
+        faults.add((), f"expected key=value, or ~key to drop a key, got {text!r}", mark=mark)
     elif path is None:
-        faults.add_at(mark, (), f"expected a key such as a.b or a[0], got {key!r}")
+        faults.add((), f"expected a key such as a.b or a[0], got {key!r}", mark=mark)
     elif drops:
         return Override(mark, within_sweep(path), drops=True)
     else:
@@ -56,10 +57,10 @@ def _parse(text: str, faults: Faults) -> Override | None:
 
 def _read(mark: Mark, path: Path, text: str, read: Callable[[str], Any], what: str, faults: Faults) -> Override | None:
     try:
+        check_bounds(text)
         value = read(text)
     except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or error
-        faults.add_at(mark, path, f"{what} not valid YAML: {problem}")
+        faults.add(path, problem_of(error, what), mark=mark)
         return None
     return Override(replace(mark, text=text if isinstance(value, bool | int | float) else ""), path, value)
 
@@ -87,7 +88,8 @@ def _apply(below: Layer, item: Override, faults: Faults) -> Layer:
     value = item.value
     if owner != path:
         value = copy.deepcopy(at(below.plain, owner))
-        if not _put(value, path[len(owner) :], item, owner, faults):
+        if problem := _put(value, path, len(owner), item.value):
+            faults.add(path, problem, mark=item.mark)
             return below
     return merge(below, layer_of(nested(owner, value), {(): item.mark, owner: item.mark}, faults), faults)
 
@@ -101,20 +103,17 @@ def _indexed(path: Path, plain: dict[str, Any]) -> Path:
     return indexed
 
 
-def _put(elements: Any, inside: Path, item: Override, owner: Path, faults: Faults) -> bool:
-    """Change one element of a list, or something inside it; whether that could be done."""
-    holder, last = at(elements, inside[:-1]), inside[-1]
-    problem = ""
-    if not isinstance(holder, list if isinstance(last, int) else dict):
+def _put(elements: Any, path: Path, depth: int, value: Any) -> str:
+    """Change one element of the list that is so deep on a path, or something inside it; what is wrong where that cannot be."""
+    holder, last = at(elements, path[depth:-1]), path[-1]
+    fits = isinstance(holder, list if isinstance(last, int) else dict)
+    if not fits:
         kind = "list" if isinstance(last, int) else "mapping"
-        problem = f"expected a {kind} at {key_of(owner + inside[:-1])}, got {shown(holder)}"
-    elif isinstance(last, int) and last >= len(holder):
-        problem = f"expected an index below {len(holder)}, got {last}"
-    if problem:
-        faults.add_at(item.mark, owner + inside, problem)
-    else:
-        holder[last] = item.value
-    return not problem
+        return f"expected a {kind} at {key_of(path[:-1])}, got {shown(holder)}"
+    if isinstance(last, int) and last >= len(holder):
+        return f"expected an index below {len(holder)}, got {last}"
+    holder[last] = value
+    return ""
 
 
 def split_axes(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -140,7 +139,7 @@ def with_axes(below: Layer, texts: Sequence[str], faults: Faults) -> Layer:
         mark = Mark(f"axis {text!r}")
         key, equals, values = (part.strip() for part in text.partition("="))
         if not equals or path_of(key) is None:
-            faults.add_at(mark, (), f"expected key=value,value or key=0..4, got {text!r}")
+            faults.add((), f"expected key=value,value or key=0..4, got {text!r}", mark=mark)
         elif axis := _read(mark, ("sweep", key), values, _axis_values, "the values are", faults):
             below = _apply(below, axis, faults)
     return below

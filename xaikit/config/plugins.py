@@ -87,7 +87,10 @@ class Reader:
         if self.faults.is_faulty(path):
             return None
         try:
-            return values.read(key.adapter, value)
+            usable = values.is_usable(read := values.read(key.adapter, value))  # text may say a number
+            if usable:
+                return read
+            self.faults.add(path, f"expected a finite number of 64 bits, got {shown(value)}")
         except pydantic.ValidationError as error:
             for inner, refused, text in values.complaints(error, value):
                 wants_string = "a string" in text or "expected '" in text

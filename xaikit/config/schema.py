@@ -36,8 +36,11 @@ def _check_device(device: str) -> str:
 Version = Annotated[int, AfterValidator(_check_version)]
 Device = Annotated[str, AfterValidator(_check_device)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
-Side = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=16_384)]
 Colour = tuple[float, float, float]
+_Deviation = Annotated[float, Field(gt=0)]
+Deviations = tuple[_Deviation, _Deviation, _Deviation]
+Threads = Annotated[int, Field(ge=1, le=1024)]
 Layers = Annotated[tuple[str, ...], Field(min_length=1)]
 Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
@@ -166,7 +169,7 @@ class TransformConfig(Section):
     size: Side | tuple[Side, Side] | None = None
     crop: Side | tuple[Side, Side] | None = None
     mean: Colour | None = None
-    std: Colour | None = None
+    std: Deviations | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ class SweepConfig(Section):
     zip      axes that move together, their lists of one length
     exclude  points to drop: the values of some axes, all of which a point must have
     include  points to add: one value a key; what an entry does not name is as the config says
+    limit    how many points there may be, those that are excluded among them
     """
 
     brief = True
@@ -210,6 +214,7 @@ class SweepConfig(Section):
     zip: Sequence[Mapping[str, Sequence[Any]]] = ()
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     include: Sequence[Mapping[str, Any]] = ()
+    limit: int = 200_000
 
     def __bool__(self) -> bool:
         return bool(self.axes or self.zip or self.exclude or self.include)

@@ -85,10 +85,8 @@ def _read_section(reader: Reader, section: type[Section], path: Path, values: Ma
     """A section, or None where something is wrong with it."""
     plugin = _read_plugin(reader, section, path, values) if section in _INLINE else None
     fields = _read_keys(reader, section, path, values)
-    if section is MethodConfig and plugin:
-        fields |= {"use": plugin.use, "options": plugin.options}
-    elif section in _INLINE:
-        fields["source"] = plugin
+    if plugin:
+        fields |= vars(plugin) if section is MethodConfig else {"source": plugin}
     whole = (plugin or section not in _INLINE) and not any(reader.faults.is_faulty((*path, key)) for key in values)
     return reader.build(section, path, fields) if whole else None
 

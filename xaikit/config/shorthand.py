@@ -44,20 +44,16 @@ def _rule(path: Path, value: Any) -> Rule | None:
     return _layers if path[-1] == "layers" else None
 
 
-def _children(path: Path, mapping: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+def _group(path: Path, value: Any, faults: Faults, expected: str = "a mapping", hint: str = "") -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise Refused(f"expected {expected}, got {shown(value)}{hint}")
     settled = {}
-    for key, value in mapping.items():
+    for key, child in (value or {}).items():
         try:
-            settled[key] = settle((*path, key), value, faults)
+            settled[key] = settle((*path, key), child, faults)
         except Refused as refusal:
             faults.add((*path, key), str(refusal))
     return settled
-
-
-def _group(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
-    if value is not None and not isinstance(value, Mapping):
-        raise Refused(f"expected a mapping, got {shown(value)}")
-    return _children(path, value or {}, faults)
 
 
 def _layout(path: Path, value: Any, faults: Faults) -> dict[str, Any] | None:
@@ -74,10 +70,8 @@ def _source(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
 def _plugin(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {"use": value}
-    if value is not None and not isinstance(value, Mapping):
-        hint = quoting(value, faults.mark(path).text) if isinstance(value, bool) else ""
-        raise Refused(f"expected a plugin's name or a mapping, got {shown(value)}{hint}")
-    return _children(path, value or {}, faults)
+    hint = quoting(value, faults.mark(path).text) if isinstance(value, bool) else ""
+    return _group(path, value, faults, "a plugin's name or a mapping", hint)
 
 
 def _resize(path: Path, value: Any, faults: Faults) -> dict[str, Any]:

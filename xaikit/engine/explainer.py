@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -57,13 +58,15 @@ class Explainer:
                 "them; leave it out"
             )
         by_tap: dict[Tap, list[RawMaps]] = {tap: [] for tap in group.taps}
+        places: dict[Tap, list[int]] = {tap: [] for tap in group.taps}
         for variant in variants(request.aggregation.augment):
             trace = self._shared.trace if variant.is_clean else self._variant_traces.of(variant, request)
             # outputs are of the clean inputs
             for tap, raw in self._at_taps(group, trace, None).items():
                 undone = variant.undone(raw.saliency, self._shared.trace.activations[tap].shape[2:])
                 by_tap[tap].append(replace(raw, saliency=undone))
-        return {tap: mean_of(raw_maps) for tap, raw_maps in by_tap.items()}
+                places[tap].append(math.prod(raw.saliency.shape[2:]))
+        return {tap: mean_of(raw_maps, places[tap]) for tap, raw_maps in by_tap.items()}
 
     def _at_taps(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
         shared, request, trace = self._shared, group.common, trace.narrowed(group.places, group.taps)

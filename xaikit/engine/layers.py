@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from torch import nn
 
+from xaikit.auto import auto
 from xaikit.engine.requests import Batch
-from xaikit.evidence import auto
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method

@@ -67,11 +67,21 @@ def check_saliency(saliency: object, shape: tuple[int, ...], parts: int) -> None
         raise PluginContract(f"explain: expected a map of shape {allowed[0]}, got {tuple(saliency.shape)}")
 
 
-def mean_of(raw_maps: Sequence[RawMaps]) -> RawMaps:
-    """The mean of the maps and numbers, and all remarks on any."""
+def mean_of(raw_maps: Sequence[RawMaps], places: Sequence[int]) -> RawMaps:
+    """The mean of the maps and numbers, and all remarks on any.
+
+    Args:
+        places: of the layer in the pass that each map was made in, by which the maps are weighed: one of few places has a
+            larger share of the score in each.
+    """
     first = raw_maps[0]
+    # in units of the most, so that maps of equally many places have equal weights, and their sum is their mean to the bit
+    weights = [count / max(places) for count in places]
+    weighed = [
+        one.saliency if weight == 1 else one.saliency * weight for one, weight in zip(raw_maps, weights, strict=True)
+    ]
     return RawMaps(
-        torch.stack([one.saliency for one in raw_maps]).mean(0),
+        torch.stack(weighed).sum(0) / sum(weights),
         _summed(remark for one in raw_maps for remark in one.remarks),
         _summed(remark for one in raw_maps for remark in one.pass_remarks),
         {name: torch.stack([one.numbers[name] for one in raw_maps]).mean(0) for name in first.numbers},

@@ -1,6 +1,7 @@
 """Attention as it runs: the probabilities of every call, and what the score makes of them.
 
-Taken from ``scaled_dot_product_attention`` and ``multi_head_attention_forward`` while the model calls them; no module is
+Taken from ``scaled_dot_product_attention`` and ``multi_head_attention_forward`` while the model calls them, and from a softmax
+(N, H, Q, K) over the keys that is multiplied with values, where a model writes its attention out; no module is
 patched and nothing of the forward changes, to the bit. The probabilities P are computed beside it, where the model does
 not compute them itself. The mixed values O = P V are a point like that of a tap, and with the gradient there, the gradient
 at the probabilities is (ds/dO) V^T; what a model makes of returned weights beside that is not counted.
@@ -12,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -21,8 +21,12 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from xaikit._numeric import exact
+from xaikit.axes.local_attention import repeated, unguarded
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.hooks import Cut, hooked, named
+
+_SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax}
+_PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__}
 
 
 @dataclass(frozen=True)
@@ -124,12 +128,6 @@ class AttentionRecorder:
         return mixed.clone()
 
 
-def repeated(tensor: Tensor, heads: int) -> Tensor:
-    """Of grouped queries, the head that each shares."""
-    is_grouped = tensor.dim() > 3 and tensor.shape[-3] < heads
-    return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if is_grouped else tensor
-
-
 def probabilities_of(
     query: Tensor,
     key: Tensor,
@@ -163,6 +161,7 @@ class _Listening(TorchFunctionMode):
     def __init__(self, recorder: AttentionRecorder) -> None:
         super().__init__()
         self._recorder = recorder
+        self._weights: Tensor | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -172,7 +171,18 @@ class _Listening(TorchFunctionMode):
             heads = kwargs["num_heads"] if "num_heads" in kwargs else args[4]
             with _Within(self._recorder, heads):
                 return unguarded(func)(*args, **kwargs)
-        return func(*args, **kwargs)
+        return self._written_out(func, args, kwargs, func(*args, **kwargs))
+
+    def _written_out(self, func: Any, args: Any, kwargs: Any, result: Any) -> Any:
+        """What a step of attention by hand hands on: a softmax over the keys, dropout, the product with the values."""
+        if func in _SOFTMAX and result.dim() == 4 and (args[1] if len(args) > 1 else kwargs.get("dim")) in (-1, 3):
+            self._weights = result
+        elif self._weights is not None and args and args[0] is self._weights:
+            if func is functional.dropout:
+                self._weights = result
+            elif func in _PRODUCTS and args[1].dim() == 4:
+                return self._recorder.record(args[0], args[1], result)
+        return result
 
 
 class _Within(_Listening):
@@ -181,7 +191,6 @@ class _Within(_Listening):
     def __init__(self, recorder: AttentionRecorder, heads: int) -> None:
         super().__init__(recorder)
         self._heads = heads
-        self._weights: Tensor | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = super().__torch_function__(func, types, args, kwargs)
@@ -191,14 +200,6 @@ class _Within(_Listening):
             by_head = [tensor.unflatten(0, (-1, self._heads)) for tensor in (*args, result)]
             return self._recorder.record(*by_head).flatten(0, 1)
         return result
-
-
-def unguarded(function: Any) -> Any:
-    """The code of a function of torch, which does not hand itself over to the mode again."""
-    names = {**function.__globals__, "has_torch_function": lambda *_: False}
-    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
 
 
 def global_calls(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaikit.evidence.axes import Source, arrangement, input_axes, weights_of
+from xaikit.axes.local_attention import LocalAttention
+from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, note
+from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
 from xaikit.evidence.conditions import on_usable_weights, undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked, named
-from xaikit.evidence.local_attention import LocalAttention
 from xaikit.evidence.nests import Path, first_tensor, mapped, rows, tensors_in
 from xaikit.layouts import Axes, MapLayout
 
@@ -52,7 +53,7 @@ class Probe:
     turns: int = 0
 
     def input_axes(self) -> tuple[Axes, tuple[int, ...]] | None:
-        """See :func:`xaikit.evidence.axes.input_axes`."""
+        """See :func:`xaikit.axes.numbers.input_axes`."""
         if self.leaf is None:
             return None
         for source in (*self.consumed[:FEW], *self.consumed_weakly[:FEW]):
@@ -132,7 +133,7 @@ def probed(model: nn.Module, inputs: Any, draw: int = 1) -> Probe:
             for _ in range(draw):
                 probe = on_usable_weights(model, lambda: _forward(model, one))
         except Exception as error:
-            error.add_note(
+            error.addnote(
                 "raised in a forward of the first sample alone, which shows which axis of a tensor is what; stated as layout "
                 "and input_layout, that needs no such forward"
             )
@@ -153,8 +154,8 @@ def _forward(model: nn.Module, inputs: Any) -> Probe:
         probe.turns += 1
         probe.received.extend((probe.turns, tensor) for _, tensor in tensors_in(args))
         first = next((tensor for _, tensor in tensors_in(args)), None)
-        _note(module, first, probe.turns, _RECEIVED, probe.consumed)
-        _note(module, first, probe.turns, _WEAKLY, probe.consumed_weakly)
+        note(module, first, probe.turns, RECEIVED, probe.consumed)
+        note(module, first, probe.turns, WEAKLY, probe.consumed_weakly)
 
     def leave(name: str, module: nn.Module, args: Any, output: Any) -> None:
         cut.leave_inference_mode()
@@ -163,8 +164,8 @@ def _forward(model: nn.Module, inputs: Any) -> Probe:
         probe.returned.append(Returned(name, tensors, probe.turns))
         probe.received.extend((probe.turns, tensor) for tensor in tensors.values())
         first = next(iter(tensors.values()), None)
-        _note(module, first, probe.turns, _RETURNED, probe.strong)
-        _note(module, first, probe.turns, _WEAKLY, probe.weak)
+        note(module, first, probe.turns, RETURNED, probe.strong)
+        note(module, first, probe.turns, WEAKLY, probe.weak)
 
     before = _random_state(first.device)
     with cut.modes(True), hooked(named(model), leave, enter), LocalAttention():
@@ -177,61 +178,3 @@ def _forward(model: nn.Module, inputs: Any) -> Probe:
 
 def _random_state(device: torch.device) -> list[Tensor]:
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
-
-
-Axis = Callable[[nn.Module, Tensor], "tuple[int | None, tuple[int, ...]] | None"]
-
-
-def _note(module: nn.Module, tensor: Tensor | None, turn: int, rules: Sequence[Axis], sources: list[Source]) -> None:
-    if tensor is None:
-        return
-    for rule in rules:
-        axes = rule(module, tensor)
-        if axes is not None:
-            channels, cells = axes
-            # rows that are no samples: frames or windows
-            folded = (0,) if tensor.shape[0] > 1 and 0 not in cells else ()
-            sources.append(Source(tensor, channels, (*folded, *cells), turn))
-            return
-
-
-def _maps(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:
-    """Convolutions and normalizations of maps: (N, C, *S)."""
-    convolves = isinstance(module, nn.modules.conv._ConvNd) and tensor.dim() == len(module.kernel_size) + 2
-    normalizes = isinstance(module, (nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm2d, nn.InstanceNorm3d))
-    # a kernel of one over a sequence may well take its places for channels
-    covers = not isinstance(module, nn.Conv1d) or max(*module.kernel_size, *module.stride) > 1
-    return (1, tuple(range(2, tensor.dim()))) if (convolves and covers) or normalizes else None
-
-
-def _recurs(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:
-    """Recurrent networks and attention: (N, L, C), or (L, N, C)."""
-    first = getattr(module, "batch_first", None)
-    if not isinstance(module, (nn.RNNBase, nn.MultiheadAttention)) or tensor.dim() != 3:
-        return None
-    return (2, (1,)) if first else (2, (0,))
-
-
-def _embeds(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:
-    """Embeddings: (N, L, C)."""
-    return (2, (1,)) if isinstance(module, nn.Embedding) and tensor.dim() == 3 else None
-
-
-def _last(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:
-    """Layers over the last axis."""
-    last = isinstance(module, nn.Linear) or (
-        isinstance(module, nn.LayerNorm)
-        and type(module).forward is nn.LayerNorm.forward
-        and len(module.normalized_shape) == 1
-    )
-    return (tensor.dim() - 1, tuple(range(1, tensor.dim() - 1))) if last and tensor.dim() > 2 else None
-
-
-def _over_sequence(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:
-    """Layers of sequences (N, C, L) that may take places for channels."""
-    return (1, (2,)) if isinstance(module, (nn.Conv1d, nn.BatchNorm1d)) and tensor.dim() == 3 else None
-
-
-_RECEIVED: tuple[Axis, ...] = (_maps, _recurs)
-_RETURNED: tuple[Axis, ...] = (_maps, _recurs, _embeds)
-_WEAKLY: tuple[Axis, ...] = (_last, _over_sequence)

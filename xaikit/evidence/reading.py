@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from xaikit.axes.numbers import Source, plain
 from xaikit.errors import TapError
-from xaikit.evidence.axes import Source, plain
 from xaikit.evidence.nests import Path, first_tensor
 from xaikit.evidence.probe import Probe, probed
 from xaikit.evidence.taps import Tap

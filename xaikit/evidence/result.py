@@ -161,8 +161,8 @@ def _got(calls: Sequence[AttentionCall]) -> str:
     shapes = dict.fromkeys(f"{tuple(call.probabilities.shape)} in {call.name}" for call in calls)
     if not shapes:
         return (
-            "got none: this model calls neither scaled_dot_product_attention nor nn.MultiheadAttention; a method of maps, "
-            "such as gradcam, explains it"
+            "got none: this model calls neither scaled_dot_product_attention nor nn.MultiheadAttention, and multiplies no "
+            "softmax (N, heads, queries, keys) with values; a method of maps, such as gradcam, explains it"
         )
     return (
         f"got attention of shape (N, heads, queries, keys) {', '.join(list(shapes)[:3])}: windows, stages of several "

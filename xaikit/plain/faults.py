@@ -10,6 +10,7 @@ from functools import reduce
 from typing import Any
 
 from xaikit.errors import ConfigError, PluginConflict
+from xaikit.plain.bounds import DEEPEST
 
 Path = tuple[str | int, ...]
 
@@ -61,13 +62,9 @@ class Faults:
             path = path[:-1]
         return self.marks.get(path, ARGUMENT)
 
-    def add(self, path: Path, text: str, cause: Exception | None = None) -> None:
-        """Note that something is wrong at a key."""
-        self.items.append(Fault(self.mark(path), path, text, cause))
-
-    def add_at(self, mark: Mark, path: Path, text: str) -> None:
-        """Note that something is wrong at a place that is not the key's own."""
-        self.items.append(Fault(mark, path, text))
+    def add(self, path: Path, text: str, cause: Exception | None = None, mark: Mark | None = None) -> None:
+        """Note that something is wrong at a key; ``mark`` is the place of it, where that is not the key's own."""
+        self.items.append(Fault(mark or self.mark(path), path, text, cause))
 
     def is_faulty(self, path: Path) -> bool:
         """Whether something at or below a key has been found wrong."""
@@ -99,7 +96,7 @@ def key_of(path: Path) -> str:
 
 
 def path_of(key: str) -> Path | None:
-    """The path that a key means, or None where it is not one.
+    """The path that a key means, or None where it is not one, or deeper than any.
 
     >>> path_of("layers[0]"), path_of("layers.0"), path_of("a..b")
     (('layers', 0), ('layers', '0'), None)
@@ -107,7 +104,7 @@ def path_of(key: str) -> Path | None:
     if not re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+|\[\d+\])*", key):
         return None
     parts = re.findall(r"[^.\[\]]+|\[\d+\]", key)
-    return tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
+    return None if len(parts) > DEEPEST else tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
 
 
 def at(value: Any, path: Path, default: Any = None) -> Any:

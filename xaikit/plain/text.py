@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
+
+from xaikit.plain.bounds import TooLarge
+
+_JOINERS = "\u200c\u200d"  # that some scripts cannot be written without
+
+
+def escaped(text: str, kept: str = "") -> str:
+    """Text that does nothing to a terminal: controls, surrogates and what turns the direction of writing are written as escapes.
+
+    Args:
+        kept: those that stay, such as a line break.
+
+    >>> escaped("a\\x1b[31m\\u202eb\\n"), escaped("a\\nb", kept="\\n")
+    ('a\\\\x1b[31m\\\\u202eb\\\\n', 'a\\nb')
+    """
+    if text.isprintable():
+        return text
+    letters = ((char, unicodedata.category(char) in _UNSEEN and char not in _JOINERS + kept) for char in text)
+    return "".join(char.encode("unicode_escape").decode() if unseen else char for char, unseen in letters)
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class YamlLoader(yaml.SafeLoader):
@@ -32,6 +55,12 @@ YamlLoader.add_implicit_resolver(
 def read_value(text: str) -> Any:
     """One value as YAML; raises yaml.YAMLError."""
     return yaml.load(text, YamlLoader)
+
+
+def problem_of(error: yaml.YAMLError, subject: str = "") -> str:
+    """What is wrong with a text that cannot be read; ``subject`` such as "the value is"."""
+    problem = getattr(error, "problem", None) or getattr(error, "context", None) or error
+    return str(problem) if isinstance(error, TooLarge) else f"{subject} not valid YAML: {problem}".lstrip()
 
 
 def flow(value: Any) -> str:

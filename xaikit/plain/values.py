@@ -29,6 +29,21 @@ def _has_boolean(value: Any) -> bool:
     return isinstance(value, bool) or any(_has_boolean(child) for child in children)
 
 
+def is_usable(value: Any) -> bool:
+    """Whether all numbers in a value are finite and fit in 64 bits: no torch, no JSON and no table takes others.
+
+    >>> is_usable([1, {"a": 2.5}]), is_usable([float("nan")]), is_usable({"a": 2**63})
+    (True, False, False)
+    """
+    if isinstance(value, Mapping):
+        return all(map(is_usable, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_usable, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
 def spelling(value: Any) -> str:
     """One text for values that are the same: keys in any order, 1 and 1.0.
 
@@ -79,6 +94,8 @@ _EXPECTED = {
     "string_type": "a string",
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
     "dict_type": "a mapping",
     "none_required": "null",
     "missing": "a value there",
@@ -108,11 +125,9 @@ def _complaint(problem: Any) -> str:
 
 
 def _expected(problem: Any) -> str:
-    kind, context = problem["type"], problem.get("ctx", {})
-    if kind in ("too_short", "too_long"):
-        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
-        return f"a list of {bound}"
-    return _EXPECTED.get(kind) or str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
+    if problem["type"] in _EXPECTED:
+        return _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
+    return str(problem["msg"]).replace("Input should be ", "").removeprefix("Value error, ")
 
 
 def _hint(problem: Any) -> str:

@@ -6,6 +6,7 @@ slow plugin never stands in the way of another, and nothing silently replaces a 
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import os
@@ -54,12 +55,15 @@ class Registry:
         entry_points: the entry points to look at; those of all installed distributions by default.
         disabled: distributions, or ``group:name`` pairs, that count as not installed; the comma-separated
             environment variable ``XAIKIT_DISABLE_PLUGINS`` by default.
+        paths: whether a plugin may also be a class of any file or module.
     """
 
     def __init__(
         self,
         entry_points: Iterable[metadata.EntryPoint] | None = None,
         disabled: Iterable[str] | None = None,
+        *,
+        paths: bool = True,
     ) -> None:
         if disabled is None:
             disabled = os.environ.get("XAIKIT_DISABLE_PLUGINS", "").split(",")
@@ -67,6 +71,13 @@ class Registry:
         self._points = None if entry_points is None else tuple(entry_points)
         self._groups: dict[str, list[metadata.EntryPoint]] = {}
         self._loaded: dict[tuple[str, str, Path | None], Plugin] = {}
+        self._paths = paths
+
+    def without_paths(self) -> Registry:
+        """The same, with the files and modules that have been imported, and no others."""
+        shut = copy.copy(self)
+        shut._loaded, shut._paths = dict(self._loaded), False
+        return shut
 
     def catalogue(self, kind: str) -> tuple[Entry, ...]:
         """The plugins of a kind by name, none of them imported.
@@ -93,7 +104,7 @@ class Registry:
             UnknownPlugin: nobody offers that name; the nearest names are listed.
             PluginConflict: several distributions offer it.
             PluginContract: it is not the frozen dataclass its kind asks for.
-            PluginError: it fails to import; the cause is chained.
+            PluginError: it fails to import; the cause is chained. Or it is of a file or module, and these are not trusted.
         """
         key = (kind, use, base)
         if key not in self._loaded:
@@ -109,6 +120,8 @@ class Registry:
         offered = {point.name for point in points}
         # a distribution may be named as its package is: then what it offers goes before what the package holds
         if colon and right not in offered and not (offered and "-" in left):
+            if not self._paths:
+                raise PluginError(f"{kind} {use!r}: {_UNTRUSTED}")
             return _from_path(kind, use, left, right, base, offered)
         return _from_entry_point(kind, _only(kind, right, points))
 
@@ -125,6 +138,12 @@ class Registry:
 
     def _is_disabled(self, point: metadata.EntryPoint) -> bool:
         return bool({_canonical(_distribution(point)), f"{point.group}:{point.name}"} & self._disabled)
+
+
+_UNTRUSTED = (
+    "expected a plugin that is installed, got one of a file or module: a run folder runs no code. Look at it first; then "
+    "xaikit.open(folder, trust=True), or --trust on the command line, imports it"
+)
 
 
 def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metadata.EntryPoint:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.explanation import holds_for
 from xaikit.report.record import Record
+from xaikit.store.doubles import PART, PLACE, SAME, older, placed, spans
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
+from xaikit.store.tables import VanishedPart
 from xaikit.store.trials import StoredTrial, from_table
+
+T = TypeVar("T")
 
 Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
 """A record, with its trial and its row."""
+
+
+_LOOKUPS = 9  # before whoever merges parts all the time is given up on
 
 
 _SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and item.name != "warnings"]
@@ -27,11 +34,12 @@ _SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and i
 
 @dataclass(frozen=True)
 class PlannedPhotograph:
-    """A photograph of the plan; ``image`` is its digest where that is known."""
+    """A photograph of the plan; ``image`` is its digest where that is known, ``truth`` the class that its data states."""
 
     position: int
     stem: str
     image: str | None
+    truth: int | None
 
 
 class Index:
@@ -46,7 +54,8 @@ class Index:
         """By bench and name, in the order of the plan."""
         photographs: dict[str, dict[str, PlannedPhotograph]] = defaultdict(dict)
         for row in self.store.photographs().to_pylist():
-            photographs[row["bench"]][row["name"]] = PlannedPhotograph(row["position"], row["stem"], row["image"])
+            about = (row[name] for name in ("position", "stem", "image", "truth"))
+            photographs[row["bench"]][row["name"]] = PlannedPhotograph(*about)
         return dict(photographs)
 
     @cached_property
@@ -54,6 +63,16 @@ class Index:
         """The parts that hold rows of the plan's benches."""
         benches = dict.fromkeys(trial.bench for trial in self.trials)
         return tuple(part for bench in benches for part in self.store.parts(bench))
+
+    def on_current_parts(self, read: Callable[[], T]) -> T:
+        """What reading the parts gives; they are looked up again where some were merged since, by somebody else."""
+        for _ in range(_LOOKUPS):
+            try:
+                return read()
+            except VanishedPart:
+                for looked_up in ("parts", "superseded"):
+                    self.__dict__.pop(looked_up, None)
+        return read()
 
     @cached_property
     def by_evidence(self) -> Mapping[tuple[str, str], tuple[StoredTrial, ...]]:
@@ -65,26 +84,51 @@ class Index:
 
     def rows(self, parts: Iterable[str] | None = None, names: Collection[str] | None = None) -> pa.Table:
         """The rows of the plan, of some parts and photographs where these are given."""
+        if parts is None:
+            return self.on_current_parts(lambda: self.rows(self.parts, names))
         filters = {"evidence": {trial.evidence for trial in self.trials}, **({} if names is None else {"name": names})}
         tables = [ROWS.empty_table()]
         # part by part: few rows may be left of many
-        for part in self.parts if parts is None else parts:
-            table = self.store.rows([part])
+        for part in parts:
+            table = self.part(part)
             for column, values in filters.items():
                 table = table.filter(pc.is_in(table[column], pa.array(values, pa.string())))
             tables.append(table)
         return self._current(pa.concat_tables(tables))
 
+    def part(self, part: str) -> pa.Table:
+        """The rows of a part, without those that another part has newer ones for."""
+        table = self.store.rows([part])
+        if part not in self.superseded:
+            return table
+        return table.filter(pc.invert(pc.is_in(pa.array(range(table.num_rows), pa.int64()), self.superseded[part])))
+
+    @cached_property
+    def superseded(self) -> Mapping[str, pa.Array]:
+        """The places of rows that a newer one takes the place of, by part; of most folders there are none."""
+        about = ((part, self.store.evidence(part)) for part in self.parts)
+        columns = [*SAME, "image", "truth", "commit"]
+        older_rows = []
+        for span in spans(self.store.folder, about):
+            if len(names := span.doubled()):
+                tables = (placed(self.store.rows([part], columns), part) for part in span.parts)
+                chosen = [table.filter(pc.is_in(table["name"], names)) for table in tables]
+                older_rows.append(older(self._current(pa.concat_tables(chosen))))
+        table = pa.concat_tables(older_rows) if older_rows else pa.table({PART: [], PLACE: []})
+        return {part: table.filter(pc.equal(table[PART], part))[PLACE] for part in table[PART].unique().to_pylist()}
+
     def _current(self, table: pa.Table) -> pa.Table:
-        """Without what the plan does not have of a bench, and photographs whose file has changed since."""
-        columns = [table[name].to_pylist() for name in ("bench", "evidence", "name", "image")]
+        """Without what the plan does not have of a bench, and photographs whose file or label has changed since."""
+        columns = [table[name].to_pylist() for name in ("bench", "evidence", "name", "image", "truth")]
         current = [self._is_current(*values) for values in zip(*columns, strict=True)]
         return table if all(current) else table.filter(pa.array(current, pa.bool_()))
 
-    def _is_current(self, bench: str, evidence: str, name: str, image: str) -> bool:
+    def _is_current(self, bench: str, evidence: str, name: str, image: str, truth: int | None) -> bool:
         photograph = self.photographs.get(bench, {}).get(name)
-        same = photograph is not None and photograph.image in (None, image)
-        return same and (bench, evidence) in self.by_evidence
+        trials = self.by_evidence.get((bench, evidence))
+        if photograph is None or trials is None:
+            return False
+        return photograph.image in (None, image) and truth == (photograph.truth if trials[0].labelled else None)
 
     def records(self, table: pa.Table) -> list[Entry]:
         """A record for each trial that shares a row, with the row: by photograph, then by trial, then by column."""

@@ -20,6 +20,8 @@ from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
 _TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
+_HIDDEN = ("bench", "evidence", "truth", "warnings", "checksum", "commit")
+"""Of the columns of rows, what the records do not show; warnings are shown as the trial has them."""
 
 
 def query(index: Index, sql: str) -> pa.Table:
@@ -32,7 +34,12 @@ def query(index: Index, sql: str) -> pa.Table:
 
     Raises:
         StoreError: the query is wrong; duckdb's own words are in the message.
+        DamagedFile: a file of the run is not what was written.
     """
+    return index.on_current_parts(lambda: _answer(index, sql))
+
+
+def _answer(index: Index, sql: str) -> pa.Table:
     connection = duckdb.connect()
     try:
         _views(connection, index)
@@ -41,6 +48,7 @@ def query(index: Index, sql: str) -> pa.Table:
         answer = connection.sql(sql)
         return pa.table({}) if answer is None else _uniquely_named(answer.to_arrow_table())
     except (duckdb.Error, pa.ArrowException) as error:
+        index.store.check_present(index.parts)
         raise StoreError(f"query: {error}; there are the views {VIEWS}") from error
     finally:
         connection.close()
@@ -81,12 +89,16 @@ def _views(connection: Any, index: Index) -> None:
 
 def _stored(index: Index) -> Any:
     """The rows of all parts, read as far as a query asks for them; by pyarrow, as duckdb itself may open no file."""
-    if not index.parts:
-        return ROWS.empty_table()
-    folder = index.store.folder
+    folder, older = index.store.folder, index.superseded
+    for part in index.parts:
+        index.store.check_part(part)
     remote = folder if isinstance(folder, Remote) else None
-    files = [folder.url(part) if remote is None else remote.at(part) for part in index.parts]
-    return ds.dataset(files, ROWS, format="parquet", filesystem=None if remote is None else remote.filesystem)
+    whole = [part for part in index.parts if part not in older]
+    files = [folder.url(part) if remote is None else remote.at(part) for part in whole]
+    filesystem = None if remote is None else remote.filesystem
+    tables = pa.concat_tables([ROWS.empty_table(), *map(index.part, older)])
+    rest = ds.dataset(files, ROWS, format="parquet", filesystem=filesystem) if files else ds.dataset(ROWS.empty_table())
+    return rest if not tables.num_rows else ds.dataset([rest, ds.dataset(tables)])
 
 
 def _axes(index: Index, trials: pa.Table) -> list[str]:
@@ -98,7 +110,7 @@ def _axes(index: Index, trials: pa.Table) -> list[str]:
 
 def _planned(trials: pa.Table, axes: Sequence[str]) -> pa.Table:
     """The trials for the view of the records; swept keys by number, as duckdb takes "A" and "a" for one column."""
-    columns = {name: trials[name] for name in ("bench", "evidence", "drops_negative", *_TRIAL)}
+    columns = {name: trials[name] for name in ("bench", "evidence", "labelled", "drops_negative", *_TRIAL)}
     return pa.table({**columns, **{f"axis{number}": trials[key] for number, key in enumerate(axes)}})
 
 
@@ -106,7 +118,7 @@ def _records(axes: Sequence[str]) -> str:
     trial = ", ".join(f't."{column}" AS "{"trial" if column == "name" else column}"' for column in _TRIAL)
     identifiers = enumerate(_quoted(key, '"') for key in axes)
     swept = "".join(f", t.axis{number} AS {identifier}" for number, identifier in identifiers)
-    row = ", ".join(f'r."{name}"' for name in ROWS.names if name not in ("bench", "evidence", "truth", "warnings"))
+    row = ", ".join(f'r."{name}"' for name in ROWS.names if name not in _HIDDEN)
     warnings = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
     return f"""
         CREATE VIEW records AS
@@ -114,6 +126,7 @@ def _records(axes: Sequence[str]) -> str:
         FROM stored r
         JOIN planned t ON t.bench = r.bench AND t.evidence = r.evidence
         JOIN photographs p ON p.bench = r.bench AND p.name = r.name AND (p.image IS NULL OR p.image = r.image)
+            AND r.truth IS NOT DISTINCT FROM (CASE WHEN t.labelled THEN p.truth END)
     """
 
 

@@ -53,16 +53,30 @@ class Report:
 
     Args:
         folder: of a run, a path or URL.
-        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; the working directory by default.
+        base: the folder that finishers of a file (``./mine.py:Mine``) are relative to; where the run's config lay by default.
+        trust: whether a finisher that the folder names may be imported from a file or module. Whoever wrote the folder has
+            their code run then; without it only installed plugins are.
+        registry: where plugins come from, whatever ``trust`` says.
+        stopped: why the sitting ended early that this is the report of; what the folder says by default.
 
     Raises:
         StoreError: there is no run in the folder, or it is damaged.
     """
 
-    def __init__(self, folder: str | Path, base: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        base: Path | None = None,
+        *,
+        trust: bool = False,
+        registry: Registry | None = None,
+        stopped: str | None = None,
+    ) -> None:
         self._store = Store.open(folder)
         self.index = Index(self._store)
-        self._registry, self._base = Registry(), base
+        self._registry = registry or Registry(paths=trust)
+        self._base = base or Path(self._store.plan().get("base", "."))
+        self._stopped = stopped
         self._finishes: dict[str, Finish] = {}
         self.folder: Path | str = self._store.folder.path if isinstance(self._store.folder, Disk) else str(folder)
 
@@ -119,8 +133,8 @@ class Report:
 
     @property
     def stopped(self) -> str:
-        """Why the run ended early, "" where it did not."""
-        return str(self.manifest.get("stopped", ""))
+        """Why the run ended early: "running" where it has not ended, "killed" where it could not say, "" where it is done."""
+        return str(self.manifest.get("stopped", "")) if self._stopped is None else self._stopped
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -197,7 +211,7 @@ class Report:
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""
-        stored = self._store.maps(row["file"], trial.maps, row["row"])
+        stored = self._store.maps(row, trial.maps)
         return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
 
     def finish(self, trial: StoredTrial, maps: Mapping[str, Tensor]) -> Tensor:
@@ -205,7 +219,7 @@ class Report:
 
         Raises:
             StoreError: its finish does not fuse.
-            ConfigError: a finisher cannot be had any more, or cannot fuse these maps.
+            ConfigError: a finisher cannot be had any more, is not trusted, or cannot fuse these maps.
         """
         raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
         strides = dict(zip(trial.layers, trial.strides, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -66,7 +67,8 @@ class PlannedBench:
     gradient_calls  a batch, as the pass over the first photograph took
     further         passes or scores of variants for every photograph, each computed once
     seconds         for all that is missing, as the first photograph took
-    memory          bytes of weights and of the activations of a batch, about
+    memory          bytes of weights, of the pass of a batch, and of its activations and gradients for all targets, about
+    available       bytes that the device has; None where that is not known
     disk            bytes of maps and rows for all that is missing, about
     done            photographs that miss nothing
     chunks          how many variants are in memory at once, where a method makes some
@@ -84,6 +86,7 @@ class PlannedBench:
     further: int = 0
     seconds: float = 0.0
     memory: int = 0
+    available: int | None = None
     disk: int = 0
     done: int = 0
     chunks: str = ""
@@ -112,8 +115,18 @@ class PlannedBench:
             self.chunks,
             f"about {_duration(self.seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.disk)}; "
             f"{self.done} of {self.photographs} photographs are done",
+            self._too_much,
         ]
         return "\n".join(filter(None, lines))
+
+    @property
+    def _too_much(self) -> str:
+        if self.available is None or self.memory <= self.available:
+            return ""
+        return (
+            f"more memory than the {_bytes(self.available)} of this machine: lower data.batch_size, or explain fewer targets "
+            "or layers at once"
+        )
 
 
 @dataclass(frozen=True)
@@ -122,11 +135,13 @@ class Plan:
 
     points  of the sweep
     folder  that the run is written to
+    notes   what there is to say before it begins
     """
 
     benches: tuple[PlannedBench, ...]
     points: int = 1
     folder: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def trials(self) -> tuple[PlannedTrial, ...]:
@@ -145,10 +160,10 @@ class Plan:
 
     def __str__(self) -> str:
         if len(self.benches) == 1 and self.points == 1:
-            return str(self.benches[0])
+            return "\n".join([*self.notes, str(self.benches[0])])
         benches = _many(len(self.benches), "bench", "benches")
         head = f"{_many(self.points, 'point')}, {_many(len(self.trials), 'trial')} on {benches}"
-        return "\n".join([head, *map(str, self.benches)])
+        return "\n".join([*self.notes, head, *map(str, self.benches)])
 
 
 def plan_bench(bench: Bench, seconds: float) -> PlannedBench:
@@ -169,6 +184,7 @@ def plan_bench(bench: Bench, seconds: float) -> PlannedBench:
         further=further_passes(bench),
         seconds=seconds * count,
         memory=_memory(bench),
+        available=machine_memory(opened.device),
         disk=disk * count,
         chunks=_chunks(bench),
     )
@@ -221,10 +237,30 @@ def _stored_bytes(bench: Bench, request: Request) -> int:
     return sum(math.prod(bench.probe.shapes[str(tap)][1:]) * columns * size for tap in request.taps)
 
 
+COPIES = 5
+"""Of the activations and gradients at all taps, while a method works on them: as measured of one-pass methods, about."""
+
+
 def _memory(bench: Bench) -> int:
-    row, module = bench.probe.row, bench.opened.model.module
+    """Of the weights, the pass, and what is seen of it at the taps: activations, and a gradient for every target."""
+    probe, module = bench.probe, bench.opened.model.module
     weights: int = sum(value.numel() * value.element_size() for value in module.state_dict().values())
-    return weights + ROOM * row.numel() * row.element_size() * bench.opened.config.data.batch_size
+    requests = bench.requests()
+    taps = {str(tap) for request in requests for tap in request.taps}
+    seen = sum(math.prod(probe.shapes[tap]) for tap in taps)
+    gradients = probe.targets if any(request.method.needs.gradients for request in requests) else 0
+    sample = ROOM * probe.row.numel() + (COPIES * gradients + 1) * seen
+    return weights + sample * probe.row.element_size() * bench.opened.config.data.batch_size
+
+
+def machine_memory(device: torch.device) -> int | None:
+    """Bytes of memory that a device has, whoever uses them; None where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not of this system
+        return None
 
 
 def _chunks(bench: Bench) -> str:

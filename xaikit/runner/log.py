@@ -1,48 +1,63 @@
-"""The log of one sitting at a run: counts, times and failures, and the manifest that they go into."""
+"""The log of one sitting at a run: counts, times and failures, written down at every shard."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
 
 from xaikit.errors import StoreError
 from xaikit.runner.manifest import manifest_of
 from xaikit.runner.missing import MissingEvidence
 from xaikit.runner.prepare import PreparedRun
-from xaikit.runner.shards import Receipt
+from xaikit.runner.shards import Receipt, Shard
+from xaikit.store.lease import Lease
 from xaikit.store.rows import Failure
+from xaikit.store.sittings import RUNNING, write_sitting
 from xaikit.store.store import FAILED, Store
 
 
 class RunLog:
-    """Adds up receipts, and writes failures and manifest so that a run that is killed can be read as well."""
+    """Adds up receipts, and writes failures and the sitting so that a run that is killed can be read as well."""
 
-    def __init__(self, run: PreparedRun, store: Store, share: tuple[int, int] | None) -> None:
+    def __init__(self, run: PreparedRun, store: Store, lease: Lease) -> None:
         self._run = run
         self._store = store
-        self._name = FAILED if share is None else f"failed-{share[0]}-of-{share[1]}.jsonl"
-        self._failures: list[Failure] = list(store.failures()) if share is None else []
+        self._lease = lease
+        share = lease.holder.share
+        self._name = f"failed-{share.replace('/', '-of-')}.jsonl" if share else FAILED
+        self._failures: list[Failure] = [] if share else list(store.failures())
         self._counts: Counter[str] = Counter()
         self._seconds: dict[str, float] = {}
         self._halved: list[str] = []
-        self._began = time.perf_counter()
-        self._before = store.manifest()
+        self._began, self._clock = time.time(), time.perf_counter()
+        self._begun: dict[Shard, None] = {}
+
+    def begin_shard(self, shard: Shard) -> None:
+        """A shard is begun: where it ends this process, the next one knows which it was."""
+        self._begun[shard] = None
+        self._write(RUNNING)
 
     def add(self, receipt: Receipt) -> None:
-        """A shard was committed."""
+        """A shard was committed. Raises StoreError where somebody else has taken over meanwhile."""
+        self._lease.check()
+        self._begun.pop(receipt.shard, None)
         self._counts.update({**receipt.counts, "explained": receipt.photographs, "shards": 1})
         for step, seconds in receipt.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if receipt.counts.get("halvings"):
-            self._halved.append(receipt.shard.name)
+            self._halved.append(receipt.part)
         bench = self._run.benches[receipt.shard.bench]
         tried = {bench.photographs[position].name for position in receipt.shard.positions}
         others = [each for each in self._failures if each.bench != bench.key or each.name not in tried]
         if receipt.failures or len(others) < len(self._failures):
             self._failures = [*others, *receipt.failures]
             self._store.write_failures(self._failures, self._name)
+        self._write(RUNNING)
 
     def fail(self, failures: Sequence[Failure]) -> None:
         """Add what failed outside of a shard, where no shard has recorded it."""
@@ -54,10 +69,14 @@ class RunLog:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """A disk that takes no more ends the run, not what was finished."""
+        """What ends the run early costs nothing that was finished; the sitting says what it was."""
         try:
             yield
-        except OSError as error:
+        except BaseException as error:
+            with suppress(OSError):
+                self._write(f"{type(error).__name__}: {error}".rstrip(": "))
+            if not isinstance(error, OSError):
+                raise
             raise StoreError(
                 f"{self._store.folder}: cannot be written to: {error}; {self._counts['shards']} shards of this sitting and all "
                 "before are kept: make room and run the same command again"
@@ -79,17 +98,36 @@ class RunLog:
         self._store.write_failures(self._failures, self._name)
         if self._name == FAILED:
             self._store.forget_other_failures()
-        self._write("running")
+        self._write(RUNNING, durable=True)
+        self._store.write_manifest(manifest_of(self._run))
 
     def finish(self, stopped: str) -> None:
-        """Write how it ended."""
-        self._seconds["total"] = time.perf_counter() - self._began
+        """Write how it ended: why early, "" where it did not."""
         self._store.write_failures(self._failures, self._name)
-        self._write(stopped)
+        self._write(stopped, durable=True)
+        # complete for who reads the file alone
+        self._store.write_manifest(self._store.manifest())
 
-    def _write(self, stopped: str) -> None:
-        manifest = manifest_of(self._run, self._before, self._counts, self._seconds, stopped)
-        counts: dict[str, float] = manifest["counts"]
-        counts["failed"] = len({failure.name for failure in self._failures})
-        manifest["halved"] = [*self._before.get("halved", ()), *self._halved]
-        self._store.write_manifest(manifest)
+    @cached_property
+    def _sitting(self) -> dict[str, Any]:
+        """What it is from its start on."""
+        holder = self._lease.holder
+        about = {name: getattr(holder, name) for name in ("token", "share", "work", "host", "pid")}
+        taken_over = [asdict(each) for each in self._lease.taken_over]
+        return {**about, "began": self._began, "taken_over": taken_over}
+
+    def _write(self, stopped: str, *, durable: bool = False) -> None:
+        sitting = {
+            **self._sitting,
+            "stopped": stopped,
+            "counts": dict(self._counts),
+            "seconds": {**self._seconds, "total": time.perf_counter() - self._clock},
+            "halved": self._halved,
+            "begun": [self._photographs(shard) for shard in self._begun],
+        }
+        write_sitting(self._store.folder, sitting, durable=durable)
+
+    def _photographs(self, shard: Shard) -> dict[str, Any]:
+        """Those of a shard, and their bench."""
+        bench = self._run.benches[shard.bench]
+        return {"bench": bench.key, "names": [bench.photographs[position].name for position in shard.positions]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -24,24 +23,12 @@ LIBRARIES = (
 )
 
 
-def manifest_of(
-    run: PreparedRun,
-    before: Mapping[str, Any],
-    counts: Mapping[str, int],
-    seconds: Mapping[str, float],
-    stopped: str,
-) -> dict[str, Any]:
-    """The manifest of a run; counts and timings are summed over its sittings.
-
-    Args:
-        before: the manifest of the sitting before, if there was one.
-        stopped: why the run ended early, "" where it did not, "running" where it has not ended.
-    """
+def manifest_of(run: PreparedRun) -> dict[str, Any]:
+    """What a run is, whoever sits at it."""
     config, first = run.config, run.benches[0]
     return {
         "config": config.plain(),
         "origins": dict(config.origins),
-        "stopped": stopped,
         "trials": {trial.name: _trial(trial) for trial in run.trials()},
         "seed": config.seed,
         "device": config.device,
@@ -54,17 +41,8 @@ def manifest_of(
         },
         "plugins": _plugins(run),
         "versions": _versions(),
-        "counts": {
-            "photographs": sum(len(bench.photographs) for bench in run.benches),
-            **_summed(before.get("counts", {}), counts),
-        },
-        "seconds": _summed(before.get("seconds", {}), seconds),
+        "counts": {"photographs": sum(len(bench.photographs) for bench in run.benches)},
     }
-
-
-def _summed(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    names = [name for name in dict.fromkeys([*before, *now]) if name not in ("photographs", "failed")]
-    return {name: round(before.get(name, 0) + now.get(name, 0), 3) for name in names}
 
 
 def _trial(trial: StoredTrial) -> dict[str, Any]:

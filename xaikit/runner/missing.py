@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from xaikit.bench.labels import class_name
 from xaikit.bench.loader import Loader
 from xaikit.sources import Photograph
-from xaikit.store.rows import ROWS
+from xaikit.store.names import model_of
+from xaikit.store.rows import ROWS, with_column
 from xaikit.store.store import Store
 
 
@@ -20,11 +23,14 @@ class MissingEvidence:
 
     missing  the evidence that each photograph misses, in the order of the plan
     digests  of the photographs whose file had to be looked at
-    adopted  rows of photographs that the folder knows under another name, under this one
+    truths   the class that the data states of each photograph, in the order of the plan; None where nobody asks
+    adopted  rows of photographs that the folder knows under another name, from other data or with other names of the
+             classes, as they are in this bench
     """
 
     missing: tuple[frozenset[str], ...]
     digests: Mapping[str, str]
+    truths: tuple[int | None, ...]
     adopted: pa.Table
 
     @property
@@ -33,59 +39,86 @@ class MissingEvidence:
         return sum(map(bool, self.missing))
 
 
+class StoredResults:
+    """The rows that a folder has of a model, whatever the data and the names of its classes were.
+
+    Raises:
+        StoreError: the folder is damaged.
+    """
+
+    def __init__(self, store: Store, model: str, evidence: Collection[str]) -> None:
+        benches = [bench for bench in store.benches() if model_of(bench) == model]
+        for bench in benches:
+            store.check(bench)
+        tables = [store.rows([part]) for bench in benches for part in store.parts(bench)]
+        wanted = pa.array(evidence, pa.string())
+        tables = [table.filter(pc.is_in(table["evidence"], wanted)) for table in tables]
+        self.rows = pa.concat_tables([ROWS.empty_table(), *tables])
+        self.is_empty = not tables
+        about = ("bench", "name", "column", "commit")
+        self._about = list(zip(*(self.rows[name].to_pylist() for name in about), strict=True))
+        self._places = defaultdict(list)
+        key = (self.rows[name].to_pylist() for name in ("evidence", "image", "truth"))
+        for place, of_row in enumerate(zip(*key, strict=True)):
+            self._places[of_row].append(place)
+
+    def places(self, bench: str, name: str, evidence: str, image: str, truth: int | None) -> tuple[list[int], bool]:
+        """Where the rows of an evidence of a photograph are, one a column; and whether they are those of this bench and name.
+
+        Of several that would do, the newest are taken.
+        """
+        places = self._places.get((evidence, image, truth), [])
+        own = [place for place in places if self._about[place][:2] == (bench, name)]
+        newest = max(places, key=lambda place: self._about[place][3] or 0, default=None)
+        if own or newest is None:
+            return own, True
+        source = self._about[newest][:2]
+        return list(
+            {self._about[place][2]: place for place in places if self._about[place][:2] == source}.values()
+        ), False
+
+
 def find_missing(
-    store: Store,
+    stored: StoredResults,
     bench: str,
     photographs: Sequence[Photograph],
     loader: Loader,
     evidence: Sequence[str],
     labelled: frozenset[str],
 ) -> MissingEvidence:
-    """Compare a plan with a folder.
+    """Compare a plan with what a folder has.
 
     Args:
         evidence: that every photograph is to have.
         labelled: the evidence that depends on the class that the data states.
-
-    Raises:
-        StoreError: the folder is damaged.
     """
     wanted = frozenset(evidence)
-    parts = store.parts(bench)
-    if not parts:
-        return MissingEvidence((wanted,) * len(photographs), {}, ROWS.empty_table())
-    store.check(bench)
-    rows = store.rows(parts)
-    names, columns, places = rows["name"].to_pylist(), rows["column"].to_pylist(), _places(rows)
+    truths = tuple(loader.label(photograph)[0] for photograph in photographs)
+    if stored.is_empty:
+        return MissingEvidence((wanted,) * len(photographs), {}, truths, ROWS.empty_table())
     missing, digests = [], {}
     adopted: list[tuple[int, str]] = []
-    for photograph in photographs:
-        digest = _digest(photograph)
-        truth = loader.label(photograph)[0] if labelled else None
-        stored = {key: places.get((key, digest, truth if key in labelled else None), []) for key in wanted}
-        missing.append(frozenset(key for key in wanted if not stored[key]))
+    for photograph, truth in zip(photographs, truths, strict=True):
+        digest, lacking = _digest(photograph), set()
+        for key in wanted:
+            places, is_own = stored.places(bench, photograph.name, key, digest, truth if key in labelled else None)
+            lacking |= set() if places else {key}
+            adopted += [] if is_own else [(place, photograph.name) for place in places]
+        missing.append(frozenset(lacking))
         if digest:
             digests[photograph.name] = digest
-        for several in stored.values():
-            # one row a column, where all rows bear another name
-            if all(names[place] != photograph.name for place in several):
-                adopted += {columns[place]: (place, photograph.name) for place in several}.values()
-    return MissingEvidence(tuple(missing), digests, _renamed(rows, adopted))
+    return MissingEvidence(tuple(missing), digests, truths, _adopted(stored.rows, adopted, bench, loader.classes))
 
 
-def _places(rows: pa.Table) -> Mapping[tuple[str, str, int | None], Sequence[int]]:
-    """Where the rows of one evidence of one photograph are, by evidence, image and truth."""
-    places = defaultdict(list)
-    for place, key in enumerate(zip(*(rows[name].to_pylist() for name in ("evidence", "image", "truth")), strict=True)):
-        places[key].append(place)
-    return places
-
-
-def _renamed(rows: pa.Table, adopted: Sequence[tuple[int, str]]) -> pa.Table:
-    """Some of the rows, under new names."""
+def _adopted(rows: pa.Table, adopted: Sequence[tuple[int, str]], bench: str, classes: Sequence[str] | None) -> pa.Table:
+    """Some of the rows, as they are in a bench: under new names, their classes by the names that these have there."""
     table = rows.take(pa.array([place for place, _ in adopted], pa.int64()))
-    names = pa.array([name for _, name in adopted], pa.string())
-    return table.set_column(ROWS.get_field_index("name"), ROWS.field("name"), names)
+    table = with_column(table, "bench", [bench] * len(adopted))
+    table = with_column(table, "name", [name for _, name in adopted])
+    for index in ("target", "prediction"):
+        names = [class_name(value, classes) for value in table[index].to_pylist()]
+        table = with_column(table, f"{index}_name", names)
+    return table
 
 
 def _digest(photograph: Photograph) -> str:

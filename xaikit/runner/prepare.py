@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,17 +18,18 @@ from xaikit.bench.opened import pick_device
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
 from xaikit.engine.session import trace_requests
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.costs import Plan, PlannedBench, further_passes, plan_bench
 from xaikit.runner.executors import Executor
-from xaikit.runner.missing import MissingEvidence, find_missing
+from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph
-from xaikit.store.names import stems
+from xaikit.store.names import DataName, data_of, model_of, stems_of_places
+from xaikit.store.rows import committed_now, identity_of
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.targets import needs_labels
@@ -160,8 +161,14 @@ def _seconds(bench: Bench) -> float:
 
 def missing_of(run: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
     """What the folder misses of each bench."""
+    evidence: dict[str, set[str]] = defaultdict(set)
+    for bench in run.benches:
+        evidence[model_of(bench.key)].update(bench.evidence)
+    stored = {model: StoredResults(store, model, wanted) for model, wanted in evidence.items()}
     return tuple(
-        find_missing(store, bench.key, bench.photographs, bench.loader, bench.evidence, bench.labelled)
+        find_missing(
+            stored[model_of(bench.key)], bench.key, bench.photographs, bench.loader, bench.evidence, bench.labelled
+        )
         for bench in run.benches
     )
 
@@ -171,6 +178,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     config = run.config
     plan = {
         "config": config.plain(),
+        "base": config.base,
         "version": __version__,
         "device": config.device,
         "threads": run.job.threads,
@@ -181,12 +189,28 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
         "chunks": [bench.plan.chunks for bench in run.benches],
         "benches": list(run.job.keys),
     }
-    # the pictures of photographs that the folder has already lie under their stems
-    existing = {row["name"]: row["stem"] for row in store.photographs().to_pylist()} if store.plan() else {}
-    tables = [_photographs(bench, each, existing) for bench, each in zip(run.benches, missing, strict=True)]
+    tables = [_photographs(*each) for each in zip(run.benches, missing, _stems(run, store), strict=True)]
     store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
     for bench, each in zip(run.benches, missing, strict=True):
         _adopt(store, bench.key, each.adopted)
+
+
+def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
+    """By bench, the stem of each photograph. Photographs of one name have one stem if they are of the same data."""
+    of_benches = [[DataName(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
+    # the pictures of photographs that the folder has already lie under their stems
+    existing = {DataName(data_of(row["bench"]), row["name"]): row["stem"] for row in _stored_photographs(store)}
+    chosen = stems_of_places([place for places in of_benches for place in places], existing)
+    return [[chosen[place] for place in places] for places in of_benches]
+
+
+def _stored_photographs(store: Store) -> list[dict[str, Any]]:
+    """Those of the plan before; none where that is new, or lost."""
+    try:
+        rows: list[dict[str, Any]] = store.photographs().to_pylist()
+    except DamagedFile:
+        return []
+    return rows
 
 
 def shards_of(
@@ -204,21 +228,26 @@ def shards_of(
     return rounds(shards, together=config.budget is not None)
 
 
-def _photographs(bench: PreparedBench, missing: MissingEvidence, existing: Mapping[str, str]) -> pa.Table:
+def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequence[str]) -> pa.Table:
     names = [photograph.name for photograph in bench.photographs]
     return pa.table(
         {
             "bench": pa.array([bench.key] * len(names), pa.string()),
             "position": pa.array(range(len(names)), pa.int64()),
             "name": pa.array(names, pa.string()),
-            "stem": pa.array(stems(names, existing).values(), pa.string()),
+            "stem": pa.array(chosen, pa.string()),
             "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
+            "truth": pa.array(missing.truths, pa.int32()),
         }
     )
 
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
     if rows.num_rows:
-        digest = hashlib.sha256(repr(rows["name"].to_pylist()).encode()).hexdigest()[:12]
-        files = {name: store.folder.size(name) for name in dict.fromkeys(rows["file"].to_pylist())}
-        store.write_part(f"shards/{bench}/adopted-{digest}.parquet", rows, {"files": files})
+        files: dict[str, Any] = {}
+        for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
+            for part in store.parts(bench_of_file):
+                files |= store.files(part)
+        about = {"files": {file: files[file] for file in dict.fromkeys(rows["file"].to_pylist())}}
+        name = f"shards/{bench}/adopted-{identity_of(rows)[:16]}.parquet"
+        store.write_part(name, committed_now(rows), about)

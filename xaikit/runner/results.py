@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from xaikit.bench.bench import Bench, map_key
+from xaikit.bench.labels import class_name
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store.maps import encode
-from xaikit.store.rows import ROWS, Failure
+from xaikit.store.maps import encode, map_checksum
+from xaikit.store.rows import ROWS, Failure, identity_of
+from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
 
 
@@ -31,7 +33,7 @@ class ShardResults:
         self.pictures: dict[int, Picture] = {}
         self._bench = bench
         self._key = bench.opened.key
-        self._file = f"shards/{self._key}/{shard.name}.safetensors"
+        self._number, self._classes = shard.number, bench.opened.model.classes
         self._evidence = {key: bench.evidence[key] for key in shard.evidence}
         self._maps: dict[str, Tensor] = {}
         self._rows: list[dict[str, Any]] = []
@@ -66,14 +68,28 @@ class ShardResults:
         ]
         self._rows += [{**row, "seconds": seconds / len(rows)} for row in rows]
 
-    def encoded(self) -> dict[str, Tensor]:
-        """The tensors of the shard's file."""
-        stored_as = self._bench.opened.config.report.maps
-        return {name: stored for key, raw in self._maps.items() for name, stored in encode(key, raw, stored_as).items()}
+    def commit(self, store: Store) -> str:
+        """Write maps and rows; gives the name of the part.
 
-    def table(self) -> pa.Table:
-        """The rows of the shard."""
-        return pa.Table.from_pylist(self._rows, schema=ROWS)
+        The name says what is in it and not where it was in the plan: the same photographs with the same maps have the same
+        name, whoever computes them, and others never take their place.
+        """
+        stored_as = self._bench.opened.config.report.maps
+        maps = {name: each for key, raw in self._maps.items() for name, each in encode(key, raw, stored_as).items()}
+        rows = self._table(maps)
+        return store.commit(self._key, f"{self._number:06d}-{identity_of(rows)[:16]}", maps, rows)
+
+    def _table(self, stored: Mapping[str, Tensor]) -> pa.Table:
+        """The rows of the shard, whose maps are stored as these tensors."""
+        keys = {
+            key: [map_key(request.label, str(tap)) for tap in request.taps] for key, request in self._evidence.items()
+        }
+        checksums = {
+            (key, row): map_checksum(stored, keys[key], row)
+            for key, row in dict.fromkeys((each["evidence"], each["row"]) for each in self._rows)
+        }
+        rows = [{**each, "checksum": checksums[each["evidence"], each["row"]]} for each in self._rows]
+        return pa.Table.from_pylist(rows, schema=ROWS)
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():
@@ -93,9 +109,8 @@ class ShardResults:
                 "image": picture.digest,
                 "name": picture.photograph.name,
                 "prediction": prediction,
-                "prediction_name": self._class_name(prediction),
+                "prediction_name": class_name(prediction, self._classes),
                 "probability": probability,
-                "file": self._file,
                 "row": place,
             }
 
@@ -116,17 +131,10 @@ class ShardResults:
                     "truth": truth,
                     "column": column,
                     "target": target,
-                    "target_name": self._class_name(target),
+                    "target_name": class_name(target, self._classes),
                     "score": score,
                     "warnings": warnings[sample],
                 }
-
-    def _class_name(self, index: int | None) -> str:
-        """In words; "" where the target is no class."""
-        if index is None:
-            return ""
-        classes = self._bench.opened.model.classes or ()
-        return classes[index] if index < len(classes) else f"class {index}"
 
 
 def _predictions(output: Any, count: int) -> list[tuple[int | None, float | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -32,12 +31,6 @@ class Shard:
     def positions(self) -> tuple[int, ...]:
         """Of its photographs."""
         return tuple(position for batch in self.batches for position in batch)
-
-    @property
-    def name(self) -> str:
-        """The same for the same work, so that doing it twice writes the same files."""
-        work = repr((self.batches, sorted(self.evidence)))
-        return f"{self.number:06d}-{hashlib.sha256(work.encode()).hexdigest()[:8]}"
 
     def alone(self) -> list[Shard]:
         """The same work, a photograph at a time: to find the one that kills who computes it."""
@@ -69,6 +62,7 @@ class Receipt:
     """A shard that has been done.
 
     photographs  that were tried
+    part         what it was committed as, "" where nothing was
     failures     what could not be explained, photographs that could not be read among them
     counts       forwards, gradient calls and so on
     seconds      by step
@@ -76,6 +70,7 @@ class Receipt:
 
     shard: Shard
     photographs: int
+    part: str = ""
     failures: tuple[Failure, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xaikit.bench.opened import open_bench
+from xaikit.auto.auto import first_sample
+from xaikit.auto.survey import HEADER, survey
+from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
-from xaikit.evidence.auto import first_sample
+from xaikit.errors import DamagedFile
 from xaikit.evidence.pinned import pin, readout_of
-from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.report.overlays import write_missing_overlays
@@ -21,11 +26,14 @@ from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
-from xaikit.runner.prepare import folder_of, freeze_plan, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, missing_of, prepare, shards_of
+from xaikit.runner.shards import Receipt, Shard
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
 from xaikit.store.compact import compact as merge_parts
+from xaikit.store.folder import folder_of as store_folder
+from xaikit.store.lease import COMPACT, Holder, Lease, leased
 from xaikit.store.store import Store
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
@@ -59,31 +67,56 @@ def run(
 
     Raises:
         ConfigError: all faults of the configuration at once.
-        StoreError: the folder is foreign, damaged, or cannot be written to; what was finished is kept.
+        StoreError: the folder is foreign, damaged, cannot be written to, or somebody else writes to it; what was finished is
+            kept.
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
     registry = Registry()
     config = load(source, overrides, registry, axes=axes)
     prepared = prepare(config, registry, {} if again else _frozen(config))
-    store = Store.claim(prepared.job.folder, again=again)
-    missing = missing_of(prepared, store)
-    log = RunLog(prepared, store, share)
-    freeze_plan(prepared, store, missing)
-    if watcher is not None:
-        watcher.started(prepared.plan(missing))
-    log.begin(missing)
-    worker, shards = Worker(prepared.job, prepared.opened), shards_of(prepared, missing, share)
-    with Stopping(config.budget) as stopping, log.guarded():
-        for receipt in prepared.executor.execute(worker, shards, stopping.before):
-            log.add(receipt)
-            if watcher is not None:
-                watcher.advanced(receipt)
-    report = Report(prepared.job.folder, Path(prepared.config.base))
-    if config.report.overlays:
-        log.fail(write_missing_overlays(report))
-        write_sheets(report.index)
-    log.finish(stopping.reason)
+    with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
+        store = Store.claim(prepared.job.folder, again=again)
+        missing = missing_of(prepared, store)
+        log = RunLog(prepared, store, lease)
+        freeze_plan(prepared, store, missing)
+        if watcher is not None:
+            watcher.started(replace(prepared.plan(missing), notes=tuple(map(_taken_over, lease.taken_over))))
+        log.begin(missing)
+        with log.guarded():
+            worker = Worker(prepared.job, prepared.opened, registry)
+            for receipt in _receipts(prepared, worker, shards_of(prepared, missing, share), stopping, log):
+                log.add(receipt)
+                if watcher is not None:
+                    watcher.advanced(receipt)
+            report = worker.open_report(stopping.reason)
+            if config.report.overlays and not stopping.by_signal:
+                log.fail(write_missing_overlays(report))
+                write_sheets(report.index)
+            log.finish(stopping.reason)
     return report
+
+
+def _lease(prepared: PreparedRun, share: tuple[int, int] | None) -> AbstractContextManager[Lease]:
+    """Of who does a share of a config, on whatever device."""
+    plain = json.dumps({**prepared.config.plain(), "device": None}, sort_keys=True, default=repr)
+    work = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return leased(store_folder(prepared.job.folder), "" if share is None else f"{share[0]}/{share[1]}", work)
+
+
+def _taken_over(holder: Holder) -> str:
+    return f"warning: took over from {holder}, which left its lease behind"
+
+
+def _receipts(
+    prepared: PreparedRun, worker: Worker, shards: Sequence[Shard], stopping: Stopping, log: RunLog
+) -> Iterator[Receipt]:
+    def stop(shard: Shard) -> bool:
+        if stopping.before(shard):
+            return True
+        log.begin_shard(shard)
+        return False
+
+    return prepared.executor.execute(worker, shards, stop)
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
@@ -102,7 +135,7 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
     points = expand(config, registry)
     lines = [f"{len(points)} points, {sum(len(group.placed) for group in groups(points))} trials"]
     for group in groups(points):
-        count = len(instantiate("data", group.data.source, registry, Path(config.base)).photographs())
+        count = len(find_photographs(group.data, registry, Path(config.base)))
         evidence = len({placed.trial.evidence for placed in group.placed})
         requests = len({placed.trial.request for placed in group.placed})
         lines.append(
@@ -130,13 +163,21 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
 
 
 def compact(folder: str | Path) -> int:
-    """Merge the many small parts of a run into few; gives how many were merged."""
+    """Merge the many small parts of a run into few; gives how many were merged.
+
+    Raises:
+        StoreError: there is no run in the folder, it is damaged, or somebody writes to it.
+    """
     store = Store.open(folder)
-    return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
+    with leased(store.folder, COMPACT):
+        return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
 
 
 def _frozen(config: Config) -> Mapping[str, Any]:
     """The plan of an earlier sitting at the same config; empty where there is none."""
     store = Store.look(folder_of(config))
-    stored = {} if store is None else store.plan()
+    try:
+        stored = {} if store is None else store.plan()
+    except DamagedFile:
+        return {}
     return stored if {**stored.get("config", {}), "device": None} == {**config.plain(), "device": None} else {}

@@ -1,20 +1,23 @@
-"""Ending a run between two shards: on Ctrl-C, or when its budget of time is spent."""
+"""Ending a run between two shards: on a signal, or when its budget of time is spent."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from xaikit.runner.shards import Shard
 
 INTERRUPTED, SPENT = "interrupted", "the budget is spent"
+SIGNALS = {"SIGINT": INTERRUPTED, "SIGTERM": "terminated", "SIGHUP": "hung up"}
+"""What ends a run, and what it says then; Windows has no SIGHUP."""
 
 
 class Stopping:
-    """A context that holds up the first Ctrl-C until the current shard is committed; the second one gets through.
+    """A context that holds up the first signal to end until the current shard is committed; the second one gets through.
 
     Args:
         budget: seconds after which no further round of shards is begun; every model has seen the same photographs then.
@@ -24,15 +27,24 @@ class Stopping:
         self.reason = ""
         self._until = None if budget is None else time.monotonic() + budget
         self._round: int | None = None
-        self._before: Any = None
+        self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self) -> Stopping:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._interrupted)
+            for name in SIGNALS:
+                number = getattr(signal, name, None)
+                # who is told to ignore one, as nohup tells, ignores it
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._end)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
+
+    @property
+    def by_signal(self) -> bool:
+        """Whether a signal ended it: there is little time left then."""
+        return self.reason in SIGNALS.values()
 
     def before(self, shard: Shard) -> bool:
         """Whether this shard is not to be begun."""
@@ -42,11 +54,11 @@ class Stopping:
         self._round = shard.number
         return bool(self.reason)
 
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        self.reason = INTERRUPTED
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self.reason = SIGNALS[signal.Signals(number).name]
         self._restore()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -14,6 +14,7 @@ import torch
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
+from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.report.overlays import write_overlays
 from xaikit.report.report import Report
@@ -32,15 +33,17 @@ class Worker:
 
     Args:
         benches: those that are open already.
+        registry: what imported their plugins.
 
     Raises:
         StoreError: there is no plan in the folder.
     """
 
-    def __init__(self, job: Job, benches: Benches | None = None) -> None:
+    def __init__(self, job: Job, benches: Benches | None = None, registry: Registry | None = None) -> None:
         self.job = job
         self._store = Store.open(job.folder)
-        self._benches = benches or bench_cache(job.config, job.groups, Registry())
+        self._registry = registry or Registry()
+        self._benches = benches or bench_cache(job.config, job.groups, self._registry)
 
     def read(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Read]]:
         """Every shard with its pictures, read ahead across the borders of shards of one bench."""
@@ -72,11 +75,10 @@ class Worker:
         with clock("draw"):
             self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
-            self._store.commit(bench.opened.key, shard.name, results.encoded(), results.table())
+            part = results.commit(self._store)
         with clock("draw"):
-            part = f"shards/{bench.opened.key}/{shard.name}.parquet"
             failures = write_overlays(self._report, [part]) if self.job.config.report.overlays else []
-        return Receipt(shard, len(shard.positions), (*results.failures, *failures), vars(tally), clock.seconds)
+        return Receipt(shard, len(shard.positions), part, (*results.failures, *failures), vars(tally), clock.seconds)
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""
@@ -88,7 +90,15 @@ class Worker:
 
     @cached_property
     def _report(self) -> Report:
-        return Report(self.job.folder, Path(self.job.config.base))
+        return self.open_report()
+
+    def open_report(self, stopped: str | None = None) -> Report:
+        """What lies in the folder, finished by the plugins of the job's own config and no others."""
+        base = Path(self.job.config.base)
+        finishes = {id(each.trial.finish): each.trial.finish for group in self.job.groups for each in group.placed}
+        for finish in finishes.values():
+            build_finish(finish, self._registry, base)
+        return Report(self.job.folder, base, registry=self._registry.without_paths(), stopped=stopped)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +28,8 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         durable: wait until the disk has it, so that it outlives a loss of power as well.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{_host()}.{os.getpid()}{UNFINISHED}")
+    writer = f"{_host()}+{threading.get_native_id()}.{os.getpid()}"
+    unfinished = path.with_name(f".{path.name}.{writer}{UNFINISHED}")
     try:
         with unfinished.open("wb") as file:
             yield file
@@ -50,14 +52,16 @@ def sweep(folder: Path) -> None:
 
 
 def _is_left_behind(path: Path) -> bool:
-    writer = re.fullmatch(rf".*\.([^.]*)\.(\d+){re.escape(UNFINISHED)}", path.name, re.DOTALL)
-    # Windows has no way to ask for a process that does not end it
+    writer = re.fullmatch(rf".*\.([^.+]*)(?:\+\d+)?\.(\d+){re.escape(UNFINISHED)}", path.name, re.DOTALL)
     if writer is None or writer[1] != _host() or os.name == "nt":
         return time.time() - path.stat().st_mtime > FORGOTTEN
-    return not _lives(int(writer[2]))
+    return not lives(int(writer[2]))
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Whether a process of this machine is running; Windows cannot be asked, there all are."""
+    if os.name == "nt":
+        return True  # there is no way to ask that does not end it
     try:
         with suppress(PermissionError):
             os.kill(process, 0)

@@ -7,6 +7,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xaikit.store.doubles import PLACE, SAME, older, placed
 from xaikit.store.store import SHARDS, Store
 from xaikit.store.tables import read_footer, writable
 
@@ -14,9 +18,9 @@ from xaikit.store.tables import read_footer, writable
 def compact(store: Store, bench_keys: Iterable[str], *, rows_per_part: int = 500_000) -> int:
     """Merge the parts of each bench into parts of at most ``rows_per_part`` rows, and remove those that were merged.
 
-    A merged part is there, whole, before those in it are removed, and hides them until then: whoever opens the folder meanwhile
-    sees every row once; who has it open may find parts gone and has to open it again. A second time does nothing, unless there
-    are new parts.
+    Of rows that say the same of the same picture the newest is kept. A merged part is there, whole, before those in it are
+    removed: whoever opens the folder meanwhile sees every row once, as it does where this is killed; who has it open may find
+    parts gone and has to open it again. A second time does nothing, unless there are new parts.
 
     Returns:
         How many parts were merged.
@@ -29,13 +33,12 @@ def compact(store: Store, bench_keys: Iterable[str], *, rows_per_part: int = 500
 
 
 def _compact(store: Store, bench: str, most: int) -> int:
-    # what an earlier compaction was killed over is hidden by one part only, which may be merged now
-    files, parts = store.folder.names(f"{SHARDS}/{bench}", ".parquet"), store.parts(bench)
-    _remove(store, [name for name in files if name not in parts])
     merged = 0
-    for group in _groups(store, parts, most):
-        _merge(store, bench, group)
-        _remove(store, group)
+    for group in _groups(store, store.parts(bench), most):
+        name = _merge(store, bench, group)
+        for part in group:
+            if part != name:
+                store.folder.remove(part)
         merged += len(group)
     return merged
 
@@ -60,13 +63,15 @@ def _groups(store: Store, parts: Sequence[str], most: int) -> list[list[str]]:
     return [each.parts for each in bins if len(each.parts) > 1]
 
 
-def _merge(store: Store, bench: str, parts: Sequence[str]) -> None:
+def _merge(store: Store, bench: str, parts: Sequence[str]) -> str:
+    """Write the rows of some parts as one; gives its name, which says what is in it."""
     files = {file: size for part in parts for file, size in store.files(part).items()}
-    digest = hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:16]
+    rows = store.rows(parts)
+    # of a picture that was edited, or whose label was, rows are kept of all that it has been
+    doubled = older(placed(rows, ""), (*SAME, "image", "truth"))[PLACE]
+    rows = rows.filter(pc.invert(pc.is_in(pa.array(range(rows.num_rows), pa.int64()), doubled.combine_chunks())))
+    about = [store.about(part) for part in parts]
+    digest = hashlib.sha256(json.dumps([list(parts), about, rows["commit"].to_pylist()]).encode()).hexdigest()[:16]
     name = f"{SHARDS}/{bench}/merged-{digest}.parquet"
-    store.write_part(name, store.rows(parts), {"replaces": list(parts), "files": files})
-
-
-def _remove(store: Store, parts: Iterable[str]) -> None:
-    for part in parts:
-        store.folder.remove(part)
+    store.write_part(name, rows, {"files": files})
+    return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ class Folder(Protocol):
         ``durable`` waits until the disk has it.
         """
 
+    def overwrite(self, name: str, data: bytes) -> None:
+        """Put other bytes, as many, into a small file that nobody else writes. Raises FileNotFoundError where it is gone."""
+
     def read(self, name: str) -> bytes: ...
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -39,8 +43,8 @@ class Folder(Protocol):
     def names(self, folder: str = "", ending: str = "") -> list[str]:
         """The names of all files at or below a folder, sorted; none where it does not exist."""
 
-    def first(self) -> str | None:
-        """The first file or folder of all that lie here, unfinished files aside; None where nothing does."""
+    def first(self, besides: str = "") -> str | None:
+        """The first file or folder of all that lie here, that one and unfinished files aside; None where nothing does."""
 
     def remove(self, name: str) -> None: ...
 
@@ -55,12 +59,15 @@ class Folder(Protocol):
 
 
 def folder_of(where: str | Path) -> Folder:
-    """The folder at a path or URL. Raises StoreError where a URL cannot be opened."""
+    """The folder at a path or URL, ``~`` being the home of a user. Raises StoreError where a URL cannot be opened."""
     address = str(where)
     if address.startswith("file://"):
         return Disk(Path(url2pathname(urlsplit(address).path)))
     if "://" not in address:
-        return Disk(Path(where))
+        path = os.path.expanduser(where)
+        if address.startswith("~") and path == address:
+            raise StoreError(f"{address}: there is no user of that name; write the folder in full, or ./{address}")
+        return Disk(Path(path))
     return Remote(address.rstrip("/"))
 
 
@@ -74,29 +81,34 @@ class Disk:
         return str(self.path)
 
     def write(self, name: str, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
-        return whole(self.path / name, durable=durable)
+        return whole(self._at(name), durable=durable)
+
+    def overwrite(self, name: str, data: bytes) -> None:
+        with (self.path / name).open("r+b") as file:
+            file.write(data)
 
     def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        return self._at(name).read_bytes()
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
-        return (self.path / name).open("rb")
+        return self._at(name).open("rb")
 
     def size(self, name: str) -> int | None:
-        path = self.path / name
+        path = self._at(name)
         return path.stat().st_size if path.is_file() else None
 
     def names(self, folder: str = "", ending: str = "") -> list[str]:
-        paths = (self.path / folder).rglob(f"*{ending}")
+        paths = self._at(folder).rglob(f"*{ending}")
         return sorted(path.relative_to(self.path).as_posix() for path in paths if path.is_file())
 
-    def first(self) -> str | None:
+    def first(self, besides: str = "") -> str | None:
         if not self.path.is_dir():
             return None
-        return min((path.name for path in self.path.iterdir() if not path.name.endswith(UNFINISHED)), default=None)
+        names = (path.name for path in self.path.iterdir() if not path.name.endswith(UNFINISHED))
+        return min((name for name in names if name != besides), default=None)
 
     def remove(self, name: str) -> None:
-        (self.path / name).unlink(missing_ok=True)
+        self._at(name).unlink(missing_ok=True)
 
     def check_writable(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -113,7 +125,10 @@ class Disk:
         sweep(self.path)
 
     def url(self, name: str) -> str:
-        return str(self.path / name)
+        return str(self._at(name))
+
+    def _at(self, name: str) -> Path:
+        return self.path / _below(self, name)
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,12 @@ class Remote:
         yield buffer
         self.filesystem.pipe_file(self.at(name), buffer.getvalue())
 
+    def overwrite(self, name: str, data: bytes) -> None:
+        self.filesystem.invalidate_cache()
+        if self.size(name) is None:
+            raise FileNotFoundError(name)
+        self.filesystem.pipe_file(self.at(name), data)
+
     def read(self, name: str) -> bytes:
         data: bytes = self.filesystem.cat_file(self.at(name))
         return data
@@ -166,13 +187,13 @@ class Remote:
     def names(self, folder: str = "", ending: str = "") -> list[str]:
         self.filesystem.invalidate_cache()
         root = self._opened[1]
-        paths = self.filesystem.find(f"{root}/{folder}" if folder else root)
+        paths = self.filesystem.find(self.at(folder) if folder else root)
         names = (str(path).removeprefix(root).lstrip("/") for path in paths)
         return sorted(name for name in names if name.endswith(ending))
 
-    def first(self) -> str | None:
-        names = self.names()
-        return names[0].partition("/")[0] if names else None
+    def first(self, besides: str = "") -> str | None:
+        names = (name.partition("/")[0] for name in self.names())
+        return next((name for name in names if name != besides), None)
 
     def remove(self, name: str) -> None:
         if self.size(name) is not None:
@@ -189,4 +210,11 @@ class Remote:
 
     def at(self, name: str) -> str:
         """As the filesystem names it."""
-        return f"{self._opened[1]}/{name}"
+        return f"{self._opened[1]}/{_below(self, name)}"
+
+
+def _below(folder: Folder, name: str) -> str:
+    """A name out of a file that anybody may have written. Raises StoreError where it means another place."""
+    if ".." in re.split(r"[/\\]", name) or Path(name).is_absolute() or "\0" in name:
+        raise StoreError(f"{folder}: damaged: expected the name of a file in this folder, got {name!r}")
+    return name

@@ -1,12 +1,19 @@
-"""Raw maps in few bytes: each map over its largest magnitude, in half precision, the magnitude beside it."""
+"""Raw maps in few bytes: each map over its largest magnitude, in half precision, the magnitude beside it; and their files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
 from torch import Tensor
+
+from xaikit.store.folder import Folder, Remote
+from xaikit.store.tables import readable
 
 MapFormat = Literal["float16", "uint8", "float32"]
 """How raw maps are kept. float16: signed, to 0.05 % of the largest value. uint8: what a ReLU leaves, in 255 steps. float32: as
@@ -53,3 +60,47 @@ def decode(key: str, stored: Mapping[str, Tensor]) -> Tensor:
 def names_of(key: str) -> tuple[str, str]:
     """The tensors that belong to a key, the second of which may be missing."""
     return key, key + _SCALE
+
+
+def map_checksum(stored: Mapping[str, Tensor], keys: Iterable[str], row: int) -> str:
+    """Of the maps of one photograph as they are stored: the names, types, shapes and bytes of one row of these keys."""
+    digest = hashlib.sha256()
+    for name in sorted({name for key in keys for name in names_of(key) if name in stored}):
+        values = stored[name][row]
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def read_maps(folder: Folder, row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Tensor]:
+    """The raw maps that a row points to, float32 (T, *S) by key: all keys of its evidence.
+
+    Raises:
+        DamagedFile: they are lost, or not those that were written with the row.
+    """
+    file, place = row["file"], row["row"]
+    with readable(folder, file):
+        try:
+            stored = _stored(folder, file, keys, slice(place, place + 1))
+            found = map_checksum(stored, keys, 0)
+        except (SafetensorError, LookupError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        if found != row["checksum"]:
+            raise ValueError("the maps do not match the checksum of their row")
+    return {key: decode(key, stored)[0] for key in keys}
+
+
+def _stored(folder: Folder, file: str, keys: Sequence[str], rows: slice) -> dict[str, Tensor]:
+    names = [name for key in keys for name in names_of(key)]
+    if isinstance(folder, Remote):
+        fetched = _fetched(folder, file, folder.size(file))
+        return {name: fetched[name][rows].clone() for name in names if name in fetched}
+    with safe_open(folder.url(file), framework="pt") as opened:
+        stored = set(opened.keys())
+        return {name: opened.get_slice(name)[rows] for name in names if name in stored}
+
+
+@lru_cache(maxsize=1)
+def _fetched(folder: Remote, file: str, size: int | None) -> dict[str, Tensor]:
+    """The last file that came from afar: who reads one of its maps reads the next."""
+    return load(folder.read(file))

@@ -10,8 +10,24 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 _SAFE = " -_()+,"
+
+
+def bench_key(model: str, data: str) -> str:
+    """The key of a bench: the digest of its model and that of its data."""
+    return f"{model[:16]}-{data[:8]}"
+
+
+def model_of(bench: str) -> str:
+    """The digest of the model that a bench is of."""
+    return bench.partition("-")[0]
+
+
+def data_of(bench: str) -> str:
+    """The digest of the data that a bench is of."""
+    return bench.partition("-")[2]
 
 
 _LONGEST = 80  # bytes; a stem, a label and their endings stay below the 255 that file systems allow
@@ -30,7 +46,40 @@ def stems(names: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[
     >>> stems(["pets/cat.jpg", "wild/cat.jpg", "dog.png"])
     {'pets/cat.jpg': 'cat-6f181290', 'wild/cat.jpg': 'cat-6b624ad7', 'dog.png': 'dog'}
     """
-    return _unique({name: _file_stem(name) for name in names}, taken or {})
+    # a folder may have been written by anybody: what would lie elsewhere is named anew
+    safe = {name: stem for name, stem in (taken or {}).items() if stem and all(map(_is_safe, stem))}
+    return _unique({name: _file_stem(name) for name in names}, safe)
+
+
+class DataName(NamedTuple):
+    """A photograph by its name, and the digest of the data that it is of."""
+
+    data: str
+    name: str
+
+
+def stems_of_places(places: Iterable[DataName], taken: Mapping[DataName, str]) -> dict[DataName, str]:
+    """A safe file stem for each photograph of several data, in which different ones may bear one name.
+
+    One that is not in ``taken`` has the stem that its name has there, unless another has it already.
+
+    >>> stems_of_places([DataName("1a", "x.png"), DataName("2b", "x.png")], {DataName("1a", "x.png"): "x"})
+    {DataName(data='1a', name='x.png'): 'x', DataName(data='2b', name='x.png'): 'x-4aff42ff'}
+    """
+    places = list(dict.fromkeys(places))
+    count = Counter(place.name for place in places)
+    names = {place: place.name if count[place.name] == 1 else f"{place.data}/{place.name}" for place in places}
+    by_name = {place.name: stem for place, stem in taken.items()}
+    existing: dict[str, str] = {}
+    for stems_there in (taken, {place: by_name.get(place.name, "") for place in places}):
+        used = set(existing.values())
+        for place in places:
+            stem = stems_there.get(place, "")
+            if stem and stem not in used and names[place] not in existing:
+                existing[names[place]] = stem
+                used.add(stem)
+    chosen = stems(names.values(), existing)
+    return {place: chosen[name] for place, name in names.items()}
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:
@@ -69,9 +118,13 @@ def _digest(name: str) -> str:
 
 def _cleaned(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
-    safe = "".join(char if char in _SAFE or unicodedata.category(char)[0] in "LMN" else "_" for char in composed)
+    safe = "".join(char if _is_safe(char) else "_" for char in composed)
     short = safe.encode()[:_LONGEST].decode(errors="ignore")
     return short.strip(" -") or "unnamed"
+
+
+def _is_safe(char: str) -> bool:
+    return char in _SAFE or unicodedata.category(char)[0] in "LMN"
 
 
 def _key(stem: str) -> str:

@@ -1,18 +1,25 @@
 """Rows: what was found out about one photograph by one evidence, a row for every place on the target axis.
 
-Trials that differ only in label or finish share rows; which trials there are says the plan.
+Trials that differ only in label or finish share rows; which trials there are says the plan. Of rows that agree in bench,
+evidence, photograph and column the one that was committed last counts.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 
+from xaikit.store.checksums import from_json, to_json
+
 ROWS = pa.schema(
     [
-        pa.field("bench", pa.string()),  # model x transform x output, a digest
+        pa.field("bench", pa.string()),  # the model and the data, see xaikit.bench.opened.OpenedBench.key
         pa.field("evidence", pa.string()),  # see xaikit.trials.trial.Trial
         pa.field("image", pa.string()),  # SHA-256 of the bytes of the file
         pa.field("name", pa.string()),
@@ -28,8 +35,29 @@ ROWS = pa.schema(
         pa.field("seconds", pa.float32()),  # the share of this row in the time of its batch
         pa.field("file", pa.string()),  # of the maps
         pa.field("row", pa.int32()),  # in the tensors of that file
+        pa.field("checksum", pa.string()),  # of the maps of the evidence in that row
+        pa.field("commit", pa.int64()),  # when it was written: nanoseconds since 1970, UTC
     ]
 )
+
+_IDENTITY = ("bench", "evidence", "image", "name", "truth", "column", "row", "checksum")
+
+
+def identity_of(rows: pa.Table) -> str:
+    """The SHA-256 of what rows are about and of their maps: the same for the same work done twice, and for no other."""
+    columns = [rows[name].to_pylist() for name in _IDENTITY]
+    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+
+
+def committed_now(rows: pa.Table) -> pa.Table:
+    """Rows with the time of their commit."""
+    return with_column(rows, "commit", [time.time_ns()] * rows.num_rows)
+
+
+def with_column(rows: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:
+    """Rows with other values in one column."""
+    field = ROWS.field(name)
+    return rows.set_column(ROWS.get_field_index(name), field, pa.array(values, field.type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +83,9 @@ class Failure:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(asdict(self))
+        return to_json(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Failure:
         """The failure of that line. Raises ValueError or TypeError where the line is none."""
-        return cls(**json.loads(line))
+        return cls(**from_json(line))

@@ -9,6 +9,8 @@
     shards/<bench>/<shard>.parquet       their rows, written last: once it is there, the shard is done
     failed.jsonl                   one failure a line; tried again on the next run
     manifest.json                  what the run was
+    sittings/<token>.json          what each sitting at it did, and how it ended
+    leases/<token>.json            who writes to the folder now
     pictures/ overlays/ contact-sheet.png
 
 Every file appears whole or not at all.
@@ -20,35 +22,45 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from safetensors import safe_open
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
-from xaikit.errors import StoreError
-from xaikit.store.folder import Folder, Remote, folder_of
-from xaikit.store.maps import decode, names_of
+from xaikit.errors import DamagedFile, StoreError
+from xaikit.store.checksums import KEY, checksum, from_json, to_json
+from xaikit.store.folder import Folder, folder_of
+from xaikit.store.lease import LEASES
+from xaikit.store.maps import read_maps
+from xaikit.store.owner import (
+    FORMAT,
+    PHOTOGRAPHS,
+    PLAN,
+    TRIALS,
+    check_format,
+    is_of_a_run,
+    is_planned,
+    stated_format,
+)
+from xaikit.store.owner import SHARDS as SHARDS
 from xaikit.store.pictures import MARK, is_own
-from xaikit.store.rows import ROWS, Failure
+from xaikit.store.rows import ROWS, Failure, committed_now, with_column
+from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
-    COMPUTED,
-    is_merged,
+    VanishedPart,
     is_own_file,
+    present,
     read_footer,
+    read_sealed,
     read_table,
     readable,
     writable,
+    write_table,
 )
 
-FORMAT = 3
-PLAN, TRIALS, PHOTOGRAPHS = "plan.json", "trials.parquet", "photographs.parquet"
 MANIFEST, FAILED = "manifest.json", "failed.jsonl"
-SHARDS = "shards"
 _FAILED = re.compile(r"failed(-\d+-of-\d+)?\.jsonl")
 _UNPLANNED = {"format": FORMAT, "planned": False}  # who the folder belongs to, before it is known what it is to hold
 
@@ -68,8 +80,8 @@ class Store:
         """
         folder = folder_of(where)
         folder.check_writable()
-        first = folder.first()
-        if first is not None and folder.size(PLAN) is None:
+        first = folder.first(besides=LEASES)
+        if first is not None and folder.size(PLAN) is None and not is_of_a_run(folder):
             raise StoreError(
                 f"{folder}: expected an empty folder or that of a run, got one with other files ('{first}')"
                 f" and no {PLAN}; name another folder in report.to"
@@ -87,9 +99,7 @@ class Store:
             StoreError: the folder holds files that are no run, is damaged, or cannot be written to.
         """
         store = cls.check_free(where)
-        is_new = again or store.folder.size(PLAN) is None
-        if not is_new:
-            store._check_format()
+        is_new = again or not is_planned(store.folder)
         with writable(store.folder):
             store.folder.sweep()
             if again:
@@ -102,9 +112,9 @@ class Store:
     def open(cls, where: str | Path) -> Store:
         """The store of a folder that holds a run, finished or not. Raises StoreError where it holds none."""
         store = cls(folder_of(where))
-        if store.folder.size(PLAN) is None:
+        if store.folder.size(PLAN) is None and not is_of_a_run(store.folder):
             raise StoreError(f"{where}: expected the folder of a run, got one without {PLAN}")
-        store._check_format()
+        check_format(store.folder)
         if not store.plan():
             raise StoreError(f"{where}: the run in this folder ended before it was planned; run its config again")
         return store
@@ -113,13 +123,20 @@ class Store:
     def look(cls, where: str | Path) -> Store | None:
         """The store of a folder, or None where it holds no run of this format."""
         store = cls(folder_of(where))
-        return store if store.plan().get("format") == FORMAT else None
+        try:
+            return (
+                store
+                if store.folder.size(PLAN) is not None and stated_format(store.folder) == FORMAT and store.plan()
+                else None
+            )
+        except DamagedFile:
+            return store if is_of_a_run(store.folder) else None
 
     def write_plan(self, plan: Mapping[str, Any], trials: pa.Table, photographs: pa.Table) -> None:
         """Freeze what the folder is to hold; the plan itself comes last. Raises StoreError where it cannot be written."""
         with writable(self.folder):
-            self.write_table(TRIALS, trials)
-            self.write_table(PHOTOGRAPHS, photographs)
+            write_table(self.folder, TRIALS, trials)
+            write_table(self.folder, PHOTOGRAPHS, photographs)
             self._write_json(PLAN, {"format": FORMAT, **plan})
 
     def plan(self) -> dict[str, Any]:
@@ -129,99 +146,109 @@ class Store:
 
     def trials(self) -> pa.Table:
         """The trials of the plan."""
-        return self.read_table(TRIALS)
+        return read_table(self.folder, TRIALS)
 
     def photographs(self) -> pa.Table:
-        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known)."""
-        return self.read_table(PHOTOGRAPHS)
+        """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known), truth."""
+        return read_table(self.folder, PHOTOGRAPHS)
 
-    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> None:
-        """Keep the maps and rows of a shard; it is done when this returns. Raises OSError where the disk does not take it."""
-        name = f"{SHARDS}/{bench}/{shard}"
-        data = save(dict(maps), metadata={MARK: "maps"})
-        with self.folder.write(f"{name}.safetensors") as file:
-            file.write(data)
-        self.write_part(f"{name}.parquet", rows, {"bytes": len(data), "file": f"{name}.safetensors"})
+    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> str:
+        """Keep the maps and rows of a shard; it is done when this returns.
 
-    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
-        """Write rows as one part; ``about`` is kept with them."""
-        self.write_table(name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+        Args:
+            shard: a name that no other work has, as what is written takes the place of a shard of that name.
 
-    def is_done(self, bench: str, shard: str) -> bool:
-        """Whether a shard has been committed under this name."""
-        name = f"{SHARDS}/{bench}/{shard}"
-        if self.folder.size(f"{name}.parquet") is not None:
-            return True
-        merged = (part for part in self.parts(bench) if is_merged(part))
-        return any(f"{name}.safetensors" in self.files(part) for part in merged)
-
-    def parts(self, bench: str = "") -> list[str]:
-        """The names of the committed parts, without those that a merged part has taken the place of.
+        Returns:
+            The name of the part. Its rows say which file their maps are in, and when they were committed.
 
         Raises:
-            StoreError: a part cannot be read.
+            OSError: the disk does not take it.
         """
-        names = self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
-        replaced = {part for name in names if is_merged(name) for part in self.about(name).get("replaces", ())}
-        return [name for name in names if name not in replaced]
+        name = f"{SHARDS}/{bench}/{shard}"
+        file, data = f"{name}.safetensors", save(dict(maps), metadata={MARK: "maps"})
+        with self.folder.write(file) as opened:
+            opened.write(data)
+        rows = committed_now(with_column(rows, "file", [file] * rows.num_rows))
+        self.write_part(f"{name}.parquet", rows, {"files": {file: {"bytes": len(data), KEY: checksum(data)}}})
+        return f"{name}.parquet"
+
+    def write_part(self, name: str, rows: pa.Table, about: Mapping[str, Any]) -> None:
+        """Write rows as one part; ``about`` is kept with them, and of which evidence they are."""
+        about = {**about, "evidence": sorted(rows["evidence"].unique().to_pylist())}
+        write_table(self.folder, name, rows.cast(ROWS).replace_schema_metadata({MARK: json.dumps(about)}))
+
+    def parts(self, bench: str = "") -> list[str]:
+        """The names of the committed parts. Two may say the same of a photograph, see :mod:`xaikit.store.doubles`."""
+        return self.folder.names(f"{SHARDS}/{bench}" if bench else SHARDS, ".parquet")
+
+    def benches(self) -> list[str]:
+        """The keys of the benches that have parts."""
+        return list(dict.fromkeys(part.split("/")[1] for part in self.parts() if part.count("/") > 1))
 
     def about(self, part: str) -> dict[str, Any]:
         """What is kept with the rows of a part. Raises StoreError where it cannot be read."""
-        footer = read_footer(self.folder, part)
-        with readable(f"{self.folder}/{part}", COMPUTED):
-            about: dict[str, Any] = json.loads((footer.metadata or {})[MARK.encode()])
+        about: dict[str, Any] = json.loads(read_footer(self.folder, part).metadata[MARK.encode()])
         return about
 
-    def files(self, part: str) -> dict[str, int]:
-        """The files of maps that a part answers for, with their sizes in bytes."""
-        about = self.about(part)
-        of_shard = {about["file"]: about["bytes"]} if "file" in about else {}
-        return {**of_shard, **about.get("files", {})}
+    def files(self, part: str) -> dict[str, dict[str, Any]]:
+        """The files of maps that a part answers for: ``bytes`` and ``sha256`` of each."""
+        files: dict[str, dict[str, Any]] = self.about(part).get("files", {})
+        return files
 
-    def rows(self, parts: Iterable[str]) -> pa.Table:
-        """The rows of some parts, one part after the other. Raises StoreError where a part is damaged."""
-        tables = [read_table(self.folder, name, COMPUTED) for name in parts]
+    def evidence(self, part: str) -> frozenset[str]:
+        """Of which evidence a part has rows. Raises StoreError where it cannot be read."""
+        return frozenset(self.about(part)["evidence"])
+
+    def rows(self, parts: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of some parts, one part after the other; of some columns where these are given.
+
+        Raises:
+            StoreError: a part is damaged.
+        """
+        tables = [self._read_part(name, columns) for name in parts]
         return pa.concat_tables(tables) if tables else ROWS.empty_table()
+
+    def _read_part(self, name: str, columns: Sequence[str] | None) -> pa.Table:
+        with present(self.folder, name):
+            return read_table(self.folder, name, columns)
+
+    def check_part(self, part: str) -> None:
+        """That a part is what was written. Raises DamagedFile, or VanishedPart, where it is not."""
+        with present(self.folder, part):
+            read_sealed(self.folder, part)
+
+    def check_present(self, parts: Iterable[str]) -> None:
+        """That none of these parts has been merged meanwhile. Raises VanishedPart where one has."""
+        for part in parts:
+            if self.folder.size(part) is None:
+                raise VanishedPart(self.folder, part)
 
     def check(self, bench: str) -> None:
         """That the maps of every part of a bench are there, whole. Raises StoreError for the first that are not."""
         for part in self.parts(bench):
-            for file, expected in self.files(part).items():
-                size = self.folder.size(file)
-                if size != expected:
-                    got = "no file" if size is None else f"{size} bytes"
-                    raise StoreError(
-                        f"{self.folder}/{file}: damaged: expected {expected} bytes, got {got}; "
-                        f"delete {part} to have its photographs computed again"
-                    )
+            for file, stated in self.files(part).items():
+                self.check_size(file, stated["bytes"])
 
-    def maps(self, file: str, keys: Iterable[str], row: int | None = None) -> dict[str, Tensor]:
-        """Raw maps of a file by key, float32: (n, T, *S), or (T, *S) of one row.
+    def check_size(self, file: str, expected: int) -> None:
+        """That a file is there, whole. Raises DamagedFile where it is not."""
+        size = self.folder.size(file)
+        if size != expected:
+            got = "no such file" if size is None else f"expected {expected} bytes, got {size}"
+            raise DamagedFile(self.folder, file, got)
+
+    def maps(self, row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Tensor]:
+        """The raw maps that a row points to, float32 (T, *S) by key: all keys of its evidence.
 
         Raises:
-            StoreError: the file is missing or damaged.
+            DamagedFile: they are lost, or not those that were written with the row.
         """
-        keys = tuple(keys)
-        remedy = "delete it, and the part of shards/ that the next run names, to have its photographs computed again"
-        with readable(f"{self.folder}/{file}", remedy):
-            tensors = self._tensors(file, keys, slice(None) if row is None else slice(row, row + 1))
-            maps = {key: decode(key, tensors) for key in keys}
-            return maps if row is None else {key: values[0] for key, values in maps.items()}
-
-    def _tensors(self, file: str, keys: Sequence[str], rows: slice) -> dict[str, Tensor]:
-        names = [name for key in keys for name in names_of(key)]
-        if isinstance(self.folder, Remote):
-            fetched = _fetched(self.folder, file, self.folder.size(file))
-            return {name: fetched[name][rows].clone() for name in names if name in fetched}
-        with safe_open(self.folder.url(file), framework="pt") as opened:
-            stored = set(opened.keys())
-            return {name: opened.get_slice(name)[rows] for name in names if name in stored}
+        return read_maps(self.folder, row, tuple(keys))
 
     def failures(self) -> tuple[Failure, ...]:
         """The failures of the folder, those of all who write to it, in the order of failing."""
         failures: list[Failure] = []
         for name in self._failure_files():
-            with readable(f"{self.folder}/{name}", "delete it, the photographs are tried again"):
+            with readable(self.folder, name):
                 failures += map(Failure.from_json, self.folder.read(name).decode("utf-8").splitlines())
         return tuple(failures)
 
@@ -246,47 +273,24 @@ class Store:
         self._write_json(MANIFEST, manifest)
 
     def manifest(self) -> dict[str, Any]:
-        """What the run was; empty before it has been written."""
-        return self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+        """What the run was, with all that its sittings have done; empty before it has been written."""
+        written = self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
+        failed = len({failure.name for failure in self.failures()})
+        return with_sittings(written, self.folder, failed)
 
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file."""
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         computed = [name for name in shards if is_own_file(self.folder, name)]
         pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        for name in [*computed, *pictures, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        sittings = self.folder.names(SITTINGS, ".json")
+        for name in [*computed, *pictures, *sittings, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
             self.folder.remove(name)
-
-    def write_table(self, name: str, table: pa.Table) -> None:
-        """Write a table as Parquet."""
-        with self.folder.write(name) as file:
-            pq.write_table(table, file, compression="zstd", store_schema=True)
-
-    def read_table(self, name: str) -> pa.Table:
-        """Read a table. Raises StoreError where it is missing or damaged."""
-        return read_table(self.folder, name, "run the config again to have it written anew")
-
-    def _check_format(self) -> None:
-        stated = self._read_json(PLAN).get("format")
-        if stated != FORMAT:
-            raise StoreError(
-                f"{self.folder}: expected a run of format {FORMAT}, got {stated!r}: it was written by another version of "
-                "xaikit; name another folder in report.to, or use --force to begin this one anew"
-            )
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         with self.folder.write(name) as file:
-            file.write((json.dumps(value, indent=2) + "\n").encode())
+            file.write((to_json(value, indent=2) + "\n").encode())
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        with readable(f"{self.folder}/{name}", "name another folder in report.to, or remove this one"):
-            value = json.loads(self.folder.read(name).decode("utf-8"))
-        if not isinstance(value, dict):
-            raise StoreError(f"{self.folder}/{name}: damaged: expected a mapping, got {type(value).__name__}")
-        return value
-
-
-@lru_cache(maxsize=1)
-def _fetched(folder: Remote, file: str, size: int | None) -> dict[str, Tensor]:
-    """The last file that came from afar: who reads one of its maps reads the next."""
-    return load(folder.read(file))
+        with readable(self.folder, name):
+            return from_json(self.folder.read(name))

@@ -14,7 +14,7 @@ import pyarrow as pa
 class StoredTrial:
     """One trial on one bench.
 
-    bench      digest of model, transform and output
+    bench      digests of the model and of the data
     model      in words
     data       in words
     id         of the trial: evidence and finish
@@ -33,6 +33,7 @@ class StoredTrial:
     finish     the stages, as YAML would say them
     signed     whether finished maps may be negative, as the stages declare
     drops_negative  whether what is negative counts for nothing in them
+    labelled   whether its rows depend on the class that the data states
     where      the swept keys that have one value here
     """
 
@@ -56,6 +57,7 @@ class StoredTrial:
     signed: bool
     drops_negative: bool
     where: Mapping[str, Any]
+    labelled: bool = False
 
     @property
     def fuses(self) -> bool:
@@ -75,6 +77,7 @@ _KINDS = {
     "seed": pa.int64(),
     "signed": pa.bool_(),
     "drops_negative": pa.bool_(),
+    "labelled": pa.bool_(),
 }
 
 

@@ -85,9 +85,7 @@ def served(method: Any) -> list[Case]:
 
 def served_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
     """Every instance of a method with every net of the kit that it explains."""
-    for method in subject.instances():
-        for case in served(method):
-            yield method, case
+    return ((method, case) for method in subject.instances() for case in served(method))
 
 
 def simplest_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,9 +74,8 @@ class Net(nn.Module):
         self.tail = nn.Sequential(convolution(CHANNELS, CHANNELS, 3), nn.Softplus()) if tail else nn.Identity()
         self.head = nn.Linear(CHANNELS, CLASSES)
 
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.tail(self.act(self.conv(x))).flatten(2).mean(2))
-        return logits
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self.tail(self.act(self.conv(x))).flatten(2).mean(2))
 
 
 class Tokens(Net):
@@ -90,10 +90,9 @@ class Tokens(Net):
         super().__init__()
         self.block = Tokens.Block()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         tokens = self.block(self.act(self.conv(x)))
-        logits: Tensor = self.head(tokens[:, 1:].mean(1))
-        return logits
+        return self.head(tokens[:, 1:].mean(1))
 
 
 class Flat(Net):
@@ -104,9 +103,8 @@ class Flat(Net):
         self.pool = nn.AdaptiveAvgPool2d(3)
         self.head = nn.Linear(CHANNELS * 9, CLASSES)
 
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.pool(self.act(self.conv(x))).flatten(1))
-        return logits
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self.pool(self.act(self.conv(x))).flatten(1))
 
 
 class Attending(nn.Module):
@@ -119,11 +117,10 @@ class Attending(nn.Module):
             self.norm = nn.LayerNorm(CHANNELS)
             self.mlp = nn.Sequential(nn.Linear(CHANNELS, CHANNELS), nn.GELU())
 
-        def forward(self, tokens: Tensor) -> Tensor:
+        def forward(self, tokens: Tensor) -> Any:
             query, key, value = self.qkv(tokens).unflatten(2, (3, 2, -1)).movedim((2, 3), (0, 2))
             tokens = tokens + scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-            mixed: Tensor = tokens + self.mlp(self.norm(tokens))
-            return mixed
+            return tokens + self.mlp(self.norm(tokens))
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,11 +129,10 @@ class Attending(nn.Module):
         self.blocks = nn.Sequential(Attending.Block(), Attending.Block())
         self.head = nn.Linear(CHANNELS, CLASSES)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         patches = self.embed(x).flatten(2).transpose(1, 2)
         tokens = self.blocks(torch.cat([self.token.expand(len(x), -1, -1), patches], 1))
-        logits: Tensor = self.head(tokens[:, 0])
-        return logits
+        return self.head(tokens[:, 0])
 
 
 POOLED = Case("a convolution, ReLU, pooling and a linear head", Net, "act")

@@ -35,8 +35,7 @@ def _output(target: Any, seed: int = 0) -> Any:
 
 
 def _pinned(subject: Subject) -> Iterator[tuple[Any, Any]]:
-    for target in subject.instances():
-        yield target, target.pin(_output(target), LABELS)
+    return ((target, target.pin(_output(target), LABELS)) for target in subject.instances())
 
 
 def _numbers(output: Any) -> list[Tensor]:

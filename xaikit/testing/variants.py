@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -52,12 +52,12 @@ def _rescored(method: Any, case: Case) -> list[Tensor]:
     return [torch.cat(parts, 1) for parts in calls]
 
 
+@dataclass(frozen=True)
 class _Recorded:
-    """A view that keeps what ``make`` returns."""
+    """A view that records what ``make`` returns, call by call."""
 
-    def __init__(self, view: View, calls: list[list[Tensor]]) -> None:
-        self._view = view
-        self._calls = calls
+    _view: View
+    _calls: list[list[Tensor]]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._view, name)

@@ -253,7 +253,7 @@ c.yaml:39:7: sweep.include[2]: expected at least one key with its value, got {}
 """
 
 
-def test_everything_is_said_at_once(write: Any, faults: Any) -> None:
+def test_all_faults_are_reported_at_once(write: Any, faults: Any) -> None:
     assert faults(write(BAD)) == tuple(MESSAGES.splitlines())
 
 
@@ -391,3 +391,34 @@ def test_settling_twice_changes_nothing_and_reading_never_fails(stated: dict[str
     if not faults.items:
         assert read_sweep(settle_sweep(settled_sweep.plain(), faults), faults) == settled_sweep
         assert not faults.items
+
+
+@pytest.mark.parametrize(
+    ("sweep", "count"),
+    [
+        ({"seed": "0..9999", "layers": [[f"layer{n}"] for n in range(1000)]}, 10_000_000),
+        ({"zip": [{"seed": "0..999"}, {"layers": [[f"layer{n}"] for n in range(1000)]}]}, 1_000_000),
+        ({"seed": "0..999999"}, 1_000_000),
+        ({"seed": "0..3", "include": [{"seed": 7}], "limit": 4}, 5),
+    ],
+)
+def test_a_sweep_of_too_many_points_is_refused_before_it_is_built(
+    faults: Any, monkeypatch: pytest.MonkeyPatch, sweep: dict[str, Any], count: int
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("xaikit.config.grid_of", lambda sweep: made.append(1) or grid_of(sweep))
+    limit = sweep.get("limit", 200_000)
+    (fault,) = faults(sweep=sweep)
+    assert fault == f"sweep: {count} points, expected at most {limit}; vary less, or write sweep.limit: {count}"
+    assert made == [1], "of the config without a sweep"
+
+
+def test_the_limit_of_a_sweep_is_a_key_like_any_other(say: Any, faults: Any) -> None:
+    config = say("sweep.limit=5", sweep={"seed": "0..3", "limit": 2})
+    assert (config.sweep.limit, config.plain()["sweep"]) == (5, {"seed": [0, 1, 2, 3], "limit": 5})
+    assert load(config.plain(), registry=fake_registry()) == config
+    assert "limit" not in say(sweep={"seed": "0..3"}).plain()["sweep"]
+    assert not say(sweep={"limit": 5}).sweep
+    for wrong in ("x", 0, 1.5, True):
+        (fault,) = faults(sweep={"seed": "0..3", "limit": wrong})
+        assert fault.startswith("sweep.limit: expected a number of points from 1 on, got ")

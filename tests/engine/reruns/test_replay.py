@@ -146,7 +146,7 @@ def test_every_sample_keeps_the_target_that_was_pinned_on_it() -> None:
     assert (scores - by_hand(model, x, "conv2", lambda output: output.gather(1, chosen))).abs().max() <= 1e-12
 
 
-def test_a_callable_target_is_asked_for_rows_or_for_one_variant_at_a_time() -> None:
+def test_a_callable_target_scores_rows_or_one_variant_at_a_time() -> None:
     model, x = seeded(Plain), images(3, 2, 8, 7)
     for target in (lambda output: output[:, 1], lambda output: output[torch.arange(3), torch.tensor([1, 1, 1])]):
         scores, _ = replayed(model, x, "conv2", target=target)

@@ -86,7 +86,7 @@ def test_other_inputs_of_the_model_stay_as_they_are(as_dict: bool) -> None:
     assert (scores - expected).abs().max() <= 1e-12
 
 
-def test_a_callable_that_knows_its_samples_is_asked_for_one_variant_at_a_time_or_by_rows() -> None:
+def test_a_callable_that_knows_its_samples_scores_one_variant_at_a_time_or_by_rows() -> None:
     model, x = seeded(Plain), images(2, 2, 8, 7)
     scores, *_ = rescored(model, x, target=lambda output: output[:, 2])
     with torch.no_grad():

@@ -32,7 +32,7 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
-def test_a_missing_ray_is_said_before_anything_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ray_is_an_error_before_anything_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(xaikit.ConfigError, match=r"executor: ray is not installed: pip install 'xaikit\[ray\]'"):
         xaikit.load(config(tmp_path, executor="ray"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xaikit.config.schema import VARIES, SweepConfig, is_fixed
-from xaikit.config.sweep.shorthand import ENTRIES
+from xaikit.config.sweep.shorthand import ENTRIES, LIMIT
 from xaikit.errors import nearest
-from xaikit.plain.faults import Faults, Path, key_of, path_of
+from xaikit.plain.faults import Faults, Path, key_of, path_of, shown
 from xaikit.plain.text import flow
 from xaikit.plain.values import spelling
 
@@ -18,6 +19,20 @@ Axes = Mapping[str, Sequence[Any]]
 def read_sweep(values: Mapping[str, Any], faults: Faults) -> SweepConfig:
     """The sweep of a config, settled; what is faulty is left out as far as it has to be, and the faults say why."""
     return _SweepReader(faults).read(values)
+
+
+def check_count(values: Mapping[str, Any], faults: Faults) -> bool:
+    """Whether a settled sweep has no more points than it may; they are counted and not made."""
+    limit = values.get(LIMIT, SweepConfig.limit)
+    if type(limit) is not int or limit < 1:
+        faults.add(("sweep", LIMIT), f"expected a number of points from 1 on, got {shown(limit)}")
+        return False
+    axes = [len(each) for key, each in values.items() if key not in (*ENTRIES, LIMIT)]
+    ties = [max(map(len, entry.values()), default=1) for entry in values.get("zip", ())]
+    points = math.prod([*axes, *ties]) + len(values.get("include", ()))
+    if points > limit:
+        faults.add(("sweep",), f"{points} points, expected at most {limit}; vary less, or write sweep.limit: {points}")
+    return points <= limit
 
 
 class _SweepReader:
@@ -30,14 +45,16 @@ class _SweepReader:
 
     def read(self, values: Mapping[str, Any]) -> SweepConfig:
         zips, excludes, includes = (values.get(word, ()) for word in ENTRIES)
-        axes = {key: each for key, each in values.items() if key not in ENTRIES and self._vary(("sweep",), {key: each})}
+        stated = {key: each for key, each in values.items() if key not in (*ENTRIES, LIMIT)}
+        axes = {key: each for key, each in stated.items() if self._vary(("sweep",), {key: each})}
         # an entry that is left out keeps its place, so that what is wrong with the next is noted at its own
         ties = [entry if self._vary(("sweep", "zip", index), entry) else {} for index, entry in enumerate(zips)]
         drops = [
             entry for index, entry in enumerate(excludes) if self._exclude(("sweep", "exclude", index), entry, ties)
         ]
+        limit = values.get(LIMIT, SweepConfig.limit)
         points = [self._include(("sweep", "include", index), entry) for index, entry in enumerate(includes)]
-        return SweepConfig(_tuples(axes), tuple(map(_tuples, ties)), tuple(map(_tuples, drops)), tuple(points))
+        return SweepConfig(_tuples(axes), tuple(map(_tuples, ties)), tuple(map(_tuples, drops)), tuple(points), limit)
 
     def _vary(self, place: Path, entry: Axes) -> bool:
         """Whether axes may vary together; a single one is an entry of one."""
@@ -91,8 +108,8 @@ class _SweepReader:
 
     def _may_drop(self, place: Path, key: str, values: Sequence[Any]) -> bool:
         if key not in self._axes:
-            is_axis = self._faults.is_faulty(("sweep", key)) or path_of(key) in self._places
-            if not is_axis:  # it would be one, were it right
+            # one that is faulty would be an axis, were it right
+            if not self._faults.is_faulty(("sweep", key)) and path_of(key) not in self._places:
                 self._faults.add(place, f"expected an axis, got {key!r}; {nearest(key, self._axes)}")
             return False
         if not values:
@@ -136,4 +153,4 @@ def _refusal(key: str) -> str:
         return "expected a key of the config; a sweep has none of its own"
     if is_fixed(path):
         return f"changes no map; write {key}: ..."
-    return "" if path[0] in VARIES else f"unknown key; {nearest(str(path[0]), [*VARIES, *ENTRIES])}"
+    return "" if path[0] in VARIES else f"unknown key; {nearest(str(path[0]), [*VARIES, *ENTRIES, LIMIT])}"

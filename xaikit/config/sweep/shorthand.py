@@ -12,6 +12,9 @@ from xaikit.plain.faults import Faults, Path, key_of, path_of, shown
 ENTRIES = ("zip", "exclude", "include")
 """The keys of a sweep that are no axes: lists of mappings from keys."""
 
+LIMIT = "limit"
+"""The key of a sweep that says how many points there may be."""
+
 _MOST = 1_000_000
 
 _Rule = Callable[[Path, str, Any, Faults], list[Any] | None]
@@ -23,8 +26,11 @@ def settle_sweep(stated: Any, faults: Faults) -> dict[str, Any]:
     if stated is not None and not isinstance(stated, Mapping):
         faults.add(("sweep",), f"expected a mapping from keys to their values, got {shown(stated)}")
     rules: dict[str, _Rule] = {"zip": _settle_axis, "exclude": _settle_some, "include": _settle_one}
-    values: dict[str, list[Any] | None] = {}
+    values: dict[str, Any] = {}
     for key, value in stated.items() if isinstance(stated, Mapping) else ():
+        if key == LIMIT:
+            values[key] = value
+            continue
         path = ("sweep", key)
         rule = rules.get(key)
         values[key] = _settle_entries(path, value, rule, faults) if rule else _settle_axis(path, key, value, faults)
@@ -56,6 +62,8 @@ def _settle_axis(place: Path, key: str, stated: Any, faults: Faults) -> list[Any
         if not 0 <= last - first < _MOST:
             faults.add(place, f"expected a range that goes up, by at most {_MOST} values, got {stated}")
             return None
+        if _settle_one(place, key, first, faults) == [first]:
+            return list(range(first, last + 1))
         stated = list(range(first, last + 1))
     if not isinstance(stated, list):
         inside = list(stated)[:1] if isinstance(stated, Mapping) else []

@@ -62,8 +62,10 @@ def _attempt(work: Callable[[slice], Tensor], part: slice) -> Tensor | None:
     return None
 
 
+_OF_ALLOCATORS = ("can't allocate memory", "could not create a primitive")  # oneDNN calls it that
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    is_allocator = isinstance(error, RuntimeError) and any(text in str(error) for text in _OF_ALLOCATORS)
+    return is_allocator or isinstance(error, (torch.OutOfMemoryError, MemoryError))

@@ -170,11 +170,10 @@ class _Watch(TorchFunctionMode):
 def _operations(scores: Tensor, point: Tensor) -> dict[Node, list[int]]:
     """The operations on the way from a tap to scores, and the operands of each that depend on the tap."""
     end = get_gradient_edge(point).node
-    users: dict[Node, list[tuple[Node, int]]] = {}
+    users: dict[Node | None, list[tuple[Node, int]]] = {}
     for node in nodes_behind(scores.grad_fn, end):
         for operand, (parent, _) in enumerate(node.next_functions):
-            if parent is not None:
-                users.setdefault(parent, []).append((node, operand))
+            users.setdefault(parent, []).append((node, operand))
     operands: dict[Node, list[int]] = {}
     dependent = [end]
     while dependent:

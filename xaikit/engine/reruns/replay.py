@@ -157,8 +157,9 @@ class Replay:
 
         def run(memory: torch.memory_format) -> Tensor:
             def put(original: Tensor) -> Tensor:
-                # gathered here, where inference mode is left: an operation in place behind the tap needs a plain tensor
-                return place.layout.from_map(gathered(parts, memory), original).to(original.dtype)
+                # a copy, made here where inference mode is left: what lies behind the tap may change it in place
+                batch = torch.cat(parts, 1).flatten(0, 1).to(memory_format=memory)
+                return place.layout.from_map(batch, original).to(original.dtype)
 
             with substituted(context.model, context.tap, place.path, place.turn, put):
                 return rescore.score(context, rescore.run(context, inputs), pinned)
@@ -175,17 +176,3 @@ def _largest(output: Any, scores: Tensor) -> Tensor:
     zero, or a sum over many places of the output."""
     tensors = [scores, output] if isinstance(output, Tensor) and output.is_floating_point() else [scores]
     return torch.stack([torch.nan_to_num(one, 0.0, 0.0, 0.0).abs().amax().to(scores.dtype) for one in tensors]).amax()
-
-
-def gathered(parts: list[Tensor], memory: torch.memory_format) -> Tensor:
-    """Variants (N, m, C, *S) in one batch (N * m, C, *S): a copy, since what lies behind may change it in place."""
-    first = parts[0]
-    samples, each = len(first), sum(part.shape[1] for part in parts)
-    shape = (samples * each, *first.shape[2:])
-    memory = torch.contiguous_format if memory is torch.preserve_format else memory
-    batch = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=memory)
-    by_sample, start = batch.view(samples, each, *first.shape[2:]), 0
-    for part in parts:
-        by_sample[:, start : start + part.shape[1]].copy_(part)
-        start += part.shape[1]
-    return batch

@@ -26,12 +26,10 @@ MOST_BYTES = 256 * 2**20
 def run(context: PassContext, inputs: Any) -> Any:
     """One forward: what is read of it."""
     context.count()
-
-    def laid(memory: torch.memory_format) -> Any:
-        return context.readout.run(context.model, copied(inputs, memory))
-
     with scoring(context):
-        return laid_out(context.model, inputs, laid)
+        return laid_out(
+            context.model, inputs, lambda memory: context.readout.run(context.model, copied(inputs, memory))
+        )
 
 
 def score(context: PassContext, output: Any, pinned: Pinned, *, probabilities: bool = False) -> Tensor:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaikit import _allocator
+from xaikit.config.schema import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
 from xaikit.store.rows import Failure
-from xaikit.store.store import Store
 
 ATTEMPTS = 3
 """A shard whose worker dies is tried twice more: once as it was, then a photograph at a time, so that one alone is lost."""
@@ -34,7 +34,7 @@ class Ray:
     workers: int | None = None
     num_cpus: float = 1
     num_gpus: float = 0
-    threads: int | None = None
+    threads: Threads | None = None
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("ray") is None:
@@ -128,11 +128,7 @@ class _Dispatch:
         self.flying[actor.explain.remote(shard)] = actor, shard
 
     def _dead(self, shard: Shard, death: Exception) -> Iterator[Receipt]:
-        """A worker died over a shard: what it has committed counts, the rest is tried again."""
-        store, key = Store.open(self.job.folder), self.job.keys[shard.bench]
-        if store.is_done(key, shard.name):
-            yield Receipt(shard, len(shard.positions))
-            return
+        """A worker died over a shard: it is tried again; what it has committed is the same once more."""
         tried = self.attempts.pop(shard, 0) + 1
         if tried >= ATTEMPTS:
             yield _quarantined(self.job, shard, death)
@@ -149,7 +145,7 @@ def _quarantined(job: Job, shard: Shard, death: Exception) -> Receipt:
     failures = [
         Failure(key, names[place], error=message, details=str(death), attempts=ATTEMPTS) for place in shard.positions
     ]
-    return Receipt(shard, len(shard.positions), tuple(failures))
+    return Receipt(shard, len(shard.positions), failures=tuple(failures))
 
 
 @hookimpl

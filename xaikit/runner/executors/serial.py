@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from xaikit.config.schema import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
@@ -19,7 +20,7 @@ class Serial:
     threads  of torch; as many as it has by itself where none is given
     """
 
-    threads: int | None = None
+    threads: Threads | None = None
 
     def thread_count(self) -> int:
         """Threads of torch."""

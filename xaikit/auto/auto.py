@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -71,21 +71,18 @@ class _Returned:
     def edge(self) -> _Edge:
         return self.tensor.grad_fn, self.tensor.output_nr
 
-
-@dataclass(frozen=True)
-class _Call:
-    """A module call as the hook recorded it."""
-
-    name: str
-    returned: tuple[_Returned, ...]
+    @property
+    def at(self) -> Literal["output", "consumed"]:
+        return "output" if self.tensor._version == self.version else "consumed"
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """One forward: the input as a leaf, the calls in the order of completion, what scores are read from, and the score."""
+    """One forward: the input as a leaf, what the calls returned in the order of their completion, by the name of the module,
+    what scores are read from, and the score."""
 
     source: Tensor
-    completed: list[_Call]
+    completed: list[tuple[str, list[_Returned]]]
     outputs: set[_Edge]
     score: Tensor
 
@@ -126,22 +123,25 @@ def find(
     Raises:
         LayerNotFound: nothing qualifies, or the input cannot be differentiated; the last maps with gradient are named.
     """
-    considered = consider(model, inputs, score, readout, input_layout)
+    reader = MapReader(model, inputs, input_layout)
+    return _probed(model, inputs, score, readout, lambda probe: _chosen(probe, reader))
+
+
+def _chosen(probe: _Probe, reader: MapReader) -> tuple[Tap, ...]:
+    considered = list(_walk(probe, reader))
     if considered and considered[-1].verdict == "chosen":
         return considered[-1].taps
-    last = [
-        f"{tap} {shape}"
-        for candidate in considered
-        for tap, shape in zip(candidate.taps, candidate.shapes, strict=True)
-    ][:5]
-    if _is_flat(model, inputs, score, readout):
+    (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
+    if gradient is not None and not bool(gradient.any()):
         raise LayerNotFound(
             "layers: auto: the gradient of the score is zero everywhere for the first sample, as that of a unit that is 0 "
             "behind a ReLU, or of a similarity at its largest; name a layer"
         )
+    maps = (pair for candidate in considered for pair in zip(candidate.taps, candidate.shapes, strict=True))
+    last = ", ".join([f"{tap} {shape}" for tap, shape in maps][:5])
     raise LayerNotFound(
         "layers: auto found no map that the score depends on as a whole; "
-        f"name a layer, such as one of: {', '.join(last) or 'none'}"
+        f"name a layer, such as one of: {last or 'none'}"
     )
 
 
@@ -154,24 +154,14 @@ def consider(
 
 
 def _walk(probe: _Probe, reader: MapReader) -> Iterator[Candidate]:
-    often = Counter(call.name for call in probe.completed)
-    for call in reversed(probe.completed):
-        maps = [one for one in call.returned if one.tensor.grad_fn is not None and reader.may_be_map(one.tensor.shape)]
+    often = Counter(name for name, _ in probe.completed)
+    for name, returned in reversed(probe.completed):
+        maps = [one for one in returned if one.tensor.grad_fn is not None and reader.may_be_map(one.tensor.shape)]
         if maps:
-            candidate = _judge(call, maps, often[call.name], probe, reader)
+            candidate = _judge(name, returned, maps, often[name], probe, reader)
             yield candidate
             if candidate.verdict == "chosen":
                 return
-
-
-def _is_flat(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> bool:
-    """Whether the score has a zero gradient at all of the input."""
-
-    def is_zero(probe: _Probe) -> bool:
-        (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
-        return gradient is not None and not bool(gradient.any())
-
-    return _probed(model, inputs, score, readout, is_zero)
 
 
 def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[_Probe], T]) -> T:
@@ -180,28 +170,25 @@ def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look
         return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 
-def _differentiable(inputs: Any) -> tuple[Tensor, Any]:
-    """The (first) input as a leaf, and the inputs with a child of it in its place: that one may be changed in place."""
+def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
     first = first_tensor(inputs)
     if not first.is_floating_point():
         raise LayerNotFound(
             f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; name a layer"
         )
     source = first.detach().clone().requires_grad_()
-    return source, mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
-
-
-def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
-    source, inputs = _differentiable(inputs)
-    completed: list[_Call] = []
+    # a child of the leaf takes the place of the first input: that one may be changed in place
+    inputs = mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
+    completed: list[tuple[str, list[_Returned]]] = []
     received: dict[str, list[tuple[int, int]]] = {}
 
     def enter(name: str, module: nn.Module, args: Any) -> None:
         received[name] = [(id(tensor), version) for _, tensor, version in _versioned(args)]
 
     def leave(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        returned = (_Returned(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output))
-        completed.append(_Call(name, tuple(returned)))
+        completed.append(
+            (name, [_Returned(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output)])
+        )
 
     with hooked(named(model), leave, enter):
         output = readout.run(model, inputs)
@@ -234,20 +221,17 @@ def _versioned(value: Any) -> Iterator[tuple[Path, Tensor, int]]:
             yield path, tensor, tensor._version
 
 
-def _judge(call: _Call, maps: list[_Returned], times: int, probe: _Probe, reader: MapReader) -> Candidate:
+def _judge(
+    name: str, returned: list[_Returned], maps: list[_Returned], times: int, probe: _Probe, reader: MapReader
+) -> Candidate:
     # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
-    reached, open_way = _search(probe, {returned.edge for returned in call.returned})
-    alive = [returned for returned in maps if returned.edge in reached]
+    reached, open_way = _search(probe, {one.edge for one in returned})
+    alive = [one for one in maps if one.edge in reached]
     verdict = _verdict(alive, times, open_way, probe)
     if not verdict:
-        alive, verdict = _read(call, alive, probe, reader)
-    taps = tuple(_tap(call, returned) for returned in alive)
-    return Candidate(call.name, taps, tuple(tuple(returned.tensor.shape) for returned in alive), verdict)
-
-
-def _tap(call: _Call, returned: _Returned) -> Tap:
-    unchanged = returned.tensor._version == returned.version
-    return Tap(call.name, returned.path, "output" if unchanged else "consumed")
+        alive, verdict = _read(name, alive, probe, reader)
+    taps = tuple(Tap(name, one.path, one.at) for one in alive)
+    return Candidate(name, taps, tuple(tuple(one.tensor.shape) for one in alive), verdict)
 
 
 def _verdict(alive: list[_Returned], times: int, open_way: bool, probe: _Probe) -> str:
@@ -263,9 +247,9 @@ def _verdict(alive: list[_Returned], times: int, open_way: bool, probe: _Probe) 
     return "the score is read from it" if any(returned.edge in probe.outputs for returned in alive) else ""
 
 
-def _read(call: _Call, alive: list[_Returned], probe: _Probe, reader: MapReader) -> tuple[list[_Returned], str]:
+def _read(name: str, alive: list[_Returned], probe: _Probe, reader: MapReader) -> tuple[list[_Returned], str]:
     """Those that are maps, and the verdict on them."""
-    layouts = {one.path: reader.layout(call.name, one.path, one.tensor.shape) for one in alive}
+    layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
     maps = [one for one in alive if layouts[one.path] is not None] or alive
     gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True)
     for one, gradient in zip(maps, gradients, strict=True):

@@ -26,7 +26,7 @@ def test_the_grid_is_what_the_model_laid_out_and_a_change_of_the_input_lies_in_i
     assert trace[0].shape[2:] == laid.grid
     assert trace[1] == laid.space
     # what one place of the input changes most lies at that place of the map
-    cell = tuple(side - 1 for side in laid.grid[:-1]) + (laid.grid[-1] // 2,)
+    cell = (*(side - 1 for side in laid.grid[:-1]), laid.grid[-1] // 2)
     changed = x.clone()
     as_map(changed, laid)[(..., *centre(laid, cell))] += 3.0
     moved = (traced(model, changed, laid.layer)[0] - trace[0]).square().sum(1)[0]
@@ -58,7 +58,9 @@ def as_map(x: Tensor, laid: Laid) -> Tensor:
 
 
 def masked(x: Tensor) -> transformers.PreTrainedModel:
-    config = transformers.ViTMAEConfig(image_size=64, mask_ratio=0.5, **{k: v for k, v in SMALL.items() if k != "num_labels"})
+    config = transformers.ViTMAEConfig(
+        image_size=64, mask_ratio=0.5, **{k: v for k, v in SMALL.items() if k != "num_labels"}
+    )
     return transformers.ViTMAEModel(config).eval()
 
 

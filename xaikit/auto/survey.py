@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit.auto import auto
 from xaikit.errors import LayerNotFound
-from xaikit.evidence import auto
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import WHOLE, Readout, call
 from xaikit.evidence.hooks import hooked, named

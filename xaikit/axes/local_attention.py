@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
-
-from xaikit.evidence.attention import repeated, unguarded
 
 _SOFTMAX = (functional.softmax, torch.softmax, Tensor.softmax)
 _PRODUCT = (torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__)
@@ -61,3 +60,17 @@ def _is_attention(probabilities: Tensor, dim: int | None) -> bool:
 def _identity(probabilities: Tensor) -> Tensor:
     identity = torch.eye(probabilities.shape[-1], dtype=probabilities.dtype, device=probabilities.device)
     return identity.expand_as(probabilities)
+
+
+def repeated(tensor: Tensor, heads: int) -> Tensor:
+    """Of grouped queries, the head that each shares."""
+    is_grouped = tensor.dim() > 3 and tensor.shape[-3] < heads
+    return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if is_grouped else tensor
+
+
+def unguarded(function: Any) -> Any:
+    """The code of a function of torch, which does not hand itself over to the mode again."""
+    names = {**function.__globals__, "has_torch_function": lambda *_: False}
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy

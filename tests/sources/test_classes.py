@@ -1,0 +1,45 @@
+import pytest
+
+from xaikit import ConfigError
+from xaikit_sources._classes import read_classes
+
+
+@pytest.fixture
+def classes(tmp_path):
+    def write(content):
+        (tmp_path / "names.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_classes(str(tmp_path / "names.txt"), "model importpath 'net:make'")
+
+    return write
+
+
+def test_one_name_a_line(classes):
+    assert (
+        classes("tench\n tiger cat \r\nKüche\n")
+        == classes("\ufefftench\ntiger cat\nKüche")
+        == ("tench", "tiger cat", "Küche")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\n\nc\n", r"names\.txt:2: expected the name of a class, got a blank line"),
+        ("\na\n", r"names\.txt:1: .* blank line"),
+        ("a\n \t\nb", r"names\.txt:2: .* blank line"),
+        ("", r"names\.txt:1: .* blank line"),
+        ("a\nb\x1b[31m\n", r"names\.txt:2: expected the name of a class, got 'b\\x1b\[31m'"),
+        ("a\n0\tb\n", r"names\.txt:2: expected the name of a class"),
+        ("a\u2028b\n", r"names\.txt:1: expected the name of a class"),
+        ("Küche\n".encode("latin-1"), r"names\.txt: expected UTF-8, got another encoding .*; save it as UTF-8"),
+    ],
+)
+def test_a_line_that_names_nothing_is_an_error(classes, content, message):
+    with pytest.raises(ConfigError, match=rf"^model importpath 'net:make': classes: .*{message}"):
+        classes(content)
+
+
+def test_a_file_that_is_none_is_an_error(tmp_path):
+    for name in ("absent.txt", "a" * 5000, "a\0b"):
+        with pytest.raises(ConfigError, match=r"classes: there is no "):
+            read_classes(name, "model")

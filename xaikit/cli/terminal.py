@@ -1,0 +1,34 @@
+"""The one place that prints: whatever names and errors hold, a terminal shows it and obeys none of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xaikit.plain.text import escaped
+
+if TYPE_CHECKING:  # most commands need no rich
+    from rich.console import Console
+    from rich.text import Text
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print lines to stdout, or to stderr."""
+    click.echo(escaped(text, kept="\n\t"), err=err)
+
+
+def show(console: Console, text: str, **options: Any) -> None:
+    """Print lines by rich, in which no markup means anything."""
+    console.print(_plain(escaped(text, kept="\n\t")), soft_wrap=True, **options)
+
+
+def cell(text: str) -> Text:
+    """One cell of a table, on one line."""
+    return _plain(escaped(text))
+
+
+def _plain(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(text)

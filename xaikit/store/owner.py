@@ -1,0 +1,63 @@
+"""Whose a folder is: that of a run of this format, of another one, or somebody else's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from xaikit.errors import DamagedFile, StoreError
+from xaikit.store.checksums import KEY, from_json
+from xaikit.store.folder import Folder
+from xaikit.store.tables import is_sealed_file, readable
+
+FORMAT = 4
+PLAN, TRIALS, PHOTOGRAPHS = "plan.json", "trials.parquet", "photographs.parquet"
+SHARDS = "shards"
+
+
+def is_of_a_run(folder: Folder) -> bool:
+    """Whether a folder whose plan is lost or damaged holds what only a run writes."""
+    written = [TRIALS, PHOTOGRAPHS, *folder.names(SHARDS, ".parquet")]
+    return any(folder.size(name) is not None and is_sealed_file(folder, name) for name in written)
+
+
+def is_planned(folder: Folder) -> bool:
+    """Whether there is a plan, of this format; a damaged one of a run is none.
+
+    Raises:
+        StoreError: the plan is another version's, or nothing tells whether it is a run's.
+    """
+    if folder.size(PLAN) is None:
+        return False
+    try:
+        check_format(folder)
+    except DamagedFile:
+        # after a loss of power a file may be there without its content
+        if not is_of_a_run(folder) and folder.read(PLAN).strip(b"\0"):
+            raise
+        return False
+    return True
+
+
+def check_format(folder: Folder) -> None:
+    """Raises StoreError where the plan is another version's, DamagedFile where it is damaged."""
+    stated = stated_format(folder)
+    if stated != FORMAT:
+        raise StoreError(
+            f"{folder}: expected a run of format {FORMAT}, got {stated!r}: it was written by another version of "
+            "xaikit; name another folder in report.to, or use --force to begin this one anew"
+        )
+
+
+def stated_format(folder: Folder) -> Any:
+    """The format that the plan states. Raises DamagedFile where it is damaged."""
+    with readable(folder, PLAN):
+        text = folder.read(PLAN)
+        try:
+            return from_json(text).get("format")
+        except ValueError:
+            value = json.loads(text)
+            # plans of before format 4 bear no checksum
+            if isinstance(value, dict) and KEY not in value and value.get("format") != FORMAT:
+                return value.get("format")
+            raise
