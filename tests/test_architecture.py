@@ -254,6 +254,7 @@ def test_such_knowledge_would_be_seen() -> None:
 
 ON_DEVICE = [
     *sorted((ROOT / "xaikit" / "evidence").rglob("*.py")),
+    *sorted((ROOT / "xaikit" / "passes").rglob("*.py")),
     *sorted((ROOT / "xaikit" / "engine").rglob("*.py")),
     *(ROOT / "xaikit" / f"{name}.py" for name in ("_numeric", "draws", "finish", "method", "ops", "view")),
     *sorted((SHELF / "xaikit_cams").glob("*.py")),

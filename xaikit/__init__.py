@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from xaikit.runner.costs import Plan as Plan
     from xaikit.runner.steps import plan as plan
     from xaikit.runner.steps import run as run
+    from xaikit.store.damage import verify as verify
     from xaikit.targets import PinnedClasses as PinnedClasses
     from xaikit.targets import class_indices as class_indices
     from xaikit.targets import class_logits as class_logits
@@ -69,6 +70,7 @@ _NAMES = {
     "report.report": "Report open",
     "runner.costs": "Plan",
     "runner.steps": "plan run",
+    "store.damage": "verify",
     "targets": "PinnedClasses class_indices class_logits",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -12,7 +12,7 @@ from xaikit import engine
 from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
 from xaikit.config.keys import Use
 from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Aggregation, FinishConfig, MethodConfig, Precision, Reduce
+from xaikit.config.schema import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
 from xaikit.config.shorthand import spelled
 from xaikit.engine.layers import LayerResolver
 from xaikit.errors import ConfigError, LayerNotFound
@@ -45,6 +45,7 @@ def explain(
     seed: int = 0,
     ids: Sequence[str] | None = None,
     output: str | int = forward.AUTO,
+    mode: Mode = "eval",
     precision: Precision = "float32",
     augment: Mapping[str, Any] | None = None,
     reduce: Reduce = "sum",
@@ -70,6 +71,8 @@ def explain(
         seed: of every random draw.
         output: the part of the model's output that is explained: a key, attribute or index; by itself logits, or the
             first tensor.
+        mode: "eval" for evaluation mode in all modules; "as_is" for the mode that each is in, as for dropout or batch
+            normalization that are left in training on purpose. What is drawn is what the model itself would draw next.
         precision: "bfloat16" or "float16" for autocast in passes that only score variants, as Score-CAM's.
         augment: variants of the inputs whose maps are averaged: ``{"flip": True, "scale": [0.9, 1, 1.1]}``; see
             :class:`xaikit.config.schema.AugmentConfig`. A method of the mapping may say its own.
@@ -96,15 +99,16 @@ def explain(
     torch.Size([2, 8, 8])
     """
     registry, model, samples = Registry(), unwrapped(model), len(first_tensor(inputs))
-    if precision not in get_args(Precision):
-        raise ConfigError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
+    for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
+        if word not in words:
+            raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
     stated_labels = None if labels is None else _indices("labels", labels, samples)
     general_target, classes = _target(target, stated_labels, samples, registry)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
     batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input)
-    resolver, listed = LayerResolver(model, batch, output, arrangement), _listed(layers)
+    resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     requests = [
         engine.Request(
             label,
@@ -119,7 +123,7 @@ def explain(
         )
         for label, (config, method) in named.items()
     ]
-    return engine.explain(model, batch, requests, output=output, may_stop=True)[1]
+    return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
 
 
 def _arrangement(layout: str | Mapping[str, Any] | None, registry: Registry) -> Arrangement | None:

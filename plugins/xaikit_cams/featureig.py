@@ -48,6 +48,7 @@ class FeatureIG:
         {"class_specific", "complete", "deterministic", "linear", "per_sample", "scale_free"}
     )
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+    examples: ClassVar[tuple[dict[str, int], ...]] = ({"steps": 2},)
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -2,9 +2,13 @@
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 import xaikit
@@ -75,3 +79,13 @@ def test_a_run_shows_its_photographs_classes_and_failures(tmp_path: Path, capsys
     call("compare", str(report.folder))
     assert r"g\x1b[7m[blink]" in (printed := capsys.readouterr().out)
     assert is_harmless(printed)
+
+
+def test_a_terminal_of_few_letters_is_shown_the_others_as_escapes(tmp_path: Path) -> None:
+    pictures(tmp_path / "photos", ("kü.png", "日本.png"))
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config(tmp_path)))
+    command = [sys.executable, "-m", "xaikit", "run", str(tmp_path / "c.yaml")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert r"k\xfc.png" in done.stdout
+    assert r"\u65e5\u672c.png" in done.stdout

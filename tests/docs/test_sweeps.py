@@ -49,7 +49,7 @@ def test_the_page_prints_what_it_says(
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "sweep.yaml").write_text((ROOT / "configs" / "sweep.yaml").read_text())
     monkeypatch.chdir(tmp_path)
-    assert len(steps()) == 5
+    assert len(steps()) == 6
     for command, expected in steps():
         with pytest.raises(SystemExit) as ended:
             commands(shlex.split(command)[1:], prog_name="xaikit")

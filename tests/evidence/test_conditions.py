@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from helpers.hard_nets import Plain, Stochastic, seeded
+from helpers.hard_nets import Plain, Stochastic, images, seeded
 from helpers.untouched import untouched
 from xaikit.errors import TapError
 from xaikit.evidence.conditions import undisturbed, unwrapped
+from xaikit.evidence.taps import module_at, resolve
 
 
 def test_every_module_evaluates_and_trains_again_where_it_did() -> None:
@@ -37,10 +42,32 @@ def test_inference_mode_is_left_and_entered_again() -> None:
         assert not torch.is_inference_mode_enabled()
 
 
-def test_the_attention_fast_path_is_off_and_as_before_afterwards() -> None:
-    model = seeded(Plain)
-    with untouched(model), undisturbed(model):
-        assert not torch.backends.mha.get_fastpath_enabled()
+def test_attention_leaves_its_fast_path_in_this_thread_alone() -> None:
+    layer = seeded(lambda: nn.TransformerEncoderLayer(4, 2, 8, batch_first=True))
+    encoder = nn.TransformerEncoder(layer, 2).eval()
+    attention = seeded(lambda: nn.MultiheadAttention(4, 2, batch_first=True))
+    x = images(2, 5, 4)
+    fast: list[str] = []
+
+    class Seen(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            fast.extend([str(func)] if "encoder_layer" in str(func) or "native_multi_head" in str(func) else [])
+            return func(*args, **(kwargs or {}))
+
+    def run() -> int:
+        fast.clear()
+        with torch.no_grad(), Seen():
+            encoder(x)
+            layer(x)
+            attention(x, x, x)
+        return len(fast)
+
+    expected = run()
+    assert expected >= 3
+    for model in (encoder, layer, attention):
+        with untouched(model), undisturbed(model), ThreadPoolExecutor(1) as pool:
+            assert run() == 0
+            assert pool.submit(run).result() == expected
 
 
 def test_compiled_code_runs_eagerly() -> None:
@@ -53,8 +80,61 @@ def test_compiled_code_runs_eagerly() -> None:
 
 def test_random_numbers_drawn_inside_are_not_missed_outside() -> None:
     model = seeded(Plain)
-    with untouched(model), undisturbed(model):
-        torch.rand(5)
+    for times in (0, 5, 0, 5):
+        with untouched(model), undisturbed(model):
+            torch.rand(times)
+
+
+def test_random_numbers_that_another_thread_drew_are_not_drawn_again() -> None:
+    model = seeded(Plain)
+    with undisturbed(model):
+        pass
+    with torch.random.fork_rng(), ThreadPoolExecutor(1) as pool:
+        torch.manual_seed(0)
+        expected = torch.rand(6)
+        torch.manual_seed(0)
+        with undisturbed(model):
+            first = pool.submit(torch.rand, 3).result()
+        assert torch.equal(torch.cat([first, pool.submit(torch.rand, 3).result()]), expected)
+
+
+def test_a_model_that_draws_is_put_back_also_beside_other_threads() -> None:
+    model = seeded(Plain)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        for _ in range(2):
+            with untouched(model), undisturbed(model):
+                torch.rand(5)
+
+
+def test_a_wrapper_that_hands_on_every_attribute_is_explained_itself() -> None:
+    class Wrapper(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(super().__getattr__("inner"), name)
+
+        def forward(self, x: Any) -> Any:
+            return -10 * self.inner(x)
+
+    for inner in (seeded(Plain), torch.compile(seeded(Plain), backend="eager"), nn.DataParallel(seeded(Plain))):
+        model = Wrapper(inner)
+        assert unwrapped(model) is model
+        assert unwrapped(torch.compile(model, backend="eager")) is model
+
+
+def test_a_layer_behind_a_wrapper_of_a_compiled_one_has_its_plain_name() -> None:
+    inner = torch.compile(seeded(Plain), backend="eager")
+    model = nn.Sequential(inner)
+    (tap,) = resolve(model, "0.conv1")
+    assert (tap,) == resolve(model, inner.conv1)
+    assert module_at(model, "0.conv1") is inner.conv1
+    assert module_at(model, "0") is unwrapped(inner)
 
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])

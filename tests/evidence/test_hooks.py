@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +287,68 @@ def test_modules_are_hooked_in_one_place() -> None:
 )
 def test_a_hook_elsewhere_would_be_seen(name: str) -> None:
     assert HOOKING.search(f"module.{name}(hook)")
+
+
+class TestBystanders:
+    """A hook acts in the block that set it, on the module that it was set on."""
+
+    def record_beside(self, work: Callable[[nn.Module, Tensor], Any]) -> tuple[Any, int]:
+        """What ``work`` returns in the middle of a pass, and how often the tap fired."""
+        model, x = seeded(Plain), images()
+        recording, returned, begun = Recording([Tap("conv1")], differentiate=True), [], []
+
+        def middle(module: nn.Module, args: Any) -> None:
+            if not begun:
+                begun.append(module)
+                returned.append(work(model, x))
+
+        model.act1.register_forward_pre_hook(middle)
+        with torch.no_grad(), recording.hooked(model):
+            call(model, x)
+        (point,) = recording.recorded().points[Tap("conv1")]
+        return returned[0], point.turn
+
+    def test_another_thread_is_no_part_of_a_pass(self) -> None:
+        def predict(model: nn.Module, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                return model(x)
+
+        def in_a_thread(model: nn.Module, x: Tensor) -> Tensor:
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(predict, model, x).result()
+
+        output, turn = self.record_beside(in_a_thread)
+        assert turn == 1
+        assert not output.requires_grad
+        assert torch.equal(output, predict(seeded(Plain), images()))
+
+    @pytest.mark.parametrize(
+        "copied",
+        [copy.deepcopy, copy.copy, lambda conv: pickle.loads(pickle.dumps(conv))],
+        ids=["deep", "flat", "pickled"],
+    )
+    def test_a_copy_is_no_part_of_a_pass(self, copied: Callable[[nn.Module], nn.Module]) -> None:
+        def predict(model: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor]:
+            conv = copied(model.conv1)
+            with torch.inference_mode():
+                return conv, conv(x)
+
+        (conv, output), turn = self.record_beside(predict)
+        assert turn == 1
+        assert torch.equal(output, seeded(Plain).conv1(images()))
+        assert not output.requires_grad
+        assert conv(images()).requires_grad
+
+    def test_a_deep_copy_loses_its_hooks_when_it_is_called(self) -> None:
+        def deep(model: nn.Module, x: Tensor) -> nn.Module:
+            conv = copy.deepcopy(model.conv1)
+            pickle.loads(pickle.dumps(conv))
+            conv(x)
+            return conv
+
+        conv, _ = self.record_beside(deep)
+        assert not conv._forward_hooks
+
+    def test_what_is_pickled_in_a_pass_needs_no_xaikit(self) -> None:
+        pickled, _ = self.record_beside(lambda model, x: pickle.dumps(model.conv1))
+        assert b"xaikit" not in pickled

@@ -178,6 +178,15 @@ def turned(view: View) -> Tensor:
     return weigh(pool(view.gradients, view), view).transpose(-1, -2)
 
 
+@caught_by("bystanders_see_nothing", needs=ALL)
+def doubled_for_everybody(view: View) -> Tensor:
+    assert view.module is not None
+    handle = view.module.register_forward_hook(lambda module, args, output: 2 * output)
+    scores = view.retrace(view.inputs).scores
+    handle.remove()
+    return weigh(pool(view.gradients, view) * (1 + scores.unsqueeze(2).abs()), view)
+
+
 @caught_by("untouched_when_a_pass_fails", needs=ALL)
 def failures_swallowed(view: View) -> Tensor:
     assert view.module is not None

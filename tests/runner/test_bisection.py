@@ -38,7 +38,7 @@ def test_a_method_that_raises_on_one_picture_loses_that_one_alone(tmp_path: Path
     assert by_trial == [{"trial": "gradcam", "n": 8}, {"trial": "moody", "n": 7}]
     assert [Path(failure.name).name for failure in report.failures] == ["white.png"]
     assert "ValueError: too bright for me" in report.failures[0].error
-    assert "while explaining" in report.failures[0].error
+    assert "while explaining moody (" in report.failures[0].error
     assert "Traceback" in report.failures[0].details
     failures = report.query("SELECT trials, error FROM failures").to_pylist()
     assert failures[0]["trials"] == "moody"

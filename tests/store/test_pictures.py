@@ -5,7 +5,7 @@ from PIL import Image
 
 from helpers.run_folders import everything
 from xaikit.store.folder import Disk
-from xaikit.store.pictures import is_own, open_picture, remove_picture, save_picture
+from xaikit.store.pictures import is_own_picture, open_picture, remove_picture, save_picture
 
 RED = Image.new("RGB", (4, 3), (200, 10, 20))
 
@@ -16,7 +16,7 @@ def test_a_picture_comes_back_and_bears_its_name(tmp_path: Path) -> None:
     picture = open_picture(folder, "overlays/日本.gradcam.png")
     assert picture is not None
     assert picture.tobytes() == RED.tobytes()
-    assert is_own(folder, "overlays/日本.gradcam.png")
+    assert is_own_picture(folder, "overlays/日本.gradcam.png")
 
 
 def test_a_picture_that_is_not_there_is_none(tmp_path: Path) -> None:
@@ -39,4 +39,4 @@ def test_a_picture_of_somebody_too_large_to_open_is_not_the_runs(
 ) -> None:
     RED.save(tmp_path / "huge.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2)
-    assert not is_own(Disk(tmp_path), "huge.png")
+    assert not is_own_picture(Disk(tmp_path), "huge.png")

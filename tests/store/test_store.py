@@ -1,5 +1,6 @@
 import errno
 import math
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -87,6 +88,51 @@ def test_a_folder_of_somebody_else_is_refused_and_untouched(tmp_path: Path, agai
     with pytest.raises(StoreError, match=r"one with other files \('thesis.tex'\) and no plan.json.*report.to"):
         Store.claim(tmp_path, again=again)
     assert everything(tmp_path) == ["thesis.tex"]
+
+
+FOREIGN = {
+    "manifest.json": '{"files": ["a"]}',
+    "failed.jsonl": '{"exam": "maths"}\n',
+    "photographs.parquet": "mine",
+    "trials.parquet": "mine",
+    "shards/a/b.parquet": "mine",
+    "pictures/cat.png": "mine",
+    "sittings/one.json": "[1]",
+}
+
+
+def write_foreign(folder: Path, names: Collection[str] = tuple(FOREIGN)) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(FOREIGN[name])
+
+
+@pytest.mark.parametrize("plan", ['{"format": "A4", "rooms": 3}', "[]", "{}", "notes on the plan", "3"])
+def test_beginning_anew_removes_nothing_from_a_folder_of_somebody_else(tmp_path: Path, plan: str) -> None:
+    write_foreign(tmp_path)
+    (tmp_path / "plan.json").write_text(plan)
+    before = {name: (tmp_path / name).read_bytes() for name in everything(tmp_path)}
+    with pytest.raises(
+        StoreError, match=r"plan\.json no run wrote; nothing was removed, name another folder in report\.to"
+    ):
+        Store.claim(tmp_path, again=True)
+    assert {name: (tmp_path / name).read_bytes() for name in everything(tmp_path)} == before
+
+
+def test_beginning_anew_keeps_files_of_others_that_are_called_as_those_of_a_run(tmp_path: Path) -> None:
+    committed(tmp_path)
+    names = ("manifest.json", "failed.jsonl", "sittings/one.json")
+    write_foreign(tmp_path, names)
+    Store.claim(tmp_path, again=True)
+    assert everything(tmp_path) == sorted([*names, "plan.json"])
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 90, b'{"format": 4, "conf'])
+def test_beginning_anew_helps_where_the_plan_is_damaged(tmp_path: Path, damage: bytes) -> None:
+    committed(tmp_path)
+    (tmp_path / "plan.json").write_bytes(damage)
+    assert Store.claim(tmp_path, again=True).plan() == {}
+    assert everything(tmp_path) == ["plan.json"]
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_engine_is_what_raw_maps_are_computed_by() -> None:
     assert set(digests.ROOTS) <= modules
     assert {
         *("xaikit._numeric", "xaikit.targets", "xaikit.engine.reruns.replay", "xaikit.engine.reruns.rescore"),
-        *("xaikit.evidence.hooks", "xaikit.evidence.backprop"),
+        *("xaikit.evidence.hooks", "xaikit.passes.backprop"),
     } <= modules
     assert not {name for name in modules for blind in digests.BLIND if name == blind or name.startswith(f"{blind}.")}
     assert (

@@ -27,6 +27,7 @@ from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Arrangement
+from xaikit.passes.modes import Mode
 from xaikit.targets import Target
 
 PLACES, CHANNELS = 0.5, 0.1
@@ -93,6 +94,7 @@ def of(
     target: Target,
     labels: Tensor | None,
     output: str | int = AUTO,
+    mode: Mode = "eval",
     input_layout: Arrangement | None = None,
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
@@ -101,7 +103,8 @@ def of(
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(label)).scores(selected)
 
-    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output), input_layout)
+    readout = readout_of([target], output, mode)
+    return find(unwrapped(model), first_sample(inputs), score, readout, input_layout)
 
 
 def first_sample(inputs: Any) -> Any:
@@ -166,7 +169,7 @@ def _walk(probe: _Probe, reader: MapReader) -> Iterator[Candidate]:
 
 def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[_Probe], T]) -> T:
     """What is to be seen in the graph of one forward, which does not outlive it."""
-    with undisturbed(model), torch.enable_grad():
+    with undisturbed(model, readout.mode), torch.enable_grad():
         return on_usable_weights(model, lambda: look(_record(model, inputs, score, readout)))
 
 

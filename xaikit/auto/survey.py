@@ -18,14 +18,15 @@ from xaikit.evidence.hooks import hooked, named
 from xaikit.evidence.nests import Path, copied, tensors_in
 from xaikit.evidence.reading import MapReader
 from xaikit.layouts import Arrangement, infer, stride
+from xaikit.passes.modes import Mode
 
 
-def shapes(model: nn.Module, inputs: Any) -> list[tuple[str, str, tuple[int, ...]]]:
+def shapes(model: nn.Module, inputs: Any, mode: Mode = "eval") -> list[tuple[str, str, tuple[int, ...]]]:
     """Name, class and the shape of the first returned tensor of every module, in the order in which they completed."""
-    return [(name, kind, shape) for name, kind, _, shape in _returned(model, inputs)]
+    return [(name, kind, shape) for name, kind, _, shape in _returned(model, inputs, mode)]
 
 
-def _returned(model: nn.Module, inputs: Any) -> list[tuple[str, str, Path, tuple[int, ...]]]:
+def _returned(model: nn.Module, inputs: Any, mode: Mode) -> list[tuple[str, str, Path, tuple[int, ...]]]:
     """The same, with the way to that tensor."""
     rows: list[tuple[str, str, Path, tuple[int, ...]]] = []
 
@@ -33,7 +34,7 @@ def _returned(model: nn.Module, inputs: Any) -> list[tuple[str, str, Path, tuple
         for path, tensor in islice(tensors_in(output), 1):
             rows.append((name, type(module).__name__, path, tuple(tensor.shape)))
 
-    with undisturbed(model), torch.no_grad(), hooked(named(model), note):
+    with undisturbed(model, mode), torch.no_grad(), hooked(named(model), note):
         call(model, copied(inputs))
     return rows
 
@@ -81,7 +82,7 @@ def survey(
     except LayerNotFound as error:
         verdicts[""] = str(error)
     reader, rows = MapReader(model, inputs, input_layout), []
-    for name, kind, path, shape in _returned(model, inputs):
+    for name, kind, path, shape in _returned(model, inputs, readout.mode):
         # of any number of samples: windows have a batch of their own
         layout = reader.layout(name, path, shape) if shape[:1] == (reader.rows,) else infer(shape, reader.space)
         if layout is not None:

@@ -47,14 +47,14 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
         TapError, Disconnected, ConfigError: a layer cannot be explained, a target does not fit, or classes are not as many as
             outputs.
     """
-    model, output, tally = opened.model.module, opened.config.model.output, Tally()
-    trace = trace_requests(model, batch, requests, output=output, tally=tally)
+    model, config, tally = opened.model.module, opened.config.model, Tally()
+    trace = trace_requests(model, batch, requests, output=config.output, mode=config.mode, tally=tally)
     _check_classes(opened.model.classes, trace.output)
     ways: dict[str, dict[str, str]] = {}
     for request in requests:
         if request.method.needs.replays:
-            alone = trace_requests(model, batch, [request], output=output, gradients=False)
-            ways[request.label] = replay_ways(model, alone, request, output)
+            alone = trace_requests(model, batch, [request], output=config.output, mode=config.mode, gradients=False)
+            ways[request.label] = replay_ways(model, alone, request, config.output, config.mode)
     taps = [tap for request in requests for tap in request.taps]
     shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
     return ProbeResult(

@@ -62,7 +62,8 @@ def _resolve_taps(
     opened: OpenedBench, batch: Batch, trials: Mapping[str, Trial], requests: Mapping[str, Request]
 ) -> dict[str, Request]:
     """By evidence, its request at the taps of its layers."""
-    resolver = LayerResolver(opened.model.module, batch, opened.config.model.output, opened.arrangement)
+    config = opened.config.model
+    resolver = LayerResolver(opened.model.module, batch, config.output, opened.arrangement, config.mode)
     evidence = {}
     for key, trial in trials.items():
         request = requests[trial.request]

@@ -11,7 +11,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
-from xaikit.cli.terminal import echo
+from xaikit.cli.terminal import echo, write_any_letter
 from xaikit.errors import XaikitError
 
 STOPPED = 3
@@ -47,8 +47,8 @@ _shard = click.option(
 def commands() -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
-    Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed or two runs differ, 2 the input is
-    wrong or the folder cannot be used, 3 the run stopped early and goes on with the same command.
+    Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed, two runs differ or a file is damaged,
+    2 the input is wrong or the folder cannot be used, 3 the run stopped early and goes on with the same command.
     """
 
 
@@ -112,6 +112,27 @@ def compact(run: str) -> None:
     from xaikit.runner import steps
 
     echo(f"{steps.compact(run)} parts were merged")
+
+
+@commands.command()
+@_folder
+def verify(run: str) -> None:
+    """Read every file of a RUN and say which are lost or not what was written; exit code 1 where any is."""
+    from xaikit.cli.progress import track
+    from xaikit.report.text import aligned
+    from xaikit.store.damage import examine, store_of_run
+
+    store = store_of_run(run)
+    results = list(track(examine(store), len(store.folder.names()), "files"))
+    damaged = [damage for damage in results if damage is not None]
+    if not damaged:
+        click.echo(f"{len(results)} files are what was written")
+        return
+    click.echo(aligned([("file", "what is wrong"), *((damage.file, damage.problem) for damage in damaged)]))
+    click.echo(
+        f"{len(damaged)} of {len(results)} files; `xaikit run` with the config of the run makes them anew, and only them"
+    )
+    sys.exit(SOME_FAILED)
 
 
 @commands.command()
@@ -248,6 +269,7 @@ def _share(text: str) -> tuple[int, int]:
 
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
+    write_any_letter()
     try:
         return commands(args)
     except XaikitError as error:

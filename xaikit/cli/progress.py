@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.progress import track as rich_track
 from rich.table import Table
 
 from xaikit import _allocator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from xaikit.report.report import Report
     from xaikit.runner.costs import Plan
     from xaikit.runner.shards import Receipt
+
+
+T = TypeVar("T")
 
 
 EVERY = 10.0
@@ -103,6 +107,12 @@ class Progress:
             self._say(line, style=style)
         if len(unique) > MOST_ROWS:
             self._say(f"... and {len(unique) - MOST_ROWS} more {where}", style=style)
+
+
+def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """The items, beside a bar on stderr where that is a terminal."""
+    console = Console(stderr=True)
+    yield from rich_track(items, what, total, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _table(report: Report) -> Table:

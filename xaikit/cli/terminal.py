@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,13 @@ if TYPE_CHECKING:  # most commands need no rich
 def echo(text: str, *, err: bool = False) -> None:
     """Print lines to stdout, or to stderr."""
     click.echo(escaped(text, kept="\n\t"), err=err)
+
+
+def write_any_letter() -> None:
+    """Have stdout and stderr write as escapes what their encoding has no letters for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show(console: Console, text: str, **options: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config.files import extend, missing, read_file
-from xaikit.config.interpolation import resolve
+from xaikit.config.interpolation import environmental, resolve
 from xaikit.config.layers import Layer, inherit, layer_of, merge
 from xaikit.config.loaded import Loaded, layer_behind, points_behind
 from xaikit.config.overrides import override, with_axes
@@ -70,7 +70,8 @@ def load(
     sweep, points = _read_points(stated, fixed, reader, overrides)
     faults.close()
     config = Config(**fields, sweep=sweep, base=str(base))
-    config = replace(config, origins=_origins(config, {**values, "sweep": stated}, faults))
+    origins = _origins(config, {**values, "sweep": stated}, faults)
+    config = replace(config, origins=origins, environment=environmental(fixed.plain))
     return replace(config, loaded=Loaded(layer, config, points))
 
 

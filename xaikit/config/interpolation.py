@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from xaikit.config.layers import Layer
 from xaikit.errors import nearest
 from xaikit.plain.bounds import MOST_LETTERS
-from xaikit.plain.faults import Faults, Path, at, key_of, path_of
+from xaikit.plain.faults import Faults, Path, at, key_of, leaves, path_of
 
 ANYTHING = "*"
 """Among :func:`references`: it is not known which."""
@@ -60,6 +60,28 @@ def _expanded(value: Any, path: Path, plain: Mapping[str, Any], sizes: dict[Path
         size += len(value)
     sizes[path] = size
     return size
+
+
+def environmental(plain: Mapping[str, Any]) -> dict[Path, Any]:
+    """What is written where a value comes of the environment, by itself or through other keys; as one leaf each.
+
+    >>> environmental({"a": {"b": "${oc.env:TOKEN}"}, "c": "x-${a.b}", "d": "${e}", "e": 1})
+    {('a', 'b'): '${oc.env:TOKEN}', ('c',): 'x-${a.b}'}
+    """
+    written = {path: at(plain, path) for path in leaves(plain)}
+    return {path: value for path, value in written.items() if _is_environmental(value, path, plain, frozenset())}
+
+
+def _is_environmental(value: Any, path: Path, plain: Mapping[str, Any], above: frozenset[Path]) -> bool:
+    for text in _texts(value):
+        keys = _LOOKUP.findall(text)
+        if "oc.env" in text or text.count("${") > len(keys):  # what cannot be told may be
+            return True
+        targets = [_looked_up(key, path, plain) for key in keys]
+        below = above | {path}
+        if any(one not in below and _is_environmental(at(plain, one), one, plain, below) for one in targets):
+            return True
+    return False
 
 
 def _looked_up(key: str, path: Path, plain: Mapping[str, Any]) -> Path:

@@ -5,6 +5,7 @@ Options are plain values, as JSON knows them, with every default filled in: two 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
 from xaikit.errors import nearest
-from xaikit.plain.faults import Path
+from xaikit.plain.faults import Path, at
 from xaikit.plain.values import seconds
 
 VERSION = 1
@@ -48,6 +49,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
 
 Reduce = Literal["sum", "principal"]
+
+
+Mode = Literal["eval", "as_is"]
 """How weighed channels become a map: their sum, or their first principal component."""
 
 AUTO = Use("auto")
@@ -62,11 +66,9 @@ class AugmentConfig(Section):
     """Variants of the input whose raw maps are undone and averaged before the finish: every combination is one pass.
 
     flip   the mirror image beside the picture itself
-    scale  sizes, as shares of the input's own; raw maps are averaged as they are, and those that are shares of a cell, as
-           gradients behind pooling are, weigh more where there are fewer cells
+    scale  sizes, as shares of the input's own; raw maps that are shares of a cell weigh more where there are fewer cells
     gain   factors of the input's values, as pytorch-grad-cam's ``aug_smooth`` has them
-    noise  standard deviation of normal noise, in units of the model's input
-    draws  noisy copies of each
+    noise  standard deviation of normal noise, in units of the model's input; draws: noisy copies of each
     """
 
     brief = True
@@ -149,14 +151,12 @@ class MethodConfig(Section):
 
 @dataclass(frozen=True)
 class ModelConfig(Section):
-    """Where the model comes from, and which output is explained: ``auto``, a key or an index.
-
-    layout  how the tensors at all layers are arranged; None: found from the model
-    input_layout  how the model takes its input; None: found likewise
-    """
+    """Where the model comes from, which output is explained (``auto``, a key or an index), and how tensors are arranged at its
+    layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it."""
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
+    mode: Mode = "eval"
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
     input_layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
@@ -227,9 +227,10 @@ class Config(Section):
     origins  where each value came from, by full key: ``file:line:column``, ``override 'a.b=c'``, ``argument``
              (a mapping in Python) or ``default``. A list is one value.
     base     the folder that plugin files (``use: ./mycam.py:MyCam``) are relative to
+    environment  by path, what is written where a value comes of the environment
     loaded   what :func:`xaikit.config.load` made it from, and the points of its sweep: see :mod:`xaikit.config.loaded`
 
-    None of the three takes part in comparisons.
+    None of the four takes part in comparisons.
     """
 
     version: Annotated[Version, FIXED] = VERSION
@@ -251,12 +252,22 @@ class Config(Section):
     sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
     origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     base: Annotated[str, HIDDEN] = field(default=".", compare=False)
+    environment: Annotated[Mapping[Path, Any], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     loaded: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
         plain = super().plain()
         return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
+
+    def written(self) -> dict[str, Any]:
+        """The same for a file: what comes of the environment, a token perhaps, as the reference that was written."""
+        plain = copy.deepcopy(self.plain())
+        for path, text in self.environment.items():
+            holder = at(plain, path[:-1])
+            if isinstance(holder, dict):
+                holder[str(path[-1])] = text
+        return plain
 
 
 def defaults(name: str) -> dict[str, Any]:

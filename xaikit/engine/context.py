@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.config.schema import Precision
+from xaikit.errors import ConfigError
 from xaikit.evidence.forward import WHOLE, Readout
 from xaikit.evidence.nests import copied, first_tensor
 from xaikit.evidence.observe import Tally
@@ -68,6 +69,14 @@ class PassContext:
         """The target of chosen samples; None where it can only score the samples it was pinned on."""
         rows = rows_of(self.pinned)
         return None if rows is None else rows(index)
+
+    def check_apart(self, what: str) -> None:
+        """Raises ConfigError where samples depend on each other, for what is computed of a sum over them."""
+        if self.trace.dependent:
+            raise ConfigError(
+                f"{what}: expected samples that do not depend on each other, got a batch that is normalized or compared as "
+                "one; explain one sample at a time, or take a method of one pass, such as gradcam"
+            )
 
     def remark(self, reason: str) -> None:
         """Note something about these passes, of all samples and whatever the target."""

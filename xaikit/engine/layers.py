@@ -12,6 +12,7 @@ from xaikit.engine.requests import Batch
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
+from xaikit.passes.modes import Mode
 from xaikit.targets import Target
 
 
@@ -22,12 +23,21 @@ class LayerResolver:
         batch: what ``auto`` looks at, once a target.
         output: the part of the model's output that targets score.
         arrangement: how the tensors at the layers are arranged, where somebody says it.
+        mode: that the modules run in.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, output: str | int, arrangement: Arrangement | None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        output: str | int,
+        arrangement: Arrangement | None,
+        mode: Mode = "eval",
+    ) -> None:
         self._model = model
         self._batch = batch
         self._output = output
+        self._mode = mode
         self._arrangement = arrangement
         # targets need not be hashable
         self._auto: list[tuple[Target, tuple[Tap, ...]]] = []
@@ -53,8 +63,9 @@ class LayerResolver:
         for other, taps in self._auto:
             if other == target:
                 return taps
+        batch = self._batch
         taps = auto.of(
-            self._model, self._batch.inputs, target, self._batch.labels, self._output, self._batch.input_layout
+            self._model, batch.inputs, target, batch.labels, self._output, self._mode, input_layout=batch.input_layout
         )
         self._auto.append((target, taps))
         return taps

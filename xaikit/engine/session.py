@@ -27,6 +27,8 @@ from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.method import variants_of
 from xaikit.needs import union
+from xaikit.passes import dependence
+from xaikit.passes.modes import Mode, trained_inside
 from xaikit.targets import Target, plural_of
 
 Failed = Callable[[Request, Exception], None]
@@ -38,6 +40,7 @@ def explain(
     requests: Sequence[Request],
     *,
     output: str | int = forward.AUTO,
+    mode: Mode = "eval",
     tally: Tally | None = None,
     may_stop: bool = False,
     failed: Failed | None = None,
@@ -46,6 +49,7 @@ def explain(
 
     Args:
         output: the part of the model's output that targets score, see :func:`xaikit.evidence.forward.select`.
+        mode: that the modules run in: all evaluate, or each is as it is.
         tally: counts forwards and gradient calls, if given.
         may_stop: leave the forward behind the last layer if no method needs a score; then scores are NaN.
         failed: is given what one request raised, and the others go on; without it, it is raised.
@@ -60,14 +64,16 @@ def explain(
     model, tally = unwrapped(model), tally or Tally()
     targets = distinct(request.target for request in requests)
     stop = may_stop and _may_stop(requests)
-    trace = trace_requests(model, batch, requests, output=output, tally=tally, stop=stop)
+    trace = trace_requests(model, batch, requests, output=output, mode=mode, tally=tally, stop=stop)
     session = _Session(trace, failed)
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if trace.output is not None else 0 for request in requests]
     pinned = session.pinned(requests, places)
-    shared = SharedPass(model, batch, trace, readout_of(targets, output), tally)
+    shared = SharedPass(model, batch, trace, readout_of(targets, output, mode), tally)
     explanations = session.explain(pinned, Explainer(shared, pinned))
-    return trace, {request.label: explanations[request.label] for request in requests if request.label in explanations}
+    reasons = list(_reasons(model, trace, mode))
+    labels = [request.label for request in requests if request.label in explanations]
+    return trace, {label: remarked(explanations[label], reasons) for label in labels}
 
 
 def trace_requests(
@@ -76,6 +82,7 @@ def trace_requests(
     requests: Sequence[Request],
     *,
     output: str | int = forward.AUTO,
+    mode: Mode = "eval",
     gradients: bool = True,
     tally: Tally | None = None,
     stop: bool = False,
@@ -96,7 +103,7 @@ def trace_requests(
         tuple(dict.fromkeys(tap for request in requests for tap in request.taps)),
         lambda selected: [pin(target, selected, copied(batch.labels)) for target in targets],
         gradients=gradients and any(request.method.needs.gradients for request in requests),
-        readout=readout_of(targets, output),
+        readout=readout_of(targets, output, mode),
         tally=tally,
         stop=stop,
         input_layout=batch.input_layout,
@@ -161,11 +168,7 @@ class _Session:
         if len(explanations) < len(labels):
             return
         for label, explanation in zip(labels, explanations, strict=True):
-            remarks = tuple(
-                RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
-                for layer, raw in explanation.maps.items()
-            )
-            self._explanations[label] = replace(explanation, noted=explanation.noted + remarks)
+            self._explanations[label] = remarked(explanation, [reason])
 
     @contextmanager
     def _handing_over(self, request: Request) -> Iterator[None]:
@@ -177,7 +180,31 @@ class _Session:
             self._failed(request, error)
 
 
-def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | int) -> dict[str, str]:
+def _reasons(model: nn.Module, trace: Trace, mode: Mode) -> Iterator[str]:
+    """What there is to say about all maps of a batch."""
+    if trace.dependent:
+        yield dependence.REASON
+    trained = trained_inside(model) if mode == "eval" else []
+    if trained:
+        yield (
+            f"evaluation mode, also for {', '.join(trained[:3])}{', ...' if trained[3:] else ''}, which trained inside a model "
+            "that evaluates: mode as_is leaves them so"
+        )
+
+
+def remarked(explanation: Explanation, reasons: Iterable[str]) -> Explanation:
+    """With remarks on all samples at all layers."""
+    remarks = tuple(
+        RemarkCounts(layer, reason, torch.ones(len(raw), dtype=torch.long), counted=False)
+        for reason in reasons
+        for layer, raw in explanation.maps.items()
+    )
+    return replace(explanation, noted=explanation.noted + remarks) if remarks else explanation
+
+
+def replay_ways(
+    model: nn.Module, trace: Trace, request: Request, output: str | int, mode: Mode = "eval"
+) -> dict[str, str]:
     """By layer, the way in which a method's replays will be made; see :mod:`xaikit.engine.reruns.replay`. Empty if it makes none.
 
     Args:
@@ -185,7 +212,7 @@ def replay_ways(model: nn.Module, trace: Trace, request: Request, output: str | 
     """
     if not request.method.needs.replays:
         return {}
-    readout, narrowed = readout_of([request.target], output), trace.narrowed([0], request.taps)
+    readout, narrowed = readout_of([request.target], output, mode), trace.narrowed([0], request.taps)
     contexts = [PassContext(model, narrowed, tap, readout, precision=request.precision) for tap in request.taps]
     return {str(context.tap): Replay(context).way() for context in contexts}
 

@@ -24,6 +24,7 @@ from xaikit._numeric import exact
 from xaikit.axes.local_attention import repeated, unguarded
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.hooks import Cut, hooked, named
+from xaikit.passes.attention import probabilities_of
 
 _SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax}
 _PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__}
@@ -126,33 +127,6 @@ class AttentionRecorder:
         self.calls.append(AttentionCall(name, probabilities.detach(), value.detach(), mixed))
         # as at a tap: what comes may change it in place
         return mixed.clone()
-
-
-def probabilities_of(
-    query: Tensor,
-    key: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """softmax(Q K^T * scale + mask), (..., Q, K), as ``scaled_dot_product_attention`` defines it; dropout left out.
-
-    A query all of whose keys are masked attends to nothing.
-
-    >>> probabilities_of(torch.zeros(1, 2, 4), torch.zeros(1, 2, 4), is_causal=True)
-    tensor([[[1.0000, 0.0000],
-             [0.5000, 0.5000]]])
-    """
-    logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
-    if attn_mask is not None:
-        is_boolean = attn_mask.dtype == torch.bool
-        logits = logits.masked_fill(~attn_mask, -torch.inf) if is_boolean else logits + attn_mask
-    masked = (logits == -torch.inf).all(-1, keepdim=True)
-    return logits.softmax(-1).masked_fill(masked, 0)
 
 
 class _Listening(TorchFunctionMode):

@@ -3,41 +3,97 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.fx
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.overrides import TorchFunctionMode
 
 from xaikit.errors import TapError
+from xaikit.evidence.taps import inside_compiled, is_compiled
+from xaikit.passes.locks import ProcessSwitch, queued
+from xaikit.passes.modes import Mode, switched
 
 T = TypeVar("T")
 
 
 @contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
+def undisturbed(model: nn.Module, mode: Mode = "eval") -> Iterator[None]:
     """Conditions of a pass, all of them undone afterwards, also when it raises.
 
-    Evaluation mode for every module; no inference mode; attention computed the differentiable way, so that a map
-    alone and the same map beside others come from the same kernels; compiled code run eagerly, so that hooks fire;
-    the global random state kept.
+    Evaluation mode for every module, or the mode that each is in; no inference mode; attention computed the
+    differentiable way, so that a map alone and the same map beside others come from the same kernels; compiled code run
+    eagerly, so that hooks fire; the global random state kept; and no other thread explains the model meanwhile.
     """
+    modes = _autograd_modes()
+    modules = list(model.modules())
     with ExitStack() as stack:
+        stack.enter_context(queued(modules))
         stack.enter_context(torch.inference_mode(False))
-        devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
-        stack.enter_context(torch.random.fork_rng(devices=devices))
-        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
-        torch.backends.mha.set_fastpath_enabled(False)
+        stack.enter_context(_drawing_apart(model))
+        if any(isinstance(module, _ATTENDING) for module in modules):
+            stack.enter_context(_NoFastPath())
         if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        # the flag and not model.eval(): a model may override eval() and train() to do something else
-        for module in [module for module in model.modules() if module.training]:
-            stack.callback(setattr, module, "training", True)
-            module.training = False
+            stack.enter_context(_eagerly.held())
+        stack.enter_context(switched(modules, mode))
         yield
+    assert _autograd_modes() == modes, "grad mode or inference mode was left behind"
+
+
+def _autograd_modes() -> tuple[bool, bool]:
+    return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+
+_eagerly = ProcessSwitch(lambda: torch.compiler.set_stance("force_eager"))
+
+
+_ATTENDING = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+
+
+class _NoFastPath(TorchFunctionMode):
+    """Does nothing, and is why torch's attention leaves its fast path: in this thread alone, as the switch for it
+    (``torch.backends.mha``) would not."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+_drew: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+"""Whether the first pass of a model moved the global random state."""
+
+
+@contextmanager
+def _drawing_apart(model: nn.Module) -> Iterator[None]:
+    """Put the global random state back where the model drew from it.
+
+    Not where only another thread can have drawn meanwhile: it would draw the same numbers once more.
+    """
+    devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
+    before = _random_states(devices)
+    drew = True
+    try:
+        yield
+        drew = _moved(before, devices)
+        drew = _drew.setdefault(model, drew) or (drew and threading.active_count() == 1)
+    finally:
+        if drew and _moved(before, devices):
+            torch.set_rng_state(before[0])
+            for device, state in zip(devices, before[1:], strict=True):
+                torch.cuda.set_rng_state(state, device)
+
+
+def _random_states(devices: Sequence[int]) -> list[Tensor]:
+    return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, devices)]
+
+
+def _moved(before: Sequence[Tensor], devices: Sequence[int]) -> bool:
+    return not all(map(torch.equal, before, _random_states(devices)))
 
 
 def unwrapped(model: Any) -> nn.Module:
@@ -46,8 +102,8 @@ def unwrapped(model: Any) -> nn.Module:
     Raises:
         TapError: it is no module of Python code, or has no weights yet; the message says what to explain instead.
     """
-    while isinstance(model, (DataParallel, DistributedDataParallel)) or hasattr(model, "_orig_mod"):
-        model = model.module if isinstance(model, (DataParallel, DistributedDataParallel)) else model._orig_mod
+    while isinstance(model, (DataParallel, DistributedDataParallel)) or is_compiled(model):
+        model = inside_compiled(model) if is_compiled(model) else model.module
     if not isinstance(model, nn.Module):
         raise TapError(
             f"model: expected a torch.nn.Module, got {type(model).__name__}; of an exported program, explain the "

@@ -15,6 +15,7 @@ from xaikit.errors import ConfigError, nearest
 from xaikit.evidence.hooks import hooked
 from xaikit.evidence.nests import first_tensor, tensors_in
 from xaikit.evidence.taps import module_at, resolve
+from xaikit.passes.modes import Mode
 
 FEWEST_ROWS = 4
 """From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""
@@ -46,10 +47,12 @@ class Readout:
 
     output  the part of the model's output, see :func:`select`
     layers  whose outputs are read beside it, for targets that are units of a layer
+    mode    that the modules run in
     """
 
     output: str | int = AUTO
     layers: tuple[str, ...] = ()
+    mode: Mode = "eval"
 
     def run(self, model: nn.Module, inputs: Any) -> Any:
         """One forward: the selected output, as a :class:`WithLayers` where layers are read."""

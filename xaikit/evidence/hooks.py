@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -14,9 +15,17 @@ from torch import Tensor, nn
 
 from xaikit.errors import TapError
 from xaikit.evidence.nests import Path, replaced, tensors_in
-from xaikit.evidence.taps import Tap, module_at, plain_name, tensors_at
+from xaikit.evidence.taps import Tap, is_compiled, module_at, plain_name, tensors_at
 
 Key = TypeVar("Key")
+
+
+_blocks: ContextVar[tuple[object, ...]] = ContextVar("blocks", default=())
+"""The blocks of :func:`hooked` that this thread, or this task of asyncio, is inside of."""
+
+
+_guards: ContextVar[list[Any]] = ContextVar("guards")
+"""What holds off inference mode in a forward. Not in an object that a hook leads to: a copy of it would act, too."""
 
 
 @contextmanager
@@ -26,19 +35,56 @@ def hooked(
     enter: Callable[[Key, nn.Module, Any], None] | None = None,
 ) -> Iterator[None]:
     """``enter(key, module, args)`` and ``leave(key, module, args, output)`` around every call of these modules, for the
-    length of the block; what ``leave`` returns takes the place of the output, unless it is None."""
+    length of the block; what ``leave`` returns takes the place of the output, unless it is None.
+
+    They act inside the block alone: not in another thread that runs the model, and not in a copy of the model.
+    """
+    block = object()
     with ExitStack() as stack:
         for key, module in modules:
             if enter is not None:
-                stack.callback(module.register_forward_pre_hook(partial(enter, key)).remove)
-            stack.callback(module.register_forward_hook(partial(leave, key)).remove)
+                stack.callback(module.register_forward_pre_hook(_Hook(partial(enter, key), module, block)).remove)
+            stack.callback(module.register_forward_hook(_Hook(partial(leave, key), module, block)).remove)
+        stack.callback(_blocks.reset, _blocks.set((*_blocks.get(), block)))
         yield
+
+
+class _Hook:
+    """A function that acts on one module and in one block."""
+
+    def __init__(self, function: Callable[..., Any], module: nn.Module, block: object) -> None:
+        self._function = function
+        self._module = module
+        self._block = block
+
+    def __call__(self, module: nn.Module, *args: Any) -> Any:
+        if module is self._module and self._block in _blocks.get():
+            return self._function(module, *args)
+        return None
+
+    def __deepcopy__(self, memo: Any) -> _CopiedHook:
+        return _CopiedHook()
+
+    def __reduce__(self) -> Any:
+        """What is pickled does nothing, and needs nothing but the standard library."""
+        return getattr, (nullcontext(), "__exit__")
+
+
+class _CopiedHook:
+    """What a hook becomes where a model copies itself in its forward: it does nothing, and goes when it is called."""
+
+    def __call__(self, module: nn.Module, *args: Any) -> None:
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key in [key for key, hook in hooks.items() if isinstance(hook, _CopiedHook)]:
+                del hooks[key]
+
+    __reduce__ = _Hook.__reduce__
 
 
 def named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules inside a model by their plain names, the wrappers of compiled ones left out."""
     for name, module in model.named_modules():
-        if plain_name(name) and not hasattr(module, "_orig_mod"):
+        if plain_name(name) and not is_compiled(module):
             yield plain_name(name), module
 
 
@@ -62,18 +108,20 @@ class Cut:
     waiting: set[Tap] | None = None
     has_leaf: bool = False
     severed: bool = False
-    guards: list[Any] = field(default_factory=list)
 
     @contextmanager
     def modes(self, grad: bool) -> Iterator[None]:
         """Grad mode for the length of one forward; it and inference mode are afterwards what they were."""
+        guards: list[Any] = []
+        token = _guards.set(guards)
         with torch.inference_mode(torch.is_inference_mode_enabled()):
             torch.set_grad_enabled(grad)
             try:
                 yield
             finally:
                 # before the mode around them: a guard dropped goes back to the inference mode it was made in
-                self.guards.clear()
+                guards.clear()
+                _guards.reset(token)
 
     def check(self) -> None:
         """Notice that grad mode is off where a gradient has to pass."""
@@ -89,7 +137,7 @@ class Cut:
     def leave_inference_mode(self) -> None:
         """A model may enter inference mode in its own forward; what lies behind a tap has to be outside of it."""
         if torch.is_inference_mode_enabled():
-            self.guards.append(torch._C._InferenceMode(False))
+            _guards.get().append(torch._C._InferenceMode(False))
 
     def point(self, tensor: Tensor, where: object) -> Tensor:
         """The tensor, or a leaf in its place where nothing has required grad so far; grad is on from there.

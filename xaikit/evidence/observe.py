@@ -17,11 +17,13 @@ from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.nests import copied, first_tensor, varied
 from xaikit.evidence.reading import MapReader
-from xaikit.evidence.recorder import Recorded, Recording
+from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
 from xaikit.evidence.result import PassResult
 from xaikit.evidence.taps import BIASES, Tap
 from xaikit.evidence.trace import Trace
 from xaikit.layouts import Arrangement
+from xaikit.passes.backprop import gradients_at
+from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.targets import Pinned
 
 Pin = Callable[[Any], Sequence[Pinned]]
@@ -79,7 +81,7 @@ def observe(
     """
     tally = Tally() if tally is None else tally
     one = _Pass(model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {})
-    with undisturbed(model):
+    with undisturbed(model, readout.mode):
         result = one.run()
         if result.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
@@ -115,14 +117,19 @@ class _Pass:
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
             scores = tuple(target.scores(output) for target in pinned)
+            dependent = len(first_tensor(self.inputs)) > 1 and normalizes_batches(self.model.modules())
             if self.gradients:
-                recorded = self._differentiated(torch.cat(scores, 1), recorded)
-        result = PassResult(output, pinned, scores, recorded)
+                mixed = depend(self.model, torch.cat(scores, 1), recorded.tensors)
+                recorded = self._differentiated(
+                    torch.cat(scores, 1), recorded, gradients_by_row if mixed else gradients_at
+                )
+                dependent = dependent or mixed
+        result = PassResult(output, pinned, scores, recorded, dependent)
         return None if not grad and (recording.severed or result.is_broken) else result
 
-    def _differentiated(self, scores: Tensor, recorded: Recorded) -> Recorded:
+    def _differentiated(self, scores: Tensor, recorded: Recorded, gradients_of: GradientsOf) -> Recorded:
         try:
-            recorded, calls = recorded.differentiate(scores)
+            recorded, calls = recorded.differentiate(scores, gradients_of)
         except RuntimeError as error:
             if _REENTRANT not in str(error):
                 raise

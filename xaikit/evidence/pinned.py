@@ -12,6 +12,7 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import Readout, WithLayers
+from xaikit.passes.modes import Mode
 from xaikit.targets import Pinned, Target, is_spatial, layer_of, probabilities_of, rows_of
 
 
@@ -101,10 +102,10 @@ def _part(output: Any, layer: str | None) -> Any:
     return output.output if layer is None else output.layers[layer]
 
 
-def readout_of(targets: Iterable[Target], output: str | int) -> Readout:
+def readout_of(targets: Iterable[Target], output: str | int, mode: Mode = "eval") -> Readout:
     """What targets are scored on: a part of the model's output, and the layers that some of them are units of."""
     layers = dict.fromkeys(map(layer_of, targets))
-    return Readout(output, tuple(layer for layer in layers if layer is not None))
+    return Readout(output, tuple(layer for layer in layers if layer is not None), mode)
 
 
 def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:

@@ -133,7 +133,7 @@ def probed(model: nn.Module, inputs: Any, draw: int = 1) -> Probe:
             for _ in range(draw):
                 probe = on_usable_weights(model, lambda: _forward(model, one))
         except Exception as error:
-            error.addnote(
+            error.add_note(
                 "raised in a forward of the first sample alone, which shows which axis of a tensor is what; stated as layout "
                 "and input_layout, that needs no such forward"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.evidence.attention import AttentionCall, AttentionRecorder
-from xaikit.evidence.backprop import gradients_at
 from xaikit.evidence.biases import BiasRecorder, LayerCall
 from xaikit.evidence.hooks import Cut, Substitute, TappedTensor, TapRecorder, hooked
 from xaikit.evidence.taps import BIASES, INPUT, Tap, module_at
+from xaikit.passes.backprop import gradients_at
+
+GradientsOf = Callable[[Tensor, Sequence[Tensor]], tuple[list[Tensor | None], int]]
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,24 @@ class Recorded:
     attended: bool = False
     differentiated: bool = False
 
-    def differentiate(self, scores: Tensor) -> tuple[Recorded, int]:
-        """The same with the gradients of scores (N, T), and how many gradient calls they took."""
-        calls = self.calls if self.attended else ()
-        tensors = [
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What gradients are taken at."""
+        return [
             *(point.tensor for points in self.points.values() for point in points),
-            *(call.mixed for call in calls),
+            *(call.mixed for call in self.calls if self.attended),
             *(layer.output for layer in self.layers),
         ]
-        gradients, count = gradients_at(scores, tensors) if tensors else ([], 0)
+
+    def differentiate(self, scores: Tensor, gradients_of: GradientsOf = gradients_at) -> tuple[Recorded, int]:
+        """The same with the gradients of scores (N, T), and how many gradient calls they took."""
+        tensors = self.tensors
+        gradients, count = gradients_of(scores, tensors) if tensors else ([], 0)
         ahead = iter(gradients)
         points = {
             tap: [replace(point, gradient=next(ahead)) for point in points] for tap, points in self.points.items()
         }
-        calls = [replace(call, gradient=next(ahead)) for call in calls] if self.attended else self.calls
+        calls = [replace(call, gradient=next(ahead)) for call in self.calls] if self.attended else self.calls
         layers = [replace(layer, gradient=next(ahead)) for layer in self.layers]
         return Recorded(points, calls, layers, self.attended, differentiated=True), count
 

@@ -27,12 +27,16 @@ from xaikit.targets import Pinned
 
 @dataclass(frozen=True)
 class PassResult:
-    """What a pass left: what was read of it, the scores of every target, and all that was recorded."""
+    """What a pass left: what was read of it, the scores of every target, and all that was recorded.
+
+    dependent  whether the samples depend on each other
+    """
 
     output: Any
     pinned: tuple[Pinned, ...]
     scores: tuple[Tensor, ...]
     recorded: Recorded
+    dependent: bool = False
 
     @property
     def ambiguous(self) -> bool:
@@ -82,6 +86,7 @@ class PassResult:
             attention=attention,
             biases=self._biases(reader),
             refused={tap: error for tap in taps if (error := self._refusal(tap, grid))},
+            dependent=self.dependent,
         )
 
     def _point(self, tap: Tap) -> TappedTensor:

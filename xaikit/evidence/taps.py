@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -123,9 +124,20 @@ def module_at(model: nn.Module, name: str) -> nn.Module:
     """The module of that name; submodules that were compiled are looked through."""
     module = model
     for step in name.split("."):
-        module = getattr(module, "_orig_mod", module).get_submodule(step)
-    inner: nn.Module = getattr(module, "_orig_mod", module)
-    return inner
+        module = inside_compiled(module).get_submodule(step)
+    return inside_compiled(module)
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether it is what ``torch.compile`` made of a module. By its type: a wrapper may hand on every attribute of what it
+    wraps."""
+    compiler = sys.modules.get("torch._dynamo.eval_frame")  # not loaded: nothing was compiled
+    return compiler is not None and isinstance(module, compiler.OptimizedModule)
+
+
+def inside_compiled(module: nn.Module) -> nn.Module:
+    """The module that was compiled; any other as it is."""
+    return module.get_submodule("_orig_mod") if is_compiled(module) else module
 
 
 def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
@@ -142,7 +154,7 @@ def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
 
 def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
     for name, candidate in names.items():
-        if candidate is module or getattr(candidate, "_orig_mod", None) is module:
+        if candidate is module or inside_compiled(candidate) is module:
             return name
     raise LayerNotFound(
         f"{type(module).__name__} is not a module of the model: expected one that model.named_modules() lists"

@@ -44,6 +44,7 @@ class Trace:
     biases       of all layers that add something, likewise
     refused      taps that this model does not have, and why; methods that need them fail, and no others
     input_layout  how the (first) input is arranged
+    dependent    whether the samples are known to depend on each other
     """
 
     inputs: Any
@@ -59,6 +60,7 @@ class Trace:
     biases: tuple[Bias, ...] = ()
     refused: Mapping[Tap, XaikitError] = field(default_factory=dict)
     input_layout: MapLayout = field(default_factory=Layout)
+    dependent: bool = False
 
     def served(self, tap: Tap) -> Tap:
         """The tap, if the model has it. Raises ConfigError or Disconnected."""

@@ -21,9 +21,8 @@ from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
 from xaikit.report.query import query
 from xaikit.report.record import Record
-from xaikit.report.sheets import is_sheet
 from xaikit.store.folder import Disk
-from xaikit.store.pictures import overlay_name
+from xaikit.store.pictures import is_sheet, overlay_name
 from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial

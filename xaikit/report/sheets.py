@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,15 @@ from xaikit.report.index import Index
 from xaikit.report.lookup import distinct, file_name
 from xaikit.report.record import Record
 from xaikit.store.folder import Folder
-from xaikit.store.pictures import open_picture, overlay_name, picture_name, remove_picture, save_picture
-
-SHEET = "contact-sheet"
-
+from xaikit.store.pictures import (
+    SHEET,
+    is_sheet,
+    open_picture,
+    overlay_name,
+    picture_name,
+    remove_picture,
+    save_picture,
+)
 
 ROWS = 50  # a sheet
 
@@ -44,11 +48,6 @@ def write_sheets(index: Index) -> list[str]:
         names.append(f"{SHEET}-{start // ROWS + 1}.png" if start else f"{SHEET}.png")
         save_picture(store.folder, names[-1], contact_sheet(["photograph", *trials], cells))
     return names
-
-
-def is_sheet(name: str) -> bool:
-    """Whether that is the name of a contact sheet."""
-    return re.fullmatch(rf"{SHEET}(-\d+)?\.png", name) is not None
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def _explain(opened: OpenedBench, pictures: Sequence[Picture], requests: Sequenc
             opened.batch(pictures),
             requests,
             output=opened.config.model.output,
+            mode=opened.config.model.mode,
             tally=tally,
             failed=lambda request, error: failed.append(([request], error_text(error))),
         )

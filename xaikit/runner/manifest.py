@@ -27,7 +27,7 @@ def manifest_of(run: PreparedRun) -> dict[str, Any]:
     """What a run is, whoever sits at it."""
     config, first = run.config, run.benches[0]
     return {
-        "config": config.plain(),
+        "config": config.written(),
         "origins": dict(config.origins),
         "trials": {trial.name: _trial(trial) for trial in run.trials()},
         "seed": config.seed,

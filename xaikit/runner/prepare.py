@@ -154,7 +154,10 @@ def _seconds(bench: Bench) -> float:
     opened, took = bench.opened, []
     for _ in range(2):
         began = time.perf_counter()
-        trace_requests(opened.model.module, opened.first_batch(), bench.requests(), output=opened.config.model.output)
+        config = opened.config.model
+        trace_requests(
+            opened.model.module, opened.first_batch(), bench.requests(), output=config.output, mode=config.mode
+        )
         took.append(time.perf_counter() - began)
     return min(took) * (1 + further_passes(bench) / 2)
 
@@ -177,7 +180,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     """Write the plan to the folder, and take over what that holds under other names."""
     config = run.config
     plan = {
-        "config": config.plain(),
+        "config": config.written(),
         "base": config.base,
         "version": __version__,
         "device": config.device,

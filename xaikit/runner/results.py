@@ -48,10 +48,15 @@ class ShardResults:
         labels = {request.label for request in failure.requests}
         name, image = failure.picture.photograph.name, failure.picture.digest
         self.failures += [
-            Failure(self._key, name, image, key, failure.error, failure.details)
+            Failure(self._key, name, image, key, self._labelled(failure.error, key, request), failure.details)
             for key, request in self._evidence.items()
             if request.label in labels
         ]
+
+    def _labelled(self, error: str, evidence: str, request: Request) -> str:
+        """An error with the labels of the config, of which a request that several trials share has none."""
+        labels = dict.fromkeys(each.trial.label for each in self._bench.trials if each.trial.evidence == evidence)
+        return error.replace(repr(request.label), f"{', '.join(labels)} ({request.label})")
 
     def add(self, batch: ExplainedBatch, seconds: float) -> None:
         """Pictures that were explained together, in so many seconds."""

@@ -26,12 +26,14 @@ from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
+from xaikit.runner.pictures import save_missing_pictures
 from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, missing_of, prepare, shards_of
 from xaikit.runner.shards import Receipt, Shard
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
 from xaikit.store.compact import compact as merge_parts
+from xaikit.store.damage import mend
 from xaikit.store.folder import folder_of as store_folder
 from xaikit.store.lease import COMPACT, Holder, Lease, leased
 from xaikit.store.store import Store
@@ -67,7 +69,7 @@ def run(
 
     Raises:
         ConfigError: all faults of the configuration at once.
-        StoreError: the folder is foreign, damaged, cannot be written to, or somebody else writes to it; what was finished is
+        StoreError: the folder is foreign, cannot be written to, or somebody else writes to it; what was finished is
             kept.
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
@@ -76,11 +78,13 @@ def run(
     prepared = prepare(config, registry, {} if again else _frozen(config))
     with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
         store = Store.claim(prepared.job.folder, again=again)
+        damaged = mend(store)
         missing = missing_of(prepared, store)
         log = RunLog(prepared, store, lease)
         freeze_plan(prepared, store, missing)
         if watcher is not None:
-            watcher.started(replace(prepared.plan(missing), notes=tuple(map(_taken_over, lease.taken_over))))
+            notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
+            watcher.started(replace(prepared.plan(missing), notes=notes))
         log.begin(missing)
         with log.guarded():
             worker = Worker(prepared.job, prepared.opened, registry)
@@ -90,7 +94,7 @@ def run(
                     watcher.advanced(receipt)
             report = worker.open_report(stopping.reason)
             if config.report.overlays and not stopping.by_signal:
-                log.fail(write_missing_overlays(report))
+                log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report)])
                 write_sheets(report.index)
             log.finish(stopping.reason)
     return report
@@ -105,6 +109,10 @@ def _lease(prepared: PreparedRun, share: tuple[int, int] | None) -> AbstractCont
 
 def _taken_over(holder: Holder) -> str:
     return f"warning: took over from {holder}, which left its lease behind"
+
+
+def _made_anew(damage: DamagedFile) -> str:
+    return f"warning: {damage.file} was damaged ({damage.problem}) and is made anew"
 
 
 def _receipts(
@@ -156,7 +164,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         opened.model.module,
         first_sample(batch.inputs),
         lambda output: pin(target, output, batch.labels).scores(output),
-        readout_of([target], config.model.output),
+        readout_of([target], config.model.output, config.model.mode),
         opened.input_layout,
     )
     return aligned([HEADER, *(row.cells for row in rows)])
@@ -180,4 +188,4 @@ def _frozen(config: Config) -> Mapping[str, Any]:
         stored = {} if store is None else store.plan()
     except DamagedFile:
         return {}
-    return stored if {**stored.get("config", {}), "device": None} == {**config.plain(), "device": None} else {}
+    return stored if {**stored.get("config", {}), "device": None} == {**config.written(), "device": None} else {}

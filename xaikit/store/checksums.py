@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 KEY = "sha256"
+MARK = "xaikit"  # in what a run writes, whatever its format
 _SIZE = 32
 _TAIL = 8  # of a Parquet file: the length of its footer, and PAR1
 

@@ -97,7 +97,8 @@ def _stored(folder: Folder, file: str, keys: Sequence[str], rows: slice) -> dict
         return {name: fetched[name][rows].clone() for name in names if name in fetched}
     with safe_open(folder.url(file), framework="pt") as opened:
         stored = set(opened.keys())
-        return {name: opened.get_slice(name)[rows] for name in names if name in stored}
+        # a copy: the file that it is mapped from may change when it has been checked
+        return {name: opened.get_slice(name)[rows].clone() for name in names if name in stored}
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,37 @@ def is_of_a_run(folder: Folder) -> bool:
     return any(folder.size(name) is not None and is_sealed_file(folder, name) for name in written)
 
 
+def is_own(folder: Folder, name: str) -> bool:
+    """Whether a run wrote a file, by the mark that it bears: a checksum, the words of a failure, the format of a plan.
+
+    One without any content, as a loss of power leaves it, is nobody's and counts as well.
+    """
+    if folder.size(name) is None:
+        return False
+    if name.endswith(".parquet"):
+        return is_sealed_file(folder, name)
+    data = folder.read(name).strip(b"\0\n ")
+    try:
+        value = json.loads(data.splitlines()[0] if name.endswith(".jsonl") and data else data or "{}")
+    except ValueError:
+        return is_of_a_run(folder)  # damaged, where the others tell whose it was
+    if not data or not isinstance(value, dict):
+        return not data
+    if name.endswith(".jsonl"):
+        return value.keys() >= {"bench", "name", "error"}
+    # plans of before format 4 bear no checksum
+    return KEY in value or (name == PLAN and type(value.get("format")) is int)
+
+
+def check_own(folder: Folder) -> None:
+    """Raises StoreError where there is a plan that no run wrote."""
+    if folder.size(PLAN) is not None and not is_own(folder, PLAN):
+        raise StoreError(
+            f"{folder}: expected the folder of a run to begin anew, got one whose {PLAN} no run wrote; nothing was removed, "
+            "name another folder in report.to"
+        )
+
+
 def is_planned(folder: Folder) -> bool:
     """Whether there is a plan, of this format; a damaged one of a run is none.
 

@@ -8,6 +8,7 @@ from typing import Any
 from xaikit.store.checksums import from_json, to_json
 from xaikit.store.folder import Folder
 from xaikit.store.lease import live_holders
+from xaikit.store.tables import readable
 
 SITTINGS = "sittings"
 RUNNING, KILLED = "running", "killed"
@@ -24,15 +25,12 @@ def write_sitting(folder: Folder, sitting: Sitting, *, durable: bool) -> None:
 
 
 def read_sittings(folder: Folder) -> list[Sitting]:
-    """Those that are known, the oldest first; one that was cut short by a loss of power is not."""
-    sittings = []
+    """All of them, the oldest first. Raises DamagedFile where one is not what was written."""
+    sittings: list[Sitting] = []
     for name in folder.names(SITTINGS, ".json"):
-        try:
-            sitting = from_json(folder.read(name))
-            sittings.append((sitting["began"], sitting["token"], sitting))
-        except (ValueError, LookupError, TypeError, FileNotFoundError):
-            continue
-    return [sitting for _, _, sitting in sorted(sittings, key=lambda each: each[:2])]
+        with readable(folder, name):
+            sittings.append(from_json(folder.read(name)))
+    return sorted(sittings, key=lambda sitting: (sitting["began"], sitting["token"]))
 
 
 def with_sittings(manifest: Mapping[str, Any], folder: Folder, failed: int) -> dict[str, Any]:

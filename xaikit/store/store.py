@@ -30,7 +30,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from xaikit.errors import DamagedFile, StoreError
-from xaikit.store.checksums import KEY, checksum, from_json, to_json
+from xaikit.store.checksums import KEY, MARK, checksum, from_json, to_json
 from xaikit.store.folder import Folder, folder_of
 from xaikit.store.lease import LEASES
 from xaikit.store.maps import read_maps
@@ -40,12 +40,14 @@ from xaikit.store.owner import (
     PLAN,
     TRIALS,
     check_format,
+    check_own,
     is_of_a_run,
+    is_own,
     is_planned,
     stated_format,
 )
 from xaikit.store.owner import SHARDS as SHARDS
-from xaikit.store.pictures import MARK, is_own
+from xaikit.store.pictures import is_own_picture
 from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
@@ -246,13 +248,15 @@ class Store:
 
     def failures(self) -> tuple[Failure, ...]:
         """The failures of the folder, those of all who write to it, in the order of failing."""
-        failures: list[Failure] = []
-        for name in self._failure_files():
-            with readable(self.folder, name):
-                failures += map(Failure.from_json, self.folder.read(name).decode("utf-8").splitlines())
-        return tuple(failures)
+        return tuple(failure for name in self.failure_files() for failure in self.read_failures(name))
 
-    def _failure_files(self) -> list[str]:
+    def read_failures(self, name: str) -> list[Failure]:
+        """The failures of one who writes. Raises DamagedFile where they are not what was written."""
+        with readable(self.folder, name):
+            return [Failure.from_json(line) for line in self.folder.read(name).decode("utf-8").splitlines()]
+
+    def failure_files(self) -> list[str]:
+        """The names of the files of failures."""
         return [name for name in self.folder.names("", ".jsonl") if _FAILED.fullmatch(name)]
 
     def write_failures(self, failures: Sequence[Failure], name: str = FAILED) -> None:
@@ -264,7 +268,7 @@ class Store:
 
     def forget_other_failures(self) -> None:
         """Remove the failures of those who did a part of the work: whoever does the whole has taken them over."""
-        for name in self._failure_files():
+        for name in self.failure_files():
             if name != FAILED:
                 self.folder.remove(name)
 
@@ -279,12 +283,12 @@ class Store:
         return with_sittings(written, self.folder, failed)
 
     def remove_run(self) -> None:
-        """Remove what a run wrote, the plan last, and no other file."""
+        """Remove what a run wrote, the plan last, and no other file. Raises StoreError where no run wrote the plan."""
+        check_own(self.folder)
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
-        computed = [name for name in shards if is_own_file(self.folder, name)]
-        pictures = [name for name in self.folder.names("", ".png") if is_own(self.folder, name)]
-        sittings = self.folder.names(SITTINGS, ".json")
-        for name in [*computed, *pictures, *sittings, *self._failure_files(), TRIALS, PHOTOGRAPHS, MANIFEST, PLAN]:
+        others = [*self.folder.names(SITTINGS, ".json"), *self.failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
+        marks = ((shards, is_own_file), (self.folder.names("", ".png"), is_own_picture), (others, is_own))
+        for name in [name for names, is_marked in marks for name in names if is_marked(self.folder, name)]:
             self.folder.remove(name)
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xaikit.errors import DamagedFile, StoreError
-from xaikit.store.checksums import check_sealed, is_sealed, seal, sealed_footer
+from xaikit.store.checksums import MARK, check_sealed, is_sealed, seal, sealed_footer
 from xaikit.store.folder import Folder
-from xaikit.store.pictures import MARK
 
 
 class VanishedPart(StoreError):

@@ -15,6 +15,7 @@ In a test::
 
 from __future__ import annotations
 
+from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import Check, CheckFailed
 from xaikit.testing.contract import (
     KINDS_CHECKED,
@@ -33,6 +34,7 @@ __all__ = [
     "Check",
     "CheckFailed",
     "Reference",
+    "bystanders",
     "checks_of",
     "finisher_checks",
     "layout_checks",

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit.api import explain
 from xaikit.config.arguments import read_finish
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import STAGES
@@ -18,6 +19,7 @@ from xaikit.errors import UndeclaredNeed
 from xaikit.method import further_of, parts_of, variants_of
 from xaikit.registry import paper_of
 from xaikit.registry.modules import summary_of
+from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import (
     COMMON,
     CheckFailed,
@@ -213,6 +215,16 @@ def _fails(method: Any, case: Case, fault: type[BaseException], at: int) -> None
     )
 
 
+def bystanders_see_nothing(method: Any, case: Case) -> None:
+    """Another thread, a task of asyncio and a copy of the model predict in the middle of a pass as ever."""
+    net, x = case.net(), case.inputs()
+    try:
+        with bystanders(net, "head", x):
+            explain(net, x, {"checked": method}, layers=case.layer, target=1)
+    except AssertionError as error:
+        raise CheckFailed(f"expected a model that others can use meanwhile: {error}") from error
+
+
 def nothing_is_left_behind(method: Any, case: Case) -> None:
     """Neither hooks nor tensors: what a method keeps would grow with every explanation."""
     net, x = case.net(), case.inputs()
@@ -257,7 +269,9 @@ CHECKS: tuple[Work, ...] = (
     card_is_complete,
     paper_finish_exists,
     *for_each(instances, declared_members_have_their_kind, tokens_equal_maps),
-    *for_each(simplest_cases, half_precision, untouched_when_a_pass_fails, nothing_is_left_behind),
+    *for_each(
+        simplest_cases, half_precision, untouched_when_a_pass_fails, bystanders_see_nothing, nothing_is_left_behind
+    ),
     *on_every_net(
         shape_in_one_two_and_three_dimensions,
         finite_on_zero_gradients,

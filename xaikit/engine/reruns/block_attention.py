@@ -30,6 +30,7 @@ def block_attention(context: PassContext) -> tuple[Attention, ...]:
     Raises:
         ConfigError: the blocks return no tokens, or what lies behind the last one cannot be run on those of others.
     """
+    context.check_apart("block_attention")
     names = [one.name for one in context.trace.attention]
     blocks = [_around(context.model, names[0])] if len(names) == 1 else blocks_of(names)
     index = torch.arange(context.samples, device=first_tensor(context.inputs).device).repeat(len(blocks))
@@ -58,7 +59,7 @@ def block_attention(context: PassContext) -> tuple[Attention, ...]:
         stacked = [torch.stack(by_target) for by_target in zip(*columns, strict=True)]
         return tuple(attention_of(replace(one, gradient=at)) for one, at in zip(calls, stacked, strict=True))
 
-    with undisturbed(context.model):
+    with undisturbed(context.model, context.readout.mode):
         return on_detached_weights(context.model, work)
 
 

@@ -22,10 +22,10 @@ from torch.utils.checkpoint import CheckpointError
 from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.backprop import gradients_at, nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap
+from xaikit.passes.backprop import gradients_at, nodes_behind
 
 RELUS = {functional.relu, torch.relu, Tensor.relu}
 
@@ -63,7 +63,8 @@ def multipliers(context: PassContext) -> Tensor:
     Raises:
         ConfigError: behind the tap is something else than linear operations and ReLUs; it is named.
     """
-    with undisturbed(context.model):
+    context.check_apart("multipliers")
+    with undisturbed(context.model, context.readout.mode):
         product, difference = attempt(context.model, lambda grad: _both_passes(context, grad))
     _check_sum(context.tap, product * context.activations.unsqueeze(1), difference)
     return product

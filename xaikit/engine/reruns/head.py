@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.backprop import gradients_at
 from xaikit.evidence.pinned import without_layer
+from xaikit.passes.backprop import gradients_at
 from xaikit.targets import Pinned
 
 CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}

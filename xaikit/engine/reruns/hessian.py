@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.backprop import nodes_behind
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.trace import Place
+from xaikit.passes.attention import AttentionByDefinition
+from xaikit.passes.backprop import nodes_behind
 
 _ONCE = ("is not implemented", "double backward", "differentiate twice")
 """What torch and torchvision say of a function that can be differentiated once only."""
@@ -27,6 +27,8 @@ def hessian_product(context: PassContext, vector: Tensor) -> Tensor:
     A pass of its own, with attention computed by its mathematical definition: fused attention has no second derivative.
     """
 
+    context.check_apart("hvp")
+
     def work(grad: bool) -> Tensor | None:
         scored = context.scores_at_tap(grad)
         if scored is None:
@@ -37,7 +39,7 @@ def hessian_product(context: PassContext, vector: Tensor) -> Tensor:
             columns = [_column(scores[:, t], point, context.place, vector[:, t]) for t in range(scores.shape[1])]
             return torch.stack(columns, 1)
 
-    with undisturbed(context.model), sdpa_kernel(SDPBackend.MATH):
+    with undisturbed(context.model, context.readout.mode), AttentionByDefinition():
         return attempt(context.model, work)
 
 

@@ -28,6 +28,7 @@ from xaikit.errors import TapError
 from xaikit.evidence.forward import laid_out
 from xaikit.evidence.hooks import substituted
 from xaikit.evidence.nests import first_tensor, rows
+from xaikit.passes.dependence import REASON
 from xaikit.view import Make
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Replay:
 
         def scores(way: str) -> Tensor:
             size = rows_of_activations(context.activations[:1])
+            if way == "single" and self._is_dependent and not context.trace.dependent:
+                context.remark(REASON)
             if way == "full":
                 context.remark(FULL)
                 size = min(size, rows_of_inputs(first_tensor(context.inputs)[:1]))
@@ -85,7 +88,7 @@ class Replay:
         return self._by_first_true_way(checked)
 
     def _by_first_true_way(self, work: Callable[[str], T]) -> T:
-        for way in WAYS:
+        for way in WAYS[-1:] if self.context.trace.dependent else WAYS:
             if way != "each" or self.context.samples > 1:
                 with suppress(Untrue):
                     return work(way)
@@ -108,6 +111,12 @@ class Replay:
             return scores[..., 1:]
 
         return scored_in_chunks(self.context, count, size, work)
+
+    @property
+    def _is_dependent(self) -> bool:
+        """Whether samples depend on each other, where it has come to the last way: others take less than the whole batch."""
+        context = self.context
+        return context.trace.dependent or context.pinned_of(torch.arange(context.samples)) is not None
 
     @property
     def _true(self) -> Tensor:
@@ -141,12 +150,23 @@ class Replay:
         inputs, samples, each = self.context.inputs, self.context.samples, sum(part.shape[1] for part in parts)
         if way == "single":
             ones = [part[:, place : place + 1] for part in parts for place in range(part.shape[1])]
-            return torch.cat([self._run(inputs, [one], None) for one in ones], 2)
+            return torch.cat([self._single(one) for one in ones], 2)
         if way == "each":
             by_row = zip(torch.arange(samples).chunk(samples), *(part.chunk(samples) for part in parts), strict=True)
             return torch.cat([self._run(rows(inputs, row), ones, row.expand(each)) for row, *ones in by_row])
         index = repeated(samples, each)
         return self._run(rows(inputs, index) if way == "full" else inputs, parts, index)
+
+    def _single(self, variant: Tensor) -> Tensor:
+        """The scores (N, T, 1) of one variant (N, 1, C, *S) a sample; beside the others as they are, where that matters."""
+        if not self._is_dependent:
+            return self._run(self.context.inputs, [variant], None)
+        rows = []
+        for row in range(self.context.samples):
+            batch = self._true.clone()
+            batch[row] = variant[row]
+            rows.append(self._run(self.context.inputs, [batch], None)[row])
+        return torch.stack(rows)
 
     def _run(self, inputs: Any, parts: list[Tensor], index: Tensor | None) -> Tensor:
         """One pass while the tap returns the variants; ``index`` has the sample of each, None where each is its own."""

@@ -57,7 +57,7 @@ def scoring(context: PassContext) -> Iterator[None]:
     cast = (
         nullcontext() if context.precision == "float32" else torch.autocast(device, getattr(torch, context.precision))
     )
-    with undisturbed(context.model), torch.no_grad(), cast:
+    with undisturbed(context.model, context.readout.mode), torch.no_grad(), cast:
         yield
 
 
@@ -114,6 +114,8 @@ def rescore(
     outputs = OutputCache(most=0) if outputs is None else outputs
 
     def work(part: slice) -> Tensor:
+        if context.trace.dependent:
+            return _scored_apart(context, make(part), probabilities)
         each = part.stop - part.start
         output = outputs.find(turn, part)
         if output is None:
@@ -124,7 +126,7 @@ def rescore(
         return apart(score(context, output, pinned, probabilities=probabilities), each)
 
     size = max(1, rows_of_inputs(first_tensor(context.inputs)[:1]) // samples)
-    if context.pinned_of(torch.arange(samples)) is None:
+    if context.pinned_of(torch.arange(samples)) is None or context.trace.dependent:
         size = 1
     return scored_in_chunks(context, count, size, work)
 
@@ -135,6 +137,17 @@ def _run_variants(context: PassContext, variants: Tensor) -> Any:
     inputs = context.inputs if each == 1 else rows(context.inputs, repeated(samples, each))
     arranged = context.trace.input_layout.from_map(variants.flatten(0, 1), first_tensor(inputs))
     return run(context, varied(inputs, arranged))
+
+
+def _scored_apart(context: PassContext, variants: Tensor, probabilities: bool) -> Tensor:
+    """The scores (N, T, 1) of one variant (N, 1, ...) a sample, each beside the other samples as they are."""
+    rows = []
+    for row, variant in enumerate(variants.squeeze(1)):
+        inputs = first_tensor(context.inputs).clone()
+        inputs[row] = variant
+        output = run(context, varied(context.inputs, inputs))
+        rows.append(score(context, output, context.pinned, probabilities=probabilities)[row])
+    return torch.stack(rows).unsqueeze(2)
 
 
 def repeated(samples: int, each: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from helpers.hard_nets import images, seeded
-from xaikit.evidence.backprop import gradients_at
+from xaikit.passes.backprop import gradients_at
 
 
 def graph(tail: nn.Module, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
@@ -53,7 +53,7 @@ class Unbatched(Function):
 
 
 def test_an_operation_without_a_batching_rule_is_looped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xaikit.evidence.backprop._is_trivial", lambda scores: True)
+    monkeypatch.setattr("xaikit.passes.backprop._is_trivial", lambda scores: True)
     head = seeded(pooled, torch.float32)
     leaf = images(2, 4, 6, 5, dtype=torch.float32).requires_grad_()
     (gradient,), taken = gradients_at(head(Unbatched.apply(leaf)), [leaf])
