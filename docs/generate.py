@@ -56,8 +56,9 @@ top, right and bottom of its cell in shares of the sides.
 TARGETS = """`xaikit methods NAME --kind target` shows these cards. In a config, `target: top1` or
 `target: {use: margin, ...}`; `xaikit.explain(..., target=...)` takes the same, a class index, one index a sample, or a callable.
 A target is pinned once, on the clean pass: what is chosen there is scored in every later pass.""".splitlines()
-LAYOUTS = """How a tensor at a layer is arranged is found from its shape. Where that does not tell, `model.layout` of a config and
-`xaikit.explain(..., layout=...)` say it; `xaikit methods NAME --kind layout` shows these cards.""".splitlines()
+LAYOUTS = """How a tensor at a layer is arranged is found from its shape and the model. Where these do not tell, `model.layout`
+of a config and `xaikit.explain(..., layout=...)` say it, and `input_layout` likewise how the model takes its input;
+`xaikit methods NAME --kind layout` shows these cards.""".splitlines()
 
 
 def hooks() -> str:

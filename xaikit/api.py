@@ -22,6 +22,7 @@ from xaikit.evidence.nests import first_tensor
 from xaikit.evidence.taps import AUTO, LayerSpec
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
+from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.registry import Registry, check_class, paper_of
 from xaikit.targets import FunctionTarget, Target
@@ -49,13 +50,15 @@ def explain(
     augment: Mapping[str, Any] | None = None,
     reduce: Reduce = "sum",
     layout: str | Mapping[str, Any] | None = None,
+    input_layout: str | Mapping[str, Any] | None = None,
 ) -> dict[str, Explanation]:
     """Explain a batch by one or several methods, from one forward and one gradient call.
 
     The model is left as it was, whatever mode it is in and whether its weights are frozen.
 
     Args:
-        inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones.
+        inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones. Other orders of the first
+            tensor's axes are inferred from the model, or said as ``input_layout``.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
@@ -76,6 +79,8 @@ def explain(
         reduce: "principal" for the first principal component of weighed channels in place of their sum.
         layout: how the tensors at the layers are arranged, where shapes alone do not tell:
             ``{"use": "tokens", "prefix": 5, "grid": [16, 16]}``.
+        input_layout: which axes of the first input are what, where the model does not tell: "channels_last", or
+            ``{"use": "axes", "order": "NTCHW"}``.
         ids: one string a sample, for which its random numbers are drawn; the row by default.
 
     Returns:
@@ -100,10 +105,9 @@ def explain(
     stated_labels = None if labels is None else _indices("labels", labels, samples)
     general_target, classes = _target(target, stated_labels, samples, registry)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
-    stated_layout = read_layout(layout, registry)
-    arrangement = None if stated_layout is None else instantiate("layout", stated_layout, registry)
+    arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), classes)
+    batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     requests = [
         engine.Request(
@@ -120,6 +124,11 @@ def explain(
         for label, (config, method) in named.items()
     ]
     return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
+
+
+def _arrangement(layout: str | Mapping[str, Any] | None, registry: Registry) -> Arrangement | None:
+    stated = read_layout(layout, registry)
+    return None if stated is None else instantiate("layout", stated, registry)
 
 
 def _methods(

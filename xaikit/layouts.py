@@ -8,7 +8,7 @@ are wrong for a third of the models that have them, so at most the number of pre
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, Protocol
@@ -23,7 +23,7 @@ Kind = Literal["channels_first", "channels_last", "tokens"]
 class Arrangement(Protocol):
     """The class behind a plugin of ``xaikit.layouts``: a frozen dataclass whose fields are its options."""
 
-    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> Layout | None:
+    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> MapLayout | None:
         """How a tensor is arranged.
 
         Args:
@@ -35,13 +35,23 @@ class Arrangement(Protocol):
         """
 
 
+class MapLayout(Arrangement, Protocol):
+    """How a tensor is arranged, and its arrangement as a map (N, C, *S)."""
+
+    def to_map(self, tensor: Tensor) -> Tensor: ...
+
+    def from_map(self, saliency: Tensor, like: Tensor) -> Tensor: ...
+
+    def space(self, shape: tuple[int, ...]) -> tuple[int, ...]: ...
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where channels and space lie in a tensor.
 
-    kind    channels_first (N, C, *S), channels_last (N, *S, C), or tokens (N, prefix + prod(grid), C)
+    kind    channels_first (N, C, *S), channels_last (N, *S, C), or tokens (N, prefix + prod(grid) + others, C)
     prefix  tokens before the grid (class and register tokens)
-    grid    the spatial shape of tokens, in raster order
+    grid    the spatial shape of tokens, in raster order; what lies behind it is no place either
     """
 
     kind: Kind = "channels_first"
@@ -53,28 +63,103 @@ class Layout:
         return self
 
     def to_map(self, tensor: Tensor) -> Tensor:
-        """The tensor as (N, C, *S); a view, prefix tokens left out."""
+        """The tensor as (N, C, *S); a view, tokens that are no place left out."""
         if self.kind == "channels_first":
             return tensor
         if self.kind == "tokens":
-            tensor = tensor[:, self.prefix :].reshape(tensor.shape[0], *self.grid, tensor.shape[2])
+            tensor = tensor[:, self.prefix : self._end].reshape(tensor.shape[0], *self.grid, tensor.shape[2])
         return tensor.movedim(-1, 1)
 
+    @property
+    def _end(self) -> int:
+        """Of the tokens of the grid."""
+        return self.prefix + math.prod(self.grid)
+
     def from_map(self, saliency: Tensor, like: Tensor) -> Tensor:
-        """(M, C, *S) arranged as the tensor ``like`` (B, ...), whose prefix tokens it gets; M is a multiple of B."""
+        """(M, C, *S) arranged as the tensor ``like`` (B, ...), whose other tokens it gets; M is a multiple of B."""
         if self.kind == "channels_first":
             return saliency
         tensor = saliency.movedim(1, -1)
         if self.kind == "channels_last":
             return tensor
-        prefix = like[:, : self.prefix].repeat_interleave(len(saliency) // len(like), 0)
-        return torch.cat([prefix.to(tensor.dtype), tensor.flatten(1, -2)], 1)
+        others = like.repeat_interleave(len(saliency) // len(like), 0).to(tensor.dtype)
+        return torch.cat([others[:, : self.prefix], tensor.flatten(1, -2), others[:, self._end :]], 1)
 
     def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The spatial shape of a tensor of that shape."""
         if self.kind == "tokens":
             return self.grid
         return tuple(shape[2:] if self.kind == "channels_first" else shape[1:-1])
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Which axis of a tensor is what; that of the samples is the first.
+
+    channels  their axis; None: there is none, as of a depth map (N, H, W)
+    space     the axes of space, in the order of the input's
+
+    >>> Axes(2, (1, 3, 4)).to_map(torch.zeros(1, 8, 3, 16, 20)).shape
+    torch.Size([1, 3, 8, 16, 20])
+    """
+
+    channels: int | None
+    space_axes: tuple[int, ...]
+
+    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> Layout | Axes | None:
+        """Itself, where there are as many axes."""
+        return self if len(shape) == 1 + (self.channels is not None) + len(self.space_axes) else None
+
+    def to_map(self, tensor: Tensor) -> Tensor:
+        """The tensor as (N, C, *S); a view."""
+        if self.channels is None:
+            return tensor.permute(0, *self.space_axes).unsqueeze(1)
+        return tensor.permute(0, self.channels, *self.space_axes)
+
+    def from_map(self, saliency: Tensor, like: Tensor) -> Tensor:
+        """(M, C, *S) arranged as the tensor ``like``."""
+        if self.channels is None:
+            return saliency.squeeze(1).permute(0, *_inverse(self.space_axes))
+        return saliency.permute(0, *_inverse((self.channels, *self.space_axes)))
+
+    def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The spatial shape of a tensor of that shape."""
+        return tuple(shape[axis] for axis in self.space_axes)
+
+
+def _inverse(axes: tuple[int, ...]) -> list[int]:
+    """Where each of the axes 1, 2, ... has gone."""
+    return [1 + axes.index(axis) for axis in range(1, len(axes) + 1)]
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Tokens (N, L, C) in any order.
+
+    grid       the spatial shape
+    positions  the place in the sequence of each cell of the grid, in raster order
+    """
+
+    grid: tuple[int, ...]
+    positions: tuple[int, ...]
+
+    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> Positions | None:
+        """Itself, where there are so many tokens."""
+        return self if len(shape) == 3 and max(self.positions) < shape[1] else None
+
+    def to_map(self, tensor: Tensor) -> Tensor:
+        """The tensor as (N, C, *S), tokens that are no place left out."""
+        return tensor[:, list(self.positions)].reshape(tensor.shape[0], *self.grid, tensor.shape[2]).movedim(-1, 1)
+
+    def from_map(self, saliency: Tensor, like: Tensor) -> Tensor:
+        """(M, C, *S) arranged as the tensor ``like`` (B, ...), whose other tokens it gets; M is a multiple of B."""
+        tensor = saliency.movedim(1, -1).flatten(1, -2)
+        others = like.repeat_interleave(len(saliency) // len(like), 0).to(tensor.dtype)
+        return others.index_copy(1, torch.tensor(self.positions, device=others.device), tensor)
+
+    def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The spatial shape."""
+        return self.grid
 
 
 def infer(shape: tuple[int, ...], space: tuple[int, ...], hint: int | None = None) -> Layout | None:
@@ -107,6 +192,35 @@ def _tokens(count: int, space: tuple[int, ...], hint: int | None) -> Layout | No
             if min(grid) > 1 and keeps_aspect(grid, space):
                 return Layout("tokens", prefix, grid)
     return None
+
+
+def token_readings(
+    count: int, space: tuple[int, ...], grids: Sequence[tuple[int, ...]] = (), hint: int | None = None
+) -> tuple[Layout, ...]:
+    """All ways in which so many tokens may be a grid in raster order and tokens before or behind it.
+
+    Args:
+        grids: those that the model laid out; without any, those with the aspect of the input.
+        hint: tokens before the grid, as the model says: where they fit, this is the one way.
+
+    >>> token_readings(31, (64, 96), [(4, 6)])
+    (Layout(kind='tokens', prefix=7, grid=(4, 6)), Layout(kind='tokens', prefix=0, grid=(4, 6)))
+    """
+    readings = [
+        Layout("tokens", prefix, grid)
+        for grid in grids
+        for prefix in dict.fromkeys((count - math.prod(grid), 0))
+        if count >= math.prod(grid) > 1
+    ]
+    if not grids:
+        readings = [
+            Layout("tokens", prefix, grid)
+            for prefix in range(MAX_PREFIX + 1)
+            for grid in _factorizations(count - prefix, len(space))
+            if min(grid) > 1 and keeps_aspect(grid, space)
+        ]
+    sure = [one for one in readings if one.prefix == (hint or 0) and one.prefix + math.prod(one.grid) == count]
+    return tuple(sure or readings)
 
 
 def _factorizations(count: int, rank: int) -> Iterator[tuple[int, ...]]:

@@ -139,14 +139,16 @@ class View:
 
     @property
     def image(self) -> Tensor:
-        """The first tensor of the inputs, (N, ...): what ``rescore`` varies; its space is (N, channels, *space)."""
+        """The first tensor of the inputs as a map (N, channels, *space), one channel where it has none: what ``rescore``
+        varies."""
         self._declared("inputs", "inputs=True", "image")
-        return first_tensor(self._trace.inputs)
+        return self._trace.input_layout.to_map(first_tensor(self._trace.inputs))
 
     def inputs_with(self, image: Tensor) -> Any:
-        """The inputs with another first tensor, for ``retrace``."""
+        """The inputs with another first tensor, arranged as ``view.image``, for ``retrace``."""
         self._declared("inputs", "inputs=True", "inputs_with")
-        return varied(self._trace.inputs, image)
+        arranged = self._trace.input_layout.from_map(image, first_tensor(self._trace.inputs))
+        return varied(self._trace.inputs, arranged)
 
     @property
     def is_spatial(self) -> bool:
@@ -190,9 +192,12 @@ class View:
         return layout.to_map(tokens.movedim(1, 2))
 
     @property
-    def prefix(self) -> int:
-        """Tokens before the grid: class and register tokens."""
-        return self._trace.places[self._tap].layout.prefix
+    def lies_on_grid(self) -> Tensor:
+        """Which of the tokens that attend to each other are places of the grid, (K,) on the CPU."""
+        count = self.attention[0].probabilities.shape[-1]
+        numbers = torch.arange(count).view(1, -1, 1)
+        places = self._trace.places[self._tap].layout.to_map(numbers).flatten()
+        return torch.zeros_like(numbers.flatten(), dtype=torch.bool).index_fill(0, places, True)
 
     @property
     def biases(self) -> tuple[Bias, ...]:

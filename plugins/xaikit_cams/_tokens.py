@@ -27,18 +27,26 @@ def reader(view: View, read: Read) -> Tensor:
     """How much of the row of each token is read, (1, 1, 1, K): all of the class token's, or the mean over the grid.
 
     Raises:
-        ConfigError: the class token is asked for where there is none.
+        ConfigError: the class token is asked for where there is none, or which it is cannot be told.
     """
-    first = view.attention[0].probabilities
+    first, is_place = view.attention[0].probabilities, view.lies_on_grid
     row = torch.zeros(1, 1, 1, first.shape[-1], dtype=torch.promote_types(first.dtype, torch.float32)).to(first.device)
-    if read == "class" and not view.prefix:
-        raise ConfigError("read: expected a token before the grid, got none: there is no class token, take mean")
-    if read == "class" or (read == "auto" and view.prefix and not _reads_the_grid(view)):
+    others = [token for token, placed in enumerate(is_place) if not placed]
+    if read == "class" and not others:
+        raise ConfigError(
+            "read: expected a token that is no place of the grid, got none: there is no class token, take mean"
+        )
+    if read == "class" or (read == "auto" and others and not _reads_the_grid(view)):
+        if read == "auto" and len(others) > 1 and others[-1] >= len(others):
+            raise ConfigError(
+                f"read: expected one class token, got tokens before and behind the grid, or several behind it ({others[0]} to "
+                f"{others[-1]}): say class, the first of them, or mean, the grid"
+            )
         # a distilled model reads its second token as well
-        read_tokens = 2 if read == "auto" and view.prefix > 1 and _is_distilled(view) else 1
-        row[..., :read_tokens] = 1 / read_tokens
+        read_tokens = others[: 2 if read == "auto" and _is_distilled(view) else 1]
+        row[..., read_tokens] = 1 / len(read_tokens)
     else:
-        row[..., view.prefix :] = 1 / (row.shape[-1] - view.prefix)
+        row[..., is_place] = 1 / int(is_place.sum())
     return row
 
 

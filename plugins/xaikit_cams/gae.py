@@ -29,7 +29,7 @@ class GAE:
         left out. A model whose head averages has no token that everything flows to: the mean of rows is softer.
     Peers: none of the three has it.
 
-    read  class: the first token's row; mean: the mean over the rows of the grid; auto: as the
+    read  class: the row of the first token that is no place; mean: the mean over the rows of the grid; auto: as the
           model says (timm's global_pool and head_dist); the class token where it says nothing
     """
 

@@ -32,7 +32,7 @@ class Rollout:
 
     heads    mean, as in the paper, or max or min over the heads, as popular ports offer
     discard  share of the lowest entries of each E_h P_l that is set to zero first, as popular ports do with 0.9
-    read     class: the first token's row; mean: the mean over the rows of the grid; auto: as the
+    read     class: the row of the first token that is no place; mean: the mean over the rows of the grid; auto: as the
              model says (timm's global_pool and head_dist); the class token where it says nothing
     """
 

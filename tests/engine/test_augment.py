@@ -16,6 +16,7 @@ from xaikit.config.schema import AugmentConfig
 from xaikit.engine.augment import Variant, variants
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
+from xaikit.layouts import Layout
 
 RAW = {"rectify": "none", "normalize": "none", "resize": "none"}
 
@@ -139,8 +140,8 @@ def test_the_variants_are_all_combinations() -> None:
 
 
 def test_inputs_without_space_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"augment: expected inputs \(N, C, \*S\), got \(2, 3\)"):
-        Variant(flip=True).inputs(torch.zeros(2, 3), lambda draw: pytest.fail("nothing is drawn"))
+    with pytest.raises(ConfigError, match=r"augment: expected inputs with axes of space, got \(2, 3\)"):
+        Variant(flip=True).inputs(torch.zeros(2, 3), Layout(), lambda draw: pytest.fail("nothing is drawn"))
 
 
 # --- targets of certain places, and of others

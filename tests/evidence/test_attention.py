@@ -35,7 +35,7 @@ from helpers.transformers import (
 )
 from helpers.untouched import untouched
 from xaikit import ConfigError, Needs
-from xaikit.evidence.attention import probabilities_of
+from xaikit.passes.attention import probabilities_of
 
 EXACT = 1e-11
 METHODS = ["rollout", "gae", "legrad"]

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from helpers.hard_nets import Aliased, Nested, Pair, Plain, Raising, Twice, Unused, images, seeded
 from helpers.untouched import untouched
 from xaikit import evidence
+from xaikit.auto import survey
 from xaikit.errors import TapError
-from xaikit.evidence import conditions, survey
+from xaikit.evidence import conditions
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import StopForward
 from xaikit.evidence.recorder import Recording

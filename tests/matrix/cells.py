@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from matrix.architectures import Architecture
 from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, engine, explanation
+from xaikit.auto import auto
 from xaikit.config.arguments import read_finish, read_target
 from xaikit.config.keys import Use
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import FinishConfig
 from xaikit.engine import Batch, Request
 from xaikit.engine.reruns.replay import FULL
-from xaikit.evidence import auto
 from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin

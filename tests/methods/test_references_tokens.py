@@ -135,7 +135,7 @@ def test_a_missing_class_token_is_an_error(use: str) -> None:
     net.place = nn.Parameter(net.place[:, 1:])
     net.global_pool = "avg"
     net.tokens = lambda x: net.embed(x).flatten(2).transpose(1, 2) + net.place
-    with pytest.raises(ConfigError, match="read: expected a token before the grid, got none"):
+    with pytest.raises(ConfigError, match="read: expected a token that is no place of the grid, got none"):
         xaikit.explain(net, pictures(), {"it": {"use": use, "read": "class"}}, target=0)
     saliency = xaikit.explain(net, pictures(), use, target=0)[use].maps["attention"]
     assert saliency.shape == (2, *GRID)

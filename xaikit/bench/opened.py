@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
@@ -38,6 +39,7 @@ class OpenedBench:
     arrangement  how the tensors at its layers are arranged, where the config says it
     weights      the digest of the model's weights
     architecture the digest of what it does with them, taken before it has run
+    input_layout  how the model takes its pictures, likewise
     """
 
     config: Config
@@ -48,6 +50,7 @@ class OpenedBench:
     arrangement: Arrangement | None
     weights: str
     architecture: str
+    input_layout: Arrangement | None = None
 
     @cached_property
     def key(self) -> str:
@@ -71,7 +74,17 @@ class OpenedBench:
         inputs = torch.stack([picture.pixels for picture in pictures]).to(self.device)
         labels = [picture.label for picture in pictures]
         indices = None if None in labels else torch.tensor(labels, dtype=torch.long, device=self.device)
-        return Batch(inputs, tuple(picture.digest for picture in pictures), indices)
+        ids = tuple(picture.digest for picture in pictures)
+        return Batch(self._arranged(inputs), ids, indices, self.input_layout)
+
+    def _arranged(self, inputs: Tensor) -> Tensor:
+        """Pictures (N, C, H, W) as the model takes them. Raises ConfigError."""
+        if self.input_layout is None:
+            return inputs
+        layout = self.input_layout.layout(tuple(inputs.shape), tuple(inputs.shape[2:]))
+        if layout is None:
+            raise ConfigError(f"model.input_layout: expected how pictures are arranged, got {self.input_layout}")
+        return layout.from_map(inputs, inputs)
 
     def first_batch(self) -> Batch:
         """The first photograph that can be read, as a batch of one.
@@ -106,11 +119,13 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
         model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
     device = pick_device(config.device)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
-    layout = config.model.layout
-    arrangement = None if layout is None else instantiate("layout", layout, registry, base)
+    layouts = (config.model.layout, config.model.input_layout)
+    arrangement, of_input = (
+        None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
+    )
     loader = Loader(_transform(model, data), model.classes, model.wnids, labelled=labelled, workers=data.workers)
     weights, architecture = digest_of(model.module), architecture_of(model.module)
-    return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture)
+    return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)
 
 
 def _digest(parts: Sequence[str]) -> str:

@@ -67,8 +67,7 @@ class AugmentConfig(Section):
     flip   the mirror image beside the picture itself
     scale  sizes, as shares of the input's own; raw maps weigh as many places as they have
     gain   factors of the input's values, as pytorch-grad-cam's ``aug_smooth`` has them
-    noise  standard deviation of normal noise, in units of the model's input
-    draws  noisy copies of each
+    noise  standard deviation of normal noise, in units of the model's input; draws: noisy copies of each
     """
 
     brief = True
@@ -151,16 +150,14 @@ class MethodConfig(Section):
 
 @dataclass(frozen=True)
 class ModelConfig(Section):
-    """Where the model comes from, and which output is explained: ``auto``, a key or an index.
-
-    layout  how the tensors at all layers are arranged; None: found from their shapes
-    mode    eval: all of its modules evaluate; as_is: each is in the mode that its source left it in
-    """
+    """Where the model comes from, which output is explained (``auto``, a key or an index), and how tensors are arranged at its
+    layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it."""
 
     source: Annotated[Use, INLINE]
     output: str | int = "auto"
     mode: Mode = "eval"
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
+    input_layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from xaikit.draws import SampleGenerator
 from xaikit.errors import ConfigError
 from xaikit.evidence.nests import first_tensor, varied
 from xaikit.finish import resize
+from xaikit.layouts import MapLayout
 from xaikit.targets import Pinned, is_spatial
 
 
@@ -40,18 +41,20 @@ class Variant:
         """Whether it changes nothing."""
         return self == Variant()
 
-    def inputs(self, inputs: Any, generator: Callable[[int], SampleGenerator]) -> Any:
+    def inputs(self, inputs: Any, layout: MapLayout, generator: Callable[[int], SampleGenerator]) -> Any:
         """The inputs with their first tensor varied.
 
         Args:
+            layout: how that is arranged.
             generator: of the numbers of one draw.
 
         Raises:
             ConfigError: the input has no space to be flipped or scaled in.
         """
-        image = first_tensor(inputs)
-        if image.dim() < 3:
-            raise ConfigError(f"augment: expected inputs (N, C, *S), got {tuple(image.shape)}")
+        first = first_tensor(inputs)
+        if not layout.space(tuple(first.shape)):
+            raise ConfigError(f"augment: expected inputs with axes of space, got {tuple(first.shape)}")
+        image = layout.to_map(first)
         image = image.flip(-1) if self.flip else image
         if self.scale != 1:
             size, mode = tuple(max(1, round(side * self.scale)) for side in image.shape[2:]), MODES[image.dim() - 2]
@@ -60,7 +63,7 @@ class Variant:
         image = image * self.gain
         if self.draw is not None:
             image = image + self.noise * generator(self.draw).normal(*image.shape[1:])
-        return varied(inputs, image)
+        return varied(inputs, layout.from_map(image, first))
 
     def undone(self, saliency: Tensor, space: tuple[int, ...]) -> Tensor:
         """A raw map (N, T, *S) of the variant, on the grid of the clean one's."""

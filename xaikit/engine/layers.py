@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from torch import nn
 
+from xaikit.auto import auto
 from xaikit.engine.requests import Batch
-from xaikit.evidence import auto
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
@@ -63,6 +63,9 @@ class LayerResolver:
         for other, taps in self._auto:
             if other == target:
                 return taps
-        taps = auto.of(self._model, self._batch.inputs, target, self._batch.labels, self._output, self._mode)
+        batch = self._batch
+        taps = auto.of(
+            self._model, batch.inputs, target, batch.labels, self._output, self._mode, input_layout=batch.input_layout
+        )
         self._auto.append((target, taps))
         return taps

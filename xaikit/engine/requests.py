@@ -14,6 +14,7 @@ from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.finish import Finish
+from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.needs import Needs
 from xaikit.targets import Pinned, Target, probabilities_of, rows_of
@@ -26,11 +27,13 @@ class Batch:
     inputs  a tensor, a tuple or a dict, N samples along the first dimension
     ids     one a sample: the identity its random numbers are drawn for
     labels  class indices (N,), where known
+    input_layout  how the (first) input is arranged, where somebody says it
     """
 
     inputs: Any
     ids: tuple[str, ...]
     labels: Tensor | None = None
+    input_layout: Arrangement | None = None
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ def trace_requests(
         readout=readout_of(targets, output, mode),
         tally=tally,
         stop=stop,
+        input_layout=batch.input_layout,
     )
 
 

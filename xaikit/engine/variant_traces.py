@@ -56,6 +56,7 @@ class VariantTraces:
                 gradients=any(one.request.method.needs.gradients for one in sharing),
                 readout=shared.readout,
                 tally=shared.tally,
+                input_layout=shared.trace.input_layout,
             )
             return trace.placed(places, shared.trace)
         except torch.OutOfMemoryError:
@@ -63,7 +64,7 @@ class VariantTraces:
         except Exception as error:
             if variant.scale == 1:
                 raise
-            size = tuple(first_tensor(inputs).shape[2:])
+            size = shared.trace.input_layout.space(tuple(first_tensor(inputs).shape))
             raise ConfigError(
                 f"augment.scale: expected a model that takes inputs of {size}, got {type(error).__name__}: {error}; leave "
                 "scale out, or take gain"
@@ -74,4 +75,5 @@ class VariantTraces:
         image = first_tensor(batch.inputs)
         # integers are no type for normal numbers
         like = image if image.is_floating_point() else image.new_zeros((), dtype=torch.get_default_dtype())
-        return variant.inputs(batch.inputs, lambda draw: seeded(f"{seed}|augment|{draw}", batch.ids, like))
+        layout = self._shared.trace.input_layout
+        return variant.inputs(batch.inputs, layout, lambda draw: seeded(f"{seed}|augment|{draw}", batch.ids, like))

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -22,8 +21,10 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from xaikit._numeric import exact
+from xaikit.axes.local_attention import repeated, unguarded
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.hooks import Cut, hooked, named
+from xaikit.passes.attention import probabilities_of
 
 _SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax}
 _PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__}
@@ -113,7 +114,7 @@ class AttentionRecorder:
         mixed: Tensor = functional.scaled_dot_product_attention(query, key, value, *args, **kwargs)
         with torch.no_grad():
             heads = query.shape[-3] if query.dim() > 3 else 1
-            key, value = _repeated(key, heads), _repeated(value, heads)
+            key, value = repeated(key, heads), repeated(value, heads)
             probabilities = probabilities_of(query, key, *args, **kwargs)
         return self.record(probabilities, value, mixed)
 
@@ -126,39 +127,6 @@ class AttentionRecorder:
         self.calls.append(AttentionCall(name, probabilities.detach(), value.detach(), mixed))
         # as at a tap: what comes may change it in place
         return mixed.clone()
-
-
-def _repeated(tensor: Tensor, heads: int) -> Tensor:
-    """Of grouped queries, the head that each shares."""
-    is_grouped = tensor.dim() > 3 and tensor.shape[-3] < heads
-    return tensor.repeat_interleave(heads // tensor.shape[-3], -3) if is_grouped else tensor
-
-
-def probabilities_of(
-    query: Tensor,
-    key: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """softmax(Q K^T * scale + mask), (..., Q, K), as ``scaled_dot_product_attention`` defines it; dropout left out.
-
-    A query all of whose keys are masked attends to nothing.
-
-    >>> probabilities_of(torch.zeros(1, 2, 4), torch.zeros(1, 2, 4), is_causal=True)
-    tensor([[[1.0000, 0.0000],
-             [0.5000, 0.5000]]])
-    """
-    logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
-    if attn_mask is not None:
-        is_boolean = attn_mask.dtype == torch.bool
-        logits = logits.masked_fill(~attn_mask, -torch.inf) if is_boolean else logits + attn_mask
-    masked = (logits == -torch.inf).all(-1, keepdim=True)
-    return logits.softmax(-1).masked_fill(masked, 0)
 
 
 class _Listening(TorchFunctionMode):
@@ -176,7 +144,7 @@ class _Listening(TorchFunctionMode):
         if func is functional.multi_head_attention_forward:
             heads = kwargs["num_heads"] if "num_heads" in kwargs else args[4]
             with _Within(self._recorder, heads):
-                return _unguarded(func)(*args, **kwargs)
+                return unguarded(func)(*args, **kwargs)
         return self._written_out(func, args, kwargs, func(*args, **kwargs))
 
     def _written_out(self, func: Any, args: Any, kwargs: Any, result: Any) -> Any:
@@ -208,47 +176,16 @@ class _Within(_Listening):
         return result
 
 
-class AttentionByDefinition(TorchFunctionMode):
-    """Attention is computed as it is defined, which can be differentiated twice: fused attention cannot.
-
-    In this thread alone, as torch's own ``sdpa_kernel`` would not.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention:
-            return _by_definition(*args, **kwargs)
-        if func is functional.multi_head_attention_forward:
-            with AttentionByDefinition():
-                return _unguarded(func)(*args, **kwargs)
-        return func(*args, **kwargs)
-
-
-def _by_definition(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *args: Any, **kwargs: Any
-) -> Tensor:
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill_(~attn_mask, -torch.inf)
-    mixed: Tensor = torch.ops.aten._scaled_dot_product_attention_math(query, key, value, attn_mask, *args, **kwargs)[0]
-    return mixed
-
-
-def _unguarded(function: Any) -> Any:
-    """The code of a function of torch, which does not hand itself over to the mode again."""
-    names = {**function.__globals__, "has_torch_function": lambda *_: False}
-    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
-
-
-def global_calls(calls: Sequence[AttentionCall], samples: int, is_grid: Callable[[int], bool]) -> list[AttentionCall]:
+def global_calls(
+    calls: Sequence[AttentionCall], samples: int, is_grid: Callable[[AttentionCall], bool]
+) -> list[AttentionCall]:
     """Those calls in which all tokens of a picture attend to each other, in order.
 
     Windows have a batch of their own, and most texts are no grid. Of several towers it is one whose tokens look ahead, then
     the one of most blocks, then of most tokens: texts are causal as a rule, and shorter than a picture.
 
     Args:
-        is_grid: whether so many tokens are a grid of the input.
+        is_grid: whether its tokens are a grid of the input.
     """
     families: dict[str, list[AttentionCall]] = {}
     for call in calls:
@@ -256,13 +193,15 @@ def global_calls(calls: Sequence[AttentionCall], samples: int, is_grid: Callable
 
     def is_global(call: AttentionCall) -> bool:
         shape = call.probabilities.shape
-        return len(shape) == 4 and shape[0] == samples and shape[2] == shape[3] and is_grid(shape[3])
+        return len(shape) == 4 and shape[0] == samples and shape[2] == shape[3]
 
     # a hierarchy whose last stage alone is global is none: what happened before it would be left out
     whole = [
         family
         for family in families.values()
-        if all(map(is_global, family)) and len({call.probabilities.shape[3] for call in family}) == 1
+        if all(map(is_global, family))
+        and len({call.probabilities.shape[3] for call in family}) == 1
+        and is_grid(family[0])
     ]
     return max(whole, key=lambda family: _rank(family[0].probabilities, len(family)), default=[])
 

@@ -19,7 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from xaikit._numeric import exact
 from xaikit.evidence.hooks import Cut, hooked, named
-from xaikit.layouts import Layout
+from xaikit.layouts import MapLayout
 
 HOMOGENEOUS = (
     *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.Identity, nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle),
@@ -63,7 +63,7 @@ class Bias:
     name: str
     added: Tensor
     gradients: Tensor
-    layout: Layout | None
+    layout: MapLayout | None
 
     @property
     def products(self) -> Tensor:

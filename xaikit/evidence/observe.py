@@ -16,10 +16,12 @@ from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.nests import copied, first_tensor, varied
+from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
-from xaikit.evidence.result import MapReader, PassResult
+from xaikit.evidence.result import PassResult
 from xaikit.evidence.taps import BIASES, Tap
 from xaikit.evidence.trace import Trace
+from xaikit.layouts import Arrangement
 from xaikit.passes.backprop import gradients_at
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.targets import Pinned
@@ -61,6 +63,7 @@ def observe(
     tally: Tally | None = None,
     stop: bool = False,
     substitutes: Mapping[Tap, Substitute] | None = None,
+    input_layout: Arrangement | None = None,
 ) -> Trace:
     """One pass: a forward, and where gradients are needed one gradient call for all targets (on a CPU, one each).
 
@@ -70,6 +73,7 @@ def observe(
         stop: pin nothing, scores are NaN; and leave the forward behind the last tap, as soon as an earlier one that
             was not left has shown that the taps run once.
         substitutes: what a tap returns instead of what its module returned.
+        input_layout: how the (first) input is arranged, where somebody says it.
 
     Raises:
         TapError: a tap never ran, ran twice, or has no map.
@@ -82,7 +86,7 @@ def observe(
         if result.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
             result = replace(one, gradients=True, stop=False).run()
-    return result.trace(inputs, one.taps, MapReader.of(model, inputs), gradients)
+    return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients)
 
 
 @dataclass(frozen=True)

@@ -8,65 +8,21 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from xaikit.errors import ConfigError, Disconnected, TapError, XaikitError
+from xaikit.errors import ConfigError, Disconnected, XaikitError
 from xaikit.evidence.attention import Attention, AttentionCall, attention_of, global_calls
 from xaikit.evidence.biases import Bias
 from xaikit.evidence.forward import WithLayers
 from xaikit.evidence.hooks import TappedTensor
 from xaikit.evidence.nests import first_tensor, mapped
 from xaikit.evidence.pinned import Unpinned
+from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import Recorded
 from xaikit.evidence.taps import BIASES, INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
-from xaikit.layouts import Layout, infer
+from xaikit.layouts import MapLayout
 from xaikit.targets import Pinned
-
-
-@dataclass(frozen=True)
-class MapReader:
-    """How tensors of a model are read as maps.
-
-    shape   of the model's (first) input
-    prefix  tokens before the grid, as the model says; None where it does not
-    """
-
-    shape: tuple[int, ...]
-    prefix: int | None = None
-
-    @property
-    def rows(self) -> int:
-        """Samples."""
-        return self.shape[0]
-
-    @property
-    def space(self) -> tuple[int, ...]:
-        """Of the model's input."""
-        return self.shape[2:]
-
-    @classmethod
-    def of(cls, model: nn.Module, inputs: Any) -> MapReader:
-        """For one model and its inputs."""
-        first, prefix = first_tensor(inputs), getattr(model, "num_prefix_tokens", None)
-        return cls(tuple(first.shape), prefix if isinstance(prefix, int) else None)
-
-    def layout(self, shape: Sequence[int]) -> Layout | None:
-        """Of a tensor, where it is a map."""
-        return infer(tuple(shape), self.space, self.prefix) if len(shape) > 1 and shape[0] == self.rows else None
-
-    def at(self, tap: Tap, shape: Sequence[int]) -> Layout:
-        """Of the tensor at a tap. Raises TapError where it is no map."""
-        stated = tap.layout
-        layout = self.layout(shape) if stated is None else stated.layout(tuple(shape), self.space)
-        if layout is None:
-            expected = "a map (N, C, ...), a channels-last map, or tokens with a grid"
-            raise TapError(
-                f"layer {tap} returned {tuple(shape)} for inputs {self.shape}: expected "
-                f"{expected if stated is None else f'what its layout says, {stated}'}; name another layer, or an index such as "
-                f"'{tap.name}[0]', or a layout"
-            )
-        return layout
 
 
 @dataclass(frozen=True)
@@ -96,25 +52,26 @@ class PassResult:
     def trace(self, inputs: Any, taps: Sequence[Tap], reader: MapReader, gradients: bool) -> Trace:
         """The trace of this pass, with gradients if they were asked for."""
         points = {tap: self._point(tap) for tap in taps if tap.is_hooked}
-        layouts = {tap: reader.at(tap, point.tensor.shape) for tap, point in points.items()}
+        layouts = {tap: reader.at(tap, point.path, point.tensor.shape, point.turn) for tap, point in points.items()}
         attention, grid = self._attention(taps, reader)
         first = first_tensor(inputs)
         for tap in taps:
             if tap in (INPUT, BIASES):
                 leaf = _connected(self.recorded.points.get(tap, ()))
                 points[tap] = TappedTensor((), 1, first, None if leaf is None else leaf.gradient)
-                layouts[tap] = Layout()
+                layouts[tap] = reader.input_layout
         activations = {tap: layouts[tap].to_map(point.tensor.detach()) for tap, point in points.items()}
         places = {tap: Place(point.path, point.turn, layouts[tap]) for tap, point in points.items()}
         if grid is not None:
-            attends = [tap for tap in taps if tap.attends]
-            activations |= dict.fromkeys(attends, first.new_ones(1).expand(len(first), 1, *grid.grid))
+            attends, tokens = [tap for tap in taps if tap.attends], attention[0].probabilities.shape[-1]
+            activations |= dict.fromkeys(attends, first.new_ones(1).expand(len(first), 1, *grid.space((0, tokens, 0))))
             places |= dict.fromkeys(attends, Place((), 1, grid))
         pinned = self.pinned or (Unpinned(),)
         scores = self.scores or (Unpinned().scores(first),)
         return Trace(
             inputs=inputs,
             space=reader.space,
+            input_layout=reader.input_layout,
             output=mapped(Tensor.detach, self.output.output if isinstance(self.output, WithLayers) else self.output),
             pinned=pinned,
             columns=_columns(scores),
@@ -147,7 +104,7 @@ class PassResult:
     def _independent(self) -> str:
         return f"the score ({', '.join(map(str, self.pinned))}) does not depend on"
 
-    def _refusal(self, tap: Tap, grid: Layout | None) -> XaikitError | None:
+    def _refusal(self, tap: Tap, grid: MapLayout | None) -> XaikitError | None:
         """Why this model does not have the evidence of a tap, if it does not."""
         recorded = self.recorded
         if tap.attends and grid is None:
@@ -162,30 +119,39 @@ class PassResult:
             return Disconnected(f"{self._independent} the input by anything that can be differentiated")
         return None
 
-    def _attention(self, taps: Sequence[Tap], reader: MapReader) -> tuple[tuple[Attention, ...], Layout | None]:
+    def _attention(self, taps: Sequence[Tap], reader: MapReader) -> tuple[tuple[Attention, ...], MapLayout | None]:
         """The attention of all blocks, and the layout of its tokens."""
         attending = [tap for tap in taps if tap.attends]
         if not attending:
             return (), None
         stated = attending[0].layout
 
-        def layout(tokens: int) -> Layout | None:
-            shape = (reader.rows, tokens, 2)
-            return reader.layout(shape) if stated is None else stated.layout(shape, reader.space)
+        def layout(call: AttentionCall) -> MapLayout | None:
+            count = call.probabilities.shape[-1]
+            return (
+                reader.tokens(call.name, count)
+                if stated is None
+                else stated.layout((reader.rows, count, 2), reader.space)
+            )
 
-        calls = global_calls(self.recorded.calls, reader.rows, lambda tokens: layout(tokens) is not None)
-        grid = layout(calls[0].probabilities.shape[-1]) if calls else None
+        calls = global_calls(self.recorded.calls, reader.rows, lambda call: layout(call) is not None)
+        grid = layout(calls[0]) if calls else None
         return tuple(map(attention_of, calls)), grid
 
     def _biases(self, reader: MapReader) -> tuple[Bias, ...]:
         return tuple(
-            Bias(layer.name, layer.added, layer.gradient.transpose(0, 1), reader.layout(layer.output.shape))
+            Bias(
+                layer.name,
+                layer.added,
+                layer.gradient.transpose(0, 1),
+                reader.layout(layer.name, (), layer.output.shape),
+            )
             for layer in self.recorded.layers
             if layer.gradient is not None
         )
 
 
-def _as_maps(layout: Layout, gradient: Tensor) -> Tensor:
+def _as_maps(layout: MapLayout, gradient: Tensor) -> Tensor:
     """A gradient (T, *tensor) as maps (N, T, C, *S)."""
     maps = [layout.to_map(column) for column in gradient]
     return maps[0].unsqueeze(1) if len(maps) == 1 else torch.stack(maps, 1)

@@ -15,7 +15,7 @@ from xaikit.evidence.biases import Bias
 from xaikit.evidence.nests import Path
 from xaikit.evidence.pinned import PinnedTogether
 from xaikit.evidence.taps import Tap
-from xaikit.layouts import Layout
+from xaikit.layouts import Layout, MapLayout
 from xaikit.targets import Pinned
 
 
@@ -25,7 +25,7 @@ class Place:
 
     path: Path
     turn: int
-    layout: Layout
+    layout: MapLayout
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Trace:
     attention    of all blocks in order; empty where nobody needs it
     biases       of all layers that add something, likewise
     refused      taps that this model does not have, and why; methods that need them fail, and no others
+    input_layout  how the (first) input is arranged
     dependent    whether the samples are known to depend on each other
     """
 
@@ -58,6 +59,7 @@ class Trace:
     attention: tuple[Attention, ...] = ()
     biases: tuple[Bias, ...] = ()
     refused: Mapping[Tap, XaikitError] = field(default_factory=dict)
+    input_layout: MapLayout = field(default_factory=Layout)
     dependent: bool = False
 
     def served(self, tap: Tap) -> Tap:

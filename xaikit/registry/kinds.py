@@ -31,7 +31,9 @@ KINDS: dict[str, Kind] = {
     "scaler": Kind("xaikit.scalers", "xaikit_scaler", ("scale",)),
     "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",)),
     "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",)),
-    "model": Kind("xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout"})),
+    "model": Kind(
+        "xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout", "input_layout"})
+    ),
     "data": Kind(
         "xaikit.data",
         "xaikit_data",

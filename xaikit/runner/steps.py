@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaikit.auto.auto import first_sample
+from xaikit.auto.survey import HEADER, survey
 from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Config
 from xaikit.errors import DamagedFile, PluginError
-from xaikit.evidence.auto import first_sample
 from xaikit.evidence.pinned import pin, readout_of
-from xaikit.evidence.survey import HEADER, survey
 from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.report.overlays import write_missing_overlays
@@ -180,6 +180,7 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         first_sample(batch.inputs),
         lambda output: pin(target, output, batch.labels).scores(output),
         readout_of([target], config.model.output, config.model.mode),
+        opened.input_layout,
     )
     return aligned([HEADER, *(row.cells for row in rows)])
 

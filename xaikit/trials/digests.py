@@ -18,7 +18,7 @@ from pathlib import Path
 from xaikit.registry import Plugin
 from xaikit.registry.modules import file_in, file_of
 
-ROOTS = ("xaikit.engine", "xaikit.evidence.taps", "xaikit.evidence.auto", "xaikit.ops", "xaikit.view")
+ROOTS = ("xaikit.engine", "xaikit.evidence.taps", "xaikit.auto.auto", "xaikit.ops", "xaikit.view")
 """Where the modules begin that raw maps are computed by."""
 
 

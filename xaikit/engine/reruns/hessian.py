@@ -8,9 +8,9 @@ from torch.autograd.graph import get_gradient_edge
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.attention import AttentionByDefinition
 from xaikit.evidence.conditions import attempt, undisturbed
 from xaikit.evidence.trace import Place
+from xaikit.passes.attention import AttentionByDefinition
 from xaikit.passes.backprop import nodes_behind
 
 _ONCE = ("is not implemented", "double backward", "differentiate twice")

@@ -135,7 +135,8 @@ def _run_variants(context: PassContext, variants: Tensor) -> Any:
     """The output for (N, m, ...) variants of the first input in one batch."""
     samples, each = variants.shape[:2]
     inputs = context.inputs if each == 1 else rows(context.inputs, repeated(samples, each))
-    return run(context, varied(inputs, variants.flatten(0, 1)))
+    arranged = context.trace.input_layout.from_map(variants.flatten(0, 1), first_tensor(inputs))
+    return run(context, varied(inputs, arranged))
 
 
 def _scored_apart(context: PassContext, variants: Tensor, probabilities: bool) -> Tensor:

@@ -95,6 +95,7 @@ class ViewReruns:
             readout=context.readout,
             tally=context.tally,
             substitutes=substitutes,
+            input_layout=context.trace.input_layout,
         )
 
     def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor:

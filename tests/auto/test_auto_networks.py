@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from helpers.hard_nets import images, seeded
 from helpers.nets import narrow, redrawn
 from helpers.untouched import untouched
-from xaikit.evidence import auto
+from xaikit.auto import auto
 from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.targets import PinnedClasses

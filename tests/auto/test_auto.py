@@ -27,8 +27,8 @@ from helpers.hard_nets import (
 from helpers.nets import Spec
 from helpers.requests import target
 from helpers.untouched import counted, untouched
+from xaikit.auto import auto
 from xaikit.errors import LayerNotFound
-from xaikit.evidence import auto
 from xaikit.evidence.taps import Tap
 
 

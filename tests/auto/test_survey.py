@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from helpers.runs import tiny
-from xaikit.evidence.survey import HEADER, survey
+from xaikit.auto.survey import HEADER, survey
 
 
 def test_rows_in_order_with_verdicts(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ class-token transformer's last block has no gradient at its patches, a DenseNet 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,17 +20,23 @@ from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound
 from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
-from xaikit.evidence.forward import AUTO, WHOLE, Readout
+from xaikit.evidence.forward import AUTO, WHOLE, Readout, WithLayers
 from xaikit.evidence.hooks import hooked, named
 from xaikit.evidence.nests import Path, copied, first_tensor, mapped, tensors_in
 from xaikit.evidence.pinned import pin, readout_of
-from xaikit.evidence.result import MapReader
+from xaikit.evidence.reading import MapReader
 from xaikit.evidence.taps import Tap
-from xaikit.layouts import Layout, keeps_aspect
+from xaikit.layouts import Arrangement
 from xaikit.passes.modes import Mode
 from xaikit.targets import Target
 
 PLACES, CHANNELS = 0.5, 0.1
+
+
+_MIXING = re.compile(
+    "conv|mm|linear|mean|sum|max|min|pool|norm|attention|lstm|gru|rnn|softmax|gather|index|custom", re.I
+)
+"""The nodes of the graph whose result is not their input number by number."""
 
 
 T = TypeVar("T")
@@ -72,12 +79,12 @@ class _Returned:
 
 @dataclass(frozen=True)
 class _Probe:
-    """One forward: the input as a leaf, how maps of it are read, what the calls returned in the order of their completion,
-    by the name of the module, and the score."""
+    """One forward: the input as a leaf, what the calls returned in the order of their completion, by the name of the module,
+    what scores are read from, and the score."""
 
     source: Tensor
-    reader: MapReader
     completed: list[tuple[str, list[_Returned]]]
+    outputs: set[_Edge]
     score: Tensor
 
 
@@ -88,6 +95,7 @@ def of(
     labels: Tensor | None,
     output: str | int = AUTO,
     mode: Mode = "eval",
+    input_layout: Arrangement | None = None,
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
     label = first_sample(labels)
@@ -95,7 +103,8 @@ def of(
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(label)).scores(selected)
 
-    return find(unwrapped(model), first_sample(inputs), score, readout_of([target], output, mode))
+    readout = readout_of([target], output, mode)
+    return find(unwrapped(model), first_sample(inputs), score, readout, input_layout)
 
 
 def first_sample(inputs: Any) -> Any:
@@ -103,22 +112,26 @@ def first_sample(inputs: Any) -> Any:
     return mapped(lambda tensor: tensor[:1], inputs)
 
 
-def find(model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE) -> tuple[Tap, ...]:
+def find(
+    model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE, input_layout: Arrangement | None = None
+) -> tuple[Tap, ...]:
     """The taps that ``auto`` means, one as a rule, several where only several streams together cut the score from the
     input.
 
     Args:
         inputs: one sample.
         score: what is read of a forward to the scalar (or scalars, summed) to explain.
+        input_layout: how the (first) input is arranged, where somebody says it.
 
     Raises:
         LayerNotFound: nothing qualifies, or the input cannot be differentiated; the last maps with gradient are named.
     """
-    return _probed(model, inputs, score, readout, _chosen)
+    reader = MapReader(model, inputs, input_layout)
+    return _probed(model, inputs, score, readout, lambda probe: _chosen(probe, reader))
 
 
-def _chosen(probe: _Probe) -> tuple[Tap, ...]:
-    considered = list(_walk(probe))
+def _chosen(probe: _Probe, reader: MapReader) -> tuple[Tap, ...]:
+    considered = list(_walk(probe, reader))
     if considered and considered[-1].verdict == "chosen":
         return considered[-1].taps
     (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
@@ -135,16 +148,20 @@ def _chosen(probe: _Probe) -> tuple[Tap, ...]:
     )
 
 
-def consider(model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE) -> list[Candidate]:
+def consider(
+    model: nn.Module, inputs: Any, score: _Score, readout: Readout = WHOLE, input_layout: Arrangement | None = None
+) -> list[Candidate]:
     """Every module call that returned a map, the last first, up to the one that is chosen."""
-    return _probed(model, inputs, score, readout, lambda probe: list(_walk(probe)))
+    reader = MapReader(model, inputs, input_layout)
+    return _probed(model, inputs, score, readout, lambda probe: list(_walk(probe, reader)))
 
 
-def _walk(probe: _Probe) -> Iterator[Candidate]:
+def _walk(probe: _Probe, reader: MapReader) -> Iterator[Candidate]:
     often = Counter(name for name, _ in probe.completed)
     for name, returned in reversed(probe.completed):
-        if maps := _maps(returned, probe.reader):
-            candidate = _judge(name, returned, maps, often[name], probe)
+        maps = [one for one in returned if one.tensor.grad_fn is not None and reader.may_be_map(one.tensor.shape)]
+        if maps:
+            candidate = _judge(name, returned, maps, often[name], probe, reader)
             yield candidate
             if candidate.verdict == "chosen":
                 return
@@ -177,12 +194,27 @@ def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _
         )
 
     with hooked(named(model), leave, enter):
-        total = score(readout.run(model, inputs)).sum()
+        output = readout.run(model, inputs)
+        total = score(output).sum()
     if not total.requires_grad:
         raise LayerNotFound(
             "layers: auto: the score does not depend on the input in a differentiable way; name a layer"
         )
-    return _Probe(source, MapReader.of(model, inputs), completed, total)
+    return _Probe(source, completed, _reshaped(output), total)
+
+
+def _reshaped(output: Any) -> set[_Edge]:
+    """What scores are read from, and all that it is a reshape, a resize or a bend of, number by number."""
+    edges: set[_Edge] = set()
+    parts = (output.output, dict(output.layers)) if isinstance(output, WithLayers) else output
+    ahead: list[_Edge] = [(tensor.grad_fn, tensor.output_nr) for _, tensor in tensors_in(parts)]
+    while ahead:
+        edge = ahead.pop()
+        if edge[0] is not None and edge not in edges:
+            edges.add(edge)
+            before = [one for one in edge[0].next_functions if one[0] is not None and not hasattr(one[0], "variable")]
+            ahead.extend(before if len(before) == 1 and not _MIXING.search(edge[0].name()) else [])
+    return edges
 
 
 def _versioned(value: Any) -> Iterator[tuple[Path, Tensor, int]]:
@@ -192,44 +224,44 @@ def _versioned(value: Any) -> Iterator[tuple[Path, Tensor, int]]:
             yield path, tensor, tensor._version
 
 
-_Map = tuple[_Returned, Layout]
-
-
-def _maps(returned: list[_Returned], reader: MapReader) -> list[_Map]:
-    """What of it is a map with the input's aspect and more than one cell."""
-    maps: list[_Map] = []
-    for one in returned:
-        shape = tuple(one.tensor.shape)
-        layout = None if one.tensor.grad_fn is None else reader.layout(shape)
-        grid = layout.space(shape) if layout else ()
-        if layout and max(grid) > 1 and keeps_aspect(grid, reader.space):
-            maps.append((one, layout))
-    return maps
-
-
-def _judge(name: str, returned: list[_Returned], maps: list[_Map], times: int, probe: _Probe) -> Candidate:
+def _judge(
+    name: str, returned: list[_Returned], maps: list[_Returned], times: int, probe: _Probe, reader: MapReader
+) -> Candidate:
     # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
     reached, open_way = _search(probe, {one.edge for one in returned})
-    alive = [(one, layout) for one, layout in maps if one.edge in reached]
-    taps = tuple(Tap(name, one.path, one.at) for one, _ in alive)
-    shapes = tuple(tuple(one.tensor.shape) for one, _ in alive)
-    return Candidate(name, taps, shapes, _verdict(alive, times, open_way, probe.score))
+    alive = [one for one in maps if one.edge in reached]
+    verdict = _verdict(alive, times, open_way, probe)
+    if not verdict:
+        alive, verdict = _read(name, alive, probe, reader)
+    taps = tuple(Tap(name, one.path, one.at) for one in alive)
+    return Candidate(name, taps, tuple(tuple(one.tensor.shape) for one in alive), verdict)
 
 
-def _verdict(alive: list[_Map], times: int, open_way: bool, total: Tensor) -> str:
+def _verdict(alive: list[_Returned], times: int, open_way: bool, probe: _Probe) -> str:
+    """Why these are not chosen, as far as can be told without knowing which axis is what."""
     if not alive:
         return "no gradient"
     if times > 1:
         return f"called {times} times"
-    if all(returned.received for returned, _ in alive):
+    if all(returned.received for returned in alive):
         return "returns its input unchanged"
     if open_way:
         return "the score depends on the input past it"
-    tensors = [returned.tensor for returned, _ in alive]
-    gradients = torch.autograd.grad(total, tensors, retain_graph=True)
-    if not all(_covered(layout.to_map(one)) for one, (_, layout) in zip(gradients, alive, strict=True)):
-        return "gradient at too few places or channels"
-    return "chosen"
+    return "the score is read from it" if any(returned.edge in probe.outputs for returned in alive) else ""
+
+
+def _read(name: str, alive: list[_Returned], probe: _Probe, reader: MapReader) -> tuple[list[_Returned], str]:
+    """Those that are maps, and the verdict on them."""
+    layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
+    maps = [one for one in alive if layouts[one.path] is not None] or alive
+    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True)
+    for one, gradient in zip(maps, gradients, strict=True):
+        layout = layouts[one.path]
+        if layout is None:
+            return maps, "no map, or which of its axes is what cannot be told"
+        if not _covered(layout.to_map(gradient)):
+            return maps, "gradient at too few places or channels"
+    return maps, "chosen"
 
 
 def _covered(gradient: Tensor) -> bool:

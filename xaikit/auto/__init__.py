@@ -1,0 +1,1 @@
+"""``layers: auto``, and every layer that a map could be drawn on."""

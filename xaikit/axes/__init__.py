@@ -1,0 +1,1 @@
+"""Which axis of a tensor is which of another."""
