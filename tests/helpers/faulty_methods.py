@@ -178,6 +178,18 @@ def turned(view: View) -> Tensor:
     return weigh(pool(view.gradients, view), view).transpose(-1, -2)
 
 
+@caught_by("evidence_is_left_alone")
+def doubled_in_place(view: View) -> Tensor:
+    view.activations.mul_(2)
+    return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("evidence_is_left_alone")
+def rectified_behind_torchs_back(view: View) -> Tensor:
+    view.gradients.data.clamp_min_(0)
+    return weigh(pool(view.gradients, view), view)
+
+
 @caught_by("bystanders_see_nothing", needs=ALL)
 def doubled_for_everybody(view: View) -> Tensor:
     assert view.module is not None

@@ -17,6 +17,9 @@ import torch
 from xaikit.draws import warning_filters
 from xaikit.errors import PluginContract
 
+DREW = "drew from the global random numbers"
+"""How a remark on it begins."""
+
 
 @dataclass(frozen=True)
 class _Setting:
@@ -88,7 +91,7 @@ def as_before(whose: str) -> Iterator[list[str]]:
     finally:
         changed = _put_back(settings, before)
         if alone and not _others():
-            remarks += [f"drew from the global random numbers of {name}" for name in _put_back(_DRAWS, draws)]
+            remarks += [f"{DREW} of {name}" for name in _put_back(_DRAWS, draws)]
             remarks += _put_back_filters(filters)
     if ended is not None:
         raise PluginContract(f"{whose}: expected an Exception where it fails, got {ended!r}") from ended
