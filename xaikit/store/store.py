@@ -32,7 +32,7 @@ from torch import Tensor
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, MARK, checksum, from_json, to_json
 from xaikit.store.folder import Folder, folder_of
-from xaikit.store.lease import LEASES
+from xaikit.store.lease import LEASES, live_holders
 from xaikit.store.maps import read_maps
 from xaikit.store.owner import (
     FORMAT,
@@ -118,6 +118,8 @@ class Store:
             raise StoreError(f"{where}: expected the folder of a run, got one without {PLAN}")
         check_format(store.folder)
         if not store.plan():
+            if live_holders(store.folder):
+                raise StoreError(f"{where}: the run in this folder is being planned; open it in a moment")
             raise StoreError(f"{where}: the run in this folder ended before it was planned; run its config again")
         return store
 
@@ -268,9 +270,8 @@ class Store:
 
     def forget_other_failures(self) -> None:
         """Remove the failures of those who did a part of the work: whoever does the whole has taken them over."""
-        for name in self.failure_files():
-            if name != FAILED:
-                self.folder.remove(name)
+        for name in {*self.failure_files()} - {FAILED}:
+            self.folder.remove(name)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write what the run was; plain values only."""
@@ -279,8 +280,7 @@ class Store:
     def manifest(self) -> dict[str, Any]:
         """What the run was, with all that its sittings have done; empty before it has been written."""
         written = self._read_json(MANIFEST) if self.folder.size(MANIFEST) is not None else {}
-        failed = len({failure.name for failure in self.failures()})
-        return with_sittings(written, self.folder, failed)
+        return with_sittings(written, self.folder, len({failure.name for failure in self.failures()}))
 
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file. Raises StoreError where no run wrote the plan."""
