@@ -24,6 +24,7 @@ from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
+from xaikit.runner import isolation
 from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import save_missing_pictures
@@ -86,10 +87,12 @@ def run(
         if watcher is not None:
             notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
             watcher.started(replace(prepared.plan(missing), notes=notes))
+        suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
-        with log.guarded():
+        with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
             worker = Worker(prepared.job, prepared.opened, registry)
-            for receipt in _receipts(prepared, worker, shards_of(prepared, missing, share), stopping, log):
+            parts = isolation.parted(prepared.job, shards_of(prepared, missing, share), suspects)
+            for receipt in _receipts(prepared, worker, *parts, stopping, log):
                 log.add(receipt)
                 if watcher is not None:
                     watcher.advanced(receipt)
@@ -128,7 +131,8 @@ def _made_anew(damage: DamagedFile) -> str:
 def _receipts(
     prepared: PreparedRun,
     worker: Worker,
-    shards: Sequence[Shard],
+    apart: Sequence[Shard],
+    others: Sequence[Shard],
     stopping: Stopping,
     log: RunLog,
 ) -> Iterator[Receipt]:
@@ -138,7 +142,8 @@ def _receipts(
         log.begin_shard(shard)
         return False
 
-    return prepared.executor.execute(worker, shards, stop)
+    yield from isolation.execute(prepared.job, apart, stop)
+    yield from prepared.executor.execute(worker, others, stop)
 
 
 def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:

@@ -53,6 +53,18 @@ def with_sittings(manifest: Mapping[str, Any], folder: Folder, failed: int) -> d
     }
 
 
+def dead_sittings(folder: Folder, share: str) -> list[Sitting]:
+    """Those that were killed, of one share or of all (""), since the last one of their share that ended by itself."""
+    live = {holder.token for holder in live_holders(folder)}
+    dead: dict[str, list[Sitting]] = {}
+    for sitting in read_sittings(folder):
+        if ended(sitting, live) == KILLED:
+            dead.setdefault(sitting["share"], []).append(sitting)
+        elif sitting["token"] not in live:
+            dead.pop(sitting["share"], None)
+    return [sitting for of, several in dead.items() if share in ("", of) for sitting in several]
+
+
 def _summed(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Numbers by name, each the sum of those of its name."""
     total: dict[str, float] = {}

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
-import itertools
 import re
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from xaikit.api import explain
 from xaikit.config.arguments import read_finish
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import STAGES
-from xaikit.engine.explainer import ChangedEvidence
 from xaikit.errors import UndeclaredNeed
 from xaikit.method import further_of, parts_of, variants_of
 from xaikit.passes.process import DREW
 from xaikit.registry import paper_of
 from xaikit.registry.modules import summary_of
-from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import (
     COMMON,
     CheckFailed,
@@ -47,13 +42,18 @@ from xaikit.testing.explaining import (
     twin,
     without,
 )
+from xaikit.testing.left_alone import (
+    bystanders_see_nothing,
+    evidence_is_left_alone,
+    nothing_is_left_behind,
+    untouched_when_a_pass_fails,
+)
 from xaikit.testing.nets import POOLED, TOKENS, Case
 from xaikit.testing.subjects import Subject, changed
 from xaikit.testing.traits import traits_are_known
 from xaikit.testing.variants import equal_variants_are_equal
 
 ROUNDING = 1e-10
-FAULTS: tuple[type[BaseException], ...] = (RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError)
 
 
 def card_is_complete(subject: Subject) -> None:
@@ -194,73 +194,6 @@ def _is_missed(method: Any, need: str) -> bool:
         except UndeclaredNeed:
             return True
     return False
-
-
-def untouched_when_a_pass_fails(method: Any, case: Case) -> None:
-    for fault, at in itertools.product(FAULTS, range(1, 4)):
-        _fails(method, case, fault, at)
-
-
-def _fails(method: Any, case: Case, fault: type[BaseException], at: int) -> None:
-    """Forwards from the ``at``-th on raise in the middle; the kit around it says what was left behind."""
-    net = case.net().train()
-    count = 0
-
-    def hook(module: nn.Module, args: Any) -> None:
-        nonlocal count
-        count += 1
-        if count >= at:
-            raise fault("planted by the kit")
-
-    net.get_submodule("head").register_forward_pre_hook(hook)
-    try:
-        explained({"checked": method}, case, net=net)
-    except fault:
-        return
-    expect(
-        count < at or fault is torch.OutOfMemoryError,
-        f"expected {fault.__name__} of forward {at} to come through, and it was swallowed",
-    )
-
-
-def bystanders_see_nothing(method: Any, case: Case) -> None:
-    """Another thread, a task of asyncio and a copy of the model predict in the middle of a pass as ever."""
-    net, x = case.net(), case.inputs()
-    try:
-        with bystanders(net, "head", x):
-            explain(net, x, {"checked": method}, layers=case.layer, target=1)
-    except AssertionError as error:
-        raise CheckFailed(f"expected a model that others can use meanwhile: {error}") from error
-
-
-def evidence_is_left_alone(method: Any, case: Case) -> None:
-    """What a view shows is shown to other methods too, and may be changed by none."""
-    try:
-        explained({"checked": method}, case)
-    except ChangedEvidence as error:
-        raise CheckFailed(str(error)) from error
-
-
-def nothing_is_left_behind(method: Any, case: Case) -> None:
-    """Neither hooks nor tensors: what a method keeps would grow with every explanation."""
-    net, x = case.net(), case.inputs()
-    # what is there already is not looked through again: all of torch's modules and the process's tests
-    gc.freeze()
-    try:
-        counts = []
-        for times in (2, 5):
-            for _ in range(times):
-                explained({"checked": method}, case, net=net, inputs=x)
-            counts.append(_tensors())
-    finally:
-        gc.unfreeze()
-    more = counts[1] - counts[0]
-    expect(more <= 0, f"expected no tensor to stay alive after an explanation, got {more} after five")
-
-
-def _tensors() -> int:
-    gc.collect()
-    return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
 
 
 def declared_members_have_their_kind(method: Any) -> None:
