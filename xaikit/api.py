@@ -18,12 +18,12 @@ from xaikit.engine.layers import LayerResolver
 from xaikit.errors import ConfigError, LayerNotFound
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.nests import first_tensor
 from xaikit.evidence.taps import AUTO, LayerSpec
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
+from xaikit.passes.nests import first_tensor
 from xaikit.registry import Registry, check_class, paper_of
 from xaikit.targets import FunctionTarget, Target
 from xaikit.trials.trial import effective_finish

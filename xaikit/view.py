@@ -19,11 +19,11 @@ from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
-from xaikit.evidence.nests import first_tensor, varied
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
+from xaikit.passes.nests import first_tensor, varied
 from xaikit.targets import is_spatial, probabilities_of
 
 Make = Callable[[slice], Tensor]

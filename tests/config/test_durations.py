@@ -32,7 +32,7 @@ def test_durations(say: Any, text: Any, expected: float) -> None:
     assert isinstance(config.budget, float)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "h", -1, 0, "0s", True, [3], "30m1h", "1h30", "1d", float("inf"), "1e3s"])
+@pytest.mark.parametrize("text", ["", "soon", "h", -1, 0, "0s", True, [3], "30m1h", "1h30", "1d", "1e3s"])
 def test_what_is_no_duration(faults: Any, text: Any) -> None:
     (line,) = faults(budget=text)
     assert line.startswith("budget: expected a duration such as 20min, 90s or 1h30m, got ")

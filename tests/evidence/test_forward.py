@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from helpers.hard_nets import Pair, Plain, TwoInputs, images, seeded
 from xaikit.errors import TapError
 from xaikit.evidence.forward import call, memory_format_for
-from xaikit.evidence.nests import copied, first_tensor, rows, varied
+from xaikit.passes.nests import copied, first_tensor, rows, varied
 
 
 def test_positional_named_and_single_inputs_reach_the_model() -> None:

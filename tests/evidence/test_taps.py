@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from helpers.nets import PROPERTY
 from xaikit.errors import LayerNotFound, TapError
-from xaikit.evidence.nests import replaced, tensors_in
 from xaikit.evidence.taps import Tap, module_at, resolve, tensors_at
 from xaikit.layouts import Layout
+from xaikit.passes.nests import replaced, tensors_in
 
 Pair = namedtuple("Pair", ["out", "aux"])
 ONE, TWO, THREE = (torch.full((1,), float(number)) for number in (1, 2, 3))

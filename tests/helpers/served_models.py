@@ -19,7 +19,7 @@ from helpers.hard_nets import Inference, Nested, NoGrad, Plain, Stochastic, Twic
 from helpers.nets import Spec
 from helpers.requests import Probe
 from helpers.untouched import untouched
-from xaikit.evidence.nests import copied
+from xaikit.passes.nests import copied
 from xaikit.view import View
 
 Context = Callable[[], AbstractContextManager[Any]]

@@ -15,10 +15,10 @@ from xaikit.errors import LayerNotFound
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import WHOLE, Readout, call
 from xaikit.evidence.hooks import hooked, named
-from xaikit.evidence.nests import Path, copied, tensors_in
 from xaikit.evidence.reading import MapReader
 from xaikit.layouts import Arrangement, infer, stride
 from xaikit.passes.modes import Mode
+from xaikit.passes.nests import Path, copied, tensors_in
 
 
 def shapes(model: nn.Module, inputs: Any, mode: Mode = "eval") -> list[tuple[str, str, tuple[int, ...]]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+import sys
+from types import FrameType, FunctionType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -14,14 +15,40 @@ _SOFTMAX = (functional.softmax, torch.softmax, Tensor.softmax)
 _PRODUCT = (torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__)
 
 
+_ATTENDING = {
+    *_SOFTMAX,
+    *_PRODUCT,
+    functional.scaled_dot_product_attention,
+    functional.multi_head_attention_forward,
+}
+
+
+def _caller() -> nn.Module | None:
+    """The innermost module that is being called."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not nn.Module._call_impl.__code__:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals["self"]
+
+
 class LocalAttention(TorchFunctionMode):
     """Every token attends to itself alone; where keys are other tokens than the queries, what it gets is made of its query.
-    Grad mode stays as it is, whatever the model does to it: it is to be seen what tensors were made of."""
+    Grad mode stays as it is, whatever the model does to it: it is to be seen what tensors were made of.
+
+    Args:
+        model: whose modules attend so; a copy of it that runs inside its forward attends as ever.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._modules = {id(module) for module in model.modules()}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is torch._C._set_grad_enabled:
             return None
+        if func in _ATTENDING and id(_caller()) not in self._modules:
+            return func(*args, **kwargs)
         if func is functional.scaled_dot_product_attention:
             return _attended(*args, **kwargs)
         if func is functional.multi_head_attention_forward:

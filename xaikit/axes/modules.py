@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
-from xaikit.axes.numbers import Source
+from xaikit.axes.numbers import Source, plain
+from xaikit.layouts import Axes, MapLayout
 
 Axis = Callable[[nn.Module, Tensor], "tuple[int | None, tuple[int, ...]] | None"]
 
@@ -23,6 +25,19 @@ def note(module: nn.Module, tensor: Tensor | None, turn: int, rules: Sequence[Ax
             folded = (0,) if tensor.shape[0] > 1 and 0 not in cells else ()
             sources.append(Source(tensor, channels, (*folded, *cells), turn))
             return
+
+
+def like_a_source(tensor: Tensor, sources: Sequence[Source]) -> MapLayout | None:
+    """The arrangement of a source of the same shape that a tensor is made of, where each axis has a length of its own: behind
+    a ReLU that lets one channel through here and another there, gradients would tell of channels what they tell of places."""
+    lengths = tensor.shape[1:]
+    for source in reversed(sources) if tensor.requires_grad else ():
+        if not source.tensor.requires_grad or 0 in source.cells:
+            continue
+        if source.tensor.shape == tensor.shape and len(set(lengths)) == len(lengths):
+            made_of = torch.autograd.grad(tensor.sum(), source.tensor, retain_graph=True, allow_unused=True)[0]
+            return None if made_of is None else plain(Axes(source.channels, tuple(source.cells)))
+    return None
 
 
 def _maps(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:

@@ -17,9 +17,9 @@ from xaikit._numeric import MODES
 from xaikit.config.schema import AugmentConfig
 from xaikit.draws import SampleGenerator
 from xaikit.errors import ConfigError
-from xaikit.evidence.nests import first_tensor, varied
 from xaikit.finish import resize
 from xaikit.layouts import MapLayout
+from xaikit.passes.nests import first_tensor, varied
 from xaikit.targets import Pinned, is_spatial
 
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from xaikit.config.schema import Precision
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import WHOLE, Readout
-from xaikit.evidence.nests import copied, first_tensor
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
+from xaikit.passes.nests import copied, first_tensor
 from xaikit.targets import Pinned, rows_of
 
 

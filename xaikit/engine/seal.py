@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from xaikit.evidence.nests import tensors_in
 from xaikit.evidence.trace import Trace
+from xaikit.passes.nests import tensors_in
 
 _SAMPLED = 16384
 

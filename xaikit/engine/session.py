@@ -19,7 +19,6 @@ from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.nests import copied, tensors_in
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import Tap
@@ -29,6 +28,7 @@ from xaikit.method import variants_of
 from xaikit.needs import union
 from xaikit.passes import dependence
 from xaikit.passes.modes import Mode, trained_inside
+from xaikit.passes.nests import copied, tensors_in
 from xaikit.passes.process import as_before
 from xaikit.targets import Target, plural_of
 

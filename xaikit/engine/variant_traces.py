@@ -11,9 +11,9 @@ from xaikit.draws import seeded
 from xaikit.engine.augment import Variant, check_places
 from xaikit.engine.requests import PinnedRequest, Request, SharedPass
 from xaikit.errors import ConfigError
-from xaikit.evidence.nests import first_tensor
 from xaikit.evidence.observe import observe
 from xaikit.evidence.trace import Trace
+from xaikit.passes.nests import first_tensor
 
 
 class VariantTraces:

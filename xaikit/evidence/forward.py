@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from xaikit.errors import ConfigError, nearest
 from xaikit.evidence.hooks import hooked
-from xaikit.evidence.nests import first_tensor, tensors_in
 from xaikit.evidence.taps import module_at, resolve
 from xaikit.passes.modes import Mode
+from xaikit.passes.nests import first_tensor, tensors_in
 
 FEWEST_ROWS = 4
 """From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""

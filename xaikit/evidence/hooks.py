@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import TapError
-from xaikit.evidence.nests import Path, replaced, tensors_in
 from xaikit.evidence.taps import Tap, is_compiled, module_at, plain_name, tensors_at
+from xaikit.passes.nests import Path, replaced, tensors_in
 
 Key = TypeVar("Key")
 
@@ -81,10 +81,14 @@ class _CopiedHook:
     __reduce__ = _Hook.__reduce__
 
 
+_NEVER_CALLED = nn.modules.linear.NonDynamicallyQuantizableLinear
+"""A part of ``nn.MultiheadAttention`` that only lends its weights: a copy of a hook there would never end."""
+
+
 def named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules inside a model by their plain names, the wrappers of compiled ones left out."""
     for name, module in model.named_modules():
-        if plain_name(name) and not is_compiled(module):
+        if plain_name(name) and not is_compiled(module) and not isinstance(module, _NEVER_CALLED):
             yield plain_name(name), module
 
 

@@ -15,7 +15,6 @@ from xaikit.evidence import conditions, forward
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
-from xaikit.evidence.nests import copied, first_tensor, varied
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
 from xaikit.evidence.result import PassResult
@@ -24,6 +23,7 @@ from xaikit.evidence.trace import Trace
 from xaikit.layouts import Arrangement
 from xaikit.passes.backprop import gradients_at
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
+from xaikit.passes.nests import copied, first_tensor, varied
 from xaikit.targets import Pinned
 
 Pin = Callable[[Any], Sequence[Pinned]]

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.axes.local_attention import LocalAttention
-from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, note
+from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, like_a_source, note
 from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
 from xaikit.evidence.conditions import on_usable_weights, undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked, named
-from xaikit.evidence.nests import Path, first_tensor, mapped, rows, tensors_in
 from xaikit.layouts import Axes, MapLayout
+from xaikit.passes.nests import Path, first_tensor, mapped, rows, tensors_in
 
 FEW = 4
 """How many tensors that look alike are tried."""
@@ -90,6 +90,8 @@ class Probe:
     def _arranged(self, target: Tensor, turn: int, order: Sequence[int], leaf: Source | None) -> MapLayout | None:
         """By what it was made of; else by that of which an earlier tensor of its shape was made."""
         leaves, strong = [] if leaf is None else [leaf], self._ordered(self.strong, order)
+        if len(order) == 1 and (like := like_a_source(target, [one for one in strong if one.turn <= turn])):
+            return like
         alike = [(before, one) for before, one in self.received if one.shape == target.shape and before < turn]
         for last, tensor in [(turn, target), *alike[:FEW]]:
             layout = arrangement(tensor, [*leaves, *(one for one in strong if one.turn <= last)], len(order))
@@ -168,7 +170,7 @@ def _forward(model: nn.Module, inputs: Any) -> Probe:
         note(module, first, probe.turns, WEAKLY, probe.weak)
 
     before = _random_state(first.device)
-    with cut.modes(True), hooked(named(model), leave, enter), LocalAttention():
+    with cut.modes(True), hooked(named(model), leave, enter), LocalAttention(model):
         call(model, inputs)
     probe.drew = any(
         not torch.equal(one, other) for one, other in zip(before, _random_state(first.device), strict=True)

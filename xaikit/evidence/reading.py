@@ -13,10 +13,10 @@ from torch import nn
 
 from xaikit.axes.numbers import Source, plain
 from xaikit.errors import TapError
-from xaikit.evidence.nests import Path, first_tensor
 from xaikit.evidence.probe import Probe, probed
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Arrangement, Axes, Layout, MapLayout, infer, keeps_aspect, token_readings
+from xaikit.passes.nests import Path, first_tensor
 
 
 @dataclass(frozen=True)

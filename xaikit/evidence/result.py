@@ -15,13 +15,13 @@ from xaikit.evidence.attention import Attention, AttentionCall, attention_of, gl
 from xaikit.evidence.biases import Bias
 from xaikit.evidence.forward import WithLayers
 from xaikit.evidence.hooks import TappedTensor
-from xaikit.evidence.nests import first_tensor, mapped
 from xaikit.evidence.pinned import Unpinned
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import Recorded
 from xaikit.evidence.taps import BIASES, INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.layouts import MapLayout
+from xaikit.passes.nests import first_tensor, mapped
 from xaikit.targets import Pinned
 
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound, TapError, nearest
-from xaikit.evidence.nests import Path, tensors_in
 from xaikit.layouts import Arrangement
 from xaikit.needs import Needs
+from xaikit.passes.nests import Path, tensors_in
 
 AUTO = "auto"
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from xaikit.errors import XaikitError
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.biases import Bias
-from xaikit.evidence.nests import Path
 from xaikit.evidence.pinned import PinnedTogether
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Layout, MapLayout
+from xaikit.passes.nests import Path
 from xaikit.targets import Pinned
 
 

@@ -51,7 +51,10 @@ def depend(model: nn.Module, scores: Tensor, points: Sequence[Tensor]) -> bool:
     verdicts, key = _verdicts.setdefault(model, {}), hash((near, *(node.name() for node in nodes)))
     if key not in verdicts:
         apart = all(_keeps_apart(node, len(scores)) for node in nodes)
-        own = () if apart else _gradients(scores[-1].sum(), points)
+        try:
+            own = () if apart else _gradients(scores[-1].sum(), points)
+        except RuntimeError:
+            return False  # the gradient that all share says what is wrong, by name
         verdicts[key] = any(_reaches_others(gradient) for gradient in own if gradient is not None)
     return verdicts[key]
 

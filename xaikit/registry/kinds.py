@@ -32,7 +32,7 @@ KINDS: dict[str, Kind] = {
     "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",)),
     "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",)),
     "model": Kind(
-        "xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout", "input_layout"})
+        "xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout", "input_layout", "mode"})
     ),
     "data": Kind(
         "xaikit.data",

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.evidence.nests import copied, tensors_in
+from xaikit.passes.nests import copied, tensors_in
 
 MOST_FORWARDS = 4
 """That bystanders come to in one block."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaikit.evidence.nests import tensors_in
+from xaikit.passes.nests import tensors_in
 
 Facts = dict[str, Any]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import XaikitError
-from xaikit.evidence.nests import tensors_in
+from xaikit.passes.nests import tensors_in
 from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
 from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, expect_close, for_each, instances, shown
 from xaikit.testing.subjects import Subject

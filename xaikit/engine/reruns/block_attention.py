@@ -20,8 +20,8 @@ from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorde
 from xaikit.evidence.conditions import on_detached_weights, undisturbed
 from xaikit.evidence.forward import call, select
 from xaikit.evidence.hooks import Cut, hooked
-from xaikit.evidence.nests import Path, copied, first_tensor, replaced, rows, tensors_in, varied
 from xaikit.evidence.taps import module_at
+from xaikit.passes.nests import Path, copied, first_tensor, replaced, rows, tensors_in, varied
 
 
 def block_attention(context: PassContext) -> tuple[Attention, ...]:

@@ -27,8 +27,8 @@ from xaikit.engine.reruns.rescore import apart, repeated, scored_in_chunks
 from xaikit.errors import TapError
 from xaikit.evidence.forward import laid_out
 from xaikit.evidence.hooks import substituted
-from xaikit.evidence.nests import first_tensor, rows
 from xaikit.passes.dependence import REASON
+from xaikit.passes.nests import first_tensor, rows
 from xaikit.view import Make
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from xaikit.engine.reruns.chunks import in_chunks, rows_of_inputs
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import laid_out
-from xaikit.evidence.nests import copied, first_tensor, rows, varied
+from xaikit.passes.nests import copied, first_tensor, rows, varied
 from xaikit.targets import Pinned, probabilities_of
 from xaikit.view import Make
 

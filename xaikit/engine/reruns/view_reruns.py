@@ -20,11 +20,11 @@ from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache, rescore
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.hooks import Substitute
-from xaikit.evidence.nests import tensors_in
 from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.needs import Needs
+from xaikit.passes.nests import tensors_in
 from xaikit.view import Make, Reduction, View
 
 
