@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def write(folder: Path, **files: str) -> None:
 
 def package(folder: Path, name: str, **files: str) -> None:
     write(folder, **{f"{name}__SLASH__{file}": text for file, text in {"__init__": "", **files}.items()})
+    importlib.invalidate_caches()  # folders are looked at once a tick of the clock
 
 
 def module(name: str) -> Plugin:

@@ -35,7 +35,8 @@ def like_a_source(tensor: Tensor, sources: Sequence[Source]) -> MapLayout | None
         if not source.tensor.requires_grad or 0 in source.cells:
             continue
         if source.tensor.shape == tensor.shape and len(set(lengths)) == len(lengths):
-            made_of = torch.autograd.grad(tensor.sum(), source.tensor, retain_graph=True, allow_unused=True)[0]
+            ones = torch.ones_like(tensor)
+            made_of = torch.autograd.grad(tensor, source.tensor, ones, retain_graph=True, allow_unused=True)[0]
             return None if made_of is None else plain(Axes(source.channels, tuple(source.cells)))
     return None
 
