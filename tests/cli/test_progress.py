@@ -13,7 +13,8 @@ PLAN = Plan((PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1),))
 
 
 def receipt(count: int, *failures: Failure) -> Receipt:
-    return Receipt(Shard(0, 0, (tuple(range(count)),), ("e",)), count, failures, {"forwards": 2}, {})
+    shard = Shard(0, 0, (tuple(range(count)),), ("e",))
+    return Receipt(shard, count, failures=failures, counts={"forwards": 2})
 
 
 def watched(terminal: bool) -> str:
