@@ -98,7 +98,7 @@ class Probe:
             if layout is not None and _is_made_of(target, tensor):
                 return layout
         weak = [one for one in self.weak if one.turn <= turn] if len(order) == 1 else []
-        return arrangement(target, weak, 1)
+        return arrangement(target, weak, 1) or like_a_source(target, weak)
 
     def _ordered(self, sources: Sequence[Source], order: Sequence[int]) -> list[Source]:
         return [
