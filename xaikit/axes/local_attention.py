@@ -76,7 +76,7 @@ def _mixes(*tensors: Tensor) -> bool:
 
 def _by_row(tensor: Tensor, size: int) -> Tensor:
     """(..., size), every row made of the same row of the tensor."""
-    return tensor.sum(-1, keepdim=True).expand(*tensor.shape[:-1], size)
+    return tensor.sum(-1, keepdim=True).expand(*tensor.shape[:-1], size).clone()  # what comes may change it in place
 
 
 def _is_attention(probabilities: Tensor, dim: int | None) -> bool:
@@ -86,7 +86,7 @@ def _is_attention(probabilities: Tensor, dim: int | None) -> bool:
 
 def _identity(probabilities: Tensor) -> Tensor:
     identity = torch.eye(probabilities.shape[-1], dtype=probabilities.dtype, device=probabilities.device)
-    return identity.expand_as(probabilities)
+    return identity.expand_as(probabilities).clone()
 
 
 def repeated(tensor: Tensor, heads: int) -> Tensor:
