@@ -133,6 +133,7 @@ def test_grad_campp_is_its_papers_formula_where_gradients_are_large(spec: Spec) 
 
 def noisy_inputs(net: Net, x: Tensor, **call: Any) -> tuple[xaikit.Explanation, list[Tensor]]:
     """The explanation of smoothgradcampp, and the inputs that the model received after the clean one."""
+    xaikit.explain(net, x, **call)  # which axis is what is looked for once
     received: list[Tensor] = []
     handle = net.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0].detach().clone()))
     (explanation,) = xaikit.explain(net, x, **call).values()
