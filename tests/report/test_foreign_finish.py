@@ -1,6 +1,7 @@
 """Finishers of somebody else, from the config to the report: what they declare decides, not what they are called."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ from {package}mine import *
 
 
 @pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a run, whose trials name code that lies in it and leaves a file behind where it is imported."""
     folder = Path(xaikit.run(written(tmp_path, "Positive", "Opposite")).folder)
     monkeypatch.syspath_prepend(str(folder))
@@ -143,7 +144,9 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         replace(trial, finish={**trial.finish, "rectify": {"use": uses[trial.name]}}) for trial in Index(store).trials
     ]
     store.write_plan({**store.plan(), "base": str(folder)}, to_table(trials), store.photographs())
-    return folder
+    yield folder
+    for name in ("mine", "evil", "evil.mine", "evil.notes"):
+        sys.modules.pop(name, None)
 
 
 def test_a_run_folder_runs_no_code(foreign: Path) -> None:
