@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import xaikit
 from helpers import unusual_nets
 from helpers.hard_nets import Plain, images, seeded
+from helpers.own_maps import own_maps
 from helpers.untouched import counted, untouched
 from xaikit.errors import ConfigError
 from xaikit.passes.dependence import REASON
@@ -56,20 +57,6 @@ TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def own_maps(model: nn.Module, x: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
-    """Grad-CAM at conv1 of each sample's own score in the batch, without xaikit."""
-    kept: list[Tensor] = []
-    handle = model.conv1.register_forward_hook(lambda module, args, output: kept.append(output))
-    scores = target(model(x))
-    handle.remove()
-    (activations,) = kept
-    rows = []
-    for row, score in enumerate(scores):
-        (gradient,) = torch.autograd.grad(score, activations, retain_graph=True)
-        rows.append((gradient[row].mean((1, 2), keepdim=True) * activations[row].detach()).sum(0))
-    return torch.stack(rows)
-
-
 def explain(model: nn.Module, x: Tensor, target: Any = 1, method: Any = "gradcam") -> xaikit.Explanation:
     with untouched(model, x):
         return xaikit.explain(model, x, {"a": method}, layers="conv1", target=target)["a"]
@@ -84,7 +71,9 @@ def test_a_model_that_mixes_samples(mix: str) -> None:
     model, x = seeded(lambda: Mixing(MIXES[mix])), images(3, 2, 8, 7)
     for _ in range(2):
         explanation = explain(model, x)
-        assert torch.allclose(explanation.maps["conv1"], own_maps(model, x, lambda y: y[:, 1]), rtol=1e-7, atol=1e-12)
+        assert torch.allclose(
+            explanation.maps["conv1"], own_maps(model, x, "conv1", lambda y: y[:, 1]), rtol=1e-7, atol=1e-12
+        )
         assert is_remarked(explanation)
     assert not is_remarked(explain(model, x[:1]))
 
@@ -94,7 +83,7 @@ def test_a_target_that_compares_samples(target: str) -> None:
     model, x = seeded(Plain), images(3, 2, 8, 7)
     for function in (TARGETS[target], lambda logits: logits[:, 1].sigmoid(), TARGETS[target]):
         explanation = explain(model, x, function)
-        assert torch.allclose(explanation.maps["conv1"], own_maps(model, x, function), rtol=1e-7, atol=1e-12)
+        assert torch.allclose(explanation.maps["conv1"], own_maps(model, x, "conv1", function), rtol=1e-7, atol=1e-12)
         assert is_remarked(explanation) == (function is TARGETS[target])
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import xaikit
 from helpers.hard_nets import Plain, Stochastic, images, seeded
+from helpers.own_maps import own_maps
 from helpers.untouched import untouched
 from xaikit.errors import ConfigError
 from xaikit.passes import modes
@@ -36,20 +37,6 @@ class Recurrent(Plain):
         return self.lstm(super().features(x).mean(2).transpose(1, 2))[0].transpose(1, 2).unsqueeze(2)
 
 
-def own_gradients(model: nn.Module, x: Tensor, layer: str, index: int) -> Tensor:
-    """Grad-CAM of each sample's own score in the batch, without xaikit."""
-    kept: list[Tensor] = []
-    handle = model.get_submodule(layer).register_forward_hook(lambda module, args, output: kept.append(output))
-    scores = model(x)[:, index]
-    handle.remove()
-    (activations,) = kept
-    rows = []
-    for row, score in enumerate(scores):
-        (gradient,) = torch.autograd.grad(score, activations, retain_graph=True)
-        rows.append((gradient[row].mean((1, 2), keepdim=True) * activations[row].detach()).sum(0))
-    return torch.stack(rows)
-
-
 def reasons(explanation: xaikit.Explanation) -> set[str]:
     return {remark.reason for remark in explanation.warnings}
 
@@ -59,7 +46,9 @@ def test_as_is_takes_the_statistics_of_the_batch_and_leaves_the_running_ones() -
     model.norm.train()
     with untouched(model, x):
         explanation = xaikit.explain(model, x, layers="conv1", target=1, mode="as_is")["gradcam"]
-    assert torch.allclose(explanation.maps["conv1"], own_gradients(model, x, "conv1", 1), rtol=1e-9, atol=1e-12)
+    assert torch.allclose(
+        explanation.maps["conv1"], own_maps(model, x, "conv1", lambda y: y[:, 1]), rtol=1e-9, atol=1e-12
+    )
     assert any("depend on each other" in reason for reason in reasons(explanation))
     evaluated = xaikit.explain(seeded(Normalizing), x, layers="conv1", target=1)["gradcam"]
     assert not torch.allclose(explanation.maps["conv1"], evaluated.maps["conv1"])

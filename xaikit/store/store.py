@@ -1,6 +1,4 @@
-"""The run folder: the plan, maps, rows, failures and pictures on disk, and who may write there.
-
-::
+"""The run folder: the plan, maps, rows, failures and pictures on disk, and who may write there::
 
     plan.json                      what the folder was planned to hold; frozen until a config that differs runs in it
     trials.parquet                 the trials of the plan, one row for each trial of each bench
@@ -13,7 +11,7 @@
     leases/<token>.json            who writes to the folder now
     pictures/ overlays/ contact-sheet.png
 
-Every file appears whole or not at all.
+Every file appears whole or not at all. ``docs/run-folder.md`` says the rest.
 """
 
 from __future__ import annotations
