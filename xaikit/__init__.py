@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from xaikit.registry import Registry as Registry
     from xaikit.registry.modules import module_from_file as module_from_file
     from xaikit.report.report import Report as Report
-    from xaikit.runner.costs import Plan as Plan
+    from xaikit.runner.planned import Plan as Plan
     from xaikit.runner.steps import plan as plan
     from xaikit.runner.steps import run as run
     from xaikit.store.damage import verify as verify
@@ -71,7 +71,7 @@ _NAMES = {
     "registry": "Registry",
     "registry.modules": "module_from_file",
     "report.report": "Report open",
-    "runner.costs": "Plan",
+    "runner.planned": "Plan",
     "runner.steps": "plan run",
     "store.damage": "verify",
     "targets": "PinnedClasses class_indices class_logits",

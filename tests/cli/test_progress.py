@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from xaikit.cli.progress import Progress
-from xaikit.runner.costs import Plan, PlannedBench
+from xaikit.runner.planned import Plan, PlannedBench
 from xaikit.runner.shards import Receipt, Shard
 from xaikit.store.rows import Failure
 

@@ -20,7 +20,7 @@ from xaikit.plain.text import escaped
 
 if TYPE_CHECKING:
     from xaikit.report.report import Report
-    from xaikit.runner.costs import Plan
+    from xaikit.runner.planned import Plan
     from xaikit.runner.shards import Receipt
     from xaikit.store.rows import Failure
 

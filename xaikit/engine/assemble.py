@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from xaikit.engine.diagnosis import ANY, Evidence, diagnose
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import PinnedRequest, RequestGroup
-from xaikit.evidence.pinned import PinnedParts, without_layer
+from xaikit.evidence.pinned import PinnedColumns, PinnedParts, whole
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
@@ -37,7 +38,7 @@ def assemble(
     fused = None
     if request.finish is not None:
         finished, fused = finish_maps(request.finish, maps, strides, trace.space)
-    target, scores = without_layer(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
+    target, scores = whole(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
     if parts := parts_of(request.method):
         target, scores = PinnedParts(target, parts), scores.new_full((len(scores), parts), torch.nan)
 
@@ -67,4 +68,7 @@ def assemble(
 def _remarks(trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, raw: RawMaps) -> list[RemarkCounts]:
     request, columns = member.request, trace.columns[member.place]
     rectify = ANY if request.finish is None else request.finish.rectify
-    return [*raw.all_remarks(), *diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify)]
+    diagnosed = diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify)
+    if isinstance(trace.pinned[member.place], PinnedColumns):  # one column of several is counted with the others
+        diagnosed = (replace(note, counted=True) for note in diagnosed)
+    return [*raw.all_remarks(), *diagnosed]

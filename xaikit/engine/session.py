@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from xaikit.engine.assemble import assemble
+from xaikit.engine.columns import joined
 from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
 from xaikit.engine.explainer import ChangedEvidence, Explainer
@@ -24,7 +26,7 @@ from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
-from xaikit.method import variants_of
+from xaikit.method import parts_of, variants_of
 from xaikit.needs import union
 from xaikit.passes import dependence
 from xaikit.passes.modes import Mode, trained_inside
@@ -67,12 +69,18 @@ def explain(
     stop = may_stop and _may_stop(requests)
     left = list(requests)
     inputs = copied(batch.inputs) if any(request.method.needs.inputs for request in requests) else ()
+
+    def observe_from(first: int) -> Trace:
+        return trace_requests(
+            model, batch, left or requests, output=output, mode=mode, tally=tally, stop=stop, first=first
+        )
+
     with as_before("the model or a target"):
         while True:
-            trace = trace_requests(model, batch, left or requests, output=output, mode=mode, tally=tally, stop=stop)
+            trace = observe_from(0)
             try:
                 shared = SharedPass(model, batch, trace, _readout(left, output, mode), tally)
-                explanations = _explanations(shared, left, failed)
+                explanations = _explanations(shared, left, failed, observe_from)
                 reasons = list(_reasons(model, trace, mode))
                 return trace, {label: remarked(one, reasons) for label, one in explanations.items()}
             except ChangedEvidence as error:
@@ -91,15 +99,33 @@ def _readout(requests: Sequence[Request], output: str | int, mode: Mode) -> forw
     return readout_of(distinct(request.target for request in requests), output, mode)
 
 
-def _explanations(shared: SharedPass, requests: Sequence[Request], failed: Failed | None) -> dict[str, Explanation]:
-    """By label, in the order of the requests."""
+def _explanations(
+    shared: SharedPass, requests: Sequence[Request], failed: Failed | None, observe_from: Callable[[int], Trace]
+) -> dict[str, Explanation]:
+    """By label, in the order of the requests; a share of the targets at a time where one pass does not serve them all."""
     targets = distinct(request.target for request in requests)
-    session = _Session(shared.trace, failed)
     # a trace that stopped early knows one target, which is none
     places = [targets.index(request.target) if shared.trace.output is not None else 0 for request in requests]
-    pinned = session.pinned(requests, places)
-    explanations = session.explain(pinned, Explainer(shared, pinned))
-    return {request.label: explanations[request.label] for request in requests if request.label in explanations}
+    left, shares = list(zip(requests, places, strict=True)), defaultdict[str, list[Explanation]](list)
+    while True:
+        columns = shared.trace.columns
+        served = [(request, place) for request, place in left if columns[place].stop > columns[place].start]
+        explanations = _explain_served(shared, served, failed)
+        for label, explanation in explanations.items():
+            shares[label].append(explanation)
+        lost = {request.label for request, _ in served} - explanations.keys()
+        left = [(request, place) for request, place in left if request.label not in lost]
+        if shared.trace.rest is None:
+            return {one.label: joined(shares[one.label], parts_of(one.method) > 0) for one, _ in left}
+        shared = replace(shared, trace=observe_from(shared.trace.rest))
+
+
+def _explain_served(
+    shared: SharedPass, served: Sequence[tuple[Request, int]], failed: Failed | None
+) -> dict[str, Explanation]:
+    session = _Session(shared.trace, failed)
+    pinned = session.pinned([request for request, _ in served], [place for _, place in served])
+    return session.explain(pinned, Explainer(shared, pinned))
 
 
 def trace_requests(
@@ -112,12 +138,14 @@ def trace_requests(
     gradients: bool = True,
     tally: Tally | None = None,
     stop: bool = False,
+    first: int | None = None,
 ) -> Trace:
     """The pass that all requests share.
 
     Args:
         gradients: False: none are computed, whoever needs them.
         stop: leave the forward behind the last tap; then scores are NaN.
+        first: see :func:`xaikit.evidence.observe.observe`.
 
     Raises:
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
@@ -133,6 +161,7 @@ def trace_requests(
         tally=tally,
         stop=stop,
         input_layout=batch.input_layout,
+        first=first,
     )
 
 

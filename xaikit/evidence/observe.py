@@ -15,6 +15,7 @@ from xaikit.evidence import conditions, forward
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
+from xaikit.evidence.pinned import columns_of
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
 from xaikit.evidence.result import PassResult
@@ -29,11 +30,20 @@ from xaikit.targets import Pinned
 Pin = Callable[[Any], Sequence[Pinned]]
 
 
+GRADIENTS = 32 * 2**20
+"""Bytes of gradients of one sample that one pass takes: of a sample, so that a map does not depend on the batch."""
+
+
 _REENTRANT = "use_reentrant"
 
 
 _run_once: WeakKeyDictionary[nn.Module, set[Tap]] = WeakKeyDictionary()
 """Taps that a whole forward has shown to run once: a forward that stops at them would not notice a second call."""
+
+
+def columns_at_once(size: int) -> int:
+    """How many targets have their gradients in memory at once, of so many bytes a sample and target."""
+    return max(1, GRADIENTS // max(size, 1))
 
 
 @dataclass
@@ -64,6 +74,7 @@ def observe(
     stop: bool = False,
     substitutes: Mapping[Tap, Substitute] | None = None,
     input_layout: Arrangement | None = None,
+    first: int | None = None,
 ) -> Trace:
     """One pass: a forward, and where gradients are needed one gradient call for all targets (on a CPU, one each).
 
@@ -74,13 +85,15 @@ def observe(
             was not left has shown that the taps run once.
         substitutes: what a tap returns instead of what its module returned.
         input_layout: how the (first) input is arranged, where somebody says it.
+        first: take gradients from this column of all targets on, and only as many as are in memory at once
+            (:func:`columns_at_once`); ``rest`` of the trace says where the next pass begins. Without it, of all.
 
     Raises:
         TapError: a tap never ran, ran twice, or has no map.
         Disconnected: a score does not depend on a tap.
     """
     tally = Tally() if tally is None else tally
-    one = _Pass(model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {})
+    one = _Pass(model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {}, first)
     with undisturbed(model, readout.mode):
         result = one.run()
         if result.ambiguous and not gradients:
@@ -102,6 +115,7 @@ class _Pass:
     tally: Tally
     stop: bool
     substitutes: Mapping[Tap, Substitute]
+    first: int | None
 
     def run(self) -> PassResult:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
@@ -117,6 +131,7 @@ class _Pass:
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
             scores = tuple(target.scores(output) for target in pinned)
+            pinned, scores, rest = self._served(pinned, scores, recorded)
             dependent = len(first_tensor(self.inputs)) > 1 and normalizes_batches(self.model.modules())
             if self.gradients:
                 mixed = depend(self.model, torch.cat(scores, 1), recorded.tensors)
@@ -124,8 +139,21 @@ class _Pass:
                     torch.cat(scores, 1), recorded, gradients_by_row if mixed else gradients_at
                 )
                 dependent = dependent or mixed
-        result = PassResult(output, pinned, scores, recorded, dependent)
+        result = PassResult(output, pinned, scores, recorded, dependent, rest)
         return None if not grad and (recording.severed or result.is_broken) else result
+
+    def _served(
+        self, pinned: tuple[Pinned, ...], scores: tuple[Tensor, ...], recorded: Recorded
+    ) -> tuple[tuple[Pinned, ...], tuple[Tensor, ...], int | None]:
+        """The targets and scores that this pass takes gradients of, and the first column that it does not serve."""
+        total = sum(part.shape[1] for part in scores)
+        if self.first is None or not self.gradients:
+            return pinned, scores, None
+        sizes = (tensor.numel() * tensor.element_size() for tensor in recorded.tensors)
+        stop = self.first + columns_at_once(sum(sizes) // max(len(first_tensor(self.inputs)), 1))
+        if self.first == 0 and stop >= total:
+            return pinned, scores, None
+        return *columns_of(pinned, scores, slice(self.first, min(stop, total))), stop if stop < total else None
 
     def _differentiated(self, scores: Tensor, recorded: Recorded, gradients_of: GradientsOf) -> Recorded:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -98,6 +99,53 @@ class PinnedAt:
         return None if probabilities is None else lambda output: probabilities(_part(output, self.layer))
 
 
+@dataclass(frozen=True, eq=False)
+class PinnedColumns:
+    """Some of the columns of a target, where the gradients of all of them are too many for one pass."""
+
+    target: Pinned
+    columns: slice
+
+    @property
+    def plural(self) -> bool:
+        """As the target says; so for all below."""
+        return self.target.plural
+
+    def scores(self, output: Any) -> Tensor:
+        """Of these columns alone."""
+        return self.target.scores(output)[:, self.columns]
+
+    def __str__(self) -> str:
+        return str(self.target)
+
+    @property
+    def spatial(self) -> bool:
+        return is_spatial(self.target)
+
+    @property
+    def rows(self) -> Callable[[Tensor], PinnedColumns] | None:
+        rows = rows_of(self.target)
+        return None if rows is None else lambda index: PinnedColumns(rows(index), self.columns)
+
+    @property
+    def probabilities(self) -> Callable[[Any], Tensor] | None:
+        probabilities = probabilities_of(self.target)
+        return None if probabilities is None else lambda output: probabilities(output)[:, self.columns]
+
+
+def columns_of(
+    pinned: Sequence[Pinned], scores: Sequence[Tensor], chosen: slice
+) -> tuple[tuple[Pinned, ...], tuple[Tensor, ...]]:
+    """Targets and their scores (N, T each), of some of the columns of all targets side by side."""
+    parts: list[tuple[Pinned, Tensor]] = []
+    for target, part, stop in zip(pinned, scores, accumulate(part.shape[1] for part in scores), strict=True):
+        start = stop - part.shape[1]
+        columns = slice(max(chosen.start - start, 0), max(min(chosen.stop, stop) - start, 0))
+        complete = columns == slice(0, part.shape[1])
+        parts.append((target if complete else PinnedColumns(target, columns), part[:, columns]))
+    return tuple(target for target, _ in parts), tuple(part for _, part in parts)
+
+
 def _part(output: Any, layer: str | None) -> Any:
     return output.output if layer is None else output.layers[layer]
 
@@ -124,7 +172,14 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
 
 def without_layer(pinned: Pinned) -> Pinned:
     """The target without the layer that it is scored on."""
+    if isinstance(pinned, PinnedColumns):
+        return PinnedColumns(without_layer(pinned.target), pinned.columns)
     return pinned.target if isinstance(pinned, PinnedAt) else pinned
+
+
+def whole(pinned: Pinned) -> Pinned:
+    """The target as it was stated: of all columns, and without the layer that it is scored on."""
+    return without_layer(pinned.target if isinstance(pinned, PinnedColumns) else pinned)
 
 
 @dataclass(frozen=True, eq=False)

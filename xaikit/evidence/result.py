@@ -30,6 +30,7 @@ class PassResult:
     """What a pass left: what was read of it, the scores of every target, and all that was recorded.
 
     dependent  whether the samples depend on each other
+    rest       the first column of all targets that another pass is for
     """
 
     output: Any
@@ -37,6 +38,7 @@ class PassResult:
     scores: tuple[Tensor, ...]
     recorded: Recorded
     dependent: bool = False
+    rest: int | None = None
 
     @property
     def ambiguous(self) -> bool:
@@ -87,6 +89,7 @@ class PassResult:
             biases=self._biases(reader),
             refused={tap: error for tap in taps if (error := self._refusal(tap, grid))},
             dependent=self.dependent,
+            rest=self.rest,
         )
 
     def _point(self, tap: Tap) -> TappedTensor:

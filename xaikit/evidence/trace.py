@@ -45,6 +45,7 @@ class Trace:
     refused      taps that this model does not have, and why; methods that need them fail, and no others
     input_layout  how the (first) input is arranged
     dependent    whether the samples are known to depend on each other
+    rest         the first column of all targets that another pass is for, where this one does not serve them all
     """
 
     inputs: Any
@@ -61,6 +62,7 @@ class Trace:
     refused: Mapping[Tap, XaikitError] = field(default_factory=dict)
     input_layout: MapLayout = field(default_factory=Layout)
     dependent: bool = False
+    rest: int | None = None
 
     def served(self, tap: Tap) -> Tap:
         """The tap, if the model has it. Raises ConfigError or Disconnected."""

@@ -22,9 +22,10 @@ from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.runner.benches import Benches, bench_cache
-from xaikit.runner.costs import Plan, PlannedBench, further_passes, plan_bench
+from xaikit.runner.costs import further_passes, plan_bench
 from xaikit.runner.executors import Executor
 from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
+from xaikit.runner.planned import Plan, PlannedBench
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
 from xaikit.sources import Photograph

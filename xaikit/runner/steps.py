@@ -25,9 +25,9 @@ from xaikit.report.report import Report
 from xaikit.report.sheets import write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner import isolation
-from xaikit.runner.costs import Plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import save_missing_pictures
+from xaikit.runner.planned import Plan
 from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, missing_of, prepare, shards_of
 from xaikit.runner.shards import Receipt, Shard
 from xaikit.runner.stop import Stopping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from xaikit.runner.costs import Plan
+from xaikit.runner.planned import Plan
 from xaikit.runner.shards import Receipt
 
 

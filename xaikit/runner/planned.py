@@ -1,0 +1,168 @@
+"""What a run will do, as plain values that print themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+MOST_TRIALS = 24
+"""Trials that are listed one by one."""
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial: its method, layers and target, and what it adds to the one shared pass.
+
+    name     unique in the run
+    further  passes or scores of variants, for every sample
+    ways     by layer, how replays are made: "joint" of the tail alone, "full" of the whole model; see xaikit.engine.reruns.replay
+    traces   passes in place of the one, where the inputs are augmented
+    """
+
+    name: str
+    use: str
+    layers: tuple[str, ...]
+    target: str
+    further: int = 0
+    ways: Mapping[str, str] = field(default_factory=dict)
+    traces: int = 1
+
+    def __str__(self) -> str:
+        whole = [layer for layer, way in self.ways.items() if way in ("full", "single")]
+        tail = [layer for layer in self.ways if layer not in whole]
+        parts = [
+            f"{self.name}: {self.use} at {', '.join(self.layers)} for {self.target}",
+            f"the mean of {self.traces} augmented passes" if self.traces > 1 else "",
+            f"and {self.further} further passes a sample" if self.further else "",
+            f"of what lies behind {', '.join(tail)} alone" if tail else "",
+            f"of the whole model for {', '.join(whole)}" if whole else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class PlannedBench:
+    """One model on one set of photographs, and what all trials on it share.
+
+    requests        calls of a method that a batch takes, all layers of one together
+    maps            raw maps that are stored of a photograph, however many trials use each
+    gradient_calls  a batch, as the pass over the first photograph took
+    forwards        a batch: more than one where the gradients for all targets are not in memory at once
+    further         passes or scores of variants for every photograph, each computed once
+    seconds         for all that is missing, as the first photograph took
+    memory          bytes of weights, of the pass of a batch, and of its activations and gradients for all targets, about
+    available       bytes that the device has; None where that is not known
+    disk            bytes of maps and rows for all that is missing, about
+    done            photographs that miss nothing
+    chunks          how many variants are in memory at once, where a method makes some
+    """
+
+    model: str
+    device: str
+    photographs: int
+    batch_size: int
+    trials: tuple[PlannedTrial, ...]
+    taps: tuple[str, ...]
+    requests: int
+    maps: int
+    gradient_calls: int
+    further: int = 0
+    seconds: float = 0.0
+    memory: int = 0
+    available: int | None = None
+    disk: int = 0
+    done: int = 0
+    chunks: str = ""
+    forwards: int = 1
+
+    @property
+    def batches(self) -> int:
+        """How often the model is run for all one-pass methods together."""
+        return -(-self.photographs // self.batch_size)
+
+    def of_missing(self, count: int) -> PlannedBench:
+        """The same where so many photographs miss something, of the plan for all of them."""
+        share = count / max(self.photographs, 1)
+        seconds, disk = self.seconds * share, round(self.disk * share)
+        return replace(self, done=self.photographs - count, seconds=seconds, disk=disk)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.photographs} photographs in {_many(self.batches, 'batch', 'batches')} of {self.batch_size}, "
+            f"{self.model} on {self.device}",
+            f"a batch: {_many(self.forwards, 'forward')} and {_many(self.gradient_calls, 'gradient call')} "
+            f"for {_many(len(self.trials), 'trial')} at {', '.join(self.taps)}",
+            f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'request')}"
+            + (f", {self.further} further passes" if self.further else ""),
+            *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
+            f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
+            self.chunks,
+            f"about {_duration(self.seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.disk)}; "
+            f"{self.done} of {self.photographs} photographs are done",
+            self._too_much,
+        ]
+        return "\n".join(filter(None, lines))
+
+    @property
+    def _too_much(self) -> str:
+        if self.available is None or self.memory <= self.available:
+            return ""
+        return (
+            f"more memory than the {_bytes(self.available)} of this machine: lower data.batch_size, or explain fewer targets "
+            "or layers at once"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which passes a run makes and who shares them; plain data, no tensors. ``print(plan)`` shows it.
+
+    points  of the sweep
+    folder  that the run is written to
+    notes   what there is to say before it begins
+    """
+
+    benches: tuple[PlannedBench, ...]
+    points: int = 1
+    folder: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def trials(self) -> tuple[PlannedTrial, ...]:
+        """Of all benches."""
+        return tuple(trial for bench in self.benches for trial in bench.trials)
+
+    @property
+    def photographs(self) -> int:
+        """Of all benches."""
+        return sum(bench.photographs for bench in self.benches)
+
+    @property
+    def batches(self) -> int:
+        """Of all benches."""
+        return sum(bench.batches for bench in self.benches)
+
+    def __str__(self) -> str:
+        if len(self.benches) == 1 and self.points == 1:
+            return "\n".join([*self.notes, str(self.benches[0])])
+        benches = _many(len(self.benches), "bench", "benches")
+        head = f"{_many(self.points, 'point')}, {_many(len(self.trials), 'trial')} on {benches}"
+        return "\n".join([*self.notes, head, *map(str, self.benches)])
+
+
+def _many(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
