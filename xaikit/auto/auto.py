@@ -28,7 +28,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.layouts import Arrangement
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import Path, copied, first_tensor, mapped, tensors_in
-from xaikit.targets import Target
+from xaikit.targets import Target, stated_for
 
 PLACES, CHANNELS = 0.5, 0.1
 
@@ -98,7 +98,7 @@ def of(
     input_layout: Arrangement | None = None,
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
-    label = first_sample(labels)
+    label, target = first_sample(labels), stated_for(target, torch.zeros(1, dtype=torch.long))
 
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(label)).scores(selected)

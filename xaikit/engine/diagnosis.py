@@ -51,7 +51,13 @@ class Evidence:
 
 
 def diagnose(
-    evidence: Evidence, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectified
+    evidence: Evidence,
+    tap: Tap,
+    columns: slice,
+    raw: Tensor,
+    needs: Needs,
+    rectify: Rectified,
+    padding: Tensor | None = None,
 ) -> Iterator[RemarkCounts]:
     """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
 
@@ -59,11 +65,14 @@ def diagnose(
         raw: the raw map (N, T, *S).
         rectify: of the finish; with ``"any"`` what is negative all over is noted for those who rectify, beside
             what else there is to say.
+        padding: where (N, T) a sample has no target, of which there is nothing to say.
     """
     low, high = _range(raw)
     unfinished = ~(low.isfinite() & high.isfinite())
     black = high <= 0 if rectify == ANY else _black(raw, rectify, low, high)
     even = (low == high) & (raw.shape[2:].numel() > 1)  # one cell alone is no even map
+    if padding is not None:
+        unfinished = unfinished & ~padding.to(raw.device)
     dead = even | black | unfinished
     # on a CPU the answer is at hand, elsewhere it would be waited for
     if dead.device.type == "cpu" and not bool(dead.any()):

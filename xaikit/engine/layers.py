@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from xaikit.auto import auto
-from xaikit.engine.requests import Batch
+from xaikit.engine.requests import Batch, equal
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
@@ -61,7 +61,7 @@ class LayerResolver:
         if layer != AUTO:
             return resolve(self._model, layer)
         for other, taps in self._auto:
-            if other == target:
+            if equal(other, target):
                 return taps
         batch = self._batch
         taps = auto.of(

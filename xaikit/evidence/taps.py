@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -206,7 +206,7 @@ def _entered(value: Any, step: str | int) -> tuple[str | int, Any]:
     """What lies at one step, and the key it lies at: feature pyramids have keys that are digits, ``{"0": ...}``."""
     if isinstance(value, Tensor):
         raise TypeError("a tensor is the end of the way: an index into it would be a sample")
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         key = step if step in value else str(step)
         return key, value[key]
     return step, getattr(value, step) if isinstance(step, str) else value[step]
