@@ -30,7 +30,7 @@ from xaikit.targets import Target
 from xaikit.trials.trial import effective_finish
 
 TargetSpec = str | int | Sequence[Any] | Mapping[str, Any] | Callable[[Any], Tensor] | Tensor | Target
-LayerSpecs = LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]]
+LayerSpecs = LayerSpec | Mapping[str, str | int] | Sequence[LayerSpec | Mapping[str, str | int]]
 MethodSpec = str | Sequence[str] | Mapping[str, Any]
 
 
@@ -64,7 +64,7 @@ def explain(
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
-            ``{"name": "conv", "call": "last"}`` or "conv@last".
+            ``{"name": "conv", "call": "last"}`` or "conv@last"; "conv@2" is the second call.
         target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``,
             ``{"use": "classes", "of": [1, 2]}``, an instance, or a callable from the output to (N,) or (N, T) scores. Of each
             sample: several indices, (N, T) or lists of any length, or booleans (N, classes); what one has fewer is NaN,
@@ -182,4 +182,6 @@ def _listed(layers: LayerSpecs) -> list[LayerSpec]:
     if not isinstance(layers, (str, nn.Module, Sequence, Mapping)):
         raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
     specs = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else layers
+    if not specs:
+        raise LayerNotFound("layers: expected one at least, got none; 'auto' finds one")
     return [spelled(spec) if isinstance(spec, Mapping) else spec for spec in specs]

@@ -254,9 +254,11 @@ def _read(name: str, alive: list[_Returned], probe: _Probe, reader: MapReader) -
     """Those that are maps, and the verdict on them."""
     layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
     maps = [one for one in alive if layouts[one.path] is not None] or alive
-    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True)
+    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True, allow_unused=True)
     for one, gradient in zip(maps, gradients, strict=True):
         layout = layouts[one.path]
+        if gradient is None:
+            return maps, "no gradient"
         if layout is None:
             return maps, "no map, or which of its axes is what cannot be told"
         if not _covered(layout.to_map(gradient)):

@@ -12,7 +12,7 @@ from typing import Any
 
 from xaikit.config.keys import Section
 from xaikit.config.schema import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
-from xaikit.errors import ConfigError, nearest
+from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
 
 Rule = Callable[[Path, Any, Faults], Any]
@@ -114,9 +114,14 @@ def spelled(layer: Mapping[str, Any]) -> str:
     for key, value in layer.items():
         if key not in _LAYER:
             raise ConfigError(f"unknown key {key!r} of a layer; {nearest(str(key), _LAYER)}")
+        if key == "call" and is_count(value, 1):
+            continue
         words = _LAYER[key]
         if not isinstance(value, str) or (words and value not in words):
-            raise ConfigError(f"{key}: expected {' or '.join(words) or 'the name of a module'}, got {shown(value)}")
+            number = ", or the number of a call from 1" if key == "call" else ""
+            raise ConfigError(
+                f"{key}: expected {' or '.join(words) or 'the name of a module'}{number}, got {shown(value)}"
+            )
     if "name" not in layer:
         raise ConfigError(f"expected a layer's name, got {shown(dict(layer))}; add name: ...")
     call = f"@{layer['call']}" if "call" in layer else ""

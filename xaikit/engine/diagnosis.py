@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from xaikit.evidence.taps import Tap
@@ -15,8 +16,10 @@ from xaikit.explanation import (
     CONSTANT,
     NEGATIVE_GRADIENTS,
     NOT_FINITE,
+    ONE_PLACE,
     ZERO_ACTIVATIONS,
     ZERO_GRADIENTS,
+    ZERO_HALF_GRADIENTS,
     ZERO_MAP,
     RemarkCounts,
 )
@@ -36,6 +39,11 @@ class Evidence:
     def __init__(self, trace: Trace) -> None:
         self._activations = cache(lambda tap: _range(trace.activations[tap].unsqueeze(1)))
         self._gradients = cache(lambda tap: _range(trace.gradients[tap]))
+        self._trace = trace
+
+    def is_half(self, tap: Tap) -> bool:
+        """Whether gradients are in float16, where small ones are zero."""
+        return self._trace.gradients[tap].dtype == torch.float16
 
     def zero_activations(self, tap: Tap) -> Tensor:
         """(N, 1)"""
@@ -67,6 +75,8 @@ def diagnose(
             what else there is to say.
         padding: where (N, T) a sample has no target, of which there is nothing to say.
     """
+    if tap.is_hooked and raw.shape[2:].numel() == 1:
+        yield RemarkCounts(str(tap), ONE_PLACE, torch.ones(len(raw), dtype=torch.long), counted=False)
     low, high = _range(raw)
     unfinished = ~(low.isfinite() & high.isfinite())
     black = high <= 0 if rectify == ANY else _black(raw, rectify, low, high)
@@ -94,7 +104,8 @@ def _reasons(
     if tap.is_hooked:  # else there is no layer whose activations could be zero
         yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
     if needs.gradients and tap.is_hooked:
-        yield ZERO_GRADIENTS, evidence.zero_gradients(tap, columns)
+        zero_gradients = ZERO_HALF_GRADIENTS if evidence.is_half(tap) else ZERO_GRADIENTS
+        yield zero_gradients, evidence.zero_gradients(tap, columns)
         # of a method that keeps positive gradients only
         yield NEGATIVE_GRADIENTS, zero & evidence.negative_gradients(tap, columns)
     yield ALL_NEGATIVE, black & (low < 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointError
 
-from xaikit.errors import TapError, XaikitError
+from xaikit.errors import Disconnected, LayerNotFound, TapError, XaikitError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.passes.modes import Mode
@@ -63,30 +65,63 @@ def _tensor(array: np.ndarray, like: Tensor) -> Tensor:
 
 @contextmanager
 def explaining_misfits(model: nn.Module, inputs: Any, mode: Mode) -> Iterator[None]:
-    """Where something is raised inside, and the model by itself raises on these inputs too, say that, and what to do.
+    """Where something is raised inside that comes of the model or of these inputs, say what to do about it.
 
     Raises:
-        TapError: in its place.
+        TapError: in its place: the model by itself raises too, or it is quantized, checkpointed or hooks its own tensors.
     """
     try:
         yield
-    except (XaikitError, torch.OutOfMemoryError):
+    except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        alone = _raised(model, inputs, mode)
-        if alone is None:
+        reason = _of_kind(model, error) if isinstance(error, XaikitError) else _reason(model, inputs, mode, error)
+        if not reason:
             raise
-        first = first_tensor(inputs)
-        raise TapError(
+        kind = type(error) if isinstance(error, _OF_GRADIENTS) else TapError
+        raise kind(reason) from error
+
+
+def _of_kind(model: nn.Module, error: Exception) -> str:
+    """What to say of a refusal, or of what was raised, by a model that is quantized; nothing of another."""
+    quantized = [name for name, module in model.named_modules() if _QUANTIZED.match(type(module).__module__)]
+    if not quantized or (isinstance(error, XaikitError) and not isinstance(error, _OF_GRADIENTS)):
+        return ""
+    return (
+        f"{str(error).splitlines()[0]}; the model is quantized ({', '.join(quantized[:3])}), and has neither gradients nor "
+        "floating-point numbers there: explain the model that it was made from"
+    )
+
+
+_QUANTIZED = re.compile(r"torch\.(ao\.)?nn\.(intrinsic\.)?quantized\b")
+
+_OF_GRADIENTS = (Disconnected, TapError, LayerNotFound)
+
+
+def _reason(model: nn.Module, inputs: Any, mode: Mode, error: Exception) -> str:
+    first = first_tensor(inputs)
+    if alone := _raised(model, inputs, mode, grad=True):
+        return (
             f"inputs: the model itself raises on {first.dtype} of shape {tuple(first.shape)}: {type(alone).__name__}: "
             f"{alone}; {_advice(model, first)}"
-        ) from error
+        )
+    if alone := _raised(model, inputs, mode, grad=False):
+        return (
+            f"model: its forward raises where no gradients are recorded, as in this pass: {type(alone).__name__}: {alone}; of "
+            "register_hook and retain_grad write `if x.requires_grad:` before"
+        )
+    if isinstance(error, CheckpointError):
+        return (
+            "model: it is checkpointed, and computes again, without being recorded, what it computed before; switch that off: "
+            "model.gradient_checkpointing_disable(), or build it without"
+        )
+    return _of_kind(model, error)
 
 
-def _raised(model: nn.Module, inputs: Any, mode: Mode) -> Exception | None:
+def _raised(model: nn.Module, inputs: Any, mode: Mode, grad: bool) -> Exception | None:
     """What one forward of the model raises."""
     try:
-        with undisturbed(model, mode), torch.no_grad():
+        with undisturbed(model, mode), torch.set_grad_enabled(grad):
             call(model, copied(inputs))
     except Exception as error:
         return error
