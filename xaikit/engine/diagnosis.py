@@ -39,11 +39,7 @@ class Evidence:
     def __init__(self, trace: Trace) -> None:
         self._activations = cache(lambda tap: _range(trace.activations[tap].unsqueeze(1)))
         self._gradients = cache(lambda tap: _range(trace.gradients[tap]))
-        self._trace = trace
-
-    def is_half(self, tap: Tap) -> bool:
-        """Whether gradients are in float16, where small ones are zero."""
-        return self._trace.gradients[tap].dtype == torch.float16
+        self.is_half = cache(lambda tap: trace.gradients[tap].dtype == torch.float16)
 
     def zero_activations(self, tap: Tap) -> Tensor:
         """(N, 1)"""
@@ -104,8 +100,8 @@ def _reasons(
     if tap.is_hooked:  # else there is no layer whose activations could be zero
         yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
     if needs.gradients and tap.is_hooked:
-        zero_gradients = ZERO_HALF_GRADIENTS if evidence.is_half(tap) else ZERO_GRADIENTS
-        yield zero_gradients, evidence.zero_gradients(tap, columns)
+        reason = ZERO_HALF_GRADIENTS if evidence.is_half(tap) else ZERO_GRADIENTS
+        yield reason, evidence.zero_gradients(tap, columns)
         # of a method that keeps positive gradients only
         yield NEGATIVE_GRADIENTS, zero & evidence.negative_gradients(tap, columns)
     yield ALL_NEGATIVE, black & (low < 0)

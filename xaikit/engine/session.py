@@ -105,11 +105,8 @@ def _explanations(
     """By label, in the order of the requests; a share of the targets at a time where one pass does not serve them all."""
     targets = distinct(request.target for request in requests)
     # a trace that stopped early knows one target, which is none
-    stopped = shared.trace.output is None
-    places = [
-        0 if stopped else next(place for place, one in enumerate(targets) if equal(one, request.target))
-        for request in requests
-    ]
+    equals = [[equal(one, request.target) for one in targets] for request in requests]
+    places = [row.index(True) if shared.trace.output is not None else 0 for row in equals]
     left, shares = list(zip(requests, places, strict=True)), defaultdict[str, list[Explanation]](list)
     while True:
         columns = shared.trace.columns
