@@ -65,6 +65,8 @@ def explain(
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
             ``{"name": "conv", "call": "last"}`` or "conv@last"; "conv@2" is the second call.
+            Where views or frames (N, V, ...) are folded into the batch, ``{"name": "conv", "fold": "views"}`` or "conv/views"
+            has a map for each: (N, V, *S).
         target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``,
             ``{"use": "classes", "of": [1, 2]}``, an instance, or a callable from the output to (N,) or (N, T) scores. Of each
             sample: several indices, (N, T) or lists of any length, or booleans (N, classes); what one has fewer is NaN,

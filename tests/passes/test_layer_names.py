@@ -35,7 +35,7 @@ def test_what_a_module_is_called_goes_before_any_meaning(text: str, layer: Layer
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("conv@0", "layer 'conv@0': expected a name, name\\[index\\], name@first, name@last, name@2"),
+        ("conv@0", "layer 'conv@0': expected a name, name\\[index\\], name@first, name@last or name\\+, or name@2"),
         ("conv@frist", "expected a name"),
         ("conf@last", "no layer 'conf'; did you mean 'conv'"),
     ],

@@ -125,10 +125,16 @@ def spelled(layer: Mapping[str, Any]) -> str:
     if "name" not in layer:
         raise ConfigError(f"expected a layer's name, got {shown(dict(layer))}; add name: ...")
     call = f"@{layer['call']}" if "call" in layer else ""
-    return f"{layer['name']}{call}" + ("+" if layer.get("at") == "consumed" else "")
+    fold = f"/{layer['fold']}" if "fold" in layer else ""
+    return f"{layer['name']}{call}" + ("+" if layer.get("at") == "consumed" else "") + fold
 
 
-_LAYER: Mapping[str, tuple[str, ...]] = {"name": (), "call": ("first", "last"), "at": ("output", "consumed")}
+_LAYER: Mapping[str, tuple[str, ...]] = {
+    "name": (),
+    "call": ("first", "last"),
+    "at": ("output", "consumed"),
+    "fold": ("views",),
+}
 
 
 def _methods(path: Path, value: Any, faults: Faults) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class LayerResolver:
             return (single,)
         taps = [tap for layer in layers for tap in self._taps_of(layer, target)]
         if self._arrangement is not None:
-            taps = [replace(tap, layout=self._arrangement) for tap in taps]
+            taps = [tap if tap.layout is not None else replace(tap, layout=self._arrangement) for tap in taps]
         return tuple(dict.fromkeys(taps))
 
     def _taps_of(self, layer: LayerSpec, target: Target) -> tuple[Tap, ...] | list[Tap]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound, TapError
-from xaikit.layouts import Arrangement
+from xaikit.layouts import Arrangement, Views
 from xaikit.needs import Needs
 from xaikit.passes.layer_names import parsed
 from xaikit.passes.nests import Path, tensors_in
@@ -148,7 +148,8 @@ def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
         inside = ", ".join([name for name in names if name.startswith(f"{layer.names[0]}.")][:8])
         kind = type(names[layer.names[0]]).__name__
         raise LayerNotFound(f"layer {spec}: {kind} only holds modules and never runs itself; name one of {inside}")
-    return [Tap(name, layer.index, at, call=layer.call) for name in running]
+    fold = Views() if layer.folded else None
+    return [Tap(name, layer.index, at, fold, layer.call) for name in running]
 
 
 def _runs(module: nn.Module) -> bool:

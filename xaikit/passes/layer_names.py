@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from xaikit.errors import LayerNotFound, nearest
 
-_SUFFIX = re.compile(r"(?P<index>(\[[^\[\]]+\])*)(@(?P<call>first|last|[1-9]\d*))?(?P<consumed>\+?)")
+_SUFFIX = re.compile(r"(?P<index>(\[[^\[\]]+\])*)(@(?P<call>first|last|[1-9]\d*))?(?P<consumed>\+?)(/(?P<fold>views))?")
 
 _GLOB = re.compile(f"(?P<name>.*?){_SUFFIX.pattern}", re.DOTALL)
 
@@ -21,16 +21,18 @@ class LayerName:
     index     the way to a tensor in what the module returns
     call      "only", "first", "last" or the number of a call
     consumed  whether it is what was made of the tensor in place
+    folded    whether views of a sample are rows of their own
     """
 
     names: tuple[str, ...]
     index: tuple[str | int, ...] = ()
     call: str | int = "only"
     consumed: bool = False
+    folded: bool = False
 
 
 def parsed(text: str, names: Collection[str]) -> LayerName:
-    """A name, ``name[index]``, ``name@call``, ``name+``, or the same of a glob.
+    """A name, ``name[index]``, ``name@call``, ``name+``, ``name/views``, or the same of a glob.
 
     What a module is called goes before any meaning of its characters: ``[``, ``]``, ``+``, ``@`` and those of globs.
 
@@ -38,7 +40,7 @@ def parsed(text: str, names: Collection[str]) -> LayerName:
         LayerNotFound: nothing is called so; the nearest names.
 
     >>> parsed("conv@2", ["conv"]), parsed("conv@2", ["conv", "conv@2"]).names
-    (LayerName(names=('conv',), index=(), call=2, consumed=False), ('conv@2',))
+    (LayerName(names=('conv',), index=(), call=2, consumed=False, folded=False), ('conv@2',))
     """
     for name in sorted((name for name in names if text.startswith(name)), key=len, reverse=True):
         suffix = _SUFFIX.fullmatch(text, len(name))
@@ -60,7 +62,8 @@ def parsed(text: str, names: Collection[str]) -> LayerName:
 def _layer(names: tuple[str, ...], suffix: re.Match[str]) -> LayerName:
     index = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\[([^\[\]]+)\]", suffix["index"]))
     call = suffix["call"] or "only"
-    return LayerName(names, index, int(call) if call.isdigit() else call, bool(suffix["consumed"]))
+    call = int(call) if call.isdigit() else call
+    return LayerName(names, index, call, bool(suffix["consumed"]), suffix["fold"] is not None)
 
 
 def _matching(pattern: str, names: Collection[str]) -> tuple[str, ...]:
