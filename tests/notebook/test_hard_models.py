@@ -168,7 +168,7 @@ def test_any_call_of_a_module_can_be_named(method: str) -> None:
         ("again", LayerNotFound, "ModuleList only holds modules and never runs itself; name one of again.0"),
         ("again.0", TapError, "'again.0@last' or one by number, 'again.0@2'"),
         ("again.0@4", TapError, "layer again.0@4 ran 3 times in this forward: expected 4 or more"),
-        ({"name": "again.0", "call": 0}, xaikit.ConfigError, "or the number of a call from 1, got 0"),
+        ({"name": "again.0", "call": 0}, xaikit.ConfigError, "got 0; a call may be said by its number too, from 1"),
     ],
 )
 def test_layers_that_never_run_are_refused(layers: Any, error: type[Exception], message: str) -> None:

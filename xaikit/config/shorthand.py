@@ -118,9 +118,9 @@ def spelled(layer: Mapping[str, Any]) -> str:
             continue
         words = _LAYER[key]
         if not isinstance(value, str) or (words and value not in words):
-            number = ", or the number of a call from 1" if key == "call" else ""
+            number = "; a call may be said by its number too, from 1" if key == "call" else ""
             raise ConfigError(
-                f"{key}: expected {' or '.join(words) or 'the name of a module'}{number}, got {shown(value)}"
+                f"{key}: expected {' or '.join(words) or 'the name of a module'}, got {shown(value)}{number}"
             )
     if "name" not in layer:
         raise ConfigError(f"expected a layer's name, got {shown(dict(layer))}; add name: ...")
