@@ -67,26 +67,37 @@ class Box:
         if isinstance(output, Tensor | Mapping) or not isinstance(output, Sequence) or not output:
             got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {got}")
-        references = [self._reference(_detections(one, names), row) for row, one in enumerate(output)]
+        detections = [_detections(one, names) for one in output]
+        if self.box is None:
+            self._check_ranks(detections)
+        references = [self._reference(one) for one in detections]
         return PinnedBox(
             torch.stack([box for box, _ in references]), torch.stack([label for _, label in references]), names
         )
 
-    def _reference(self, detections: tuple[Tensor, Tensor, Tensor], row: int) -> tuple[Tensor, Tensor]:
+    def _check_ranks(self, detections: Sequence[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Raises ConfigError for a sample of too few detections; a device is waited for once for all samples."""
+        counts = [len(labels) for _, labels, _ in detections]
+        if self.of is not None:
+            counts = torch.stack([(labels == self.of).sum() for _, labels, _ in detections]).tolist()
+        for row, count in enumerate(counts):
+            if count < self.rank:
+                which = "" if self.of is None else f" of label {self.of}"
+                raise ConfigError(
+                    f"target box: expected at least {self.rank} detections{which}, got {count} in sample {row}; say "
+                    "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
+                )
+
+    def _reference(self, detections: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Box (4,) and label of one sample."""
         boxes, labels, scores = (tensor.detach() for tensor in detections)
         if self.box is not None:
             return boxes.new_tensor(self.box), labels.new_tensor(self.of)
-        if self.of is not None:
-            boxes, labels, scores = (tensor[detections[1] == self.of] for tensor in (boxes, labels, scores))
-        if len(scores) < self.rank:
-            which = "" if self.of is None else f" of label {self.of}"
-            raise ConfigError(
-                f"target box: expected at least {self.rank} detections{which}, got {len(scores)} in sample {row}; say "
-                "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
-            )
-        best = scores.argsort(descending=True, stable=True)[self.rank - 1]
-        return boxes[best], labels[best]
+        order = scores.argsort(descending=True, stable=True)
+        if self.of is not None:  # those of the label first, in the same order
+            order = order[(labels[order] != self.of).long().argsort(stable=True)]
+        best = order[self.rank - 1 : self.rank]
+        return boxes[best].squeeze(0), labels[best].squeeze(0)
 
 
 def _detections(one: Any, names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
@@ -130,11 +141,14 @@ class PinnedBox:
 
     def _score(self, row: int, one: Mapping[str, Tensor]) -> Tensor:
         boxes, labels, scores = _detections(one, self.names)
+        nothing = 0 * (scores.sum() + boxes.sum())  # a zero that is part of the graph, also of no detection at all
+        if not len(scores):
+            return nothing
         alike = labels == self.labels[row].to(labels.device)
-        if not bool(alike.any()):
-            return 0 * (scores.sum() + boxes.sum())  # a zero that is part of the graph, also of no detection at all
         box = self.boxes[row].to(boxes.device, boxes.dtype).clone()
-        return (overlap(boxes[alike], box) * scores[alike]).max()
+        # masked and not left out: how many are left is what a device would be waited for
+        best = (overlap(boxes, box) * scores).masked_fill(~alike, -torch.inf).max()
+        return torch.where(alike.any(), best, nothing)
 
     def probabilities(self, output: Sequence[Mapping[str, Tensor]]) -> Tensor:
         """The scores themselves, (N, 1): they lie between 0 and 1."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from xaikit._numeric import on_host
 from xaikit.draws import SampleGenerator
 from xaikit.engine.context import PassContext
 from xaikit.engine.reruns.block_attention import block_attention
@@ -24,8 +25,10 @@ from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.needs import Needs
-from xaikit.passes.nests import tensors_in
+from xaikit.passes.nests import first_tensor, tensors_in
 from xaikit.view import Make, Reduction, View
+
+T = TypeVar("T")
 
 
 class RetraceCache:
@@ -38,10 +41,45 @@ class RetraceCache:
     def __init__(self, shared: bool) -> None:
         self._shared = shared
         self._traces: list[tuple[Any, Trace]] = []
+        self._may_wait = False
+        self._unseen: list[Tensor] = []
+
+    def at_tap(self, work: Callable[[], T]) -> T:
+        """What one tap makes of its traces.
+
+        Off the CPU inputs are taken to be the same until the tap is done, so that the device is waited for once and not for every
+        trace; where they were not, it is done once more.
+        """
+        try:
+            result = work()
+        except Exception:
+            if not self._was_mistaken():
+                raise
+        else:
+            if not self._was_mistaken():
+                return result
+        self._may_wait = True
+        try:
+            return work()
+        finally:
+            self._may_wait = False
+
+    def _was_mistaken(self) -> bool:
+        differ, self._unseen = self._unseen, []
+        return any(on_host(differ))
+
+    def _is_of(self, before: Any, inputs: Any) -> bool:
+        if self._may_wait or first_tensor(inputs).device.type == "cpu":
+            return _equal(before, inputs)
+        if not _alike(before, inputs):
+            return False
+        pairs = zip(tensors_in(before), tensors_in(inputs), strict=True)
+        self._unseen += [(tensor != other).any() for (_, tensor), (_, other) in pairs]
+        return True
 
     def trace(self, turn: int, inputs: Any, run: Callable[[], Trace]) -> Trace:
         """Of what one tap asked for in its turn."""
-        if turn < len(self._traces) and _equal(self._traces[turn][0], inputs):
+        if turn < len(self._traces) and self._is_of(self._traces[turn][0], inputs):
             return self._traces[turn][1]
         trace = run()
         if self._shared and turn == len(self._traces):
@@ -116,6 +154,14 @@ class ViewReruns:
 
     def block_attention(self) -> tuple[Attention, ...]:
         return block_attention(self.context)
+
+
+def _alike(inputs: Any, others: Any) -> bool:
+    """Whether they are nested alike, in tensors of the same shapes and devices."""
+    one, other = (
+        [(path, tensor.shape, tensor.device) for path, tensor in tensors_in(each)] for each in (inputs, others)
+    )
+    return one == other
 
 
 def _equal(inputs: Any, others: Any) -> bool:
