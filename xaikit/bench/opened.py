@@ -129,7 +129,8 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     arrangement, of_input = (
         None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
     )
-    loader = Loader(_transform(model, data), model.classes, model.wnids, labelled=labelled, workers=data.workers)
+    whole = config.report.overlays and config.report.frame == "photograph"
+    loader = Loader(_transform(model, data), model.classes, model.wnids, labelled, data.workers, whole)
     weights, architecture = digest_of(model.module), architecture_of(model.module)
     return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)
 
@@ -194,10 +195,18 @@ def _uniquely_named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]
 
 def _transform(model: OpenedModel, data: DataConfig) -> Transform:
     transform = dataclasses.asdict(data.transform or TransformConfig())
+    channels = transform.pop("channels")
     stated = {key: value for key, value in transform.items() if value is not None}
     if model.transform is None and not {"mean", "std"} <= stated.keys():
         raise ConfigError(
             "data.transform: this model's source does not know how its pictures are prepared; "
             "write transform: {size: 256, crop: 224, mean: [...], std: [...]}"
         )
-    return dataclasses.replace(model.transform or Transform(), **stated)
+    prepared = dataclasses.replace(model.transform or Transform(), **stated)
+    for key, numbers in (("mean", prepared.mean), ("std", prepared.std)):
+        if len(numbers) != (channels or prepared.channels):
+            raise ConfigError(
+                f"data.transform.{key}: expected {channels or prepared.channels} numbers, one a channel, got {len(numbers)}; "
+                "write channels, mean and std that agree"
+            )
+    return prepared
