@@ -22,7 +22,7 @@ def on_host(tensors: Sequence[Tensor]) -> list[Tensor]:
     for device in {tensor.device for tensor in tensors}:
         chosen = {place: tensor for place, tensor in enumerate(tensors) if tensor.device == device}
         flat = torch.cat([tensor.flatten() for tensor in chosen.values()]).cpu()
-        copies |= zip(chosen, flat.split([tensor.numel() for tensor in chosen.values()]), strict=True)
+        copies |= zip(chosen, torch.split(flat, [tensor.numel() for tensor in chosen.values()]), strict=True)
     return [copies[place].view(tensor.shape) for place, tensor in enumerate(tensors)]
 
 

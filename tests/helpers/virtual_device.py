@@ -93,7 +93,7 @@ class VirtualTensor(torch.Tensor):
 
     @staticmethod
     def __new__(cls, host: Tensor) -> VirtualTensor:
-        tensor: VirtualTensor = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        tensor: VirtualTensor = torch.Tensor._make_wrapper_subclass(
             cls,
             host.size(),
             strides=host.stride(),
@@ -106,7 +106,7 @@ class VirtualTensor(torch.Tensor):
         return tensor
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         return _run(func, args, dict(kwargs or {}))
@@ -115,7 +115,7 @@ class VirtualTensor(torch.Tensor):
         _waits.append("tolist")
         return self.host.tolist()
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"VirtualTensor({self.host})"
 
 
@@ -126,12 +126,13 @@ def register() -> torch.device:
             warnings.simplefilter("ignore")
             _setup_privateuseone_for_python_backend(NAME, backend_module=_BackendModule())
         for name in _FACTORIES:
-            _LIBRARY.impl(name, _factory(getattr(torch.ops.aten, name.split(".")[0])), "PrivateUse1")
-        _LIBRARY.impl("_copy_from", _filled, "PrivateUse1")  # by torch.tensor(..., device=...)
+            _LIBRARY.impl(name, _factory(getattr(torch.ops.aten, name.split(".")[0])), "PrivateUse1")  # type: ignore[no-untyped-call]
+        # by torch.tensor(..., device=...)
+        _LIBRARY.impl("_copy_from", _filled, "PrivateUse1")  # type: ignore[no-untyped-call]
     return torch.device(NAME, 0)
 
 
-_LIBRARY = torch.library.Library("aten", "IMPL")
+_LIBRARY = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 
 
 def _factory(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
