@@ -89,7 +89,7 @@ class FeatureIG:
             beside = count[1:] / (4 * count[1:].square() - 1).sqrt()
             values, vectors = torch.linalg.eigh(torch.diag(beside, 1) + torch.diag(beside, -1))
             places, shares = (values + 1) / 2, vectors[0].square()
-        return list(zip(places.tolist(), shares.tolist(), strict=True))
+        return list(zip(map(float, places), map(float, shares), strict=True))
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import on_host
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import without_layer
@@ -33,7 +34,7 @@ def head_of(context: PassContext) -> Tensor:
     scale = output.abs().amax()
     computed = [pooled @ weight.mT + (0 if bias is None else bias) for weight, bias in classifiers]
     # one look for all, since a device would be waited for each time
-    is_sum, *is_read = torch.stack([summed, *(_close(one, output, scale) for one in computed)]).tolist()
+    is_sum, *is_read = on_host([summed, *(_close(one, output, scale) for one in computed)])
     if not is_sum:
         raise ConfigError(
             f"target {context.pinned}: CAM expected a score that is a sum of logits, such as top, logit, classes, label, "
