@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from xaikit import ConfigError, XaikitError, hookimpl
+from xaikit_targets._classes import of_rows
 
 _KEYS = ("boxes", "labels", "scores")
 
@@ -30,13 +31,14 @@ class Box:
 
     rank  the reference is the rank-th best detection of the clean pass, from 1
     of    only among those with this label
-    box   instead of a detection: [x0, y0, x1, y1] in pixels; then ``of`` must say the label
+    box   instead of a detection: [x0, y0, x1, y1] in pixels; then ``of`` must say the label. In Python also one of each
+          sample, tensors (N, 4) and (N,)
     keys  where the output has other keys: {boxes: ..., labels: ..., scores: ...}, those that differ
     """
 
     rank: int = 1
-    of: int | None = None
-    box: tuple[float, float, float, float] | None = None
+    of: int | Tensor | None = None
+    box: tuple[float, float, float, float] | Tensor | None = None
     keys: dict[str, str] = field(default_factory=dict)
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"rank": 2}, {"of": 3}, {"box": (0.0, 0.0, 4.0, 5.0), "of": 1})
@@ -54,8 +56,12 @@ class Box:
         if self.rank < 1:
             raise ValueError(f"rank: expected at least 1, got {self.rank}")
         if self.box is not None:
-            if not (len(self.box) == 4 and self.box[0] < self.box[2] and self.box[1] < self.box[3]):
-                raise ValueError(f"box: expected [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {list(self.box)}")
+            rows = self.box if isinstance(self.box, Tensor) else torch.tensor([self.box])
+            if not (rows.dim() == 2 and rows.shape[1] == 4 and bool((rows[:, :2] < rows[:, 2:]).all())):
+                form = "(N, 4), rows of " if isinstance(self.box, Tensor) else ""
+                raise ValueError(
+                    f"box: expected {form}[x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {_listed(self.box)}"
+                )
             if self.of is None:
                 raise ValueError("of: expected the label of the box, got none")
         if not set(self.keys) <= set(_KEYS):
@@ -67,37 +73,56 @@ class Box:
         if isinstance(output, Tensor | Mapping) or not isinstance(output, Sequence) or not output:
             got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {got}")
+        for name, option in (("box", self.box), ("of", self.of)):
+            if isinstance(option, Tensor) and len(option) not in (1, len(output)):
+                raise ConfigError(f"target box: {name}: expected {len(output)}, one a sample, got {len(option)}")
         detections = [_detections(one, names) for one in output]
         if self.box is None:
             self._check_ranks(detections)
-        references = [self._reference(one) for one in detections]
+        references = [self._reference(one, row) for row, one in enumerate(detections)]
         return PinnedBox(
             torch.stack([box for box, _ in references]), torch.stack([label for _, label in references]), names
         )
 
+    def rows(self, index: Tensor) -> Box:
+        """The same for chosen samples."""
+        return replace(self, of=of_rows(self.of, index), box=of_rows(self.box, index))
+
     def _check_ranks(self, detections: Sequence[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Raises ConfigError for a sample of too few detections; a device is waited for once for all samples."""
-        counts = [len(labels) for _, labels, _ in detections]
+        labels = [of_one for _, of_one, _ in detections]
+        counts = list(map(len, labels))
         if self.of is not None:
-            counts = torch.stack([(labels == self.of).sum() for _, labels, _ in detections]).tolist()
+            alike = [(of_one == _of_row(self.of, row)).sum() for row, of_one in enumerate(labels)]
+            counts = torch.stack(alike).tolist()
         for row, count in enumerate(counts):
             if count < self.rank:
-                which = "" if self.of is None else f" of label {self.of}"
+                which = "" if self.of is None else f" of label {_of_row(self.of, row)}"
                 raise ConfigError(
                     f"target box: expected at least {self.rank} detections{which}, got {count} in sample {row}; say "
                     "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
                 )
 
-    def _reference(self, detections: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _reference(self, detections: tuple[Tensor, Tensor, Tensor], row: int) -> tuple[Tensor, Tensor]:
         """Box (4,) and label of one sample."""
         boxes, labels, scores = (tensor.detach() for tensor in detections)
+        of = _of_row(self.of, row)
         if self.box is not None:
-            return boxes.new_tensor(self.box), labels.new_tensor(self.of)
+            return boxes.new_tensor(_of_row(self.box, row)), labels.new_tensor(of)
         order = scores.argsort(descending=True, stable=True)
-        if self.of is not None:  # those of the label first, in the same order
-            order = order[(labels[order] != self.of).long().argsort(stable=True)]
+        if of is not None:  # those of the label first, in the same order
+            order = order[(labels[order] != of).long().argsort(stable=True)]
         best = order[self.rank - 1 : self.rank]
         return boxes[best].squeeze(0), labels[best].squeeze(0)
+
+
+def _of_row(option: Any, row: int) -> Any:
+    """What an option says of one sample."""
+    return option[row % len(option)].tolist() if isinstance(option, Tensor) else option
+
+
+def _listed(option: Any) -> Any:
+    return option.tolist() if isinstance(option, Tensor) else list(option)
 
 
 def _detections(one: Any, names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:

@@ -28,7 +28,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.layouts import Arrangement
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import Path, copied, first_tensor, mapped, tensors_in
-from xaikit.targets import Target
+from xaikit.targets import Target, stated_for
 
 PLACES, CHANNELS = 0.5, 0.1
 
@@ -98,7 +98,7 @@ def of(
     input_layout: Arrangement | None = None,
 ) -> tuple[Tap, ...]:
     """:func:`find` for the first sample of a batch and its target."""
-    label = first_sample(labels)
+    label, target = first_sample(labels), stated_for(target, torch.zeros(1, dtype=torch.long))
 
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(label)).scores(selected)
@@ -254,9 +254,11 @@ def _read(name: str, alive: list[_Returned], probe: _Probe, reader: MapReader) -
     """Those that are maps, and the verdict on them."""
     layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
     maps = [one for one in alive if layouts[one.path] is not None] or alive
-    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True)
+    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True, allow_unused=True)
     for one, gradient in zip(maps, gradients, strict=True):
         layout = layouts[one.path]
+        if gradient is None:
+            return maps, "no gradient"
         if layout is None:
             return maps, "no map, or which of its axes is what cannot be told"
         if not _covered(layout.to_map(gradient)):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from copy import copy as shallow_copy
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ def tensors_in(value: Any) -> Iterable[tuple[tuple[str | int, ...], Tensor]]:
     """Every tensor in a nest of tuples, lists and mappings, with the way to it."""
     if isinstance(value, Tensor):
         yield (), value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from (((key, *path), tensor) for path, tensor in tensors_in(item))
     elif isinstance(value, (tuple, list)):
@@ -30,8 +31,8 @@ def replaced(value: Any, path: tuple[str | int, ...], tensor: Tensor) -> Any:
     if not path:
         return tensor
     step, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        copy = value.copy()
+    if isinstance(value, MutableMapping):
+        copy = shallow_copy(value)
         copy[step] = replaced(value[step], rest, tensor)
         return copy
     if not isinstance(step, int):
@@ -44,7 +45,7 @@ def mapped(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
     """The same nest of inputs with the function applied to every tensor in it."""
     if isinstance(inputs, Tensor):
         return function(inputs)
-    if isinstance(inputs, dict):
+    if isinstance(inputs, Mapping):
         return {key: mapped(function, value) for key, value in inputs.items()}
     if isinstance(inputs, (tuple, list)):
         items = [mapped(function, value) for value in inputs]
@@ -67,7 +68,8 @@ def copied(inputs: Any, memory_format: torch.memory_format = torch.preserve_form
 
 
 def first_tensor(inputs: Any) -> Tensor:
-    """The tensor that tells batch size, device and space of the inputs.
+    """The tensor that tells batch size, device and space of the inputs: the first of floats with three axes or more, as a
+    picture has beside a text; else the first.
 
     Raises:
         TapError: there is none.
@@ -76,9 +78,10 @@ def first_tensor(inputs: Any) -> Tensor:
         raise TapError(
             "inputs: expected N samples along the first dimension, got a list; torch.stack(...) makes it one"
         )
-    for _, tensor in tensors_in(inputs):
-        return tensor
-    raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
+    tensors = [tensor for _, tensor in tensors_in(inputs)]
+    if not tensors:
+        raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
+    return next((tensor for tensor in tensors if tensor.is_floating_point() and tensor.dim() > 2), tensors[0])
 
 
 def rows(inputs: Any, index: Tensor) -> Any:
