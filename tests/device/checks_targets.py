@@ -85,7 +85,6 @@ def same(target: Any, net: nn.Module, layer: str, method: str = "gradcam", label
     """That the map is that of the CPU; what the host waited for in the second batch."""
     expected = xaikit.explain(net, pictures(), method, layers=layer, target=target, labels=labels)[method]
     model, inputs = moved(net), moved(pictures())
-    labels = None if labels is None else moved(labels)
     xaikit.explain(model, inputs, method, layers=layer, target=target, labels=labels)
     with waits() as names:
         explanation = xaikit.explain(model, inputs, method, layers=layer, target=target, labels=labels)[method]

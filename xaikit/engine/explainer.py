@@ -19,7 +19,7 @@ from xaikit.engine.context import PassContext
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.reruns.rescore import OutputCache
-from xaikit.engine.reruns.view_reruns import RetraceCache, ViewReruns
+from xaikit.engine.reruns.view_reruns import ViewReruns
 from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError, PluginContract
@@ -27,6 +27,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
 from xaikit.passes.process import as_before
+from xaikit.passes.retraces import RetraceCache
 from xaikit.view import Reduction, View
 
 
@@ -72,11 +73,11 @@ class Explainer:
 
     def _at_taps(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
         trace = trace.narrowed(group.places, group.taps)
-        retraces = RetraceCache(shared=len(group.taps) > 1)
+        retraces = RetraceCache[Trace](shared=len(group.taps) > 1)
         return {tap: retraces.at_tap(partial(self._at_tap, group, trace, tap, retraces, outputs)) for tap in group.taps}
 
     def _at_tap(
-        self, group: RequestGroup, trace: Trace, tap: Tap, retraces: RetraceCache, outputs: OutputCache | None
+        self, group: RequestGroup, trace: Trace, tap: Tap, retraces: RetraceCache[Trace], outputs: OutputCache | None
     ) -> RawMaps:
         shared, request = self._shared, group.common
         context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision)
