@@ -6,8 +6,9 @@ noisy re-run never explains another class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import torch
@@ -177,17 +178,53 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
+def parts_in(output: Any) -> list[tuple[Any, Any]]:
+    """What a mapping, a dataclass, a tuple or a list holds, each with its key, name or index; nothing of anything else."""
+    if isinstance(output, Mapping):
+        return list(output.items())
+    if is_dataclass(output) and not isinstance(output, type):
+        return [(item.name, getattr(output, item.name)) for item in fields(output)]
+    return list(enumerate(output)) if isinstance(output, (tuple, list)) else []
+
+
+def tensors_within(output: Any) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in an output, with the way to it as ``model.output`` says it."""
+    for key, part in parts_in(output):
+        if isinstance(part, Tensor):
+            yield str(key), part
+        yield from ((f"{key}.{way}", tensor) for way, tensor in tensors_within(part))
+
+
+MOST = 8
+"""How many tensors of an output an error lists."""
+
+
+def described(output: Any) -> str:
+    """An output in the words of an error: its shape, or which tensors it holds, with the way to each.
+
+    >>> described((torch.zeros(2, 8), {"sex": torch.zeros(2, 3)}))
+    'tuple with 0 (2, 8), 1.sex (2, 3)'
+    """
+    if isinstance(output, Tensor):
+        integers = "" if output.is_floating_point() else f" and type {output.dtype}, which has no gradient"
+        return f"a tensor of shape {tuple(output.shape)}{integers}"
+    listed = [f"{way} {tuple(tensor.shape)}" for way, tensor in islice(tensors_within(output), MOST + 1)]
+    if hasattr(output, "__array__"):
+        return f"{type(output).__name__}, which has no gradient: return a tensor"
+    name = type(output).__name__
+    return f"{name} with {', '.join(listed[:MOST])}{', ...' if len(listed) > MOST else ''}" if listed else name
+
+
 def class_logits(output: Any, target: str) -> Tensor:
     """The output as logits (N, classes), for a target that chooses classes.
 
     Raises:
         ConfigError: the output is something else; the message names ``model.output`` as the way to choose.
     """
-    if isinstance(output, Tensor) and output.dim() == 2:
+    if isinstance(output, Tensor) and output.dim() == 2 and output.is_floating_point():
         return output
-    got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
     raise ConfigError(
-        f"target {target}: expected logits (N, classes), got {got}; "
+        f"target {target}: expected logits (N, classes), got {described(output)}; "
         "choose a part of the output with model.output, or give a callable"
     )
 

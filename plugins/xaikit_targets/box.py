@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ConfigError, XaikitError, hookimpl
+from xaikit.targets import described
 
 _KEYS = ("boxes", "labels", "scores")
 
@@ -65,8 +66,7 @@ class Box:
         """Fix the reference. Raises ConfigError: no list of detections, or none of that rank and label in a sample."""
         names = tuple(self.keys.get(key, key) for key in _KEYS)
         if isinstance(output, Tensor | Mapping) or not isinstance(output, Sequence) or not output:
-            got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-            raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {got}")
+            raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {described(output)}")
         references = [self._reference(_detections(one, names), row) for row, one in enumerate(output)]
         return PinnedBox(
             torch.stack([box for box, _ in references]), torch.stack([label for _, label in references]), names

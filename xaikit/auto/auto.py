@@ -97,14 +97,16 @@ def of(
     mode: Mode = "eval",
     input_layout: Arrangement | None = None,
 ) -> tuple[Tap, ...]:
-    """:func:`find` for the first sample of a batch and its target."""
-    label = first_sample(labels)
+    """:func:`find` for the first sample of a batch and its target; for all of it where the model takes several inputs, of
+    which some may have no row a sample."""
+    if len(list(tensors_in(inputs))) == 1:
+        inputs, labels = first_sample(inputs), first_sample(labels)
 
     def score(selected: Any) -> Tensor:
-        return pin(target, selected, copied(label)).scores(selected)
+        return pin(target, selected, copied(labels)).scores(selected)
 
     readout = readout_of([target], output, mode)
-    return find(unwrapped(model), first_sample(inputs), score, readout, input_layout)
+    return find(unwrapped(model), inputs, score, readout, input_layout)
 
 
 def first_sample(inputs: Any) -> Any:
@@ -119,7 +121,7 @@ def find(
     input.
 
     Args:
-        inputs: one sample.
+        inputs: one sample, or a batch of which the first is looked at.
         score: what is read of a forward to the scalar (or scalars, summed) to explain.
         input_layout: how the (first) input is arranged, where somebody says it.
 

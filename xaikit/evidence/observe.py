@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from xaikit.errors import Disconnected
+from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence import conditions, forward
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import Readout, call, laid_out
 from xaikit.evidence.hooks import StopForward, Substitute
+from xaikit.evidence.origins import origins
 from xaikit.evidence.pinned import columns_of
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
@@ -99,7 +100,8 @@ def observe(
         if result.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
             result = replace(one, gradients=True, stop=False).run()
-    return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients)
+    paths = origins(model, inputs, one.taps, readout.mode)
+    return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients, paths)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class _Pass:
         output = forward.select(returned, self.readout.output)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
-            scores = tuple(target.scores(output) for target in pinned)
+            scores = tuple(self._scores(target, output) for target in pinned)
             pinned, scores, rest = self._served(pinned, scores, recorded)
             dependent = len(first_tensor(self.inputs)) > 1 and normalizes_batches(self.model.modules())
             if self.gradients:
@@ -141,6 +143,16 @@ class _Pass:
                 dependent = dependent or mixed
         result = PassResult(output, pinned, scores, recorded, dependent, rest)
         return None if not grad and (recording.severed or result.is_broken) else result
+
+    def _scores(self, pinned: Pinned, output: Any) -> Tensor:
+        """Those of one target, (N, T)."""
+        scores, samples = pinned.scores(output), len(first_tensor(self.inputs))
+        if len(scores) != samples:
+            raise ConfigError(
+                f"target {pinned}: expected the scores of {samples} samples, as many as the first input has rows, got "
+                f"{len(scores)}; choose a part of the output with model.output, or name inputs that are no sample's as shared="
+            )
+        return scores
 
     def _served(
         self, pinned: tuple[Pinned, ...], scores: tuple[Tensor, ...], recorded: Recorded

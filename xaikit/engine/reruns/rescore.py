@@ -12,10 +12,11 @@ from torch import Tensor
 from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
 from xaikit.engine.reruns.chunks import in_chunks, rows_of_inputs
+from xaikit.engine.reruns.repeats import inputs_of
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import laid_out
-from xaikit.passes.nests import copied, first_tensor, rows, varied
+from xaikit.passes.nests import copied, first_tensor, varied
 from xaikit.targets import Pinned, probabilities_of
 from xaikit.view import Make
 
@@ -134,7 +135,7 @@ def rescore(
 def _run_variants(context: PassContext, variants: Tensor) -> Any:
     """The output for (N, m, ...) variants of the first input in one batch."""
     samples, each = variants.shape[:2]
-    inputs = context.inputs if each == 1 else rows(context.inputs, repeated(samples, each))
+    inputs = context.inputs if each == 1 else inputs_of(context, repeated(samples, each))
     arranged = context.trace.input_layout.from_map(variants.flatten(0, 1), first_tensor(inputs))
     return run(context, varied(inputs, arranged))
 
