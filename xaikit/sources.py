@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from PIL import Image
 from torch import Tensor, nn
@@ -27,37 +27,53 @@ class Transform:
 
     size           shorter side in pixels, or (height, width) to reach exactly
     crop           side or (height, width) of the centre crop in pixels
-    mean, std      one number a channel, in units of [0, 1]
+    mean, std      one number a channel of the model's input, in units of [0, 1]: three for colours, one for grey
     interpolation  of the resize, with antialiasing
     """
 
     size: int | tuple[int, int] = 256
     crop: int | tuple[int, int] = 224
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: Interpolation = "bilinear"
 
+    @property
+    def channels(self) -> int:
+        """Of the model's input."""
+        return len(self.mean)
+
     def picture(self, photograph: Image.Image) -> Image.Image:
-        """The RGB picture in the frame of the model: resized and cropped, colours untouched."""
-        size = [self.size] if isinstance(self.size, int) else list(self.size)
-        crop = [self.crop, self.crop] if isinstance(self.crop, int) else list(self.crop)
+        """The picture in the frame of the model: resized and cropped, colours untouched."""
         high, wide = _resized(photograph, self.size)
         if high * wide > MOST_PIXELS:
-            resized = _resized_middle(photograph, (high, wide), crop, self.interpolation)
+            resized = _resized_middle(photograph, (high, wide), _pair(self.crop), self.interpolation)
         else:
-            resized = F.resize(photograph, size, InterpolationMode(self.interpolation), antialias=True)
-        cropped: Image.Image = F.center_crop(resized, crop)
+            resized = self._resize(photograph)
+        cropped: Image.Image = F.center_crop(resized, _pair(self.crop))
         return cropped
 
-    def tensor(self, picture: Image.Image) -> Tensor:
-        """What the model receives of a picture in its frame: float32 (3, H, W)."""
-        pixels = F.to_tensor(picture)
+    def bands(self, bands: Tensor) -> Tensor:
+        """The same of a picture that is no photograph: any channels (C, H, W), in [0, 1]."""
+        cropped: Tensor = F.center_crop(self._resize(bands), _pair(self.crop))
+        return cropped.clamp(0, 1)  # bicubic resizing overshoots
+
+    def tensor(self, picture: Image.Image | Tensor) -> Tensor:
+        """What the model receives of a picture in its frame: float32 (channels, H, W)."""
+        pixels = picture if isinstance(picture, Tensor) else F.to_tensor(picture)
         normalized: Tensor = F.normalize(pixels, list(self.mean), list(self.std))
         return normalized
+
+    def _resize(self, picture: Any) -> Any:
+        size = [self.size] if isinstance(self.size, int) else list(self.size)
+        return F.resize(picture, size, InterpolationMode(self.interpolation), antialias=True)
 
 
 MOST_PIXELS = 1 << 26
 """Of a resized picture; of one that would have more, only what the crop takes is resized."""
+
+
+def _pair(side: int | tuple[int, int]) -> list[int]:
+    return [side, side] if isinstance(side, int) else list(side)
 
 
 def _resized(photograph: Image.Image, size: int | tuple[int, int]) -> tuple[int, int]:

@@ -31,9 +31,11 @@ def _decodes(format: str) -> bool:
 
 
 def pictures(paths: Iterable[Path]) -> list[Path]:
-    """The files among the paths that are pictures by their suffix, in natural order."""
-    files = (path for path in paths if path.suffix.lower() in suffixes() and path.is_file())
-    return sorted(files, key=_natural)
+    """The files among the paths that are pictures by their suffix, in natural order; where there are none, arrays (.npy), which
+    beside pictures are something else, such as their features."""
+    files = [path for path in paths if path.suffix.lower() in suffixes() | {".npy"} and path.is_file()]
+    arrays = all(path.suffix.lower() == ".npy" for path in files)
+    return sorted((path for path in files if arrays or path.suffix.lower() != ".npy"), key=_natural)
 
 
 def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:

@@ -18,7 +18,7 @@ from torch import nn
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel
 from xaikit_sources._paths import missing
-from xaikit_sources._weights import build, is_none, load_state, read_state
+from xaikit_sources._weights import Weights, build, file_of, is_none, load_state, read_state
 
 _left: set[str] = set()
 """Names in sys.modules that the last hubconf left there."""
@@ -33,7 +33,7 @@ class HubModel:
              a tag or commit as ref keeps it the same
     name     the entry, such as resnet18
     kwargs   what the entry is called with, such as ``{pretrained: true}``
-    weights  a state-dict file (.pth, .pt, .safetensors) to put into the model
+    weights  a state-dict file (.pth, .pt, .safetensors) to put into the model, or ``{file, key, prefix}``
     classes  the name of each output
     trust    true runs the code of a repository on GitHub; a folder of your own needs none
     seed     of the weights that the entry draws
@@ -42,7 +42,7 @@ class HubModel:
     repo: str
     name: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    weights: str | None = None
+    weights: Weights = None
     classes: list[str] | None = None
     trust: bool = False
     seed: int = 0
@@ -57,8 +57,8 @@ class HubModel:
         if not isinstance(module, nn.Module):
             raise ConfigError(f"{self._where}: expected a torch.nn.Module, got {type(module).__name__}")
         if not is_none(self.weights):
-            load_state(module, read_state(str(self.weights), self._where), f"{self._where}: {self.weights}")
-            origin = str(self.weights)
+            origin = file_of(self.weights, self._where)
+            load_state(module, read_state(self.weights, self._where), f"{self._where}: {origin}")
         return OpenedModel(module.eval(), classes=tuple(self.classes) if self.classes else None, origin=origin)
 
     @property

@@ -16,7 +16,7 @@ from xaikit.sources import OpenedModel
 from xaikit_sources._classes import read_classes
 from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing
-from xaikit_sources._weights import build, is_none, load_state, read_state
+from xaikit_sources._weights import Weights, build, file_of, is_none, load_state, read_state
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,15 @@ class ImportPath:
 
     factory  ``pkg.module:factory`` or ``./file.py:factory``, relative to the working directory
     kwargs   what the factory is called with
-    weights  a state-dict file (.pth, .pt, .safetensors) to put into the model
+    weights  a state-dict file (.pth, .pt, .safetensors) to put into the model; of a checkpoint that holds more,
+             ``{file: net.ckpt, key: state_dict, prefix: model.}``
     classes  the name of each output: a list, or a text file with one name a line
     seed     of the weights that the factory draws
     """
 
     factory: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    weights: str | None = None
+    weights: Weights = None
     classes: str | list[str] | None = None
     seed: int = 0
 
@@ -51,14 +52,18 @@ class ImportPath:
         if not isinstance(module, nn.Module):
             raise ConfigError(f"{self._where}: expected a torch.nn.Module, got {type(module).__name__}")
         if not is_none(self.weights):
-            load_state(module, read_state(str(self.weights), self._where), f"{self._where}: {self.weights}")
+            load_state(module, read_state(self.weights, self._where), f"{self._where}: {self._file_of_weights}")
         classes = self._classes()
-        origin = f"{self.factory}, seed {self.seed}" if is_none(self.weights) else str(self.weights)
+        origin = f"{self.factory}, seed {self.seed}" if is_none(self.weights) else self._file_of_weights
         return OpenedModel(module.eval(), None, classes, wnids_of(classes), origin)
 
     @property
     def _where(self) -> str:
         return f"model importpath {self.factory!r}"
+
+    @property
+    def _file_of_weights(self) -> str:
+        return file_of(self.weights, self._where)
 
     def _factory(self) -> Any:
         left, _, right = self.factory.rpartition(":")

@@ -13,7 +13,7 @@ from torch import nn
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import Interpolation, OpenedModel, Transform
 from xaikit_sources._imagenet import CLASSES, wnids_of
-from xaikit_sources._weights import build, is_none, load_state, read_state
+from xaikit_sources._weights import Weights, build, file_of, fitted, is_none, load_state, read_state
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class TimmModel:
     name        as in ``timm.list_models()``, with or without the tag of its weights (``resnet50.a1_in1k``), or
                 ``hf-hub:owner/name``
     pretrained  its published weights, from the Hugging Face cache, else downloaded; false for random ones
-    weights     a state-dict file (.pth, .pt, .safetensors) instead
+    weights     a state-dict file (.pth, .pt, .safetensors) instead, or ``{file, key, prefix}``
     seed        of the random weights
     kwargs      further arguments of ``timm.create_model``
     """
 
     name: str
     pretrained: bool = True
-    weights: str | None = None
+    weights: Weights = None
     seed: int = 0
     kwargs: dict[str, Any] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class TimmModel:
         """
         timm = _timm()
         _check_name(timm, self.name)
-        module, origin = self._published(timm) if is_none(self.weights) else self._from_file(timm, str(self.weights))
+        module, origin = self._published(timm) if is_none(self.weights) else self._from_file(timm)
         classes = _classes(module)
         transform = _transform(timm.data.resolve_model_data_config(module))
         return OpenedModel(module.eval(), transform, classes, wnids_of(classes), origin)
@@ -68,9 +68,9 @@ class TimmModel:
             raise ConfigError(f"{error}; {hint}") from error.__cause__
         return module, f"timm {_cfg(module).get('hf_hub_id') or self.name}"
 
-    def _from_file(self, timm: ModuleType, file: str) -> tuple[nn.Module, str]:
-        state = read_state(file, self._where)
-        module = self._create(timm)
+    def _from_file(self, timm: ModuleType) -> tuple[nn.Module, str]:
+        module, file = self._create(timm), file_of(self.weights, self._where)
+        state = fitted(module, read_state(self.weights, self._where))
         head = state.get(f"{_cfg(module).get('classifier')}.weight")
         if head is not None and len(head) != module.num_classes:
             module = self._create(timm, num_classes=len(head))
@@ -115,7 +115,7 @@ def _transform(data: dict[str, Any]) -> Transform | None:
     channels, height, width = data["input_size"]
     centred = data["crop_mode"] == "center" and height == width
     expressible = (centred or data["crop_mode"] == "squash") and data["interpolation"] in get_args(Interpolation)
-    if channels != 3 or not expressible:
+    if channels != len(data["mean"]) or not expressible:
         return None
     tall, wide = (math.floor(side / data["crop_pct"]) for side in (height, width))
     return Transform(

@@ -16,7 +16,7 @@ from torchvision.models import WeightsEnum
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
 from xaikit_sources._imagenet import wnids_of
-from xaikit_sources._weights import State, build, is_file, is_none, load_state, read_state
+from xaikit_sources._weights import State, Weights, build, file_of, fitted, is_file, is_none, load_state, read_state
 
 _INCEPTIONS = ("googlenet", "inception_v3")
 
@@ -27,13 +27,13 @@ class TorchvisionModel:
 
     name     as in ``torchvision.models.list_models()``
     weights  DEFAULT, another name such as IMAGENET1K_V2 (both from torch's cache, else downloaded), a state-dict file
-             (.pth, .pt, .safetensors), or null for random weights
+             (.pth, .pt, .safetensors) or ``{file, key, prefix}``, or null for random weights
     seed     of the random weights
     kwargs   further arguments of the model's constructor, such as ``{image_size: 384}``
     """
 
     name: str
-    weights: str | None = "DEFAULT"
+    weights: Weights = "DEFAULT"
     seed: int = 0
     kwargs: dict[str, Any] = field(default_factory=dict)
 
@@ -47,10 +47,9 @@ class TorchvisionModel:
         recipes = self._recipes()
         if is_none(self.weights):
             return _opened(self._build(None, self._quiet()), recipes["DEFAULT"], f"random, seed {self.seed}")
-        assert self.weights is not None
         if is_file(self.weights):
-            return self._from_file(self.weights, recipes)
-        return self._published(self._recipe(self.weights, recipes))
+            return self._from_file(recipes)
+        return self._published(self._recipe(str(self.weights), recipes))
 
     @property
     def _where(self) -> str:
@@ -91,13 +90,14 @@ class TorchvisionModel:
             ) from error
         return _opened(self._build(recipe, {}), recipe, f"torchvision {type(recipe).__name__}.{recipe.name}")
 
-    def _from_file(self, file: str, recipes: dict[str, WeightsEnum]) -> OpenedModel:
-        state = _renamed(read_state(file, self._where))
+    def _from_file(self, recipes: dict[str, WeightsEnum]) -> OpenedModel:
+        file = file_of(self.weights, self._where)
         published = next((one for one in recipes.values() if Path(one.url).name == Path(file).name), None)
         kwargs = self._quiet()
         if published and self.name in _INCEPTIONS:  # these weights were trained elsewhere, on another scale
             kwargs["transform_input"] = True
         module = self._build(None, kwargs)
+        state = _renamed(fitted(module, read_state(self.weights, self._where)))
         outputs = state.get(_last(module))
         if outputs is not None and len(outputs) != _outputs(module):
             module = self._build(None, {**kwargs, "num_classes": len(outputs)})

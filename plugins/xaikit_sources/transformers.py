@@ -21,7 +21,7 @@ from xaikit_sources._image_text import ImageText, differs
 from xaikit_sources._imagenet import CLASSES, WNIDS
 from xaikit_sources._paths import missing
 from xaikit_sources._processors import transform_of
-from xaikit_sources._weights import build, check_fit, is_none, read_state
+from xaikit_sources._weights import Weights, build, check_fit, file_of, is_none, read_state
 
 PUBLISHED = "DEFAULT"
 _SMALL = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -34,7 +34,8 @@ class TransformersModel:
     name          a folder as ``save_pretrained`` writes it (config.json, model.safetensors, preprocessor_config.json),
                   or ``owner/name`` on the Hugging Face hub (from its cache, else downloaded); with ``weights: null``
                   also a type of model (``vit``, ``resnet``, ``clip``)
-    weights       DEFAULT, those beside the config; a state-dict file (.pth, .pt, .safetensors); null for random ones
+    weights       DEFAULT, those beside the config; a state-dict file (.pth, .pt, .safetensors) or
+                  ``{file, key, prefix}``; null for random ones
     text          prompts for CLIP, SigLIP and the like: ``["a photo of a cat", "a photo of a dog"]`` are its classes, its
                   output the logit of each; or lists of token ids, all of one length. Without it the output is the
                   embedding of the picture
@@ -46,7 +47,7 @@ class TransformersModel:
     """
 
     name: str
-    weights: str | None = PUBLISHED
+    weights: Weights = PUBLISHED
     text: list[str] | list[list[int]] | None = None
     architecture: str | None = None
     revision: str | None = None
@@ -148,15 +149,15 @@ class TransformersModel:
         if is_none(self.weights):
             return build(self._where, self.seed, partial(cls._from_config, config)), f"random, seed {self.seed}"
         if self.weights != PUBLISHED:
-            return self._from_file(cls, config, str(self.weights)), str(self.weights)
+            return self._from_file(cls, config), file_of(self.weights, self._where)
         load = partial(self._load, cls.from_pretrained, config=config, **_REPORTING)
         module, report = self._built(load)
         check_fit(module, self._where, _shapes(report), sorted(report["missing_keys"]))
         commit = getattr(config, "_commit_hash", None)
         return module, f"transformers {self.name}" + (f" at {commit}" if commit else "")
 
-    def _from_file(self, cls: Any, config: Any, file: str) -> nn.Module:
-        state = read_state(file, self._where)
+    def _from_file(self, cls: Any, config: Any) -> nn.Module:
+        state, file = read_state(self.weights, self._where), file_of(self.weights, self._where)
 
         def load(config: Any) -> Any:  # it knows how the names of older files go
             make = partial(cls.from_pretrained, None, config=config, state_dict=dict(state), **_REPORTING)

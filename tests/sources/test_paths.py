@@ -1,7 +1,7 @@
 import pytest
 
 from xaikit import DataError
-from xaikit_sources._paths import missing, photograph, suffixes
+from xaikit_sources._paths import missing, photograph, pictures_in, suffixes
 
 
 def test_suffixes_are_those_that_pillow_decodes():
@@ -23,3 +23,10 @@ def test_a_file_that_vanished_is_named(tmp_path):
     gone = photograph(tmp_path / "gone.png", "gone.png")
     with pytest.raises(DataError, match=r"gone\.png: cannot be read: No such file"):
         gone.read()
+
+
+def test_arrays_are_pictures_where_there_are_no_others(tmp_path):
+    (tmp_path / "a.npy").touch()
+    assert [path.name for path in pictures_in(tmp_path, True)] == ["a.npy"]
+    (tmp_path / "b.png").touch()
+    assert [path.name for path in pictures_in(tmp_path, True)] == ["b.png"]

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from xaikit import ConfigError
-from xaikit_sources._weights import build, is_file, is_none, load_state, read_state
+from xaikit_sources._weights import build, file_of, is_file, is_none, load_state, read_state
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.0, 2.0])}
 
@@ -76,6 +76,61 @@ def test_absent_file(tmp_path):
         ConfigError, match=r"model: weights: there is no '.*nett\.pth'; in '.*': did you mean 'net\.pth'"
     ):
         read_state(str(tmp_path / "nett.pth"), "model")
+
+
+LIGHTNING = {"state_dict": {**{f"model.{name}": value for name, value in STATE.items()}, "loss.weight": torch.ones(2)}}
+
+
+@pytest.mark.parametrize(
+    ("held", "chosen"),
+    [
+        (LIGHTNING, {"prefix": "model."}),
+        ({"ema": STATE, "model": {"weight": torch.zeros(2, 3)}}, {"key": "ema"}),
+        ({"ema": {f"net.{name}": value for name, value in STATE.items()}}, {"key": "ema", "prefix": "net."}),
+    ],
+)
+def test_a_part_of_a_checkpoint(tmp_path, held, chosen):
+    torch.save(held, tmp_path / "net.ckpt")
+    assert same(read_state({"file": str(tmp_path / "net.ckpt"), **chosen}, "model"))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"prefix": "modell."}, r"prefix: no name begins with 'modell\.'; did you mean 'model\.'\?"),
+        ({"key": "state_dic"}, r"key: expected a state dict under 'state_dic'; did you mean 'state_dict'\?"),
+        ({"prefx": "model."}, r"weights: expected file, key and prefix, got 'prefx'; did you mean 'prefix'\?"),
+    ],
+)
+def test_a_part_that_is_not_there(tmp_path, chosen, message):
+    torch.save(LIGHTNING, tmp_path / "net.ckpt")
+    with pytest.raises(ConfigError, match=message):
+        read_state({"file": str(tmp_path / "net.ckpt"), **chosen}, "model")
+
+
+def test_a_mapping_without_a_file():
+    with pytest.raises(ConfigError, match=r"model: weights: expected a file, got prefix; add file: net\.pth"):
+        file_of({"prefix": "model."}, "model")
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net.", "_orig_mod.", "model._orig_mod.module."])
+def test_what_wrappers_put_before_all_names_is_taken_off(prefix):
+    layer = nn.Linear(3, 2)
+    load_state(layer, {f"{prefix}{name}": value for name, value in STATE.items()}, "model")
+    assert torch.equal(layer.weight, STATE["weight"])
+
+
+def test_a_module_whose_names_begin_so_keeps_them():
+    wrapped = nn.Module()
+    wrapped.model = nn.Linear(3, 2)
+    load_state(wrapped, {f"model.{name}": value for name, value in STATE.items()}, "model")
+    assert torch.equal(wrapped.model.weight, STATE["weight"])
+
+
+def test_weights_behind_a_prefix_among_others_name_it():
+    message = r"2 missing .*; 3 unknown .*; the file has all of them behind 'model\.': write weights: \{file: "
+    with pytest.raises(ConfigError, match=message):
+        load_state(nn.Linear(3, 2), LIGHTNING["state_dict"], "model")
 
 
 def test_load_state_fills_every_tensor():

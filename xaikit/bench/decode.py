@@ -1,4 +1,4 @@
-"""The bytes of a photograph to an RGB picture, whatever the file holds."""
+"""The bytes of a photograph to a picture of as many channels as the model takes, whatever the file holds."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
+from xaikit.bench.bands import bands_of, is_of_bands, read_bands
 from xaikit.draws import warning_filters
 from xaikit.errors import DataError
 
 
-def decode(data: bytes, name: str) -> Image.Image:
-    """The upright RGB picture, 8 bits a channel.
+def decode(data: bytes, name: str, channels: int = 3) -> Image.Image | Tensor:
+    """The upright picture: of three channels RGB, of one grey, both of 8 bits; else its bands (channels, H, W) in [0, 1].
 
     The orientation of the EXIF is obeyed, and of several frames the first is taken. Transparency is laid on white. 16-bit
     grey is divided by 257, so that 65535 is white; float grey must lie in [0, 1]. CMYK goes by Pillow's formula, without its
-    colour profile. One picture is decoded at a time; no warnings come out.
+    colour profile. One picture is decoded at a time; no warnings come out. Arrays of NumPy (.npy) and TIFF files of other
+    than one or three channels are bands, whole numbers divided by the largest of their type; see :mod:`xaikit.bench.bands`.
 
     Args:
         data: the content of the file.
@@ -29,16 +32,24 @@ def decode(data: bytes, name: str) -> Image.Image:
     """
     if not data:
         raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
+    if is_of_bands(data, channels):
+        return read_bands(data, name, channels)
     try:
         with warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
-                return _rgb(ImageOps.exif_transpose(image))
+                return _of_channels(ImageOps.exif_transpose(image), channels)
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: expected a picture, got {len(data)} bytes of no format known to Pillow") from error
     except Exception as error:  # decoders of damaged bytes raise nearly anything
         raise DataError(f"{name}: cannot be read as a picture: {type(error).__name__}: {error}") from error
+
+
+def _of_channels(image: Image.Image, channels: int) -> Image.Image | Tensor:
+    if channels == 3:
+        return _rgb(image)
+    return _rgb(image).convert("L") if channels == 1 else bands_of(np.asarray(image), channels)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
+from xaikit.bench.bands import preview
 from xaikit.bench.decode import decode
 from xaikit.bench.labels import match_label
 from xaikit.errors import DataError
@@ -22,7 +23,7 @@ AHEAD = 2
 
 @dataclass(frozen=True)
 class Picture:
-    """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (3, H, W) its input.
+    """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (channels, H, W) its input.
 
     label       the class that the data states, where a target asks for it
     unlabelled  why there is none, "" where there is one or nobody asks
@@ -80,13 +81,21 @@ class Loader:
         try:
             data = photograph.read()
             digest = hashlib.sha256(data).hexdigest()
-            rgb = self.transform.picture(decode(data, photograph.name))
+            rgb, pixels = self._framed(decode(data, photograph.name, self.transform.channels))
             label, unlabelled = self.label(photograph)
-            return Picture(photograph, digest, rgb, self.transform.tensor(rgb), label, unlabelled)
+            return Picture(photograph, digest, rgb, pixels, label, unlabelled)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
         except Exception as error:  # memory and numbers run out over one picture, and the next is fine
             return UnreadablePicture(photograph, digest, f"{photograph.name}: {type(error).__name__}: {error}")
+
+    def _framed(self, picture: Image.Image | Tensor) -> tuple[Image.Image, Tensor]:
+        """What people see of a picture in the model's frame, and what the model receives."""
+        if isinstance(picture, Tensor):
+            bands = self.transform.bands(picture)
+            return preview(bands), self.transform.tensor(bands)
+        framed = self.transform.picture(picture)
+        return framed.convert("RGB"), self.transform.tensor(framed)
 
     def label(self, photograph: Photograph) -> tuple[int | None, str]:
         """The class that the data states for a photograph, or why there is none."""

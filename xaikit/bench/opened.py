@@ -172,10 +172,18 @@ def _uniquely_named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]
 
 def _transform(model: OpenedModel, data: DataConfig) -> Transform:
     transform = dataclasses.asdict(data.transform or TransformConfig())
+    channels = transform.pop("channels")
     stated = {key: value for key, value in transform.items() if value is not None}
     if model.transform is None and not {"mean", "std"} <= stated.keys():
         raise ConfigError(
             "data.transform: this model's source does not know how its pictures are prepared; "
             "write transform: {size: 256, crop: 224, mean: [...], std: [...]}"
         )
-    return dataclasses.replace(model.transform or Transform(), **stated)
+    prepared = dataclasses.replace(model.transform or Transform(), **stated)
+    for key, numbers in (("mean", prepared.mean), ("std", prepared.std)):
+        if len(numbers) != (channels or prepared.channels):
+            raise ConfigError(
+                f"data.transform.{key}: expected {channels or prepared.channels} numbers, one a channel, got {len(numbers)}; "
+                "write channels, mean and std that agree"
+            )
+    return prepared

@@ -38,9 +38,8 @@ Version = Annotated[int, AfterValidator(_check_version)]
 Device = Annotated[str, AfterValidator(_check_device)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
 Side = Annotated[int, Field(ge=1, le=16_384)]
-Colour = tuple[float, float, float]
-_Deviation = Annotated[float, Field(gt=0)]
-Deviations = tuple[_Deviation, _Deviation, _Deviation]
+Means = Annotated[tuple[float, ...], Field(min_length=1)]
+Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Layers = Annotated[tuple[str, ...], Field(min_length=1)]
 Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
@@ -162,12 +161,17 @@ class ModelConfig(Section):
 
 @dataclass(frozen=True)
 class TransformConfig(Section):
-    """How pictures are prepared; None is what the model's source says. Pixels, and units of [0, 1]."""
+    """How pictures are prepared; None is what the model's source says. Pixels, and units of [0, 1].
+
+    channels   of the model's input: 3 for colours, 1 for grey, as many as there are bands for TIFF and .npy files
+    mean, std  one number a channel
+    """
 
     brief = True
+    channels: Annotated[int, Field(ge=1)] | None = None
     size: Side | tuple[Side, Side] | None = None
     crop: Side | tuple[Side, Side] | None = None
-    mean: Colour | None = None
+    mean: Means | None = None
     std: Deviations | None = None
 
 
