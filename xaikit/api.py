@@ -25,7 +25,8 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
-from xaikit.passes.nests import Path, first_tensor, led_by, tensors_in
+from xaikit.passes.nests import first_tensor, led_by, tensors_in
+from xaikit.passes.samples import Shared
 from xaikit.registry import Registry, check_class, paper_of
 from xaikit.targets import FunctionTarget, Target
 from xaikit.trials.trial import effective_finish
@@ -74,8 +75,9 @@ def explain(
     The model is left as it was, whatever mode it is in and whether its weights are frozen.
 
     Args:
-        inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones. Other orders of the first
-            tensor's axes are inferred from the model, or said as ``input_layout``.
+        inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones, of which a layer is a map of the
+            first that it depends on. Other orders of the first tensor's axes are inferred from the model, or said as
+            ``input_layout``.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
@@ -146,7 +148,7 @@ def explain(
     return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
 
 
-def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, frozenset[Path] | None]:
+def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, Shared | None]:
     """The inputs, the first of which has a row a sample, and the ways to those that have none; None where nobody says it."""
     if shared is None:
         return inputs, None

@@ -178,6 +178,17 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
+def scores_of(pinned: Pinned, output: Any, samples: int) -> Tensor:
+    """The scores (N, T) of a clean pass. Raises ConfigError where they are not those of so many samples."""
+    scores = pinned.scores(output)
+    if len(scores) != samples:
+        raise ConfigError(
+            f"target {pinned}: expected the scores of {samples} samples, as many as the first input has rows, got "
+            f"{len(scores)}; choose a part of the output with model.output, or name inputs that are no sample's as shared="
+        )
+    return scores
+
+
 def parts_in(output: Any) -> list[tuple[Any, Any]]:
     """What a mapping, a dataclass, a tuple or a list holds, each with its key, name or index; nothing of anything else."""
     if isinstance(output, Mapping):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound
-from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
+from xaikit.evidence.conditions import undisturbed, unwrapped
 from xaikit.evidence.forward import AUTO, WHOLE, Readout, WithLayers
 from xaikit.evidence.hooks import hooked, named
 from xaikit.evidence.pinned import pin, readout_of
@@ -28,6 +28,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.layouts import Arrangement
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import Path, copied, first_tensor, mapped, tensors_in
+from xaikit.passes.weights import on_usable_weights
 from xaikit.targets import Target
 
 PLACES, CHANNELS = 0.5, 0.1

@@ -11,12 +11,11 @@ from torch import Tensor
 from xaikit.engine.diagnosis import ANY, Evidence, diagnose
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import PinnedRequest, RequestGroup
-from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import PinnedColumns, PinnedParts, whole
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
-from xaikit.finish import Finish, finish_maps
+from xaikit.finish import finish_over
 from xaikit.layouts import stride
 from xaikit.method import parts_of
 
@@ -36,7 +35,10 @@ def assemble(
     maps = {str(tap): raw.saliency for tap, raw in raws.items()}
     spaces = {str(tap): trace.at(tap).space for tap in request.taps}
     strides = {layer: stride(tuple(raw.shape[2:]), spaces[layer]) for layer, raw in maps.items()}
-    finished, fused = _finished(request.finish, maps, strides, spaces)
+    finished: dict[str, Tensor] = {}
+    fused = None
+    if request.finish is not None:
+        finished, fused = finish_over(request.finish, maps, strides, spaces)
     target, scores = whole(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
     if parts := parts_of(request.method):
         target, scores = PinnedParts(target, parts), scores.new_full((len(scores), parts), torch.nan)
@@ -62,25 +64,6 @@ def assemble(
         numbers=numbers,
         targeted=request.method.needs.uses_target,
     )
-
-
-def _finished(
-    finish: Finish | None,
-    maps: Mapping[str, Tensor],
-    strides: Mapping[str, float],
-    spaces: Mapping[str, tuple[int, ...]],
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """Finished maps by layer and their fusion; each in the space of the input that it is a map of."""
-    if finish is None:
-        return {}, None
-    sizes = set(spaces.values())
-    if len(sizes) == 1:
-        return finish_maps(finish, maps, strides, *sizes)
-    if finish.fuse is not None:
-        listed = ", ".join(f"{layer} {space}" for layer, space in spaces.items())
-        raise ConfigError(f"finish.fuse: expected maps of inputs of one size, got {listed}; set finish.fuse: none")
-    alone = (finish_maps(finish, {layer: raw}, strides, spaces[layer])[0] for layer, raw in maps.items())
-    return {layer: saliency for finished in alone for layer, saliency in finished.items()}, None
 
 
 def _remarks(trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, raw: RawMaps) -> list[RemarkCounts]:

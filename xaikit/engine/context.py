@@ -16,7 +16,8 @@ from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
-from xaikit.passes.nests import Path, copied, first_tensor
+from xaikit.passes.nests import copied, first_tensor
+from xaikit.passes.samples import Shared
 from xaikit.targets import Pinned, rows_of
 
 
@@ -39,7 +40,7 @@ class PassContext:
     readout: Readout = WHOLE
     tally: Tally = field(default_factory=Tally)
     precision: Precision = "float32"
-    shared: frozenset[Path] | None = None
+    shared: Shared | None = None
     remarks: list[RemarkCounts] = field(default_factory=list)
 
     @property

@@ -17,7 +17,7 @@ from xaikit.finish import Finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.needs import Needs
-from xaikit.passes.nests import Path
+from xaikit.passes.samples import Shared
 from xaikit.targets import Pinned, Target, probabilities_of, rows_of
 
 
@@ -36,7 +36,7 @@ class Batch:
     ids: tuple[str, ...]
     labels: Tensor | None = None
     input_layout: Arrangement | None = None
-    shared: frozenset[Path] | None = None
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from xaikit.errors import ConfigError, Disconnected
-from xaikit.evidence import conditions, forward
+from xaikit.errors import Disconnected
+from xaikit.evidence import forward
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import Readout, call, laid_out
+from xaikit.evidence.forward import Readout, call
 from xaikit.evidence.hooks import StopForward, Substitute
 from xaikit.evidence.origins import origins
 from xaikit.evidence.pinned import columns_of
@@ -25,8 +25,10 @@ from xaikit.evidence.trace import Trace
 from xaikit.layouts import Arrangement
 from xaikit.passes.backprop import gradients_at
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
+from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, varied
-from xaikit.targets import Pinned
+from xaikit.passes.weights import attempt
+from xaikit.targets import Pinned, scores_of
 
 Pin = Callable[[Any], Sequence[Pinned]]
 
@@ -121,7 +123,7 @@ class _Pass:
 
     def run(self) -> PassResult:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
-        return conditions.attempt(self.model, self._attempt)
+        return attempt(self.model, self._attempt)
 
     def _attempt(self, grad: bool) -> PassResult | None:
         recording, returned = laid_out(self.model, self.inputs, lambda memory: self._forward(grad, memory))
@@ -132,7 +134,7 @@ class _Pass:
         output = forward.select(returned, self.readout.output)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
-            scores = tuple(self._scores(target, output) for target in pinned)
+            scores = tuple(scores_of(target, output, len(first_tensor(self.inputs))) for target in pinned)
             pinned, scores, rest = self._served(pinned, scores, recorded)
             dependent = len(first_tensor(self.inputs)) > 1 and normalizes_batches(self.model.modules())
             if self.gradients:
@@ -143,16 +145,6 @@ class _Pass:
                 dependent = dependent or mixed
         result = PassResult(output, pinned, scores, recorded, dependent, rest)
         return None if not grad and (recording.severed or result.is_broken) else result
-
-    def _scores(self, pinned: Pinned, output: Any) -> Tensor:
-        """Those of one target, (N, T)."""
-        scores, samples = pinned.scores(output), len(first_tensor(self.inputs))
-        if len(scores) != samples:
-            raise ConfigError(
-                f"target {pinned}: expected the scores of {samples} samples, as many as the first input has rows, got "
-                f"{len(scores)}; choose a part of the output with model.output, or name inputs that are no sample's as shared="
-            )
-        return scores
 
     def _served(
         self, pinned: tuple[Pinned, ...], scores: tuple[Tensor, ...], recorded: Recorded

@@ -7,15 +7,16 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from xaikit.evidence.conditions import on_usable_weights, undisturbed
+from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked
 from xaikit.evidence.taps import Tap, module_at
 from xaikit.passes.backprop import nodes_behind
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import Path, copied, replaced, sample_paths, signature, tensor_at, tensors_in
+from xaikit.passes.weights import on_usable_weights
 
 _paths: WeakKeyDictionary[nn.Module, dict[Any, Path]] = WeakKeyDictionary()
 
@@ -27,7 +28,7 @@ def origins(model: nn.Module, inputs: Any, taps: Sequence[Tap], mode: Mode) -> d
     that may be meant.
     """
     first, *others = sample_paths(inputs)
-    floating = [path for path in others if tensor_at(inputs, path).is_floating_point()]
+    floating = [path for path in others if _may_have_maps(tensor_at(inputs, path))]
     taps = [tap for tap in taps if tap.is_hooked]
     if not floating or not taps:
         return {}
@@ -38,6 +39,10 @@ def origins(model: nn.Module, inputs: Any, taps: Sequence[Tap], mode: Mode) -> d
             reached = on_usable_weights(model, lambda: _reached(model, inputs, missing, [first, *floating]))
         remembered |= {keys[tap]: next(iter(reached.get(tap, ())), first) for tap in missing}
     return {tap: remembered[keys[tap]] for tap in taps if remembered[keys[tap]] != first}
+
+
+def _may_have_maps(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.dim() > 1
 
 
 def _reached(model: nn.Module, inputs: Any, taps: Iterable[Tap], paths: Sequence[Path]) -> dict[Tap, list[Path]]:

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from xaikit.axes.local_attention import LocalAttention
 from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, like_a_source, note
 from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
-from xaikit.evidence.conditions import on_usable_weights, undisturbed
+from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked, named
 from xaikit.layouts import Axes, MapLayout
 from xaikit.passes.nests import Path, first_tensor, mapped, rows, sample_paths, tensors_in
+from xaikit.passes.weights import on_usable_weights
 
 FEW = 4
 """How many tensors that look alike are tried."""

@@ -78,22 +78,17 @@ class PassResult:
             attends, tokens = [tap for tap in taps if tap.attends], attention[0].probabilities.shape[-1]
             activations |= dict.fromkeys(attends, first.new_ones(1).expand(len(first), 1, *grid.space((0, tokens, 0))))
             places |= dict.fromkeys(attends, Place((), 1, grid))
-        pinned = self.pinned or (Unpinned(),)
         scores = self.scores or (Unpinned().scores(first),)
         return Trace(
             inputs=inputs,
             space=reader.space,
             input_layout=reader.input_layout,
             output=mapped(Tensor.detach, self.output.output if isinstance(self.output, WithLayers) else self.output),
-            pinned=pinned,
+            pinned=self.pinned or (Unpinned(),),
             columns=_columns(scores),
             scores=torch.cat(scores, 1).detach(),
             activations=activations,
-            gradients={
-                tap: _as_maps(layouts[tap], point.gradient)
-                for tap, point in points.items()
-                if gradients and point.gradient is not None
-            },
+            gradients=_gradients(points, layouts) if gradients else {},
             places=places,
             attention=attention,
             biases=self._biases(reader),
@@ -163,6 +158,11 @@ class PassResult:
             for layer in self.recorded.layers
             if layer.gradient is not None
         )
+
+
+def _gradients(points: Mapping[Tap, TappedTensor], layouts: Mapping[Tap, MapLayout]) -> dict[Tap, Tensor]:
+    gradients = ((tap, point.gradient) for tap, point in points.items())
+    return {tap: _as_maps(layouts[tap], gradient) for tap, gradient in gradients if gradient is not None}
 
 
 def _as_maps(layout: MapLayout, gradient: Tensor) -> Tensor:

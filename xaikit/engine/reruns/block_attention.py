@@ -18,11 +18,12 @@ from xaikit.engine.context import PassContext
 from xaikit.engine.reruns.repeats import inputs_of
 from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorder, attention_of
-from xaikit.evidence.conditions import on_detached_weights, undisturbed
+from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call, select
 from xaikit.evidence.hooks import Cut, hooked
 from xaikit.evidence.taps import module_at
 from xaikit.passes.nests import Path, copied, first_tensor, replaced, tensors_in, varied
+from xaikit.passes.weights import on_detached_weights
 
 
 def block_attention(context: PassContext) -> tuple[Attention, ...]:

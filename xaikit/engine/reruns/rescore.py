@@ -15,7 +15,7 @@ from xaikit.engine.reruns.chunks import in_chunks, rows_of_inputs
 from xaikit.engine.reruns.repeats import inputs_of
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import laid_out
+from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, varied
 from xaikit.targets import Pinned, probabilities_of
 from xaikit.view import Make
