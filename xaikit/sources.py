@@ -52,6 +52,15 @@ class Transform:
         cropped: Image.Image = F.center_crop(resized, _pair(self.crop))
         return cropped
 
+    def whole(self, photograph: Image.Image) -> Image.Image | None:
+        """All of a picture at the size at which :meth:`picture` cuts the middle out; None where that is no part of it, or it is
+        too large."""
+        (high, wide), (crop_high, crop_wide) = _resized(photograph, self.size), _pair(self.crop)
+        if high * wide > MOST_PIXELS or high < crop_high or wide < crop_wide:
+            return None
+        resized: Image.Image = self._resize(photograph)
+        return resized
+
     def bands(self, bands: Tensor) -> Tensor:
         """The same of a picture that is no photograph: any channels (C, H, W), in [0, 1]."""
         cropped: Tensor = F.center_crop(self._resize(bands), _pair(self.crop))

@@ -140,3 +140,21 @@ def test_channels_mean_and_std_must_agree(tmp_path: Path) -> None:
         xaikit.run(config(tmp_path, 1, mean=[0.5], std=[0.5] * 3))
     with pytest.raises(ConfigError, match=r"data\.transform\.mean: expected 4 numbers, one a channel, got 1"):
         xaikit.run(config(tmp_path, 4, channels=4, mean=[0.5], std=[0.5]))
+
+
+def test_overlays_over_the_whole_photograph(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.png").write_bytes(png("RGB", (64, 40)))
+    stated = config(tmp_path, 3, mean=[0.5] * 3, std=[0.5] * 3)
+    stated["report"] = {"to": str(tmp_path / "run"), "frame": "photograph"}
+    xaikit.run(stated)
+    (drawn,) = (tmp_path / "run" / "overlays").glob("*.png")
+    before = drawn.read_bytes()
+    with Image.open(drawn) as picture:
+        assert picture.height == 32
+        assert picture.width > 51  # the photograph of 64 x 40 at a shorter side of 32, and the colour bar
+    drawn.unlink()
+    for picture_file in (tmp_path / "run" / "pictures").glob("*.png"):
+        picture_file.unlink()
+    xaikit.run(stated)
+    assert drawn.read_bytes() == before

@@ -17,7 +17,7 @@ precision: half
 executor: {use: serail, threads: x}
 budget: soon
 model: {source: zo, output: yes}
-data: {source: folder, path: 3, workers: [1], batch_size: 0, transform: {size: [1, a], crop: 0.5, mean: [1, 2], sdt: 1}}
+data: {source: folder, path: 3, workers: [1], batch_size: 0, transform: {size: [1, a], crop: 0.5, mean: [1, b], sdt: 1}}
 target: {k: 3}
 layers: [a, no, 4]
 methods:
@@ -45,7 +45,7 @@ c.yaml:9:33: data.workers: expected an integer, got [1]
 c.yaml:9:47: data.batch_size: expected greater than or equal to 1, got 0
 c.yaml:9:74: data.transform.size: expected an integer or an integer at [1], got [1, 'a']
 c.yaml:9:88: data.transform.crop: expected an integer or a list, got 0.5
-c.yaml:9:99: data.transform.mean[2]: expected a value there, got only [1, 2]
+c.yaml:9:109: data.transform.mean[1]: expected a number, got 'b'
 c.yaml:9:113: data.transform.sdt: unknown key; did you mean 'std'?
 c.yaml:10:1: target: expected the name of a target, got {'k': 3}; add use: classes, label, logit, top
 c.yaml:11:13: layers[1]: expected a string, got false; YAML reads no as a boolean: quote it, "no"

@@ -146,3 +146,14 @@ def test_the_picture_and_the_map_are_left_alone() -> None:
 def test_a_map_of_another_rank_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected a map \(H, W\), got shape \(1, 7, 7\)"):
         overlay(GREY, torch.zeros(1, 7, 7))
+
+
+def test_a_crop_is_shown_in_the_middle_of_its_photograph() -> None:
+    background = Image.new("RGB", (13, 9), "blue")
+    crop = Image.new("RGB", (6, 5), "white")
+    drawn = overlay(crop, torch.ones(5, 6), alpha=0.0, background=background)
+    assert drawn.height == 9
+    shown = drawn.crop((0, 0, 13, 9))
+    white = [(x, y) for x in range(13) for y in range(9) if shown.getpixel((x, y)) == (255, 255, 255)]
+    assert white == [(x, y) for x in range(4, 10) for y in range(2, 7)]  # as center_crop cuts: 3.5 rounds to 4
+    assert background.getpixel((5, 4)) == (0, 0, 255)

@@ -25,6 +25,7 @@ AHEAD = 2
 class Picture:
     """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (channels, H, W) its input.
 
+    whole       all of the photograph at the size at which the model's frame was cut out of it, where overlays are drawn over it
     label       the class that the data states, where a target asks for it
     unlabelled  why there is none, "" where there is one or nobody asks
     """
@@ -35,6 +36,7 @@ class Picture:
     pixels: Tensor
     label: int | None = None
     unlabelled: str = ""
+    whole: Image.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Loader:
     classes, wnids  of the model's outputs, to match labels by
     labelled        whether some target asks for the class that the data states
     workers         threads that read ahead; 0 reads when it is needed
+    whole           whether somebody wants to see more of a photograph than the model's frame
     """
 
     transform: Transform
@@ -60,6 +63,7 @@ class Loader:
     wnids: tuple[str, ...] | None = None
     labelled: bool = False
     workers: int = 0
+    whole: bool = False
 
     def batches(self, batches: Iterable[Sequence[Photograph]]) -> Iterator[list[Picture | UnreadablePicture]]:
         """Photographs ready for the model, a batch at a time, in order."""
@@ -81,9 +85,10 @@ class Loader:
         try:
             data = photograph.read()
             digest = hashlib.sha256(data).hexdigest()
-            rgb, pixels = self._framed(decode(data, photograph.name, self.transform.channels))
-            label, unlabelled = self.label(photograph)
-            return Picture(photograph, digest, rgb, pixels, label, unlabelled)
+            decoded = decode(data, photograph.name, self.transform.channels)
+            rgb, pixels = self._framed(decoded)
+            whole = self.transform.whole(decoded) if self.whole and isinstance(decoded, Image.Image) else None
+            return Picture(photograph, digest, rgb, pixels, *self.label(photograph), whole)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
         except Exception as error:  # memory and numbers run out over one picture, and the next is fine

@@ -6,43 +6,15 @@ Options are plain values, as JSON knows them, with every default filled in: two 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field
 
 from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
-from xaikit.errors import nearest
+from xaikit.config.scalars import VERSION, Deviations, Device, Layers, Means, Seconds, Shares, Side, Version
 from xaikit.plain.faults import Path, at
-from xaikit.plain.values import seconds
-
-VERSION = 1
-
-
-def _check_version(version: int) -> int:
-    if version != VERSION:
-        raise ValueError(f"expected {VERSION}, got {version}: update xaikit, or write version: {VERSION}")
-    return version
-
-
-def _check_device(device: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        likeliest = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
-        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {likeliest}")
-    return device
-
-
-Version = Annotated[int, AfterValidator(_check_version)]
-Device = Annotated[str, AfterValidator(_check_device)]
-Seconds = Annotated[float, BeforeValidator(seconds)]
-Side = Annotated[int, Field(ge=1, le=16_384)]
-Means = Annotated[tuple[float, ...], Field(min_length=1)]
-Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
-Threads = Annotated[int, Field(ge=1, le=1024)]
-Layers = Annotated[tuple[str, ...], Field(min_length=1)]
-Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
@@ -163,8 +135,7 @@ class ModelConfig(Section):
 class TransformConfig(Section):
     """How pictures are prepared; None is what the model's source says. Pixels, and units of [0, 1].
 
-    channels   of the model's input: 3 for colours, 1 for grey, as many as there are bands for TIFF and .npy files
-    mean, std  one number a channel
+    channels   of the model's input, as many as mean and std have: 1 for grey, 3 for colours, more for bands (TIFF, .npy)
     """
 
     brief = True
@@ -191,12 +162,14 @@ class ReportConfig(Section):
 
     to        the folder; ``runs/<name>`` where none is given
     overlays  whether overlays are drawn
+    frame     of overlays: the crop that the model saw, or the whole photograph around it
     maps      how raw maps are kept
     shard     photographs that are committed together, rounded up to whole batches; a kill loses at most these
     """
 
     to: str | None = None
     overlays: bool = True
+    frame: Literal["crop", "photograph"] = "crop"
     maps: Literal["float16", "uint8", "float32"] = "float16"
     shard: Annotated[int, Field(ge=1)] = 64
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +13,14 @@ from torch import Tensor
 from xaikit.engine.diagnosis import ANY, Evidence, diagnose
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import PinnedRequest, RequestGroup
-from xaikit.evidence.pinned import PinnedColumns, PinnedParts, whole
+from xaikit.evidence.pinned import PinnedColumns, whole
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.finish import finish_over
 from xaikit.layouts import stride
 from xaikit.method import parts_of
+from xaikit.targets import Pinned
 
 
 def assemble(
@@ -73,3 +76,20 @@ def _remarks(trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, 
     if isinstance(trace.pinned[member.place], PinnedColumns):  # one column of several is counted with the others
         diagnosed = (replace(note, counted=True) for note in diagnosed)
     return [*raw.all_remarks(), *diagnosed]
+
+
+@dataclass(frozen=True, eq=False)
+class PinnedParts:
+    """What stands on the target axis where a method makes several maps by itself, as concepts; none has a score."""
+
+    target: Pinned
+    count: int
+    plural: bool = True
+
+    def scores(self, output: Any) -> Tensor:
+        """NaN, (N, count)."""
+        scores = self.target.scores(output)
+        return scores.new_full((len(scores), self.count), math.nan)
+
+    def __str__(self) -> str:
+        return f"{self.count} parts, whatever {self.target}"

@@ -180,20 +180,3 @@ def without_layer(pinned: Pinned) -> Pinned:
 def whole(pinned: Pinned) -> Pinned:
     """The target as it was stated: of all columns, and without the layer that it is scored on."""
     return without_layer(pinned.target if isinstance(pinned, PinnedColumns) else pinned)
-
-
-@dataclass(frozen=True, eq=False)
-class PinnedParts:
-    """What stands on the target axis where a method makes several maps by itself, as concepts; none has a score."""
-
-    target: Pinned
-    count: int
-    plural: bool = True
-
-    def scores(self, output: Any) -> Tensor:
-        """NaN, (N, count)."""
-        scores = self.target.scores(output)
-        return scores.new_full((len(scores), self.count), math.nan)
-
-    def __str__(self) -> str:
-        return f"{self.count} parts, whatever {self.target}"

@@ -46,7 +46,14 @@ class Scale:
         return self.table[index].where(finite.unsqueeze(-1), torch.tensor(colors.NOT_FINITE, dtype=torch.uint8))
 
 
-def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signed: bool = False) -> Image.Image:
+def overlay(
+    picture: Image.Image,
+    saliency: Tensor,
+    alpha: float = 0.5,
+    *,
+    signed: bool = False,
+    background: Image.Image | None = None,
+) -> Image.Image:
     """The map over the picture, a colour bar to the right.
 
     Args:
@@ -54,9 +61,10 @@ def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signe
         saliency: a finished map (H, W) of any dtype; of another size than the picture it is resized bilinearly (half-pixel).
         alpha: the share of the map's colours, in [0, 1].
         signed: whether maps of this kind may be negative, so that they share one scale even where this one is not.
+        background: the whole photograph, out of the middle of which the picture was cut.
 
     Returns:
-        An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours.
+        An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours, around it the background.
 
     Raises:
         ValueError: the map is not two-dimensional.
@@ -65,11 +73,20 @@ def overlay(picture: Image.Image, saliency: Tensor, alpha: float = 0.5, *, signe
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
     fitted = _fitted(saliency.detach().cpu().double(), (picture.height, picture.width))
     scale = Scale.of(fitted, signed)
-    bar = color_bar(scale, picture.height)
-    joined = Image.new("RGB", (picture.width + bar.width, picture.height))
-    joined.paste(_blend(picture.convert("RGB"), scale.colored(fitted), alpha), (0, 0))
-    joined.paste(bar, (picture.width, 0))
+    blended = _blend(picture.convert("RGB"), scale.colored(fitted), alpha)
+    shown = blended if background is None else _in_the_middle(blended, background.convert("RGB"))
+    bar = color_bar(scale, shown.height)
+    joined = Image.new("RGB", (shown.width + bar.width, shown.height))
+    joined.paste(shown, (0, 0))
+    joined.paste(bar, (shown.width, 0))
     return joined
+
+
+def _in_the_middle(picture: Image.Image, background: Image.Image) -> Image.Image:
+    left, top = (round((whole - part) / 2) for whole, part in zip(background.size, picture.size, strict=True))
+    around = background.copy()
+    around.paste(picture, (left, top))  # rounded as center_crop does
+    return around
 
 
 def color_bar(scale: Scale, height: int) -> Image.Image:

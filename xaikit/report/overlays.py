@@ -12,22 +12,26 @@ from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Entry
 from xaikit.report.record import Record
 from xaikit.report.report import Report
-from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture
+from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture, whole_name
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
 
-def write_missing_overlays(report: Report) -> list[Failure]:
+def write_missing_overlays(report: Report, whole: bool = False) -> list[Failure]:
     """Draw what a plan asks for and the folder does not have: of a finish that is new, or what was deleted."""
-    return write_overlays(report, report.index.parts, report.index.store.folder.names("overlays", ".png"))
+    existing = report.index.store.folder.names("overlays", ".png")
+    return write_overlays(report, report.index.parts, existing, whole)
 
 
-def write_overlays(report: Report, parts: Iterable[str], existing: Collection[str] = ()) -> list[Failure]:
+def write_overlays(
+    report: Report, parts: Iterable[str], existing: Collection[str] = (), whole: bool = False
+) -> list[Failure]:
     """Draw finished maps over the photographs as the model saw them; from the store, so that picture and query agree.
 
     Args:
         parts: whose overlays are drawn.
         existing: those that are not drawn again.
+        whole: show all of a photograph, and not the model's frame alone.
 
     Returns:
         Why maps could not be finished or drawn.
@@ -41,7 +45,8 @@ def write_overlays(report: Report, parts: Iterable[str], existing: Collection[st
             missing = [entry for entry in photograph if _is_missing(*entry[:2], existing)]
             picture = open_picture(index.store.folder, picture_name(stem)) if missing else None
             if picture is not None:
-                failures += _write_photograph(report, picture, missing)
+                background = open_picture(index.store.folder, whole_name(stem)) if whole else None
+                failures += _write_photograph(report, picture, background, missing)
     return failures
 
 
@@ -50,13 +55,15 @@ def _is_missing(record: Record, trial: StoredTrial, existing: Collection[str]) -
     return drawn and overlay_name(record.stem, trial.name, record.column) not in existing
 
 
-def _write_photograph(report: Report, picture: Image.Image, entries: Iterable[Entry]) -> list[Failure]:
+def _write_photograph(
+    report: Report, picture: Image.Image, background: Image.Image | None, entries: Iterable[Entry]
+) -> list[Failure]:
     failures = []
     for _, group in groupby(entries, key=lambda entry: entry[1].name):
         columns = list(group)
         record, trial, _ = columns[0]
         try:
-            _draw(report, picture, columns)
+            _draw(report, picture, background, columns)
         except OSError:
             raise
         except Exception as error:  # a finisher of somebody else may raise anything
@@ -66,7 +73,7 @@ def _write_photograph(report: Report, picture: Image.Image, entries: Iterable[En
     return failures
 
 
-def _draw(report: Report, picture: Image.Image, columns: Sequence[Entry]) -> None:
+def _draw(report: Report, picture: Image.Image, background: Image.Image | None, columns: Sequence[Entry]) -> None:
     """The overlays of one photograph by one trial, one for each place on the target axis."""
     _, trial, row = columns[0]
     # only maps of pictures are drawn
@@ -75,5 +82,5 @@ def _draw(report: Report, picture: Image.Image, columns: Sequence[Entry]) -> Non
         return
     fused = report.finish(trial, raws)
     for record, _, _ in columns:
-        drawn = overlay(picture, fused[record.column], signed=trial.signed)
+        drawn = overlay(picture, fused[record.column], signed=trial.signed, background=background)
         save_picture(report.index.store.folder, overlay_name(record.stem, trial.name, record.column), drawn)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from xaikit.bench.loader import Picture
 from xaikit.report.index import Index
+from xaikit.runner.frames import save_pictures
 from xaikit.runner.prepare import PreparedBench, PreparedRun
 from xaikit.sources import Photograph
-from xaikit.store.pictures import picture_name, save_picture
+from xaikit.store.pictures import picture_name, whole_name
 from xaikit.store.rows import Failure
 
 
@@ -26,16 +27,14 @@ def save_missing_pictures(run: PreparedRun, index: Index) -> list[Failure]:
 
 
 def _save_missing(bench: PreparedBench, index: Index, existing: set[str]) -> Iterator[Failure]:
-    places = {
-        photograph.name: picture_name(index.photographs[bench.key][photograph.name].stem)
-        for photograph in bench.photographs
-    }
-    missing = [photograph for photograph in bench.photographs if places[photograph.name] not in existing]
+    stems = {photograph.name: index.photographs[bench.key][photograph.name].stem for photograph in bench.photographs}
+    names = (picture_name, whole_name) if bench.loader.whole else (picture_name,)
+    missing = [one for one in bench.photographs if any(name(stems[one.name]) not in existing for name in names)]
     explained = _explained(bench, index, missing)
     for (picture,) in bench.loader.batches([photograph] for photograph in missing if photograph.name in explained):
         name = picture.photograph.name
         if isinstance(picture, Picture):
-            save_picture(index.store.folder, places[name], picture.rgb)
+            save_pictures(index.store.folder, stems[name], picture)
         else:
             yield Failure(bench.key, name, picture.digest, error=f"its picture cannot be drawn again: {picture.error}")
 

@@ -97,8 +97,9 @@ def run(
                 if watcher is not None:
                     watcher.advanced(receipt)
             report = worker.open_report(stopping.reason)
+            whole = config.report.frame == "photograph"
             if config.report.overlays and not stopping.by_signal:
-                log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report)])
+                log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report, whole)])
                 write_sheets(report.index)
             log.finish(stopping.reason)
     return report

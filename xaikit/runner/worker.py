@@ -20,9 +20,9 @@ from xaikit.report.overlays import write_overlays
 from xaikit.report.report import Report
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
+from xaikit.runner.frames import save_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
-from xaikit.store.pictures import picture_name, save_picture
 from xaikit.store.store import Store
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
@@ -77,7 +77,8 @@ class Worker:
         with clock("write"):
             part = results.commit(self._store)
         with clock("draw"):
-            failures = write_overlays(self._report, [part]) if self.job.config.report.overlays else []
+            wanted, whole = self.job.config.report.overlays, self.job.config.report.frame == "photograph"
+            failures = write_overlays(self._report, [part], whole=whole) if wanted else []
         return Receipt(shard, len(shard.positions), part, (*results.failures, *failures), vars(tally), clock.seconds)
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
@@ -85,8 +86,7 @@ class Worker:
         if self.job.config.report.overlays:
             photographs = self._report.index.photographs[bench]
             for picture in pictures:
-                name = picture_name(photographs[picture.photograph.name].stem)
-                save_picture(self._store.folder, name, picture.rgb)
+                save_pictures(self._store.folder, photographs[picture.photograph.name].stem, picture)
 
     @cached_property
     def _report(self) -> Report:

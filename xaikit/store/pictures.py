@@ -23,6 +23,11 @@ def picture_name(stem: str) -> str:
     return f"pictures/{stem}.png"
 
 
+def whole_name(stem: str) -> str:
+    """Where all of a photograph lies, at the size at which the model's frame was cut out of it."""
+    return f"pictures/{stem}.whole.png"
+
+
 def overlay_name(stem: str, trial: str, column: int) -> str:
     """Where the overlay of a trial lies; the first target of a plural one is column 0."""
     ending = f".{column}" if column else ""

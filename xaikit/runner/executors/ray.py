@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaikit import _allocator
-from xaikit.config.schema import Threads
+from xaikit.config.scalars import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker

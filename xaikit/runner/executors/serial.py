@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from xaikit.config.schema import Threads
+from xaikit.config.scalars import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Receipt, Shard, Stop
 from xaikit.runner.worker import Worker

@@ -1,0 +1,37 @@
+"""What a single value of a config may be."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from xaikit.errors import nearest
+from xaikit.plain.values import seconds
+
+VERSION = 1
+
+
+def _check_version(version: int) -> int:
+    if version != VERSION:
+        raise ValueError(f"expected {VERSION}, got {version}: update xaikit, or write version: {VERSION}")
+    return version
+
+
+def _check_device(device: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        likeliest = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {likeliest}")
+    return device
+
+
+Version = Annotated[int, AfterValidator(_check_version)]
+Device = Annotated[str, AfterValidator(_check_device)]
+Seconds = Annotated[float, BeforeValidator(seconds)]
+Side = Annotated[int, Field(ge=1, le=16_384)]
+Means = Annotated[tuple[float, ...], Field(min_length=1)]
+Deviations = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Layers = Annotated[tuple[str, ...], Field(min_length=1)]
+Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
