@@ -120,13 +120,16 @@ def finish_maps(
 
 
 def finish_over(
-    finish: Finish, raws: Mapping[str, Tensor], strides: Mapping[str, float], inputs: Mapping[str, tuple[int, ...]]
+    finish: Finish | None, raws: Mapping[str, Tensor], strides: Mapping[str, float], inputs: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, Tensor], Tensor | None]:
-    """:func:`finish_maps` where layers may be maps of several inputs, whose spatial shapes are given by layer.
+    """:func:`finish_maps` where layers may be maps of several inputs, whose spatial shapes are given by layer; nothing
+    without a finish.
 
     Raises:
         ConfigError: maps of inputs of unequal size are to be fused.
     """
+    if finish is None:
+        return {}, None
     if len(sizes := set(inputs.values())) == 1:
         return finish_maps(finish, raws, strides, *sizes)
     if finish.fuse is not None:

@@ -38,10 +38,7 @@ def assemble(
     maps = {str(tap): raw.saliency for tap, raw in raws.items()}
     spaces = {str(tap): trace.at(tap).space for tap in request.taps}
     strides = {layer: stride(tuple(raw.shape[2:]), spaces[layer]) for layer, raw in maps.items()}
-    finished: dict[str, Tensor] = {}
-    fused = None
-    if request.finish is not None:
-        finished, fused = finish_over(request.finish, maps, strides, spaces)
+    finished, fused = finish_over(request.finish, maps, strides, spaces)
     target, scores = whole(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
     if parts := parts_of(request.method):
         target, scores = PinnedParts(target, parts), scores.new_full((len(scores), parts), torch.nan)

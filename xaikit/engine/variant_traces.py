@@ -31,25 +31,23 @@ class VariantTraces:
         self._traces: dict[Hashable, Trace] = {}
 
     def of(self, variant: Variant, request: Request, taps: Sequence[Tap]) -> Iterator[tuple[Sequence[Tap], Trace]]:
-        """The traces of a variant, for all requests that average over the same ones: one for the taps that are maps of each
-        input.
+        """The traces of a variant, for all requests that average over the same ones; one for the taps of each input.
 
         Raises:
             ConfigError: the variant moves what a target is about, or the model takes no inputs of that size.
         """
-        trace = self._shared.trace
-        if variant.is_clean:
-            yield taps, trace
-            return
-        for origin in dict.fromkeys(trace.origins.get(tap) for tap in taps):
+        origins = self._shared.trace.origins
+        for origin in dict.fromkeys(origins.get(tap) for tap in taps):
             seed = request.seed if variant.draw is not None else None
             key = (request.aggregation.augment, variant, seed, origin and origin.path)
             if key not in self._traces:
                 self._traces[key] = self._observed(variant, request, origin)
-            yield [tap for tap in taps if trace.origins.get(tap) == origin], self._traces[key]
+            yield [tap for tap in taps if origins.get(tap) == origin], self._traces[key]
 
     def _observed(self, variant: Variant, request: Request, origin: Origin | None) -> Trace:
         shared = self._shared
+        if variant.is_clean:
+            return shared.trace
         layout = shared.trace.input_layout if origin is None else origin.layout
         sharing = [one for one in self._requests if one.request.aggregation.augment == request.aggregation.augment]
         places = sorted({one.place for one in sharing})

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.engine.context import PassContext
-from xaikit.engine.reruns.repeats import inputs_of
+from xaikit.engine.reruns.rescore import inputs_of
 from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorder, attention_of
 from xaikit.evidence.conditions import undisturbed
