@@ -120,7 +120,10 @@ def finish_maps(
 
 
 def finish_over(
-    finish: Finish | None, raws: Mapping[str, Tensor], strides: Mapping[str, float], inputs: Mapping[str, tuple[int, ...]]
+    finish: Finish | None,
+    raws: Mapping[str, Tensor],
+    strides: Mapping[str, float],
+    inputs: Mapping[str, tuple[int, ...]],
 ) -> tuple[dict[str, Tensor], Tensor | None]:
     """:func:`finish_maps` where layers may be maps of several inputs, whose spatial shapes are given by layer; nothing
     without a finish.
