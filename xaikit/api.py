@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, get_args
 
-import torch
 from torch import Tensor, nn
 
 from xaikit import engine
-from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods, read_target
+from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods
 from xaikit.config.keys import Use
 from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
@@ -25,14 +24,16 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
+from xaikit.notebook.inputs import explaining_misfits, inputs_of
+from xaikit.notebook.targets import class_labels, target_of
 from xaikit.passes.nests import first_tensor, led_by, tensors_in
 from xaikit.passes.samples import Shared
 from xaikit.registry import Registry, check_class, paper_of
-from xaikit.targets import FunctionTarget, Target
+from xaikit.targets import Target
 from xaikit.trials.trial import effective_finish
 
-TargetSpec = str | int | Sequence[int] | Mapping[str, Any] | Callable[[Any], Tensor]
-LayerSpecs = LayerSpec | Mapping[str, str] | Sequence[LayerSpec | Mapping[str, str]]
+TargetSpec = str | int | Sequence[Any] | Mapping[str, Any] | Callable[[Any], Tensor] | Tensor | Target
+LayerSpecs = LayerSpec | Mapping[str, str | int] | Sequence[LayerSpec | Mapping[str, str | int]]
 MethodSpec = str | Sequence[str] | Mapping[str, Any]
 
 
@@ -75,15 +76,21 @@ def explain(
     The model is left as it was, whatever mode it is in and whether its weights are frozen.
 
     Args:
-        inputs: a tensor (N, C, *S), a tuple of positional inputs, or a dict of named ones, of which a layer is a map of the
-            first that it depends on. Other orders of the first tensor's axes are inferred from the model, or said as
-            ``input_layout``.
+        inputs: a tensor or array (N, C, *S), a tuple of positional inputs, or any mapping of named ones, of which the first of
+            floats with three axes or more is explained, as a picture behind a text; a layer is
+            a map of the first of them that it depends on. Other orders of its axes are inferred
+            from the model, or said as ``input_layout``. Arrays of floats become what the model's weights are.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
-            ``{"name": "conv", "call": "last"}`` or "conv@last".
+            ``{"name": "conv", "call": "last"}`` or "conv@last"; "conv@2" is the second call.
+            Where views or frames (N, V, ...) are folded into the batch, ``{"name": "conv", "fold": "views"}`` or "conv/views"
+            has a map for each: (N, V, *S).
         target: "top1", a class index, one index a sample (a list of N), ``{"use": "top", "k": 5}``,
-            ``{"use": "classes", "of": [1, 2]}``, or a callable from the output to (N,) or (N, T) scores.
+            ``{"use": "classes", "of": [1, 2]}``, an instance, or a callable from the output to (N,) or (N, T) scores. Of each
+            sample: several indices, (N, T) or lists of any length, or booleans (N, classes); what one has fewer is NaN,
+            with -1 in ``target.indices``. Or N callables, each from the output of its sample alone to a number.
+            Options of each sample are arrays: ``{"use": "region", "of": 3, "mask": masks}``.
         labels: the class of every sample, for ``"label"`` and for targets with ``"of": "label"``. A method of the mapping may
             say a target of its own: ``{"use": "gradcam", "target": {"use": "contrast"}}``.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
@@ -109,7 +116,7 @@ def explain(
 
     Raises:
         ConfigError: an option, target or finish that does not exist or does not fit, all of them at once.
-        LayerNotFound, TapError, Disconnected: a layer that cannot be explained.
+        LayerNotFound, TapError, Disconnected: a layer that cannot be explained, or inputs that the model does not take.
         UnknownPlugin, PluginConflict, PluginContract: a method that cannot be used.
 
     >>> import torch, xaikit
@@ -119,33 +126,39 @@ def explain(
     >>> maps["layercam"].map.shape
     torch.Size([2, 8, 8])
     """
-    inputs, of_none = _shared(inputs, shared)
-    registry, model, samples = Registry(), unwrapped(model), len(first_tensor(inputs))
+    registry, model = Registry(), unwrapped(model)
+    inputs, of_none = _shared(inputs_of(inputs, model), shared)
+    samples = len(first_tensor(inputs))
     for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
         if word not in words:
             raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
-    stated_labels = None if labels is None else _indices("labels", labels, samples)
-    general_target, classes = _target(target, stated_labels, samples, registry)
+    stated_labels = None if labels is None else _labels(labels, samples)
+    general_target, classes = target_of(target, stated_labels, samples, registry)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
     batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input, of_none)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
-    requests = [
-        engine.Request(
-            label,
-            config.use,
-            method,
-            resolver.taps(method, listed, general_target),
-            general_target if config.target is None else instantiate("target", config.target, registry),
-            build_finish(effective_finish(paper_of(type(method)), general_finish, config.finish, registry), registry),
-            seed,
-            precision,
-            Aggregation(general.augment if config.augment is None else config.augment, config.reduce or general.reduce),
-        )
-        for label, (config, method) in named.items()
-    ]
-    return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
+    with explaining_misfits(model, inputs, mode):
+        requests = [
+            engine.Request(
+                label,
+                config.use,
+                method,
+                resolver.taps(method, listed, general_target),
+                general_target if config.target is None else instantiate("target", config.target, registry),
+                build_finish(
+                    effective_finish(paper_of(type(method)), general_finish, config.finish, registry), registry
+                ),
+                seed,
+                precision,
+                Aggregation(
+                    general.augment if config.augment is None else config.augment, config.reduce or general.reduce
+                ),
+            )
+            for label, (config, method) in named.items()
+        ]
+        return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
 
 
 def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, Shared | None]:
@@ -190,22 +203,11 @@ def _methods(
     return named
 
 
-def _indices(name: str, classes: Sequence[int] | Tensor, count: int) -> Tensor:
-    if len(classes) != count:
-        raise ConfigError(f"{name}: expected {count} class indices, one a sample, got {len(classes)}")
-    return torch.as_tensor(classes)
-
-
-def _target(target: TargetSpec, labels: Tensor | None, count: int, registry: Registry) -> tuple[Target, Tensor | None]:
-    """The target, and the labels, which it may be itself: one index a sample."""
-    if callable(target):
-        return FunctionTarget(target), labels
-    if isinstance(target, (Sequence, Tensor)) and not isinstance(target, str):
-        indices = _indices("target", target, count)
-        if labels is not None:
-            raise ConfigError("target: expected labels or one class index a sample, got both; write target='label'")
-        return instantiate("target", Use("label"), registry), indices
-    return instantiate("target", read_target(target, registry), registry), labels
+def _labels(labels: Any, samples: int) -> Tensor:
+    classes = class_labels("labels", labels, samples)
+    if classes.dim() > 1:
+        raise ConfigError("labels: expected one class a sample, (N,), got several; give them as target")
+    return classes
 
 
 def _ids(ids: Sequence[str] | None, samples: int) -> tuple[str, ...]:
@@ -219,4 +221,6 @@ def _listed(layers: LayerSpecs) -> list[LayerSpec]:
     if not isinstance(layers, (str, nn.Module, Sequence, Mapping)):
         raise LayerNotFound(f"layers: expected names, modules or 'auto', got {layers!r}")
     specs = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else layers
+    if not specs:
+        raise LayerNotFound("layers: expected one at least, got none; 'auto' finds one")
     return [spelled(spec) if isinstance(spec, Mapping) else spec for spec in specs]

@@ -88,6 +88,14 @@ ZERO_ACTIVATIONS = "zero activations"
 ZERO_GRADIENTS = "zero gradients"
 
 
+ZERO_HALF_GRADIENTS = (
+    "zero gradients in float16, which holds nothing below 6e-8: explain in float32 or bfloat16, or a larger score"
+)
+
+
+ONE_PLACE = "one place alone: its map is the same everywhere, whatever it says; name a layer with more places"
+
+
 NEGATIVE_GRADIENTS = "all-negative gradients: nothing is left of them"
 
 

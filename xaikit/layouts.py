@@ -162,6 +162,43 @@ class Positions:
         return self.grid
 
 
+@dataclass(frozen=True)
+class Views:
+    """Views or frames of a sample as rows of its own, one behind another: (N V, ...), V the first axis of the input's space.
+
+    count  V; 0: as many as the input has
+    each   the layout of one view
+
+    >>> views = Views().layout((6, 8, 4, 4), (3, 32, 32))
+    >>> views.to_map(torch.zeros(6, 8, 4, 4)).shape
+    torch.Size([2, 8, 3, 4, 4])
+    """
+
+    count: int = 0
+    each: Layout = Layout()
+
+    def layout(self, shape: tuple[int, ...], space: tuple[int, ...]) -> Views | None:
+        """Of so many views; None where there are no such rows, or one is no map."""
+        count = self.count or next(iter(space), 0)
+        each = infer(shape, space[1:]) if count and shape[0] % count == 0 else None
+        return None if each is None else Views(count, each)
+
+    def to_map(self, tensor: Tensor) -> Tensor:
+        """The tensor as (N, C, V, *S)."""
+        maps = self.each.to_map(tensor)
+        return maps.reshape(-1, self.count, *maps.shape[1:]).movedim(1, 2)
+
+    def from_map(self, saliency: Tensor, like: Tensor) -> Tensor:
+        """(M, C, V, *S) arranged as the tensor ``like`` (B V, ...); M is a multiple of B."""
+        samples = like.reshape(-1, self.count, *like.shape[1:])
+        repeated = samples.repeat_interleave(len(saliency) // len(samples), 0).flatten(0, 1)
+        return self.each.from_map(saliency.movedim(2, 1).flatten(0, 1), repeated)
+
+    def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """V, and the spatial shape of one view."""
+        return (self.count, *self.each.space(shape))
+
+
 def infer(shape: tuple[int, ...], space: tuple[int, ...], hint: int | None = None) -> Layout | None:
     """The layout of a tensor that a model computed from an input whose spatial shape is ``space``; None if it has none.
 

@@ -28,6 +28,8 @@ class Pinned(Protocol):
                    rows. Without it variants are scored one at a time
     probabilities  ``probabilities(output) -> Tensor``: of a class, its softmax probabilities (N, T)
     spatial        a field, True: the score is of certain places of the picture: a mask, a box, a unit of a map
+    padding        (N, T), True where a sample has fewer targets than others: what stands there is no target of it, and its
+                   map and score are NaN
     """
 
     @property
@@ -48,6 +50,7 @@ class Target(Protocol):
     layer         a field, the name of a module: it is pinned and scored on what that returns, not on the model's output
     needs_labels  True, or a property that depends on the options: it is of the class that the data states. Only then are
                   the labels of the data read, and its results are computed again where a label has changed
+    rows          ``rows(index) -> Target``, where an option says something of each sample: the same for chosen ones
     examples      of the class, options that it is checked with beside the default ones
     """
 
@@ -56,7 +59,8 @@ class Target(Protocol):
 
         Args:
             output: of the clean pass, as the config's ``model.output`` selects it; logits (N, classes) as a rule.
-            labels: class indices (N,) where the data has them, else None.
+            labels: class indices where the data has them, else None: (N,); of several classes a sample (N, K), -1 behind
+                those that it has, or as truths (N, classes).
 
         Raises:
             ConfigError: the target does not fit this output or needs labels.
@@ -89,6 +93,18 @@ def rows_of(pinned: Pinned) -> Callable[[Tensor], Pinned] | None:
     return rows
 
 
+def stated_for(target: Target, index: Tensor) -> Target:
+    """A target for chosen samples (M,); itself where it says nothing of each."""
+    rows: Callable[[Tensor], Target] | None = getattr(target, "rows", None)
+    return target if rows is None else rows(index)
+
+
+def padding_of(pinned: Pinned) -> Tensor | None:
+    """Where (N, T) a sample has no target, as others have more; None where all have as many."""
+    padding: Tensor | None = getattr(pinned, "padding", None)
+    return padding
+
+
 def probabilities_of(pinned: Pinned) -> Callable[[Any], Tensor] | None:
     """The function from an output to the probabilities (N, T) of the pinned classes; None where the target is no class."""
     probabilities: Callable[[Any], Tensor] | None = getattr(pinned, "probabilities", None)
@@ -106,7 +122,7 @@ def is_spatial(pinned: Pinned) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class PinnedClasses:
-    """The logits of chosen classes: ``indices`` (N, T), one row a sample."""
+    """The logits of chosen classes: ``indices`` (N, T), one row a sample, -1 behind the last of one that has fewer."""
 
     indices: Tensor
     plural: bool = False
@@ -114,12 +130,20 @@ class PinnedClasses:
     def scores(self, output: Tensor) -> Tensor:
         """The chosen logits, (N, T)."""
         # a copy, as indices made in inference mode cannot be saved for the gradient
-        return output.gather(1, self.indices.to(output.device).clone())
+        indices = self.indices.to(output.device).clone()
+        # in place of padding another class of the sample, so that no pass meets a NaN
+        return output.gather(1, indices.where(indices >= 0, indices[:, :1].clamp(min=0)))
+
+    @property
+    def padding(self) -> Tensor | None:
+        """Where (N, T) a sample has fewer classes than others."""
+        padding = self.indices < 0
+        return padding if bool(padding.any()) else None
 
     def __str__(self) -> str:
         """The classes, a row a sample where they differ."""
-        rows = dict.fromkeys(tuple(row) for row in self.indices.tolist())
-        return " or ".join("class " + ", ".join(map(str, row)) for row in rows)
+        rows = dict.fromkeys(tuple(one for one in row if one >= 0) for row in self.indices.tolist())
+        return " or ".join("class " + ", ".join(map(str, row)) if row else "no class" for row in rows)
 
     def probabilities(self, output: Tensor) -> Tensor:
         """The softmax probabilities of the chosen classes, (N, T)."""
@@ -148,7 +172,7 @@ class PinnedFunction:
         return scores if scores.dim() == 2 else scores.unsqueeze(1)
 
     def __str__(self) -> str:
-        return _name(self.function)
+        return name_of(self.function)
 
     def rows(self, index: Tensor) -> PinnedFunction:
         """The same function, of another number of samples."""
@@ -166,15 +190,16 @@ class FunctionTarget:
         scores = self.function(output)
         if not isinstance(scores, Tensor) or scores.dim() not in (1, 2):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            raise ConfigError(f"target {_name(self.function)}: expected scores of shape (N,) or (N, T), got {got}")
+            raise ConfigError(f"target {name_of(self.function)}: expected scores of shape (N,) or (N, T), got {got}")
         if isinstance(output, Tensor) and len(scores) != len(output):
             raise ConfigError(
-                f"target {_name(self.function)}: expected scores of {len(output)} samples, got {len(scores)}"
+                f"target {name_of(self.function)}: expected scores of {len(output)} samples, got {len(scores)}"
             )
         return PinnedFunction(self.function, scores.shape[0], plural=scores.dim() == 2)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """What a function is called, in messages."""
     return getattr(function, "__name__", type(function).__name__)
 
 

@@ -69,6 +69,11 @@ def beside(tensor: Tensor, output: Tensor) -> Tensor:
     return tensor.to(output.device).clone()
 
 
+def of_rows(option: Any, index: Tensor) -> Any:
+    """Of an option that says something of each sample, what it says of chosen ones; any other as it is."""
+    return option[index.to(option.device)] if isinstance(option, Tensor) and len(option) > 1 else option
+
+
 @dataclass(frozen=True, eq=False)
 class PinnedClass(PinnedClasses):
     """One class a sample, (N, 1), of which something else than the logit alone is scored.

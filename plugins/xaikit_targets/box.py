@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xaikit import ConfigError, XaikitError, hookimpl
 from xaikit.targets import described
+from xaikit_targets._classes import of_rows
 
 _KEYS = ("boxes", "labels", "scores")
 
@@ -31,13 +32,14 @@ class Box:
 
     rank  the reference is the rank-th best detection of the clean pass, from 1
     of    only among those with this label
-    box   instead of a detection: [x0, y0, x1, y1] in pixels; then ``of`` must say the label
+    box   instead of a detection: [x0, y0, x1, y1] in pixels; then ``of`` must say the label. In Python also one of each
+          sample, tensors (N, 4) and (N,)
     keys  where the output has other keys: {boxes: ..., labels: ..., scores: ...}, those that differ
     """
 
     rank: int = 1
-    of: int | None = None
-    box: tuple[float, float, float, float] | None = None
+    of: int | Tensor | None = None
+    box: tuple[float, float, float, float] | Tensor | None = None
     keys: dict[str, str] = field(default_factory=dict)
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"rank": 2}, {"of": 3}, {"box": (0.0, 0.0, 4.0, 5.0), "of": 1})
@@ -55,8 +57,12 @@ class Box:
         if self.rank < 1:
             raise ValueError(f"rank: expected at least 1, got {self.rank}")
         if self.box is not None:
-            if not (len(self.box) == 4 and self.box[0] < self.box[2] and self.box[1] < self.box[3]):
-                raise ValueError(f"box: expected [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {list(self.box)}")
+            rows = self.box if isinstance(self.box, Tensor) else torch.tensor([self.box])
+            if not (rows.dim() == 2 and rows.shape[1] == 4 and bool((rows[:, :2] < rows[:, 2:]).all())):
+                form = "(N, 4), rows of " if isinstance(self.box, Tensor) else ""
+                raise ValueError(
+                    f"box: expected {form}[x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {_listed(self.box)}"
+                )
             if self.of is None:
                 raise ValueError("of: expected the label of the box, got none")
         if not set(self.keys) <= set(_KEYS):
@@ -67,26 +73,43 @@ class Box:
         names = tuple(self.keys.get(key, key) for key in _KEYS)
         if isinstance(output, Tensor | Mapping) or not isinstance(output, Sequence) or not output:
             raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {described(output)}")
+        for name, option in (("box", self.box), ("of", self.of)):
+            if isinstance(option, Tensor) and len(option) not in (1, len(output)):
+                raise ConfigError(f"target box: {name}: expected {len(output)}, one a sample, got {len(option)}")
         references = [self._reference(_detections(one, names), row) for row, one in enumerate(output)]
         return PinnedBox(
             torch.stack([box for box, _ in references]), torch.stack([label for _, label in references]), names
         )
 
+    def rows(self, index: Tensor) -> Box:
+        """The same for chosen samples."""
+        return replace(self, of=of_rows(self.of, index), box=of_rows(self.box, index))
+
     def _reference(self, detections: tuple[Tensor, Tensor, Tensor], row: int) -> tuple[Tensor, Tensor]:
         """Box (4,) and label of one sample."""
         boxes, labels, scores = (tensor.detach() for tensor in detections)
+        of = _of_row(self.of, row)
         if self.box is not None:
-            return boxes.new_tensor(self.box), labels.new_tensor(self.of)
-        if self.of is not None:
-            boxes, labels, scores = (tensor[detections[1] == self.of] for tensor in (boxes, labels, scores))
+            return boxes.new_tensor(_of_row(self.box, row)), labels.new_tensor(of)
+        if of is not None:
+            boxes, labels, scores = (tensor[detections[1] == of] for tensor in (boxes, labels, scores))
         if len(scores) < self.rank:
-            which = "" if self.of is None else f" of label {self.of}"
+            which = "" if of is None else f" of label {of}"
             raise ConfigError(
                 f"target box: expected at least {self.rank} detections{which}, got {len(scores)} in sample {row}; say "
                 "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
             )
         best = scores.argsort(descending=True, stable=True)[self.rank - 1]
         return boxes[best], labels[best]
+
+
+def _of_row(option: Any, row: int) -> Any:
+    """What an option says of one sample."""
+    return option[row % len(option)].tolist() if isinstance(option, Tensor) else option
+
+
+def _listed(option: Any) -> Any:
+    return option.tolist() if isinstance(option, Tensor) else list(option)
 
 
 def _detections(one: Any, names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:

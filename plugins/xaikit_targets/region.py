@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, XaikitError, class_indices, hookimpl
 from xaikit.targets import described
-from xaikit_targets._classes import PinnedClass, beside
+from xaikit_targets._classes import PinnedClass, beside, of_rows
 from xaikit_targets._files import existing_file, read_picture
 
 
@@ -30,13 +30,14 @@ class Region:
     of      the class: an index from 0, or top (the most frequent prediction, of a mask that is given inside it)
     ignore  classes that top passes over
     mask    predicted; all; a box [y0, x0, y1, x1] in shares of the sides, from 0 to 1; or a file, laid over the output: a
-            picture, of which the bright half counts, or an .npy of numbers, of which those above 0.5 count
+            picture, of which the bright half counts, or an .npy of numbers, of which those above 0.5 count; in Python also a
+            tensor of such numbers, one mask a sample (N, H, W), or one for all (1, H, W)
     reduce  sum, or mean: over the pixels of M
     """
 
     of: int | Literal["top"] = "top"
     ignore: tuple[int, ...] = ()
-    mask: tuple[float, ...] | str = "predicted"
+    mask: tuple[float, ...] | str | Tensor = "predicted"
     reduce: Literal["sum", "mean"] = "sum"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -56,7 +57,7 @@ class Region:
     def __post_init__(self) -> None:
         if isinstance(self.of, bool) or not (isinstance(self.of, int) or self.of == "top"):
             raise ValueError(f"of: expected a class index or 'top', got {self.of!r}")
-        if not isinstance(self.mask, str):
+        if not isinstance(self.mask, (str, Tensor)):
             half = len(self.mask) // 2
             sides = list(zip(self.mask[:half], self.mask[half:], strict=False))
             if not sides or len(self.mask) % 2 or not all(0 <= low < high <= 1 for low, high in sides):
@@ -76,10 +77,11 @@ class Region:
                 "choose a part of the output with model.output, such as 'out'"
             )
         predicted = _predicted(output.detach())
-        given = None if self.mask == "predicted" else self._given(output)
-        if given is not None:
+        if isinstance(self.mask, Tensor) or self.mask != "predicted":
+            given = self._given(output)
             indices = self._indices(output, torch.where(given, predicted, -1))
-            return PinnedRegion(indices, mask=given, mean=self.reduce == "mean", spatial=self.mask != "all")
+            is_all = isinstance(self.mask, str) and self.mask == "all"
+            return PinnedRegion(indices, mask=given, mean=self.reduce == "mean", spatial=not is_all)
         indices = self._indices(output, predicted)
         mask = predicted == indices.reshape(-1, *(1 for _ in output.shape[2:]))
         empty = (~mask.flatten(1).any(1)).nonzero()[:, 0].tolist()
@@ -89,6 +91,10 @@ class Region:
                 "name a class that is predicted there, or a mask"
             )
         return PinnedRegion(indices, mask=mask, mean=self.reduce == "mean")
+
+    def rows(self, index: Tensor) -> Region:
+        """The same for chosen samples."""
+        return replace(self, mask=of_rows(self.mask, index))
 
     def _indices(self, output: Tensor, predicted: Tensor) -> Tensor:
         """The class, (N, 1), given the predicted ones of the pixels that count."""
@@ -106,6 +112,8 @@ class Region:
     def _given(self, output: Tensor) -> Tensor:
         """The mask that the option says, (N, *S)."""
         space = tuple(output.shape[2:])
+        if isinstance(self.mask, Tensor):
+            return _of_samples(self.mask, output).to(output.device)
         if isinstance(self.mask, str):
             one = torch.ones(space, dtype=torch.bool) if self.mask == "all" else _from_file(self.mask, space)
         else:
@@ -130,6 +138,21 @@ def _within(box: tuple[float, ...], space: tuple[int, ...]) -> Tensor:
         inside = (low <= middles) & (middles < high)
         mask &= inside.reshape(-1, *(1 for _ in space[place + 1 :]))
     return mask
+
+
+def _of_samples(mask: Tensor, output: Tensor) -> Tensor:
+    """One mask a sample, (N, *S), at the nearest pixel of each."""
+    space = tuple(output.shape[2:])
+    if mask.dim() != 1 + len(space) or len(mask) not in (1, len(output)):
+        raise ConfigError(
+            f"target region: mask: expected ({len(output)}, {', '.join('HW' if len(space) == 2 else ['...'])}), one a sample, or "
+            f"one for all, mask[None], got {tuple(mask.shape)}"
+        )
+    masks = interpolate(mask[:, None].float(), space, mode="nearest-exact")[:, 0] > 0.5
+    empty = (~masks.flatten(1).any(1)).nonzero()[:, 0].tolist()
+    if empty:
+        raise ConfigError(f"target region: mask: expected a pixel to explain, got none for sample {empty[0]}")
+    return masks.expand(len(output), *space)
 
 
 def _from_file(file: str, space: tuple[int, ...]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xaikit import ConfigError, hookimpl
 from xaikit.targets import described
+from xaikit_targets._classes import of_rows
 from xaikit_targets._files import existing_file, read_numbers
 
 
@@ -25,11 +26,12 @@ class Similarity:
     Another vector in a file of the same name is not seen by a run that goes on: give it another name.
     Peers: in pytorch-grad-cam and Captum it is a function of one's own.
 
-    to       numbers; a file (.npy, .pt or .safetensors with one vector); or self, each sample's embedding on the clean pass
+    to       numbers; a file (.npy, .pt or .safetensors with one vector); or self, each sample's embedding on the clean pass;
+             in Python also a tensor, (D,), or of each sample (N, D)
     measure  cosine; or dot, along the direction of the reference, which also grows with the embedding's length
     """
 
-    to: tuple[float, ...] | str
+    to: tuple[float, ...] | str | Tensor
     measure: Literal["cosine", "dot"] = "cosine"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -41,7 +43,8 @@ class Similarity:
     plural: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.to or (not isinstance(self.to, str) and not any(self.to)):
+        empty = not bool(self.to.any()) if isinstance(self.to, Tensor) else not self.to
+        if empty or (isinstance(self.to, tuple) and not any(self.to)):
             raise ValueError(f"to: expected numbers that are not all zero, a file or 'self', got {self.to!r}")
         if self.measure not in ("cosine", "dot"):
             raise ValueError(f"measure: expected 'cosine' or 'dot', got {self.measure!r}")
@@ -53,23 +56,28 @@ class Similarity:
                 f"target similarity: expected an embedding (N, D), got {described(output)}; "
                 "choose a part of the output with model.output"
             )
-        reference = output.detach() if self.to == "self" else self._reference(output)
-        return PinnedDirection(direction(reference), self.measure == "cosine", self.to if self.to == "self" else "")
+        itself = isinstance(self.to, str) and self.to == "self"
+        reference = output.detach() if itself else self._reference(output)
+        return PinnedDirection(direction(reference), self.measure == "cosine", "self" if itself else "")
+
+    def rows(self, index: Tensor) -> Similarity:
+        """The same for chosen samples."""
+        is_listed = isinstance(self.to, Tensor) and self.to.dim() == 2
+        return replace(self, to=of_rows(self.to, index)) if is_listed else self
 
     def _reference(self, output: Tensor) -> Tensor:
-        """(N, D), the same in each row."""
+        """(N, D)"""
         where = "target similarity: to"
-        numbers = (
-            read_numbers(existing_file(self.to, where), where) if isinstance(self.to, str) else torch.tensor(self.to)
-        )
-        vector = numbers.squeeze(0) if numbers.dim() == 2 else numbers
-        if vector.dim() != 1 or len(vector) != output.shape[1]:
+        stated = read_numbers(existing_file(self.to, where), where) if isinstance(self.to, str) else self.to
+        numbers = torch.as_tensor(stated)
+        vectors = numbers if numbers.dim() == 2 else numbers.unsqueeze(0)
+        if vectors.dim() != 2 or len(vectors) not in (1, len(output)) or vectors.shape[1] != output.shape[1]:
             raise ConfigError(
                 f"{where}: expected {output.shape[1]} numbers, got a tensor of shape {tuple(numbers.shape)}"
             )
-        if not bool(vector.any()):
+        if not bool(vectors.any(1).all()):
             raise ConfigError(f"{where}: expected numbers that are not all zero")
-        return vector.to(output).expand_as(output)
+        return vectors.to(output).expand_as(output)
 
 
 def direction(vectors: Tensor) -> Tensor:

@@ -51,7 +51,10 @@ def test_a_layer_said_at_length_is_one_string(say: Any) -> None:
     ("layer", "line"),
     [
         ({"name": "b", "cal": "last"}, "layers[0]: unknown key 'cal' of a layer; did you mean 'call'?"),
-        ({"name": "b", "call": "second"}, "layers[0]: call: expected first or last, got 'second'"),
+        (
+            {"name": "b", "call": "second"},
+            "layers[0]: call: expected first or last, got 'second'; a call may be said by its number too, from 1",
+        ),
         ({"call": "last"}, "layers[0]: expected a layer's name, got {'call': 'last'}; add name: ..."),
     ],
 )

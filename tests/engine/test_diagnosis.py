@@ -72,8 +72,6 @@ def test_a_map_that_is_alive_needs_no_reason(rectify: Rectifier | None) -> None:
         ([-INF, -1.0, -2.0, -3.0], Relu(), explanation.NOT_FINITE),
         ([NAN] * 4, Abs(), explanation.NOT_FINITE),
         ([INF] * 4, None, explanation.NOT_FINITE),
-        ([-1.0], Relu(), explanation.ALL_NEGATIVE),
-        ([0.0], Relu(), explanation.ZERO_MAP),
     ],
 )
 def test_each_reason_of_the_map(row: list[float], rectify: Rectifier | None, reason: str) -> None:
@@ -87,14 +85,24 @@ def test_each_reason_of_the_map(row: list[float], rectify: Rectifier | None, rea
         ([-1.0, -2.0, -3.0, -4.0], None),
         ([-1.0, 0.0, 0.0, -4.0], None),
         ([-1.0, -2.0, -3.0, -4.0], Abs()),
-        # one cell is even by nature
-        ([2.0], Relu()),
-        ([-2.0], None),
-        ([-2.0], Abs()),
     ],
 )
 def test_what_is_no_reason(row: list[float], rectify: Rectifier | None) -> None:
     assert reasons(row, rectify=rectify) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "rectify", "beside"),
+    [
+        ([2.0], Relu(), []),
+        ([-2.0], None, []),
+        ([-2.0], Abs(), []),
+        ([-1.0], Relu(), [explanation.ALL_NEGATIVE]),
+        ([0.0], Relu(), [explanation.ZERO_MAP]),
+    ],
+)
+def test_one_place_is_even_by_nature(row: list[float], rectify: Rectifier | None, beside: list[str]) -> None:
+    assert reasons(row, rectify=rectify) == [explanation.ONE_PLACE, *beside]
 
 
 def test_zero_activations() -> None:

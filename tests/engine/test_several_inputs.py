@@ -141,7 +141,6 @@ def test_auto_looks_at_inputs_of_any_length(count: int) -> None:
             {},
             "which of 0, 1 have a row a sample, .* whichever do: name .* as shared=, ",
         ),
-        (Prompted, {"prompts": prompts(2), "image": batch(3)}, {}, "expected the scores of 2 samples, .* as shared=$"),
     ],
 )
 def test_what_cannot_be_told_is_refused(model: Any, inputs: Any, options: dict[str, Any], message: str) -> None:

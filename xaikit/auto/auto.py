@@ -29,7 +29,7 @@ from xaikit.layouts import Arrangement
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import Path, copied, first_tensor, mapped, tensors_in
 from xaikit.passes.weights import on_usable_weights
-from xaikit.targets import Target
+from xaikit.targets import Target, stated_for
 
 PLACES, CHANNELS = 0.5, 0.1
 
@@ -102,6 +102,7 @@ def of(
     which some may have no row a sample."""
     if len(list(tensors_in(inputs))) == 1:
         inputs, labels = first_sample(inputs), first_sample(labels)
+        target = stated_for(target, torch.zeros(1, dtype=torch.long))
 
     def score(selected: Any) -> Tensor:
         return pin(target, selected, copied(labels)).scores(selected)
@@ -257,9 +258,11 @@ def _read(name: str, alive: list[_Returned], probe: _Probe, reader: MapReader) -
     """Those that are maps, and the verdict on them."""
     layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
     maps = [one for one in alive if layouts[one.path] is not None] or alive
-    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True)
+    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True, allow_unused=True)
     for one, gradient in zip(maps, gradients, strict=True):
         layout = layouts[one.path]
+        if gradient is None:
+            return maps, "no gradient"
         if layout is None:
             return maps, "no map, or which of its axes is what cannot be told"
         if not _covered(layout.to_map(gradient)):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config import sections
-from xaikit.config.keys import Use
+from xaikit.config.keys import Use, keys_of
 from xaikit.config.layers import inherit, layer_of
 from xaikit.config.plugins import Reader
 from xaikit.config.schema import Aggregation, MethodConfig
@@ -35,6 +35,33 @@ def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use
     with _reading({"target": value}, registry, base) as (reader, values):
         target: Use = sections.read_fields(reader, values)["target"]
         return target
+
+
+def read_target_of_arrays(
+    value: Mapping[str, Any], arrays: Mapping[str, Any], array: type, registry: Registry, base: Path | None = None
+) -> Any:
+    """A target some of whose options are arrays, as no config can say them.
+
+    Args:
+        value: the other options, and ``use``.
+        arrays: by option; one that a config can say as a list, or whose option takes no ``array``, is read as that list.
+
+    Raises:
+        ConfigError: an option is unknown, missing or of the wrong type.
+        UnknownPlugin, PluginConflict, PluginContract: the target cannot be had.
+    """
+    cls = registry.find("target", str(value.get("use")), base).cls
+    keys = keys_of(cls)
+    taken = {
+        option: one
+        for option, one in arrays.items()
+        if option in keys and keys[option].takes(array) and not (one.ndim == 1 and keys[option].reads(one.tolist()))
+    }
+    listed = {option: one.tolist() for option, one in arrays.items() if option not in taken}
+    with _reading({"target": {**value, **listed}}, registry, base) as (reader, values):
+        stated = {option: one for option, one in values["target"].items() if option != "use"}
+        options = reader.options(cls, ("target",), stated, value["use"], given=taken)
+        return None if options is None else reader.build(cls, ("target",), {**options, **taken})
 
 
 def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:

@@ -9,11 +9,14 @@ import dataclasses
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from functools import cached_property, reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Union
 from weakref import WeakKeyDictionary
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 
 from xaikit.errors import PluginContract
 
@@ -110,8 +113,40 @@ class Key:
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Reads its values. Raises pydantic.errors.PydanticUserError for a type that a config cannot say."""
-        return TypeAdapter(self.hint)
+        """Reads its values: of a union, of those types that a config can say. Raises pydantic.errors.PydanticUserError for a
+        type that it cannot."""
+        try:
+            return TypeAdapter(self.hint)
+        except PydanticSchemaGenerationError:
+            sayable = [part for part in _parts(self.hint) if _is_sayable(part)]
+            if not sayable:
+                raise
+            return TypeAdapter(reduce(or_, sayable))
+
+    def reads(self, value: Any) -> bool:
+        """Whether a config can say that value."""
+        try:
+            self.adapter.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    def takes(self, kind: type) -> bool:
+        """Whether it is of that type, or of a union with it."""
+        return kind in _parts(self.hint)
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """The types of a union; else the one."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _is_sayable(hint: Any) -> bool:
+    try:
+        TypeAdapter(hint)
+    except PydanticSchemaGenerationError:
+        return False
+    return True
 
 
 def _key(field: dataclasses.Field[Any], hint: Any) -> Key:

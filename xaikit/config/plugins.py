@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -66,10 +66,19 @@ class Reader:
             self.faults.add(path, f"expected the name of {a_kind}, got {shown(dict(mapping))}; add {key}: {names}")
 
     def options(
-        self, cls: type, path: Path, mapping: Mapping[str, Any], name: str, beside: tuple[str, ...] = ()
+        self,
+        cls: type,
+        path: Path,
+        mapping: Mapping[str, Any],
+        name: str,
+        beside: tuple[str, ...] = (),
+        given: Collection[str] = (),
     ) -> dict[str, Any] | None:
-        """The options of a plugin with their types, defaults filled in; None where something is wrong with one."""
-        keys = keys_of(cls)
+        """The options of a plugin with their types, defaults filled in; None where something is wrong with one.
+
+        Those that are ``given`` some other way are left out.
+        """
+        keys = {option: key for option, key in keys_of(cls).items() if option not in given}
         for option in [option for option in mapping if option not in keys]:
             self.faults.add((*path, option), f"unknown option of {name}; {nearest(option, [*keys, *beside])}")
         options: dict[str, Any] = {}

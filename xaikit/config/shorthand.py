@@ -12,7 +12,7 @@ from typing import Any
 
 from xaikit.config.keys import Section
 from xaikit.config.schema import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
-from xaikit.errors import ConfigError, nearest
+from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
 
 Rule = Callable[[Path, Any, Faults], Any]
@@ -114,16 +114,27 @@ def spelled(layer: Mapping[str, Any]) -> str:
     for key, value in layer.items():
         if key not in _LAYER:
             raise ConfigError(f"unknown key {key!r} of a layer; {nearest(str(key), _LAYER)}")
+        if key == "call" and is_count(value, 1):
+            continue
         words = _LAYER[key]
         if not isinstance(value, str) or (words and value not in words):
-            raise ConfigError(f"{key}: expected {' or '.join(words) or 'the name of a module'}, got {shown(value)}")
+            number = "; a call may be said by its number too, from 1" if key == "call" else ""
+            raise ConfigError(
+                f"{key}: expected {' or '.join(words) or 'the name of a module'}, got {shown(value)}{number}"
+            )
     if "name" not in layer:
         raise ConfigError(f"expected a layer's name, got {shown(dict(layer))}; add name: ...")
     call = f"@{layer['call']}" if "call" in layer else ""
-    return f"{layer['name']}{call}" + ("+" if layer.get("at") == "consumed" else "")
+    fold = f"/{layer['fold']}" if "fold" in layer else ""
+    return f"{layer['name']}{call}" + ("+" if layer.get("at") == "consumed" else "") + fold
 
 
-_LAYER: Mapping[str, tuple[str, ...]] = {"name": (), "call": ("first", "last"), "at": ("output", "consumed")}
+_LAYER: Mapping[str, tuple[str, ...]] = {
+    "name": (),
+    "call": ("first", "last"),
+    "at": ("output", "consumed"),
+    "fold": ("views",),
+}
 
 
 def _methods(path: Path, value: Any, faults: Faults) -> dict[str, Any]:

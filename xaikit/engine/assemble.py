@@ -20,7 +20,7 @@ from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.finish import finish_over
 from xaikit.layouts import stride
 from xaikit.method import parts_of
-from xaikit.targets import Pinned
+from xaikit.targets import Pinned, padding_of
 
 
 def assemble(
@@ -34,12 +34,15 @@ def assemble(
         raw_maps: of the group, by tap.
     """
     request, columns = member.request, group.columns(member, trace.columns)
-    raws = {tap: raw_maps[tap].of(columns) for tap in request.taps}
+    padding = None if parts_of(request.method) else _padding(trace.pinned[member.place])
+    raws = {tap: raw_maps[tap].of(columns).without(padding) for tap in request.taps}
     maps = {str(tap): raw.saliency for tap, raw in raws.items()}
     spaces = {str(tap): trace.at(tap).space for tap in request.taps}
     strides = {layer: stride(tuple(raw.shape[2:]), spaces[layer]) for layer, raw in maps.items()}
     finished, fused = finish_over(request.finish, maps, strides, spaces)
     target, scores = whole(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
+    if padding is not None:
+        scores = scores.masked_fill(padding, torch.nan)
     if parts := parts_of(request.method):
         target, scores = PinnedParts(target, parts), scores.new_full((len(scores), parts), torch.nan)
 
@@ -60,16 +63,26 @@ def assemble(
         scores=shaped(scores),
         target=target,
         strides=strides,
-        noted=tuple(note for tap, raw in raws.items() for note in _remarks(trace, evidence, member, tap, raw)),
+        noted=tuple(note for tap, raw in raws.items() for note in _remarks(trace, evidence, member, tap, raw, padding)),
         numbers=numbers,
         targeted=request.method.needs.uses_target,
     )
 
 
-def _remarks(trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, raw: RawMaps) -> list[RemarkCounts]:
+def _padding(pinned: Pinned) -> Tensor | None:
+    """Where (N, T) a sample has no target, of the columns of one pass."""
+    padding = padding_of(whole(pinned))
+    if padding is None or not isinstance(pinned, PinnedColumns):
+        return padding
+    return padding[:, pinned.columns]
+
+
+def _remarks(
+    trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, raw: RawMaps, padding: Tensor | None
+) -> list[RemarkCounts]:
     request, columns = member.request, trace.columns[member.place]
     rectify = ANY if request.finish is None else request.finish.rectify
-    diagnosed = diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify)
+    diagnosed = diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify, padding)
     if isinstance(trace.pinned[member.place], PinnedColumns):  # one column of several is counted with the others
         diagnosed = (replace(note, counted=True) for note in diagnosed)
     return [*raw.all_remarks(), *diagnosed]

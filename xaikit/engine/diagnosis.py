@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from xaikit.evidence.taps import Tap
@@ -15,8 +16,10 @@ from xaikit.explanation import (
     CONSTANT,
     NEGATIVE_GRADIENTS,
     NOT_FINITE,
+    ONE_PLACE,
     ZERO_ACTIVATIONS,
     ZERO_GRADIENTS,
+    ZERO_HALF_GRADIENTS,
     ZERO_MAP,
     RemarkCounts,
 )
@@ -36,6 +39,7 @@ class Evidence:
     def __init__(self, trace: Trace) -> None:
         self._activations = cache(lambda tap: _range(trace.activations[tap].unsqueeze(1)))
         self._gradients = cache(lambda tap: _range(trace.gradients[tap]))
+        self.is_half = cache(lambda tap: trace.gradients[tap].dtype == torch.float16)
 
     def zero_activations(self, tap: Tap) -> Tensor:
         """(N, 1)"""
@@ -51,7 +55,13 @@ class Evidence:
 
 
 def diagnose(
-    evidence: Evidence, tap: Tap, columns: slice, raw: Tensor, needs: Needs, rectify: Rectified
+    evidence: Evidence,
+    tap: Tap,
+    columns: slice,
+    raw: Tensor,
+    needs: Needs,
+    rectify: Rectified,
+    padding: Tensor | None = None,
 ) -> Iterator[RemarkCounts]:
     """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
 
@@ -59,11 +69,16 @@ def diagnose(
         raw: the raw map (N, T, *S).
         rectify: of the finish; with ``"any"`` what is negative all over is noted for those who rectify, beside
             what else there is to say.
+        padding: where (N, T) a sample has no target, of which there is nothing to say.
     """
+    if tap.is_hooked and raw.shape[2:].numel() == 1:
+        yield RemarkCounts(str(tap), ONE_PLACE, torch.ones(len(raw), dtype=torch.long), counted=False)
     low, high = _range(raw)
     unfinished = ~(low.isfinite() & high.isfinite())
     black = high <= 0 if rectify == ANY else _black(raw, rectify, low, high)
     even = (low == high) & (raw.shape[2:].numel() > 1)  # one cell alone is no even map
+    if padding is not None:
+        unfinished = unfinished & ~padding.to(raw.device)
     dead = even | black | unfinished
     # on a CPU the answer is at hand, elsewhere it would be waited for
     if dead.device.type == "cpu" and not bool(dead.any()):
@@ -85,7 +100,8 @@ def _reasons(
     if tap.is_hooked:  # else there is no layer whose activations could be zero
         yield ZERO_ACTIVATIONS, evidence.zero_activations(tap)
     if needs.gradients and tap.is_hooked:
-        yield ZERO_GRADIENTS, evidence.zero_gradients(tap, columns)
+        reason = ZERO_HALF_GRADIENTS if evidence.is_half(tap) else ZERO_GRADIENTS
+        yield reason, evidence.zero_gradients(tap, columns)
         # of a method that keeps positive gradients only
         yield NEGATIVE_GRADIENTS, zero & evidence.negative_gradients(tap, columns)
     yield ALL_NEGATIVE, black & (low < 0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from xaikit.auto import auto
-from xaikit.engine.requests import Batch
+from xaikit.engine.requests import Batch, equal
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
@@ -54,14 +54,14 @@ class LayerResolver:
             return (single,)
         taps = [tap for layer in layers for tap in self._taps_of(layer, target)]
         if self._arrangement is not None:
-            taps = [replace(tap, layout=self._arrangement) for tap in taps]
+            taps = [tap if tap.layout is not None else replace(tap, layout=self._arrangement) for tap in taps]
         return tuple(dict.fromkeys(taps))
 
     def _taps_of(self, layer: LayerSpec, target: Target) -> tuple[Tap, ...] | list[Tap]:
         if layer != AUTO:
             return resolve(self._model, layer)
         for other, taps in self._auto:
-            if other == target:
+            if equal(other, target):
                 return taps
         batch = self._batch
         taps = auto.of(

@@ -40,6 +40,23 @@ class RawMaps:
             numbers={name: _columns(value, columns) for name, value in self.numbers.items()},
         )
 
+    def without(self, padding: Tensor | None) -> RawMaps:
+        """The same with NaN, and no remark, where (N, T) a sample has no target."""
+        if padding is None:
+            return self
+        padding = padding.to(self.saliency.device)
+
+        def masked(value: Tensor, fill: float) -> Tensor:
+            of_value = padding if value.shape[1] > 1 or fill else padding.all(1, keepdim=True)
+            return value.masked_fill(of_value.reshape(*of_value.shape, *[1] * (value.dim() - 2)), fill)
+
+        return replace(
+            self,
+            saliency=masked(self.saliency, torch.nan),
+            remarks=tuple(replace(one, counts=masked(one.counts, 0)) for one in self.remarks),
+            numbers={name: masked(value, torch.nan) for name, value in self.numbers.items()},
+        )
+
     def all_remarks(self) -> list[RemarkCounts]:
         """Those of the method, summed over the targets, and those of its passes: counted (N,)."""
         return [*(replace(one, counts=one.counts.sum(1)) for one in self.remarks), *self.pass_remarks]

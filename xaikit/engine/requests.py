@@ -132,7 +132,7 @@ def group_requests(requests: Iterable[PinnedRequest], pinned: Sequence[Pinned]) 
 
 def _together(one: PinnedRequest, other: PinnedRequest, pinned: Sequence[Pinned]) -> bool:
     first, second = one.request, other.request
-    if _conditions(first) != _conditions(second) or not _equal(first.method, second.method):
+    if _conditions(first) != _conditions(second) or not equal(first.method, second.method):
         return False
     needs = first.method.needs
     if needs.layers != "one" and first.taps != second.taps:
@@ -154,12 +154,13 @@ def _serves_several(needs: Needs, targets: Sequence[Pinned]) -> bool:
     return further and alike and all(rows_of(target) is not None for target in targets)
 
 
-def _equal(one: Method, other: Method) -> bool:
+def equal(one: object, other: object) -> bool:
+    """Whether two methods or targets are the same; where options such as tensors leave that open, they are not."""
     if one is other or type(one) is not type(other):
         return one is other
     try:
         return bool(one == other)
-    except Exception:  # options such as tensors, whose comparison is no single answer
+    except Exception:
         return False
 
 

@@ -16,7 +16,7 @@ from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
 from xaikit.engine.explainer import ChangedEvidence, Explainer
 from xaikit.engine.raw_maps import RawMaps
-from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, group_requests
+from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, equal, group_requests
 from xaikit.engine.reruns.replay import Replay
 from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
@@ -105,7 +105,8 @@ def _explanations(
     """By label, in the order of the requests; a share of the targets at a time where one pass does not serve them all."""
     targets = distinct(request.target for request in requests)
     # a trace that stopped early knows one target, which is none
-    places = [targets.index(request.target) if shared.trace.output is not None else 0 for request in requests]
+    equals = [[equal(one, request.target) for one in targets] for request in requests]
+    places = [row.index(True) if shared.trace.output is not None else 0 for row in equals]
     left, shares = list(zip(requests, places, strict=True)), defaultdict[str, list[Explanation]](list)
     while True:
         columns = shared.trace.columns
@@ -285,6 +286,6 @@ def distinct(targets: Iterable[Target]) -> list[Target]:
     """Equal targets once. By comparison: a third party's options need not be hashable."""
     unequal: list[Target] = []
     for target in targets:
-        if target not in unequal:
+        if not any(equal(target, other) for other in unequal):
             unequal.append(target)
     return unequal

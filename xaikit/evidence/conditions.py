@@ -13,6 +13,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from xaikit.errors import TapError
@@ -122,6 +123,8 @@ def unwrapped(model: Any) -> nn.Module:
                 "model that it was made from"
             )
     for name, value in state_of(model):
+        if is_lazy(value):
+            raise TapError(f"model: {name} has no shape yet, as of a lazy module: run the model once on an input first")
         if value.is_meta:
             raise TapError(f"model: {name} is on the meta device and has no values: load the weights first")
     return model

@@ -198,7 +198,7 @@ class TapRecorder:
     def leave(self, module: nn.Module, args: Any, output: Any) -> Any:
         """The module has ended: record its tensors, and hand on clones of them."""
         self._firings += 1
-        if self._tap.call == "first" and self._firings > 1:
+        if self._tap.turn and self._firings != self._tap.turn:
             return None
         self._cut.leave_inference_mode()
         self._recorded = [self._record(path, tensor) for path, tensor in tensors_at(output, self._tap)]
@@ -222,6 +222,10 @@ class TapRecorder:
         Raises:
             TapError: the tap never fired, fired more than once, or its tensor was changed through an alias.
         """
+        if not self._recorded and self._firings:
+            raise TapError(
+                f"layer {self._tap} ran {self._firings} times in this forward: expected {self._tap.turn} or more"
+            )
         if not self._recorded:
             raise TapError(
                 f"layer {self._tap} never ran in this forward: is it only used in training, or for other inputs?"
@@ -229,10 +233,9 @@ class TapRecorder:
         if self._firings > 1 and self._tap.call == "only":
             raise TapError(
                 f"layer {self._tap} ran {self._firings} times in one forward: expected once; name a module around it, "
-                f"or the call: '{self._tap.name}@first' or '{self._tap.name}@last'"
+                f"or the call: '{self._tap.name}@first', '{self._tap.name}@last' or one by number, '{self._tap.name}@2'"
             )
-        turn = 1 if self._tap.call == "first" else self._firings
-        return [TappedTensor(one.path, turn, self._at(one)) for one in self._recorded]
+        return [TappedTensor(one.path, self._tap.turn or self._firings, self._at(one)) for one in self._recorded]
 
     def _at(self, one: _HandedOn) -> Tensor:
         if self._tap.at == "consumed":

@@ -42,7 +42,7 @@ def origins(model: nn.Module, inputs: Any, taps: Sequence[Tap], mode: Mode) -> d
 
 
 def _may_have_maps(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and tensor.dim() > 1
+    return tensor.is_floating_point() and tensor.dim() > 2
 
 
 def _reached(model: nn.Module, inputs: Any, taps: Iterable[Tap], paths: Sequence[Path]) -> dict[Tap, list[Path]]:

@@ -118,8 +118,8 @@ class Probe:
 
 def _is_made_of(target: Tensor, tensor: Tensor) -> bool:
     """Whether a tensor is another one, or depends on it: queries that only attend to it do not."""
-    if target is tensor:
-        return True
+    if target is tensor or not target.requires_grad:
+        return target is tensor
     (gradient,) = torch.autograd.grad(target, tensor, weights_of(target, 1), retain_graph=True, allow_unused=True)
     return gradient is not None and bool(gradient.any())
 

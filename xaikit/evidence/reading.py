@@ -255,6 +255,11 @@ class MapReader:
         raise TapError(f"layer {tap} returned {shape} for inputs {self.shape}: {reason}")
 
     def _reason(self, tap: Tap, shape: tuple[int, ...], layouts: Sequence[MapLayout]) -> str:
+        if len(shape) > 1 and shape[0] > self.rows and shape[0] % self.rows == 0 and tap.layout is None:
+            return (
+                f"expected a row a sample, got {shape[0] // self.rows}; where these are the views or frames of one, in inputs "
+                f"(N, views, ...), name '{tap.name}/views' (fold: views), which has a map a view"
+            )
         if layouts:
             ways = " or ".join(spelled(layout, shape) for layout in layouts[:MOST])
             return f"expected to know which axis is what, got {shape}, which may be {ways}; say which as layout"

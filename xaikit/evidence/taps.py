@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from xaikit.errors import LayerNotFound, TapError, nearest
-from xaikit.layouts import Arrangement
+from xaikit.errors import LayerNotFound, TapError
+from xaikit.layouts import Arrangement, Views
 from xaikit.needs import Needs
+from xaikit.passes.layer_names import parsed
 from xaikit.passes.nests import Path, tensors_in
 
 AUTO = "auto"
 
 
-_NAME = re.compile(r"^(?P<name>[^\[\]+@]*)(?P<index>(\[[^\[\]]+\])*)(@(?P<call>first|last))?(?P<consumed>\+?)$")
-
-
 LayerSpec = str | nn.Module
-
-
-Call = Literal["only", "first", "last"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Tap:
     name    the dotted name of a module
     index   the way to the tensor in what the module returned: ``blocks.4[1]``, ``backbone[out]``; without it, the
             first tensor that the score depends on
-    call    which call of a module that runs more than once: ``conv@first``, ``conv@last``
+    call    which call of a module that runs more than once: ``conv@first``, ``conv@last``, ``conv@2``
     at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``);
             or no module's, see INPUT and what follows it
     layout  how the tensor is arranged; None: found from its shape
@@ -48,12 +41,17 @@ class Tap:
     index: tuple[str | int, ...] = ()
     at: Literal["output", "consumed", "input", "biases", "attention", "attended"] = "output"
     layout: Arrangement | None = None
-    call: Call = "only"
+    call: str | int = "only"
 
     def __str__(self) -> str:
         path = "".join(f"[{step}]" for step in self.index)
         call = "" if self.call == "only" else f"@{self.call}"
         return self.name + path + call + ("+" if self.at == "consumed" else "")
+
+    @property
+    def turn(self) -> int:
+        """The number of its call, from 1; 0 where only the end tells."""
+        return self.call if isinstance(self.call, int) else int(self.call == "first")
 
     @property
     def is_hooked(self) -> bool:
@@ -143,13 +141,21 @@ def inside_compiled(module: nn.Module) -> nn.Module:
 def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
     if isinstance(spec, nn.Module):
         return [Tap(_name_of(spec, names))]
-    match = _NAME.match(spec)
-    if match is None:
-        raise LayerNotFound(f"layer {spec!r}: expected a name, name[index], name@first, name@last or name+")
-    index = tuple(int(step) if step.isdigit() else step for step in re.findall(r"\[([^\[\]]+)\]", match["index"]))
-    at: Literal["output", "consumed"] = "consumed" if match["consumed"] else "output"
-    call: Call = "first" if match["call"] == "first" else "last" if match["call"] == "last" else "only"
-    return [Tap(name, index, at, call=call) for name in _matching(match["name"], names)]
+    layer = parsed(spec, names)
+    at: Literal["output", "consumed"] = "consumed" if layer.consumed else "output"
+    running = [name for name in layer.names if _runs(names[name])]
+    if not running:
+        inside = ", ".join([name for name in names if name.startswith(f"{layer.names[0]}.")][:8])
+        kind = type(names[layer.names[0]]).__name__
+        raise LayerNotFound(f"layer {spec}: {kind} only holds modules and never runs itself; name one of {inside}")
+    fold = Views() if layer.folded else None
+    return [Tap(name, layer.index, at, fold, layer.call) for name in running]
+
+
+def _runs(module: nn.Module) -> bool:
+    """Whether it may run: lists and dicts of modules have no forward."""
+    has_forward = type(module).forward is not nn.Module.forward or "forward" in vars(module)
+    return has_forward or not any(module.children())
 
 
 def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
@@ -159,20 +165,6 @@ def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
     raise LayerNotFound(
         f"{type(module).__name__} is not a module of the model: expected one that model.named_modules() lists"
     )
-
-
-def _matching(pattern: str, names: dict[str, nn.Module]) -> list[str]:
-    if pattern in names:
-        return [pattern]
-    steps = pattern.split(".")
-    matching = [name for name in names if _fits(name.split("."), steps)]
-    if not matching:
-        raise LayerNotFound(f"no layer {pattern!r}; {nearest(pattern, names)}")
-    return matching
-
-
-def _fits(name: Sequence[str], steps: Sequence[str]) -> bool:
-    return len(name) == len(steps) and all(map(fnmatchcase, name, steps))
 
 
 def tensors_at(output: Any, tap: Tap) -> list[tuple[Path, Tensor]]:
@@ -186,6 +178,8 @@ def tensors_at(output: Any, tap: Tap) -> list[tuple[Path, Tensor]]:
     tensors = list(tensors_in(output))
     if not tensors:
         raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")
+    if tensors[0][1].is_quantized:
+        raise TapError(f"layer {tap}: expected floating-point numbers, got {tensors[0][1].dtype}")
     return [(path, tensor) for path, tensor in tensors if tensor.is_floating_point()] or tensors
 
 
@@ -206,7 +200,7 @@ def _entered(value: Any, step: str | int) -> tuple[str | int, Any]:
     """What lies at one step, and the key it lies at: feature pyramids have keys that are digits, ``{"0": ...}``."""
     if isinstance(value, Tensor):
         raise TypeError("a tensor is the end of the way: an index into it would be a sample")
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         key = step if step in value else str(step)
         return key, value[key]
     return step, getattr(value, step) if isinstance(step, str) else value[step]

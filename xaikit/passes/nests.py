@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from copy import copy as shallow_copy
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ def tensors_in(value: Any) -> Iterable[tuple[tuple[str | int, ...], Tensor]]:
     """Every tensor in a nest of tuples, lists and mappings, with the way to it."""
     if isinstance(value, Tensor):
         yield (), value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from (((key, *path), tensor) for path, tensor in tensors_in(item))
     elif isinstance(value, (tuple, list)):
@@ -30,8 +31,8 @@ def replaced(value: Any, path: tuple[str | int, ...], tensor: Tensor) -> Any:
     if not path:
         return tensor
     step, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        copy = value.copy()
+    if isinstance(value, MutableMapping):
+        copy = shallow_copy(value)
         copy[step] = replaced(value[step], rest, tensor)
         return copy
     if not isinstance(step, int):
@@ -44,7 +45,7 @@ def mapped(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
     """The same nest of inputs with the function applied to every tensor in it."""
     if isinstance(inputs, Tensor):
         return function(inputs)
-    if isinstance(inputs, dict):
+    if isinstance(inputs, Mapping):
         items = {key: mapped(function, value) for key, value in inputs.items()}
         return Reordered(items, inputs.kind) if isinstance(inputs, Reordered) else items
     if isinstance(inputs, (tuple, list)):
@@ -67,7 +68,8 @@ def copied(inputs: Any, memory_format: torch.memory_format = torch.preserve_form
 
 
 def first_tensor(inputs: Any) -> Tensor:
-    """The tensor that tells batch size, device and space of the inputs.
+    """The tensor that tells batch size, device and space of the inputs: the first of floats with three axes or more, as a
+    picture has beside a text; else the first.
 
     Raises:
         TapError: there is none.
@@ -76,9 +78,10 @@ def first_tensor(inputs: Any) -> Tensor:
         raise TapError(
             "inputs: expected N samples along the first dimension, got a list; torch.stack(...) makes it one"
         )
-    for _, tensor in tensors_in(inputs):
-        return tensor
-    raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
+    tensors = [tensor for _, tensor in tensors_in(inputs)]
+    if not tensors:
+        raise TapError(f"inputs: expected a tensor, a tuple or a dict of tensors, got {type(inputs).__name__}")
+    return next((tensor for tensor in tensors if tensor.is_floating_point() and tensor.dim() > 2), tensors[0])
 
 
 def rows(inputs: Any, index: Tensor, shared: Collection[Path] = ()) -> Any:
@@ -94,9 +97,10 @@ def rows(inputs: Any, index: Tensor, shared: Collection[Path] = ()) -> Any:
 
 
 def sample_paths(inputs: Any) -> list[Path]:
-    """The ways to all tensors that are as long as the first, and so may have a row a sample."""
-    samples = len(first_tensor(inputs))
-    return [path for path, tensor in tensors_in(inputs) if tensor.dim() and len(tensor) == samples]
+    """The ways to all tensors that are as long as the first, which leads, and so may have a row a sample."""
+    first = first_tensor(inputs)
+    tensors = [(path, tensor) for path, tensor in tensors_in(inputs) if tensor.dim() and len(tensor) == len(first)]
+    return [path for path, tensor in sorted(tensors, key=lambda one: one[1] is not first)]
 
 
 def tensor_at(inputs: Any, path: Path) -> Tensor:
@@ -113,10 +117,6 @@ class Reordered(dict[Any, Any]):
     def __init__(self, items: dict[Any, Any], kind: type) -> None:
         super().__init__(items)
         self.kind = kind
-
-    def copy(self) -> Reordered:
-        """Another one with the same items."""
-        return Reordered(self, self.kind)
 
 
 def led_by(inputs: Any, path: Path) -> Any:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
-from xaikit.engine.reruns.chunks import in_chunks, is_out_of_memory, rows_of_inputs
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
+from xaikit.passes.chunks import in_chunks, is_out_of_memory, rows_of_inputs
 from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, rows, varied
 from xaikit.passes.samples import Shared, shared_inputs

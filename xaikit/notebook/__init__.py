@@ -1,0 +1,1 @@
+"""What `xaikit.explain` is given, in the forms that notebooks have it in, read."""

@@ -1,0 +1,131 @@
+"""Targets and labels as a notebook states them: numbers, arrays, lists a sample, functions, options that are arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from xaikit.config.arguments import read_target, read_target_of_arrays
+from xaikit.config.keys import Use
+from xaikit.config.plugins import instantiate
+from xaikit.errors import ConfigError
+from xaikit.notebook.sample_targets import ClassesOfSamples, FunctionsOfSamples
+from xaikit.registry import Registry, check_class
+from xaikit.targets import FunctionTarget, Target
+
+FORMS = (
+    "one class index a sample, (N,); several a sample, (N, K) or lists of any length; or truths of all classes, "
+    "booleans (N, classes)"
+)
+
+
+def target_of(stated: Any, labels: Tensor | None, samples: int, registry: Registry) -> tuple[Target, Tensor | None]:
+    """The target, and the labels, which it may be itself.
+
+    Args:
+        labels: class indices (N,), where somebody states them.
+        samples: N
+
+    Raises:
+        ConfigError: it is no target, or not of so many samples.
+        UnknownPlugin, PluginConflict, PluginContract: the target cannot be used.
+    """
+    if _is_array(stated) and stated.ndim == 0:
+        stated = stated.item()
+    if hasattr(stated, "pin"):
+        check_class("target", stated if isinstance(stated, type) else type(stated), "target")
+        if isinstance(stated, type):
+            raise ConfigError(f"target: expected an instance, got the class; write {stated.__name__}(...)")
+        return stated, labels
+    if callable(stated):
+        return FunctionTarget(stated), labels
+    if isinstance(stated, Mapping):
+        return _from_options(stated, registry), labels
+    if _is_array(stated) or (isinstance(stated, Iterable) and not isinstance(stated, (str, Set))):
+        return _of_each_sample(stated, labels, samples, registry)
+    return instantiate("target", read_target(stated, registry), registry), labels
+
+
+def class_labels(name: str, stated: Any, samples: int) -> Tensor:
+    """Class indices (N,), or (N, K) with -1 behind the last of a sample that has fewer; or truths (N, classes).
+
+    Raises:
+        ConfigError: it is none of these, or not of so many samples.
+    """
+    rows = _as_indices(name, stated)
+    if len(rows) != samples:
+        raise ConfigError(f"{name}: expected {samples} class indices, one a sample, got {len(rows)}")
+    if rows.dim() == 2 and not (rows.any() if rows.dtype == torch.bool else (rows != -1).any()):
+        raise ConfigError(f"{name}: expected a class of one sample at least, got none of any")
+    return rows
+
+
+def _of_each_sample(
+    stated: Any, labels: Tensor | None, samples: int, registry: Registry
+) -> tuple[Target, Tensor | None]:
+    if not _is_array(stated) and any(map(callable, stated := list(stated))):
+        if len(stated) != samples or not all(map(callable, stated)):
+            raise ConfigError(
+                f"target: expected {samples} functions, one a sample, got {sum(map(callable, stated))} in a list of "
+                f"{len(stated)}; one function of the whole output may return several scores (N, T)"
+            )
+        return FunctionsOfSamples(tuple(stated)), labels
+    indices = class_labels("target", stated, samples)
+    if labels is not None:
+        raise ConfigError("target: expected labels or one class index a sample, got both; write target='label'")
+    return (instantiate("target", Use("label"), registry) if indices.dim() == 1 else ClassesOfSamples()), indices
+
+
+def _from_options(stated: Mapping[str, Any], registry: Registry) -> Any:
+    plain = {
+        option: value.item() if _is_array(value) and value.ndim == 0 else value for option, value in stated.items()
+    }
+    arrays = {option: plain.pop(option) for option in stated if _is_array(plain[option])}
+    if not arrays:
+        return instantiate("target", read_target(plain, registry), registry)
+    tensors = {option: torch.as_tensor(value) for option, value in arrays.items()}
+    return read_target_of_arrays(plain, tensors, Tensor, registry)
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, (Tensor, np.ndarray, np.generic))
+
+
+def _as_indices(name: str, stated: Any) -> Tensor:
+    rows = _tensor(name, stated) if _is_array(stated) else _stacked(name, stated)
+    if rows.dim() == 2 and rows.is_floating_point() and bool(((rows == 0) | (rows == 1)).all()):
+        return rows.bool()
+    is_integral = (
+        not rows.is_floating_point() and not rows.is_complex() and (rows.dtype != torch.bool or rows.dim() == 2)
+    )
+    if rows.dim() not in (1, 2) or not is_integral:
+        raise ConfigError(f"{name}: expected {FORMS}; got {rows.dtype} of shape {tuple(rows.shape)}")
+    return rows if rows.dtype == torch.bool else rows.long()
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise ConfigError(f"{name}: expected {FORMS}; got {_named(value)}") from None
+
+
+def _stacked(name: str, stated: Iterable[Any]) -> Tensor:
+    """Numbers, or rows of numbers, of which the shorter are padded with -1."""
+    rows = [_tensor(name, row) for row in stated]
+    rows = [row.long() if row.shape == (0,) else row for row in rows]
+    if len({row.shape for row in rows}) == 1 == len({row.dtype for row in rows}):
+        return torch.stack(rows)
+    if not all(row.dim() == 1 and row.dtype != torch.bool and not row.is_floating_point() for row in rows):
+        kinds = ", ".join(dict.fromkeys(f"{row.dtype} of shape {tuple(row.shape)}" for row in rows[:4]))
+        raise ConfigError(f"{name}: expected {FORMS}; got a list of {kinds or 'nothing'}")
+    return pad_sequence([row.long() for row in rows], batch_first=True, padding_value=-1)
+
+
+def _named(value: Any) -> str:
+    return repr(value) if isinstance(value, (str, type(None))) else type(value).__name__
