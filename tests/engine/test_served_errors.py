@@ -93,7 +93,9 @@ def test_the_meta_device(layers: str) -> None:
 @pytest.mark.parametrize("method", ["gradcam", "smoothgradcampp", "ablationcam", "scorecam", "eigencam"])
 class TestTaps:
     def test_called_twice(self, method: str, wrapped: Callable[[nn.Module], Any]) -> None:
-        message = "layer conv2 ran 2 times in one forward: expected once; .* 'conv2@first', 'conv2@last' or one by number"
+        message = (
+            "layer conv2 ran 2 times in one forward: expected once; .* 'conv2@first', 'conv2@last' or one by number"
+        )
         refused(wrapped(seeded(Twice)), TapError, message, method)
 
     def test_never_called(self, method: str, wrapped: Callable[[nn.Module], Any]) -> None:
