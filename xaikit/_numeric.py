@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,16 @@ MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 def exact(evidence: Tensor) -> Tensor:
     """In float32 at least: sums of half precision overflow at 65504, and products of small numbers vanish."""
     return evidence.to(torch.promote_types(evidence.dtype, torch.float32))
+
+
+def on_host(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors of one type on the CPU, by one copy for all of a device: each copy waits for all that the device has to do."""
+    copies: dict[int, Tensor] = {}
+    for device in {tensor.device for tensor in tensors}:
+        chosen = {place: tensor for place, tensor in enumerate(tensors) if tensor.device == device}
+        flat = torch.cat([tensor.flatten() for tensor in chosen.values()]).cpu()
+        copies |= zip(chosen, torch.split(flat, [tensor.numel() for tensor in chosen.values()]), strict=True)
+    return [copies[place].view(tensor.shape) for place, tensor in enumerate(tensors)]
 
 
 SMALL = 64

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from xaikit._numeric import on_host
 from xaikit.targets import Pinned
 
 
@@ -75,7 +76,12 @@ class Explanation:
     @property
     def warnings(self) -> tuple[Remark, ...]:
         """Why a map is dead, and what a method had to leave out; read lazily, so that nobody waits for the device."""
-        remarks = [remark for noted in self.noted for remark in noted.remarks()]
+        counts = on_host([noted.counts for noted in self.noted])
+        remarks = [
+            remark
+            for noted, count in zip(self.noted, counts, strict=True)
+            for remark in replace(noted, counts=count).remarks()
+        ]
         return tuple(sorted(remarks, key=lambda remark: (remark.sample, remark.layer)))
 
 

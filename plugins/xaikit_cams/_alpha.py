@@ -33,5 +33,5 @@ def channel_weights(numerator: Tensor, denominator: Tensor, view: View) -> Tenso
         "of either sign in noisy passes) weigh less, or 0",
         small & (numerator != 0),
     )
-    inverse = (denominator.clamp_min(0) / FLOOR**2).where(small, 1 / denominator)
-    return (numerator * inverse).sum(view.space)
+    faded = numerator * (denominator.clamp_min(0) / FLOOR**2)
+    return faded.where(small, numerator / denominator).sum(view.space)

@@ -66,7 +66,7 @@ class FeatureIG:
         true = view.activations.squeeze(1)
         exact = torch.promote_types(true.dtype, torch.float32)
         mean = torch.zeros_like(view.gradients, dtype=exact)
-        for place, share in self._points(true.device):
+        for place, share in self._points():
             mean += share * view.retrace_with((place * true).to(true.dtype)).gradients
         products = mean * view.activations
         scores = view.scores
@@ -79,7 +79,7 @@ class FeatureIG:
         view.warn("more than 1 % short of complete: take more steps", residual.abs() > most)
         return combine(products, view)
 
-    def _points(self, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    def _points(self) -> list[tuple[float, float]]:
         """Where on the way, in [0, 1], and with which weight."""
         count = torch.arange(self.steps, dtype=torch.float64)
         if self.quadrature == "midpoint":
@@ -89,7 +89,7 @@ class FeatureIG:
             beside = count[1:] / (4 * count[1:].square() - 1).sqrt()
             values, vectors = torch.linalg.eigh(torch.diag(beside, 1) + torch.diag(beside, -1))
             places, shares = (values + 1) / 2, vectors[0].square()
-        return list(zip(places.to(device), shares.to(device), strict=True))
+        return list(zip(map(float, places), map(float, shares), strict=True))
 
 
 @hookimpl

@@ -76,7 +76,10 @@ class Box:
         for name, option in (("box", self.box), ("of", self.of)):
             if isinstance(option, Tensor) and len(option) not in (1, len(output)):
                 raise ConfigError(f"target box: {name}: expected {len(output)}, one a sample, got {len(option)}")
-        references = [self._reference(_detections(one, names), row) for row, one in enumerate(output)]
+        detections = [_detections(one, names) for one in output]
+        if self.box is None:
+            self._check_ranks(detections)
+        references = [self._reference(one, row) for row, one in enumerate(detections)]
         return PinnedBox(
             torch.stack([box for box, _ in references]), torch.stack([label for _, label in references]), names
         )
@@ -85,22 +88,32 @@ class Box:
         """The same for chosen samples."""
         return replace(self, of=of_rows(self.of, index), box=of_rows(self.box, index))
 
+    def _check_ranks(self, detections: Sequence[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Raises ConfigError for a sample of too few detections; a device is waited for once for all samples."""
+        labels = [of_one for _, of_one, _ in detections]
+        counts = list(map(len, labels))
+        if self.of is not None:
+            alike = [(of_one == _of_row(self.of, row)).sum() for row, of_one in enumerate(labels)]
+            counts = torch.stack(alike).tolist()
+        for row, count in enumerate(counts):
+            if count < self.rank:
+                which = "" if self.of is None else f" of label {_of_row(self.of, row)}"
+                raise ConfigError(
+                    f"target box: expected at least {self.rank} detections{which}, got {count} in sample {row}; say "
+                    "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
+                )
+
     def _reference(self, detections: tuple[Tensor, Tensor, Tensor], row: int) -> tuple[Tensor, Tensor]:
         """Box (4,) and label of one sample."""
         boxes, labels, scores = (tensor.detach() for tensor in detections)
         of = _of_row(self.of, row)
         if self.box is not None:
             return boxes.new_tensor(_of_row(self.box, row)), labels.new_tensor(of)
-        if of is not None:
-            boxes, labels, scores = (tensor[detections[1] == of] for tensor in (boxes, labels, scores))
-        if len(scores) < self.rank:
-            which = "" if of is None else f" of label {of}"
-            raise ConfigError(
-                f"target box: expected at least {self.rank} detections{which}, got {len(scores)} in sample {row}; say "
-                "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
-            )
-        best = scores.argsort(descending=True, stable=True)[self.rank - 1]
-        return boxes[best], labels[best]
+        order = scores.argsort(descending=True, stable=True)
+        if of is not None:  # those of the label first, in the same order
+            order = order[(labels[order] != of).long().argsort(stable=True)]
+        best = order[self.rank - 1 : self.rank]
+        return boxes[best].squeeze(0), labels[best].squeeze(0)
 
 
 def _of_row(option: Any, row: int) -> Any:
@@ -153,11 +166,14 @@ class PinnedBox:
 
     def _score(self, row: int, one: Mapping[str, Tensor]) -> Tensor:
         boxes, labels, scores = _detections(one, self.names)
+        nothing = 0 * (scores.sum() + boxes.sum())  # a zero that is part of the graph, also of no detection at all
+        if not len(scores):
+            return nothing
         alike = labels == self.labels[row].to(labels.device)
-        if not bool(alike.any()):
-            return 0 * (scores.sum() + boxes.sum())  # a zero that is part of the graph, also of no detection at all
         box = self.boxes[row].to(boxes.device, boxes.dtype).clone()
-        return (overlap(boxes[alike], box) * scores[alike]).max()
+        # masked and not left out: how many are left is what a device would be waited for
+        best = (overlap(boxes, box) * scores).masked_fill(~alike, -torch.inf).max()
+        return torch.where(alike.any(), best, nothing)
 
     def probabilities(self, output: Sequence[Mapping[str, Tensor]]) -> Tensor:
         """The scores themselves, (N, 1): they lie between 0 and 1."""

@@ -84,10 +84,11 @@ class Region:
             return PinnedRegion(indices, mask=given, mean=self.reduce == "mean", spatial=not is_all)
         indices = self._indices(output, predicted)
         mask = predicted == indices.reshape(-1, *(1 for _ in output.shape[2:]))
-        empty = (~mask.flatten(1).any(1)).nonzero()[:, 0].tolist()
-        if empty:
+        predicts = mask.flatten(1).any(1).tolist()
+        if not all(predicts):
+            row = predicts.index(False)
             raise ConfigError(
-                f"target region: expected pixels predicted as class {indices[empty[0], 0]}, got none in sample {empty[0]}; "
+                f"target region: expected pixels predicted as class {indices[row, 0]}, got none in sample {row}; "
                 "name a class that is predicted there, or a mask"
             )
         return PinnedRegion(indices, mask=mask, mean=self.reduce == "mean")

@@ -49,13 +49,47 @@ kept for the next batch.
 """
 
 
-def page(benchmark: Mapping[str, Any]) -> str:
-    """The text of docs/benchmarks.md."""
+GPU = """\
+## On {device}
+
+By `tests/benchmarks/cuda.sh`, {date}, torch {torch}. {passed} of {count} checks of `tests/device` pass there. A sweep of
+144 trials takes {ratio} times as long as decoding and one forward of the same photographs.
+
+"""
+
+
+def page(benchmark: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str:
+    """The text of docs/benchmarks.md.
+
+    Args:
+        gpu: the figures of ``cuda.sh``, where there are some.
+    """
     tables = [
         f"## {name}: {setting['allocator']}\n\n" + _markdown([HEADER, *map(cells, setting["rows"])])
         for name, setting in benchmark["settings"].items()
     ]
-    return "\n".join([INTRO.format(command=benchmark["command"], facts=_facts(benchmark)), *tables, ALLOCATOR])
+    return "\n".join(
+        [
+            INTRO.format(command=benchmark["command"], facts=_facts(benchmark)),
+            *tables,
+            *([on_gpu(gpu)] if gpu else []),
+            ALLOCATOR,
+        ]
+    )
+
+
+def on_gpu(gpu: Mapping[str, Any]) -> str:
+    """The section of a GPU."""
+    facts, checks = gpu["facts"], gpu["checks"]
+    text = GPU.format(
+        device=facts["device"],
+        date=facts["date"],
+        torch=facts["versions"]["torch"],
+        passed=checks["count"] - len(checks["failed"]),
+        count=checks["count"],
+        ratio=gpu["sweep"].get("ratio", "(not measured)"),
+    )
+    return text + _markdown([HEADER, *map(cells, gpu["rows"])])
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:

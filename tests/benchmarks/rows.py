@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -26,7 +27,11 @@ from benchmarks.sides import (
     scores_by_torchcam,
 )
 
-SIZE = 224
+SIZE = int(os.environ.get("BENCHMARK_SIZE", 224))
+BATCH = int(os.environ.get("BENCHMARK_BATCH", 0))
+"""In place of the batches of several; 0 leaves each as it is."""
+
+
 SLOW_ROUNDS = 2
 NETS: Mapping[str, Callable[[], nn.Module]] = {
     "ResNet-18": torchvision.models.resnet18,
@@ -193,6 +198,15 @@ ROWS = (
         measure="MiB",
     ),
 )
+
+
+def _of_batch(row: Row) -> Row:
+    if not BATCH or row.batch == 1:
+        return row
+    return replace(row, batch=BATCH, title=row.title.replace(f"batch {row.batch}", f"batch {BATCH}"))
+
+
+ROWS = tuple(map(_of_batch, ROWS))
 
 
 def chosen(part: str) -> list[Row]:

@@ -10,6 +10,7 @@ expand  100,000 points of a sweep
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import sys
@@ -34,7 +35,10 @@ from xaikit.trials.expansion import expand
 
 METHODS = ("gradcam", "gradcampp", "xgradcam", "layercam", "hirescam", "elementcam")
 LAYERS = (["bn2"], ["blocks.4"], ["blocks.4", "bn2"], ["blocks.2", "blocks.4", "bn2"])
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BENCHMARK_ROUNDS", 3))
+PHOTOGRAPHS = int(os.environ.get("BENCHMARK_PHOTOGRAPHS", 64))
+BATCH = int(os.environ.get("BENCHMARK_BATCH", 16))
+DEVICE = os.environ.get("BENCHMARK_DEVICE", "cpu")
 
 
 def photographs(folder: Path, count: int, size: int) -> Path:
@@ -54,8 +58,9 @@ def swept(folder: Path, photos: Path) -> dict[str, Any]:
     finishes = [{"scale": "none"}, {"scale": {"use": "tanh", "gamma": 2.0}}, {"normalize": "minmax"}]
     return {
         "name": "benchmark",
+        "device": DEVICE,
         "model": {"source": "samples"},
-        "data": {"source": "folder", "path": str(photos), "batch_size": 16, "workers": 2},
+        "data": {"source": "folder", "path": str(photos), "batch_size": BATCH, "workers": 2},
         "methods": list(METHODS),
         "report": {"to": str(folder), "overlays": False},
         "sweep": {"layers": [list(layers) for layers in LAYERS], "finish": finishes, "target": ["top1", 285]},
@@ -65,7 +70,7 @@ def swept(folder: Path, photos: Path) -> dict[str, Any]:
 def trials() -> dict[str, Any]:
     """Ratios of the sweep to the bare loop and to the peer."""
     root = Path(tempfile.mkdtemp())
-    photos = photographs(root / "photos", 64, 500)
+    photos = photographs(root / "photos", PHOTOGRAPHS, 500)
     mapping = swept(root / "run", photos)
     registry = Registry()
     from xaikit.bench.loader import Picture
@@ -77,10 +82,11 @@ def trials() -> dict[str, Any]:
 
     def bare() -> float:
         began = time.perf_counter()
-        batches = [opened.photographs[start : start + 16] for start in range(0, 64, 16)]
+        batches = [opened.photographs[start : start + BATCH] for start in range(0, PHOTOGRAPHS, BATCH)]
         with torch.no_grad():
             for batch in opened.loader.batches(batches):
-                opened.model.module(torch.stack([p.pixels for p in batch if isinstance(p, Picture)]))
+                inputs = torch.stack([p.pixels for p in batch if isinstance(p, Picture)])
+                opened.model.module(inputs.to(opened.device)).cpu()  # waits for what was computed
         return time.perf_counter() - began
 
     def sweep() -> float:
@@ -106,7 +112,7 @@ def trials() -> dict[str, Any]:
     bare()
     pairs = [(bare(), sweep()) for _ in range(ROUNDS)]
     loop, ours = (min(times) for times in zip(*pairs, strict=True))
-    peer = _peer(opened, config) * 64
+    peer = _peer(opened, config) * PHOTOGRAPHS
     shutil.rmtree(root)
     return {
         "bare_seconds": round(loop, 2),
@@ -125,7 +131,7 @@ def _peer(opened: Any, config: Any) -> float:
 
     model = opened.model.module
     picture = opened.loader.read(opened.photographs[0])
-    batch = picture.pixels.unsqueeze(0).repeat(4, 1, 1, 1)
+    batch = picture.pixels.unsqueeze(0).repeat(4, 1, 1, 1).to(opened.device)
     names = dict(model.named_modules())
     began = time.perf_counter()
     for method in (GradCAM, GradCAMPlusPlus, XGradCAM, LayerCAM, HiResCAM, GradCAMElementWise):

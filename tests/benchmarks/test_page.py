@@ -15,9 +15,12 @@ from xaikit._allocator import MMAP, TRIM
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMITTED = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
 
+FILE = DOCS / "benchmarks.gpu.json"
+GPU = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else None
+
 
 def test_the_page_is_made_of_the_figures() -> None:
-    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == page(COMMITTED)
+    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == page(COMMITTED, GPU)
 
 
 @pytest.mark.parametrize("setting", ["default", "fixed"])

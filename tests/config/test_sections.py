@@ -34,7 +34,7 @@ PROBLEMS = """\
 c.yaml:1:1: version: expected 1, got 2: update xaikit, or write version: 1
 c.yaml:2:1: nmae: unknown key; did you mean 'name'?
 c.yaml:3:1: seed: expected an integer, got true
-c.yaml:4:1: device: expected auto, cpu, cuda, cuda:N or mps, got 'cdua'; did you mean 'cuda' or 'cuda:0'?
+c.yaml:4:1: device: expected auto, cpu, cuda, cuda:N, mps, xpu or xpu:N, got 'cdua'; did you mean 'cuda' or 'cuda:0'?
 c.yaml:5:1: precision: expected 'float32', 'bfloat16' or 'float16', got 'half'; known: bfloat16, float16, float32
 c.yaml:6:12: executor.use: no executor 'serail'; did you mean 'serial'?
 c.yaml:7:1: budget: expected a duration such as 20min, 90s or 1h30m, got 'soon'

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xaikit._numeric import on_host
 from xaikit.layouts import Axes, Layout, MapLayout, Positions
 
 BASE = 8
@@ -210,10 +211,18 @@ def _fitted(
     even = torch.autograd.grad(target, tensors, weight, retain_graph=True, allow_unused=True)
     coordinate = coordinate.to(target).view(shape)
     numbered = torch.autograd.grad(target, tensors, weight * coordinate, retain_graph=True, allow_unused=True)
-    return [
-        None if one is None or other is None else _fit(one.double(), other.double(), source)
+    fits = [
+        None if one is None or other is None else _fit(_precise(one), _precise(other), source)
         for one, other, source in zip(even, numbered, sources, strict=True)
     ]
+    # much is decided by these numbers, and each decision would wait for a device
+    copies = iter(on_host([number for fit in fits if fit is not None for number in fit]))
+    return [None if fit is None else (next(copies), next(copies)) for fit in fits]
+
+
+def _precise(gradient: Tensor) -> Tensor:
+    """In float64, which MPS has none of."""
+    return (gradient.cpu() if gradient.device.type == "mps" else gradient).double()
 
 
 def _fit(even: Tensor, numbered: Tensor, source: Source) -> tuple[Tensor, Tensor]:

@@ -71,11 +71,17 @@ class OpenedBench:
 
     def batch(self, pictures: Sequence[Picture]) -> Batch:
         """Pictures as the engine takes them, on the model's device."""
-        inputs = torch.stack([picture.pixels for picture in pictures]).to(self.device)
+        inputs = self._on_device(torch.stack([picture.pixels for picture in pictures]))
         labels = [picture.label for picture in pictures]
-        indices = None if None in labels else torch.tensor(labels, dtype=torch.long, device=self.device)
+        indices = None if None in labels else self._on_device(torch.tensor(labels, dtype=torch.long))
         ids = tuple(picture.digest for picture in pictures)
         return Batch(self._arranged(inputs), ids, indices, self.input_layout)
+
+    def _on_device(self, tensor: Tensor) -> Tensor:
+        """A copy there, which a device that reads pinned memory makes by itself while the host goes on."""
+        if self.device.type in ("cuda", "xpu"):
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     def _arranged(self, inputs: Tensor) -> Tensor:
         """Pictures (N, C, H, W) as the model takes them. Raises ConfigError."""
@@ -151,15 +157,31 @@ def _worded(kind: type[XaikitError], where: str) -> Iterator[None]:
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one, else the CPU. Raises ConfigError for a device that is not there."""
+    """``auto`` is CUDA where there is one, else MPS, XPU, any other accelerator that torch has, else the CPU.
+
+    Raises:
+        ConfigError: a device that is not there.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _accelerator() or torch.device("cpu")
     device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device: expected one of {torch.cuda.device_count()} CUDA devices or cpu, got {name!r}")
+    if device.type in _COUNTED and (device.index or 0) >= (count := _COUNTED[device.type]()):
+        kind = device.type.upper()
+        raise ConfigError(f"device: expected one of {count} {kind} devices or cpu, got {name!r}")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("device: expected cpu or cuda, got 'mps', which this machine does not have")
     return device
+
+
+_COUNTED = {"cuda": lambda: torch.cuda.device_count(), "xpu": lambda: torch.xpu.device_count()}
+
+
+def _accelerator() -> torch.device | None:
+    preferred = {"cuda": torch.cuda, "mps": torch.backends.mps, "xpu": torch.xpu}
+    for name, backend in preferred.items():
+        if backend.is_available():
+            return torch.device(name)
+    return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
 
 
 def _uniquely_named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:

@@ -20,9 +20,9 @@ def _check_version(version: int) -> int:
 
 
 def _check_device(device: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        likeliest = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
-        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, got {device!r}; {likeliest}")
+    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", device):
+        likeliest = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps", "xpu"))
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N, mps, xpu or xpu:N, got {device!r}; {likeliest}")
     return device
 
 

@@ -19,7 +19,7 @@ from xaikit.engine.context import PassContext
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.reruns.rescore import OutputCache
-from xaikit.engine.reruns.view_reruns import RetraceCache, ViewReruns
+from xaikit.engine.reruns.view_reruns import ViewReruns
 from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError, PluginContract
@@ -27,6 +27,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
 from xaikit.passes.process import as_before
+from xaikit.passes.retraces import RetraceCache
 from xaikit.view import Reduction, View
 
 
@@ -71,27 +72,30 @@ class Explainer:
         return {tap: mean_of(raw_maps, places[tap]) for tap, raw_maps in by_tap.items()}
 
     def _at_taps(
-        self, group: RequestGroup, taps: Sequence[Tap], narrow: Trace, outputs: OutputCache | None
+        self, group: RequestGroup, taps: Sequence[Tap], trace: Trace, outputs: OutputCache | None
     ) -> dict[Tap, RawMaps]:
-        shared, request, narrow = self._shared, group.common, narrow.narrowed(group.places, taps)
-        retraces = RetraceCache(shared=len(taps) > 1)
-        raw_maps: dict[Tap, RawMaps] = {}
-        for tap in taps:
-            trace = narrow.at(tap)
-            context = PassContext(
-                shared.model, trace, tap, shared.readout, shared.tally, request.precision, shared.batch.shared
+        trace = trace.narrowed(group.places, taps)
+        retraces = RetraceCache[Trace](shared=len(taps) > 1)
+        return {
+            tap: retraces.at_tap(partial(self._at_tap, group, trace.at(tap), tap, retraces, outputs)) for tap in taps
+        }
+
+    def _at_tap(
+        self, group: RequestGroup, trace: Trace, tap: Tap, retraces: RetraceCache[Trace], outputs: OutputCache | None
+    ) -> RawMaps:
+        shared, request = self._shared, group.common
+        of_none = shared.batch.shared
+        context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision, of_none)
+        reduction = Reduction(request.aggregation.reduce)
+        draw = partial(_generator, request, shared.batch.ids, trace.scores)
+        view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
+        saliency = _saliency(group, view, context)
+        if reduction.kind != "sum" and not reduction.applied:
+            raise ConfigError(
+                f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
             )
-            reduction = Reduction(request.aggregation.reduce)
-            draw = partial(_generator, request, shared.batch.ids, trace.scores)
-            view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
-            saliency = _saliency(group, view, context)
-            if reduction.kind != "sum" and not reduction.applied:
-                raise ConfigError(
-                    f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
-                )
-            parts = parts_of(request.method)
-            raw_maps[tap] = RawMaps(saliency, tuple(view.noted), tuple(context.remarks), view.numbers, parts)
-        return raw_maps
+        parts = parts_of(request.method)
+        return RawMaps(saliency, tuple(view.noted), tuple(context.remarks), view.numbers, parts)
 
 
 class ChangedEvidence(PluginContract):

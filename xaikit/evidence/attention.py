@@ -203,6 +203,8 @@ def global_calls(
         and len({call.probabilities.shape[3] for call in family}) == 1
         and is_grid(family[0])
     ]
+    if len(whole) == 1:  # not ranked, for which a device would be waited for
+        return whole[0]
     return max(whole, key=lambda family: _rank(family[0].probabilities, len(family)), default=[])
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from xaikit._numeric import on_host
 from xaikit.passes.backprop import FEW_NODES, nodes_behind
 
 REASON = "samples of this batch depend on each other: each was explained by its own score, in this batch"
@@ -55,7 +56,7 @@ def depend(model: nn.Module, scores: Tensor, points: Sequence[Tensor]) -> bool:
             own = () if apart else _gradients(scores[-1].sum(), points)
         except RuntimeError:
             return False  # the gradient that all share says what is wrong, by name
-        verdicts[key] = any(_reaches_others(gradient) for gradient in own if gradient is not None)
+        verdicts[key] = any(on_host([_reaches_others(gradient) for gradient in own if gradient is not None]))
     return verdicts[key]
 
 
@@ -105,8 +106,8 @@ def _keeps_apart(node: Node, rows: int) -> bool:
     return 0 not in axes and getattr(node, "_saved_dims", (0,))[0] == 0
 
 
-def _reaches_others(gradient: Tensor) -> bool:
-    return bool(gradient[:-1].abs().amax() > NEGLIGIBLE * gradient.abs().amax())
+def _reaches_others(gradient: Tensor) -> Tensor:
+    return gradient[:-1].abs().amax() > NEGLIGIBLE * gradient.abs().amax()
 
 
 def _by_sample(points: Sequence[Tensor], rows: int) -> list[Tensor]:

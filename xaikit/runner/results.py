@@ -123,13 +123,13 @@ class ShardResults:
         self, key: str, request: Request, batch: ExplainedBatch, shared: Sequence[dict[str, Any]]
     ) -> Iterator[dict[str, Any]]:
         explanation = batch.explanations[request.label]
-        scores = explanation.scores.reshape(len(shared), -1)
+        scores = explanation.scores.reshape(len(shared), -1).tolist()
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
-        targets = [[None] * scores.shape[1]] * len(shared) if classes is None else classes.tolist()
+        targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            for column, (score, target) in enumerate(zip(scores[sample].tolist(), targets[sample], strict=True)):
+            for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
                 yield {
                     **columns,
                     "evidence": key,

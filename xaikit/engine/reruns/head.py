@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import on_host
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import without_layer
@@ -27,12 +28,20 @@ def head_of(context: PassContext) -> Tensor:
     if not isinstance(output, Tensor) or output.dim() != 2:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ConfigError(f"CAM: expected logits (N, classes) to read the classifier of, got {got}; take gradcam")
-    shares = _shares(context.pinned, output)
+    shares, summed = _shares(context.pinned, output)
     pooled = context.activations.flatten(2).mean(2)
     classifiers = list(_linear(context.model, pooled.shape[1], output.shape[1]))
-    for weight, bias in classifiers:
-        expected = pooled @ weight.mT if bias is None else pooled @ weight.mT + bias
-        if _close(expected, output, output.abs().amax()):
+    scale = output.abs().amax()
+    computed = [pooled @ weight.mT + (0 if bias is None else bias) for weight, bias in classifiers]
+    # one look for all, since a device would be waited for each time
+    is_sum, *is_read = on_host([summed, *(_close(one, output, scale) for one in computed)])
+    if not is_sum:
+        raise ConfigError(
+            f"target {context.pinned}: CAM expected a score that is a sum of logits, such as top, logit, classes, label, "
+            "contrast or margin, got another; take gradcam"
+        )
+    for (weight, _), reads in zip(classifiers, is_read, strict=True):
+        if reads:
             return shares @ weight
     classes = f"no linear layer from {pooled.shape[1]} channels to {output.shape[1]} outputs"
     raise ConfigError(
@@ -42,8 +51,8 @@ def head_of(context: PassContext) -> Tensor:
     )
 
 
-def _shares(pinned: Pinned, output: Tensor) -> Tensor:
-    """What every logit contributes to the scores, (N, T, classes). Raises ConfigError unless that is all of them."""
+def _shares(pinned: Pinned, output: Tensor) -> tuple[Tensor, Tensor]:
+    """What every logit contributes to the scores, (N, T, classes), and whether that is all of them."""
     with torch.enable_grad():
         logits = output.detach().clone().requires_grad_()
         scores = without_layer(pinned).scores(logits)
@@ -51,16 +60,11 @@ def _shares(pinned: Pinned, output: Tensor) -> Tensor:
     scores = scores.detach()
     # none where the scores do not depend on the logits
     shares = logits.new_zeros(*scores.shape, output.shape[1]) if gradient is None else torch.stack(tuple(gradient), 1)
-    if not _close((shares * output.unsqueeze(1)).sum(2), scores, output.abs().amax()):
-        raise ConfigError(
-            f"target {pinned}: CAM expected a score that is a sum of logits, such as top, logit, classes, label, contrast or "
-            "margin, got another; take gradcam"
-        )
-    return shares
+    return shares, _close((shares * output.unsqueeze(1)).sum(2), scores, output.abs().amax())
 
 
-def _close(logits: Tensor, expected: Tensor, scale: Tensor) -> bool:
-    return bool((logits - expected).abs().amax() <= CLOSE.get(expected.dtype, 3e-2) * scale)
+def _close(logits: Tensor, expected: Tensor, scale: Tensor) -> Tensor:
+    return (logits - expected).abs().amax() <= CLOSE.get(expected.dtype, 3e-2) * scale
 
 
 def _linear(model: nn.Module, channels: int, classes: int) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from xaikit.draws import SampleGenerator
@@ -24,29 +23,8 @@ from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.needs import Needs
-from xaikit.passes.nests import tensors_in
+from xaikit.passes.retraces import RetraceCache
 from xaikit.view import Make, Reduction, View
-
-
-class RetraceCache:
-    """The further traces of one method, by turn. Its taps draw the same numbers, so they ask for the same inputs: run once.
-
-    Args:
-        shared: whether there are several taps, so that anything is kept.
-    """
-
-    def __init__(self, shared: bool) -> None:
-        self._shared = shared
-        self._traces: list[tuple[Any, Trace]] = []
-
-    def trace(self, turn: int, inputs: Any, run: Callable[[], Trace]) -> Trace:
-        """Of what one tap asked for in its turn."""
-        if turn < len(self._traces) and _equal(self._traces[turn][0], inputs):
-            return self._traces[turn][1]
-        trace = run()
-        if self._shared and turn == len(self._traces):
-            self._traces.append((inputs, trace))
-        return trace
 
 
 @dataclass(frozen=True)
@@ -60,7 +38,7 @@ class ViewReruns:
     context: PassContext
     needs: Needs
     draw: Callable[[], SampleGenerator]
-    retraces: RetraceCache
+    retraces: RetraceCache[Trace]
     outputs: OutputCache | None = None
     reduction: Reduction = field(default_factory=Reduction)
     _retrace_turns: Iterator[int] = field(default_factory=itertools.count)
@@ -116,9 +94,3 @@ class ViewReruns:
 
     def block_attention(self) -> tuple[Attention, ...]:
         return block_attention(self.context)
-
-
-def _equal(inputs: Any, others: Any) -> bool:
-    """Equal inputs, to the bit."""
-    pairs = zip(tensors_in(inputs), tensors_in(others), strict=True)
-    return all(path == place and torch.equal(tensor, other) for (path, tensor), (place, other) in pairs)
