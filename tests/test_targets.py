@@ -157,6 +157,10 @@ def test_logits_are_let_through() -> None:
         (torch.zeros(2, 3, 8, 8), "a tensor of shape (2, 3, 8, 8)"),
         (torch.zeros(3), "a tensor of shape (3,)"),
         ({"out": 1}, "dict"),
+        ((torch.zeros(2, 3), {"sex": torch.zeros(2, 4)}), "tuple with 0 (2, 3), 1.sex (2, 4)"),
+        ([torch.zeros(1)] * 9, "list with " + ", ".join(f"{place} (1,)" for place in range(8)) + ", ..."),
+        (torch.zeros(2, 3).long(), "a tensor of shape (2, 3) and type torch.int64, which has no gradient"),
+        (torch.zeros(2, 3).numpy(), "ndarray, which has no gradient: return a tensor"),
         (None, "NoneType"),
     ],
 )

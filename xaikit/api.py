@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from xaikit.config.plugins import instantiate
 from xaikit.config.schema import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
 from xaikit.config.shorthand import spelled
 from xaikit.engine.layers import LayerResolver
-from xaikit.errors import ConfigError, LayerNotFound
+from xaikit.errors import ConfigError, LayerNotFound, XaikitError, nearest
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.taps import AUTO, LayerSpec
@@ -24,7 +26,8 @@ from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.notebook.inputs import explaining_misfits, inputs_of
 from xaikit.notebook.targets import class_labels, target_of
-from xaikit.passes.nests import first_tensor
+from xaikit.passes.nests import first_tensor, led_by, tensors_in
+from xaikit.passes.samples import Shared
 from xaikit.registry import Registry, check_class, paper_of
 from xaikit.targets import Target
 from xaikit.trials.trial import effective_finish
@@ -34,6 +37,20 @@ LayerSpecs = LayerSpec | Mapping[str, str | int] | Sequence[LayerSpec | Mapping[
 MethodSpec = str | Sequence[str] | Mapping[str, Any]
 
 
+_KEYS = re.compile(r"\bmodel\.(output|layout|input_layout)\b(:?)")
+"""Of a config, that are arguments here."""
+
+
+@contextmanager
+def _in_words_of_arguments() -> Iterator[None]:
+    try:
+        yield
+    except XaikitError as error:
+        error.args = tuple(_KEYS.sub(lambda key: key[1] + (key[2] or "="), str(text)) for text in error.args)
+        raise
+
+
+@_in_words_of_arguments()
 def explain(
     model: nn.Module,
     inputs: Any,
@@ -52,6 +69,7 @@ def explain(
     reduce: Reduce = "sum",
     layout: str | Mapping[str, Any] | None = None,
     input_layout: str | Mapping[str, Any] | None = None,
+    shared: str | int | Sequence[str | int] | None = None,
 ) -> dict[str, Explanation]:
     """Explain a batch by one or several methods, from one forward and one gradient call.
 
@@ -59,7 +77,8 @@ def explain(
 
     Args:
         inputs: a tensor or array (N, C, *S), a tuple of positional inputs, or any mapping of named ones, of which the first of
-            floats with three axes or more is explained, as a picture behind a text. Other orders of its axes are inferred
+            floats with three axes or more is explained, as a picture behind a text; a layer is
+            a map of the first of them that it depends on. Other orders of its axes are inferred
             from the model, or said as ``input_layout``. Arrays of floats become what the model's weights are.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
@@ -76,8 +95,8 @@ def explain(
             say a target of its own: ``{"use": "gradcam", "target": {"use": "contrast"}}``.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
-        output: the part of the model's output that is explained: a key, attribute or index; by itself logits, or the
-            first tensor.
+        output: the part of the model's output that is explained: a key, attribute or index, or a way of these such as
+            "heads.0"; by itself logits, or the only tensor that may be meant.
         mode: "eval" for evaluation mode in all modules; "as_is" for the mode that each is in, as for dropout or batch
             normalization that are left in training on purpose. What is drawn is what the model itself would draw next.
         precision: "bfloat16" or "float16" for autocast in passes that only score variants, as Score-CAM's.
@@ -88,6 +107,8 @@ def explain(
             ``{"use": "tokens", "prefix": 5, "grid": [16, 16]}``.
         input_layout: which axes of the first input are what, where the model does not tell: "channels_last", or
             ``{"use": "axes", "order": "NTCHW"}``.
+        shared: names or positions of inputs that are no sample's, such as the prompts that all images are compared with. By
+            itself all that is as long as the batch has a row a sample, unless repeating samples shows that it has not.
         ids: one string a sample, for which its random numbers are drawn; the row by default.
 
     Returns:
@@ -106,7 +127,7 @@ def explain(
     torch.Size([2, 8, 8])
     """
     registry, model = Registry(), unwrapped(model)
-    inputs = inputs_of(inputs, model)
+    inputs, of_none = _shared(inputs_of(inputs, model), shared)
     samples = len(first_tensor(inputs))
     for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
         if word not in words:
@@ -116,7 +137,7 @@ def explain(
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input)
+    batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input, of_none)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [
@@ -138,6 +159,22 @@ def explain(
             for label, (config, method) in named.items()
         ]
         return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
+
+
+def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, Shared | None]:
+    """The inputs, the first of which has a row a sample, and the ways to those that have none; None where nobody says it."""
+    if shared is None:
+        return inputs, None
+    names = [shared] if isinstance(shared, (str, int)) else shared
+    paths = [path for path, _ in tensors_in(inputs)]
+    arguments = dict.fromkeys(path[0] for path in paths if path)
+    for name in names:
+        if name not in arguments:
+            raise ConfigError(f"shared: no input {name!r}; {nearest(str(name), map(str, arguments))}")
+    left = [path for path in paths if not path or path[0] not in names]
+    if not left:
+        raise ConfigError("shared: expected an input that has a row a sample, got the names of all")
+    return led_by(inputs, left[0]), frozenset(paths) - frozenset(left)
 
 
 def _arrangement(layout: str | Mapping[str, Any] | None, registry: Registry) -> Arrangement | None:

@@ -119,6 +119,29 @@ def finish_maps(
     return finished, _fuse(finish, finished)
 
 
+def finish_over(
+    finish: Finish | None,
+    raws: Mapping[str, Tensor],
+    strides: Mapping[str, float],
+    inputs: Mapping[str, tuple[int, ...]],
+) -> tuple[dict[str, Tensor], Tensor | None]:
+    """:func:`finish_maps` where layers may be maps of several inputs, whose spatial shapes are given by layer; nothing
+    without a finish.
+
+    Raises:
+        ConfigError: maps of inputs of unequal size are to be fused.
+    """
+    if finish is None:
+        return {}, None
+    if len(sizes := set(inputs.values())) == 1:
+        return finish_maps(finish, raws, strides, *sizes)
+    if finish.fuse is not None:
+        listed = ", ".join(f"{layer} {space}" for layer, space in inputs.items())
+        raise ConfigError(f"finish.fuse: expected maps of inputs of one size, got {listed}; set finish.fuse: none")
+    alone = [finish_maps(finish, {layer: raw}, strides, inputs[layer])[0] for layer, raw in raws.items()]
+    return {layer: saliency for finished in alone for layer, saliency in finished.items()}, None
+
+
 def _bend(finish: Finish, saliency: Tensor, stride: float) -> Tensor:
     if finish.rectify is not None:
         saliency = finish.rectify.rectify(saliency)

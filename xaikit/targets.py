@@ -6,8 +6,9 @@ noisy re-run never explains another class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import torch
@@ -197,14 +198,57 @@ class FunctionTarget:
         return PinnedFunction(self.function, scores.shape[0], plural=scores.dim() == 2)
 
 
-def described(value: Any) -> str:
-    """What something is, in messages."""
-    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-
-
 def name_of(function: Callable[..., Any]) -> str:
     """What a function is called, in messages."""
     return getattr(function, "__name__", type(function).__name__)
+
+
+def scores_of(pinned: Pinned, output: Any, samples: int) -> Tensor:
+    """The scores (N, T) of a clean pass. Raises ConfigError where they are not those of so many samples."""
+    scores = pinned.scores(output)
+    if len(scores) != samples:
+        raise ConfigError(
+            f"target {pinned}: expected the scores of {samples} samples, as many as the first input has rows, got "
+            f"{len(scores)}; choose a part of the output with model.output, or name inputs that are no sample's as shared="
+        )
+    return scores
+
+
+def parts_in(output: Any) -> list[tuple[Any, Any]]:
+    """What a mapping, a dataclass, a tuple or a list holds, each with its key, name or index; nothing of anything else."""
+    if isinstance(output, Mapping):
+        return list(output.items())
+    if is_dataclass(output) and not isinstance(output, type):
+        return [(item.name, getattr(output, item.name)) for item in fields(output)]
+    return list(enumerate(output)) if isinstance(output, (tuple, list)) else []
+
+
+def tensors_within(output: Any) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in an output, with the way to it as ``model.output`` says it."""
+    for key, part in parts_in(output):
+        if isinstance(part, Tensor):
+            yield str(key), part
+        yield from ((f"{key}.{way}", tensor) for way, tensor in tensors_within(part))
+
+
+MOST = 8
+"""How many tensors of an output an error lists."""
+
+
+def described(output: Any) -> str:
+    """An output in the words of an error: its shape, or which tensors it holds, with the way to each.
+
+    >>> described((torch.zeros(2, 8), {"sex": torch.zeros(2, 3)}))
+    'tuple with 0 (2, 8), 1.sex (2, 3)'
+    """
+    if isinstance(output, Tensor):
+        integers = "" if output.is_floating_point() else f" and type {output.dtype}, which has no gradient"
+        return f"a tensor of shape {tuple(output.shape)}{integers}"
+    listed = [f"{way} {tuple(tensor.shape)}" for way, tensor in islice(tensors_within(output), MOST + 1)]
+    if hasattr(output, "__array__"):
+        return f"{type(output).__name__}, which has no gradient: return a tensor"
+    name = type(output).__name__
+    return f"{name} with {', '.join(listed[:MOST])}{', ...' if len(listed) > MOST else ''}" if listed else name
 
 
 def class_logits(output: Any, target: str) -> Tensor:
@@ -213,7 +257,7 @@ def class_logits(output: Any, target: str) -> Tensor:
     Raises:
         ConfigError: the output is something else; the message names ``model.output`` as the way to choose.
     """
-    if isinstance(output, Tensor) and output.dim() == 2:
+    if isinstance(output, Tensor) and output.dim() == 2 and output.is_floating_point():
         return output
     raise ConfigError(
         f"target {target}: expected logits (N, classes), got {described(output)}; "

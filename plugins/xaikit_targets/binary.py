@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ConfigError, hookimpl
+from xaikit.targets import described
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Binary:
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedSide:
         """Fix the class. Raises ConfigError where the output is not one logit a sample."""
-        if not isinstance(output, Tensor) or output.dim() not in (1, 2) or output[0].numel() != 1:
-            got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        is_number = isinstance(output, Tensor) and output.is_floating_point() and output.dim() in (1, 2)
+        if not is_number or output[0].numel() != 1:
             raise ConfigError(
-                f"target binary: expected one logit a sample, (N,) or (N, 1), got {got}; "
+                f"target binary: expected one logit a sample, (N,) or (N, 1), got {described(output)}; "
                 "choose a part of the output with model.output, or one of several classes with logit"
             )
         logits = output.detach().reshape(-1, 1)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ConfigError, XaikitError, hookimpl
+from xaikit.targets import described
 from xaikit_targets._classes import of_rows
 
 _KEYS = ("boxes", "labels", "scores")
@@ -71,8 +72,7 @@ class Box:
         """Fix the reference. Raises ConfigError: no list of detections, or none of that rank and label in a sample."""
         names = tuple(self.keys.get(key, key) for key in _KEYS)
         if isinstance(output, Tensor | Mapping) or not isinstance(output, Sequence) or not output:
-            got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-            raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {got}")
+            raise ConfigError(f"target box: expected a list of detections, a dict a sample, got {described(output)}")
         for name, option in (("box", self.box), ("of", self.of)):
             if isinstance(option, Tensor) and len(option) not in (1, len(output)):
                 raise ConfigError(f"target box: {name}: expected {len(output)}, one a sample, got {len(option)}")

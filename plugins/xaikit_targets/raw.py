@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ConfigError, class_indices, hookimpl
+from xaikit.targets import described
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,9 @@ class Raw:
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedNumber:
         """Fix the place. Raises ConfigError where the output has no such number, or several and none is chosen."""
-        if not isinstance(output, Tensor) or output.dim() not in (1, 2):
-            got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        if not isinstance(output, Tensor) or output.dim() not in (1, 2) or not output.is_floating_point():
             raise ConfigError(
-                f"target raw: expected numbers (N,), (N, 1) or (N, K), got {got}; "
+                f"target raw: expected numbers (N,), (N, 1) or (N, K), got {described(output)}; "
                 "choose a part of the output with model.output"
             )
         columns = output if output.dim() == 2 else output.unsqueeze(1)

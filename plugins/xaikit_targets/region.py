@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, XaikitError, class_indices, hookimpl
+from xaikit.targets import described
 from xaikit_targets._classes import PinnedClass, beside, of_rows
 from xaikit_targets._files import existing_file, read_picture
 
@@ -70,10 +71,9 @@ class Region:
         Raises:
             ConfigError: no logits of pixels, no such class or file, or a mask without a pixel.
         """
-        if not isinstance(output, Tensor) or output.dim() < 3:
-            got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        if not isinstance(output, Tensor) or output.dim() < 3 or not output.is_floating_point():
             raise ConfigError(
-                f"target region: expected logits (N, classes, H, W), got {got}; "
+                f"target region: expected logits (N, classes, H, W), got {described(output)}; "
                 "choose a part of the output with model.output, such as 'out'"
             )
         predicted = _predicted(output.detach())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ConfigError, hookimpl
+from xaikit.targets import described
 from xaikit_targets._classes import of_rows
 from xaikit_targets._files import existing_file, read_numbers
 
@@ -50,10 +51,9 @@ class Similarity:
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedDirection:
         """Fix the reference. Raises ConfigError where the output is no embedding, or none of that length."""
-        if not isinstance(output, Tensor) or output.dim() != 2:
-            got = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        if not isinstance(output, Tensor) or output.dim() != 2 or not output.is_floating_point():
             raise ConfigError(
-                f"target similarity: expected an embedding (N, D), got {got}; "
+                f"target similarity: expected an embedding (N, D), got {described(output)}; "
                 "choose a part of the output with model.output"
             )
         itself = isinstance(self.to, str) and self.to == "self"

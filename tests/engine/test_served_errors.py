@@ -93,7 +93,9 @@ def test_the_meta_device(layers: str) -> None:
 @pytest.mark.parametrize("method", ["gradcam", "smoothgradcampp", "ablationcam", "scorecam", "eigencam"])
 class TestTaps:
     def test_called_twice(self, method: str, wrapped: Callable[[nn.Module], Any]) -> None:
-        message = "layer conv2 ran 2 times in one forward: expected once; .* 'conv2@first' or 'conv2@last'"
+        message = (
+            "layer conv2 ran 2 times in one forward: expected once; .* 'conv2@first', 'conv2@last' or one by number"
+        )
         refused(wrapped(seeded(Twice)), TapError, message, method)
 
     def test_never_called(self, method: str, wrapped: Callable[[nn.Module], Any]) -> None:
@@ -161,31 +163,42 @@ def test_a_tap_without_a_tensor_or_a_map(method: str, model: nn.Module, layer: s
 
 
 PACKS: dict[str, tuple[Callable[[Tensor, Tensor], Any], Any, str]] = {
-    "no such key": (lambda a, b: {"out": a}, "otu", "model.output: no key 'otu'; did you mean 'out'"),
+    "no such key": (lambda a, b: {"out": a}, "otu", "^output: no key 'otu'; did you mean 'out'"),
     "no such attribute": (
         unusual_nets.OtherResult,
         "clases",
-        "model.output: expected an output with 'clases', got OtherResult",
+        "^output: expected an output with 'clases', got OtherResult",
     ),
-    "no such index": (lambda a, b: (a, b), 2, "model.output: expected an index below 2, got 2"),
+    "no such index": (lambda a, b: (a, b), 2, "^output: expected an index below 2, got 2"),
     "no such key of a model output": (
         lambda a, b: unusual_nets.ModelOutput(out=a),
         "otu",
-        "model.output: no key 'otu'; did you mean 'out'",
+        "^output: no key 'otu'; did you mean 'out'",
     ),
     "no tensor for an index": (lambda a, b: a, 0, r"expected a tuple or list to take \[0\] of, got Tensor"),
     "no default in a dict": (
         lambda a, b: {"out": a, "map": b},
         "auto",
-        "got dict; choose a part of the output with model.output",
+        r"got dict with out \(2, 3\), map \(2, 4, 8, 7\); choose a part of the output with output=, ",
     ),
-    "no default in a dataclass": (unusual_nets.OtherResult, "auto", "got OtherResult; choose a part of the output"),
+    "no default in a dataclass": (
+        unusual_nets.OtherResult,
+        "auto",
+        r"got OtherResult with classes \(2, 3\), features .*; choose",
+    ),
     "no default in a model output": (
         lambda a, b: unusual_nets.ModelOutput(out=a, map=b),
         "auto",
-        "got ModelOutput; choose a part",
+        r"got ModelOutput with out \(2, 3\), map",
     ),
-    "a map as the first of a tuple": (lambda a, b: (b, a), "auto", r"expected logits \(N, classes\), got a tensor of"),
+    "a map as the first of a tuple": (lambda a, b: (b, a), "auto", r"got tuple with 0 \(2, 4, 8, 7\), 1 \(2, 3\)"),
+    "features before logits": (lambda a, b: (b.mean((2, 3)), a), "auto", r"got tuple with 0 \(2, 4\), 1 \(2, 3\)"),
+    "two heads": (lambda a, b: [a, a], "auto", r"got list with 0 \(2, 3\), 1 \(2, 3\)"),
+    "heads in a tuple": (lambda a, b: ((a, a), a), "auto", r"got tuple with 0\.0 \(2, 3\), 0\.1 \(2, 3\), 1 \(2, 3\)"),
+    "an axis too many": (lambda a, b: a[:, None], "auto", r"got a tensor of shape \(2, 1, 3\)"),
+    "an axis too few": (lambda a, b: a[0], "auto", r"got a tensor of shape \(3,\)"),
+    "classes": (lambda a, b: a.argmax(1, keepdim=True), "auto", "and type torch.int64, which has no gradient"),
+    "an array": (lambda a, b: a.detach().numpy(), "auto", "got ndarray, which has no gradient: return a tensor"),
 }
 
 
@@ -195,6 +208,12 @@ def test_an_output_that_cannot_be_chosen(kind: str) -> None:
     refused(seeded(lambda: unusual_nets.Packed(pack)), ConfigError, match, output=output)
 
 
+@pytest.mark.parametrize("pack", [lambda a, b: torch.cat([a, a]), lambda a, b: a[:1], lambda a, b: a.T])
+def test_an_output_whose_rows_are_no_samples(pack: Callable[[Tensor, Tensor], Any]) -> None:
+    model = seeded(lambda: unusual_nets.Packed(pack))
+    refused(model, ConfigError, "target class 0: expected the scores of 2 samples, .* got [143]; choose", target=0)
+
+
 @pytest.mark.parametrize(
     ("wanted", "match"),
     [
@@ -202,6 +221,7 @@ def test_an_output_that_cannot_be_chosen(kind: str) -> None:
         ([0, 3], r"expected a class index in 0 \.\.\. 2, got 3"),
         ([1], "expected 2 class indices, one a sample, got 1"),
         (lambda output: output.sum(), r"expected scores of shape \(N,\) or \(N, T\), got \(\)"),
+        (lambda output: output[:1, 0], "expected scores of 2 samples, got 1"),
         (lambda output: 3.0, r"expected scores of shape \(N,\) or \(N, T\), got float"),
     ],
 )

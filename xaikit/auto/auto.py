@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound
-from xaikit.evidence.conditions import on_usable_weights, undisturbed, unwrapped
+from xaikit.evidence.conditions import undisturbed, unwrapped
 from xaikit.evidence.forward import AUTO, WHOLE, Readout, WithLayers
 from xaikit.evidence.hooks import hooked, named
 from xaikit.evidence.pinned import pin, readout_of
@@ -28,6 +28,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.layouts import Arrangement
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import Path, copied, first_tensor, mapped, tensors_in
+from xaikit.passes.weights import on_usable_weights
 from xaikit.targets import Target, stated_for
 
 PLACES, CHANNELS = 0.5, 0.1
@@ -97,14 +98,17 @@ def of(
     mode: Mode = "eval",
     input_layout: Arrangement | None = None,
 ) -> tuple[Tap, ...]:
-    """:func:`find` for the first sample of a batch and its target."""
-    label, target = first_sample(labels), stated_for(target, torch.zeros(1, dtype=torch.long))
+    """:func:`find` for the first sample of a batch and its target; for all of it where the model takes several inputs, of
+    which some may have no row a sample."""
+    if len(list(tensors_in(inputs))) == 1:
+        inputs, labels = first_sample(inputs), first_sample(labels)
+        target = stated_for(target, torch.zeros(1, dtype=torch.long))
 
     def score(selected: Any) -> Tensor:
-        return pin(target, selected, copied(label)).scores(selected)
+        return pin(target, selected, copied(labels)).scores(selected)
 
     readout = readout_of([target], output, mode)
-    return find(unwrapped(model), first_sample(inputs), score, readout, input_layout)
+    return find(unwrapped(model), inputs, score, readout, input_layout)
 
 
 def first_sample(inputs: Any) -> Any:
@@ -119,7 +123,7 @@ def find(
     input.
 
     Args:
-        inputs: one sample.
+        inputs: one sample, or a batch of which the first is looked at.
         score: what is read of a forward to the scalar (or scalars, summed) to explain.
         input_layout: how the (first) input is arranged, where somebody says it.
 

@@ -17,7 +17,7 @@ from xaikit.evidence.pinned import PinnedColumns, whole
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
-from xaikit.finish import finish_maps
+from xaikit.finish import finish_over
 from xaikit.layouts import stride
 from xaikit.method import parts_of
 from xaikit.targets import Pinned, padding_of
@@ -37,11 +37,9 @@ def assemble(
     padding = None if parts_of(request.method) else _padding(trace.pinned[member.place])
     raws = {tap: raw_maps[tap].of(columns).without(padding) for tap in request.taps}
     maps = {str(tap): raw.saliency for tap, raw in raws.items()}
-    strides = {layer: stride(tuple(raw.shape[2:]), trace.space) for layer, raw in maps.items()}
-    finished: dict[str, Tensor] = {}
-    fused = None
-    if request.finish is not None:
-        finished, fused = finish_maps(request.finish, maps, strides, trace.space)
+    spaces = {str(tap): trace.at(tap).space for tap in request.taps}
+    strides = {layer: stride(tuple(raw.shape[2:]), spaces[layer]) for layer, raw in maps.items()}
+    finished, fused = finish_over(request.finish, maps, strides, spaces)
     target, scores = whole(trace.pinned[member.place]), trace.scores[:, trace.columns[member.place]]
     if padding is not None:
         scores = scores.masked_fill(padding, torch.nan)

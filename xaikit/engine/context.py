@@ -17,6 +17,7 @@ from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.passes.nests import copied, first_tensor
+from xaikit.passes.samples import Shared
 from xaikit.targets import Pinned, rows_of
 
 
@@ -28,6 +29,7 @@ class PassContext:
     tap        where the method looks
     readout    what targets are scored on
     tally      counts what is computed
+    shared     the ways to inputs that are no sample's, where somebody says it
     precision  of the autocast of passes that are only scored; float32 is none, the model's own type
     remarks    what there is to say about these passes
     """
@@ -38,6 +40,7 @@ class PassContext:
     readout: Readout = WHOLE
     tally: Tally = field(default_factory=Tally)
     precision: Precision = "float32"
+    shared: Shared | None = None
     remarks: list[RemarkCounts] = field(default_factory=list)
 
     @property
@@ -88,10 +91,10 @@ class PassContext:
         self.tally.forwards += 1
         self.tally.reruns += 1
 
-    def forward(self) -> Any:
-        """The clean inputs through the model once more: what is read of it."""
+    def forward(self, inputs: Any = None) -> Any:
+        """The clean inputs, or others, through the model once more: what is read of it."""
         self.count()
-        return self.readout.run(self.model, copied(self.inputs))
+        return self.readout.run(self.model, copied(self.inputs if inputs is None else inputs))
 
     def scores_at_tap(self, grad: bool) -> tuple[Tensor, Tensor] | None:
         """Such a forward for :func:`xaikit.evidence.conditions.attempt`: its scores, and the tensor at the tap in their

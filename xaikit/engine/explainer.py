@@ -54,7 +54,7 @@ class Explainer:
         """
         request = group.common
         if not request.aggregation.augment:
-            return self._at_taps(group, self._shared.trace, outputs)
+            return self._at_taps(group, group.taps, self._shared.trace, outputs)
         if parts_of(request.method):
             raise ConfigError(
                 f"augment: {request.use} makes parts of its own on every variant, in any order: there is no mean of "
@@ -63,24 +63,29 @@ class Explainer:
         by_tap: dict[Tap, list[RawMaps]] = {tap: [] for tap in group.taps}
         places: dict[Tap, list[int]] = {tap: [] for tap in group.taps}
         for variant in variants(request.aggregation.augment):
-            trace = self._shared.trace if variant.is_clean else self._variant_traces.of(variant, request)
-            # outputs are of the clean inputs
-            for tap, raw in self._at_taps(group, trace, None).items():
-                undone = variant.undone(raw.saliency, self._shared.trace.activations[tap].shape[2:])
-                by_tap[tap].append(replace(raw, saliency=undone))
-                places[tap].append(math.prod(raw.saliency.shape[2:]))
+            for taps, trace in self._variant_traces.of(variant, request, group.taps):
+                # outputs are of the clean inputs
+                for tap, raw in self._at_taps(group, taps, trace, None).items():
+                    undone = variant.undone(raw.saliency, self._shared.trace.activations[tap].shape[2:])
+                    by_tap[tap].append(replace(raw, saliency=undone))
+                    places[tap].append(math.prod(raw.saliency.shape[2:]))
         return {tap: mean_of(raw_maps, places[tap]) for tap, raw_maps in by_tap.items()}
 
-    def _at_taps(self, group: RequestGroup, trace: Trace, outputs: OutputCache | None) -> dict[Tap, RawMaps]:
-        trace = trace.narrowed(group.places, group.taps)
-        retraces = RetraceCache[Trace](shared=len(group.taps) > 1)
-        return {tap: retraces.at_tap(partial(self._at_tap, group, trace, tap, retraces, outputs)) for tap in group.taps}
+    def _at_taps(
+        self, group: RequestGroup, taps: Sequence[Tap], trace: Trace, outputs: OutputCache | None
+    ) -> dict[Tap, RawMaps]:
+        trace = trace.narrowed(group.places, taps)
+        retraces = RetraceCache[Trace](shared=len(taps) > 1)
+        return {
+            tap: retraces.at_tap(partial(self._at_tap, group, trace.at(tap), tap, retraces, outputs)) for tap in taps
+        }
 
     def _at_tap(
         self, group: RequestGroup, trace: Trace, tap: Tap, retraces: RetraceCache[Trace], outputs: OutputCache | None
     ) -> RawMaps:
         shared, request = self._shared, group.common
-        context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision)
+        of_none = shared.batch.shared
+        context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision, of_none)
         reduction = Reduction(request.aggregation.reduce)
         draw = partial(_generator, request, shared.batch.ids, trace.scores)
         view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)

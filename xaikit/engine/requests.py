@@ -17,6 +17,7 @@ from xaikit.finish import Finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.needs import Needs
+from xaikit.passes.samples import Shared
 from xaikit.targets import Pinned, Target, probabilities_of, rows_of
 
 
@@ -28,12 +29,14 @@ class Batch:
     ids     one a sample: the identity its random numbers are drawn for
     labels  class indices (N,), where known
     input_layout  how the (first) input is arranged, where somebody says it
+    shared  the ways to inputs that are no sample's, likewise
     """
 
     inputs: Any
     ids: tuple[str, ...]
     labels: Tensor | None = None
     input_layout: Arrangement | None = None
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -20,6 +20,7 @@ from xaikit.errors import TapError
 from xaikit.evidence.taps import inside_compiled, is_compiled
 from xaikit.passes.locks import ProcessSwitch, queued
 from xaikit.passes.modes import Mode, switched
+from xaikit.passes.weights import state_of
 
 T = TypeVar("T")
 
@@ -121,7 +122,7 @@ def unwrapped(model: Any) -> nn.Module:
                 f"model: expected Python modules, but {which} scripted or traced, where hooks do not run; explain the "
                 "model that it was made from"
             )
-    for name, value in _state(model):
+    for name, value in state_of(model):
         if is_lazy(value):
             raise TapError(f"model: {name} has no shape yet, as of a lazy module: run the model once on an input first")
         if value.is_meta:
@@ -134,55 +135,3 @@ def _is_exported(model: nn.Module) -> bool:
     if not isinstance(model, torch.fx.GraphModule):
         return False
     return any(isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes)
-
-
-def attempt(model: nn.Module, work: Callable[[bool], T | None]) -> T:
-    """``work(grad=False)``: a pass that records nothing before its taps, on the model's own weights where they are usable.
-
-    Where that gives None, as where a forward switched grad off on the way, ``work(grad=True)`` on detached weights.
-    """
-    result = on_usable_weights(model, lambda: work(False))
-    if result is None:
-        result = on_detached_weights(model, lambda: work(True))
-    assert result is not None  # there is no third attempt
-    return result
-
-
-def on_usable_weights(model: nn.Module, work: Callable[[], T]) -> T:
-    """Call ``work()``; on detached weights where some were made in inference mode, as autograd cannot save those."""
-    return on_detached_weights(model, work) if has_inference_weights(model) else work()
-
-
-def has_inference_weights(model: nn.Module) -> bool:
-    """Whether parameters or buffers were made in inference mode."""
-    return any(value.is_inference() for _, value in _state(model))
-
-
-def on_detached_weights(model: nn.Module, work: Callable[[], T]) -> T:
-    """Call ``work()`` while the model computes with detached weights; the model's own tensors are in their place again
-    afterwards.
-
-    With weights that require no grad, grad mode can be on throughout and the part before the taps still records nothing:
-    so a forward that switches grad off for a while goes back to "on".
-    """
-    weights = {
-        f"model.{name}": value.detach().clone() if value.is_inference() else value.detach()
-        for name, value in _state(model)
-    }
-    result: T = torch.func.functional_call(_Host(model), weights, (work,))
-    return result
-
-
-class _Host(nn.Module):
-    """What ``functional_call`` calls: the model is its child, the work its argument."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, work: Any) -> Any:
-        return work()
-
-
-def _state(model: nn.Module) -> list[tuple[str, Tensor]]:
-    return [*model.named_parameters(), *model.named_buffers()]

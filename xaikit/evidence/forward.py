@@ -1,33 +1,20 @@
-"""One forward of a model: the call, its memory format, what layers return beside it, and the output that targets score."""
+"""One forward of a model: the call, what layers return beside it, and the output that targets score."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
-from weakref import WeakSet
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from xaikit.errors import ConfigError, nearest
 from xaikit.evidence.hooks import hooked
 from xaikit.evidence.taps import module_at, resolve
 from xaikit.passes.modes import Mode
-from xaikit.passes.nests import first_tensor, tensors_in
-
-FEWEST_ROWS = 4
-"""From this batch size on, convolutional networks run channels_last: below, converting costs more than it gains."""
-
-
-_STRIDES = "view size is not compatible"
-
-
-_contiguous_only: WeakSet[nn.Module] = WeakSet()
-
-
-T = TypeVar("T")
+from xaikit.passes.nests import in_order, tensors_in
+from xaikit.passes.outputs import AUTO as AUTO
+from xaikit.passes.outputs import part_of
 
 
 @dataclass(frozen=True)
@@ -36,9 +23,6 @@ class WithLayers:
 
     output: Any
     layers: Mapping[str, Tensor]
-
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -90,95 +74,14 @@ def _module(model: nn.Module, name: str) -> nn.Module:
 
 
 def _call(model: nn.Module, inputs: Any) -> Any:
+    inputs = in_order(inputs)
     if isinstance(inputs, dict):
         return model(**inputs)
     return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
 
 
-def laid_out(model: nn.Module, inputs: Any, run: Callable[[torch.memory_format], T]) -> T:
-    """``run(memory_format)`` in the format that is fastest for this model and these inputs.
-
-    Run once more in the inputs' own format where the forward reads strides (``x.view(n, -1)`` of a map) and refuses the
-    faster one; this is remembered for the model.
-    """
-    wanted = memory_format_for(model, inputs)
-    if wanted is torch.preserve_format or model in _contiguous_only:
-        return run(torch.preserve_format)
-    try:
-        return run(wanted)
-    except RuntimeError as error:
-        if _STRIDES not in str(error):
-            raise
-    _contiguous_only.add(model)
-    return run(torch.preserve_format)
-
-
-def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:
-    """channels_last for at least four pictures in a convolutional network, by rule and never by timing.
-
-    Not in float64, which is for exactness and has no faster kernels there. The model's weights are not converted.
-    """
-    first = first_tensor(inputs)
-    if first.dim() != 4 or len(first) < FEWEST_ROWS or first.dtype == torch.float64:
-        return torch.preserve_format
-    # one convolution alone is a transformer's patch embedding
-    spatial = (m for m in model.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1)
-    return torch.channels_last if len(list(islice(spatial, 2))) > 1 else torch.preserve_format
-
-
 def select(output: Any, choice: str | int = AUTO) -> Any:
-    """The chosen part of an output: by key or attribute, by index, or by itself.
-
-    ``auto`` takes a tensor as it is, ``logits`` of a mapping or object that has it, the first tensor of a tuple, and the
-    one tensor of a mapping or dataclass that has no other; anything else is handed to the target whole.
-
-    Raises:
-        ConfigError: the output has no such part; the parts it has are named.
-    """
+    """The chosen part of what a model returned, see :func:`xaikit.passes.outputs.part_of`; beside it, what layers did."""
     if isinstance(output, WithLayers):
-        return WithLayers(select(output.output, choice), output.layers)
-    if choice == AUTO:
-        return _itself(output)
-    if isinstance(choice, int):
-        return _indexed(output, choice)
-    if isinstance(output, Tensor) and choice == "logits":
-        return output
-    if isinstance(output, Mapping):
-        if choice in output:
-            return output[choice]
-        raise ConfigError(f"model.output: no key {choice!r}; {nearest(choice, map(str, output))}")
-    if not isinstance(output, Tensor) and hasattr(output, choice):
-        return getattr(output, choice)
-    raise ConfigError(f"model.output: expected an output with {choice!r}, got {type(output).__name__}")
-
-
-def _itself(output: Any) -> Any:
-    if isinstance(output, Mapping) and "logits" in output:
-        return output["logits"]
-    if not isinstance(output, Tensor) and isinstance(getattr(output, "logits", None), Tensor):
-        return output.logits
-    if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
-        return output[0]
-    tensors = [value for value in _values(output) if isinstance(value, Tensor)]
-    return tensors[0] if len(tensors) == 1 else output
-
-
-def _values(output: Any) -> list[Any]:
-    """What a mapping or a dataclass holds."""
-    if isinstance(output, Mapping):
-        return list(output.values())
-    if is_dataclass(output) and not isinstance(output, type):
-        return [getattr(output, item.name) for item in fields(output)]
-    return []
-
-
-def _indexed(output: Any, index: int) -> Any:
-    if isinstance(output, Mapping):
-        if index in output:
-            return output[index]
-        output = tuple(output.values())
-    if not isinstance(output, (tuple, list)):
-        raise ConfigError(f"model.output: expected a tuple or list to take [{index}] of, got {type(output).__name__}")
-    if not -len(output) <= index < len(output):
-        raise ConfigError(f"model.output: expected an index below {len(output)}, got {index}")
-    return output[index]
+        return WithLayers(part_of(output.output, choice), output.layers)
+    return part_of(output, choice)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import Disconnected
-from xaikit.evidence import conditions, forward
+from xaikit.evidence import forward
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import Readout, call, laid_out
+from xaikit.evidence.forward import Readout, call
 from xaikit.evidence.hooks import StopForward, Substitute
+from xaikit.evidence.origins import origins
 from xaikit.evidence.pinned import columns_of
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import GradientsOf, Recorded, Recording
@@ -24,8 +25,10 @@ from xaikit.evidence.trace import Trace
 from xaikit.layouts import Arrangement
 from xaikit.passes.backprop import gradients_at
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
+from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, varied
-from xaikit.targets import Pinned
+from xaikit.passes.weights import attempt
+from xaikit.targets import Pinned, scores_of
 
 Pin = Callable[[Any], Sequence[Pinned]]
 
@@ -99,7 +102,8 @@ def observe(
         if result.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
             result = replace(one, gradients=True, stop=False).run()
-    return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients)
+    paths = origins(model, inputs, one.taps, readout.mode)
+    return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients, paths)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class _Pass:
 
     def run(self) -> PassResult:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
-        return conditions.attempt(self.model, self._attempt)
+        return attempt(self.model, self._attempt)
 
     def _attempt(self, grad: bool) -> PassResult | None:
         recording, returned = laid_out(self.model, self.inputs, lambda memory: self._forward(grad, memory))
@@ -130,7 +134,7 @@ class _Pass:
         output = forward.select(returned, self.readout.output)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
-            scores = tuple(target.scores(output) for target in pinned)
+            scores = tuple(scores_of(target, output, len(first_tensor(self.inputs))) for target in pinned)
             pinned, scores, rest = self._served(pinned, scores, recorded)
             dependent = len(first_tensor(self.inputs)) > 1 and normalizes_batches(self.model.modules())
             if self.gradients:

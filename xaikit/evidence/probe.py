@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from xaikit.axes.local_attention import LocalAttention
 from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, like_a_source, note
 from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
-from xaikit.evidence.conditions import on_usable_weights, undisturbed
+from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked, named
 from xaikit.layouts import Axes, MapLayout
-from xaikit.passes.nests import Path, first_tensor, mapped, rows, tensors_in
+from xaikit.passes.nests import Path, first_tensor, mapped, rows, sample_paths, tensors_in
+from xaikit.passes.weights import on_usable_weights
 
 FEW = 4
 """How many tensors that look alike are tried."""
@@ -129,8 +130,19 @@ def probed(model: nn.Module, inputs: Any, draw: int = 1) -> Probe:
     Args:
         draw: how many forwards are made, the last of which is shown: where they draw, each draws other numbers.
     """
-    one = rows(inputs, torch.zeros(1, dtype=torch.long))
-    with undisturbed(model), torch.enable_grad(), torch.autocast(first_tensor(inputs).device.type, enabled=False):
+    row = torch.zeros(1, dtype=torch.long)
+    try:
+        return _probed(model, rows(inputs, row), draw)
+    except Exception:
+        others = sample_paths(inputs)[1:]
+        if not others:
+            raise
+        # they may have no row a sample, however long they are
+        return _probed(model, rows(inputs, row, others), draw)
+
+
+def _probed(model: nn.Module, one: Any, draw: int) -> Probe:
+    with undisturbed(model), torch.enable_grad(), torch.autocast(first_tensor(one).device.type, enabled=False):
         try:
             for _ in range(draw):
                 probe = on_usable_weights(model, lambda: _forward(model, one))

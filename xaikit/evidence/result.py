@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -19,9 +19,9 @@ from xaikit.evidence.pinned import Unpinned
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.recorder import Recorded
 from xaikit.evidence.taps import BIASES, INPUT, Tap
-from xaikit.evidence.trace import Place, Trace
+from xaikit.evidence.trace import Origin, Place, Trace
 from xaikit.layouts import MapLayout
-from xaikit.passes.nests import first_tensor, mapped
+from xaikit.passes.nests import Path, first_tensor, led_by, mapped
 from xaikit.targets import Pinned
 
 
@@ -51,10 +51,20 @@ class PassResult:
         hooked = [points for tap, points in self.recorded.points.items() if tap.is_hooked]
         return self.recorded.differentiated and any(_connected(points) is None for points in hooked)
 
-    def trace(self, inputs: Any, taps: Sequence[Tap], reader: MapReader, gradients: bool) -> Trace:
-        """The trace of this pass, with gradients if they were asked for."""
+    def trace(
+        self, inputs: Any, taps: Sequence[Tap], reader: MapReader, gradients: bool, paths: Mapping[Tap, Path]
+    ) -> Trace:
+        """The trace of this pass, with gradients if they were asked for.
+
+        Args:
+            paths: to the inputs of taps that are maps of another one than the first.
+        """
+        readers = {tap: MapReader(reader.model, led_by(inputs, path)) for tap, path in paths.items()}
         points = {tap: self._point(tap) for tap in taps if tap.is_hooked}
-        layouts = {tap: reader.at(tap, point.path, point.tensor.shape, point.turn) for tap, point in points.items()}
+        layouts = {
+            tap: readers.get(tap, reader).at(tap, point.path, point.tensor.shape, point.turn)
+            for tap, point in points.items()
+        }
         attention, grid = self._attention(taps, reader)
         first = first_tensor(inputs)
         for tap in taps:
@@ -68,26 +78,22 @@ class PassResult:
             attends, tokens = [tap for tap in taps if tap.attends], attention[0].probabilities.shape[-1]
             activations |= dict.fromkeys(attends, first.new_ones(1).expand(len(first), 1, *grid.space((0, tokens, 0))))
             places |= dict.fromkeys(attends, Place((), 1, grid))
-        pinned = self.pinned or (Unpinned(),)
         scores = self.scores or (Unpinned().scores(first),)
         return Trace(
             inputs=inputs,
             space=reader.space,
             input_layout=reader.input_layout,
             output=mapped(Tensor.detach, self.output.output if isinstance(self.output, WithLayers) else self.output),
-            pinned=pinned,
+            pinned=self.pinned or (Unpinned(),),
             columns=_columns(scores),
             scores=torch.cat(scores, 1).detach(),
             activations=activations,
-            gradients={
-                tap: _as_maps(layouts[tap], point.gradient)
-                for tap, point in points.items()
-                if gradients and point.gradient is not None
-            },
+            gradients=_gradients(points, layouts) if gradients else {},
             places=places,
             attention=attention,
             biases=self._biases(reader),
             refused={tap: error for tap in taps if (error := self._refusal(tap, grid))},
+            origins={tap: Origin(path, readers[tap].input_layout, readers[tap].space) for tap, path in paths.items()},
             dependent=self.dependent,
             rest=self.rest,
         )
@@ -152,6 +158,11 @@ class PassResult:
             for layer in self.recorded.layers
             if layer.gradient is not None
         )
+
+
+def _gradients(points: Mapping[Tap, TappedTensor], layouts: Mapping[Tap, MapLayout]) -> dict[Tap, Tensor]:
+    gradients = ((tap, point.gradient) for tap, point in points.items())
+    return {tap: _as_maps(layouts[tap], gradient) for tap, gradient in gradients if gradient is not None}
 
 
 def _as_maps(layout: MapLayout, gradient: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from xaikit.evidence.biases import Bias
 from xaikit.evidence.pinned import PinnedTogether
 from xaikit.evidence.taps import Tap
 from xaikit.layouts import Layout, MapLayout
-from xaikit.passes.nests import Path
+from xaikit.passes.nests import Path, led_by
 from xaikit.targets import Pinned
 
 
@@ -26,6 +26,15 @@ class Place:
     path: Path
     turn: int
     layout: MapLayout
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The input that a tap is a map of: the way to it, how it is arranged, and its spatial shape."""
+
+    path: Path
+    layout: MapLayout
+    space: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Trace:
     biases       of all layers that add something, likewise
     refused      taps that this model does not have, and why; methods that need them fail, and no others
     input_layout  how the (first) input is arranged
+    origins      of taps that are maps of another input than the first
     dependent    whether the samples are known to depend on each other
     rest         the first column of all targets that another pass is for, where this one does not serve them all
     """
@@ -61,6 +71,7 @@ class Trace:
     biases: tuple[Bias, ...] = ()
     refused: Mapping[Tap, XaikitError] = field(default_factory=dict)
     input_layout: MapLayout = field(default_factory=Layout)
+    origins: Mapping[Tap, Origin] = field(default_factory=dict)
     dependent: bool = False
     rest: int | None = None
 
@@ -70,6 +81,14 @@ class Trace:
             # a new one each time: notes are added to what is raised
             raise type(self.refused[tap])(str(self.refused[tap]))
         return tap
+
+    def at(self, tap: Tap) -> Trace:
+        """The same pass, whose first input is the one that the tap is a map of."""
+        if tap not in self.origins:
+            return self
+        origin = self.origins[tap]
+        inputs = led_by(self.inputs, origin.path)
+        return replace(self, inputs=inputs, space=origin.space, input_layout=origin.layout)
 
     def placed(self, places: Sequence[int], among: Trace) -> Trace:
         """The same pass, whose targets are those at some places of another's; of all others it knows nothing."""

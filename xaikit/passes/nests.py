@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from copy import copy as shallow_copy
 from typing import Any
 
@@ -38,7 +38,7 @@ def replaced(value: Any, path: tuple[str | int, ...], tensor: Tensor) -> Any:
     if not isinstance(step, int):
         raise TapError(f"expected a tuple, list or mapping to replace [{step}] in, got {type(value).__name__}")
     items = [replaced(item, rest, tensor) if place == step else item for place, item in enumerate(value)]
-    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return _listed(items, type(value))
 
 
 def mapped(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
@@ -46,10 +46,10 @@ def mapped(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
     if isinstance(inputs, Tensor):
         return function(inputs)
     if isinstance(inputs, Mapping):
-        return {key: mapped(function, value) for key, value in inputs.items()}
+        items = {key: mapped(function, value) for key, value in inputs.items()}
+        return Reordered(items, inputs.kind) if isinstance(inputs, Reordered) else items
     if isinstance(inputs, (tuple, list)):
-        items = [mapped(function, value) for value in inputs]
-        return type(inputs)(*items) if hasattr(inputs, "_fields") else type(inputs)(items)
+        return _listed([mapped(function, value) for value in inputs], type(inputs))
     return inputs
 
 
@@ -84,10 +84,71 @@ def first_tensor(inputs: Any) -> Tensor:
     return next((tensor for tensor in tensors if tensor.is_floating_point() and tensor.dim() > 2), tensors[0])
 
 
-def rows(inputs: Any, index: Tensor) -> Any:
-    """The inputs of chosen samples, which may repeat; what has no row a sample stays as it is."""
-    samples = len(first_tensor(inputs))
-    return mapped(lambda tensor: tensor[index] if tensor.dim() and len(tensor) == samples else tensor, inputs)
+def rows(inputs: Any, index: Tensor, shared: Collection[Path] = ()) -> Any:
+    """The inputs of chosen samples, which may repeat; what has no row a sample stays as it is.
+
+    Args:
+        shared: the ways to tensors that have none, however long they are.
+    """
+    for path in sample_paths(inputs):
+        if path not in shared:
+            inputs = replaced(inputs, path, tensor_at(inputs, path)[index])
+    return inputs
+
+
+def sample_paths(inputs: Any) -> list[Path]:
+    """The ways to all tensors that are as long as the first, which leads, and so may have a row a sample."""
+    first = first_tensor(inputs)
+    tensors = [(path, tensor) for path, tensor in tensors_in(inputs) if tensor.dim() and len(tensor) == len(first)]
+    return [path for path, tensor in sorted(tensors, key=lambda one: one[1] is not first)]
+
+
+def tensor_at(inputs: Any, path: Path) -> Tensor:
+    """The tensor at the end of a way."""
+    for step in path:
+        inputs = inputs[step]
+    tensor: Tensor = inputs
+    return tensor
+
+
+class Reordered(dict[Any, Any]):
+    """The items of a tuple or list by their places, in another order than the model takes them in."""
+
+    def __init__(self, items: dict[Any, Any], kind: type) -> None:
+        super().__init__(items)
+        self.kind = kind
+
+
+def led_by(inputs: Any, path: Path) -> Any:
+    """The same inputs with the tensor at a path as the first; see :func:`in_order`.
+
+    >>> list(led_by((torch.zeros(1), torch.zeros(1)), (1,)))
+    [1, 0]
+    """
+    if not path or path == next(iter(tensors_in(inputs)))[0]:
+        return inputs
+    is_listed = isinstance(inputs, (tuple, list))
+    items = dict(enumerate(inputs)) if is_listed else inputs
+    items = {path[0]: led_by(inputs[path[0]], path[1:]), **{key: items[key] for key in items if key != path[0]}}
+    kind = type(inputs) if is_listed else getattr(inputs, "kind", None)
+    return items if kind is None else Reordered(items, kind)
+
+
+def in_order(inputs: Any) -> Any:
+    """The inputs as the model takes them, whatever is first in them."""
+    if not isinstance(inputs, dict):
+        return inputs
+    items = {key: in_order(value) for key, value in inputs.items()}
+    return _listed([items[place] for place in sorted(items)], inputs.kind) if isinstance(inputs, Reordered) else items
+
+
+def _listed(items: list[Any], kind: type) -> Any:
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+
+def signature(inputs: Any) -> tuple[Any, ...]:
+    """The shapes and types of all tensors, and where they are."""
+    return tuple((path, tuple(tensor.shape), tensor.dtype) for path, tensor in tensors_in(inputs))
 
 
 def varied(inputs: Any, variants: Tensor) -> Any:

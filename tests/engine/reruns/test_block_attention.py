@@ -124,8 +124,8 @@ def test_what_belongs_to_a_sample_behind_the_last_block_is_repeated(monkeypatch:
     expected, probe = BlockAttentionProbe(), BlockAttentionProbe()
     other = x.mean((1, 2, 3))
     xaikit.explain(net, (x, other), {"block": probe}, target=1)
-    # one of them shows how tokens are arranged, once for a model
-    assert counts["forwards"] == 5
+    # one of them shows how tokens are arranged, and one which inputs have a row a sample: once for a model
+    assert counts["forwards"] == 6
     xaikit.explain(transformer(), x, {"block": expected}, target=1)
     scale = other.view(-1, 1, 1, 1, 1)
     for one, other in zip(probe.records, expected.records, strict=True):

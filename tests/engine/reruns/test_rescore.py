@@ -13,7 +13,7 @@ import xaikit
 from helpers.hard_nets import Plain, TwoInputs, images, seeded
 from helpers.untouched import untouched
 from xaikit import Needs
-from xaikit.engine.reruns.chunks import BUDGET, MOST_ROWS, rows_of_activations, rows_of_inputs
+from xaikit.passes.chunks import BUDGET, MOST_ROWS, rows_of_activations, rows_of_inputs
 from xaikit.view import View
 
 COUNT = 70

@@ -15,13 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.engine.context import PassContext
+from xaikit.engine.reruns.rescore import inputs_of
 from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorder, attention_of
-from xaikit.evidence.conditions import on_detached_weights, undisturbed
+from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call, select
 from xaikit.evidence.hooks import Cut, hooked
 from xaikit.evidence.taps import module_at
-from xaikit.passes.nests import Path, copied, first_tensor, replaced, rows, tensors_in, varied
+from xaikit.passes.nests import Path, copied, first_tensor, replaced, tensors_in, varied
+from xaikit.passes.weights import on_detached_weights
 
 
 def block_attention(context: PassContext) -> tuple[Attention, ...]:
@@ -126,7 +128,9 @@ def _scored(context: PassContext, index: Tensor, block: str, tokens: Tensor) -> 
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:
-        output = _returning(context, block, tokens, rows(nothing, index))
+        repeated = inputs_of(context, index)
+        repeated = varied(repeated, torch.zeros_like(first_tensor(repeated)))
+        output = _returning(context, block, tokens, repeated)
     return select(output, context.readout.output)
 
 

@@ -8,10 +8,11 @@ from torch.autograd.graph import get_gradient_edge
 
 from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
-from xaikit.evidence.conditions import attempt, undisturbed
+from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.trace import Place
 from xaikit.passes.attention import AttentionByDefinition
 from xaikit.passes.backprop import nodes_behind
+from xaikit.passes.weights import attempt
 
 _ONCE = ("is not implemented", "double backward", "differentiate twice")
 """What torch and torchvision say of a function that can be differentiated once only."""

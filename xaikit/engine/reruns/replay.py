@@ -22,24 +22,20 @@ from torch import Tensor
 
 from xaikit.engine.context import PassContext
 from xaikit.engine.reruns import rescore
-from xaikit.engine.reruns.chunks import is_out_of_memory, rows_of_activations, rows_of_inputs
-from xaikit.engine.reruns.rescore import apart, repeated, scored_in_chunks
+from xaikit.engine.reruns.rescore import apart, inputs_of, repeated, scored_in_chunks
 from xaikit.errors import TapError
-from xaikit.evidence.forward import laid_out
 from xaikit.evidence.hooks import substituted
+from xaikit.passes.chunks import is_out_of_memory, rows_of_activations, rows_of_inputs
 from xaikit.passes.dependence import REASON
-from xaikit.passes.nests import first_tensor, rows
+from xaikit.passes.memory_format import laid_out
+from xaikit.passes.nests import first_tensor
+from xaikit.passes.tolerance import is_close
 from xaikit.view import Make
 
 T = TypeVar("T")
 
 
 WAYS = ("joint", "each", "full", "single")
-
-
-TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
-"""Of the largest number of the output: what another batch size may change. A tail that is cut in the wrong place is off
-by far more."""
 
 
 FEWEST_PLACES = 64
@@ -128,12 +124,8 @@ class Replay:
         self._check(alone._first_pass(way, [self._true] * (1 if way == "single" else 2)))
 
     def _check(self, scores: Tensor) -> None:
-        true = self.context.trace.scores
-        scale = _largest(self.context.trace.output, true)
-        expected = true.to(scores.dtype).unsqueeze(2)
-        near = (scores - expected).abs() <= TOLERANCES.get(true.dtype, 1e-4) * scale
-        same = (scores == expected) | near | (scores.isnan() & expected.isnan())
-        if not bool(same.all()):
+        true = self.context.trace.scores.unsqueeze(2)
+        if not is_close(scores, true.expand_as(scores), self.context.trace.output):
             raise Untrue
 
     def _first_pass(self, way: str, parts: list[Tensor]) -> Tensor:
@@ -153,9 +145,9 @@ class Replay:
             return torch.cat([self._single(one) for one in ones], 2)
         if way == "each":
             by_row = zip(torch.arange(samples).chunk(samples), *(part.chunk(samples) for part in parts), strict=True)
-            return torch.cat([self._run(rows(inputs, row), ones, row.expand(each)) for row, *ones in by_row])
+            return torch.cat([self._run(inputs_of(self.context, row), ones, row.expand(each)) for row, *ones in by_row])
         index = repeated(samples, each)
-        return self._run(rows(inputs, index) if way == "full" else inputs, parts, index)
+        return self._run(inputs_of(self.context, index) if way == "full" else inputs, parts, index)
 
     def _single(self, variant: Tensor) -> Tensor:
         """The scores (N, T, 1) of one variant (N, 1, C, *S) a sample; beside the others as they are, where that matters."""
@@ -189,10 +181,3 @@ class Replay:
             return apart(run(torch.preserve_format), each)
         batch = parts[0].new_empty(len(parts[0]) * each, *parts[0].shape[2:], device="meta")
         return apart(laid_out(context.model, batch, run), each)
-
-
-def _largest(output: Any, scores: Tensor) -> Tensor:
-    """The largest finite magnitude of an output and its scores, in which differences are measured: a score may be near
-    zero, or a sum over many places of the output."""
-    tensors = [scores, output] if isinstance(output, Tensor) and output.is_floating_point() else [scores]
-    return torch.stack([torch.nan_to_num(one, 0.0, 0.0, 0.0).abs().amax().to(scores.dtype) for one in tensors]).amax()

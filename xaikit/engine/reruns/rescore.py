@@ -11,11 +11,13 @@ from torch import Tensor
 
 from xaikit._numeric import exact
 from xaikit.engine.context import PassContext
-from xaikit.engine.reruns.chunks import in_chunks, rows_of_inputs
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import laid_out
+from xaikit.passes.chunks import in_chunks, is_out_of_memory, rows_of_inputs
+from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, rows, varied
+from xaikit.passes.samples import Shared, shared_inputs
+from xaikit.passes.tolerance import is_close
 from xaikit.targets import Pinned, probabilities_of
 from xaikit.view import Make
 
@@ -134,20 +136,53 @@ def rescore(
 def _run_variants(context: PassContext, variants: Tensor) -> Any:
     """The output for (N, m, ...) variants of the first input in one batch."""
     samples, each = variants.shape[:2]
-    inputs = context.inputs if each == 1 else rows(context.inputs, repeated(samples, each))
+    inputs = context.inputs if each == 1 else inputs_of(context, repeated(samples, each))
     arranged = context.trace.input_layout.from_map(variants.flatten(0, 1), first_tensor(inputs))
     return run(context, varied(inputs, arranged))
 
 
 def _scored_apart(context: PassContext, variants: Tensor, probabilities: bool) -> Tensor:
     """The scores (N, T, 1) of one variant (N, 1, ...) a sample, each beside the other samples as they are."""
-    rows = []
+    scores = []
     for row, variant in enumerate(variants.squeeze(1)):
         inputs = first_tensor(context.inputs).clone()
         inputs[row] = variant
         output = run(context, varied(context.inputs, inputs))
-        rows.append(score(context, output, context.pinned, probabilities=probabilities)[row])
-    return torch.stack(rows).unsqueeze(2)
+        scores.append(score(context, output, context.pinned, probabilities=probabilities)[row])
+    return torch.stack(scores).unsqueeze(2)
+
+
+def inputs_of(context: PassContext, index: Tensor) -> Any:
+    """The inputs of chosen samples, which may repeat. Costs a pass or more, once for a model and its shapes of several inputs.
+
+    Raises:
+        ConfigError: no reading of the inputs repeats the true output.
+    """
+    # another order, and one sample twice
+    order = (torch.arange(context.samples + 1) + 1) % context.samples
+    shared = shared_inputs(
+        context.model, context.inputs, context.shared, context.readout, lambda shared: _repeats(context, order, shared)
+    )
+    return rows(context.inputs, index, shared)
+
+
+def _repeats(context: PassContext, index: Tensor, shared: Shared) -> bool:
+    """Whether the true output repeats as its samples do; not where it raises."""
+    pinned, true = context.pinned_of(index), context.trace.output
+    if pinned is None:
+        return False
+    try:
+        with undisturbed(context.model, context.readout.mode), torch.no_grad():
+            output = context.forward(rows(context.inputs, index, shared))
+            scores = pinned.scores(output)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return False
+    pairs = [(scores, context.trace.scores[index])]
+    if isinstance(output, Tensor) and isinstance(true, Tensor) and len(true) == context.samples:
+        pairs.append((output, true[index]))
+    return all(is_close(one, expected, true) for one, expected in pairs)
 
 
 def repeated(samples: int, each: int) -> Tensor:
