@@ -122,23 +122,25 @@ def is_spatial(pinned: Pinned) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class PinnedClasses:
-    """The logits of chosen classes: ``indices`` (N, T), one row a sample, -1 behind the last of one that has fewer."""
+    """The logits of chosen classes: ``indices`` (N, T), one row a sample; where it is ``padded``, -1 behind the last of one that
+    has fewer."""
 
     indices: Tensor
     plural: bool = False
+    padded: bool = False
 
     def scores(self, output: Tensor) -> Tensor:
         """The chosen logits, (N, T)."""
         # a copy, as indices made in inference mode cannot be saved for the gradient
         indices = self.indices.to(output.device).clone()
-        # in place of padding another class of the sample, so that no pass meets a NaN
-        return output.gather(1, indices.where(indices >= 0, indices[:, :1].clamp(min=0)))
+        if self.padded:  # by another class of the sample, so that no pass meets a NaN
+            indices = indices.where(indices >= 0, indices[:, :1].clamp(min=0))
+        return output.gather(1, indices)
 
     @property
     def padding(self) -> Tensor | None:
         """Where (N, T) a sample has fewer classes than others."""
-        padding = self.indices < 0
-        return padding if bool(padding.any()) else None
+        return self.indices < 0 if self.padded else None
 
     def __str__(self) -> str:
         """The classes, a row a sample where they differ."""
@@ -151,7 +153,7 @@ class PinnedClasses:
 
     def rows(self, index: Tensor) -> PinnedClasses:
         """The classes of chosen samples."""
-        return PinnedClasses(self.indices[index.to(self.indices.device)], self.plural)
+        return PinnedClasses(self.indices[index.to(self.indices.device)], self.plural, self.padded)
 
 
 @dataclass(frozen=True, eq=False)

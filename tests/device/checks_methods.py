@@ -33,7 +33,7 @@ NETS: dict[str, Any] = {
         ["blocks.0", "blocks.1"],
     ),
 }
-MOST = {"cam": 2, "sess": 3, "smoothgradcampp": 3, "featureig": 3, "liftcam": 3, "shapleycam": 3}
+MOST = {"sess": 3, "smoothgradcampp": 3, "featureig": 3, "liftcam": 3, "shapleycam": 3}
 """How often the host may wait in a batch at two layers; re-scoring methods 3 times, all others once."""
 
 

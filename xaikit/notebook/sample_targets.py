@@ -27,13 +27,15 @@ class ClassesOfSamples:
         indices = labels if labels.dtype != torch.bool else _indices_of(labels, logits.shape[1])
         padding = indices == -1
         chosen = class_indices(indices.masked_fill(padding, 0), logits, "of class indices")
-        for row, classes in enumerate(indices.tolist()):
+        rows = indices.tolist()
+        for row, classes in enumerate(rows):
             if len({*classes} - {-1}) < len(classes) - classes.count(-1):
                 raise ConfigError(
                     f"target: expected each class once in a row, got {_shortened(classes)} for sample {row}; of truths, one a "
                     "class, give booleans: target.bool()"
                 )
-        return PinnedClasses(chosen.masked_fill(padding.to(chosen.device), -1), plural=True)
+        padded = any(-1 in row for row in rows)
+        return PinnedClasses(chosen.masked_fill(padding.to(chosen.device), -1), plural=True, padded=padded)
 
 
 def _indices_of(truths: Tensor, classes: int) -> Tensor:
