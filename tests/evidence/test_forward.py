@@ -41,8 +41,9 @@ def test_a_copy_is_cut_from_the_graph_of_the_input() -> None:
 
 
 def test_the_first_tensor_is_found_in_a_nest() -> None:
-    extra = images(2, 5)
-    assert first_tensor({"a": ("word", extra), "b": images()}) is extra
+    extra, picture = images(2, 5), images()
+    assert first_tensor({"a": ("word", extra), "b": picture}) is picture  # numbers beside a picture are no picture
+    assert first_tensor({"a": ("word", extra), "b": images(2, 3)}) is extra
     with pytest.raises(TapError, match=r"inputs: expected a tensor, a tuple or a dict of tensors, got str"):
         first_tensor("word")
 

@@ -19,11 +19,11 @@ from helpers.untouched import untouched
 from xaikit import evidence
 from xaikit.auto import survey
 from xaikit.errors import TapError
-from xaikit.evidence import conditions
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import StopForward
 from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
+from xaikit.passes import weights
 
 
 def record(model: nn.Module, inputs: Any, *taps: Tap, differentiate: bool = True) -> Recording:
@@ -223,7 +223,7 @@ class TestDetachedWeights:
             return model(x)
 
         with untouched(model, x):
-            assert torch.equal(conditions.on_detached_weights(model, work), model(x).detach())
+            assert torch.equal(weights.on_detached_weights(model, work), model(x).detach())
 
     def test_weights_are_in_their_place_again_when_the_work_raises(self) -> None:
         def work() -> None:
@@ -231,20 +231,20 @@ class TestDetachedWeights:
 
         model = seeded(Plain)
         with pytest.raises(KeyboardInterrupt), untouched(model):
-            conditions.on_detached_weights(model, work)
+            weights.on_detached_weights(model, work)
 
     def test_shared_weights_stay_shared(self) -> None:
         model = seeded(Plain)
         model.act2 = nn.Conv2d(4, 4, 3, padding=1)
         model.act2.weight = model.conv2.weight
         with untouched(model):
-            assert conditions.on_detached_weights(model, lambda: model.act2.weight is model.conv2.weight)
+            assert weights.on_detached_weights(model, lambda: model.act2.weight is model.conv2.weight)
 
     def test_weights_made_in_inference_mode_are_recognised(self) -> None:
         with torch.inference_mode():
             made = Plain()
-        assert conditions.has_inference_weights(made)
-        assert not conditions.has_inference_weights(Plain())
+        assert weights.has_inference_weights(made)
+        assert not weights.has_inference_weights(Plain())
 
 
 def test_shapes_come_in_the_order_of_completion_and_leave_the_model_alone() -> None:

@@ -68,7 +68,8 @@ def explaining_misfits(model: nn.Module, inputs: Any, mode: Mode) -> Iterator[No
     """Where something is raised inside that comes of the model or of these inputs, say what to do about it.
 
     Raises:
-        TapError: in its place: the model by itself raises too, or it is quantized, checkpointed or hooks its own tensors.
+        TapError: in its place: the inputs are not what the model takes, or it is quantized, checkpointed or hooks its own
+            tensors. What a model raises for reasons of its own is raised as it is.
     """
     try:
         yield
@@ -101,14 +102,17 @@ _OF_GRADIENTS = (Disconnected, TapError, LayerNotFound)
 def _reason(model: nn.Module, inputs: Any, mode: Mode, error: Exception) -> str:
     first = first_tensor(inputs)
     if alone := _raised(model, inputs, mode, grad=True):
+        advice = _advice(model, first, alone)
+        if not advice:  # what a model raises by itself is its own, and is known to who wrote it
+            return ""
         return (
             f"inputs: the model itself raises on {first.dtype} of shape {tuple(first.shape)}: {type(alone).__name__}: "
-            f"{alone}; {_advice(model, first)}"
+            f"{alone}; {advice}"
         )
     if alone := _raised(model, inputs, mode, grad=False):
         return (
             f"model: its forward raises where no gradients are recorded, as in this pass: {type(alone).__name__}: {alone}; of "
-            "register_hook and retain_grad write `if x.requires_grad:` before"
+            "hooks on tensors and retain_grad write `if x.requires_grad:` before"
         )
     if isinstance(error, CheckpointError):
         return (
@@ -128,7 +132,8 @@ def _raised(model: nn.Module, inputs: Any, mode: Mode, grad: bool) -> Exception 
     return None
 
 
-def _advice(model: nn.Module, first: Tensor) -> str:
+def _advice(model: nn.Module, first: Tensor, error: Exception) -> str:
+    """What to change of the inputs; nothing where they look like what the model takes."""
     weights = next((value for value in model.parameters() if value.is_floating_point()), first)
     layer = next((module for module in model.modules() if isinstance(module, nn.modules.conv._ConvNd)), None)
     if layer is not None and first.dim() == len(layer.kernel_size) + 1:
@@ -142,4 +147,6 @@ def _advice(model: nn.Module, first: Tensor) -> str:
         return f"its weights are on {weights.device}: inputs.to({str(weights.device)!r})"
     if not first.is_floating_point() and layer is not None:
         return f"it takes {weights.dtype}, in the range and normalized as it was trained"
-    return "call it until it runs, then explain it"
+    if isinstance(error, TypeError) and "argument" in str(error):
+        return "call it until it runs, then explain it"
+    return ""
