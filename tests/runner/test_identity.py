@@ -74,6 +74,25 @@ def test_renamed_then_added(tmp_path: Path) -> None:
     assert explained(check_as_fresh(mapping)) == 5
 
 
+def test_pictures_show_a_photograph_as_it_is_now(tmp_path: Path) -> None:
+    mapping = values(tmp_path)
+    mapping["report"] |= {"overlays": True}
+    xaikit.run(mapping)
+    drawn = sorted((tmp_path / "run").glob("overlays/*two*.png")) + sorted(
+        (tmp_path / "run").glob("pictures/*two*.png")
+    )
+    first = [file.read_bytes() for file in drawn]
+    assert len(first) == 2
+    edited = tmp_path / "photos" / "two.png"
+    before = edited.read_bytes()
+    Image.new("RGB", (40, 40), (200, 90, 20)).save(edited)
+    xaikit.run(mapping)
+    assert all(file.read_bytes() != was for file, was in zip(drawn, first, strict=True))
+    edited.write_bytes(before)  # its maps are there still, and are not computed again
+    xaikit.run(mapping)
+    assert [file.read_bytes() for file in drawn] == first
+
+
 def test_a_photograph_that_is_edited_compacted_and_edited_again(tmp_path: Path) -> None:
     mapping = values(tmp_path)
     xaikit.run(mapping)

@@ -75,6 +75,15 @@ class Index:
         return read()
 
     @cached_property
+    def edited(self) -> frozenset[str]:
+        """The names of photographs whose file was another once, of which there are rows still."""
+        tables = [self.store.rows([part], ["name", "image"]) for part in self.parts]
+        if not tables:
+            return frozenset()
+        counts = pa.concat_tables(tables).group_by("name").aggregate([("image", "count_distinct")])
+        return frozenset(counts.filter(pc.greater(counts["image_count_distinct"], 1))["name"].to_pylist())
+
+    @cached_property
     def by_evidence(self) -> Mapping[tuple[str, str], tuple[StoredTrial, ...]]:
         """The trials that share rows, by bench and evidence."""
         trials: dict[tuple[str, str], list[StoredTrial]] = defaultdict(list)

@@ -9,16 +9,17 @@ from itertools import groupby
 from PIL import Image
 
 from xaikit.pictures.overlay import overlay
-from xaikit.report.index import Entry
+from xaikit.report.index import Entry, Index
 from xaikit.report.record import Record
 from xaikit.report.report import Report
-from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture, whole_name
+from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture, shown_image, whole_name
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
 
 def write_missing_overlays(report: Report, whole: bool = False) -> list[Failure]:
-    """Draw what a plan asks for and the folder does not have: of a finish that is new, or what was deleted."""
+    """Draw what a plan asks for and the folder does not have: of a finish that is new, what was deleted, or what shows a
+    photograph as it was before it was edited."""
     existing = report.index.store.folder.names("overlays", ".png")
     return write_overlays(report, report.index.parts, existing, whole)
 
@@ -42,7 +43,7 @@ def write_overlays(
     index, existing, failures = report.index, set(existing), []
     for part in parts:
         for stem, photograph in groupby(index.records(index.rows([part])), key=lambda entry: entry[0].stem):
-            missing = [entry for entry in photograph if _is_missing(*entry[:2], existing)]
+            missing = [entry for entry in photograph if _is_missing(index, *entry[:2], existing)]
             picture = open_picture(index.store.folder, picture_name(stem)) if missing else None
             if picture is not None:
                 background = open_picture(index.store.folder, whole_name(stem)) if whole else None
@@ -50,9 +51,13 @@ def write_overlays(
     return failures
 
 
-def _is_missing(record: Record, trial: StoredTrial, existing: Collection[str]) -> bool:
-    drawn = trial.fuses and len(trial.space) == 2
-    return drawn and overlay_name(record.stem, trial.name, record.column) not in existing
+def _is_missing(index: Index, record: Record, trial: StoredTrial, existing: Collection[str]) -> bool:
+    name = overlay_name(record.stem, trial.name, record.column)
+    if not trial.fuses or len(trial.space) != 2:
+        return False
+    return name not in existing or (
+        record.name in index.edited and shown_image(index.store.folder, name) != record.image
+    )
 
 
 def _write_photograph(
@@ -83,4 +88,5 @@ def _draw(report: Report, picture: Image.Image, background: Image.Image | None, 
     fused = report.finish(trial, raws)
     for record, _, _ in columns:
         drawn = overlay(picture, fused[record.column], signed=trial.signed, background=background)
-        save_picture(report.index.store.folder, overlay_name(record.stem, trial.name, record.column), drawn)
+        name = overlay_name(record.stem, trial.name, record.column)
+        save_picture(report.index.store.folder, name, drawn, record.image)

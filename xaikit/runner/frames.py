@@ -9,6 +9,6 @@ from xaikit.store.pictures import picture_name, save_picture, whole_name
 
 def save_pictures(folder: Folder, stem: str, picture: Picture) -> None:
     """A photograph as the model saw it, and all of it where overlays are drawn over that."""
-    save_picture(folder, picture_name(stem), picture.rgb)
+    save_picture(folder, picture_name(stem), picture.rgb, picture.digest)
     if picture.whole is not None:
-        save_picture(folder, whole_name(stem), picture.whole.convert("RGB"))
+        save_picture(folder, whole_name(stem), picture.whole.convert("RGB"), picture.digest)

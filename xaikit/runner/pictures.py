@@ -9,7 +9,7 @@ from xaikit.report.index import Index
 from xaikit.runner.frames import save_pictures
 from xaikit.runner.prepare import PreparedBench, PreparedRun
 from xaikit.sources import Photograph
-from xaikit.store.pictures import picture_name, whole_name
+from xaikit.store.pictures import picture_name, shown_image, whole_name
 from xaikit.store.rows import Failure
 
 
@@ -29,7 +29,14 @@ def save_missing_pictures(run: PreparedRun, index: Index) -> list[Failure]:
 def _save_missing(bench: PreparedBench, index: Index, existing: set[str]) -> Iterator[Failure]:
     stems = {photograph.name: index.photographs[bench.key][photograph.name].stem for photograph in bench.photographs}
     names = (picture_name, whole_name) if bench.loader.whole else (picture_name,)
-    missing = [one for one in bench.photographs if any(name(stems[one.name]) not in existing for name in names)]
+
+    def is_missing(photograph: Photograph) -> bool:
+        stem, image = stems[photograph.name], index.photographs[bench.key][photograph.name].image
+        if any(name(stem) not in existing for name in names):
+            return True
+        return photograph.name in index.edited and shown_image(index.store.folder, picture_name(stem)) != image
+
+    missing = [photograph for photograph in bench.photographs if is_missing(photograph)]
     explained = _explained(bench, index, missing)
     for (picture,) in bench.loader.batches([photograph] for photograph in missing if photograph.name in explained):
         name = picture.photograph.name

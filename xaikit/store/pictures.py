@@ -15,6 +15,9 @@ from xaikit.store.names import safe_names
 from xaikit.store.tables import readable
 
 SHEET = "contact-sheet"
+_IMAGE = "xaikit-image"
+_NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow says of what is no picture."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -34,10 +37,15 @@ def overlay_name(stem: str, trial: str, column: int) -> str:
     return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.png"
 
 
-def save_picture(folder: Folder, name: str, picture: Image.Image) -> None:
-    """Write a PNG under a name such as "overlays/cat.gradcam.png"."""
+def save_picture(folder: Folder, name: str, picture: Image.Image, image: str = "") -> None:
+    """Write a PNG under a name such as "overlays/cat.gradcam.png".
+
+    Args:
+        image: the digest of the photograph that it shows, for :func:`shown_image`.
+    """
     mark = PngInfo()
     mark.add_itxt(MARK, name)
+    mark.add_itxt(_IMAGE, image)
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
         picture.save(file, format="PNG", pnginfo=mark)
@@ -50,6 +58,15 @@ def open_picture(folder: Folder, name: str) -> Image.Image | None:
         return None
     with Image.open(io.BytesIO(data)) as image:
         return image.convert("RGB")
+
+
+def shown_image(folder: Folder, name: str) -> str:
+    """The digest of the photograph that a PNG of the folder shows; "" where it is no such picture."""
+    try:
+        with Image.open(io.BytesIO(folder.read(name))) as image:
+            return str(image.info.get(_IMAGE, ""))
+    except _NO_PICTURE:
+        return ""
 
 
 def check_picture(folder: Folder, name: str) -> None:
@@ -95,5 +112,5 @@ def is_own_picture(folder: Folder, name: str) -> bool:
     try:
         with Image.open(io.BytesIO(folder.read(name))) as image:
             return bool(image.info.get(MARK) == name)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow says of what is no picture
+    except _NO_PICTURE:
         return False
