@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from xaikit.registry.modules import summary_of
+from xaikit.registry.modules import module_from_file, summary_of
 
 EXPLODES = "\nraise RuntimeError('executed')\n"
 
@@ -71,3 +72,10 @@ def test_bytes_that_are_no_text_are_unreadable(shelf: Path) -> None:
 @pytest.mark.parametrize("module", ["nowhere", "nowhere.inner", "xaikit.nothing_of_that_name", "sys", "sys.path", ""])
 def test_a_module_without_a_file_is_named(module: str) -> None:
     assert summary_of(module) == f"(not found: {module})"
+
+
+def test_a_module_of_a_file_is_whole_before_another_thread_has_it(tmp_path: Path) -> None:
+    write(tmp_path / "slow.py", "import time\ntime.sleep(0.2)\nwhole = object()\n")
+    with ThreadPoolExecutor(4) as pool:
+        modules = list(pool.map(lambda _: module_from_file(tmp_path / "slow.py", "test"), range(4)))
+    assert len({id(module.whole) for module in modules}) == 1

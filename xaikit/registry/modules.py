@@ -8,9 +8,14 @@ import importlib.util
 import inspect
 import re
 import sys
+import threading
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
+
+
+_importing = threading.RLock()
+"""Held while a file is run: another thread that wants the same module waits until it is whole."""
 
 
 def summary_of(module: str) -> str:
@@ -74,8 +79,11 @@ def module_from_file(path: Path, purpose: str) -> ModuleType:
     """
     digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
     name = f"xaikit_{purpose}_{re.sub(r'[^0-9a-zA-Z]', '_', path.stem)}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
+    with _importing:
+        return sys.modules[name] if name in sys.modules else _imported(name, path)
+
+
+def _imported(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
