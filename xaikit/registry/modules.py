@@ -13,7 +13,6 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
-
 _importing = threading.RLock()
 """Held while a file is run: another thread that wants the same module waits until it is whole."""
 
