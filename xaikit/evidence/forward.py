@@ -18,11 +18,18 @@ from xaikit.passes.outputs import part_of
 
 
 @dataclass(frozen=True)
+class OutputPart:
+    """A part of what a model returned that some targets are scored on, whatever the others are."""
+
+    choice: str | int
+
+
+@dataclass(frozen=True)
 class WithLayers:
-    """What a model returned, and what some of its layers did: for targets that are units of a layer."""
+    """What a model returned, and what some of its layers did, or other parts of the output are: for targets of these."""
 
     output: Any
-    layers: Mapping[str, Tensor]
+    layers: Mapping[str | OutputPart, Any]
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,17 @@ class Readout:
     output  the part of the model's output, see :func:`select`
     layers  whose outputs are read beside it, for targets that are units of a layer
     mode    that the modules run in
+    parts   of the output that are read beside it
     """
 
     output: str | int = AUTO
     layers: tuple[str, ...] = ()
     mode: Mode = "eval"
+    parts: tuple[OutputPart, ...] = ()
 
     def run(self, model: nn.Module, inputs: Any) -> Any:
         """One forward: the selected output, as a :class:`WithLayers` where layers are read."""
-        return select(call(model, inputs, self.layers), self.output)
+        return select(call(model, inputs, self.layers), self)
 
 
 WHOLE = Readout()
@@ -80,8 +89,9 @@ def _call(model: nn.Module, inputs: Any) -> Any:
     return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
 
 
-def select(output: Any, choice: str | int = AUTO) -> Any:
+def select(output: Any, readout: Readout) -> Any:
     """The chosen part of what a model returned, see :func:`xaikit.passes.outputs.part_of`; beside it, what layers did."""
-    if isinstance(output, WithLayers):
-        return WithLayers(part_of(output.output, choice), output.layers)
-    return part_of(output, choice)
+    returned, layers = (output.output, output.layers) if isinstance(output, WithLayers) else (output, {})
+    beside = {**layers, **{part: part_of(returned, part.choice) for part in readout.parts}}
+    chosen = part_of(returned, readout.output)
+    return WithLayers(chosen, beside) if beside else chosen

@@ -131,7 +131,7 @@ class _Pass:
         if self.stop:
             _run_once[self.model] |= recorded.points.keys()
             return PassResult(None, (), (), recorded)
-        output = forward.select(returned, self.readout.output)
+        output = forward.select(returned, self.readout)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
             scores = tuple(scores_of(target, output, len(first_tensor(self.inputs))) for target in pinned)

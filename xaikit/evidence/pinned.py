@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from xaikit.errors import ConfigError
-from xaikit.evidence.forward import Readout, WithLayers
+from xaikit.evidence.forward import OutputPart, Readout, WithLayers
 from xaikit.passes.modes import Mode
 from xaikit.targets import Pinned, Target, is_spatial, layer_of, probabilities_of, rows_of
 
@@ -70,7 +70,7 @@ class PinnedAt:
     """A target that is scored on what one layer returned (None: the model), where several are read side by side."""
 
     target: Pinned
-    layer: str | None
+    layer: str | OutputPart | None
 
     @property
     def plural(self) -> bool:
@@ -146,14 +146,37 @@ def columns_of(
     return tuple(target for target, _ in parts), tuple(part for _, part in parts)
 
 
-def _part(output: Any, layer: str | None) -> Any:
+@dataclass(frozen=True)
+class TargetAt:
+    """A target that is scored on another part of the output than the others."""
+
+    target: Target
+    part: OutputPart
+
+    def pin(self, output: Any, labels: Tensor | None) -> Pinned:
+        """See :class:`xaikit.targets.Target`; of its own part."""
+        return self.target.pin(output, labels)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the target declares beside."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.target, name)
+
+
+def _place_of(target: Target) -> str | OutputPart | None:
+    return target.part if isinstance(target, TargetAt) else layer_of(target)
+
+
+def _part(output: Any, layer: str | OutputPart | None) -> Any:
     return output.output if layer is None else output.layers[layer]
 
 
 def readout_of(targets: Iterable[Target], output: str | int, mode: Mode = "eval") -> Readout:
-    """What targets are scored on: a part of the model's output, and the layers that some of them are units of."""
-    layers = dict.fromkeys(map(layer_of, targets))
-    return Readout(output, tuple(layer for layer in layers if layer is not None), mode)
+    """What targets are scored on: a part of the model's output, and the layers and other parts that some of them are of."""
+    places = dict.fromkeys(map(_place_of, targets))
+    layers = tuple(place for place in places if isinstance(place, str))
+    return Readout(output, layers, mode, tuple(place for place in places if isinstance(place, OutputPart)))
 
 
 def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
@@ -164,7 +187,7 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
     """
     if not isinstance(output, WithLayers):
         return target.pin(output, labels)
-    layer = layer_of(target)
+    layer = _place_of(target)
     if layer is not None and layer not in output.layers:
         raise ConfigError(f"target: layer {layer} did not run or returned no tensor")
     return PinnedAt(target.pin(_part(output, layer), labels), layer)

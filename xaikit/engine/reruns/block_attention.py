@@ -131,7 +131,7 @@ def _scored(context: PassContext, index: Tensor, block: str, tokens: Tensor) -> 
         repeated = inputs_of(context, index)
         repeated = varied(repeated, torch.zeros_like(first_tensor(repeated)))
         output = _returning(context, block, tokens, repeated)
-    return select(output, context.readout.output)
+    return select(output, context.readout)
 
 
 def _returning(context: PassContext, block: str, tokens: Tensor, inputs: Any) -> Any:
