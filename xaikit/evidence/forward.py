@@ -63,7 +63,7 @@ def call(model: nn.Module, inputs: Any, layers: Iterable[str] = ()) -> Any:
         What the model returns; with layers, a :class:`WithLayers` of it.
     """
     modules = {name: _module(model, name) for name in layers}
-    outputs: dict[str, Tensor] = {}
+    outputs: dict[str | OutputPart, Any] = {}
 
     def read(name: str, module: nn.Module, args: Any, output: Any) -> None:
         for _, tensor in islice(tensors_in(output), 1):
@@ -92,6 +92,7 @@ def _call(model: nn.Module, inputs: Any) -> Any:
 def select(output: Any, readout: Readout) -> Any:
     """The chosen part of what a model returned, see :func:`xaikit.passes.outputs.part_of`; beside it, what layers did."""
     returned, layers = (output.output, output.layers) if isinstance(output, WithLayers) else (output, {})
-    beside = {**layers, **{part: part_of(returned, part.choice) for part in readout.parts}}
+    parts: dict[str | OutputPart, Any] = {part: part_of(returned, part.choice) for part in readout.parts}
+    beside = {**layers, **parts}
     chosen = part_of(returned, readout.output)
     return WithLayers(chosen, beside) if beside else chosen
