@@ -160,9 +160,17 @@ def inputs_of(context: PassContext, index: Tensor) -> Any:
     """
     # another order, and one sample twice
     order = (torch.arange(context.samples + 1) + 1) % context.samples
-    shared = shared_inputs(
-        context.model, context.inputs, context.shared, context.readout, lambda shared: _repeats(context, order, shared)
-    )
+    try:
+        shared = shared_inputs(
+            context.model,
+            context.inputs,
+            context.shared,
+            context.readout,
+            lambda shared: _repeats(context, order, shared),
+        )
+    except ConfigError:
+        _forward(context, context.inputs)  # a model that raises by itself says so
+        raise
     return rows(context.inputs, index, shared)
 
 
@@ -172,9 +180,8 @@ def _repeats(context: PassContext, index: Tensor, shared: Shared) -> bool:
     if pinned is None:
         return False
     try:
-        with undisturbed(context.model, context.readout.mode), torch.no_grad():
-            output = context.forward(rows(context.inputs, index, shared))
-            scores = pinned.scores(output)
+        output = _forward(context, rows(context.inputs, index, shared))
+        scores = pinned.scores(output)
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -183,6 +190,11 @@ def _repeats(context: PassContext, index: Tensor, shared: Shared) -> bool:
     if isinstance(output, Tensor) and isinstance(true, Tensor) and len(true) == context.samples:
         pairs.append((output, true[index]))
     return all(is_close(one, expected, true) for one, expected in pairs)
+
+
+def _forward(context: PassContext, inputs: Any) -> Any:
+    with undisturbed(context.model, context.readout.mode), torch.no_grad():
+        return context.forward(inputs)
 
 
 def repeated(samples: int, each: int) -> Tensor:
