@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from xaikit.evidence.hooks import hooked
 from xaikit.evidence.taps import module_at, resolve
