@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xaikit.store.maps import encode, map_checksum
+from xaikit.store.maps import encode, map_checksums
 from xaikit.store.pictures import overlay_name, picture_name, save_picture
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
@@ -72,7 +72,7 @@ def commit(
     tensors = {name: value for key, each in raw.items() for name, value in encode(key, each, "float16").items()}
     keys = {each.evidence: each.maps for each in from_table(store.trials())}
     for each in placed:
-        each["checksum"] = map_checksum(tensors, keys.get(each["evidence"], raw), each["row"])
+        each["checksum"] = map_checksums(tensors, keys.get(each["evidence"], raw), [each["row"]])[0]
     store.commit(bench, shard, tensors, table(placed))
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xaikit.report.report import Report
-from xaikit.store.maps import encode, map_checksum
+from xaikit.store.maps import encode, map_checksums
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
@@ -105,7 +105,7 @@ def _commit(
             keys[shot.trial.evidence] = shot.trial.maps
     encoded = {name: value for key, raw in maps.items() for name, value in encode(key, raw, "float32").items()}
     for each in rows:
-        each["checksum"] = map_checksum(encoded, keys[each["evidence"]], each["row"])
+        each["checksum"] = map_checksums(encoded, keys[each["evidence"]], [each["row"]])[0]
     store.commit(bench, shard, encoded, pa.Table.from_pylist(rows, schema=ROWS))
 
 

@@ -108,7 +108,7 @@ class ChangedEvidence(PluginContract):
 
 def _saliency(group: RequestGroup, view: View, context: PassContext) -> Tensor:
     request = group.common
-    seal = Seal(shared_tensors(context.trace))
+    seal = Seal(shared_tensors(context.trace, context.tap, request.method.needs.inputs))
     try:
         with torch.no_grad(), as_before(request.use) as remarks:
             saliency = request.method.explain(view)

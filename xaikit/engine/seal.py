@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.passes.nests import tensors_in
 
-_SAMPLED = 16384
+_SAMPLED = 1024
 
 
 class Seal:
@@ -25,11 +26,17 @@ class Seal:
         return [name for name, sealed in self._sealed.items() if _is_changed(*sealed)]
 
 
-def shared_tensors(trace: Trace) -> dict[str, Tensor]:
-    """What all methods look at and none may change, by the name that a view has for it."""
-    tensors = {f"activations of {tap}": tensor for tap, tensor in trace.activations.items()}
-    tensors |= {f"inputs {path}".removesuffix(" ()"): tensor for path, tensor in tensors_in(trace.inputs)}
-    tensors |= {f"gradients of {tap}": tensor for tap, tensor in trace.gradients.items()}
+def shared_tensors(trace: Trace, tap: Tap, inputs: bool) -> dict[str, Tensor]:
+    """What all methods look at and none may change, by the name that a view of a tap has for it.
+
+    Args:
+        inputs: whether the view shows them.
+    """
+    tensors = {f"activations of {tap}": trace.activations[tap]}
+    if inputs:
+        tensors |= {f"inputs {path}".removesuffix(" ()"): tensor for path, tensor in tensors_in(trace.inputs)}
+    if tap in trace.gradients:
+        tensors[f"gradients of {tap}"] = trace.gradients[tap]
     for name, evidence in (("attention", trace.attention), ("biases", trace.biases)):
         tensors |= {
             f"{name} {place}: {key}": tensor
@@ -44,7 +51,7 @@ def _is_changed(tensor: Tensor, version: int | None, sample: Tensor | None) -> b
     if version != _version(tensor):
         return True
     now = _sample(tensor)
-    return sample is not None and now is not None and not torch.allclose(sample, now, rtol=0, atol=0, equal_nan=True)
+    return sample is not None and now is not None and not torch.equal(sample, now)
 
 
 def _version(tensor: Tensor) -> int | None:
@@ -55,4 +62,5 @@ def _sample(tensor: Tensor) -> Tensor | None:
     if tensor.device.type != "cpu" or not tensor.dim():
         return None
     step = max(1, int((tensor.numel() / _SAMPLED) ** (1 / tensor.dim())))
-    return tensor.detach()[(slice(None, None, step),) * tensor.dim()].clone()
+    sample = tensor.detach()[(slice(None, None, step),) * tensor.dim()].clone(memory_format=torch.contiguous_format)
+    return sample.view(torch.uint8)  # its bits, in which NaN equals itself

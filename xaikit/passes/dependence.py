@@ -99,11 +99,24 @@ def _keeps_apart(node: Node, rows: int) -> bool:
     name = re.sub(r"(Backward\d*)?$", "", node.name().rpartition("::")[2])
     axes = [getattr(node, axis) for axis in _AXES if hasattr(node, axis)]
     first = next(iter(getattr(node, "_saved_self_sym_sizes", ())), rows)
+    if name == "AsStrided":
+        return _is_of_pooling(node, rows)
     if not _ROWWISE.fullmatch(name) or getattr(node, "_saved_training", False) or first != rows:
         return False
     if name in ("Mean", "Sum"):  # of everything, where it names no axes
         return bool(axes) and bool(axes[0]) and 0 not in axes[0]
     return 0 not in axes and getattr(node, "_saved_dims", (0,))[0] == 0
+
+
+def _is_of_pooling(node: Node, rows: int) -> bool:
+    """Whether it gives what pooling to one place left its channels_last strides, as torch does; any other may mix samples."""
+    sizes, parents = (
+        getattr(node, "_saved_size", ()),
+        [parent for parent, _ in node.next_functions if parent is not None],
+    )
+    return (
+        sizes[:1] == (rows,) and set(sizes[2:]) == {1} and all(parent.name() == "MeanBackward1" for parent in parents)
+    )
 
 
 def _reaches_others(gradient: Tensor) -> Tensor:

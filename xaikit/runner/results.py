@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store.maps import encode, map_checksum
+from xaikit.store.maps import encode, map_checksums
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
@@ -89,9 +90,13 @@ class ShardResults:
         keys = {
             key: [map_key(request.label, str(tap)) for tap in request.taps] for key, request in self._evidence.items()
         }
+        places: dict[str, set[int]] = defaultdict(set)
+        for each in self._rows:
+            places[each["evidence"]].add(each["row"])
         checksums = {
-            (key, row): map_checksum(stored, keys[key], row)
-            for key, row in dict.fromkeys((each["evidence"], each["row"]) for each in self._rows)
+            (key, row): checksum
+            for key, rows in places.items()
+            for row, checksum in zip(rows, map_checksums(stored, keys[key], rows), strict=True)
         }
         rows = [{**each, "checksum": checksums[each["evidence"], each["row"]]} for each in self._rows]
         return pa.Table.from_pylist(rows, schema=ROWS)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load
@@ -62,13 +63,19 @@ def names_of(key: str) -> tuple[str, str]:
     return key, key + _SCALE
 
 
-def map_checksum(stored: Mapping[str, Tensor], keys: Iterable[str], row: int) -> str:
-    """Of the maps of one photograph as they are stored: the names, types, shapes and bytes of one row of these keys."""
+def map_checksums(stored: Mapping[str, Tensor], keys: Iterable[str], rows: Iterable[int]) -> list[str]:
+    """Of the maps of some photographs as they are stored: the names, types, shapes and bytes of each one's row of these keys."""
+    names = sorted({name for key in keys for name in names_of(key) if name in stored})
+    heads = [f"{name} {stored[name].dtype} {tuple(stored[name].shape[1:])}\n".encode() for name in names]
+    parts = list(zip(heads, (np.ascontiguousarray(stored[name].numpy()) for name in names), strict=True))
+    return [_checksum(parts, row) for row in rows]
+
+
+def _checksum(parts: Sequence[tuple[bytes, np.ndarray]], row: int) -> str:
     digest = hashlib.sha256()
-    for name in sorted({name for key in keys for name in names_of(key) if name in stored}):
-        values = stored[name][row]
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(values.numpy().tobytes())
+    for head, values in parts:
+        digest.update(head)
+        digest.update(values[row].tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -82,7 +89,7 @@ def read_maps(folder: Folder, row: Mapping[str, Any], keys: Sequence[str]) -> di
     with readable(folder, file):
         try:
             stored = _stored(folder, file, keys, slice(place, place + 1))
-            found = map_checksum(stored, keys, 0)
+            (found,) = map_checksums(stored, keys, [0])
         except (SafetensorError, LookupError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         if found != row["checksum"]:
