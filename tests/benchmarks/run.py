@@ -47,11 +47,11 @@ def main(args: argparse.Namespace) -> None:
 
 def outcome(setting: str, timed: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     """The rows of one setting, in the order of ``rows.py``."""
-    rows = []
+    figures = []
     for row in rows.chosen(args.rows):
         measured = peaks(row, setting, args) if row.measure == "MiB" else timed["seconds"][row.title]
-        rows.append(results.result(row, measured))
-    return {"allocator": timed["allocator"], "rows": rows}
+        figures.append(results.result(row, measured))
+    return {"allocator": timed["allocator"], "rows": figures}
 
 
 def timings(setting: str, args: argparse.Namespace) -> dict[str, Any]:
