@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from xaikit.analysis.matching import diff as diff
     from xaikit.api import explain as explain
     from xaikit.config import load as load
-    from xaikit.config.schema import Config as Config
     from xaikit.draws import global_draws as global_draws
     from xaikit.errors import ConfigError as ConfigError
     from xaikit.errors import DamagedFile as DamagedFile
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from xaikit.runner.planned import Plan as Plan
     from xaikit.runner.steps import plan as plan
     from xaikit.runner.steps import run as run
+    from xaikit.schema.sections import Config as Config
     from xaikit.store.damage import verify as verify
     from xaikit.targets import PinnedClasses as PinnedClasses
     from xaikit.targets import class_indices as class_indices

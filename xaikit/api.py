@@ -11,10 +11,6 @@ from torch import Tensor, nn
 
 from xaikit import engine
 from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
-from xaikit.config.shorthand import spelled
 from xaikit.engine.layers import LayerResolver
 from xaikit.errors import ConfigError, LayerNotFound, XaikitError, nearest
 from xaikit.evidence import forward
@@ -31,6 +27,10 @@ from xaikit.notebook.targets import class_labels, target_of
 from xaikit.passes.nests import first_tensor, led_by, tensors_in
 from xaikit.passes.samples import Shared
 from xaikit.registry import Registry, check_class, paper_of
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
+from xaikit.schema.shorthand import spelled
 from xaikit.targets import Target, layer_of
 from xaikit.trials.trial import effective_finish
 
@@ -103,7 +103,7 @@ def explain(
             normalization that are left in training on purpose. What is drawn is what the model itself would draw next.
         precision: "bfloat16" or "float16" for autocast in passes that only score variants, as Score-CAM's.
         augment: variants of the inputs whose maps are averaged: ``{"flip": True, "scale": [0.9, 1, 1.1]}``; see
-            :class:`xaikit.config.schema.AugmentConfig`. A method of the mapping may say its own.
+            :class:`xaikit.schema.sections.AugmentConfig`. A method of the mapping may say its own.
         reduce: "principal" for the first principal component of weighed channels in place of their sum.
         layout: how the tensors at the layers are arranged, where shapes alone do not tell:
             ``{"use": "tokens", "prefix": 5, "grid": [16, 16]}``.

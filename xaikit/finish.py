@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit._numeric import MODES, exact
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import STAGES, FinishConfig
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import STAGES, FinishConfig
 
 
 class Rectifier(Protocol):

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from xaikit._numeric import exact
-from xaikit.config.schema import Reduce
 from xaikit.draws import SampleGenerator
 from xaikit.errors import UndeclaredNeed
 from xaikit.evidence.attention import Attention
@@ -24,6 +23,7 @@ from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.needs import Needs
 from xaikit.passes.nests import first_tensor, varied
+from xaikit.schema.sections import Reduce
 from xaikit.targets import is_spatial, probabilities_of
 
 Make = Callable[[slice], Tensor]

@@ -8,8 +8,8 @@ import pytest
 
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
-from xaikit.config.schema import PLAIN, Aggregation, AugmentConfig
 from xaikit.errors import ConfigError
+from xaikit.schema.sections import PLAIN, Aggregation, AugmentConfig
 from xaikit.trials.expansion import expand
 
 

@@ -14,9 +14,9 @@ from omegaconf import OmegaConf
 
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
-from xaikit.config.keys import Use
-from xaikit.config.schema import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig
 from xaikit.errors import ConfigError
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import Config, FinishConfig, MethodConfig, ReportConfig, SweepConfig
 
 
 def test_what_is_not_said_is_filled_in(say: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references
-from xaikit.config.keys import Use
+from xaikit.schema.keys import Use
 
 
 def test_values_stand_for_others(say: Any) -> None:

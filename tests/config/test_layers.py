@@ -4,9 +4,9 @@ from typing import Any
 
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
-from xaikit.config.keys import Use
 from xaikit.config.layers import Layer, merge
-from xaikit.config.schema import MethodConfig
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import MethodConfig
 
 
 def test_mappings_merge_and_lists_replace(write: Any, head: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from config.conftest import NEEDED
+from helpers.config_files import NEEDED
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load, read_points
-from xaikit.config.keys import Use
-from xaikit.config.schema import Config, ReportConfig, SweepConfig
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import Config, ReportConfig, SweepConfig
 
 REGISTRY = fake_registry()
 STATED = {

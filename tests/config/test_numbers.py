@@ -9,9 +9,9 @@ import pytest
 import xaikit
 from xaikit.config import load
 from xaikit.config.arguments import read_methods
-from xaikit.config.keys import keys_of
 from xaikit.errors import ConfigError, XaikitError
 from xaikit.registry import KINDS, Registry
+from xaikit.schema.keys import keys_of
 
 SOURCES: dict[str, Any] = {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": "gradcam"}
 HUGE = 99999999999999999999

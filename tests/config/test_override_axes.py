@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.conftest import NEEDED
+from helpers.config_files import NEEDED
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
 from xaikit.config.overrides import split_axes
-from xaikit.config.schema import Config
 from xaikit.errors import ConfigError
+from xaikit.schema.sections import Config
 
 
 def swept(*axes: str, **values: Any) -> Config:

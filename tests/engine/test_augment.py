@@ -11,12 +11,12 @@ from torch import Tensor, nn
 import xaikit
 from helpers.nets import distance, photographs, random_model
 from helpers.untouched import untouched
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import AugmentConfig
 from xaikit.engine.augment import Variant, variants
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
 from xaikit.layouts import Layout
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import AugmentConfig
 
 RAW = {"rectify": "none", "normalize": "none", "resize": "none"}
 
@@ -181,11 +181,11 @@ def test_what_moves_nothing_serves_them(x: Tensor) -> None:
 
 
 def test_targets_of_labels_that_are_not_augmented_are_not_scored_on_the_variants(x: Tensor) -> None:
-    from xaikit.config.keys import Use
-    from xaikit.config.schema import Aggregation, AugmentConfig
     from xaikit.engine import Batch, Request, explain
     from xaikit.evidence.taps import Tap
     from xaikit.registry import Registry
+    from xaikit.schema.keys import Use
+    from xaikit.schema.sections import Aggregation, AugmentConfig
 
     registry = Registry()
     gradcam = registry.find("method", "gradcam").cls()

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from helpers.untouched import untouched
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.engine import Batch, Request, explain
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import resolve, whole
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit.testing.nets import ATTENTION, POOLED, Case
 
 REGISTRY = Registry()

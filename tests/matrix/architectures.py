@@ -13,9 +13,9 @@ import torchvision
 from torch import Tensor, nn
 
 from helpers.nets import Spec, calibrated, narrow, photographs, redrawn
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 
 CLASSES = 10
 SAMPLES = 2

@@ -13,11 +13,7 @@ from matrix.architectures import Architecture
 from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, engine, explanation
 from xaikit.auto import auto
 from xaikit.config.arguments import read_finish, read_target
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import FinishConfig
 from xaikit.engine import Batch, Request
-from xaikit.engine.reruns.replay import FULL
 from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin
@@ -26,6 +22,10 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import infer
 from xaikit.registry import Registry
+from xaikit.reruns.replay import FULL
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import FinishConfig
 from xaikit.targets import Target
 from xaikit.trials.trial import effective_finish
 

@@ -15,9 +15,9 @@ from matrix import cells
 from matrix.architectures import ARCHITECTURES
 from xaikit import ConfigError
 from xaikit.config.arguments import read_target
-from xaikit.config.plugins import instantiate
-from xaikit.engine.reruns.replay import FULL
 from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, RemarkCounts
+from xaikit.reruns.replay import FULL
+from xaikit.schema.plugins import instantiate
 from xaikit.targets import PinnedClasses
 
 COMMITTED = json.loads((Path(__file__).resolve().parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))

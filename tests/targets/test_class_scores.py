@@ -13,9 +13,9 @@ from torch import Tensor
 import xaikit
 from helpers.nets import PROPERTY, Spec, distance
 from xaikit import ConfigError
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit_targets.margin import Margin
 from xaikit_targets.rest import Rest
 from xaikit_targets.softmax import Softmax

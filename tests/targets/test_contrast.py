@@ -14,9 +14,9 @@ from torch import Tensor
 import xaikit
 from helpers.nets import PROPERTY, Spec, distance, specs
 from xaikit import ConfigError
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit_targets.contrast import Contrast
 
 LOGITS = torch.tensor([[2.0, 1.0, 2.5, -3.0, 1.9], [0.0, 4.0, 1.0, 3.9, -9.0]], dtype=torch.float64)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 import xaikit
 from helpers.nets import PROPERTY, distance
 from xaikit import ConfigError, XaikitError
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit_targets.region import Region
 
 SIDES = (4, 6)

@@ -15,9 +15,9 @@ from torch.nn.functional import cosine_similarity
 import xaikit
 from helpers.nets import Spec, distance
 from xaikit import ConfigError
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit_targets.similarity import Similarity
 
 REFERENCE = (1.0, -2.0, 0.5)

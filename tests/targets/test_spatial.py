@@ -11,10 +11,10 @@ from torch import Tensor, nn
 import xaikit
 from helpers.requests import batch, explain_all, request_for, target
 from xaikit import ConfigError
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.evidence.taps import Tap
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit.targets import is_spatial
 
 LEFT = (0.0, 0.0, 1.0, 0.5)

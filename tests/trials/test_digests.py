@@ -53,7 +53,7 @@ def test_the_engine_is_what_raw_maps_are_computed_by() -> None:
     modules = set(digests.modules_of_engine())
     assert set(digests.ROOTS) <= modules
     assert {
-        *("xaikit._numeric", "xaikit.targets", "xaikit.engine.reruns.replay", "xaikit.engine.reruns.rescore"),
+        *("xaikit._numeric", "xaikit.targets", "xaikit.reruns.replay", "xaikit.reruns.rescore"),
         *("xaikit.evidence.hooks", "xaikit.passes.backprop"),
     } <= modules
     assert not {name for name in modules for blind in digests.BLIND if name == blind or name.startswith(f"{blind}.")}
@@ -86,7 +86,7 @@ def test_an_edit_of_the_engine_changes_its_digest_and_one_of_the_finish_does_not
     before = digest()
     for name, same in (
         ("finish.py", True),
-        ("config/schema.py", True),
+        ("schema/sections.py", True),
         ("runner/steps.py", True),
         ("_numeric.py", False),
     ):

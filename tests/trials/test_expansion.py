@@ -10,10 +10,10 @@ import pytest
 
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
-from xaikit.config.keys import Use
-from xaikit.config.schema import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig
 from xaikit.errors import ConfigError
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import Config, DataConfig, MethodConfig, ModelConfig, SweepConfig
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import Point
 from xaikit.trials.trial import DEFAULTS, Trial

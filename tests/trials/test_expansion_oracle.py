@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
-from xaikit.config.schema import Config
 from xaikit.errors import ConfigError
+from xaikit.schema.sections import Config
 from xaikit.trials.expansion import expand
 from xaikit.trials.placement import Point
 from xaikit.trials.trial import effective_finish

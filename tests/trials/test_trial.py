@@ -10,9 +10,9 @@ import pytest
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
 from xaikit.config.arguments import read_finish
-from xaikit.config.keys import Use
-from xaikit.config.schema import FinishConfig
 from xaikit.errors import PluginContract
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import FinishConfig
 from xaikit.trials.expansion import expand
 from xaikit.trials.trial import Trial, effective_finish
 

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Config, DataConfig, TransformConfig
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
 from xaikit.layouts import Arrangement
 from xaikit.plain.values import spelling
 from xaikit.registry import Registry
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import Config, DataConfig, TransformConfig
 from xaikit.sources import OpenedModel, Photograph, Transform
 from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group

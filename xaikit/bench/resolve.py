@@ -9,13 +9,13 @@ from pathlib import Path
 from xaikit.bench.bench import Bench, merge_requests
 from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Config
 from xaikit.engine import Batch, Request
 from xaikit.engine.layers import LayerResolver
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import Config
 from xaikit.targets import needs_labels
 from xaikit.trials.placement import Group
 from xaikit.trials.trial import Trial

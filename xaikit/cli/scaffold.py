@@ -14,11 +14,11 @@ import jinja2
 
 from xaikit import hookspecs
 from xaikit._version import __version__
-from xaikit.config.schema import STAGES
-from xaikit.config.schema import WORDS as STAGE_WORDS
 from xaikit.errors import ConfigError, PluginConflict, nearest
 from xaikit.plain.text import read_value
 from xaikit.registry import KINDS, Registry
+from xaikit.schema.sections import STAGES
+from xaikit.schema.sections import WORDS as STAGE_WORDS
 
 SOURCES = ("data", "model")
 

@@ -17,16 +17,16 @@ from xaikit.config.interpolation import environmental, resolve
 from xaikit.config.layers import Layer, inherit, layer_of, merge
 from xaikit.config.loaded import Loaded, layer_behind, points_behind
 from xaikit.config.overrides import override, with_axes
-from xaikit.config.plugins import Reader
-from xaikit.config.schema import Config, SweepConfig, defaults
-from xaikit.config.sections import read_config
-from xaikit.config.shorthand import settle
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
 from xaikit.config.sweep.points import PointReader, Points
 from xaikit.config.sweep.section import check_count, read_sweep
 from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Mark, at, key_of, leaves, path_of
 from xaikit.registry import Registry
+from xaikit.schema.plugins import Reader
+from xaikit.schema.reading import read_config
+from xaikit.schema.sections import Config, SweepConfig, defaults
+from xaikit.schema.shorthand import settle
 
 
 def load(

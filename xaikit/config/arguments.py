@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xaikit.config import sections
-from xaikit.config.keys import Use, keys_of
 from xaikit.config.layers import inherit, layer_of
-from xaikit.config.plugins import Reader
-from xaikit.config.schema import Aggregation, MethodConfig
 from xaikit.plain.faults import ARGUMENT, Faults
 from xaikit.registry import Registry
+from xaikit.schema import reading
+from xaikit.schema.keys import Use, keys_of
+from xaikit.schema.plugins import Reader
+from xaikit.schema.sections import Aggregation, MethodConfig
 
 
 def read_methods(
@@ -27,13 +27,13 @@ def read_methods(
         ConfigError: all that is wrong with them.
     """
     with _reading({"methods": value, "finish": finish}, registry, base) as (reader, values):
-        return sections.read_methods(reader, ("methods",), inherit(values, reader.faults)["methods"])
+        return reading.read_methods(reader, ("methods",), inherit(values, reader.faults)["methods"])
 
 
 def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use:
     """A target as a config would say it. Raises ConfigError."""
     with _reading({"target": value}, registry, base) as (reader, values):
-        target: Use = sections.read_fields(reader, values)["target"]
+        target: Use = reading.read_fields(reader, values)["target"]
         return target
 
 
@@ -67,14 +67,14 @@ def read_target_of_arrays(
 def read_finish(value: Mapping[str, Any] | None, registry: Registry, base: Path | None = None) -> dict[str, Use]:
     """The stages of a finish as a config would say them. Raises ConfigError."""
     with _reading({"finish": value}, registry, base) as (reader, values):
-        return sections.read_finish(reader, ("finish",), values["finish"])
+        return reading.read_finish(reader, ("finish",), values["finish"])
 
 
 def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregation:
     """How raw maps are taken, as a config would say it. Raises ConfigError."""
     stated = {"reduce": reduce} if augment is None else {"augment": augment, "reduce": reduce}
     with _reading(stated, Registry()) as (reader, values):
-        return Aggregation(**sections.read_fields(reader, values))
+        return Aggregation(**reading.read_fields(reader, values))
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:

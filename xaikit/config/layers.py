@@ -11,11 +11,11 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from xaikit.config.shorthand import settle
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
 from xaikit.plain.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 from xaikit.plain.values import is_usable
+from xaikit.schema.shorthand import settle
 
 
 @dataclass(frozen=True)

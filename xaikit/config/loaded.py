@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xaikit.config.layers import Layer, layer_of
-from xaikit.config.schema import VARIES, Config
 from xaikit.config.sweep.points import Points
 from xaikit.plain.faults import ARGUMENT, Faults, Mark, key_of, leaves
+from xaikit.schema.sections import VARIES, Config
 
 
 @dataclass(frozen=True)

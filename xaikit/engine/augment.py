@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit._numeric import MODES
-from xaikit.config.schema import AugmentConfig
 from xaikit.draws import SampleGenerator
 from xaikit.errors import ConfigError
 from xaikit.finish import resize
 from xaikit.layouts import MapLayout
 from xaikit.passes.nests import first_tensor, varied
+from xaikit.schema.sections import AugmentConfig
 from xaikit.targets import Pinned, is_spatial
 
 

@@ -15,11 +15,8 @@ from torch import Tensor
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
-from xaikit.engine.context import PassContext
 from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
-from xaikit.engine.reruns.rescore import OutputCache
-from xaikit.engine.reruns.view_reruns import ViewReruns
 from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
 from xaikit.errors import ConfigError, PluginContract
@@ -28,6 +25,9 @@ from xaikit.evidence.trace import Trace
 from xaikit.method import parts_of, variants_of
 from xaikit.passes.process import as_before
 from xaikit.passes.retraces import RetraceCache
+from xaikit.reruns.context import PassContext
+from xaikit.reruns.rescore import OutputCache
+from xaikit.reruns.view_reruns import ViewReruns
 from xaikit.view import Reduction, View
 
 

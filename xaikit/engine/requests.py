@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from xaikit.config.schema import PLAIN, Aggregation, Precision
 from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
@@ -18,6 +17,7 @@ from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.needs import Needs
 from xaikit.passes.samples import Shared
+from xaikit.schema.sections import PLAIN, Aggregation, Precision
 from xaikit.targets import Pinned, Target, probabilities_of, rows_of
 
 

@@ -12,13 +12,10 @@ from torch import nn
 
 from xaikit.engine.assemble import assemble
 from xaikit.engine.columns import joined
-from xaikit.engine.context import PassContext
 from xaikit.engine.diagnosis import Evidence
 from xaikit.engine.explainer import ChangedEvidence, Explainer
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, equal, group_requests
-from xaikit.engine.reruns.replay import Replay
-from xaikit.engine.reruns.rescore import OutputCache
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.observe import Tally, observe
@@ -32,6 +29,9 @@ from xaikit.passes import dependence
 from xaikit.passes.modes import Mode, trained_inside
 from xaikit.passes.nests import copied, tensors_in
 from xaikit.passes.process import as_before
+from xaikit.reruns.context import PassContext
+from xaikit.reruns.replay import Replay
+from xaikit.reruns.rescore import OutputCache
 from xaikit.targets import Target, plural_of
 
 Failed = Callable[[Request, Exception], None]
@@ -263,7 +263,7 @@ def remarked(explanation: Explanation, reasons: Iterable[str]) -> Explanation:
 def replay_ways(
     model: nn.Module, trace: Trace, request: Request, output: str | int, mode: Mode = "eval"
 ) -> dict[str, str]:
-    """By layer, the way in which a method's replays will be made; see :mod:`xaikit.engine.reruns.replay`. Empty if it makes none.
+    """By layer, the way in which a method's replays will be made; see :mod:`xaikit.reruns.replay`. Empty if it makes none.
 
     Args:
         trace: of a pass for this request's target alone.

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from xaikit.config.arguments import read_target, read_target_of_arrays
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.errors import ConfigError
 from xaikit.notebook.sample_targets import ClassesOfSamples, FunctionsOfSamples
 from xaikit.registry import Registry, check_class
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 from xaikit.targets import FunctionTarget, Target
 
 FORMS = (

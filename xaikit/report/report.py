@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from xaikit.config.arguments import read_finish
-from xaikit.config.schema import FinishConfig
 from xaikit.errors import StoreError
 from xaikit.finish import Finish, build_finish, finish_maps
 from xaikit.passes.process import as_before
@@ -22,6 +21,7 @@ from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
 from xaikit.report.query import query
 from xaikit.report.record import Record
+from xaikit.schema.sections import FinishConfig
 from xaikit.store.folder import Disk
 from xaikit.store.pictures import is_sheet, overlay_name
 from xaikit.store.rows import Failure

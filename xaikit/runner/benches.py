@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.resolve import resolve_bench
-from xaikit.config.schema import Config
 from xaikit.registry import Registry
+from xaikit.schema.sections import Config
 from xaikit.trials.placement import Group
 
 Benches = Callable[[int], Bench]

@@ -9,13 +9,13 @@ import torch
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.probe import ProbeResult
-from xaikit.config.keys import Use
 from xaikit.engine import Request
 from xaikit.evidence.observe import columns_at_once
 from xaikit.method import further_of, parts_of
 from xaikit.needs import union
 from xaikit.passes.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.runner.planned import PlannedBench, PlannedTrial
+from xaikit.schema.keys import Use
 from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from xaikit import _allocator
 from xaikit._version import __version__
-from xaikit.config.schema import STAGES
 from xaikit.registry import KINDS, Plugin
 from xaikit.registry.modules import source_of
 from xaikit.runner.prepare import PreparedRun
+from xaikit.schema.sections import STAGES
 from xaikit.store.trials import StoredTrial
 
 LIBRARIES = (

@@ -15,7 +15,7 @@ class PlannedTrial:
 
     name     unique in the run
     further  passes or scores of variants, for every sample
-    ways     by layer, how replays are made: "joint" of the tail alone, "full" of the whole model; see xaikit.engine.reruns.replay
+    ways     by layer, how replays are made: "joint" of the tail alone, "full" of the whole model; see xaikit.reruns.replay
     traces   passes in place of the one, where the inputs are augmented
     """
 

@@ -15,8 +15,6 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import pick_device
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Config
 from xaikit.engine.session import trace_requests
 from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
@@ -28,6 +26,8 @@ from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.runner.planned import Plan, PlannedBench
 from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.runner.worker import torch_threads
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import Config
 from xaikit.sources import Photograph
 from xaikit.store.names import DataName, data_of, model_of, stems_of_places
 from xaikit.store.rows import committed_now, identity_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from xaikit.config.schema import Config
+from xaikit.schema.sections import Config
 from xaikit.store.rows import Failure
 from xaikit.trials.placement import Group
 

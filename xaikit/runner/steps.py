@@ -14,8 +14,6 @@ from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
 from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import Config
 from xaikit.errors import DamagedFile, PluginError
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.registry import Registry
@@ -33,6 +31,8 @@ from xaikit.runner.shards import Receipt, Shard
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import Config
 from xaikit.store.compact import compact as merge_parts
 from xaikit.store.damage import mend
 from xaikit.store.folder import folder_of as store_folder

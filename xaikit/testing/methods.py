@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from xaikit.config.arguments import read_finish
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import STAGES
 from xaikit.errors import UndeclaredNeed
 from xaikit.method import further_of, parts_of, variants_of
 from xaikit.passes.process import DREW
 from xaikit.registry import paper_of
 from xaikit.registry.modules import summary_of
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import STAGES
 from xaikit.testing.checks import (
     COMMON,
     CheckFailed,

@@ -11,10 +11,10 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
 from xaikit.errors import UnknownPlugin
 from xaikit.registry import KINDS, Plugin, Registry, check_class
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ BLIND = (
     # the stages of a finish come after the raw maps, and their choices are in a trial's own key
     "xaikit.finish",
     # what is said and who is meant stands in the key as well; how it was read changes no map
-    *("xaikit.config", "xaikit.registry", "xaikit.hookspecs"),
+    *("xaikit.config", "xaikit.schema", "xaikit.registry", "xaikit.hookspecs"),
     # texts
     "xaikit.errors",
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from xaikit.config import read_points
-from xaikit.config.keys import Use
-from xaikit.config.schema import Aggregation, Config, FinishConfig, MethodConfig
 from xaikit.registry import Registry, needs_of, paper_of, traits_of
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import Aggregation, Config, FinishConfig, MethodConfig
 from xaikit.trials import digests
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish

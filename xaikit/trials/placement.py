@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from xaikit.config.schema import DataConfig, ModelConfig
 from xaikit.plain.text import flow
 from xaikit.plain.values import spelling
+from xaikit.schema.sections import DataConfig, ModelConfig
 from xaikit.trials.trial import Trial
 
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from xaikit.config.arguments import read_finish
-from xaikit.config.keys import Use
-from xaikit.config.schema import PLAIN, Aggregation, FinishConfig, Precision
 from xaikit.errors import ConfigError, PluginContract
 from xaikit.registry import Registry
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import PLAIN, Aggregation, FinishConfig, Precision
 from xaikit.trials.digests import short
 
 DEFAULTS: Mapping[str, Use] = {

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.config.schema import SweepConfig
 from xaikit.config.sweep.grid import UNVARIED, grid_of
+from xaikit.schema.sections import SweepConfig
 
 
 def points(sweep: SweepConfig) -> list[dict[str, Any]]:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.conftest import NEEDED
+from helpers.config_files import NEEDED
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
-from xaikit.config.schema import VARIES, SweepConfig
 from xaikit.config.sweep.grid import grid_of
 from xaikit.config.sweep.section import read_sweep
 from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.plain.faults import Faults
+from xaikit.schema.sections import VARIES, SweepConfig
 
 
 def sweep(stated: Any, *overrides: str, **more: Any) -> SweepConfig:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain, product
 from typing import Any
 
-from xaikit.config.schema import SweepConfig
 from xaikit.plain.faults import Path
 from xaikit.plain.values import spelling
+from xaikit.schema.sections import SweepConfig
 
 UNVARIED = -1
 """Instead of the number of a value: what the config itself says."""

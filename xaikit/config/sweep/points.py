@@ -13,14 +13,14 @@ from typing import Any
 
 from xaikit.config.interpolation import ANYTHING, is_interpolated, references, resolve
 from xaikit.config.layers import Layer, inherit, overlay
-from xaikit.config.plugins import Reader
-from xaikit.config.schema import VARIES, Config, MethodConfig, SweepConfig
-from xaikit.config.sections import read_fields, read_methods
-from xaikit.config.shorthand import settle
 from xaikit.config.sweep.grid import UNVARIED, Grid
 from xaikit.plain.faults import Fault, Faults, Mark, Path, at, nested, path_of
 from xaikit.plain.values import spelling
 from xaikit.registry import Registry
+from xaikit.schema.plugins import Reader
+from xaikit.schema.reading import read_fields, read_methods
+from xaikit.schema.sections import VARIES, Config, MethodConfig, SweepConfig
+from xaikit.schema.shorthand import settle
 
 Row = tuple[int, ...]
 Choice = Mapping[int, int]

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xaikit.config.schema import VARIES, SweepConfig, is_fixed
 from xaikit.config.sweep.shorthand import ENTRIES, LIMIT
 from xaikit.errors import nearest
 from xaikit.plain.faults import Faults, Path, key_of, path_of, shown
 from xaikit.plain.text import flow
 from xaikit.plain.values import spelling
+from xaikit.schema.sections import VARIES, SweepConfig, is_fixed
 
 Axes = Mapping[str, Sequence[Any]]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.shorthand import Refused, settle
 from xaikit.plain.faults import Faults, Path, key_of, path_of, shown
+from xaikit.schema.shorthand import Refused, settle
 
 ENTRIES = ("zip", "exclude", "include")
 """The keys of a sweep that are no axes: lists of mappings from keys."""

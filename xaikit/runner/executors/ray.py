@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaikit import _allocator
-from xaikit.config.scalars import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
+from xaikit.schema.scalars import Threads
 from xaikit.store.rows import Failure
 
 ATTEMPTS = 3

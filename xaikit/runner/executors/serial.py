@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from xaikit.config.scalars import Threads
 from xaikit.hookspecs import hookimpl
 from xaikit.runner.shards import Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
+from xaikit.schema.scalars import Threads
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from xaikit.config.keys import keys_of
-from xaikit.config.schema import DataConfig, MethodConfig, ModelConfig, is_fixed, key_at
 from xaikit.registry.kinds import KINDS
+from xaikit.schema.keys import keys_of
+from xaikit.schema.sections import DataConfig, MethodConfig, ModelConfig, is_fixed, key_at
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointError
 
 from xaikit._numeric import exact
-from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap
 from xaikit.passes.backprop import gradients_at, nodes_behind
 from xaikit.passes.weights import attempt
+from xaikit.reruns.context import PassContext
 
 RELUS = {functional.relu, torch.relu, Tensor.relu}
 

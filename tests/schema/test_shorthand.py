@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from xaikit.config.keys import Use
-from xaikit.config.schema import MethodConfig
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import MethodConfig
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from xaikit._numeric import on_host
-from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import without_layer
 from xaikit.passes.backprop import gradients_at
+from xaikit.reruns.context import PassContext
 from xaikit.targets import Pinned
 
 CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from xaikit.config import load
-from xaikit.config.keys import Use
-from xaikit.config.schema import Config, ReportConfig
+from xaikit.schema.keys import Use
+from xaikit.schema.sections import Config, ReportConfig
 
 BAD = """\
 version: 2

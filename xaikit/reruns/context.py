@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.config.schema import Precision
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import WHOLE, Readout
 from xaikit.evidence.observe import Tally
@@ -18,6 +17,7 @@ from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.samples import Shared
+from xaikit.schema.sections import Precision
 from xaikit.targets import Pinned, rows_of
 
 

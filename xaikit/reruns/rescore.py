@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from xaikit._numeric import exact
-from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.passes.chunks import in_chunks, is_out_of_memory, rows_of_inputs
@@ -18,6 +17,7 @@ from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, rows, varied
 from xaikit.passes.samples import Shared, shared_inputs
 from xaikit.passes.tolerance import is_close
+from xaikit.reruns.context import PassContext
 from xaikit.targets import Pinned, probabilities_of
 from xaikit.view import Make
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from config.conftest import NEEDED
+from helpers.config_files import NEEDED
 from helpers.fake_plugins import Size, Smooth, fake_registry
 from xaikit.config import load
 from xaikit.config.arguments import read_finish, read_methods, read_target
-from xaikit.config.keys import Use
-from xaikit.config.plugins import instantiate
-from xaikit.config.schema import MethodConfig
 from xaikit.errors import ConfigError, PluginConflict, PluginContract, PluginError, UnknownPlugin
 from xaikit.hookspecs import hookimpl
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
+from xaikit.schema.sections import MethodConfig
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTypes

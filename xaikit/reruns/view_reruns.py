@@ -10,13 +10,6 @@ from typing import Any
 from torch import Tensor
 
 from xaikit.draws import SampleGenerator
-from xaikit.engine.context import PassContext
-from xaikit.engine.reruns.block_attention import block_attention
-from xaikit.engine.reruns.deeplift import multipliers
-from xaikit.engine.reruns.head import head_of
-from xaikit.engine.reruns.hessian import hessian_product
-from xaikit.engine.reruns.replay import Replay
-from xaikit.engine.reruns.rescore import OutputCache, rescore
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.hooks import Substitute
 from xaikit.evidence.observe import observe
@@ -24,6 +17,13 @@ from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.needs import Needs
 from xaikit.passes.retraces import RetraceCache
+from xaikit.reruns.block_attention import block_attention
+from xaikit.reruns.context import PassContext
+from xaikit.reruns.deeplift import multipliers
+from xaikit.reruns.head import head_of
+from xaikit.reruns.hessian import hessian_product
+from xaikit.reruns.replay import Replay
+from xaikit.reruns.rescore import OutputCache, rescore
 from xaikit.view import Make, Reduction, View
 
 

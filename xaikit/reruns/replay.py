@@ -20,9 +20,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from xaikit.engine.context import PassContext
-from xaikit.engine.reruns import rescore
-from xaikit.engine.reruns.rescore import apart, inputs_of, repeated, scored_in_chunks
 from xaikit.errors import TapError
 from xaikit.evidence.hooks import substituted
 from xaikit.passes.chunks import is_out_of_memory, rows_of_activations, rows_of_inputs
@@ -30,6 +27,9 @@ from xaikit.passes.dependence import REASON
 from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import first_tensor
 from xaikit.passes.tolerance import is_close
+from xaikit.reruns import rescore
+from xaikit.reruns.context import PassContext
+from xaikit.reruns.rescore import apart, inputs_of, repeated, scored_in_chunks
 from xaikit.view import Make
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """The keys of the YAML: fields of dataclasses, each with what its annotation says of the key.
 
-The classes of :mod:`xaikit.config.schema` are the one table of keys; shorthand, reading, sweeps and plain data follow it.
+The classes of :mod:`xaikit.schema.sections` are the one table of keys; shorthand, reading, sweeps and plain data follow it.
 """
 
 from __future__ import annotations

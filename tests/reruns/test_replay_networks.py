@@ -20,8 +20,8 @@ from torch import Tensor, nn
 import xaikit
 from helpers.nets import calibrated, redrawn
 from xaikit import Needs
-from xaikit.engine.reruns.replay import FULL
 from xaikit.passes.tolerance import TOLERANCES
+from xaikit.reruns.replay import FULL
 from xaikit.view import View
 
 COUNT = 5

@@ -17,8 +17,8 @@ import xaikit
 from helpers.deeplift_nets import Step, Through, built, multipliers_at, pictures, without
 from helpers.nets import PROPERTY, distance
 from helpers.slow_formulas import Array
-from xaikit.engine.reruns.deeplift import rescaled
 from xaikit.errors import ConfigError
+from xaikit.reruns.deeplift import rescaled
 
 EXACT = 1e-12
 

@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.engine.context import PassContext
-from xaikit.engine.reruns.rescore import inputs_of
 from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorder, attention_of
 from xaikit.evidence.conditions import undisturbed
@@ -24,6 +22,8 @@ from xaikit.evidence.hooks import Cut, hooked
 from xaikit.evidence.taps import module_at
 from xaikit.passes.nests import Path, copied, first_tensor, replaced, tensors_in, varied
 from xaikit.passes.weights import on_detached_weights
+from xaikit.reruns.context import PassContext
+from xaikit.reruns.rescore import inputs_of
 
 
 def block_attention(context: PassContext) -> tuple[Attention, ...]:

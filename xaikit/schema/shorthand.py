@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xaikit.config.keys import Section
-from xaikit.config.schema import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
 from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
+from xaikit.schema.keys import Section
+from xaikit.schema.sections import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
 
 Rule = Callable[[Path, Any, Faults], Any]
 

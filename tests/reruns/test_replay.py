@@ -16,12 +16,12 @@ from helpers.requests import request_for
 from helpers.untouched import untouched
 from xaikit import Needs
 from xaikit.engine import Batch, explain
-from xaikit.engine.reruns.replay import FULL
 from xaikit.engine.session import replay_ways
 from xaikit.errors import TapError
 from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.taps import Tap
 from xaikit.passes.chunks import in_chunks
+from xaikit.reruns.replay import FULL
 from xaikit.view import View
 
 COUNT = 7

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
-from xaikit.engine.context import PassContext
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.trace import Place
 from xaikit.passes.attention import AttentionByDefinition
 from xaikit.passes.backprop import nodes_behind
 from xaikit.passes.weights import attempt
+from xaikit.reruns.context import PassContext
 
 _ONCE = ("is not implemented", "double backward", "differentiate twice")
 """What torch and torchvision say of a function that can be differentiated once only."""

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from xaikit.config.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
-from xaikit.config.scalars import VERSION, Deviations, Device, Layers, Means, Seconds, Shares, Side, Version
 from xaikit.plain.faults import Path, at
+from xaikit.schema.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
+from xaikit.schema.scalars import VERSION, Deviations, Device, Layers, Means, Seconds, Shares, Side, Version
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""

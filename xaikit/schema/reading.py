@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xaikit.config.keys import Key, PluginKey, Section, Use, keys_of
-from xaikit.config.plugins import Reader
-from xaikit.config.schema import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
 from xaikit.errors import nearest
 from xaikit.plain.faults import Path, shown
+from xaikit.schema.keys import Key, PluginKey, Section, Use, keys_of
+from xaikit.schema.plugins import Reader
+from xaikit.schema.sections import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
 
 LATER = {"metrics": "read the maps through the report instead"}
 """Keys that later versions will take and this one refuses."""

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import pydantic
 import pydantic_core
 
-from xaikit.config.keys import Key, Use, keys_of
 from xaikit.errors import PluginError, nearest
 from xaikit.plain import values
 from xaikit.plain.faults import Faults, Path, quoting, shown
 from xaikit.registry import Registry
+from xaikit.schema.keys import Key, Use, keys_of
 
 T = TypeVar("T")
 

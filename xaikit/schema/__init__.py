@@ -1,0 +1,1 @@
+"""What a config may say: its sections as dataclasses, their keys, values, plugins and shorthand."""
