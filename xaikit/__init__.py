@@ -59,7 +59,7 @@ _NAMES = {
     "analysis.matching": "diff",
     "api": "explain",
     "config": "load",
-    "config.schema": "Config",
+    "schema.sections": "Config",
     "errors": """
         ConfigError DamagedFile DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
         UndeclaredNeed UnknownPlugin XaikitError nearest
