@@ -15,6 +15,7 @@ from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
+from xaikit.bench.objects import device_of
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
@@ -23,7 +24,7 @@ from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config, DataConfig, TransformConfig
-from xaikit.sources import OpenedModel, Photograph, Transform
+from xaikit.sources import ModelSource, OpenedModel, Photograph, Transform
 from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group
 
@@ -122,8 +123,9 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     config = dataclasses.replace(config, model=group.model, data=data)
     photographs = _uniquely_named(find_photographs(data, registry, base))
     with _worded(ConfigError, f"model {config.model.source.use}"):
-        model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
-    device = pick_device(config.device)
+        source: ModelSource = instantiate("model", config.model.source, registry, base)
+        model = config.objects.opened(source) if config.objects else source.open()
+    device = device_for(config)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
     layouts = (config.model.layout, config.model.input_layout)
     arrangement, of_input = (
@@ -154,6 +156,21 @@ def _worded(kind: type[XaikitError], where: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError) as error:
         text = str(error)
         raise kind(f"{where}: {type(error).__name__}: {text if len(text) <= 400 else text[:400] + '...'}") from error
+
+
+def device_for(config: Config) -> torch.device:
+    """Where the model of a config runs: where it lies if the call was handed it, else where ``device`` says.
+
+    Raises:
+        ConfigError: a device that is not there, or another than that of the model.
+    """
+    handed = None if config.objects is None else config.objects.model
+    if handed is None:
+        return pick_device(config.device)
+    device = device_of(handed)
+    if config.device not in ("auto", str(device)):
+        raise ConfigError(f"device: expected auto or {device}, where the model of this call is, got {config.device!r}")
+    return device
 
 
 def pick_device(name: str) -> torch.device:

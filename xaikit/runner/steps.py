@@ -10,8 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
+from xaikit.bench.objects import Objects
 from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.errors import DamagedFile, PluginError
@@ -49,6 +52,7 @@ def run(
     source: Source,
     overrides: Sequence[str] = (),
     *,
+    model: nn.Module | None = None,
     axes: Sequence[str] = (),
     again: bool = False,
     share: tuple[int, int] | None = None,
@@ -59,6 +63,8 @@ def run(
     Args:
         source: a path, a mapping, or a Config.
         overrides: ``"key.of.it=value"``, later ones win.
+        model: a module, in place of the source of the config's ``model``; it is run where it lies and left as it is. Its
+            results are known by its weights and its code, so that it may go on training between two calls.
         axes: swept keys, ``"key.of.it=value,value"``, beside those of ``sweep``.
         again: start over in a folder that holds a run.
         share: (i, n) does the i-th of n parts of the work, from 1 on: for one job of many that share a folder.
@@ -75,7 +81,7 @@ def run(
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
     registry = Registry()
-    config = load(source, overrides, registry, axes=axes)
+    config = _loaded(source, overrides, registry, axes, Objects(model))
     with _not_ended():
         prepared = prepare(config, registry, {} if again else _frozen(config))
     with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
@@ -147,10 +153,18 @@ def _receipts(
     yield from prepared.executor.execute(worker, others, stop)
 
 
-def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
+def _loaded(
+    source: Source, overrides: Sequence[str], registry: Registry, axes: Sequence[str], objects: Objects
+) -> Config:
+    return replace(load(source, [*objects.overrides(), *overrides], registry, axes=axes), objects=objects)
+
+
+def plan(
+    source: Source, overrides: Sequence[str] = (), *, model: nn.Module | None = None, axes: Sequence[str] = ()
+) -> Plan:
     """What :func:`run` would compute: every model is opened and tried on one photograph, nothing is explained or written."""
     registry = Registry()
-    config = load(source, overrides, registry, axes=axes)
+    config = _loaded(source, overrides, registry, axes, Objects(model))
     with _not_ended():
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)

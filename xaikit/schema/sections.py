@@ -206,7 +206,9 @@ class Config(Section):
     environment  by path, what is written where a value comes of the environment
     loaded   what :func:`xaikit.config.load` made it from, and the points of its sweep: see :mod:`xaikit.config.loaded`
 
-    None of the four takes part in comparisons.
+    objects  what the call was handed beside it: see :mod:`xaikit.bench.objects`
+
+    None of the five takes part in comparisons.
     """
 
     version: Annotated[Version, FIXED] = VERSION
@@ -230,6 +232,7 @@ class Config(Section):
     base: Annotated[str, HIDDEN] = field(default=".", compare=False)
     environment: Annotated[Mapping[Path, Any], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     loaded: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
+    objects: Annotated[Any, HIDDEN] = field(default=None, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
