@@ -184,7 +184,8 @@ def pick_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type in _COUNTED and (device.index or 0) >= (count := _COUNTED[device.type]()):
         kind = device.type.upper()
-        raise ConfigError(f"device: expected one of {count} {kind} devices or cpu, got {name!r}")
+        seen = f"one of {count} {kind} devices" if count else f"cpu, as torch sees no {kind} device here"
+        raise ConfigError(f"device: expected {seen}, got {name!r}")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("device: expected cpu or cuda, got 'mps', which this machine does not have")
     return device
