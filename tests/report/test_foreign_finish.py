@@ -15,6 +15,7 @@ from helpers.runs import config
 from xaikit.errors import ConfigError
 from xaikit.pictures.overlay import overlay
 from xaikit.plain.remarks import ALL_NEGATIVE
+from xaikit.report.compaction import compact
 from xaikit.report.index import Index
 from xaikit.report.report import Report
 from xaikit.store.folder import Disk

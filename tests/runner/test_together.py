@@ -13,11 +13,11 @@ import yaml
 
 import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in
+from xaikit.report.compaction import compact
 
 ROUNDS = int(os.environ.get("XAIKIT_ROUNDS", "5"))
 JOB = """
 import sys, time, xaikit
-from xaikit.report.compaction import compact
 from xaikit.runner import steps
 
 share, *configs = sys.argv[1:]
