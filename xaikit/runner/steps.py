@@ -12,6 +12,7 @@ from typing import Any
 
 from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
+from xaikit.bench.named import target_of_classes
 from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.errors import DamagedFile, PluginError
@@ -180,6 +181,8 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
     config = load(source, overrides, registry)
     target = instantiate("target", config.target, registry, Path(config.base))
     opened = open_bench(config, groups(expand(config, registry))[0], registry, labelled=needs_labels(target))
+    use = target_of_classes(config.target, opened.loader.classes, "target", config, registry)
+    target = instantiate("target", use, registry, Path(config.base))
     batch = opened.first_batch()
     rows = survey(
         opened.model.module,
