@@ -26,13 +26,13 @@ AXES = {"picture": 2, "series": 1, "volume": 3, "video": 3}
 class Framed:
     """A sample, ready.
 
-    pixels  what the model receives, float32 (channels, *S)
+    pixels  what the model receives, float32 (channels, *S); a tuple or mapping where it takes several inputs
     shown   what people see of it, in the model's frame: a picture, a plotted series, some slices or frames
     whole   all of a photograph at the size at which the model's frame was cut out of it
     frames  of a video, all of them, one below the other
     """
 
-    pixels: Tensor
+    pixels: Any
     shown: Image.Image
     whole: Image.Image | None = None
     frames: Image.Image | None = None
