@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.transforms.functional import to_tensor
 
 from xaikit.bench.bands import preview
 from xaikit.errors import DataError
@@ -156,3 +155,11 @@ def _stretched(values: Tensor) -> Tensor:
     finite = values.where(values.isfinite(), 0)
     low, high = finite.min(), finite.max()
     return (finite - low) / (high - low).clamp(min=1e-12)
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """A picture in [0, 1], (channels, H, W); torchvision is imported with the first, as it takes long."""
+    from torchvision.transforms import functional
+
+    values: Tensor = functional.to_tensor(picture)
+    return values
