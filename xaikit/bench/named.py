@@ -60,8 +60,8 @@ def target_of_classes(use: Use, classes: Classes, key: str, config: Config, regi
     try:
         options = classes.with_indices(cls, use.options, where)
     except ConfigError as error:
-        word = next((str(name) for name in use.options.values() if use == Use(**of_class_use(name))), None)
-        if word is None:
+        word = str(use.options.get("index", ""))
+        if use.plain() != of_class(word):
             raise
         targets = nearest(word, registry.names("target"))
         raise ConfigError(f"{error}; nor is there a target of that name: {targets}") from error
