@@ -135,9 +135,7 @@ def explain(
     registry, model = Registry(), unwrapped(model)
     inputs, of_none = shared_by_name(inputs_of(inputs, model), _names(shared))
     samples = len(first_tensor(inputs))
-    for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
-        if word not in words:
-            raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
+    _check_words(precision, mode)
     names = Classes() if classes is None else Classes(*read_classes(classes))
     stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
     general_target, indices = target_of(target, stated_labels, samples, registry, names)
@@ -162,21 +160,28 @@ def explain(
                 ),
                 seed,
                 precision,
-                Aggregation(
-                    general.augment if config.augment is None else config.augment, config.reduce or general.reduce
-                ),
+                _aggregation(config, general),
             )
             for label, (config, method) in named.items()
         ]
-        trace, explanations = engine.explain(
-            model, batch, requests, output=output, mode=mode, may_stop=names.names is None
-        )
+        may_stop = names.names is None
+        trace, explanations = engine.explain(model, batch, requests, output=output, mode=mode, may_stop=may_stop)
     names.check_count(trace.output)
     return explanations
 
 
 def _names(shared: str | int | Sequence[str | int] | None) -> Sequence[str | int]:
     return [shared] if isinstance(shared, (str, int)) else shared or ()
+
+
+def _check_words(precision: str, mode: str) -> None:
+    for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
+        if word not in words:
+            raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
+
+
+def _aggregation(config: MethodConfig, general: Aggregation) -> Aggregation:
+    return Aggregation(general.augment if config.augment is None else config.augment, config.reduce or general.reduce)
 
 
 def _arrangement(layout: str | Mapping[str, Any] | None, registry: Registry) -> Arrangement | None:

@@ -267,7 +267,7 @@ def class_logits(output: Any, target: str) -> Tensor:
     )
 
 
-def class_indices(wanted: Sequence[int] | Tensor, output: Tensor, target: str) -> Tensor:
+def class_indices(wanted: Sequence[int | str] | Sequence[int] | Tensor, output: Tensor, target: str) -> Tensor:
     """Class indices as a tensor on the output's device, checked against the number of classes.
 
     Raises:

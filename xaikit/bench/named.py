@@ -60,10 +60,10 @@ def target_of_classes(use: Use, classes: Classes, key: str, config: Config, regi
     try:
         options = classes.with_indices(cls, use.options, where)
     except ConfigError as error:
-        name = use.options.get("index")
-        if use.use != of_class(0)["use"] or not isinstance(name, str):
+        word = str(use.options.get("index", ""))
+        if use.plain() != of_class(word):
             raise
-        targets = nearest(name, registry.names("target"))
+        targets = nearest(word, registry.names("target"))
         raise ConfigError(f"{error}; nor is there a target of that name: {targets}") from error
     return use if options == use.options else Use(use.use, options)
 

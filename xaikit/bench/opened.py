@@ -69,9 +69,8 @@ class OpenedBench:
         for how_many in ("batch_size", "workers"):
             del data[how_many]
         del model["classes"]
-        reduced = (
-            [] if data["max_pixels"] == MAX_PIXELS else [str(data["max_pixels"])]
-        )  # how large pictures are decoded
+        # by it large pictures are decoded smaller
+        reduced = [] if data["max_pixels"] == MAX_PIXELS else [str(data["max_pixels"])]
         of_model = [self.weights, self.architecture, repr(self.loader.transform), *reduced, spelling(model)]
         of_data = [spelling(data), *(self.model.classes or ())]
         return bench_key(_digest(of_model), _digest(of_data))

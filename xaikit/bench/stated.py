@@ -58,7 +58,7 @@ def _of_arrays(stated: Mapping[str, Any], kind: Kind) -> ArrayTransform:
         raise ConfigError(f"data.transform.fit: expected nothing for a {kind}; size and crop are of all its axes")
     axes = AXES[kind]
     sides = {key: _sides(stated[key], axes, key) for key in ("size", "crop") if key in stated}
-    rest = {key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()}
+    rest: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()}
     return ArrayTransform(**{**rest, **sides})
 
 

@@ -117,11 +117,13 @@ def framed(transform: Prepare, sample: Image.Image | Tensor, kind: Kind, whole: 
         picture = transform.picture(sample)
         around = transform.whole(sample) if whole else None
         return Framed(transform.tensor(picture), picture.convert("RGB"), around)
+    if isinstance(transform, OwnTransform):
+        pixels = transform(sample)
+        return _shown(pixels, _stretched(pixels), kind)
+    values: Tensor = to_tensor(sample) if isinstance(sample, Image.Image) else sample
     if isinstance(transform, Transform):
-        return _of_bands(transform, sample, kind)
-    pixels = transform(
-        sample if isinstance(transform, OwnTransform) or isinstance(sample, Tensor) else to_tensor(sample)
-    )
+        return _of_bands(transform, values, kind)
+    pixels = transform(values)
     return _shown(pixels, _stretched(pixels), kind)
 
 

@@ -74,7 +74,7 @@ class Classes:
         Raises:
             ConfigError: there are more or fewer.
         """
-        shape = getattr(output, "shape", ())
+        shape: Sequence[int] = getattr(output, "shape", ())
         if self.names and len(shape) == 2 and shape[1] != len(self.names):
             raise ConfigError(f"classes: expected {shape[1]} names, as many as outputs, got {len(self.names)}")
 

@@ -44,7 +44,8 @@ class TransformConfig(Section):
     def __post_init__(self) -> None:
         if self.use is None or self.use == IMAGENET:
             return
-        if not self.use.rpartition(":")[2].isidentifier() or ":" not in self.use:
+        place, _, name = self.use.rpartition(":")
+        if not (place and name.isidentifier()):
             raise ValueError(f"use: expected {IMAGENET} or a function such as ./mine.py:transform, got {self.use!r}")
         others = [name for name, value in self.plain().items() if name not in ("use", "channels") and value is not None]
         if others:

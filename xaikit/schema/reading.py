@@ -76,7 +76,7 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
 def _read_stage(reader: Reader, plugin: PluginKey, path: Path, values: Mapping[str, Any]) -> Use | None:
     word = values.get("use")
     if plugin.kind == "target" and set(values) == {"use"} and _is_class(word, reader.registry):
-        return reader.use("target", path, of_class(word))
+        return reader.use("target", path, of_class(str(word)))
     if word not in plugin.words:
         return reader.use(plugin.kind, path, values, words=plugin.words)
     for key in [key for key in values if key != "use"]:
