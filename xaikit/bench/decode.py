@@ -39,14 +39,15 @@ def decode(data: bytes, name: str, channels: int = 3) -> Image.Image | Tensor:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
-                return _of_channels(ImageOps.exif_transpose(image), channels)
+                return as_channels(ImageOps.exif_transpose(image), channels)
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: expected a picture, got {len(data)} bytes of no format known to Pillow") from error
     except Exception as error:  # decoders of damaged bytes raise nearly anything
         raise DataError(f"{name}: cannot be read as a picture: {type(error).__name__}: {error}") from error
 
 
-def _of_channels(image: Image.Image, channels: int) -> Image.Image | Tensor:
+def as_channels(image: Image.Image, channels: int) -> Image.Image | Tensor:
+    """A picture of so many channels, as :func:`decode` makes it. Raises ValueError or DataError where it cannot be."""
     if channels == 3:
         return _rgb(image)
     return _rgb(image).convert("L") if channels == 1 else bands_of(np.asarray(image), channels)
