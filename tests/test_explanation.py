@@ -127,7 +127,10 @@ def test_an_overlay_is_of_one_sample_and_target_over_what_the_model_received() -
     assert one.overlay(layer="conv1").tobytes() != pictures[0].tobytes()
     plain = one.overlay(alpha=0.0).crop((0, 0, wide, high))
     assert plain.tobytes() == stretched(images()[0]).tobytes()
-    for options, message in (({"sample": 2}, "sample: expected 0 ... 1, got 2"), ({"target": 2}, "target: expected 0 ... 1")):
+    for options, message in (
+        ({"sample": 2}, "sample: expected 0 ... 1, got 2"),
+        ({"target": 2}, "target: expected 0 ... 1"),
+    ):
         with pytest.raises(ConfigError, match=message):
             one.overlay(**options)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from xaikit.needs import Needs as Needs
     from xaikit.pictures.regions import Region as Region
     from xaikit.pictures.regions import regions as regions
-    from xaikit.pictures.window import lay_over as overlay
+    from xaikit.pictures.window import overlay as overlay
     from xaikit.registry import Registry as Registry
     from xaikit.registry.modules import module_from_file as module_from_file
     from xaikit.report.report import Report as Report
@@ -62,7 +62,7 @@ _NAMES = {
     "analysis.matching": "diff",
     "api": "explain",
     "config": "load",
-    "config.schema": "Config",
+    "schema.sections": "Config",
     "errors": """
         ConfigError DamagedFile DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
         UndeclaredNeed UnknownPlugin XaikitError nearest
@@ -89,8 +89,8 @@ __all__ = sorted([*_HOME, "__version__"])
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'xaikit' has no attribute {name!r}")
-    # to open a run folder is to make its report; a function of the name of its module would hide that
-    attribute = {"open": "Report", "overlay": "lay_over"}.get(name, name)
+    # to open a run folder is to make its report
+    attribute = {"open": "Report"}.get(name, name)
     globals()[name] = value = getattr(importlib.import_module(f"xaikit.{_HOME[name]}"), attribute)
     return value
 

@@ -162,7 +162,7 @@ class Explanation:
         alpha: float = 0.5,
         colormap: str = "auto",
     ) -> Image.Image:
-        """A sheet of the samples, all by default: each picture, and beside it the overlay of each target. Raises as overlay does."""
+        """A sheet of the samples, by default of all: each picture, beside it the overlays of its targets; raises as overlay."""
         return self._shown(layer).sheet(samples, self.label, self._lines, alpha, colormap)
 
     def save(self, path: str | os.PathLike[str], *, sample: int | None = None, **style: Any) -> Path:
@@ -208,7 +208,7 @@ class Explanation:
     def mask(
         self, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep = "all", *, layer: str | None = None
     ) -> list[Any]:
-        """Where the regions of every map are: bool (H, W) of each sample, in the pixels of :meth:`boxes`, which raises the same."""
+        """Where the regions of every map are: bool (H, W) of each sample, in pixels as :meth:`boxes`, which raises the same."""
         return self._read(layer, threshold, keep, mask_of)
 
     def _repr_png_(self) -> bytes | None:
@@ -232,8 +232,10 @@ class Explanation:
             return self.map
         if layer is None and len(self.finished) == 1:
             return next(iter(self.finished.values()))
-        if layer not in self.finished:
-            got = f"no layer {layer!r}; {nearest(layer, self.finished)}" if layer else "no fused map: finish.fuse is none"
+        if layer is None or layer not in self.finished:
+            got = (
+                f"no layer {layer!r}; {nearest(layer, self.finished)}" if layer else "no fused map: finish.fuse is none"
+            )
             raise ConfigError(f"layer: expected one of {', '.join(self.finished) or 'none'}; {got}")
         return self.finished[layer]
 
@@ -257,40 +259,3 @@ class Explanation:
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 100 else f"{line[:97]}..."
-
-
-NOT_FINITE = "values that are NaN or infinite"
-
-
-ZERO_ACTIVATIONS = "zero activations"
-
-
-ZERO_GRADIENTS = "zero gradients"
-
-
-ZERO_HALF_GRADIENTS = (
-    "zero gradients in float16, which holds nothing below 6e-8: explain in float32 or bfloat16, or a larger score"
-)
-
-
-ONE_PLACE = "one place alone: its map is the same everywhere, whatever it says; name a layer with more places"
-
-
-NEGATIVE_GRADIENTS = "all-negative gradients: nothing is left of them"
-
-
-ALL_NEGATIVE = "all-negative evidence: nothing is left after rectifying"
-
-
-CONSTANT = "constant map: every place matters the same"
-
-
-ZERO_MAP = "zero map: the evidence cancels"
-
-
-def holds_for(remark: str, drops_negative: bool) -> bool:
-    """Whether a remark that was noted for any finish is one for a finish that drops what is negative, or does not.
-
-    Only evidence that is negative all over depends on it: its map is black where what is negative is dropped.
-    """
-    return drops_negative or ALL_NEGATIVE not in remark

@@ -14,7 +14,11 @@ def suited(output: Any) -> str:
     >>> suited([{"boxes": ..., "labels": ..., "scores": ...}])
     "of a detector target 'box' explains its best detection"
     """
-    if isinstance(output, (list, tuple)) and output and all(isinstance(one, Mapping) and "boxes" in one for one in output):
+    if (
+        isinstance(output, (list, tuple))
+        and output
+        and all(isinstance(one, Mapping) and "boxes" in one for one in output)
+    ):
         return "of a detector target 'box' explains its best detection"
     if isinstance(output, Mapping):
         maps = [key for key, part in output.items() if _is_of_places(part)]
@@ -23,7 +27,9 @@ def suited(output: Any) -> str:
     if not isinstance(output, Tensor) or not output.is_floating_point():
         return ""
     if output.dim() == 1 or (output.dim() == 2 and output.shape[1] == 1):
-        return "of a regression target 'raw' explains its number, of a classifier with one logit 'binary' the side that it predicts"
+        return (
+            "of a regression target 'raw' explains its number, of one logit target 'binary' the side that it predicts"
+        )
     return "of a segmenter target 'region' explains the class that it predicts most" if _is_of_places(output) else ""
 
 

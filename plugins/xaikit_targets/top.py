@@ -35,8 +35,8 @@ class Top:
         return self.k
 
     def pin(self, output: Tensor, labels: Tensor | None) -> PinnedClasses:
-        """The k highest classes of every sample, on the clean pass. Raises ConfigError if there are fewer than k, or none to choose
-        from; it says which target suits an output that is no logits."""
+        """The k highest classes of every sample, on the clean pass. Raises ConfigError if there are fewer than k, or none to
+        choose from, with the target that suits another output."""
         advice = suited(output)
         if advice and isinstance(output, Tensor) and output.dim() == 2:
             raise ConfigError(f"target top: expected logits of two classes or more, got {described(output)}; {advice}")

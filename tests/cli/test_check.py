@@ -71,6 +71,16 @@ def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_agai
     assert output.splitlines()[-1] == "0 of 1 checks hold"
 
 
+def test_one_cause_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.py").write_text(MINE.replace("return", "raise KeyError('oh')  #"))
+    monkeypatch.chdir(tmp_path)
+    code, output = run("./broken.py")
+    assert code == 1
+    reasons = [line for line in output.splitlines() if "got KeyError: 'oh'" in line]
+    assert len(reasons) == len(set(reasons)) < output.count("FAILED")
+    assert "  the same: " in output
+
+
 @pytest.mark.parametrize(
     ("args", "output"),
     [
@@ -96,4 +106,4 @@ def test_a_file_with_several_classes_needs_the_name_of_one(tmp_path: Path, capsy
     path.write_text(MINE + MINE.replace("MyCam", "YourCam"))
     with pytest.raises(SystemExit):
         main(["check", str(path)])
-    assert f"expected one class with explain(), got MyCam, YourCam; write {path}:CLASS" in capsys.readouterr().err
+    assert "expected one class with explain(), got MyCam, YourCam; write two.py:CLASS" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,31 @@ def test_plan_and_layers(yaml_file: str, capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
+def test_layers_are_chosen_by_name_and_their_table_fits_the_terminal(
+    yaml_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert cli("layers", yaml_file, "--match", "b*") == 0
+    *table, note = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table] == ["layer", "body.0", "body.1", "body"]
+    assert max(map(len, table)) <= 60
+    assert re.fullmatch(r"3 of \d+ layers; \d+ modules are left out: nothing they return is laid out in space", note)
+    assert cli("layers", yaml_file, "--match", "bdy*") == 2
+    assert "no layer with a map is like 'bdy*'; did you mean 'body'" in capsys.readouterr().err
+
+
+def test_a_name_of_another_kind_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("methods", "tanh") == 2
+    assert "tanh is no method but a scaler: xaikit methods tanh --kind scaler" in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_said_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("run", str(tmp_path / "nowhere" / "c.yaml")) == 2
+    assert f"no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
+    assert cli("query", str(tmp_path / "nowhere"), "SELECT 1") == 2
+    assert "expected the folder of a run, there is no such folder" in capsys.readouterr().err
+
+
 def test_methods_lists_and_explains(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("methods") == 0
     assert "layercam         LayerCAM" in capsys.readouterr().out
@@ -116,6 +142,8 @@ def test_init_writes_a_config_that_loads_and_never_overwrites(
     assert cli("init") == 0
     assert cli("show", "quickstart.yaml") == 0
     (tmp_path / "quickstart.yaml").write_text("mine: true")
+    assert cli("init", "deep/down/mine.yaml") == 0
+    assert cli("show", "deep/down/mine.yaml") == 0
     assert cli("init") == 2
     assert (tmp_path / "quickstart.yaml").read_text() == "mine: true"
     assert "exists already" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import xaikit
+from xaikit.testing import method_checks
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,12 +34,18 @@ def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_plugin_runs_by_file_and_as_an_instance(tmp_path: Path) -> None:
     (tmp_path / "sharpcam.py").write_text(BLOCKS[1])
-    plugin = xaikit.Registry().find("method", "./sharpcam.py:SharpCAM", tmp_path)
+    plugin = xaikit.Registry().find("method", "./sharpcam.py", tmp_path)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5))
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     sharp = xaikit.explain(net, images, {"sharp": plugin.cls(power=3)}, layers="1")["sharp"]
     assert sharp.maps["1"].shape == (2, 6, 6)
     assert sharp.map.max() > 0
+
+
+def test_the_plugin_keeps_its_contract(tmp_path: Path) -> None:
+    (tmp_path / "sharpcam.py").write_text(BLOCKS[1])
+    for check in method_checks(str(tmp_path / "sharpcam.py")):
+        check()
 
 
 def test_every_command_of_the_table_exists() -> None:

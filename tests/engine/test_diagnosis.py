@@ -10,12 +10,21 @@ import torch
 from torch import Tensor
 
 from helpers.views import TAP, made_trace
-from xaikit import explanation
 from xaikit.engine import diagnosis
 from xaikit.engine.diagnosis import Evidence, Rectified, diagnose
-from xaikit.explanation import Remark, holds_for
+from xaikit.explanation import Remark
 from xaikit.finish import Finish, Rectifier
 from xaikit.needs import Needs
+from xaikit.plain.remarks import (
+    ALL_NEGATIVE,
+    CONSTANT,
+    NOT_FINITE,
+    ONE_PLACE,
+    ZERO_ACTIVATIONS,
+    ZERO_GRADIENTS,
+    ZERO_MAP,
+    holds_for,
+)
 from xaikit_finish.rectify.abs import Abs
 from xaikit_finish.rectify.relu import Relu
 
@@ -57,21 +66,21 @@ def test_a_map_that_is_alive_needs_no_reason(rectify: Rectifier | None) -> None:
 @pytest.mark.parametrize(
     ("row", "rectify", "reason"),
     [
-        ([-1.0, -2.0, -3.0, -4.0], Relu(), explanation.ALL_NEGATIVE),
-        ([-1.0, 0.0, 0.0, -4.0], Relu(), explanation.ALL_NEGATIVE),
-        ([-2.0] * 4, Relu(), explanation.ALL_NEGATIVE),
-        ([2.0] * 4, Relu(), explanation.CONSTANT),
-        ([2.0] * 4, None, explanation.CONSTANT),
-        ([-2.0] * 4, None, explanation.CONSTANT),
-        ([-2.0] * 4, Abs(), explanation.CONSTANT),
-        ([0.0] * 4, Relu(), explanation.ZERO_MAP),
-        ([0.0] * 4, None, explanation.ZERO_MAP),
-        ([-0.0, 0.0, 0.0, 0.0], Abs(), explanation.ZERO_MAP),
-        ([NAN, 1.0, 2.0, 3.0], Relu(), explanation.NOT_FINITE),
-        ([1.0, INF, 2.0, 3.0], None, explanation.NOT_FINITE),
-        ([-INF, -1.0, -2.0, -3.0], Relu(), explanation.NOT_FINITE),
-        ([NAN] * 4, Abs(), explanation.NOT_FINITE),
-        ([INF] * 4, None, explanation.NOT_FINITE),
+        ([-1.0, -2.0, -3.0, -4.0], Relu(), ALL_NEGATIVE),
+        ([-1.0, 0.0, 0.0, -4.0], Relu(), ALL_NEGATIVE),
+        ([-2.0] * 4, Relu(), ALL_NEGATIVE),
+        ([2.0] * 4, Relu(), CONSTANT),
+        ([2.0] * 4, None, CONSTANT),
+        ([-2.0] * 4, None, CONSTANT),
+        ([-2.0] * 4, Abs(), CONSTANT),
+        ([0.0] * 4, Relu(), ZERO_MAP),
+        ([0.0] * 4, None, ZERO_MAP),
+        ([-0.0, 0.0, 0.0, 0.0], Abs(), ZERO_MAP),
+        ([NAN, 1.0, 2.0, 3.0], Relu(), NOT_FINITE),
+        ([1.0, INF, 2.0, 3.0], None, NOT_FINITE),
+        ([-INF, -1.0, -2.0, -3.0], Relu(), NOT_FINITE),
+        ([NAN] * 4, Abs(), NOT_FINITE),
+        ([INF] * 4, None, NOT_FINITE),
     ],
 )
 def test_each_reason_of_the_map(row: list[float], rectify: Rectifier | None, reason: str) -> None:
@@ -97,12 +106,12 @@ def test_what_is_no_reason(row: list[float], rectify: Rectifier | None) -> None:
         ([2.0], Relu(), []),
         ([-2.0], None, []),
         ([-2.0], Abs(), []),
-        ([-1.0], Relu(), [explanation.ALL_NEGATIVE]),
-        ([0.0], Relu(), [explanation.ZERO_MAP]),
+        ([-1.0], Relu(), [ALL_NEGATIVE]),
+        ([0.0], Relu(), [ZERO_MAP]),
     ],
 )
 def test_one_place_is_even_by_nature(row: list[float], rectify: Rectifier | None, beside: list[str]) -> None:
-    assert reasons(row, rectify=rectify) == [explanation.ONE_PLACE, *beside]
+    assert reasons(row, rectify=rectify) == [ONE_PLACE, *beside]
 
 
 def test_zero_activations() -> None:
@@ -121,9 +130,7 @@ def test_negative_gradients_are_the_reason_where_a_method_keeps_positive_ones_on
         "sample 1, features+: zero map: the evidence cancels",
     ]
     # of a map that is negative the gradients say nothing
-    assert [one.reason for one in remarks([-1.0] * 4, gradients=gradients[:1], rectify=Relu())] == [
-        explanation.ALL_NEGATIVE
-    ]
+    assert [one.reason for one in remarks([-1.0] * 4, gradients=gradients[:1], rectify=Relu())] == [ALL_NEGATIVE]
 
 
 def test_zero_gradients_only_where_the_method_reads_them() -> None:
@@ -138,9 +145,9 @@ def test_zero_gradients_only_where_the_method_reads_them() -> None:
 def test_gradients_of_other_targets_do_not_count() -> None:
     gradients = torch.ones(1, 3, 2, 4)
     gradients[:, 0] = 0
-    assert remarks([0.0] * 4, gradients=gradients)[0].reason == explanation.ZERO_GRADIENTS
+    assert remarks([0.0] * 4, gradients=gradients)[0].reason == ZERO_GRADIENTS
     gradients = 1 - gradients
-    assert remarks([0.0] * 4, gradients=gradients)[0].reason == explanation.ZERO_MAP
+    assert remarks([0.0] * 4, gradients=gradients)[0].reason == ZERO_MAP
 
 
 def test_dead_evidence_is_no_reason_where_the_map_is_alive() -> None:
@@ -151,11 +158,11 @@ def test_dead_evidence_is_no_reason_where_the_map_is_alive() -> None:
 def test_the_most_specific_reason_is_the_one_given(row: list[float]) -> None:
     dead = torch.zeros(1, 2, 4), torch.zeros(1, 3, 2, 4)
     noticed = remarks(row, activations=dead[0], gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in noticed] == [explanation.ZERO_ACTIVATIONS]
+    assert [remark.reason for remark in noticed] == [ZERO_ACTIVATIONS]
     noticed = remarks(row, gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in noticed] == [explanation.ZERO_GRADIENTS]
+    assert [remark.reason for remark in noticed] == [ZERO_GRADIENTS]
     unfinished = remarks([*row[:3], NAN], activations=dead[0], gradients=dead[1], rectify=Relu())
-    assert [remark.reason for remark in unfinished] == [explanation.NOT_FINITE]
+    assert [remark.reason for remark in unfinished] == [NOT_FINITE]
 
 
 def test_every_sample_has_its_own_reason() -> None:
@@ -171,7 +178,7 @@ def test_every_sample_has_its_own_reason() -> None:
 def test_nan_in_the_evidence_is_not_taken_for_zero() -> None:
     nan = torch.full((1, 2, 4), NAN)
     noticed = remarks([NAN] * 4, activations=nan, gradients=torch.full((1, 3, 2, 4), NAN))
-    assert [remark.reason for remark in noticed] == [explanation.NOT_FINITE]
+    assert [remark.reason for remark in noticed] == [NOT_FINITE]
 
 
 # --- for any finish
@@ -209,16 +216,15 @@ def test_what_is_noted_for_any_finish_holds_what_is_noted_for_each(row: list[flo
     reasons = [remark.reason for remark in noted if holds_for(remark.reason, Finish(rectify).drops_negative)]
     # a map that is constant and negative is both; rectified, the second goes without saying
     assert reasons[: len(expected)] == expected
-    assert reasons[len(expected) :] == ([explanation.CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
+    assert reasons[len(expected) :] == ([CONSTANT] if row == [-2.0] * 4 and rectify == Relu() else [])
 
 
 def test_only_all_negative_evidence_depends_on_the_finish() -> None:
     holds = {
-        rectify: holds_for(explanation.ALL_NEGATIVE, Finish(rectify).drops_negative)
-        for rectify in (None, Relu(), Abs(), Flipped())
+        rectify: holds_for(ALL_NEGATIVE, Finish(rectify).drops_negative) for rectify in (None, Relu(), Abs(), Flipped())
     }
     assert holds == {None: False, Relu(): True, Abs(): False, Flipped(): False}
-    assert holds_for(explanation.ZERO_MAP, drops_negative=False)
+    assert holds_for(ZERO_MAP, drops_negative=False)
 
 
 def test_evidence_is_looked_at_once_for_all() -> None:
@@ -269,7 +275,7 @@ def test_any_number_of_dimensions(space: tuple[int, ...]) -> None:
     trace = made_trace(torch.ones(2, 2, *space), torch.ones(2, 3, 2, *space))
     raw = torch.stack([torch.zeros(1, *space), torch.full((1, *space), 2.0)])
     noted = diagnose(Evidence(trace), TAP, slice(0, 1), raw, GRADIENTS, Relu())
-    assert {remark.reason for one in noted for remark in one.remarks()} == {explanation.ZERO_MAP, explanation.CONSTANT}
+    assert {remark.reason for one in noted for remark in one.remarks()} == {ZERO_MAP, CONSTANT}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,5 +294,5 @@ def test_the_rectifier_sees_the_map_as_it_is_and_leaves_it_so() -> None:
     raw = -torch.ones(1, 1, 2, 2)
     trace = made_trace(torch.ones(1, 2, 2, 2), torch.ones(1, 3, 2, 2, 2))
     noted = list(diagnose(Evidence(trace), TAP, slice(0, 1), raw, GRADIENTS, OnSpace()))
-    assert [remark.reason for one in noted for remark in one.remarks()] == [explanation.ALL_NEGATIVE]
+    assert [remark.reason for one in noted for remark in one.remarks()] == [ALL_NEGATIVE]
     assert torch.equal(raw, -torch.ones(1, 1, 2, 2))

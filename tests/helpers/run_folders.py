@@ -69,7 +69,7 @@ def commit(
     raw = maps(len(names), columns) if raw is None else raw
     file = f"shards/{bench}/{shard}.safetensors"
     placed = [{**each, "bench": bench, "file": file, "row": names.index(each["name"])} for each in rows]
-    tensors = {name: value for key, each in raw.items() for name, value in encode(key, each, "float16").items()}
+    tensors = {name: value for key, each in raw.items() for name, value in encode(key, each.numpy(), "float16").items()}
     keys = {each.evidence: each.maps for each in from_table(store.trials())}
     for each in placed:
         each["checksum"] = map_checksums(tensors, keys.get(each["evidence"], raw), [each["row"]])[0]

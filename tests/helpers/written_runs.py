@@ -103,7 +103,7 @@ def _commit(
                 maps.setdefault(name, torch.zeros(len(photographed), *raw.shape))[place] = raw
             rows += _rows(shot, f"shards/{bench}/{shard}.safetensors", place)
             keys[shot.trial.evidence] = shot.trial.maps
-    encoded = {name: value for key, raw in maps.items() for name, value in encode(key, raw, "float32").items()}
+    encoded = {name: value for key, raw in maps.items() for name, value in encode(key, raw.numpy(), "float32").items()}
     for each in rows:
         each["checksum"] = map_checksums(encoded, keys[each["evidence"]], [each["row"]])[0]
     store.commit(bench, shard, encoded, pa.Table.from_pylist(rows, schema=ROWS))

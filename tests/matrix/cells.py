@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from matrix.architectures import Architecture
-from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, engine, explanation
+from xaikit import ConfigError, Disconnected, LayerNotFound, TapError, engine
 from xaikit.auto import auto
 from xaikit.config.arguments import read_finish, read_target
 from xaikit.engine import Batch, Request
@@ -21,6 +21,7 @@ from xaikit.evidence.taps import Tap, module_at, tensors_at, whole
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import infer
+from xaikit.plain import remarks
 from xaikit.registry import Registry
 from xaikit.reruns.replay import FULL
 from xaikit.schema.keys import Use
@@ -40,8 +41,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 EVEN = {"uniform"}
 """Methods whose map is the same everywhere, as they say."""
 DIAGNOSES = {
-    *(explanation.ZERO_ACTIVATIONS, explanation.ZERO_GRADIENTS, explanation.NEGATIVE_GRADIENTS),
-    *(explanation.ALL_NEGATIVE, explanation.ZERO_MAP, explanation.CONSTANT),
+    *(remarks.ZERO_ACTIVATIONS, remarks.ZERO_GRADIENTS, remarks.NEGATIVE_GRADIENTS),
+    *(remarks.ALL_NEGATIVE, remarks.ZERO_MAP, remarks.CONSTANT),
 }
 """Why a map that says nothing may say nothing; what a method adds to it is kept too."""
 REFUSALS = (ConfigError, LayerNotFound, TapError, Disconnected)

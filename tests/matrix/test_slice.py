@@ -15,7 +15,8 @@ from matrix import cells
 from matrix.architectures import ARCHITECTURES
 from xaikit import ConfigError
 from xaikit.config.arguments import read_target
-from xaikit.explanation import CONSTANT, ZERO_MAP, Explanation, RemarkCounts
+from xaikit.explanation import Explanation, RemarkCounts
+from xaikit.plain.remarks import CONSTANT, ZERO_MAP
 from xaikit.reruns.replay import FULL
 from xaikit.schema.plugins import instantiate
 from xaikit.targets import PinnedClasses

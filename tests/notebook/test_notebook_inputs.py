@@ -95,7 +95,15 @@ def test_what_the_model_does_not_take_is_refused_with_what_to_do(inputs: Any, me
         lambda x: [x[0]],
         lambda x: [x[0].numpy().astype(np.float32)],
     ],
-    ids=["other floats", "one sample", "one of other floats", "array", "array, channels last", "list", "list of arrays"],
+    ids=[
+        "other floats",
+        "one sample",
+        "one of other floats",
+        "array",
+        "array, channels last",
+        "list",
+        "list of arrays",
+    ],
 )
 def test_what_can_only_be_meant_in_one_way_is_taken(form: Any) -> None:
     model = seeded(Plain)

@@ -119,8 +119,14 @@ TENSOR = transforms.ToTensor()
         (TENSOR, (0, 0, 60, 40)),
         (transforms.Compose([transforms.Resize((8, 8)), TENSOR]), (0, 0, 60, 40)),
         (transforms.Compose([transforms.CenterCrop(20), TENSOR]), (20, 10, 40, 30)),
-        (transforms.Compose([transforms.Resize(20, max_size=24), transforms.CenterCrop((16, 12)), TENSOR]), (15, 0, 45, 40)),
-        (transforms.Compose([transforms.CenterCrop(40), transforms.Resize(10), transforms.CenterCrop(5), TENSOR]), (18, 8, 38, 28)),
+        (
+            transforms.Compose([transforms.Resize(20, max_size=24), transforms.CenterCrop((16, 12)), TENSOR]),
+            (15, 0, 45, 40),
+        ),
+        (
+            transforms.Compose([transforms.CenterCrop(40), transforms.Resize(10), transforms.CenterCrop(5), TENSOR]),
+            (18, 8, 38, 28),
+        ),
         (v2.Compose([v2.Resize(20), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]), (0, 0, 60, 40)),
         (transforms.Compose([transforms.RandomCrop(20), TENSOR]), None),
         (lambda picture: TENSOR(picture), None),
@@ -146,7 +152,9 @@ def test_the_map_lies_over_the_place_that_it_is_a_map_of() -> None:
     """A red spot on black, a net that looks at red alone: box and mask are where the spot is in the file."""
     pixels = np.zeros((80, 200, 3), np.uint8)
     pixels[30:40, 110:130, 0] = 255
-    explanation = xaikit.explain(red(), Image.fromarray(pixels), "hirescam", transform=Transform(80, 80), layers="0", target=0)
+    explanation = xaikit.explain(
+        red(), Image.fromarray(pixels), "hirescam", transform=Transform(80, 80), layers="0", target=0
+    )
     (box,) = explanation["hirescam"].boxes(keep="largest")
     assert box.tolist() == [[110, 30, 130, 40]]
     (mask,) = explanation["hirescam"].mask()
@@ -187,14 +195,34 @@ def test_a_callable_may_return_an_array_or_a_batch_of_one(wrapped: Any) -> None:
     ("pictures", "transform", "error", "message"),
     [
         (photograph(), "imgnet", ConfigError, "transform: there is no 'imgnet'; did you mean 'imagenet'"),
-        (photograph(), 3, ConfigError, "transform: expected 'imagenet', a callable or the weights of torchvision, got int"),
+        (
+            photograph(),
+            3,
+            ConfigError,
+            "transform: expected 'imagenet', a callable or the weights of torchvision, got int",
+        ),
         ({"x": photograph()}, "imagenet", ConfigError, "expected pictures for the transform: .* got dict"),
         ([], "imagenet", ConfigError, "expected one picture at least, got none"),
-        ([photograph(), photograph(9, 9)], TENSOR, ConfigError, r"expected tensors of one shape, .* got \(3, 40, 60\), \(3, 9, 9\)"),
-        (torch.randn(3, 8, 8), "imagenet", ConfigError, r"floats in \[0, 1\], .* normalized already needs no transform"),
+        (
+            [photograph(), photograph(9, 9)],
+            TENSOR,
+            ConfigError,
+            r"expected tensors of one shape, .* got \(3, 40, 60\), \(3, 9, 9\)",
+        ),
+        (
+            torch.randn(3, 8, 8),
+            "imagenet",
+            ConfigError,
+            r"floats in \[0, 1\], .* normalized already needs no transform",
+        ),
         (torch.rand(5, 8, 8), "imagenet", DataError, "expected 3 channels"),
         (photograph(), lambda picture: None, ConfigError, r"expected a tensor \(channels, H, W\), got NoneType"),
-        (photograph(), lambda picture: {"pixel_values": [1]}, ConfigError, "got dict with pixel_values; of a processor explain"),
+        (
+            photograph(),
+            lambda picture: {"pixel_values": [1]},
+            ConfigError,
+            "got dict with pixel_values; of a processor explain",
+        ),
         ("nowhere.jpg", "imagenet", DataError, "nowhere.jpg: No such file"),
     ],
 )

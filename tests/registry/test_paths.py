@@ -130,3 +130,20 @@ def test_without_paths_only_what_is_installed_or_imported_already_is_found(tmp_p
         with pytest.raises(PluginError, match="run folder runs no code"):
             Registry(paths=False).find("method", use, base=tmp_path)
     assert registry.find("method", "./other.py:MyCam", base=tmp_path)
+
+
+def test_a_file_of_one_class_of_the_kind_needs_no_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(METHOD)
+    plugin = Registry().find("method", "./mine.py", tmp_path)
+    assert (plugin.name, plugin.cls) == ("MyCam", Registry().find("method", "mine.py:MyCam", tmp_path).cls)
+
+
+def test_a_file_of_several_classes_asks_which(tmp_path: Path) -> None:
+    second = METHOD.replace("class MyCam", "class OtherCam").partition("@hookimpl")[0]
+    (tmp_path / "mine.py").write_text(METHOD + second)
+    with pytest.raises(
+        UnknownPlugin, match=r"expected one class with explain\(\), got MyCam, OtherCam; write mine.py:CLASS"
+    ):
+        Registry().find("method", "./mine.py", tmp_path)
+    with pytest.raises(UnknownPlugin, match=r"expected one class with pin\(\), got none"):
+        Registry().find("target", "./mine.py", tmp_path)

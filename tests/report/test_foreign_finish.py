@@ -13,11 +13,11 @@ import yaml
 import xaikit
 from helpers.runs import config
 from xaikit.errors import ConfigError
-from xaikit.explanation import ALL_NEGATIVE
 from xaikit.pictures.overlay import overlay
+from xaikit.plain.remarks import ALL_NEGATIVE
+from xaikit.report.compaction import compact
 from xaikit.report.index import Index
 from xaikit.report.report import Report
-from xaikit.runner import steps
 from xaikit.store.folder import Disk
 from xaikit.store.pictures import open_picture
 from xaikit.store.store import Store
@@ -153,7 +153,7 @@ def test_a_run_folder_runs_no_code(foreign: Path) -> None:
     report = xaikit.open(foreign)
     assert len(report.records) == report.query("FROM records").num_rows > 0
     assert report.maps("one.png", "positive").keys() == {"body"}
-    steps.compact(foreign)
+    compact(foreign)
     assert xaikit.diff(report, xaikit.open(foreign)).same
     report.to_pandas()
     for read in (

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from helpers.run_folders import BENCH, commit, planned, row, trial
-from xaikit.explanation import ALL_NEGATIVE
+from xaikit.plain.remarks import ALL_NEGATIVE
 from xaikit.report.index import Index
 from xaikit.store.store import Store
 from xaikit.store.tables import write_table

@@ -7,7 +7,7 @@ import pytest
 from helpers.run_folders import BENCH, SIGNED, commit, planned, row, trial
 from xaikit.cli.tables import as_csv, as_text
 from xaikit.errors import StoreError
-from xaikit.explanation import ALL_NEGATIVE
+from xaikit.plain.remarks import ALL_NEGATIVE
 from xaikit.report.report import Report
 from xaikit.store.compact import compact
 from xaikit.store.rows import Failure

@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from PIL import Image
 
 import xaikit
+from xaikit.report.compaction import compact
 from xaikit.report.report import Report
-from xaikit.runner.steps import compact
 from xaikit.store.folder import Disk
 from xaikit.store.trials import StoredTrial
 

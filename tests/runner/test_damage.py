@@ -14,6 +14,7 @@ import xaikit
 from helpers.runs import config, pictures
 from xaikit.cli import commands
 from xaikit.errors import DamagedFile
+from xaikit.report.compaction import compact
 from xaikit.report.report import Report
 from xaikit.runner import steps
 from xaikit.store.folder import Disk
@@ -183,7 +184,7 @@ def test_a_run_makes_anew_what_is_damaged(
 def test_a_merged_part_loses_only_what_is_damaged(
     values: dict[str, Any], folder: Path, truth: dict[str, Any], pattern: str
 ) -> None:
-    assert steps.compact(folder) > 1
+    assert compact(folder) > 1
     path = sorted(folder.glob(pattern))[0]
     path.write_bytes(flipped(path.read_bytes(), random.Random(2)))
     assert [damage.file for damage in xaikit.verify(folder)] == [path.relative_to(folder).as_posix()]

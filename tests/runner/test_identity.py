@@ -12,8 +12,8 @@ from PIL import Image
 
 import xaikit
 from helpers.runs import config, pictures
+from xaikit.report.compaction import compact
 from xaikit.report.report import Report
-from xaikit.runner.steps import compact
 
 Maps = dict[tuple[str, str], torch.Tensor]
 

@@ -13,6 +13,7 @@ import pytest
 
 import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in
+from xaikit.report.compaction import compact
 from xaikit.runner import steps
 from xaikit.store.checksums import from_json, to_json
 from xaikit.store.lease import Holder
@@ -53,7 +54,7 @@ def test_a_second_driver_is_refused_and_told_who_the_first_one_is(tmp_path: Path
                 xaikit.run({**values, **changes})
             refused.append("with another config" in str(caught.value))
         with pytest.raises(xaikit.StoreError, match="the only one"):
-            steps.compact(tmp_path / "run")
+            compact(tmp_path / "run")
 
     report = steps.run(values, watcher=Watching(again))
     assert refused == [False, True]

@@ -13,7 +13,7 @@ import yaml
 
 import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in
-from xaikit.runner import steps
+from xaikit.report.compaction import compact
 
 ROUNDS = int(os.environ.get("XAIKIT_ROUNDS", "5"))
 JOB = """
@@ -65,7 +65,7 @@ def disturb(action: str, config: Path, folder: Path) -> str:
         if action == "read":
             check_records(xaikit.open(folder))
         elif action == "compact":
-            steps.compact(folder)
+            compact(folder)
         else:
             xaikit.run(config)
     except xaikit.StoreError as error:

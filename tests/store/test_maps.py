@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -15,7 +16,7 @@ TINY = 1e-44  # two steps of the smallest float32
 
 
 def there_and_back(raw: torch.Tensor, stored_as: MapFormat) -> torch.Tensor:
-    return decode("k", encode("k", raw, stored_as))
+    return torch.from_numpy(decode("k", encode("k", raw.numpy(), stored_as)))
 
 
 @given(arrays("float32", SHAPES, elements=VALUES))
@@ -31,10 +32,10 @@ def test_half_precision_is_within_half_a_step_of_the_largest_value(array) -> Non
 @given(arrays("float32", SHAPES, elements=st.floats(0, 2.0**127, width=32)))
 def test_bytes_are_within_half_of_255_steps_of_a_rectified_map(array) -> None:  # type: ignore[no-untyped-def]
     raw = torch.from_numpy(array)
-    stored = encode("k", raw, "uint8")
+    stored = encode("k", array, "uint8")
     most = raw.double().flatten(2).amax(2)
-    error = (decode("k", stored).double() - raw.double()).flatten(2).abs().amax(2)
-    assert stored["k"].dtype == torch.uint8
+    error = (torch.from_numpy(decode("k", stored)).double() - raw.double()).flatten(2).abs().amax(2)
+    assert stored["k"].dtype == np.uint8
     assert (error <= most * (1 / 510 + 1e-6) + TINY).all()
 
 
@@ -69,10 +70,9 @@ def test_every_map_has_a_scale_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("stored_as", KINDS)
-def test_views_shared_memory_other_types_and_gradients_are_taken(stored_as: MapFormat) -> None:
-    batch = torch.arange(8.0, dtype=torch.float64).reshape(1, 2, 2, 2).requires_grad_()
-    for raw in (batch, batch.mT, batch[:, :1], batch.float()):
+def test_views_and_other_types_are_taken(stored_as: MapFormat) -> None:
+    batch = np.arange(8.0).reshape(1, 2, 2, 2)
+    for raw in (batch, batch.swapaxes(2, 3), batch[:, :1], batch.astype(np.float32)):
         stored = encode("k", raw, stored_as)
-        assert all(part.is_contiguous() and not part.requires_grad for part in stored.values())
-        torch.testing.assert_close(decode("k", stored), raw.detach().float(), rtol=0, atol=7 / 510)
-    assert encode("k", batch.float().detach(), stored_as)["k"].data_ptr() != batch.data_ptr()
+        assert all(part.flags.c_contiguous for part in stored.values())
+        np.testing.assert_allclose(decode("k", stored), raw, rtol=0, atol=7 / 510)

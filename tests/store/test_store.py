@@ -218,7 +218,9 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
     for at, each in enumerate(store.rows([PART]).to_pylist()):
         stored = store.maps(each, (key for key in raw))
         for key, values in raw.items():
-            torch.testing.assert_close(stored[key], values[at], rtol=0, atol=2**-11 * float(values.abs().max()))
+            torch.testing.assert_close(
+                torch.from_numpy(stored[key]), values[at], rtol=0, atol=2**-11 * float(values.abs().max())
+            )
 
 
 def test_the_same_maps_and_rows_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

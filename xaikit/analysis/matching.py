@@ -8,14 +8,14 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
-from torch import Tensor
 
 from xaikit.analysis.difference import SHOWN, Difference, TrialDifference
 from xaikit.report.record import Record
 from xaikit.report.report import Report
+from xaikit.store.maps import Array
 from xaikit.store.trials import StoredTrial
 
 Photograph = tuple[str, str]  # name, and SHA-256
@@ -109,7 +109,7 @@ def _with_photograph(
     if one is None or other is None:
         only_a, only_b = [name] * (one is not None), [name] * (other is not None)
         return replace(trial, only_a=(*trial.only_a, *only_a), only_b=(*trial.only_b, *only_b))
-    ours, its = a.raw(*one[1:]), b.raw(*other[1:])
+    ours, its = a.arrays(*one[1:]), b.arrays(*other[1:])
     distances = {
         layer: distance(raw, its[layer])
         for layer, raw in ours.items()
@@ -129,35 +129,33 @@ def _with_photograph(
     )
 
 
-def _layer_differences(ours: Mapping[str, Tensor], its: Mapping[str, Tensor]) -> Iterator[str]:
+def _layer_differences(ours: Mapping[str, Array], its: Mapping[str, Array]) -> Iterator[str]:
     """What differs between the maps of one photograph besides their values."""
     yield from (f"layer {layer} only in a" for layer in ours if layer not in its)
     yield from (f"layer {layer} only in b" for layer in its if layer not in ours)
     for layer in (layer for layer in ours if layer in its):
         if ours[layer].shape != its[layer].shape:
-            yield f"layer {layer}: shapes {tuple(ours[layer].shape)} and {tuple(its[layer].shape)}"
+            yield f"layer {layer}: shapes {ours[layer].shape} and {its[layer].shape}"
 
 
-def distance(a: Tensor, b: Tensor) -> float:
+def distance(a: Array, b: Array) -> float:
     """The largest |a - b| of maps (T, *S) of one shape, for each of the T in units of the largest finite |x| of either.
 
     NaN equals NaN, and infinity itself; beside any other value they are infinitely far.
     """
-    a, b = a.double().flatten(1), b.double().flatten(1)
-    same = (a == b) | (a.isnan() & b.isnan())
-    finite = a.isfinite() & b.isfinite()
-    if not bool((same | finite).all()):
+    a, b = (values.reshape(len(values), -1).astype(np.float64) for values in (a, b))
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    if not (same | (np.isfinite(a) & np.isfinite(b))).all():
         return math.inf
-    apart = (a - b).abs().where(~same, 0)
-    unit = torch.maximum(_largest(a), _largest(b))
-    shares = apart / unit.where(unit > 0, 1)
-    return float(shares.max()) if shares.numel() else 0.0
+    apart = np.abs(np.subtract(a, b, where=~same, out=np.zeros_like(a)))
+    unit = np.maximum(_largest(a), _largest(b))
+    return float((apart / np.where(unit > 0, unit, 1)).max(initial=0))
 
 
-def _largest(values: Tensor) -> Tensor:
+def _largest(values: Array) -> Array:
     """The largest finite |x| of each row, (T, 1)."""
-    finite = values.abs().where(values.isfinite(), 0)
-    return finite.amax(1, keepdim=True) if finite.shape[1] else finite.new_zeros(len(finite), 1)
+    largest: Array = np.abs(np.where(np.isfinite(values), values, 0)).max(1, keepdims=True, initial=0)
+    return largest
 
 
 def record_differences(a: Sequence[Record], b: Sequence[Record], tolerance: float) -> Iterator[str]:

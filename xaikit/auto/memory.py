@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -102,7 +102,7 @@ def _attributes(module: nn.Module, memo: dict[int, Any]) -> list[Any]:
     ]
 
 
-def _middles(weights: list[Tensor]) -> list[float]:
+def _middles(weights: Sequence[Tensor]) -> list[float]:
     """One number of every matrix or kernel: who writes to ``weight.data`` leaves its version as it was."""
     by_kind: dict[Any, list[Tensor]] = {}
     for weight in weights:

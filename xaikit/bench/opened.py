@@ -15,6 +15,7 @@ from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
+from xaikit.bench.objects import device_of
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
@@ -23,7 +24,7 @@ from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config, DataConfig, TransformConfig
-from xaikit.sources import OpenedModel, Photograph, Transform
+from xaikit.sources import ModelSource, OpenedModel, Photograph, Transform
 from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group
 
@@ -122,8 +123,9 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     config = dataclasses.replace(config, model=group.model, data=data)
     photographs = _uniquely_named(find_photographs(data, registry, base))
     with _worded(ConfigError, f"model {config.model.source.use}"):
-        model: OpenedModel = instantiate("model", config.model.source, registry, base).open()
-    device = pick_device(config.device)
+        source: ModelSource = instantiate("model", config.model.source, registry, base)
+        model = config.objects.opened(source) if config.objects else source.open()
+    device = device_for(config)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
     layouts = (config.model.layout, config.model.input_layout)
     arrangement, of_input = (
@@ -156,6 +158,21 @@ def _worded(kind: type[XaikitError], where: str) -> Iterator[None]:
         raise kind(f"{where}: {type(error).__name__}: {text if len(text) <= 400 else text[:400] + '...'}") from error
 
 
+def device_for(config: Config) -> torch.device:
+    """Where the model of a config runs: where it lies if the call was handed it, else where ``device`` says.
+
+    Raises:
+        ConfigError: a device that is not there, or another than that of the model.
+    """
+    handed = None if config.objects is None else config.objects.model
+    if handed is None:
+        return pick_device(config.device)
+    device = device_of(handed)
+    if config.device not in ("auto", str(device)):
+        raise ConfigError(f"device: expected auto or {device}, where the model of this call is, got {config.device!r}")
+    return device
+
+
 def pick_device(name: str) -> torch.device:
     """``auto`` is CUDA where there is one, else MPS, XPU, any other accelerator that torch has, else the CPU.
 
@@ -167,7 +184,8 @@ def pick_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type in _COUNTED and (device.index or 0) >= (count := _COUNTED[device.type]()):
         kind = device.type.upper()
-        raise ConfigError(f"device: expected one of {count} {kind} devices or cpu, got {name!r}")
+        seen = f"one of {count} {kind} devices" if count else f"cpu, as torch sees no {kind} device here"
+        raise ConfigError(f"device: expected {seen}, got {name!r}")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("device: expected cpu or cuda, got 'mps', which this machine does not have")
     return device

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from xaikit.cli.progress import track
 from xaikit.cli.terminal import cell, show
 from xaikit.errors import ConfigError, nearest
 from xaikit.registry import Registry
@@ -28,21 +29,25 @@ def check(kind: str, plugin: str, only: Sequence[str] = ()) -> bool:
     Subject(kind, plugin, Registry()).plugin  # noqa: B018
     console = Console()
     table = Table("check", "", "seconds", title=cell(f"{kind} {plugin}"), title_justify="left")
-    failures = []
-    for one in _chosen(checks_of(kind, plugin), only):
+    failures: dict[str, list[CheckFailed]] = {}  # by what went wrong: one cause may fail many checks
+    chosen = _chosen(checks_of(kind, plugin), only)
+    for one in track(chosen, len(chosen), "checks"):
         began = time.perf_counter()
         holds = "ok"
         try:
             one()
         except CheckFailed as error:
             holds = "FAILED"
-            failures.append(str(error))
+            failures.setdefault(error.reason or str(error), []).append(error)
         table.add_row(cell(one.name), holds, f"{time.perf_counter() - began:.1f}")
     console.print(table)
-    for failure in failures:
-        show(console, failure, style="red")
-    count = len(table.rows)
-    show(console, f"{count - len(failures)} of {count} checks hold")
+    for first, *others in failures.values():
+        show(console, str(first), style="red")
+        if others:
+            names = ", ".join(str(failure).partition(":")[0] for failure in others)
+            show(console, f"  the same: {names}", style="red")
+    failed = sum(map(len, failures.values()))
+    show(console, f"{len(chosen) - failed} of {len(chosen)} checks hold")
     return not failures
 
 

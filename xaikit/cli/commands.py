@@ -12,7 +12,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
-from xaikit.cli.terminal import echo, write_any_letter
+from xaikit.cli.terminal import echo, line_width, write_any_letter
 from xaikit.errors import XaikitError
 
 SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
@@ -109,16 +109,16 @@ def query(run: str, sql: str, csv: bool) -> None:
 
     answer = Report(run).query(sql)
     # a table of a file or another program is as it is
-    (click.echo if csv and not sys.stdout.isatty() else echo)(as_csv(answer) if csv else as_text(answer))
+    (click.echo if csv and not sys.stdout.isatty() else echo)(as_csv(answer) if csv else as_text(answer, line_width()))
 
 
 @commands.command()
 @_folder
 def compact(run: str) -> None:
     """Merge the many small record files of a RUN into few; maps stay where they are."""
-    from xaikit.runner import steps
+    from xaikit.report.compaction import compact as merge
 
-    echo(f"{steps.compact(run)} parts were merged")
+    echo(f"{merge(run)} parts were merged")
 
 
 @commands.command()
@@ -195,6 +195,9 @@ def methods(name: str | None, kind: str) -> None:
     if kind not in KINDS:
         raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
     registry = Registry()
+    others = [other for other in KINDS if name in registry.names(other)]
+    if name and others and kind not in others:
+        raise click.UsageError(f"{name} is no {kind} but a {others[0]}: xaikit methods {name} --kind {others[0]}")
     echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
 
 
@@ -216,11 +219,12 @@ def check(plugin: str, kind: str, only: tuple[str, ...]) -> None:
 @commands.command()
 @_config
 @_overrides
-def layers(config: str, overrides: tuple[str, ...]) -> None:
+@click.option("--match", default="*", show_default=True, help="Only names like this, such as 'layer4*' or '*conv3'.")
+def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     """List the layers of CONFIG's model: names, shapes, strides, which one `auto` picks and why."""
     from xaikit.runner import steps
 
-    echo(steps.layers(config, overrides))
+    echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
 @commands.command()
@@ -230,6 +234,7 @@ def init(path: str) -> None:
     target = Path(path)
     if target.exists():
         raise click.UsageError(f"{path} exists already: name another file, or delete it first")
+    target.parent.mkdir(parents=True, exist_ok=True)
     template = Path(__file__).parent / "templates" / "quickstart.yaml"
     target.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     echo(f"wrote {path}; now: xaikit run {path}")

@@ -13,11 +13,13 @@ from xaikit.report.text import aligned
 WIDEST = 60
 
 
-def as_text(table: pa.Table) -> str:
-    """Aligned columns under their names; long values are cut."""
+def as_text(table: pa.Table, width: int | None = None) -> str:
+    """Aligned columns under their names; long values are cut, and where a line has only so many letters, wide columns."""
     rows = [table.column_names, *([_cell(value) for value in row.values()] for row in table.to_pylist())]
     kinds = enumerate(table.schema.types)
-    return aligned(rows, [place for place, kind in kinds if pa.types.is_integer(kind) or pa.types.is_floating(kind)])
+    return aligned(
+        rows, [place for place, kind in kinds if pa.types.is_integer(kind) or pa.types.is_floating(kind)], width
+    )
 
 
 def as_csv(table: pa.Table) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:  # most commands need no rich
 def echo(text: str, *, err: bool = False) -> None:
     """Print lines to stdout, or to stderr."""
     click.echo(escaped(text, kept="\n\t"), err=err)
+
+
+def line_width() -> int | None:
+    """The letters of a line of the terminal; None where lines go to a file or another program, which takes any."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else None
 
 
 def write_any_letter() -> None:

@@ -72,7 +72,9 @@ def _read_base(name: str, file: str, faults: Faults, trail: Trail) -> Layer:
 def missing(file: str) -> str:
     """What to say of a file that is not there, with the likeliest of its folder."""
     folder = FilePath(file).parent
-    beside = [other.name for other in folder.iterdir() if other.suffix in (".yaml", ".yml")] if folder.is_dir() else []
+    if not folder.is_dir():
+        return f"there is no file {file}, and no folder {folder}"
+    beside = [other.name for other in folder.iterdir() if other.suffix in (".yaml", ".yml")]
     return f"there is no file {file}; {nearest(FilePath(file).name, beside)}"
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from xaikit.engine.diagnosis import ANY, Evidence, diagnose
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import PinnedRequest, RequestGroup
-from xaikit.evidence.pinned import PinnedColumns, whole
+from xaikit.evidence.pinned import is_incomplete, whole
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation, RemarkCounts
@@ -34,7 +34,7 @@ def assemble(
         raw_maps: of the group, by tap.
     """
     request, columns = member.request, group.columns(member, trace.columns)
-    padding = None if parts_of(request.method) else _padding(trace.pinned[member.place])
+    padding = None if parts_of(request.method) else padding_of(trace.pinned[member.place])
     raws = {tap: raw_maps[tap].of(columns).without(padding) for tap in request.taps}
     maps = {str(tap): raw.saliency for tap, raw in raws.items()}
     spaces = {str(tap): trace.at(tap).space for tap in request.taps}
@@ -69,21 +69,13 @@ def assemble(
     )
 
 
-def _padding(pinned: Pinned) -> Tensor | None:
-    """Where (N, T) a sample has no target, of the columns of one pass."""
-    padding = padding_of(whole(pinned))
-    if padding is None or not isinstance(pinned, PinnedColumns):
-        return padding
-    return padding[:, pinned.columns]
-
-
 def _remarks(
     trace: Trace, evidence: Evidence, member: PinnedRequest, tap: Tap, raw: RawMaps, padding: Tensor | None
 ) -> list[RemarkCounts]:
     request, columns = member.request, trace.columns[member.place]
     rectify = ANY if request.finish is None else request.finish.rectify
     diagnosed = diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify, padding)
-    if isinstance(trace.pinned[member.place], PinnedColumns):  # one column of several is counted with the others
+    if is_incomplete(trace.pinned[member.place]):  # one column of several is counted with the others
         diagnosed = (replace(note, counted=True) for note in diagnosed)
     return [*raw.all_remarks(), *diagnosed]
 

@@ -11,7 +11,10 @@ from torch import Tensor
 
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
-from xaikit.explanation import (
+from xaikit.explanation import RemarkCounts
+from xaikit.finish import Rectifier
+from xaikit.needs import Needs
+from xaikit.plain.remarks import (
     ALL_NEGATIVE,
     CONSTANT,
     NEGATIVE_GRADIENTS,
@@ -21,13 +24,10 @@ from xaikit.explanation import (
     ZERO_GRADIENTS,
     ZERO_HALF_GRADIENTS,
     ZERO_MAP,
-    RemarkCounts,
 )
-from xaikit.finish import Rectifier
-from xaikit.needs import Needs
 
 ANY: Literal["any"] = "any"
-"""In place of a rectifier: the remarks hold for any. See :func:`xaikit.explanation.holds_for`."""
+"""In place of a rectifier: the remarks hold for any. See :func:`xaikit.plain.remarks.holds_for`."""
 
 
 Rectified = Rectifier | Literal["any"] | None

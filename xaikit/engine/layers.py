@@ -69,7 +69,7 @@ class LayerResolver:
             self._batch.inputs,
             target,
             self._batch.labels,
-            (self._output, self._batch.input_layout),
+            (self._output, repr(self._batch.input_layout)),
             self._mode,
             lambda: self._find(target),
         )

@@ -44,7 +44,7 @@ class Request:
     """One label with everything resolved: what to explain, where, by which method, and how to finish it.
 
     finish  None: somebody else finishes the raw maps. Then nothing is finished here, and what is remarked holds for
-            any finish; see :func:`xaikit.explanation.holds_for`
+            any finish; see :func:`xaikit.plain.remarks.holds_for`
     aggregation  how the raw maps are taken: augmentation, and how channels are reduced
     """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import OutputPart, Readout, WithLayers
 from xaikit.passes.modes import Mode
-from xaikit.targets import Pinned, Target, is_spatial, layer_of, probabilities_of, rows_of
+from xaikit.targets import Pinned, Target, is_spatial, layer_of, padding_of, probabilities_of, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +66,19 @@ class PinnedTogether:
         return lambda output: torch.cat([shares(output) for shares in each], 1)
 
 
+def unchanged(output: Any) -> Any:
+    """The output as it came."""
+    return output
+
+
 @dataclass(frozen=True, eq=False)
-class PinnedAt:
-    """A target that is scored on what one layer returned (None: the model), where several are read side by side."""
+class PinnedPart:
+    """A pinned target that is scored on a part of the output, where several are read side by side, or some of its columns,
+    where the gradients of all of them are too many for one pass."""
 
     target: Pinned
-    layer: str | OutputPart | None
+    read: Callable[[Any], Any] = unchanged
+    columns: slice = field(default_factory=partial(slice, None))
 
     @property
     def plural(self) -> bool:
@@ -78,8 +86,8 @@ class PinnedAt:
         return self.target.plural
 
     def scores(self, output: Any) -> Tensor:
-        """Of its own part of the output, (N, T)."""
-        return self.target.scores(_part(output, self.layer))
+        """Of this part and these columns alone, (N, T)."""
+        return self.target.scores(self.read(output))[:, self.columns]
 
     def __str__(self) -> str:
         return str(self.target)
@@ -89,48 +97,19 @@ class PinnedAt:
         return is_spatial(self.target)
 
     @property
-    def rows(self) -> Callable[[Tensor], PinnedAt] | None:
+    def padding(self) -> Tensor | None:
+        padding = padding_of(self.target)
+        return None if padding is None else padding[:, self.columns]
+
+    @property
+    def rows(self) -> Callable[[Tensor], PinnedPart] | None:
         rows = rows_of(self.target)
-        return None if rows is None else lambda index: PinnedAt(rows(index), self.layer)
+        return None if rows is None else lambda index: replace(self, target=rows(index))
 
     @property
     def probabilities(self) -> Callable[[Any], Tensor] | None:
         probabilities = probabilities_of(self.target)
-        return None if probabilities is None else lambda output: probabilities(_part(output, self.layer))
-
-
-@dataclass(frozen=True, eq=False)
-class PinnedColumns:
-    """Some of the columns of a target, where the gradients of all of them are too many for one pass."""
-
-    target: Pinned
-    columns: slice
-
-    @property
-    def plural(self) -> bool:
-        """As the target says; so for all below."""
-        return self.target.plural
-
-    def scores(self, output: Any) -> Tensor:
-        """Of these columns alone."""
-        return self.target.scores(output)[:, self.columns]
-
-    def __str__(self) -> str:
-        return str(self.target)
-
-    @property
-    def spatial(self) -> bool:
-        return is_spatial(self.target)
-
-    @property
-    def rows(self) -> Callable[[Tensor], PinnedColumns] | None:
-        rows = rows_of(self.target)
-        return None if rows is None else lambda index: PinnedColumns(rows(index), self.columns)
-
-    @property
-    def probabilities(self) -> Callable[[Any], Tensor] | None:
-        probabilities = probabilities_of(self.target)
-        return None if probabilities is None else lambda output: probabilities(output)[:, self.columns]
+        return None if probabilities is None else lambda output: probabilities(self.read(output))[:, self.columns]
 
 
 def columns_of(
@@ -142,8 +121,12 @@ def columns_of(
         start = stop - part.shape[1]
         columns = slice(max(chosen.start - start, 0), max(min(chosen.stop, stop) - start, 0))
         complete = columns == slice(0, part.shape[1])
-        parts.append((target if complete else PinnedColumns(target, columns), part[:, columns]))
+        parts.append((target if complete else _columns(target, columns), part[:, columns]))
     return tuple(target for target, _ in parts), tuple(part for _, part in parts)
+
+
+def _columns(pinned: Pinned, columns: slice) -> PinnedPart:
+    return replace(pinned, columns=columns) if isinstance(pinned, PinnedPart) else PinnedPart(pinned, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -162,6 +145,13 @@ class TargetAt:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.target, name)
+
+
+def target_at(target: Target, output: str | int | None) -> Target:
+    """The target on a part of the output of its own; itself where there is none. Raises ConfigError for a unit of a layer."""
+    if output is not None and layer_of(target) is not None:
+        raise ConfigError(f"output: {output!r} plays no part for a target that is a unit of layer {layer_of(target)}")
+    return target if output is None else TargetAt(target, OutputPart(output))
 
 
 def _place_of(target: Target) -> str | OutputPart | None:
@@ -190,16 +180,19 @@ def pin(target: Target, output: Any, labels: Tensor | None) -> Pinned:
     layer = _place_of(target)
     if layer is not None and layer not in output.layers:
         raise ConfigError(f"target: layer {layer} did not run or returned no tensor")
-    return PinnedAt(target.pin(_part(output, layer), labels), layer)
+    return PinnedPart(target.pin(_part(output, layer), labels), partial(_part, layer=layer))
 
 
 def without_layer(pinned: Pinned) -> Pinned:
     """The target without the layer that it is scored on."""
-    if isinstance(pinned, PinnedColumns):
-        return PinnedColumns(without_layer(pinned.target), pinned.columns)
-    return pinned.target if isinstance(pinned, PinnedAt) else pinned
+    return replace(pinned, read=unchanged) if isinstance(pinned, PinnedPart) else pinned
 
 
 def whole(pinned: Pinned) -> Pinned:
     """The target as it was stated: of all columns, and without the layer that it is scored on."""
-    return without_layer(pinned.target if isinstance(pinned, PinnedColumns) else pinned)
+    return pinned.target if isinstance(pinned, PinnedPart) else pinned
+
+
+def is_incomplete(pinned: Pinned) -> bool:
+    """Whether it has some columns of a target alone."""
+    return isinstance(pinned, PinnedPart) and pinned.columns != slice(None)

@@ -9,8 +9,10 @@ from xaikit.pictures.window import Box
 from xaikit.sources import Transform, center
 
 _STILL = frozenset(
-    "ToTensor PILToTensor ToImage ToPureTensor MaybeToTensor MaybePILToTensor ConvertImageDtype ToDtype Normalize Grayscale "
-    "RGB Identity".split()
+    (
+        *("ToTensor", "PILToTensor", "MaybeToTensor", "MaybePILToTensor", "ToImage", "ToPureTensor", "ToDtype"),
+        *("ConvertImageDtype", "Normalize", "Grayscale", "RGB", "Identity"),
+    )
 )
 """Steps that leave every pixel where it is."""
 

@@ -20,7 +20,6 @@ from xaikit.passes.modes import Mode
 from xaikit.passes.nests import copied, first_tensor, mapped, tensors_in
 from xaikit.pictures.window import ShownInputs
 
-
 _NO_TRANSFORM = (
     "inputs: expected what the model takes, got a picture, of which the model does not tell size and normalization; "
     "give transform=: 'imagenet', that of its weights, such as ResNet50_Weights.DEFAULT.transforms(), or any callable; or "

@@ -56,7 +56,9 @@ def prepare_pictures(stated: Any, transform: Any, model: nn.Module) -> PreparedP
         windows.append(_window(function, picture))
     if len({tensor.shape for tensor in tensors}) > 1:
         shapes = ", ".join(dict.fromkeys(str(tuple(tensor.shape)) for tensor in tensors))
-        raise ConfigError(f"transform: expected tensors of one shape, to be a batch, got {shapes}; resize and crop in it")
+        raise ConfigError(
+            f"transform: expected tensors of one shape, to be a batch, got {shapes}; resize and crop in it"
+        )
     like = next((value for value in model.parameters() if value.is_floating_point()), torch.empty(0))
     inputs = torch.stack(tensors).to(like.device)
     inputs = inputs.to(like.dtype) if inputs.is_floating_point() else inputs
@@ -83,12 +85,8 @@ def transform_of(stated: Any) -> Callable[[Any], Any] | Transform:
 
 
 def _listed(stated: Any) -> list[Any]:
-    if isinstance(stated, (list, tuple)):
-        listed = list(stated)
-    elif isinstance(stated, (np.ndarray, Tensor)) and stated.ndim == 4:
-        listed = list(stated)
-    else:
-        listed = [stated]
+    is_batch = isinstance(stated, (np.ndarray, Tensor)) and stated.ndim == 4
+    listed = list(stated) if is_batch or isinstance(stated, (list, tuple)) else [stated]
     if not listed:
         raise ConfigError("inputs: expected one picture at least, got none")
     return listed

@@ -74,7 +74,9 @@ def regions(saliency: Any, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep 
     above = (values >= _least(values, threshold)) & (values > 0)
     labels, _ = ndimage.label(above, np.ones((3,) * values.ndim))
     total = values.clip(min=0).sum()
-    parts = [_region(values, labels, place, slices, total) for place, slices in enumerate(ndimage.find_objects(labels), 1)]
+    parts = [
+        _region(values, labels, place, slices, total) for place, slices in enumerate(ndimage.find_objects(labels), 1)
+    ]
     parts.sort(key=lambda part: -part.area)
     return parts if keep == "all" else parts[:1]
 

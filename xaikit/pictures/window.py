@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from xaikit.errors import ConfigError, DataError
-from xaikit.pictures.overlay import overlay
+from xaikit.pictures.overlay import overlay as draw_overlay
 from xaikit.pictures.regions import as_array
 
 Box = tuple[float, float, float, float]
@@ -49,14 +49,16 @@ class PictureWindow:
         left, top, right, bottom = self.box
         return PictureWindow(self.picture.resize(size), (left * x, top * y, right * x, bottom * y), self.note)
 
-    def overlay(self, saliency: Tensor, alpha: float = 0.5, colormap: str = "auto", signed: bool = False) -> Image.Image:
+    def overlay(
+        self, saliency: Tensor, alpha: float = 0.5, colormap: str = "auto", signed: bool = False
+    ) -> Image.Image:
         """A finished map (H, W) over the window, the picture around it; see :func:`xaikit.pictures.overlay.overlay`."""
         left, top, right, bottom = _rounded(self.box, self.picture.size)
         seen = self.picture.crop((left, top, right, bottom))
         inside = left >= 0 and top >= 0 and right <= self.picture.width and bottom <= self.picture.height
         around = self.picture if inside and seen.size != self.picture.size else None
         style: dict[str, Any] = {} if colormap == "auto" else {"colormap": colormap}
-        return overlay(seen, saliency, alpha, signed=signed, background=around, **style)
+        return draw_overlay(seen, saliency, alpha, signed=signed, background=around, **style)
 
     def placed(self, box: tuple[int, ...], size: tuple[int, ...]) -> Box:
         """A box on a map of a size (H, W) as one on the picture, cut off at its edges."""
@@ -109,9 +111,7 @@ class ShownInputs:
 
 def _rounded(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """A box in whole pixels: of what lies in the middle of a picture, the middle."""
-    (left, right), (top, bottom) = (
-        _span(box[axis], box[axis + 2], size[axis]) for axis in (0, 1)
-    )
+    (left, right), (top, bottom) = (_span(box[axis], box[axis + 2], size[axis]) for axis in (0, 1))
     return left, top, right, bottom
 
 
@@ -128,7 +128,7 @@ def _nearest(side: int, start: float, end: float, places: int) -> tuple[NDArray[
     return np.clip(np.floor(at), 0, places - 1).astype(np.intp), (at >= 0) & (at < places)
 
 
-def lay_over(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "auto") -> Image.Image:
+def overlay(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "auto") -> Image.Image:
     """A map over a picture, at the size of the picture, with a colour bar: ``xaikit.overlay``.
 
     Args:
@@ -141,12 +141,14 @@ def lay_over(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "a
         ConfigError: no picture, or no map of two dimensions.
         DataError: a file that cannot be read.
 
-    >>> lay_over(torch.rand(3, 40, 60), torch.rand(5, 7)).height
+    >>> overlay(torch.rand(3, 40, 60), torch.rand(5, 7)).height
     40
     """
     values = torch.from_numpy(as_array(saliency))
     if values.dim() != 2:
-        raise ConfigError(f"map: expected one of two dimensions (H, W), got {tuple(values.shape)}; map[0] is one of a batch")
+        raise ConfigError(
+            f"map: expected one of two dimensions (H, W), got {tuple(values.shape)}; map[0] is one of a batch"
+        )
     return PictureWindow.whole(as_picture(picture)).overlay(values, alpha=alpha, colormap=colormap)
 
 
@@ -167,7 +169,9 @@ def as_picture(stated: Any) -> Image.Image:
         except (OSError, ValueError, SyntaxError) as error:
             raise DataError(f"{stated}: cannot be read as a picture: {type(error).__name__}: {error}") from error
     if isinstance(stated, Tensor):
-        stated = stated.detach().cpu().numpy() if stated.dtype != torch.bfloat16 else stated.detach().cpu().float().numpy()
+        stated = (
+            stated.detach().cpu().numpy() if stated.dtype != torch.bfloat16 else stated.detach().cpu().float().numpy()
+        )
     if not isinstance(stated, np.ndarray):
         raise ConfigError(f"picture: expected one of Pillow, a path, an array or a tensor, got {type(stated).__name__}")
     return Image.fromarray(bytes_of_pixels(channels_last(stated))).convert("RGB")

@@ -65,6 +65,21 @@ def file_in(folder: Path, module: str) -> Path | None:
     return next((path for path in (paths[0], stem / "__init__.py", *paths[1:]) if path.is_file()), None)
 
 
+def class_in(path: Path, member: str) -> str:
+    """The one class of a file that has a member of that name; the file is not run.
+
+    Raises:
+        LookupError: there is none, or there are several; the message names them.
+    """
+    classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+    names = [node.name for node in classes if member in {getattr(item, "name", "") for item in node.body}]
+    if len(names) != 1:
+        raise LookupError(
+            f"expected one class with {member}(), got {', '.join(names) or 'none'}; write {path.name}:CLASS"
+        )
+    return names[0]
+
+
 def module_from_file(path: Path, purpose: str) -> ModuleType:
     """The module of a file, imported once for the same place and content.
 

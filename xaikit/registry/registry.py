@@ -22,7 +22,7 @@ from types import ModuleType
 from xaikit import hookspecs
 from xaikit.errors import PluginConflict, PluginError, UnknownPlugin, nearest
 from xaikit.registry.kinds import KINDS, check_class
-from xaikit.registry.modules import module_from_file, summary_of
+from xaikit.registry.modules import class_in, module_from_file, summary_of
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ class Registry:
 
         Args:
             kind: a key of :data:`KINDS`, such as ``"method"``.
-            use: a name, ``distribution:name``, ``package.module:Class`` or ``./file.py:Class``.
+            use: a name, ``distribution:name``, ``package.module:Class``, ``./file.py:Class``, or ``./file.py`` where that has
+                one class of the kind.
             base: the folder that a relative file is looked for in; the working directory by default.
 
         Raises:
@@ -114,7 +115,7 @@ class Registry:
         return self._loaded[key]
 
     def _load(self, kind: str, use: str, base: Path | None) -> Plugin:
-        left, colon, right = use.rpartition(":")
+        left, colon, right = (use, ":", "") if use.endswith(".py") else use.rpartition(":")
         owner = _canonical(left)
         points = [point for point in self._group(kind) if not left or _canonical(_distribution(point)) == owner]
         offered = {point.name for point in points}
@@ -169,14 +170,23 @@ def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
 def _from_path(kind: str, use: str, left: str, right: str, base: Path | None, names: Collection[str]) -> Plugin:
     where = f"{kind} {use!r}"
     is_file = left.endswith(".py") or "/" in left
-    module = _import(where, Path(base or ".", left).resolve() if is_file else left)
+    path = Path(base or ".", left).resolve()
+    module = _import(where, path if is_file else left)
     hookspecs.check_api(module, where)
+    right = _only_class(kind, path, where) if is_file and not right else right
     cls = getattr(module, right, None)
     if cls is None:
         offered = [*names, *(name for name, value in vars(module).items() if isinstance(value, type))]
         raise UnknownPlugin(f"{where}: {left} has no {right!r}; {nearest(right, offered)}")
     check_class(kind, cls, where)
     return Plugin(kind, right, cls, left, "", module.__name__)
+
+
+def _only_class(kind: str, path: Path, where: str) -> str:
+    try:
+        return class_in(path, KINDS[kind].members[-1])
+    except LookupError as error:
+        raise UnknownPlugin(f"{where}: {error}") from error
 
 
 def _import(where: str, module: str | Path) -> ModuleType:

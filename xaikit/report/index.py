@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaikit.explanation import holds_for
+from xaikit.plain.remarks import holds_for
 from xaikit.report.record import Record
 from xaikit.store.doubles import PART, PLACE, SAME, older, placed, spans
 from xaikit.store.rows import ROWS

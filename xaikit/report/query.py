@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from xaikit.errors import StoreError
-from xaikit.explanation import ALL_NEGATIVE
+from xaikit.plain.remarks import ALL_NEGATIVE
 from xaikit.report.index import Index
 from xaikit.store.folder import Remote
 from xaikit.store.rows import ROWS

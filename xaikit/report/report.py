@@ -1,4 +1,7 @@
-"""What a run gives back: its maps, records and pictures, without a file name being typed."""
+"""What a run gives back: its maps, records and pictures, without a file name being typed.
+
+Records are read without torch, which takes longer to import than most questions to answer.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from torch import Tensor
 
 from xaikit.config.arguments import read_finish
 from xaikit.errors import StoreError
-from xaikit.finish import Finish, build_finish, finish_maps
-from xaikit.passes.process import as_before
 from xaikit.registry import Registry
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
@@ -23,10 +23,16 @@ from xaikit.report.query import query
 from xaikit.report.record import Record
 from xaikit.schema.sections import FinishConfig
 from xaikit.store.folder import Disk
+from xaikit.store.maps import Array
 from xaikit.store.pictures import is_sheet, overlay_name
 from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaikit.finish import Finish
 
 
 @dataclass(frozen=True)
@@ -222,6 +228,12 @@ class Report:
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""
+        import torch
+
+        return {layer: torch.from_numpy(raw) for layer, raw in self.arrays(trial, row).items()}
+
+    def arrays(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Array]:
+        """The same as arrays, for which nobody has to wait until torch is imported."""
         stored = self._store.maps(row, trial.maps)
         return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
 
@@ -232,6 +244,9 @@ class Report:
             StoreError: its finish does not fuse.
             ConfigError: a finisher cannot be had any more, is not trusted, or cannot fuse these maps.
         """
+        from xaikit.finish import finish_maps
+        from xaikit.passes.process import as_before
+
         raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
         strides = dict(zip(trial.layers, trial.strides, strict=True))
         with as_before(f"the finish of {trial.name}"):
@@ -242,6 +257,8 @@ class Report:
 
     def _finish(self, trial: StoredTrial) -> Finish:
         """Built once for all trials whose stages are the same."""
+        from xaikit.finish import build_finish
+
         stages = repr(trial.finish)
         if stages not in self._finishes:
             config = FinishConfig(**read_finish(trial.finish, self._registry, self._base))

@@ -74,8 +74,8 @@ def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
 
 def _target(target: Use) -> str:
     """What is explained, in words."""
-    options = ", ".join(f"{key} {value}" for key, value in target.options.items())
-    return f"{target.use} ({options})" if options else target.use
+    options = ", ".join(f"{key}={value}" for key, value in target.options.items())
+    return f"{target.use}({options})" if options else target.use
 
 
 def _variants(probe: ProbeResult, request: Request) -> int:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
-from xaikit.bench.opened import pick_device
+from xaikit.bench.opened import device_for
 from xaikit.engine.session import trace_requests
 from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
@@ -105,7 +105,7 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     """
     base = Path(config.base).resolve()
     executor: Executor = instantiate("executor", config.executor, registry, base)
-    device = frozen.get("device") or str(pick_device(config.device))
+    device = frozen.get("device") or str(device_for(config))
     points = expand(config, registry)
     config = replace(config, base=str(base), device=device, loaded=None)  # what goes to workers needs no points
     bench_groups = groups(points)

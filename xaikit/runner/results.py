@@ -17,7 +17,7 @@ from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
-from xaikit.store.maps import encode, map_checksums
+from xaikit.store.maps import Array, encode, map_checksums
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
@@ -81,12 +81,14 @@ class ShardResults:
         name, whoever computes them, and others never take their place.
         """
         stored_as = self._bench.opened.config.report.maps
-        maps = {name: each for key, raw in self._maps.items() for name, each in encode(key, raw, stored_as).items()}
+        maps = {
+            name: each for key, raw in self._maps.items() for name, each in encode(key, raw.numpy(), stored_as).items()
+        }
         rows = self._table(maps)
         return store.commit(self._key, f"{self._number:06d}-{identity_of(rows)[:16]}", maps, rows)
 
-    def _table(self, stored: Mapping[str, Tensor]) -> pa.Table:
-        """The rows of the shard, whose maps are stored as these tensors."""
+    def _table(self, stored: Mapping[str, Array]) -> pa.Table:
+        """The rows of the shard, whose maps are stored as these arrays."""
         keys = {
             key: [map_key(request.label, str(tap)) for tap in request.taps] for key, request in self._evidence.items()
         }

@@ -7,17 +7,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
+from xaikit.bench.objects import Objects
 from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
-from xaikit.errors import DamagedFile, PluginError
+from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.registry import Registry
-from xaikit.report.index import Index
 from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import write_sheets
@@ -33,10 +36,9 @@ from xaikit.runner.watch import Watcher
 from xaikit.runner.worker import Worker
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
-from xaikit.store.compact import compact as merge_parts
 from xaikit.store.damage import mend
 from xaikit.store.folder import folder_of as store_folder
-from xaikit.store.lease import COMPACT, Holder, Lease, leased
+from xaikit.store.lease import Holder, Lease, leased
 from xaikit.store.store import Store
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
@@ -49,6 +51,7 @@ def run(
     source: Source,
     overrides: Sequence[str] = (),
     *,
+    model: nn.Module | None = None,
     axes: Sequence[str] = (),
     again: bool = False,
     share: tuple[int, int] | None = None,
@@ -59,6 +62,8 @@ def run(
     Args:
         source: a path, a mapping, or a Config.
         overrides: ``"key.of.it=value"``, later ones win.
+        model: a module, in place of the source of the config's ``model``; it is run where it lies and left as it is. Its
+            results are known by its weights and its code, so that it may go on training between two calls.
         axes: swept keys, ``"key.of.it=value,value"``, beside those of ``sweep``.
         again: start over in a folder that holds a run.
         share: (i, n) does the i-th of n parts of the work, from 1 on: for one job of many that share a folder.
@@ -75,7 +80,7 @@ def run(
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
     registry = Registry()
-    config = load(source, overrides, registry, axes=axes)
+    config = _loaded(source, overrides, registry, axes, Objects(model))
     with _not_ended():
         prepared = prepare(config, registry, {} if again else _frozen(config))
     with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
@@ -147,10 +152,18 @@ def _receipts(
     yield from prepared.executor.execute(worker, others, stop)
 
 
-def plan(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> Plan:
+def _loaded(
+    source: Source, overrides: Sequence[str], registry: Registry, axes: Sequence[str], objects: Objects
+) -> Config:
+    return replace(load(source, [*objects.overrides(), *overrides], registry, axes=axes), objects=objects)
+
+
+def plan(
+    source: Source, overrides: Sequence[str] = (), *, model: nn.Module | None = None, axes: Sequence[str] = ()
+) -> Plan:
     """What :func:`run` would compute: every model is opened and tried on one photograph, nothing is explained or written."""
     registry = Registry()
-    config = load(source, overrides, registry, axes=axes)
+    config = _loaded(source, overrides, registry, axes, Objects(model))
     with _not_ended():
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)
@@ -174,8 +187,16 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
     return "\n".join(lines)
 
 
-def layers(source: Source, overrides: Sequence[str] = ()) -> str:
-    """A table of the layers of a configuration's model, with what ``layers: auto`` thinks of them."""
+def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", width: int | None = None) -> str:
+    """A table of the layers of a configuration's model, with what ``layers: auto`` thinks of them.
+
+    Args:
+        match: only names like this, as file names are matched: ``"layer4*"``.
+        width: letters of a line, where there are only so many.
+
+    Raises:
+        LayerNotFound: no name is like that; the nearest are listed.
+    """
     registry = Registry()
     config = load(source, overrides, registry)
     target = instantiate("target", config.target, registry, Path(config.base))
@@ -188,18 +209,13 @@ def layers(source: Source, overrides: Sequence[str] = ()) -> str:
         readout_of([target], config.model.output, config.model.mode),
         opened.input_layout,
     )
-    return aligned([HEADER, *(row.cells for row in rows)])
-
-
-def compact(folder: str | Path) -> int:
-    """Merge the many small parts of a run into few; gives how many were merged.
-
-    Raises:
-        StoreError: there is no run in the folder, it is damaged, or somebody writes to it.
-    """
-    store = Store.open(folder)
-    with leased(store.folder, COMPACT):
-        return merge_parts(store, dict.fromkeys(trial.bench for trial in Index(store).trials))
+    matching = [row for row in rows if fnmatchcase(row.name, match)]
+    if not matching:
+        names = [row.name for row in rows]
+        raise LayerNotFound(f"no layer with a map is like {match!r}; {nearest(match.strip('*'), names)}")
+    left_out = len(list(opened.model.module.modules())) - len({row.name for row in rows})
+    note = f"{len(matching)} of {len(rows)} layers; {left_out} modules are left out: nothing they return is laid out in space"
+    return f"{aligned([HEADER, *(row.cells for row in matching)], width=width)}\n{note}"
 
 
 def _frozen(config: Config) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, checksum, from_json
 from xaikit.store.folder import Folder, folder_of
-from xaikit.store.owner import PLAN, SHARDS, TRIALS, check_format, is_of_a_run
+from xaikit.store.owner import PLAN, SHARDS, TRIALS, check_format, check_run, is_of_a_run
 from xaikit.store.pictures import check_picture, run_pictures
 from xaikit.store.sittings import SITTINGS
 from xaikit.store.store import MANIFEST, Store
@@ -35,8 +35,7 @@ def verify(where: str | Path) -> tuple[DamagedFile, ...]:
 def store_of_run(where: str | Path) -> Store:
     """The store of a folder that holds a run, damaged or not. Raises StoreError where it holds none of this version."""
     folder = folder_of(where)
-    if folder.size(PLAN) is None and not is_of_a_run(folder):
-        raise StoreError(f"{where}: expected the folder of a run, got one without {PLAN}")
+    check_run(folder, where)
     try:
         check_format(folder)
     except DamagedFile:

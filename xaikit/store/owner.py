@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, from_json
-from xaikit.store.folder import Folder
+from xaikit.store.folder import Disk, Folder
 from xaikit.store.tables import is_sealed_file, readable
 
 FORMAT = 4
@@ -92,3 +93,12 @@ def stated_format(folder: Folder) -> Any:
             if isinstance(value, dict) and KEY not in value and value.get("format") != FORMAT:
                 return value.get("format")
             raise
+
+
+def check_run(folder: Folder, where: str | Path) -> None:
+    """Refuse a folder that holds no run, finished or not. Raises StoreError."""
+    if folder.size(PLAN) is not None or is_of_a_run(folder):
+        return
+    absent = isinstance(folder, Disk) and not folder.path.is_dir()
+    what = "there is no such folder" if absent else f"got one without {PLAN}"
+    raise StoreError(f"{where}: expected the folder of a run, {what}")

@@ -24,14 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from safetensors.torch import save
-from torch import Tensor
+from safetensors.numpy import save
 
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, MARK, checksum, from_json, to_json
 from xaikit.store.folder import Folder, folder_of
 from xaikit.store.lease import LEASES, live_holders
-from xaikit.store.maps import read_maps
+from xaikit.store.maps import Array, read_maps
 from xaikit.store.owner import (
     FORMAT,
     PHOTOGRAPHS,
@@ -39,6 +38,7 @@ from xaikit.store.owner import (
     TRIALS,
     check_format,
     check_own,
+    check_run,
     is_of_a_run,
     is_own,
     is_planned,
@@ -112,8 +112,7 @@ class Store:
     def open(cls, where: str | Path) -> Store:
         """The store of a folder that holds a run, finished or not. Raises StoreError where it holds none."""
         store = cls(folder_of(where))
-        if store.folder.size(PLAN) is None and not is_of_a_run(store.folder):
-            raise StoreError(f"{where}: expected the folder of a run, got one without {PLAN}")
+        check_run(store.folder, where)
         check_format(store.folder)
         if not store.plan():
             if live_holders(store.folder):
@@ -154,7 +153,7 @@ class Store:
         """The photographs of the plan: bench, position, name, stem, image (null where its digest was not known), truth."""
         return read_table(self.folder, PHOTOGRAPHS)
 
-    def commit(self, bench: str, shard: str, maps: Mapping[str, Tensor], rows: pa.Table) -> str:
+    def commit(self, bench: str, shard: str, maps: Mapping[str, Array], rows: pa.Table) -> str:
         """Keep the maps and rows of a shard; it is done when this returns.
 
         Args:
@@ -238,7 +237,7 @@ class Store:
             got = "no such file" if size is None else f"expected {expected} bytes, got {size}"
             raise DamagedFile(self.folder, file, got)
 
-    def maps(self, row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Tensor]:
+    def maps(self, row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Array]:
         """The raw maps that a row points to, float32 (T, *S) by key: all keys of its evidence.
 
         Raises:

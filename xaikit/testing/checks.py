@@ -22,7 +22,9 @@ Work = Callable[[Subject], None]
 
 
 class CheckFailed(AssertionError):
-    """A promise of the contract that is not kept."""
+    """A promise of the contract that is not kept; ``reason`` is why, without the name of the check and how to see it again."""
+
+    reason = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Check:
             is_failure = isinstance(error, CheckFailed)
             message = str(error) if is_failure else f"expected it to work, got {type(error).__name__}: {error}"
             cause = error.__cause__ if is_failure else error
-            raise CheckFailed(f"{self.name}: {message}\n  again: {self.command}") from cause
+            failure = CheckFailed(f"{self.name}: {message}\n  again: {self.command}")
+            failure.reason = message
+            raise failure from cause
 
     @property
     def __name__(self) -> str:

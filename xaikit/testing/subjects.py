@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xaikit.errors import UnknownPlugin
-from xaikit.registry import KINDS, Plugin, Registry, check_class
+from xaikit.registry import Plugin, Registry, check_class
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
 
@@ -47,7 +46,7 @@ class Subject:
         if isinstance(self.spec, type):
             check_class(self.kind, self.spec, f"{self.kind} {self.name!r}")
             return Plugin(self.kind, self.name, self.spec, "", "", self.spec.__module__)
-        return self.registry.find(self.kind, located(self.kind, self.spec), Path.cwd())
+        return self.registry.find(self.kind, self.spec, Path.cwd())
 
     @property
     def cls(self) -> type:
@@ -74,26 +73,7 @@ class Subject:
         """An instance, as a config makes it."""
         if isinstance(self.spec, type):
             return self.spec(**options)
-        return instantiate(self.kind, Use(located(self.kind, self.spec), dict(options)), self.registry, Path.cwd())
-
-
-def located(kind: str, spec: str) -> str:
-    """``./mycam.py`` as ``./mycam.py:MyCam``, where the file has one class of that kind."""
-    if not spec.endswith(".py"):
-        return spec
-    if not Path(spec).is_file():
-        raise UnknownPlugin(f"{kind} {spec!r}: there is no file {Path(spec).resolve()}")
-    source = Path(spec).read_text(encoding="utf-8")
-    member = KINDS[kind].members[-1]
-    names = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and _has(node, member)]
-    if len(names) != 1:
-        offered = ", ".join(names) or "none"
-        raise UnknownPlugin(f"{spec}: expected one class with {member}(), got {offered}; write {spec}:CLASS")
-    return f"{spec if '/' in spec else f'./{spec}'}:{names[0]}"
-
-
-def _has(node: ast.ClassDef, method: str) -> bool:
-    return any(isinstance(item, ast.FunctionDef) and item.name == method for item in node.body)
+        return instantiate(self.kind, Use(self.spec, dict(options)), self.registry, Path.cwd())
 
 
 def changed(instance: Any, name: str) -> Iterator[Any]:
