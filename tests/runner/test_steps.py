@@ -59,7 +59,9 @@ def test_maps_have_the_shapes_of_explain(target: Any, method: str, tmp_path: Pat
     alone = xaikit.explain(tiny(tmp_path), torch.rand(2, 3, 32, 32), method, target=target)[method]
     assert alone.map is not None
     assert report.map("two.png", method).shape == alone.map.shape[1:]
-    assert {raw.shape for raw in report.maps("two.png", method).values()} == {raw.shape[1:] for raw in alone.maps.values()}
+    assert {raw.shape for raw in report.maps("two.png", method).values()} == {
+        raw.shape[1:] for raw in alone.maps.values()
+    }
     shard = next(iter(report))
     assert shard.map(0).shape == alone.map.shape[1:]
     assert shard.maps(0).keys() == report.maps("two.png", method).keys()

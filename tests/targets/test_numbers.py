@@ -118,11 +118,17 @@ def test_scorecam_has_a_probability_for_a_binary_model() -> None:
 @pytest.mark.parametrize(
     ("output", "advice"),
     [
-        (COLUMN, "got a tensor of shape (3, 1); of a regression target 'raw' explains its number, of one logit target 'binary'"),
+        (
+            COLUMN,
+            "got a tensor of shape (3, 1); of a regression target 'raw' explains its number, of one logit target 'binary'",
+        ),
         (COLUMN[:, 0], "or give a callable; of a regression target 'raw'"),
         (torch.zeros(2, 5, 4, 4), "of a segmenter target 'region' explains the class that it predicts most"),
         ({"out": torch.zeros(2, 5, 4, 4), "aux": torch.zeros(2, 5, 4, 4)}, "target 'region' with output 'out'"),
-        ([{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0), "scores": torch.zeros(0)}], "of a detector target 'box'"),
+        (
+            [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0), "scores": torch.zeros(0)}],
+            "of a detector target 'box'",
+        ),
     ],
 )
 def test_top_says_which_target_suits_what_is_no_logits(output: Any, advice: str) -> None:
@@ -132,5 +138,5 @@ def test_top_says_which_target_suits_what_is_no_logits(output: Any, advice: str)
 
 
 def test_top_advises_nothing_where_nothing_suits() -> None:
-    with pytest.raises(ConfigError, match="or give a callable$"):
+    with pytest.raises(ConfigError, match=r"or give a callable$"):
         Top().pin({"one": torch.zeros(2, 3), "two": torch.zeros(2, 3)}, None)
