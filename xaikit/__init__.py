@@ -43,8 +43,11 @@ if TYPE_CHECKING:
     from xaikit.pictures.regions import Region as Region
     from xaikit.pictures.regions import regions as regions
     from xaikit.pictures.window import overlay as overlay
+    from xaikit.plain.options import ClassIndex as ClassIndex
+    from xaikit.plain.options import Located as Located
     from xaikit.registry import Registry as Registry
-    from xaikit.registry.modules import module_from_file as module_from_file
+    from xaikit.registry.modules import lies_at as lies_at
+    from xaikit.registry.modules import module_at as module_at
     from xaikit.report.report import Report as Report
     from xaikit.runner.planned import Plan as Plan
     from xaikit.runner.steps import plan as plan
@@ -73,8 +76,9 @@ _NAMES = {
     "needs": "Needs",
     "pictures.regions": "Region regions",
     "pictures.window": "overlay",
+    "plain.options": "ClassIndex Located",
     "registry": "Registry",
-    "registry.modules": "module_from_file",
+    "registry.modules": "lies_at module_at",
     "report.report": "Report open",
     "runner.planned": "Plan",
     "runner.steps": "plan run",

@@ -23,11 +23,13 @@ from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.notebook.inputs import explaining_misfits, read_inputs
-from xaikit.notebook.targets import class_labels, target_of
+from xaikit.notebook.targets import class_labels, indexed, named_target, target_of
 from xaikit.passes.nests import first_tensor, led_by, tensors_in
 from xaikit.passes.samples import Shared
 from xaikit.pictures.window import ShownInputs
 from xaikit.registry import Registry, check_class, paper_of
+from xaikit.schema.class_files import read_classes
+from xaikit.schema.classes import Classes
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
@@ -62,7 +64,8 @@ def explain(
     transform: str | Callable[[Any], Any] | Any = None,
     layers: LayerSpecs = AUTO,
     target: TargetSpec = "top1",
-    labels: Sequence[int] | Tensor | None = None,
+    labels: Sequence[int | str] | Tensor | None = None,
+    classes: str | Sequence[str] | None = None,
     finish: Mapping[str, Any] | None = None,
     seed: int = 0,
     ids: Sequence[str] | None = None,
@@ -101,6 +104,8 @@ def explain(
             Options of each sample are arrays: ``{"use": "region", "of": 3, "mask": masks}``.
         labels: the class of every sample, for ``"label"`` and for targets with ``"of": "label"``. A method of the mapping may
             say a target of its own: ``{"use": "gradcam", "target": {"use": "contrast"}}``.
+        classes: what the outputs are called: a list of names, a text file with one a line, or "imagenet". Then a class goes by
+            its name wherever it goes by its index: ``target="tench"``, ``target=["tench", "tabby cat"]``, one a sample.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
         output: the part of the model's output that is explained: a key, attribute or index, or a way of these such as
@@ -139,12 +144,13 @@ def explain(
     inputs, shown = read_inputs(inputs, transform, model, mode)
     inputs, of_none = _shared(inputs, shared)
     samples = len(first_tensor(inputs))
-    stated_labels = None if labels is None else _labels(labels, samples)
-    general_target, classes = target_of(target, stated_labels, samples, registry)
+    names = Classes() if classes is None else Classes(*read_classes(classes))
+    stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
+    general_target, indices = target_of(target, stated_labels, samples, registry, names)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input, of_none)
+    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [
@@ -154,7 +160,7 @@ def explain(
                 method,
                 resolver.taps(method, listed, general_target),
                 target_at(
-                    general_target if config.target is None else instantiate("target", config.target, registry),
+                    general_target if config.target is None else named_target(config.target, names, registry),
                     config.output,
                 ),
                 build_finish(
@@ -162,15 +168,15 @@ def explain(
                 ),
                 seed,
                 precision,
-                Aggregation(
-                    general.augment if config.augment is None else config.augment, config.reduce or general.reduce
-                ),
+                _aggregation(config, general),
             )
             for label, (config, method) in named.items()
         ]
-        trace, explanations = engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)
+        may_stop = names.names is None
+        trace, explanations = engine.explain(model, batch, requests, output=output, mode=mode, may_stop=may_stop)
+    names.check_count(trace.output)
     shown = shown or ShownInputs(trace.input_layout.to_map(first_tensor(inputs)))
-    return {label: replace(explanation, shown=shown) for label, explanation in explanations.items()}
+    return {label: replace(each, shown=shown, classes=names.names) for label, each in explanations.items()}
 
 
 def _check_words(precision: object, mode: object, seed: object) -> None:
@@ -180,6 +186,10 @@ def _check_words(precision: object, mode: object, seed: object) -> None:
             raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
     if not is_count(seed, 0):
         raise ConfigError(f"seed: expected a whole number from 0 on, got {seed!r}")
+
+
+def _aggregation(config: MethodConfig, general: Aggregation) -> Aggregation:
+    return Aggregation(general.augment if config.augment is None else config.augment, config.reduce or general.reduce)
 
 
 def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, Shared | None]:

@@ -75,6 +75,7 @@ class Explanation:
     strides   input pixels a cell, by layer
     numbers   what the method measured of its maps, by name and layer: (N,), or (N, T)
     shown     what its pictures are drawn over: the inputs themselves, no copy, and the pictures that they were made of
+    classes   what the outputs are called; None where nobody said it
     """
 
     label: str
@@ -88,6 +89,7 @@ class Explanation:
     numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     targeted: bool = True
     shown: ShownInputs | None = field(default=None, compare=False)
+    classes: tuple[str, ...] | None = None
 
     def with_targets(self, value: Tensor) -> Tensor:
         """A map, a number or the scores with the axis of targets, also where there is one alone: (N, T, ...)."""
@@ -251,9 +253,12 @@ class Explanation:
     def _lines(self, sample: int, target: int) -> list[Line]:
         """What a sheet says of a map: what is explained, its score, and the first thing to know about it."""
         indices, score = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample, target]
-        name = str(self.target) if indices is None else f"class {int(indices[sample, target])}"
+        name = str(self.target) if indices is None else self._class_name(int(indices[sample, target]))
         remarks = [str(remark.reason) for remark in self.warnings if remark.sample == sample]
         return [(f"{name}: {float(score):.4g}", INK), *((reason, WARNING) for reason in remarks[:1])]
+
+    def _class_name(self, index: int) -> str:
+        return f"class {index}" if self.classes is None or index < 0 else self.classes[index]
 
 
 def _shortened(text: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from xaikit.pictures.window import Box
-from xaikit.sources import Transform, center
+from xaikit.sources import Transform
+from xaikit.sources.transform import center
 
 _STILL = frozenset(
     (

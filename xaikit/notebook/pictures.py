@@ -18,9 +18,9 @@ from xaikit.bench.decode import as_channels, decode
 from xaikit.errors import ConfigError, DataError, nearest
 from xaikit.notebook.geometry import window_of
 from xaikit.pictures.window import PictureWindow, ShownInputs, as_picture, bytes_of_pixels, channels_last
-from xaikit.sources import Transform
+from xaikit.sources import IMAGENET, Transform
 
-NAMED = {"imagenet": Transform()}
+NAMED = {"imagenet": IMAGENET}
 """Transforms by name: what most classifiers of ImageNet were trained with."""
 
 _MANY = 4
