@@ -131,7 +131,7 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     arrangement, of_input = (
         None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
     )
-    whole = config.report.overlays and config.report.frame == "photograph"
+    whole = config.report.overlays is not False and config.report.on == "original"
     loader = Loader(_transform(model, data), model.classes, model.wnids, labelled, data.workers, whole)
     weights, architecture = digest_of(model.module), architecture_of(model.module)
     return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)

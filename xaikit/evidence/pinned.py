@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -78,7 +78,7 @@ class PinnedPart:
 
     target: Pinned
     read: Callable[[Any], Any] = unchanged
-    columns: slice = slice(None)
+    columns: slice = field(default_factory=lambda: slice(None))
 
     @property
     def plural(self) -> bool:
