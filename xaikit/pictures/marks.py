@@ -51,8 +51,8 @@ class Box:
     def draw(self, picture: Image.Image) -> None:
         """In the pixels of the picture; what lies outside is cut off."""
         x0, y0, x1, y1 = (round(corner) for corner in self.corners)
-        x0, x1 = sorted((min(max(x, 0), picture.width - 1) for x in (x0, x1)))
-        y0, y1 = sorted((min(max(y, 0), picture.height - 1) for y in (y0, y1)))
+        x0, x1 = sorted(min(max(x, 0), picture.width - 1) for x in (x0, x1))
+        y0, y1 = sorted(min(max(y, 0), picture.height - 1) for y in (y0, y1))
         width = max(1, picture.height // 150)
         draw = ImageDraw.Draw(picture)
         draw.rectangle((x0, y0, x1, y1), outline=PAPER, width=2 * width + 1)

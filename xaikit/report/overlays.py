@@ -34,12 +34,15 @@ TOGETHER = 8
 AHEAD = 32
 """Pictures that wait to be drawn."""
 
+PLAIN = ReportConfig()
+"""How overlays are drawn where nothing is said."""
+
 Columns = Sequence[Entry]
 """What one trial says of one photograph: an entry for each place on the target axis."""
 
 
 def write_missing_overlays(
-    report: Report, style: ReportConfig = ReportConfig(), stops: Callable[[], bool] = lambda: False
+    report: Report, style: ReportConfig = PLAIN, stops: Callable[[], bool] = lambda: False
 ) -> list[Failure]:
     """Draw what a plan asks for and the folder does not have: of a finish that is new, what was deleted, or what shows a
     photograph as it was before it was edited. ``stops`` says when to leave the rest."""
@@ -51,7 +54,7 @@ def write_overlays(
     report: Report,
     parts: Iterable[str],
     existing: Collection[str] = (),
-    style: ReportConfig = ReportConfig(),
+    style: ReportConfig = PLAIN,
     stops: Callable[[], bool] = lambda: False,
 ) -> list[Failure]:
     """Draw finished maps over the photographs as the model saw them; from the store, so that picture and query agree.
@@ -85,7 +88,9 @@ def write_overlays(
     return failures
 
 
-def _is_missing(index: Index, record: Record, trial: StoredTrial, existing: Collection[str], style: ReportConfig) -> bool:
+def _is_missing(
+    index: Index, record: Record, trial: StoredTrial, existing: Collection[str], style: ReportConfig
+) -> bool:
     name = overlay_name(record.stem, trial.name, record.column, style.format)
     if not trial.fuses or len(trial.space) != 2:
         return False

@@ -15,7 +15,7 @@ from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.plain.text import flow
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import file_name
-from xaikit.report.overlays import Frame, drawing, drawn, finished, frames_of
+from xaikit.report.overlays import PLAIN, Frame, drawing, drawn, finished, frames_of
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
@@ -30,7 +30,7 @@ MOST_ROWS, MOST_TRIALS = 240, 28
 _SIZE, _MOST = 14, 3  # of the words on a sheet, lines of them below a cell
 
 
-def write_sheets(report: Report, style: ReportConfig = ReportConfig()) -> list[str]:
+def write_sheets(report: Report, style: ReportConfig = PLAIN) -> list[str]:
     """Draw the contact sheets of a run from what lies in its folder: so many photographs and trials a page, as the style says.
 
     Returns:

@@ -58,7 +58,9 @@ def plan_bench(bench: Bench, seconds: float, pictures: PictureCosts) -> PlannedB
         disk=disk * count,
         chunks=_chunks(bench),
         overlays=overlays * count,
-        drawing=Drawing(pictures.seconds * overlays, pictures.overlay * overlays + pictures.frame, pictures.cell).of(count),
+        drawing=Drawing(pictures.seconds * overlays, pictures.overlay * overlays + pictures.frame, pictures.cell).of(
+            count
+        ),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from xaikit.plain.text import duration
+
 MOST_TRIALS = 24
 """Trials that are listed one by one."""
 
@@ -120,7 +122,7 @@ class PlannedBench:
             *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
             f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
             self.chunks,
-            f"about {_duration(self.total_seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.total_bytes)}"
+            f"about {duration(self.total_seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.total_bytes)}"
             + (f" with {_many(self.overlays, 'overlay')}" if self.drawing and self.overlays else "")
             + f"; {self.done} of {self.photographs} photographs are done",
             self._too_much,
@@ -207,9 +209,3 @@ def _bytes(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -90,7 +90,9 @@ class PreparedRun:
             benches = [replace(bench, drawing=None) for bench in benches]
             unasked = self.config.report.overlays == "auto"
             pictures = sum(bench.plan.overlays for bench in self.benches)
-            undrawn = f"no pictures: a sweep of {pictures:,} overlays; report.overlays=true draws them" if unasked else ""
+            undrawn = (
+                f"no pictures: a sweep of {pictures:,} overlays; report.overlays=true draws them" if unasked else ""
+            )
             return Plan(tuple(benches), self.points, self.job.folder, undrawn=undrawn)
         return Plan(tuple(benches), self.points, self.job.folder, (), *self._sheet())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,11 @@ def seconds_of(bench: Bench, picture: Picture) -> float:
     count = min(TOGETHER, opened.config.data.batch_size)
     batch = opened.batch([picture] * count)
     config: dict[str, Any] = {"output": opened.config.model.output, "mode": opened.config.model.mode}
-    sharing = [request for request in requests if not any(count for _, count in variants_at(bench, request)) and not request.aggregation]
+    sharing = [
+        request
+        for request in requests
+        if not any(count for _, count in variants_at(bench, request)) and not request.aggregation
+    ]
 
     def explained() -> None:
         if sharing:
@@ -96,7 +100,9 @@ class _Passes:
         self._behind: dict[str, float] = {}
         module = bench.opened.model.module
         taps = {str(tap): tap for request in bench.requests() for tap in request.taps}
-        modules = [(name, module_at(module, tap.name)) for name, tap in taps.items() if tap.at in ("output", "consumed")]
+        modules = [
+            (name, module_at(module, tap.name)) for name, tap in taps.items() if tap.at in ("output", "consumed")
+        ]
         left: dict[str, float] = {}
 
         def leave(name: str, *_: Any) -> None:
@@ -117,7 +123,10 @@ class _Passes:
         return sum(count * self._each(request, layer) for layer, count in variants_at(self._bench, request))
 
     def _each(self, request: Request, layer: str) -> float:
-        if request.method.needs.replays and self._bench.probe.ways.get(request.label, {}).get(layer) in ("joint", "each"):
+        if request.method.needs.replays and self._bench.probe.ways.get(request.label, {}).get(layer) in (
+            "joint",
+            "each",
+        ):
             return self._behind.get(layer, self._forward)
         # a pass with gradients takes about three times as long as one without
         return self._forward * (3 if request.method.needs.gradients and not request.method.needs.replays else 1)
@@ -141,5 +150,3 @@ def _now(device: torch.device) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-

@@ -18,9 +18,9 @@ from xaikit.passes.process import torch_threads
 from xaikit.registry import Registry
 from xaikit.report.overlays import drawing, write_overlays
 from xaikit.report.report import Report
+from xaikit.runner.batches import BatchProgress
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
-from xaikit.runner.batches import BatchProgress
 from xaikit.runner.frames import save_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
