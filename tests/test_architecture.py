@@ -40,12 +40,11 @@ def modules() -> list[str]:
     return sorted(dotted(path) for path in SHELF.rglob("*.py") if not path.name.startswith("_"))
 
 
-def executors() -> list[str]:
-    """The plugins that are part of the core: they know the engine's insides."""
+def of_the_core() -> list[str]:
+    """The plugins that are part of the core: they know its insides."""
     folder = ROOT / "xaikit" / "runner" / "executors"
-    return sorted(
-        f"xaikit.runner.executors.{path.stem}" for path in folder.glob("*.py") if not path.name.startswith("_")
-    )
+    executors = (path.stem for path in folder.glob("*.py") if not path.name.startswith("_"))
+    return ["xaikit.bench.objects", *(f"xaikit.runner.executors.{name}" for name in executors)]
 
 
 def short(path: Path) -> str:
@@ -62,7 +61,7 @@ def test_the_wheel_holds_every_package_of_the_shelf() -> None:
 
 
 def test_every_module_of_the_shelf_is_one_entry_point() -> None:
-    assert sorted(module for _, _, module in OFFERED) == sorted([*modules(), *executors()])
+    assert sorted(module for _, _, module in OFFERED) == sorted([*modules(), *of_the_core()])
 
 
 def test_every_group_is_a_kind_and_every_kind_has_something_in_it() -> None:
@@ -213,7 +212,7 @@ def test_a_module_that_hides_a_function_would_be_seen() -> None:
 # --- the core knows no plugin by name
 
 # words of the configuration file: its defaults, and what it spells shorter
-SPELLING = ("xaikit.config", "xaikit.trials.trial", "xaikit.api")
+SPELLING = ("xaikit.config", "xaikit.schema", "xaikit.trials.trial", "xaikit.api")
 BY_NAME = {"methods", "targets", "rectifiers", "normalizers", "scalers", "resizers", "fusers"}
 # English words that stand for something else too: a label of a trial, a mean over seeds
 WORDS = {"classes", "input", "label", "max", "mean", "size", "sum"}

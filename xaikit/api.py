@@ -15,8 +15,7 @@ from xaikit.engine.layers import LayerResolver
 from xaikit.errors import ConfigError, LayerNotFound, XaikitError, nearest
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.forward import OutputPart
-from xaikit.evidence.pinned import TargetAt
+from xaikit.evidence.pinned import target_at
 from xaikit.evidence.taps import AUTO, LayerSpec
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
@@ -31,7 +30,7 @@ from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
 from xaikit.schema.shorthand import spelled
-from xaikit.targets import Target, layer_of
+from xaikit.targets import Target
 from xaikit.trials.trial import effective_finish
 
 TargetSpec = str | int | Sequence[Any] | Mapping[str, Any] | Callable[[Any], Tensor] | Tensor | Target
@@ -138,7 +137,6 @@ def explain(
     general_target, classes = target_of(target, stated_labels, samples, registry)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
-    methods, outputs = _outputs(methods)
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
     batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input, of_none)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
@@ -149,9 +147,9 @@ def explain(
                 config.use,
                 method,
                 resolver.taps(method, listed, general_target),
-                _at(
-                    outputs.get(label),
+                target_at(
                     general_target if config.target is None else instantiate("target", config.target, registry),
+                    config.output,
                 ),
                 build_finish(
                     effective_finish(paper_of(type(method)), general_finish, config.finish, registry), registry
@@ -181,25 +179,6 @@ def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tupl
     if not left:
         raise ConfigError("shared: expected an input that has a row a sample, got the names of all")
     return led_by(inputs, left[0]), frozenset(paths) - frozenset(left)
-
-
-def _outputs(methods: MethodSpec) -> tuple[MethodSpec, dict[str, str | int]]:
-    """The methods without the parts of the output that some of them say, and these by label."""
-    if not isinstance(methods, Mapping):
-        return methods, {}
-    outputs = {
-        label: spec["output"] for label, spec in methods.items() if isinstance(spec, Mapping) and "output" in spec
-    }
-    bare: dict[str, Any] = {
-        label: {key: value for key, value in methods[label].items() if key != "output"} for label in outputs
-    }
-    return {**methods, **bare}, outputs
-
-
-def _at(output: str | int | None, target: Target) -> Target:
-    if output is not None and layer_of(target) is not None:
-        raise ConfigError(f"output: {output!r} plays no part for a target that is a unit of layer {layer_of(target)}")
-    return target if output is None else TargetAt(target, OutputPart(output))
 
 
 def _arrangement(layout: str | Mapping[str, Any] | None, registry: Registry) -> Arrangement | None:

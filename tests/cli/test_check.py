@@ -106,4 +106,4 @@ def test_a_file_with_several_classes_needs_the_name_of_one(tmp_path: Path, capsy
     path.write_text(MINE + MINE.replace("MyCam", "YourCam"))
     with pytest.raises(SystemExit):
         main(["check", str(path)])
-    assert f"expected one class with explain(), got MyCam, YourCam; write {path}:CLASS" in capsys.readouterr().err
+    assert "expected one class with explain(), got MyCam, YourCam; write two.py:CLASS" in capsys.readouterr().err

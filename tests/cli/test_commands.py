@@ -95,9 +95,9 @@ def test_layers_are_chosen_by_name_and_their_table_fits_the_terminal(
     monkeypatch.setenv("COLUMNS", "60")
     assert cli("layers", yaml_file, "--match", "b*") == 0
     *table, note = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in table] == ["layer", "body"]
+    assert [line.split()[0] for line in table] == ["layer", "body.0", "body.1", "body"]
     assert max(map(len, table)) <= 60
-    assert re.fullmatch(r"1 of \d+ layers; \d+ modules are left out: nothing they return is laid out in space", note)
+    assert re.fullmatch(r"3 of \d+ layers; \d+ modules are left out: nothing they return is laid out in space", note)
     assert cli("layers", yaml_file, "--match", "bdy*") == 2
     assert "no layer with a map is like 'bdy*'; did you mean 'body'" in capsys.readouterr().err
 

@@ -16,6 +16,7 @@ from helpers.planted_nets import (
     PATCH,
     PLACES,
     Planted,
+    PlantedAttention,
     largest_place,
     planted_picture,
 )
@@ -35,7 +36,7 @@ METHODS = [
     for name in sorted(REGISTRY.names("method"))
     if (needs := REGISTRY.find("method", name).cls.needs).uses_target and not needs.attention
 ]
-"""Every method on the shelf that a target plays a part in, but for those that read attention."""
+"""Every method on the shelf that a target plays a part in; those that read attention have a net of their own below."""
 
 A_WAY_OF_EACH_KIND = ["gradcam", "layercam", "ablationcam", "scorecam", "smoothgradcampp"]
 
@@ -58,6 +59,20 @@ def test_every_method_finds_its_class_in_every_layout(method: str, arranged: str
     arrangement = ARRANGEMENTS[arranged]
     model = Planted(arrangement)
     places = [place_of(model, method, target=target, layout=arrangement.stated) for target in range(CLASSES)]
+    assert places == list(PLACES)
+
+
+ATTENDING = [
+    name
+    for name in sorted(REGISTRY.names("method"))
+    if (needs := REGISTRY.find("method", name).cls.needs).uses_target and needs.attention
+]
+
+
+@pytest.mark.parametrize("method", ATTENDING)
+def test_every_method_that_reads_attention_finds_its_class(method: str) -> None:
+    model = PlantedAttention()
+    places = [place_of(model, method, target=target, layers="auto") for target in range(CLASSES)]
     assert places == list(PLACES)
 
 

@@ -89,6 +89,36 @@ class Planted(nn.Module):
         return self.head(maps) if self.dense else self.head(maps.mean((2, 3), keepdim=True)).flatten(1)
 
 
+class AttentionBlock(nn.Module):
+    """Each head attends to the tokens of its own colour, and adds it to all tokens."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        colours = tokens.transpose(1, 2).unsqueeze(3)
+        attended = nn.functional.scaled_dot_product_attention(torch.full_like(colours, 5.0), colours, colours)
+        return tokens + attended.squeeze(3).transpose(1, 2)
+
+
+class PlantedAttention(nn.Module):
+    """The same of attention: a class token, a block whose heads look for a colour each, and a head that reads that token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        planted = Planted(ARRANGEMENTS["channels first"])
+        self.embed, self.blocks = planted.embed, nn.ModuleList([AttentionBlock()])
+        self.head = nn.Linear(CLASSES, CLASSES)
+        with torch.no_grad():
+            self.head.weight.copy_(planted.head.weight.flatten(1))
+            self.head.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.embed(x).relu().flatten(2).transpose(1, 2)
+        tokens = torch.cat([torch.zeros_like(tokens[:, :1]), tokens], 1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        logits: Tensor = self.head(tokens[:, 0])
+        return logits
+
+
 def planted_picture() -> Tensor:
     """A dark picture (1, 3, H, W) with a bright patch of each class's colour, the first class's the brightest."""
     picture = 0.05 * torch.rand(

@@ -11,6 +11,7 @@ from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
 from xaikit.engine import Batch, Request
 from xaikit.engine.layers import LayerResolver
+from xaikit.evidence.pinned import target_at
 from xaikit.finish import build_finish
 from xaikit.registry import Registry
 from xaikit.schema.keys import Use
@@ -50,7 +51,7 @@ def _request(trial: Trial, registry: Registry, base: Path) -> Request:
         use=trial.use,
         method=instantiate("method", Use(trial.use, trial.options), registry, base),
         taps=(),
-        target=instantiate("target", trial.target, registry, base),
+        target=target_at(instantiate("target", trial.target, registry, base), trial.output),
         finish=None,
         seed=trial.seed,
         precision=trial.precision,

@@ -78,7 +78,7 @@ class PinnedPart:
 
     target: Pinned
     read: Callable[[Any], Any] = unchanged
-    columns: slice = field(default_factory=lambda: slice(None))
+    columns: slice = field(default_factory=partial(slice, None))
 
     @property
     def plural(self) -> bool:
@@ -145,6 +145,13 @@ class TargetAt:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.target, name)
+
+
+def target_at(target: Target, output: str | int | None) -> Target:
+    """The target on a part of the output of its own; itself where there is none. Raises ConfigError for a unit of a layer."""
+    if output is not None and layer_of(target) is not None:
+        raise ConfigError(f"output: {output!r} plays no part for a target that is a unit of layer {layer_of(target)}")
+    return target if output is None else TargetAt(target, OutputPart(output))
 
 
 def _place_of(target: Target) -> str | OutputPart | None:

@@ -23,7 +23,7 @@ KINDS: dict[str, Kind] = {
         "xaikit.methods",
         "xaikit_method",
         ("needs", "explain"),
-        frozenset({"use", "layers", "target", "augment", "reduce", "finish"}),
+        frozenset({"use", "layers", "target", "output", "augment", "reduce", "finish"}),
     ),
     "target": Kind("xaikit.targets", "xaikit_target", ("pin",)),
     "rectifier": Kind("xaikit.rectifiers", "xaikit_rectifier", ("signed", "drops_negative", "rectify")),

@@ -107,13 +107,15 @@ STAGES: Mapping[str, str] = {stage: key.plugin.kind for stage, key in keys_of(Fi
 
 @dataclass(frozen=True)
 class MethodConfig(Section):
-    """One label of ``methods``: None and a missing stage of ``finish`` mean what the config says for all."""
+    """One label of ``methods``: None and a missing stage of ``finish`` mean what the config says for all, and no ``output`` what
+    ``model.output`` says."""
 
     brief = True
     use: str
     options: Annotated[Mapping[str, Any], INLINE] = field(default_factory=dict)
     layers: Layers | None = None
     target: Annotated[Use | None, PluginKey("target", long=True)] = None
+    output: str | int | None = None
     augment: AugmentConfig | None = None
     reduce: Reduce | None = None
     finish: Annotated[Mapping[str, Use], FinishConfig] = field(default_factory=dict)

@@ -87,6 +87,7 @@ class _Trials:
             # augmented passes are not run again in another precision
             reruns=needs is None or needs.reruns or needs.replays,
             aggregation=self._aggregation(augment, reduce),
+            output=method.output,
             batch=None if traits is None or "per_sample" in traits else self._batch,
         )
 

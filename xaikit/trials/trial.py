@@ -35,6 +35,7 @@ class Trial:
     random        whether the seed matters: not to a method that says that it is deterministic
     reruns        whether the precision matters: only to a method that runs the model again
     aggregation   how its raw maps are taken: augmentation, and how channels are reduced
+    output        the part of the model's output that its target is of, where the method says its own
     batch         photographs that are explained together, where a map depends on the others: of a method that does not
                   declare ``per_sample``
 
@@ -56,6 +57,7 @@ class Trial:
     random: bool = True
     reruns: bool = True
     aggregation: Aggregation = PLAIN
+    output: str | int | None = None
     batch: int | None = None
 
     @cached_property
@@ -66,8 +68,9 @@ class Trial:
         seed = self.seed if self.random else "null"
         precision = f'"{self.precision}"' if self.reruns else "null"
         aggregation = f",{_canonical(self.aggregation)}" if self.aggregation else ""
+        output = "" if self.output is None else f",{json.dumps(['output', self.output])}"
         batch = "" if self.batch is None else f",{self.batch}"
-        return short(f'[{method},{target},"{self.sources}",{seed},{precision}{aggregation}{batch}]')
+        return short(f'[{method},{target},"{self.sources}",{seed},{precision}{aggregation}{output}{batch}]')
 
     @cached_property
     def evidence(self) -> str:

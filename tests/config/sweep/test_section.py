@@ -298,7 +298,7 @@ def test_all_faults_are_reported_at_once(write: Any, faults: Any) -> None:
         ({"layers": ["a", ["a"]]}, "sweep.layers[1]: stands twice; first as sweep.layers[0]"),
         (
             {"methods.grad.nn": [1, 2]},
-            "sweep.methods.grad.nn: unknown option of grad; known: augment, finish, layers, reduce, target, use",
+            "sweep.methods.grad.nn: unknown option of grad; known: augment, finish, layers, output, reduce, target, use",
         ),
         ({"methods.grda.layers": ["a", "b"]}, "sweep.methods.grda.layers: no method 'grda'; did you mean 'grad'?"),
         (
