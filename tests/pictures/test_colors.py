@@ -48,7 +48,7 @@ def test_tables_that_others_know_are_theirs(
 
 
 def test_a_table_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="colormap: expected one of auto, sequential, .*, got 'rainbow'"):
+    with pytest.raises(ValueError, match=r"colormap: expected one of auto, sequential, .*, got 'rainbow'"):
         table("rainbow")
 
 

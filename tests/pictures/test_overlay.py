@@ -173,7 +173,7 @@ def test_a_colour_map_is_named_and_the_bar_left_out() -> None:
 def test_an_alpha_that_is_no_share_and_a_colour_map_that_there_is_not_are_refused() -> None:
     with pytest.raises(ValueError, match=r"alpha: expected a share in \[0, 1\], got 1.5"):
         overlay(GREY, flat(0), 1.5)
-    with pytest.raises(ValueError, match="colormap: expected one of auto, .*, got 'fire'"):
+    with pytest.raises(ValueError, match=r"colormap: expected one of auto, .*, got 'fire'"):
         overlay(GREY, flat(0), colormap="fire")
 
 

@@ -142,11 +142,8 @@ def test_a_sheet_shows_the_first_photographs_and_trials_of_many(
 def test_a_page_has_so_many_columns_and_the_photograph_is_on_each(tmp_path: Path, drawn: Drawn) -> None:
     store = of_photos(tmp_path, *map(trial, "abcde"), names=("a.jpg", "b.jpg"))
     explain(store, "a.jpg", "b.jpg", trials=())
-    assert (
-        len(write_sheets(Report(tmp_path), ReportConfig(rows=1, columns=3)))
-        == pages_of(2, 5, ReportConfig(rows=1, columns=3))
-        == 6
-    )
+    style = ReportConfig(rows=1, columns=3)
+    assert len(write_sheets(Report(tmp_path), style)) == pages_of(2, 5, style) == 6
     labels = [[text.partition(",")[0] for text in header] for header, _, _ in drawn]
     assert labels == [["photograph", "a", "b"], ["photograph", "c", "d"], ["photograph", "e"]] * 2
     assert all(all(row) for _, _, pictures in drawn for row in pictures)

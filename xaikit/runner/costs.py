@@ -99,17 +99,17 @@ def _target(target: Use) -> str:
 
 def _variants(bench: Bench, request: Request) -> int:
     """Passes or scores of variants at the taps of a request."""
-    return sum(count for _, count in variants_at(bench, request))
+    return sum(variants_at(bench, request).values())
 
 
-def variants_at(bench: Bench, request: Request) -> list[tuple[str, int]]:
+def variants_at(bench: Bench, request: Request) -> dict[str, int]:
     """The passes or scores of variants by layer, all of them for every augmented input."""
     # noisy passes show all taps at once; what is scored belongs to one tap
     shared = request.method.needs.gradients and not request.method.needs.replays
     layers = [str(tap) for tap in request.taps[: 1 if shared else None]]
     shapes = [bench.probe.shapes[layer] for layer in layers]
     each = [further_of(request.method, channels, math.prod(space)) for channels, *space in shapes]
-    return [(layer, request.aggregation.augment.count * count) for layer, count in zip(layers, each, strict=True)]
+    return {layer: request.aggregation.augment.count * count for layer, count in zip(layers, each, strict=True)}
 
 
 def _columns(request: Request) -> int:

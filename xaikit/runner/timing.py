@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from xaikit import engine
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture
 from xaikit.engine import Batch, Request
@@ -19,7 +18,7 @@ from xaikit.evidence.hooks import hooked
 from xaikit.evidence.taps import module_at
 from xaikit.pictures.overlay import overlay
 from xaikit.pictures.sheet import HEIGHT
-from xaikit.runner.costs import PictureCosts, augmented_passes, variants_at
+from xaikit.runner.costs import PictureCosts, augmented_passes, further_passes, variants_at
 from xaikit.schema.sections import ReportConfig
 from xaikit.store.pictures import encoded
 
@@ -66,29 +65,21 @@ def picture_costs(picture: Picture, style: ReportConfig) -> PictureCosts:
 
 
 def seconds_of(bench: Bench, picture: Picture) -> float:
-    """Of computing one photograph: what shares the pass as it is explained now that everything is warm, and further passes
-    by a forward, or what of it lies behind the layer."""
+    """Of computing one photograph: the pass that all share as it takes now that everything is warm, and further passes by a
+    forward, or what of it lies behind the layer. No method is called: what a photograph does to it is seen in its shard."""
     opened, requests = bench.opened, bench.requests()
     count = min(TOGETHER, opened.config.data.batch_size)
     batch = opened.batch([picture] * count)
     config: dict[str, Any] = {"output": opened.config.model.output, "mode": opened.config.model.mode}
-    sharing = [
-        request
-        for request in requests
-        if not any(count for _, count in variants_at(bench, request)) and not request.aggregation
-    ]
 
-    def explained() -> None:
-        if sharing:
-            engine.explain(opened.model.module, batch, sharing, **config, failed=lambda request, error: None)
-        else:
-            trace_requests(opened.model.module, batch, requests, **config)
+    def traced() -> None:
+        trace_requests(opened.model.module, batch, requests, **config)
         _wait(opened.device)
 
-    seconds = fastest(explained)
-    if len(sharing) < len(requests):
+    seconds = fastest(traced)
+    if further_passes(bench):
         passes = _Passes(bench, batch, config)
-        seconds += augmented_passes(requests) * seconds + sum(passes.seconds(request) for request in requests) * count
+        seconds += augmented_passes(requests) * seconds + sum(map(passes.seconds, requests)) * count
     return seconds / count
 
 
@@ -120,7 +111,7 @@ class _Passes:
 
     def seconds(self, request: Request) -> float:
         """Of the passes that the method of a request asks for."""
-        return sum(count * self._each(request, layer) for layer, count in variants_at(self._bench, request))
+        return sum(count * self._each(request, layer) for layer, count in variants_at(self._bench, request).items())
 
     def _each(self, request: Request, layer: str) -> float:
         if request.method.needs.replays and self._bench.probe.ways.get(request.label, {}).get(layer) in (
