@@ -40,8 +40,11 @@ if TYPE_CHECKING:
     from xaikit.explanation import Explanation as Explanation
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
+    from xaikit.plain.options import ClassIndex as ClassIndex
+    from xaikit.plain.options import Located as Located
     from xaikit.registry import Registry as Registry
-    from xaikit.registry.modules import module_from_file as module_from_file
+    from xaikit.registry.modules import lies_at as lies_at
+    from xaikit.registry.modules import module_at as module_at
     from xaikit.report.report import Report as Report
     from xaikit.runner.planned import Plan as Plan
     from xaikit.runner.steps import plan as plan
@@ -68,8 +71,9 @@ _NAMES = {
     "explanation": "Explanation",
     "hookspecs": "hookimpl",
     "needs": "Needs",
+    "plain.options": "ClassIndex Located",
     "registry": "Registry",
-    "registry.modules": "module_from_file",
+    "registry.modules": "lies_at module_at",
     "report.report": "Report open",
     "runner.planned": "Plan",
     "runner.steps": "plan run",

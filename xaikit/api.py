@@ -22,10 +22,12 @@ from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.notebook.inputs import explaining_misfits, inputs_of
-from xaikit.notebook.targets import class_labels, target_of
+from xaikit.notebook.targets import class_labels, indexed, named_target, target_of
 from xaikit.passes.nests import first_tensor, led_by, tensors_in
 from xaikit.passes.samples import Shared
 from xaikit.registry import Registry, check_class, paper_of
+from xaikit.schema.class_files import read_classes
+from xaikit.schema.classes import Classes
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Aggregation, FinishConfig, MethodConfig, Mode, Precision, Reduce
@@ -59,7 +61,8 @@ def explain(
     *,
     layers: LayerSpecs = AUTO,
     target: TargetSpec = "top1",
-    labels: Sequence[int] | Tensor | None = None,
+    labels: Sequence[int | str] | Tensor | None = None,
+    classes: str | Sequence[str] | None = None,
     finish: Mapping[str, Any] | None = None,
     seed: int = 0,
     ids: Sequence[str] | None = None,
@@ -94,6 +97,8 @@ def explain(
             Options of each sample are arrays: ``{"use": "region", "of": 3, "mask": masks}``.
         labels: the class of every sample, for ``"label"`` and for targets with ``"of": "label"``. A method of the mapping may
             say a target of its own: ``{"use": "gradcam", "target": {"use": "contrast"}}``.
+        classes: what the outputs are called: a list of names, a text file with one a line, or "imagenet". Then a class goes by
+            its name wherever it goes by its index: ``target="tench"``, ``target=["tench", "tabby cat"]``, one a sample.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
         output: the part of the model's output that is explained: a key, attribute or index, or a way of these such as
@@ -130,15 +135,14 @@ def explain(
     registry, model = Registry(), unwrapped(model)
     inputs, of_none = _shared(inputs_of(inputs, model), shared)
     samples = len(first_tensor(inputs))
-    for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
-        if word not in words:
-            raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
-    stated_labels = None if labels is None else _labels(labels, samples)
-    general_target, classes = target_of(target, stated_labels, samples, registry)
+    _check_words(precision, mode)
+    names = Classes() if classes is None else Classes(*read_classes(classes))
+    stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
+    general_target, indices = target_of(target, stated_labels, samples, registry, names)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), classes, of_input, of_none)
+    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [
@@ -148,7 +152,7 @@ def explain(
                 method,
                 resolver.taps(method, listed, general_target),
                 target_at(
-                    general_target if config.target is None else instantiate("target", config.target, registry),
+                    general_target if config.target is None else named_target(config.target, names, registry),
                     config.output,
                 ),
                 build_finish(
@@ -156,13 +160,24 @@ def explain(
                 ),
                 seed,
                 precision,
-                Aggregation(
-                    general.augment if config.augment is None else config.augment, config.reduce or general.reduce
-                ),
+                _aggregation(config, general),
             )
             for label, (config, method) in named.items()
         ]
-        return engine.explain(model, batch, requests, output=output, mode=mode, may_stop=True)[1]
+        may_stop = names.names is None
+        trace, explanations = engine.explain(model, batch, requests, output=output, mode=mode, may_stop=may_stop)
+    names.check_count(trace.output)
+    return explanations
+
+
+def _check_words(precision: str, mode: str) -> None:
+    for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
+        if word not in words:
+            raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
+
+
+def _aggregation(config: MethodConfig, general: Aggregation) -> Aggregation:
+    return Aggregation(general.augment if config.augment is None else config.augment, config.reduce or general.reduce)
 
 
 def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, Shared | None]:

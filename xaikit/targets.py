@@ -267,12 +267,15 @@ def class_logits(output: Any, target: str) -> Tensor:
     )
 
 
-def class_indices(wanted: Sequence[int] | Tensor, output: Tensor, target: str) -> Tensor:
+def class_indices(wanted: Sequence[int | str] | Sequence[int] | Tensor, output: Tensor, target: str) -> Tensor:
     """Class indices as a tensor on the output's device, checked against the number of classes.
 
     Raises:
-        ConfigError: an index that is not in 0 ... classes - 1.
+        ConfigError: an index that is not in 0 ... classes - 1, or a name, of which nobody has told what it means.
     """
+    names = [] if isinstance(wanted, Tensor) else [name for name in wanted if isinstance(name, str)]
+    if names:
+        raise ConfigError(f"target {target}: expected a class index, got {names[0]!r}; give the names of the classes")
     indices = torch.as_tensor(wanted, dtype=torch.long)
     classes = output.shape[1]
     bad = indices[(indices < 0) | (indices >= classes)]

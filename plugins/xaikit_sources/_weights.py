@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from xaikit import ConfigError, global_draws, nearest
+from xaikit import ConfigError, Located, global_draws, nearest
 from xaikit_sources._paths import is_file as path_is_file
 from xaikit_sources._paths import missing
 
@@ -21,6 +21,8 @@ _KEYS = ("file", "key", "prefix")
 State = Mapping[str, Tensor]
 Weights = str | dict[str, str] | None
 """A name or a file, or ``{file: ..., key: ..., prefix: ...}``; see :func:`read_state`."""
+StatedWeights = Annotated[Weights, Located(lambda text, base: text.endswith(SUFFIXES) or "/" in text)]
+"""As a config says them."""
 
 
 def build(where: str, seed: int, make: Callable[[], Any]) -> Any:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from xaikit import DataError, hookimpl, nearest
+from xaikit import DataError, Located, hookimpl, nearest
 from xaikit.sources import Photograph
 from xaikit_sources._paths import is_file, missing, photograph
 
@@ -25,7 +26,7 @@ class Csv:
     delimiter     what separates the columns
     """
 
-    path: str
+    path: Annotated[str, Located()]
     path_column: str = "path"
     label_column: str | None = "label"
     delimiter: str = ","

@@ -6,8 +6,9 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from xaikit import DataError, hookimpl
+from xaikit import DataError, Located, hookimpl
 from xaikit.sources import Photograph
 from xaikit_sources._paths import missing, photograph, pictures
 
@@ -19,7 +20,7 @@ class Files:
     path  a path, a glob (``**`` crosses folders; only files with a picture's suffix are taken), or a list of both
     """
 
-    path: str | list[str]
+    path: Annotated[str | list[str], Located()]
 
     def photographs(self) -> Sequence[Photograph]:
         """The files. Raises DataError where one does not exist, is a folder, or a glob finds no picture."""

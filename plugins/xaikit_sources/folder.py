@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from xaikit import DataError, hookimpl
+from xaikit import DataError, Located, hookimpl
 from xaikit.sources import Photograph
 from xaikit_sources._paths import folder_at, photograph, pictures_in
 
@@ -18,7 +19,7 @@ class Folder:
     recursive  also the folders in it
     """
 
-    path: str
+    path: Annotated[str, Located()]
     recursive: bool = True
 
     def photographs(self) -> Sequence[Photograph]:

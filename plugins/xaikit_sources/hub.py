@@ -10,19 +10,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
-from xaikit import ConfigError, hookimpl, nearest
+from xaikit import ConfigError, Located, hookimpl, nearest
 from xaikit.sources import OpenedModel
 from xaikit_sources._paths import missing
-from xaikit_sources._weights import Weights, build, file_of, is_none, load_state, read_state
+from xaikit_sources._weights import StatedWeights, build, file_of, is_none, load_state, read_state
 
 _left: set[str] = set()
 """Names in sys.modules that the last hubconf left there."""
 _HUBCONF = "hubconf.py"  # the file, and the name that torch.hub gives the module
+
+
+def _is_folder(repo: str, base: Path = Path()) -> bool:
+    path = repo.partition(":")[0]
+    return path.startswith((".", "/", "~")) or path.count("/") != 1 or (base / repo).is_dir()
 
 
 @dataclass(frozen=True)
@@ -34,16 +39,14 @@ class HubModel:
     name     the entry, such as resnet18
     kwargs   what the entry is called with, such as ``{pretrained: true}``
     weights  a state-dict file (.pth, .pt, .safetensors) to put into the model, or ``{file, key, prefix}``
-    classes  the name of each output
     trust    true runs the code of a repository on GitHub; a folder of your own needs none
     seed     of the weights that the entry draws
     """
 
-    repo: str
+    repo: Annotated[str, Located(_is_folder)]
     name: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    weights: Weights = None
-    classes: list[str] | None = None
+    weights: StatedWeights = None
     trust: bool = False
     seed: int = 0
 
@@ -53,22 +56,17 @@ class HubModel:
         Raises:
             ConfigError: the repository or the entry cannot be had, fails or returns no ``nn.Module``, weights do not fit.
         """
-        module, origin = self._local() if self._is_folder else self._github()
+        module, origin = self._local() if _is_folder(self.repo) else self._github()
         if not isinstance(module, nn.Module):
             raise ConfigError(f"{self._where}: expected a torch.nn.Module, got {type(module).__name__}")
         if not is_none(self.weights):
             origin = file_of(self.weights, self._where)
             load_state(module, read_state(self.weights, self._where), f"{self._where}: {origin}")
-        return OpenedModel(module.eval(), classes=tuple(self.classes) if self.classes else None, origin=origin)
+        return OpenedModel(module.eval(), origin=origin)
 
     @property
     def _where(self) -> str:
         return f"model hub {self.repo!r} {self.name!r}"
-
-    @property
-    def _is_folder(self) -> bool:
-        path = self.repo.partition(":")[0]
-        return path.startswith((".", "/", "~")) or path.count("/") != 1 or Path(self.repo).is_dir()
 
     def _local(self) -> tuple[Any, str]:
         folder = Path(self.repo).expanduser().resolve()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from xaikit import DataError, hookimpl
+from xaikit import DataError, Located, hookimpl
 from xaikit.sources import Photograph
 from xaikit_sources._paths import folder_at, photograph, pictures_in
 
@@ -21,7 +22,7 @@ class ImageFolder:
     path  the folder of the class folders
     """
 
-    path: str
+    path: Annotated[str, Located()]
 
     def photographs(self) -> Sequence[Photograph]:
         """The pictures with their labels. Raises DataError where the folder does not exist or no class folder has any."""

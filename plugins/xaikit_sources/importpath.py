@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
-from xaikit import ConfigError, hookimpl, module_from_file, nearest
+from xaikit import ConfigError, Located, hookimpl, lies_at, module_at, nearest
 from xaikit.sources import OpenedModel
-from xaikit_sources._classes import read_classes
-from xaikit_sources._imagenet import wnids_of
 from xaikit_sources._paths import missing
-from xaikit_sources._weights import Weights, build, file_of, is_none, load_state, read_state
+from xaikit_sources._weights import StatedWeights, build, file_of, is_none, load_state, read_state
 
 
 @dataclass(frozen=True)
 class ImportPath:
     """What the factory returns, in evaluation mode. Nothing is known of its pictures: state ``data.transform``.
 
-    factory  ``pkg.module:factory`` or ``./file.py:factory``, relative to the working directory
+    factory  ``pkg.module:factory`` or ``./file.py:factory``; of a config's folder before all others
     kwargs   what the factory is called with
     weights  a state-dict file (.pth, .pt, .safetensors) to put into the model; of a checkpoint that holds more,
              ``{file: net.ckpt, key: state_dict, prefix: model.}``
-    classes  the name of each output: a list, or a text file with one name a line
     seed     of the weights that the factory draws
     """
 
-    factory: str
+    factory: Annotated[str, Located(lies_at)]
     kwargs: dict[str, Any] = field(default_factory=dict)
-    weights: Weights = None
-    classes: str | list[str] | None = None
+    weights: StatedWeights = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,9 +47,8 @@ class ImportPath:
             raise ConfigError(f"{self._where}: expected a torch.nn.Module, got {type(module).__name__}")
         if not is_none(self.weights):
             load_state(module, read_state(self.weights, self._where), f"{self._where}: {self._file_of_weights}")
-        classes = self._classes()
         origin = f"{self.factory}, seed {self.seed}" if is_none(self.weights) else self._file_of_weights
-        return OpenedModel(module.eval(), None, classes, wnids_of(classes), origin)
+        return OpenedModel(module.eval(), origin=origin)
 
     @property
     def _where(self) -> str:
@@ -67,28 +60,14 @@ class ImportPath:
 
     def _factory(self) -> Any:
         left, _, right = self.factory.rpartition(":")
-        module = (
-            self._file(left)
-            if left.endswith(".py")
-            else build(self._where, self.seed, partial(importlib.import_module, left))
-        )
+        if left.endswith(".py") and not Path(left).expanduser().is_file():
+            raise ConfigError(f"{self._where}: {missing(left)}")
+        module = build(self._where, self.seed, partial(module_at, left, "model"))
         factory = getattr(module, right, None)
         if not callable(factory):
             offered = [name for name, value in vars(module).items() if callable(value)]
             raise ConfigError(f"{self._where}: {left} has no function {right!r}; {nearest(right, offered)}")
         return factory
-
-    def _file(self, file: str) -> ModuleType:
-        path = Path(file).expanduser()
-        if not path.is_file():
-            raise ConfigError(f"{self._where}: {missing(file)}")
-        module: ModuleType = build(self._where, self.seed, partial(module_from_file, path.resolve(), "model"))
-        return module
-
-    def _classes(self) -> tuple[str, ...] | None:
-        if self.classes is None or not isinstance(self.classes, str):
-            return tuple(self.classes) if self.classes else None
-        return read_classes(self.classes, self._where)
 
 
 @hookimpl

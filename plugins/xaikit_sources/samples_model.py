@@ -12,7 +12,7 @@ from torch import nn
 
 from xaikit import ConfigError, hookimpl
 from xaikit.sources import OpenedModel, Transform
-from xaikit_sources._imagenet import CLASSES, WNIDS
+from xaikit.sources.imagenet import CLASSES, WNIDS
 from xaikit_sources._weights import State, build, load_state, read_state
 
 _WHERE = "model samples"

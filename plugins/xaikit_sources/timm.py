@@ -12,8 +12,8 @@ from torch import nn
 
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import Interpolation, OpenedModel, Transform
-from xaikit_sources._imagenet import CLASSES, wnids_of
-from xaikit_sources._weights import Weights, build, file_of, fitted, is_none, load_state, read_state
+from xaikit.sources.imagenet import CLASSES, wnids_of
+from xaikit_sources._weights import StatedWeights, build, file_of, fitted, is_none, load_state, read_state
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TimmModel:
 
     name: str
     pretrained: bool = True
-    weights: Weights = None
+    weights: StatedWeights = None
     seed: int = 0
     kwargs: dict[str, Any] = field(default_factory=dict)
 

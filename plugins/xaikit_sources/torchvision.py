@@ -15,8 +15,18 @@ from torchvision.models import WeightsEnum
 
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
-from xaikit_sources._imagenet import wnids_of
-from xaikit_sources._weights import State, Weights, build, file_of, fitted, is_file, is_none, load_state, read_state
+from xaikit.sources.imagenet import wnids_of
+from xaikit_sources._weights import (
+    State,
+    StatedWeights,
+    build,
+    file_of,
+    fitted,
+    is_file,
+    is_none,
+    load_state,
+    read_state,
+)
 
 _INCEPTIONS = ("googlenet", "inception_v3")
 
@@ -33,7 +43,7 @@ class TorchvisionModel:
     """
 
     name: str
-    weights: Weights = "DEFAULT"
+    weights: StatedWeights = "DEFAULT"
     seed: int = 0
     kwargs: dict[str, Any] = field(default_factory=dict)
 

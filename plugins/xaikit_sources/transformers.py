@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from xaikit import ConfigError, hookimpl, nearest
+from xaikit import ConfigError, Located, hookimpl, nearest
 from xaikit.sources import OpenedModel
+from xaikit.sources.imagenet import CLASSES, WNIDS
 from xaikit_sources._image_text import ImageText, differs
-from xaikit_sources._imagenet import CLASSES, WNIDS
 from xaikit_sources._paths import missing
 from xaikit_sources._processors import transform_of
-from xaikit_sources._weights import Weights, build, check_fit, file_of, is_none, read_state
+from xaikit_sources._weights import StatedWeights, build, check_fit, file_of, is_none, read_state
 
 PUBLISHED = "DEFAULT"
 _SMALL = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -46,8 +46,8 @@ class TransformersModel:
     kwargs        changes to the config, such as ``{image_size: 384}``
     """
 
-    name: str
-    weights: Weights = PUBLISHED
+    name: Annotated[str, Located(lambda name, base: name.startswith(".") or (base / name).is_dir())]
+    weights: StatedWeights = PUBLISHED
     text: list[str] | list[list[int]] | None = None
     architecture: str | None = None
     revision: str | None = None

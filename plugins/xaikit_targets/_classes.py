@@ -7,23 +7,23 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
-from xaikit import ConfigError, PinnedClasses, class_indices, class_logits
+from xaikit import ClassIndex, ConfigError, PinnedClasses, class_indices, class_logits
 
-Of = int | Literal["top", "label"]
-"""An index from 0, the class that scores highest on the clean pass, or the one that the data states."""
+Of = ClassIndex | Literal["top", "label"]
+"""A class, the one that scores highest on the clean pass, or the one that the data states."""
 
 
 def check_of(of: Of) -> None:
     """Raises ValueError where it says no class."""
-    if isinstance(of, bool) or not (isinstance(of, int) or of in ("top", "label")):
-        raise ValueError(f"of: expected a class index, 'top' or 'label', got {of!r}")
+    if isinstance(of, bool) or not isinstance(of, (int, str)) or of == "":
+        raise ValueError(f"of: expected a class, 'top' or 'label', got {of!r}")
 
 
 @dataclass(frozen=True)
 class OneClass:
     """The options of a target about one class and nothing else."""
 
-    of: int | Literal["top", "label"] = "top"
+    of: Of = "top"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": 2}, {"of": "label"})
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
-from xaikit import ConfigError, global_draws, module_from_file, nearest
+from xaikit import ConfigError, global_draws, module_at, nearest
 from xaikit_targets._files import existing_file
 
 
 def imported(path: str, where: str) -> Callable[..., Any]:
-    """The function; a file is relative to the working directory.
+    """The function.
 
     Raises:
         ConfigError: it cannot be imported, or there is no such function.
     """
     left, _, right = path.rpartition(":")
-    file = existing_file(left, where).resolve() if left.endswith(".py") else None
+    if left.endswith(".py"):
+        existing_file(left, where)
     try:
         # whatever importing draws, the global random numbers stay
         with global_draws():
-            module = importlib.import_module(left) if file is None else module_from_file(file, "function")
+            module = module_at(left, "function")
     except (Exception, SystemExit) as error:  # a module is anybody's code
         raise ConfigError(f"{where}: {left} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, right, None)

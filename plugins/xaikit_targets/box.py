@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from xaikit import ConfigError, XaikitError, hookimpl
+from xaikit import ClassIndex, ConfigError, XaikitError, hookimpl
 from xaikit.targets import described
 from xaikit_targets._classes import of_rows
 
@@ -38,7 +38,7 @@ class Box:
     """
 
     rank: int = 1
-    of: int | Tensor | None = None
+    of: ClassIndex | Tensor | None = None
     box: tuple[float, float, float, float] | Tensor | None = None
     keys: dict[str, str] = field(default_factory=dict)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial, update_wrapper
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 
-from xaikit import ConfigError, hookimpl
+from xaikit import ConfigError, Located, hookimpl, lies_at
 from xaikit.targets import FunctionTarget, Pinned
 from xaikit_targets._importing import imported
 
@@ -24,11 +24,11 @@ class Function:
     Fails: a change inside the function is not seen by a run that goes on: give it another name.
     Peers: every object with ``__call__`` is a target of pytorch-grad-cam; theirs are given one sample at a time.
 
-    function  ``pkg.module:function``, or ``./file.py:function``, relative to the working directory
+    function  ``pkg.module:function``, or ``./file.py:function``; of a config's folder before all others
     kwargs    what it is called with, beside the output
     """
 
-    function: str
+    function: Annotated[str, Located(lies_at)]
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -7,17 +7,17 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from xaikit import PinnedClasses, class_indices, class_logits, hookimpl
+from xaikit import ClassIndex, PinnedClasses, class_indices, class_logits, hookimpl
 
 
 @dataclass(frozen=True)
 class Classes:
     """The same classes for every sample.
 
-    of  class indices, from 0, in the order of the maps
+    of  class indices, from 0, or names, in the order of the maps
     """
 
-    of: tuple[int, ...]
+    of: tuple[ClassIndex, ...]
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"of": (2, 0)},)
 

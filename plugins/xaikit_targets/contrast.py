@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from xaikit import ConfigError, class_indices, hookimpl
-from xaikit_targets._classes import PinnedClass, beside, check_of, classes_of
+from xaikit import ClassIndex, ConfigError, class_indices, hookimpl
+from xaikit_targets._classes import Of, PinnedClass, beside, check_of, classes_of
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Contrast:
     which is the authors', adds 1e-9 to the sum of the weights; its class is the nearest to y_c, which is another where
     two logits are equal.
 
-    of       the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
-    against  {top: k}, or a list of class indices, of which the class itself is passed over
+    of       the class: an index from 0 or its name, top (the highest on the clean pass), or label (that of the data)
+    against  {top: k}, or a list of classes, of which the class itself is passed over
     alpha    how much of the references is taken off; 0 leaves the logit
     weights  softmax: probabilities of the clean pass; differentiated: those of the output that is scored; uniform
     """
 
-    of: int | Literal["top", "label"] = "top"
-    against: dict[str, int] | tuple[int, ...] = field(default_factory=lambda: {"top": 3})
+    of: Of = "top"
+    against: dict[str, int] | tuple[ClassIndex, ...] = field(default_factory=lambda: {"top": 3})
     alpha: float = 1.0
     weights: Literal["softmax", "differentiated", "uniform"] = "softmax"
 

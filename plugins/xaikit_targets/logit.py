@@ -7,17 +7,17 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from xaikit import PinnedClasses, class_indices, class_logits, hookimpl
+from xaikit import ClassIndex, PinnedClasses, class_indices, class_logits, hookimpl
 
 
 @dataclass(frozen=True)
 class Logit:
-    """``target: 243`` is ``{use: logit, index: 243}``.
+    """``target: 243`` is ``{use: logit, index: 243}``, ``target: tench`` the class of that name, where no target has it.
 
-    index  the class, from 0
+    index  the class: from 0, or its name
     """
 
-    index: int
+    index: ClassIndex
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"index": 2},)
 

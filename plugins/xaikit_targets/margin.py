@@ -21,7 +21,7 @@ class Margin(OneClass):
     Fails: two classes for the same thing (laptop, notebook) share their evidence, and little of it is left.
     Peers: none has it; it is Finer-CAM's score for one reference class and alpha 1, chosen by rank and not by nearness.
 
-    of  the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
+    of  the class: an index from 0 or its name, top (the highest on the clean pass), or label (the one that the data states)
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedMargin:

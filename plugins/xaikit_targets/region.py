@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from xaikit import ConfigError, XaikitError, class_indices, hookimpl
+from xaikit import ClassIndex, ConfigError, Located, XaikitError, class_indices, hookimpl
 from xaikit.targets import described
 from xaikit_targets._classes import PinnedClass, beside, of_rows
 from xaikit_targets._files import existing_file, read_picture
+
+
+def _is_file(mask: str, base: Path) -> bool:
+    return mask not in ("predicted", "all")
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Region:
     Another mask in a file of the same name is not seen by a run that goes on: give it another name.
     Peers: pytorch-grad-cam's SemanticSegmentationTarget, to which class and mask must be given.
 
-    of      the class: an index from 0, or top (the most frequent prediction, of a mask that is given inside it)
+    of      the class: an index from 0 or its name, or top (the most frequent prediction, of a mask that is given inside it)
     ignore  classes that top passes over
     mask    predicted; all; a box [y0, x0, y1, x1] in shares of the sides, from 0 to 1; or a file, laid over the output: a
             picture, of which the bright half counts, or an .npy of numbers, of which those above 0.5 count; in Python also a
@@ -35,9 +40,9 @@ class Region:
     reduce  sum, or mean: over the pixels of M
     """
 
-    of: int | Literal["top"] = "top"
-    ignore: tuple[int, ...] = ()
-    mask: tuple[float, ...] | str | Tensor = "predicted"
+    of: ClassIndex | Literal["top"] = "top"
+    ignore: tuple[ClassIndex, ...] = ()
+    mask: Annotated[tuple[float, ...] | str | Tensor, Located(_is_file)] = "predicted"
     reduce: Literal["sum", "mean"] = "sum"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -55,8 +60,8 @@ class Region:
         return torch.randn(4, 3, 6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
     def __post_init__(self) -> None:
-        if isinstance(self.of, bool) or not (isinstance(self.of, int) or self.of == "top"):
-            raise ValueError(f"of: expected a class index or 'top', got {self.of!r}")
+        if isinstance(self.of, bool) or not isinstance(self.of, (int, str)) or self.of == "":
+            raise ValueError(f"of: expected a class or 'top', got {self.of!r}")
         if not isinstance(self.mask, (str, Tensor)):
             half = len(self.mask) // 2
             sides = list(zip(self.mask[:half], self.mask[half:], strict=False))

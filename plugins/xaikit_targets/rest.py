@@ -20,7 +20,7 @@ class Rest(OneClass):
 
     Peers: pytorch-grad-cam's ClassifierOutputReST from 1.5.7 on; before, it summed the log-probability over the batch.
 
-    of  the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
+    of  the class: an index from 0 or its name, top (the highest on the clean pass), or label (the one that the data states)
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedRest:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from xaikit import ConfigError, hookimpl
+from xaikit import ConfigError, Located, hookimpl
 from xaikit.targets import described
 from xaikit_targets._classes import of_rows
 from xaikit_targets._files import existing_file, read_numbers
@@ -31,7 +31,7 @@ class Similarity:
     measure  cosine; or dot, along the direction of the reference, which also grows with the embedding's length
     """
 
-    to: tuple[float, ...] | str | Tensor
+    to: Annotated[tuple[float, ...] | str | Tensor, Located(lambda to, base: to != "self")]
     measure: Literal["cosine", "dot"] = "cosine"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -20,7 +20,7 @@ class Softmax(OneClass):
     Fails: where the model is sure, p_c is 1 to the last digit and the gradient is nothing; ``rest`` and the logit keep one.
     Peers: pytorch-grad-cam's ClassifierOutputSoftmaxTarget.
 
-    of  the class: an index from 0, top (the highest on the clean pass), or label (the one that the data states)
+    of  the class: an index from 0 or its name, top (the highest on the clean pass), or label (the one that the data states)
     """
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedProbability:

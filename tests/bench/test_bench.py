@@ -99,9 +99,7 @@ def test_class_names_are_as_many_as_outputs(tmp_path: Path) -> None:
     values = config(tmp_path)
     for classes in (CLASSES[:-1], [*CLASSES, "more"]):
         values["model"]["classes"] = classes
-        with pytest.raises(
-            ConfigError, match=rf"model: classes: expected 5 names, as many as outputs, got {len(classes)}"
-        ):
+        with pytest.raises(ConfigError, match=rf"classes: expected 5 names, as many as outputs, got {len(classes)}"):
             bench_of(values)
 
 

@@ -169,11 +169,33 @@ def test_cut_short(format):
     assert caught.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("limit", [30, 20])  # 54 pixels: above it Pillow warns, above twice as many it raises
-def test_decompression_bombs(monkeypatch, limit):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(DataError, match=r"bomb\.png: cannot be read as a picture: DecompressionBomb"):
-        decode(encoded(Image.fromarray(PIXELS)), "bomb.png")
+def test_a_picture_of_too_many_pixels_names_the_setting_that_allows_it():
+    message = r"^bomb\.png: 9 x 6 pixels are more than 53, .* write data: \{max_pixels: 54\}$"
+    with pytest.raises(DataError, match=message):
+        decode(encoded(Image.fromarray(PIXELS)), "bomb.png", max_pixels=53)
+    assert decode(encoded(Image.fromarray(PIXELS)), "bomb.png", max_pixels=54).size == (9, 6)
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"), [(64 * 40, (64, 40)), (64 * 40 - 1, (32, 20)), (16 * 10, (16, 10)), (40, (8, 5))]
+)
+def test_a_jpeg_of_too_many_is_decoded_at_reduced_size(limit, size):
+    ramp = np.broadcast_to(np.linspace(0, 255, 64, dtype=np.uint8)[None, :, None], (40, 64, 3))
+    picture = decode(encoded(Image.fromarray(np.ascontiguousarray(ramp)), "JPEG"), "large.jpg", max_pixels=limit)
+    assert picture.size == size
+    expected = Image.fromarray(np.ascontiguousarray(ramp)).resize(size, Image.Resampling.BOX)
+    assert np.abs(np.asarray(picture, int) - np.asarray(expected, int)).mean() < 4
+
+
+def test_a_jpeg_that_no_reduction_makes_small_enough_is_refused():
+    with pytest.raises(DataError, match=r"large\.jpg: 60 x 40 pixels are more than 30, "):
+        decode(encoded(Image.new("RGB", (60, 40)), "JPEG"), "large.jpg", max_pixels=30)
+
+
+def test_pillows_own_limit_stands_as_before_and_plays_no_part(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    assert decode(encoded(Image.fromarray(PIXELS)), "a.png").size == (9, 6)
+    assert Image.MAX_IMAGE_PIXELS == 20
 
 
 def test_damaged_exif_does_not_hide_the_picture():

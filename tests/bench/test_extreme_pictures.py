@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaikit import sources
 from xaikit.bench.loader import Loader, Picture, UnreadablePicture
 from xaikit.sources import Photograph, Transform
+from xaikit.sources.transform import MOST_PIXELS
 
 
 def photograph(width: int, height: int) -> Photograph:
@@ -31,7 +31,7 @@ def test_only_what_the_crop_needs_is_resized(size: tuple[int, int], monkeypatch:
     picture = Loader(Transform()).read(loaded)
     assert isinstance(picture, Picture)
     assert picture.pixels.shape == (3, 224, 224)
-    assert max(made) <= sources.MOST_PIXELS
+    assert max(made) <= MOST_PIXELS
 
 
 @pytest.mark.parametrize("size", [(500, 333), (333, 500), (90, 131), (1000, 100)])
@@ -41,7 +41,7 @@ def test_the_middle_alone_is_that_of_the_whole(
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     whole = np.asarray(transform.picture(Image.fromarray(pixels)), dtype=int)
-    monkeypatch.setattr(sources, "MOST_PIXELS", 0)
+    monkeypatch.setattr("xaikit.sources.transform.MOST_PIXELS", 0)
     middle = np.asarray(transform.picture(Image.fromarray(pixels)), dtype=int)
     assert abs(whole - middle).max() <= 1  # one rounding of colours
 

@@ -6,6 +6,7 @@ import torch
 
 from helpers.runs import pictures
 from xaikit.bench.loader import Loader, Picture, UnreadablePicture
+from xaikit.schema.classes import Classes
 from xaikit.sources import Photograph, Transform
 
 TRANSFORM = Transform(32, 32, (0.5,) * 3, (0.25,) * 3)
@@ -43,9 +44,9 @@ def test_what_cannot_be_read_is_a_value() -> None:
 
 def test_a_label_that_is_no_class_is_a_complaint_and_the_picture_stays(tmp_path: Path) -> None:
     (photograph,) = photographs(tmp_path, ("a.png",), "triangel")
-    labelled = Loader(TRANSFORM, ("square", "triangle"), labelled=True).read(photograph)
+    labelled = Loader(TRANSFORM, Classes(("square", "triangle")), labelled=True).read(photograph)
     assert isinstance(labelled, Picture)
     assert "did you mean 'triangle'" in labelled.unlabelled
-    unlabelled = Loader(TRANSFORM, ("square", "triangle")).read(photograph)
+    unlabelled = Loader(TRANSFORM, Classes(("square", "triangle"))).read(photograph)
     assert isinstance(unlabelled, Picture)
     assert unlabelled.unlabelled == ""

@@ -7,12 +7,13 @@ from helpers.run_folders import BENCH, commit, planned, row
 from xaikit.bench.loader import Loader
 from xaikit.errors import StoreError
 from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
+from xaikit.schema.classes import Classes
 from xaikit.sources import Photograph, Transform
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
 
 EVIDENCE = ("e1", "e2")
-LOADER = Loader(Transform(), classes=("tench", "goldfish"), labelled=True)
+LOADER = Loader(Transform(), classes=Classes(("tench", "goldfish")), labelled=True)
 
 
 def photograph(name: str, content: bytes | None = None, label: str | int | None = None) -> Photograph:
@@ -59,7 +60,7 @@ def test_another_model_has_nothing_of_this_one(store: Store) -> None:
 
 def test_other_data_of_the_model_give_what_they_have_in_the_words_of_these(store: Store) -> None:
     stored = StoredResults(store, BENCH, EVIDENCE)
-    loader = Loader(Transform(), classes=("a tench", "a goldfish"))
+    loader = Loader(Transform(), classes=Classes(("a tench", "a goldfish")))
     result = find_missing(stored, f"{BENCH}-data", [photograph("cat.jpg")], loader, EVIDENCE, frozenset())
     assert result.missing == (frozenset(),)
     rows = result.adopted.to_pylist()

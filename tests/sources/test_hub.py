@@ -68,10 +68,10 @@ def offline(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["./repo", "repo", "{tmp}/repo"])
 def test_a_folder(repo, offline, path):
-    opened = HubModel(path.format(tmp=repo.parent), "net", {"outputs": 5}, classes=["a", "b", "c", "d", "e"]).open()
+    opened = HubModel(path.format(tmp=repo.parent), "net", {"outputs": 5}).open()
     assert opened.module(torch.rand(2, 3, 8, 8)).shape == (2, 5)
     assert not opened.module.training
-    assert (opened.transform, opened.classes, opened.wnids) == (None, ("a", "b", "c", "d", "e"), None)
+    assert (opened.transform, opened.classes, opened.wnids) == (None, None, None)
     assert opened.origin.endswith("repo net, seed 0")
 
 

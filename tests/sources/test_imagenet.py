@@ -1,6 +1,6 @@
 import pytest
 
-from xaikit_sources._imagenet import CLASSES, WNIDS, wnids_of
+from xaikit.sources.imagenet import CLASSES, WNIDS, wnids_of
 
 
 def test_a_thousand_of_each():

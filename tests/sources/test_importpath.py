@@ -1,9 +1,10 @@
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from xaikit import ConfigError
-from xaikit_sources._imagenet import CLASSES, WNIDS
 from xaikit_sources.importpath import ImportPath
 
 NET = """
@@ -69,14 +70,22 @@ def test_weights_from_a_file(folder):
     assert opened.origin == "mine.pth"
 
 
-@pytest.mark.parametrize("classes", [["a", "b", "c"], "names.txt"])
-def test_class_names(folder, classes):
-    (folder / "names.txt").write_text("a\nb\n c \n\n")
-    assert ImportPath("./net.py:factory", classes=classes).open().classes == ("a", "b", "c")
-
-
-def test_imagenets_class_names_bring_its_ids(folder):
-    assert ImportPath("./net.py:factory", {"outputs": 1000}, classes=list(CLASSES)).open().wnids == WNIDS
+def test_a_module_of_a_folder_is_found_there_whatever_else_has_its_name(tmp_path):
+    for name, outputs in (("one", 2), ("two", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sizes.py").write_text(f"outputs = {outputs}\n")
+        (tmp_path / name / "mynets.py").write_text(
+            "import torch\nfrom sizes import outputs\ndef make():\n    return torch.nn.Linear(2, outputs)\n"
+        )
+    before = dict(sys.modules)
+    try:
+        assert ImportPath(f"{tmp_path}/one/mynets:make").open().module.out_features == 2
+        del sys.modules["sizes"]
+        assert ImportPath(f"{tmp_path}/two/mynets:make").open().module.out_features == 3
+    finally:
+        for name in sys.modules.keys() - before.keys():
+            del sys.modules[name]
+        sys.path[:] = [place for place in sys.path if not place.startswith(str(tmp_path))]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +99,6 @@ def test_imagenets_class_names_bring_its_ids(folder):
         ({"factory": "./net.py:number"}, r"expected a torch\.nn\.Module, got int"),
         ({"factory": "./net.py:broken"}, r"KeyError: 'depth'"),
         ({"factory": "./net.py:factory", "kwargs": {"depth": 3}}, r"TypeError: .*depth"),
-        ({"factory": "./net.py:factory", "classes": "name.txt"}, r"classes: there is no 'name\.txt'"),
         ({"factory": "./net.py:factory", "weights": "mine.pth"}, r"weights: there is no 'mine\.pth'"),
     ],
 )

@@ -26,4 +26,4 @@ def test_the_catalogue_says_what_each_is(kind):
 
 
 def test_the_ids_of_imagenet_lie_in_the_package():
-    assert files("xaikit_sources").joinpath("imagenet_wnids.txt").read_text().count("\n") == 1000
+    assert files("xaikit.sources").joinpath("imagenet.txt").read_text(encoding="utf-8").count("\n") == 1000

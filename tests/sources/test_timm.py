@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from xaikit import ConfigError
-from xaikit_sources._imagenet import CLASSES, WNIDS
+from xaikit.sources.imagenet import CLASSES, WNIDS
 from xaikit_sources.timm import TimmModel, _transform
 
 SMALL = "mobilenetv3_small_050"

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from xaikit import ConfigError
-from xaikit_sources._imagenet import CLASSES, WNIDS
+from xaikit.sources.imagenet import CLASSES, WNIDS
 from xaikit_sources.torchvision import TorchvisionModel, _transform
 
 CLASSIFIERS = models.list_models(module=models)

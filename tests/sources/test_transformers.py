@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 import xaikit
 from xaikit import ConfigError
 from xaikit.sources import Transform
-from xaikit_sources._imagenet import WNIDS
+from xaikit.sources.imagenet import WNIDS
 from xaikit_sources._processors import transform_of
 from xaikit_sources.transformers import TransformersModel, _quiet, _wnids
 

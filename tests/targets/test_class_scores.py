@@ -14,6 +14,7 @@ import xaikit
 from helpers.nets import PROPERTY, Spec, distance
 from xaikit import ConfigError
 from xaikit.registry import Registry
+from xaikit.schema.classes import Classes
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
 from xaikit_targets.margin import Margin
@@ -125,9 +126,9 @@ def test_what_does_not_fit_the_model_is_an_error(
 
 
 @each
-@pytest.mark.parametrize("of", ["best", True, 1.5, None])
+@pytest.mark.parametrize("of", ["", True, 1.5, None])
 def test_what_says_no_class_is_refused(target: Any, of: Any) -> None:
-    with pytest.raises(ValueError, match=r"^of: expected a class index, 'top' or 'label', got "):
+    with pytest.raises(ValueError, match=r"^of: expected a class, 'top' or 'label', got "):
         target(of)
 
 
@@ -135,8 +136,11 @@ def test_a_config_says_the_class() -> None:
     registry = Registry()
     assert instantiate("target", Use("softmax", {"of": "label"}), registry) == Softmax("label")
     assert instantiate("target", Use("rest", {"of": 3}), registry) == Rest(3)
-    with pytest.raises(ConfigError, match="of: expected an integer or 'top' or 'label', got 'lable'"):
-        instantiate("target", Use("margin", {"of": "lable"}), registry)
+    named = instantiate("target", Use("margin", {"of": "lable"}), registry)
+    with pytest.raises(ConfigError, match="expected a class index, got 'lable'; give the names of the classes"):
+        named.pin(torch.rand(2, 3), None)
+    with pytest.raises(ConfigError, match="no class 'lable'; known: cat, dog; or did you mean 'label'"):
+        Classes(("cat", "dog")).with_indices(Margin, {"of": "lable"}, "target")
 
 
 def test_a_map_of_the_margin_is_the_difference_of_two_maps() -> None:

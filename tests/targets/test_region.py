@@ -185,7 +185,7 @@ def test_what_is_no_segmentation_is_refused(output: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"of": "label"}, "of: expected a class index or 'top', got 'label'"),
+        ({"of": True}, "of: expected a class or 'top', got True"),
         ({"mask": (0.0, 0.0, 1.0)}, "mask: expected [y0, x0, y1, x1] in shares of the sides, got [0.0, 0.0, 1.0]"),
         (
             {"mask": (0.5, 0.0, 0.2, 1.0)},

@@ -6,15 +6,16 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from xaikit.bench.bands import bands_of, is_of_bands, read_bands
 from xaikit.draws import warning_filters
 from xaikit.errors import DataError
+from xaikit.schema.data import MAX_PIXELS
 
 
-def decode(data: bytes, name: str, channels: int = 3) -> Image.Image | Tensor:
+def decode(data: bytes, name: str, channels: int = 3, max_pixels: int = MAX_PIXELS) -> Image.Image | Tensor:
     """The upright picture: of three channels RGB, of one grey, both of 8 bits; else its bands (channels, H, W) in [0, 1].
 
     The orientation of the EXIF is obeyed, and of several frames the first is taken. Transparency is laid on white. 16-bit
@@ -25,10 +26,10 @@ def decode(data: bytes, name: str, channels: int = 3) -> Image.Image | Tensor:
     Args:
         data: the content of the file.
         name: what the file is called, for the message.
+        max_pixels: of the picture. A JPEG of more is decoded at half, a quarter or an eighth of its sides.
 
     Raises:
-        DataError: empty, no picture, damaged, cut short, too large to be honest (Pillow's limit against decompression
-            bombs), or grey values out of range. The cause is chained.
+        DataError: empty, no picture, damaged, cut short, of more pixels, or grey values out of range. The cause is chained.
     """
     if not data:
         raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
@@ -37,13 +38,37 @@ def decode(data: bytes, name: str, channels: int = 3) -> Image.Image | Tensor:
     try:
         with warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
+            with _opened(data) as image:
+                _limit(image, max_pixels)
                 return _of_channels(ImageOps.exif_transpose(image), channels)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: expected a picture, got {len(data)} bytes of no format known to Pillow") from error
     except Exception as error:  # decoders of damaged bytes raise nearly anything
         raise DataError(f"{name}: cannot be read as a picture: {type(error).__name__}: {error}") from error
+
+
+def _opened(data: bytes) -> Image.Image:
+    """Whatever its size: Pillow's own limit is for all pictures of a process. Called by one thread at a time."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        return Image.open(io.BytesIO(data))
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _limit(image: Image.Image, max_pixels: int) -> None:
+    """Have a JPEG of too many pixels decoded at reduced size. Raises DataError where the picture has too many still."""
+    wide, high = image.size
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and wide * high > max_pixels:
+        part = next((part for part in (2, 4, 8) if -(-wide // part) * -(-high // part) <= max_pixels), 8)
+        image.draft(None, (wide // part, high // part))
+    if image.width * image.height > max_pixels:
+        raise DataError(
+            f"{wide} x {high} pixels are more than {max_pixels}, which a small file may pretend to hold; where this one is "
+            f"honest, write data: {{max_pixels: {wide * high}}}"
+        )
 
 
 def _of_channels(image: Image.Image, channels: int) -> Image.Image | Tensor:

@@ -6,15 +6,16 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image
 from torch import Tensor
 
-from xaikit.bench.bands import preview
 from xaikit.bench.decode import decode
-from xaikit.bench.labels import match_label
+from xaikit.bench.transforms import AXES, Framed, OwnTransform, Prepare, framed
 from xaikit.errors import DataError
+from xaikit.schema.classes import Classes
+from xaikit.schema.data import MAX_PIXELS
 from xaikit.sources import Photograph, Transform
 
 AHEAD = 2
@@ -25,9 +26,10 @@ AHEAD = 2
 class Picture:
     """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (channels, H, W) its input.
 
+    label       the class that the data states; None where there is none that the model knows
+    unlabelled  why there is none, where a target asks for it, else ""
     whole       all of the photograph at the size at which the model's frame was cut out of it, where overlays are drawn over it
-    label       the class that the data states, where a target asks for it
-    unlabelled  why there is none, "" where there is one or nobody asks
+    frames      of a video, all of them as they are shown, one below the other
     """
 
     photograph: Photograph
@@ -37,6 +39,7 @@ class Picture:
     label: int | None = None
     unlabelled: str = ""
     whole: Image.Image | None = None
+    frames: Image.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,19 @@ class UnreadablePicture:
 class Loader:
     """What reading needs to know.
 
-    classes, wnids  of the model's outputs, to match labels by
-    labelled        whether some target asks for the class that the data states
-    workers         threads that read ahead; 0 reads when it is needed
-    whole           whether somebody wants to see more of a photograph than the model's frame
+    classes     what the model's outputs are called, to match labels by
+    labelled    whether some target asks for the class that the data states
+    workers     threads that read ahead; 0 reads when it is needed
+    whole       whether somebody wants to see more of a photograph than the model's frame
+    max_pixels  of a picture
     """
 
-    transform: Transform
-    classes: tuple[str, ...] | None = None
-    wnids: tuple[str, ...] | None = None
+    transform: Prepare
+    classes: Classes = field(default_factory=Classes)
     labelled: bool = False
     workers: int = 0
     whole: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def batches(self, batches: Iterable[Sequence[Photograph]]) -> Iterator[list[Picture | UnreadablePicture]]:
         """Photographs ready for the model, a batch at a time, in order."""
@@ -88,28 +92,33 @@ class Loader:
         try:
             data = photograph.read()
             digest = hashlib.sha256(data).hexdigest()
-            decoded = decode(data, photograph.name, self.transform.channels)
-            rgb, pixels = self._framed(decoded)
-            whole = self.transform.whole(decoded) if self.whole and isinstance(decoded, Image.Image) else None
-            return Picture(photograph, digest, rgb, pixels, *self.label(photograph), whole)
+            ready = self._framed(photograph, data)
+            label = self.label(photograph)
+            return Picture(photograph, digest, ready.shown, ready.pixels, *label, ready.whole, ready.frames)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
         except Exception as error:  # memory and numbers run out over one picture, and the next is fine
             return UnreadablePicture(photograph, digest, f"{photograph.name}: {type(error).__name__}: {error}")
 
-    def _framed(self, picture: Image.Image | Tensor) -> tuple[Image.Image, Tensor]:
-        """What people see of a picture in the model's frame, and what the model receives."""
-        if isinstance(picture, Tensor):
-            bands = self.transform.bands(picture)
-            return preview(bands), self.transform.tensor(bands)
-        framed = self.transform.picture(picture)
-        return framed.convert("RGB"), self.transform.tensor(framed)
+    def _framed(self, photograph: Photograph, data: bytes) -> Framed:
+        if photograph.decode is not None:
+            sample = photograph.decode(data)
+            if sample.dim() != 1 + AXES[photograph.kind]:
+                raise DataError(
+                    f"{photograph.name}: expected a {photograph.kind}, (channels, *S) with {AXES[photograph.kind]} axes S, got "
+                    f"{tuple(sample.shape)}"
+                )
+            return framed(self.transform, sample, photograph.kind)
+        channels = self.transform.channels if isinstance(self.transform, Transform | OwnTransform) else 3
+        return framed(
+            self.transform, decode(data, photograph.name, channels, self.max_pixels), photograph.kind, self.whole
+        )
 
     def label(self, photograph: Photograph) -> tuple[int | None, str]:
-        """The class that the data states for a photograph, or why there is none."""
-        if photograph.label is None or not self.labelled:
+        """The class that the data states for a photograph; or why there is none, where a target asks for it."""
+        if photograph.label is None:
             return None, ""
         try:
-            return match_label(photograph.label, self.classes, self.wnids, photograph.name), ""
+            return self.classes.index(photograph.label, photograph.name), ""
         except DataError as error:
-            return None, str(error)
+            return None, str(error) if self.labelled else ""

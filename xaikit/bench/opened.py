@@ -16,15 +16,20 @@ from torch import Tensor
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
 from xaikit.bench.objects import device_of
+from xaikit.bench.stated import stated_transform
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
 from xaikit.layouts import Arrangement
+from xaikit.plain.options import without_base
 from xaikit.plain.values import spelling
 from xaikit.registry import Registry
+from xaikit.schema.class_files import read_classes
+from xaikit.schema.classes import Classes
+from xaikit.schema.data import MAX_PIXELS
 from xaikit.schema.plugins import instantiate
-from xaikit.schema.sections import Config, DataConfig, TransformConfig
-from xaikit.sources import ModelSource, OpenedModel, Photograph, Transform
+from xaikit.schema.sections import Config, DataConfig
+from xaikit.sources import ModelSource, OpenedModel, Photograph
 from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group
 
@@ -60,7 +65,10 @@ class OpenedBench:
         model, data = self.config.model.plain(), self.config.data.plain()
         for how_many in ("batch_size", "workers"):
             del data[how_many]
-        of_model = [self.weights, self.architecture, repr(self.loader.transform), spelling(model)]
+        del model["classes"]
+        # by it large pictures are decoded smaller
+        reduced = [] if data["max_pixels"] == MAX_PIXELS else [str(data["max_pixels"])]
+        of_model = [self.weights, self.architecture, repr(self.loader.transform), *reduced, spelling(model)]
         of_data = [spelling(data), *(self.model.classes or ())]
         return bench_key(_digest(of_model), _digest(of_data))
 
@@ -72,8 +80,8 @@ class OpenedBench:
 
     def batch(self, pictures: Sequence[Picture]) -> Batch:
         """Pictures as the engine takes them, on the model's device."""
-        inputs = self._on_device(torch.stack([picture.pixels for picture in pictures]))
-        labels = [picture.label for picture in pictures]
+        inputs = self._on_device(torch.stack(_of_one_shape(pictures)))
+        labels = [picture.label if self.loader.labelled else None for picture in pictures]
         indices = None if None in labels else self._on_device(torch.tensor(labels, dtype=torch.long))
         ids = tuple(picture.digest for picture in pictures)
         return Batch(self._arranged(inputs), ids, indices, self.input_layout)
@@ -125,6 +133,9 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     with _worded(ConfigError, f"model {config.model.source.use}"):
         source: ModelSource = instantiate("model", config.model.source, registry, base)
         model = config.objects.opened(source) if config.objects else source.open()
+    if config.model.classes is not None:
+        names, wnids = read_classes(config.model.classes, base)
+        model = dataclasses.replace(model, classes=names, wnids=wnids)
     device = device_for(config)
     model = dataclasses.replace(model, module=unwrapped(model.module).to(device))
     layouts = (config.model.layout, config.model.input_layout)
@@ -132,9 +143,23 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
         None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
     )
     whole = config.report.overlays is not False and config.report.on == "original"
-    loader = Loader(_transform(model, data), model.classes, model.wnids, labelled, data.workers, whole)
+    transform = stated_transform(model, data, photographs[0].kind, base)
+    classes = Classes(model.classes, model.wnids)
+    loader = Loader(transform, classes, labelled, data.workers, whole, data.max_pixels)
     weights, architecture = digest_of(model.module), architecture_of(model.module)
     return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)
+
+
+def _of_one_shape(pictures: Sequence[Picture]) -> list[Tensor]:
+    """Inputs that are a batch. Raises DataError where they are not of one shape."""
+    first, pixels = pictures[0], [picture.pixels for picture in pictures]
+    for picture in pictures:
+        if picture.pixels.shape != first.pixels.shape:
+            raise DataError(
+                f"{picture.photograph.name}: expected {tuple(first.pixels.shape)}, as {first.photograph.name} has, got "
+                f"{tuple(picture.pixels.shape)}; data.transform.size or crop brings them to one shape, batch_size: 1 needs none"
+            )
+    return pixels
 
 
 def _digest(parts: Sequence[str]) -> str:
@@ -144,8 +169,11 @@ def _digest(parts: Sequence[str]) -> str:
 def find_photographs(data: DataConfig, registry: Registry, base: Path) -> Sequence[Photograph]:
     """What the source of the data finds. Raises DataError where that is nothing."""
     with _worded(DataError, f"data {data.source.use}"):
-        photographs: Sequence[Photograph] = instantiate("data", data.source, registry, base).photographs()
-    return photographs
+        source = instantiate("data", data.source, registry, base)
+        photographs: Sequence[Photograph] = source.photographs()
+    if all(getattr(source, option, value) == value for option, value in data.source.options.items()):
+        return photographs
+    return [dataclasses.replace(each, name=without_base(each.name, base)) for each in photographs]
 
 
 @contextmanager
@@ -209,22 +237,3 @@ def _uniquely_named(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]
         name = photograph.name.encode("utf-8", "backslashreplace").decode()
         by_name.setdefault(name, dataclasses.replace(photograph, name=name))
     return tuple(by_name.values())
-
-
-def _transform(model: OpenedModel, data: DataConfig) -> Transform:
-    transform = dataclasses.asdict(data.transform or TransformConfig())
-    channels = transform.pop("channels")
-    stated = {key: value for key, value in transform.items() if value is not None}
-    if model.transform is None and not {"mean", "std"} <= stated.keys():
-        raise ConfigError(
-            "data.transform: this model's source does not know how its pictures are prepared; "
-            "write transform: {size: 256, crop: 224, mean: [...], std: [...]}"
-        )
-    prepared = dataclasses.replace(model.transform or Transform(), **stated)
-    for key, numbers in (("mean", prepared.mean), ("std", prepared.std)):
-        if len(numbers) != (channels or prepared.channels):
-            raise ConfigError(
-                f"data.transform.{key}: expected {channels or prepared.channels} numbers, one a channel, got {len(numbers)}; "
-                "write channels, mean and std that agree"
-            )
-    return prepared

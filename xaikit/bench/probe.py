@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import replay_ways, trace_requests
-from xaikit.errors import ConfigError
 from xaikit.evidence.observe import Tally
 from xaikit.layouts import stride
 
@@ -49,7 +47,7 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
     """
     model, config, tally = opened.model.module, opened.config.model, Tally()
     trace = trace_requests(model, batch, requests, output=config.output, mode=config.mode, tally=tally)
-    _check_classes(opened.model.classes, trace.output)
+    opened.loader.classes.check_count(trace.output)
     ways: dict[str, dict[str, str]] = {}
     for request in requests:
         if request.method.needs.replays:
@@ -60,9 +58,3 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
     return ProbeResult(
         tally.gradient_calls, shapes, ways, batch.inputs[:1].to("meta"), trace.scores.shape[1], trace.space
     )
-
-
-def _check_classes(classes: Sequence[str] | None, output: Any) -> None:
-    """That every output has a name, where names are known: one too few shifts those behind it."""
-    if classes and isinstance(output, Tensor) and output.dim() == 2 and output.shape[1] != len(classes):
-        raise ConfigError(f"model: classes: expected {output.shape[1]} names, as many as outputs, got {len(classes)}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xaikit.bench.bench import Bench, merge_requests
+from xaikit.bench.named import named_classes
 from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
 from xaikit.engine import Batch, Request
@@ -32,16 +33,18 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
         TapError, Disconnected: a layer that cannot be explained, found on the first photograph.
     """
     base = Path(config.base)
-    trials = {each.trial.evidence: each.trial for each in group.placed}
+    targets = {id(each.trial.target): each.trial.target for each in group.placed}
+    labelled = any(needs_labels(instantiate("target", target, registry, base)) for target in targets.values())
+    opened = open_bench(config, group, registry, labelled=labelled)
+    placed = named_classes(group.placed, opened.loader.classes, opened.config, registry)
+    trials = {each.trial.evidence: each.trial for each in placed}
     by_request = {trial.request: trial for trial in trials.values()}
     requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
-    labelled = any(needs_labels(request.target) for request in requests.values())
-    opened = open_bench(config, group, registry, labelled=labelled)
     batch = opened.first_batch()
     evidence = _resolve_taps(opened, batch, trials, requests)
-    finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in group.placed}
+    finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in placed}
     result = probe(opened, batch, merge_requests(evidence.values()))
-    return Bench(opened, group.placed, evidence, finishes, result)
+    return Bench(opened, placed, evidence, finishes, result)
 
 
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:

@@ -11,25 +11,31 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from xaikit.config.arguments import read_target, read_target_of_arrays
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, DataError
 from xaikit.notebook.sample_targets import ClassesOfSamples, FunctionsOfSamples
 from xaikit.registry import Registry, check_class
+from xaikit.schema.classes import Classes
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
+from xaikit.schema.shorthand import of_class
 from xaikit.targets import FunctionTarget, Target
 
+UNNAMED = Classes()
 FORMS = (
     "one class index a sample, (N,); several a sample, (N, K) or lists of any length; or truths of all classes, "
     "booleans (N, classes)"
 )
 
 
-def target_of(stated: Any, labels: Tensor | None, samples: int, registry: Registry) -> tuple[Target, Tensor | None]:
+def target_of(
+    stated: Any, labels: Tensor | None, samples: int, registry: Registry, classes: Classes = UNNAMED
+) -> tuple[Target, Tensor | None]:
     """The target, and the labels, which it may be itself.
 
     Args:
         labels: class indices (N,), where somebody states them.
         samples: N
+        classes: what the outputs are called.
 
     Raises:
         ConfigError: it is no target, or not of so many samples.
@@ -45,10 +51,37 @@ def target_of(stated: Any, labels: Tensor | None, samples: int, registry: Regist
     if callable(stated):
         return FunctionTarget(stated), labels
     if isinstance(stated, Mapping):
-        return _from_options(stated, registry), labels
+        return _from_options(stated, registry, classes), labels
     if _is_array(stated) or (isinstance(stated, Iterable) and not isinstance(stated, (str, Set))):
-        return _of_each_sample(stated, labels, samples, registry)
-    return instantiate("target", read_target(stated, registry), registry), labels
+        return _of_each_sample(indexed("target", stated, classes), labels, samples, registry)
+    if isinstance(stated, str) and stated in (classes.names or ()) and stated in registry.names("target"):
+        raise ConfigError(
+            f"target: {stated!r} is a target and a class of this model; write {{'use': {stated!r}}}, the target, or "
+            f"{of_class(stated)}, the class"
+        )
+    return named_target(read_target(stated, registry), classes, registry), labels
+
+
+def named_target(use: Use, classes: Classes, registry: Registry) -> Target:
+    """A target that may name classes. Raises ConfigError where there is no class of a name."""
+    cls = registry.find("target", use.use).cls
+    target: Target = instantiate("target", Use(use.use, classes.with_indices(cls, use.options, "target")), registry)
+    return target
+
+
+def indexed(name: str, stated: Any, classes: Classes) -> Any:
+    """Classes by their indices, where some of a list are by name. Raises ConfigError where there is no class of a name."""
+    if isinstance(stated, np.ndarray) and stated.dtype.kind == "U":
+        stated = stated.tolist()
+    if _is_array(stated) or not isinstance(stated, Iterable):
+        return stated
+    listed = list(stated)
+    if not any(isinstance(each, str) for each in listed):
+        return listed
+    try:
+        return [classes.index(each, name) if isinstance(each, str) else each for each in listed]
+    except DataError as error:
+        raise ConfigError(str(error)) from error
 
 
 def class_labels(name: str, stated: Any, samples: int) -> Tensor:
@@ -81,13 +114,13 @@ def _of_each_sample(
     return (instantiate("target", Use("label"), registry) if indices.dim() == 1 else ClassesOfSamples()), indices
 
 
-def _from_options(stated: Mapping[str, Any], registry: Registry) -> Any:
+def _from_options(stated: Mapping[str, Any], registry: Registry, classes: Classes) -> Any:
     plain = {
         option: value.item() if _is_array(value) and value.ndim == 0 else value for option, value in stated.items()
     }
     arrays = {option: plain.pop(option) for option in stated if _is_array(plain[option])}
     if not arrays:
-        return instantiate("target", read_target(plain, registry), registry)
+        return named_target(read_target(plain, registry), classes, registry)
     tensors = {option: torch.as_tensor(value) for option, value in arrays.items()}
     return read_target_of_arrays(plain, tensors, Tensor, registry)
 

@@ -74,10 +74,19 @@ class Scale:
         places = places if finite is None else np.where(finite, places, 256)
         return np.rint(places).astype(np.intp)
 
+    @cached_property
+    def _colors(self) -> NDArray[np.float32]:
+        """Those of the table, and the one of what is not finite."""
+        return np.concatenate([self.table, [colors.NOT_FINITE]]).astype(np.float32)
+
+    def colored(self, saliency: Floats) -> NDArray[np.float32]:
+        """The colours of a map (H, W), each a float of 0 to 255: (H, W, 3)."""
+        return self._colors.take(self.places(saliency), 0)
+
     def blend(self, picture: Image.Image, saliency: Floats, alpha: float) -> Image.Image:
         """The colours of a map (H, W) over an RGB picture of that size; magenta where it is not finite."""
         places, weights = self.places(saliency), alpha * self.weights
-        laid = weights[:, None] * np.concatenate([self.table, [colors.NOT_FINITE]]).astype(np.float32)
+        laid = weights[:, None] * self._colors
         pixels = np.asarray(picture, np.float32) * (1 - weights).take(places)[..., None]
         pixels += laid.take(places, 0)
         return Image.fromarray(np.rint(pixels, pixels).astype(np.uint8))
@@ -116,7 +125,7 @@ def overlay(
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha: expected a share in [0, 1], got {alpha}")
-    fitted = resized(_floats(saliency), (picture.height, picture.width))
+    fitted = resized(floats(saliency), (picture.height, picture.width))
     scale = Scale.of(fitted, signed, colormap)
     shown = scale.blend(picture.convert("RGB"), fitted, alpha)
     for mark in marks:
@@ -171,7 +180,7 @@ def resized(saliency: Floats, size: tuple[int, int]) -> Floats:
     return saliency
 
 
-def _floats(saliency: Tensor | Floats) -> Floats:
+def floats(saliency: Tensor | Floats) -> Floats:
     """Of any dtype, on any device, as floats of their own precision, of float32 at least."""
     if not isinstance(saliency, np.ndarray):
         values = saliency.detach().cpu()

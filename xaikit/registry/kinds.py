@@ -32,13 +32,16 @@ KINDS: dict[str, Kind] = {
     "resizer": Kind("xaikit.resizers", "xaikit_resizer", ("size",)),
     "fuser": Kind("xaikit.fusers", "xaikit_fuser", ("fuse",)),
     "model": Kind(
-        "xaikit.models", "xaikit_model", ("open",), frozenset({"source", "output", "layout", "input_layout", "mode"})
+        "xaikit.models",
+        "xaikit_model",
+        ("open",),
+        frozenset({"source", "output", "layout", "classes", "input_layout", "mode"}),
     ),
     "data": Kind(
         "xaikit.data",
         "xaikit_data",
         ("photographs",),
-        frozenset({"source", "batch_size", "workers", "transform"}),
+        frozenset({"source", "batch_size", "max_pixels", "workers", "transform"}),
     ),
     "layout": Kind("xaikit.layouts", "xaikit_layout", ("layout",)),
     "executor": Kind("xaikit.executors", "xaikit_executor", ("execute",)),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import re
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -65,6 +68,51 @@ def file_in(folder: Path, module: str) -> Path | None:
     return next((path for path in (paths[0], stem / "__init__.py", *paths[1:]) if path.is_file()), None)
 
 
+def module_at(place: str, purpose: str) -> ModuleType:
+    """The module of ``file.py``, of ``package.module``, or of ``folder/package.module``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        BaseException: whatever importing raises.
+    """
+    path = Path(place).expanduser()
+    if path.suffix == ".py":
+        return module_from_file(path.resolve(strict=True), purpose)
+    return _module_in(path.parent.resolve(), path.name) if path.name != place else importlib.import_module(place)
+
+
+def lies_at(text: str, folder: Path) -> bool:
+    """Whether ``file.py:name`` or ``package.module:name`` means something in a folder: any file, a module that is there."""
+    place = text.rpartition(":")[0]
+    return place.endswith(".py") or (bool(place) and "/" not in place and file_in(folder, place) is not None)
+
+
+def _module_in(folder: Path, name: str) -> ModuleType:
+    """A module by its own name, and no other of that name that was imported from elsewhere."""
+    with beside(folder):
+        top = name.partition(".")[0]
+        stated = getattr(sys.modules.get(name), "__file__", None)
+        if stated and not Path(stated).resolve().is_relative_to(folder):
+            for other in [other for other in sys.modules if other == top or other.startswith(f"{top}.")]:
+                del sys.modules[other]
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[None]:
+    """What lies in a folder can be imported as beside a script, and is found first; afterwards it is found last."""
+    place = str(folder)
+    with _importing:
+        sys.path.insert(0, place)
+        try:
+            yield
+        finally:
+            sys.path.remove(place)
+            if place not in sys.path:
+                sys.path.append(place)
+
+
 def class_in(path: Path, member: str) -> str:
     """The one class of a file that has a member of that name; the file is not run.
 
@@ -81,7 +129,7 @@ def class_in(path: Path, member: str) -> str:
 
 
 def module_from_file(path: Path, purpose: str) -> ModuleType:
-    """The module of a file, imported once for the same place and content.
+    """The module of a file, imported once for the same place and content; it may import what lies beside it.
 
     Args:
         path: resolved.
@@ -103,7 +151,8 @@ def _imported(name: str, path: Path) -> ModuleType:
         raise ImportError(f"{path} is not a Python file")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
     try:
-        spec.loader.exec_module(module)
+        with beside(path.parent):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

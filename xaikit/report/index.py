@@ -28,18 +28,20 @@ Entry = tuple[Record, StoredTrial, Mapping[str, Any]]
 _LOOKUPS = 9  # before whoever merges parts all the time is given up on
 
 
-_SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and item.name != "warnings"]
+_SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and item.name not in ("warnings", "truth")]
 """What a record and its row call by one name."""
 
 
 @dataclass(frozen=True)
 class PlannedPhotograph:
-    """A photograph of the plan; ``image`` is its digest where that is known, ``truth`` the class that its data states."""
+    """A photograph of the plan; ``image`` is its digest where that is known, ``truth`` the class that its data states, by its
+    index and in words."""
 
     position: int
     stem: str
     image: str | None
     truth: int | None
+    truth_name: str
 
 
 class Index:
@@ -54,8 +56,9 @@ class Index:
         """By bench and name, in the order of the plan."""
         photographs: dict[str, dict[str, PlannedPhotograph]] = defaultdict(dict)
         for row in self.store.photographs().to_pylist():
-            about = (row[name] for name in ("position", "stem", "image", "truth"))
-            photographs[row["bench"]][row["name"]] = PlannedPhotograph(*about)
+            about = {name: row[name] for name in ("position", "stem", "image", "truth")}
+            truth_name = row.get("truth_name") or ""  # folders of before have none
+            photographs[row["bench"]][row["name"]] = PlannedPhotograph(**about, truth_name=truth_name)
         return dict(photographs)
 
     @cached_property
@@ -142,7 +145,7 @@ class Index:
     def records(self, table: pa.Table) -> list[Entry]:
         """A record for each trial that shares a row, with the row: by photograph, then by trial, then by column."""
         entries = [
-            (record(row, trial, self.photographs[trial.bench][row["name"]].stem), trial, row)
+            (record(row, trial, self.photographs[trial.bench][row["name"]]), trial, row)
             for row in table.to_pylist()
             for trial in self.by_evidence[row["bench"], row["evidence"]]
         ]
@@ -158,11 +161,15 @@ class Index:
         return {(trial.bench, trial.name): place for place, trial in enumerate(self.trials)}
 
 
-def record(row: Mapping[str, Any], trial: StoredTrial, stem: str) -> Record:
+def record(row: Mapping[str, Any], trial: StoredTrial, photograph: PlannedPhotograph) -> Record:
     """The record of one trial for a row."""
+    is_known = None not in (row["prediction"], photograph.truth)
     return Record(
         **{name: row[name] for name in _SHARED},
-        stem=stem,
+        stem=photograph.stem,
+        truth=photograph.truth,
+        truth_name=photograph.truth_name,
+        correct=row["prediction"] == photograph.truth if is_known else None,
         trial=trial.name,
         label=trial.label,
         layers=trial.layers,

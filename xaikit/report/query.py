@@ -28,9 +28,10 @@ def query(index: Index, sql: str) -> pa.Table:
     """The answer to a query over the views ``records``, ``trials``, ``photographs`` and ``failures``.
 
     ``records`` has the columns of the rows (image, name, column, target, target_name, score, prediction, prediction_name,
-    probability, warnings, seconds), of the trial (trial, id, label, method, model, data, layers, seed, precision, options,
-    finish) and one for every swept key, quoted: ``"methods.sharp.top_channels"``. Nothing else can be read, and nothing written:
-    the query opens no file, loads no extension and changes no setting. Of columns of one name the second is called ``name_1``.
+    probability, warnings, seconds), of the photograph (truth, truth_name, correct), of the trial (trial, id, label, method,
+    model, data, layers, seed, precision, options, finish) and one for every swept key, quoted:
+    ``"methods.sharp.top_channels"``. Nothing else can be read, and nothing written: the query opens no file, loads no extension
+    and changes no setting. Of columns of one name the second is called ``name_1``.
 
     Raises:
         StoreError: the query is wrong; duckdb's own words are in the message.
@@ -81,7 +82,10 @@ def _views(connection: Any, index: Index) -> None:
     connection.register("trials", trials)
     axes = _axes(index, trials)
     connection.register("planned", _planned(trials, axes))
-    connection.register("photographs", index.store.photographs())
+    photographs = index.store.photographs()
+    if "truth_name" not in photographs.column_names:  # of a folder of before
+        photographs = photographs.append_column("truth_name", pa.array([""] * photographs.num_rows, pa.string()))
+    connection.register("photographs", photographs)
     connection.register("failures", _failures(index))
     connection.register("stored", _stored(index))
     connection.execute(_records(axes))
@@ -103,7 +107,15 @@ def _stored(index: Index) -> Any:
 
 def _axes(index: Index, trials: pa.Table) -> list[str]:
     """The swept keys with a column of their own; what the views call by another name has none."""
-    taken = {*(item.name for item in fields(StoredTrial)), *ROWS.names, "position", "stem", "trial"}
+    taken = {
+        *(item.name for item in fields(StoredTrial)),
+        *ROWS.names,
+        "position",
+        "stem",
+        "trial",
+        "truth_name",
+        "correct",
+    }
     swept = dict.fromkeys(key for trial in index.trials for key in trial.where)
     return [key for key in swept if key in trials.column_names and key not in taken]
 
@@ -122,7 +134,8 @@ def _records(axes: Sequence[str]) -> str:
     warnings = f"[text FOR text IN r.warnings IF t.drops_negative OR NOT contains(text, {_quoted(ALL_NEGATIVE)})]"
     return f"""
         CREATE VIEW records AS
-        SELECT {row}, {warnings} AS warnings, p.position, p.stem, {trial}{swept}
+        SELECT {row}, {warnings} AS warnings, p.truth, p.truth_name, r.prediction = p.truth AS correct, p.position, p.stem,
+            {trial}{swept}
         FROM stored r
         JOIN planned t ON t.bench = r.bench AND t.evidence = r.evidence
         JOIN photographs p ON p.bench = r.bench AND p.name = r.name AND (p.image IS NULL OR p.image = r.image)

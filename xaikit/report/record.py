@@ -21,6 +21,9 @@ class Record:
     score            the explained number, as the model returned it
     prediction       the class of the highest logit, None where there are no classes
     prediction_name  the same, in words
+    truth            the class that the data states, None where it states none that the model knows
+    truth_name       the same, in words; as the data has it where the model does not know it
+    correct          whether that is the prediction, None where one of them is not known
     probability      softmax of the predicted class, in [0, 1]
     layers           the tapped layers, in the order of the config
     warnings         what a reader of the map has to know, a dead map's reason among them
@@ -38,6 +41,9 @@ class Record:
     score: float = math.nan
     prediction: int | None = None
     prediction_name: str = ""
+    truth: int | None = None
+    truth_name: str = ""
+    correct: bool | None = None
     probability: float | None = None
     layers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaikit.bench.labels import class_name
 from xaikit.bench.loader import Loader
+from xaikit.schema.classes import Classes
 from xaikit.sources import Photograph
 from xaikit.store.names import model_of
 from xaikit.store.rows import ROWS, with_column
@@ -23,7 +23,7 @@ class MissingEvidence:
 
     missing  the evidence that each photograph misses, in the order of the plan
     digests  of the photographs whose file had to be looked at
-    truths   the class that the data states of each photograph, in the order of the plan; None where nobody asks
+    truths   the class that the data states of each photograph, in the order of the plan; None where the model knows none
     adopted  rows of photographs that the folder knows under another name, from other data or with other names of the
              classes, as they are in this bench
     """
@@ -110,13 +110,13 @@ def find_missing(
     return MissingEvidence(tuple(missing), digests, truths, _adopted(stored.rows, adopted, bench, loader.classes))
 
 
-def _adopted(rows: pa.Table, adopted: Sequence[tuple[int, str]], bench: str, classes: Sequence[str] | None) -> pa.Table:
+def _adopted(rows: pa.Table, adopted: Sequence[tuple[int, str]], bench: str, classes: Classes) -> pa.Table:
     """Some of the rows, as they are in a bench: under new names, their classes by the names that these have there."""
     table = rows.take(pa.array([place for place, _ in adopted], pa.int64()))
     table = with_column(table, "bench", [bench] * len(adopted))
     table = with_column(table, "name", [name for _, name in adopted])
     for index in ("target", "prediction"):
-        names = [class_name(value, classes) for value in table[index].to_pylist()]
+        names = [classes.name(value) for value in table[index].to_pylist()]
         table = with_column(table, f"{index}_name", names)
     return table
 

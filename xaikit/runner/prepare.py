@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -259,8 +260,14 @@ def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequenc
             "stem": pa.array(chosen, pa.string()),
             "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
             "truth": pa.array(missing.truths, pa.int32()),
+            "truth_name": pa.array(map(_truth_name, bench.photographs, missing.truths, repeat(bench)), pa.string()),
         }
     )
+
+
+def _truth_name(photograph: Photograph, truth: int | None, bench: PreparedBench) -> str:
+    """The class that the data states in words: the model's where it knows that class, else those of the data."""
+    return str(photograph.label or "") if truth is None else bench.loader.classes.name(truth)
 
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:

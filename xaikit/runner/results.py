@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from xaikit.bench.bench import Bench, map_key
-from xaikit.bench.labels import class_name
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
@@ -34,7 +33,7 @@ class ShardResults:
         self.pictures: dict[int, Picture] = {}
         self._bench = bench
         self._key = bench.opened.key
-        self._number, self._classes = shard.number, bench.opened.model.classes
+        self._number, self._classes = shard.number, bench.opened.loader.classes
         self._evidence = {key: bench.evidence[key] for key in shard.evidence}
         self._maps: dict[str, Tensor] = {}
         self._rows: list[dict[str, Any]] = []
@@ -121,7 +120,7 @@ class ShardResults:
                 "image": picture.digest,
                 "name": picture.photograph.name,
                 "prediction": prediction,
-                "prediction_name": class_name(prediction, self._classes),
+                "prediction_name": self._classes.name(prediction),
                 "probability": probability,
                 "row": place,
             }
@@ -143,7 +142,7 @@ class ShardResults:
                     "truth": truth,
                     "column": column,
                     "target": target,
-                    "target_name": class_name(target, self._classes),
+                    "target_name": self._classes.name(target),
                     "score": score,
                     "warnings": warnings[sample],
                 }

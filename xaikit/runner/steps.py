@@ -15,6 +15,7 @@ from torch import nn
 
 from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
+from xaikit.bench.named import target_of_classes
 from xaikit.bench.objects import Objects
 from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
@@ -213,6 +214,8 @@ def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", w
     config = load(source, overrides, registry)
     target = instantiate("target", config.target, registry, Path(config.base))
     opened = open_bench(config, groups(expand(config, registry))[0], registry, labelled=needs_labels(target))
+    use = target_of_classes(config.target, opened.loader.classes, "target", config, registry)
+    target = instantiate("target", use, registry, Path(config.base))
     batch = opened.first_batch()
     rows = survey(
         opened.model.module,

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from xaikit.errors import PluginContract
+from xaikit.plain.options import CLASS, Located
 
 FIXED = "maps do not depend on it"
 """Of a key: it may not vary in a sweep."""
@@ -101,6 +102,8 @@ class Key:
     partial   whether only those keys of its section count that are stated
     optional  whether null is a value of its own
     marks     what else is said of it
+    located   how files that it names are found, where it names any
+    words     the strings that its type names one by one
     """
 
     hint: Any
@@ -110,6 +113,13 @@ class Key:
     partial: bool
     optional: bool
     marks: frozenset[str]
+    located: Located | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether a string may be the name of a class."""
+        return CLASS in self.marks
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -138,7 +148,23 @@ class Key:
 
 def _parts(hint: Any) -> tuple[Any, ...]:
     """The types of a union; else the one."""
+    hint = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
     return typing.get_args(hint) if typing.get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _all_marks(hint: Any) -> Iterator[Any]:
+    """What is said of a type, and of the types that it is made of."""
+    base, *marks = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    yield from marks
+    if typing.get_origin(base) is not Literal:
+        yield from (mark for part in typing.get_args(base) for mark in _all_marks(part))
+
+
+def _words(hint: Any) -> Iterator[str]:
+    if typing.get_origin(hint) is Literal:
+        yield from (part for part in typing.get_args(hint) if isinstance(part, str))
+    elif not isinstance(hint, str):
+        yield from (word for part in typing.get_args(hint) for word in _words(part))
 
 
 def _is_sayable(hint: Any) -> bool:
@@ -161,7 +187,9 @@ def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
         section=sections[0] if sections else None,
         partial=bool(sections) and sections[0] in marks,
         optional=type(None) in parts,
-        marks=frozenset(mark for mark in marks if isinstance(mark, str)),
+        marks=frozenset(mark for mark in _all_marks(hint) if isinstance(mark, str)),
+        located=next((mark for mark in _all_marks(hint) if isinstance(mark, Located)), None),
+        words=tuple(_words(hint)),
     )
 
 

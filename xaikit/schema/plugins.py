@@ -13,7 +13,7 @@ import pydantic_core
 
 from xaikit.errors import PluginError, nearest
 from xaikit.plain import values
-from xaikit.plain.faults import Faults, Path, quoting, shown
+from xaikit.plain.faults import ARGUMENT, DEFAULT, Faults, Path, quoting, shown
 from xaikit.registry import Registry
 from xaikit.schema.keys import Key, Use, keys_of
 
@@ -98,7 +98,7 @@ class Reader:
         try:
             usable = values.is_usable(read := values.read(key.adapter, value))  # text may say a number
             if usable:
-                return read
+                return self._as_in_base(key, path, read)
             self.faults.add(path, f"expected a finite number of 64 bits, got {shown(value)}")
         except pydantic.ValidationError as error:
             for inner, refused, text in values.complaints(error, value):
@@ -108,6 +108,17 @@ class Reader:
         except pydantic.errors.PydanticUserError:
             self.faults.add(path, f"a config cannot say a {key.hint}; leave it out")
         return None
+
+    def _as_in_base(self, key: Key, path: Path, value: Any) -> Any:
+        """Files as the config itself would name them: an override is from the working directory, a file that is extended from
+        its own folder."""
+        mark = self.faults.mark(path)
+        if key.located is None or self.base is None or mark in (DEFAULT, ARGUMENT):
+            return value
+        if mark.line:
+            return key.located.moved(value, FilePath(mark.source).parent, self.base)
+        is_typed = mark.source.startswith(("override ", "axis "))
+        return key.located.moved(value, FilePath(), self.base) if is_typed else value
 
     def build(self, cls: type[T], path: Path, fields: Mapping[str, Any]) -> T | None:
         """An instance; what its ``__post_init__`` refuses is noted at the key it names first."""
@@ -138,10 +149,10 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def instantiate(kind: str, use: Use, registry: Registry, base: FilePath | None = None) -> Any:
-    """The plugin that a :class:`Use` means, an instance of its dataclass.
+    """The plugin that a :class:`Use` means, an instance of its dataclass; files that it names are given from the folder ``base``.
 
     Raises:
-        ConfigError: an option is unknown or has the wrong type.
+        ConfigError: an option is unknown or has the wrong type, or a file is in the working directory and not in ``base``.
         UnknownPlugin, PluginConflict, PluginContract, PluginError: the plugin cannot be had.
     """
     cls = registry.find(kind, use.use, base).cls
@@ -149,4 +160,14 @@ def instantiate(kind: str, use: Use, registry: Registry, base: FilePath | None =
     options = Reader(registry, base, faults).options(cls, (use.use,), use.options, use.use)
     faults.close()
     assert options is not None
-    return cls(**options)
+    return cls(**_located(cls, options, base))
+
+
+def _located(cls: type, options: Mapping[str, Any], base: FilePath | None) -> dict[str, Any]:
+    keys = keys_of(cls)
+    if base is None:
+        return dict(options)
+    return {
+        option: value if (located := keys[option].located) is None else located.at(value, base, option)
+        for option, value in options.items()
+    }

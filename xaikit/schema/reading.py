@@ -7,9 +7,11 @@ from typing import Any
 
 from xaikit.errors import nearest
 from xaikit.plain.faults import Path, shown
+from xaikit.registry import Registry
 from xaikit.schema.keys import Key, PluginKey, Section, Use, keys_of
 from xaikit.schema.plugins import Reader
 from xaikit.schema.sections import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
+from xaikit.schema.shorthand import of_class
 
 LATER = {"metrics": "read the maps through the report instead"}
 """Keys that later versions will take and this one refuses."""
@@ -73,12 +75,19 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
 
 def _read_stage(reader: Reader, plugin: PluginKey, path: Path, values: Mapping[str, Any]) -> Use | None:
     word = values.get("use")
+    if plugin.kind == "target" and set(values) == {"use"} and _is_class(word, reader.registry):
+        return reader.use("target", path, of_class(str(word)))
     if word not in plugin.words:
         return reader.use(plugin.kind, path, values, words=plugin.words)
     for key in [key for key in values if key != "use"]:
         names = ", ".join(reader.registry.names(plugin.kind))
         reader.faults.add((*path, key), f"{word!r} has no options; add use: {names}")
     return Use(word)
+
+
+def _is_class(word: Any, registry: Registry) -> bool:
+    """Whether a target alone is the name of a class: no plugin has it, and it names no file, module or distribution."""
+    return isinstance(word, str) and bool(word) and ":" not in word and word not in registry.names("target")
 
 
 def _read_section(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Any:

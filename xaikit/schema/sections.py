@@ -13,8 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from xaikit.plain.faults import Path, at
+from xaikit.schema.class_files import NAMES
+from xaikit.schema.data import DataConfig as DataConfig
+from xaikit.schema.data import TransformConfig as TransformConfig
 from xaikit.schema.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
-from xaikit.schema.scalars import VERSION, Deviations, Device, Layers, Means, Seconds, Shares, Side, Version
+from xaikit.schema.scalars import VERSION, Device, Layers, Seconds, Shares, Version
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
@@ -124,38 +127,16 @@ class MethodConfig(Section):
 @dataclass(frozen=True)
 class ModelConfig(Section):
     """Where the model comes from, which output is explained (``auto``, a key or an index), and how tensors are arranged at its
-    layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it."""
+    layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it.
+    ``classes`` are what its outputs are called: a list of names, a text file with one a line, or ``imagenet`` (None: as its
+    source calls them)."""
 
     source: Annotated[Use, INLINE]
+    classes: Annotated[str | tuple[str, ...] | None, NAMES] = None
     output: str | int = "auto"
     mode: Mode = "eval"
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
     input_layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
-
-
-@dataclass(frozen=True)
-class TransformConfig(Section):
-    """How pictures are prepared; None is what the model's source says. Pixels, and units of [0, 1].
-
-    channels   of the model's input, as many as mean and std have: 1 for grey, 3 for colours, more for bands (TIFF, .npy)
-    """
-
-    brief = True
-    channels: Annotated[int, Field(ge=1)] | None = None
-    size: Side | tuple[Side, Side] | None = None
-    crop: Side | tuple[Side, Side] | None = None
-    mean: Means | None = None
-    std: Deviations | None = None
-
-
-@dataclass(frozen=True)
-class DataConfig(Section):
-    """Where the pictures come from, and how many go through the model at once."""
-
-    source: Annotated[Use, INLINE]
-    batch_size: Annotated[int, Field(ge=1), FIXED] = 8
-    workers: Annotated[int, Field(ge=0), FIXED] = 0
-    transform: TransformConfig | None = None
 
 
 @dataclass(frozen=True)

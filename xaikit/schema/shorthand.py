@@ -1,7 +1,8 @@
 """The shorthand of the YAML, settled before anything is merged.
 
 A string ``s`` where a plugin is expected is ``{use: s}`` and null is ``{}``; ``top3`` is ``{use: top, k: 3}``, an integer
-``{use: logit, index: n}``; ``methods`` may be one name or a list of names, ``layers`` one name. Settling twice changes nothing.
+``{use: logit, index: n}``, a transform ``s`` is ``{use: s}``; ``methods`` may be one name or a list of names, ``layers`` one
+name. Settling twice changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
 from xaikit.schema.keys import Section
-from xaikit.schema.sections import DataConfig, MethodConfig, ModelConfig, SweepConfig, key_at
+from xaikit.schema.sections import DataConfig, MethodConfig, ModelConfig, SweepConfig, TransformConfig, key_at
 
 Rule = Callable[[Path, Any, Faults], Any]
 
@@ -67,6 +68,12 @@ def _source(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     return _group(path, value, faults)
 
 
+def _transform(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
+    return (
+        {"use": value} if isinstance(value, str) else _group(path, value, faults, "imagenet, a function or a mapping")
+    )
+
+
 def _plugin(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {"use": value}
@@ -82,9 +89,14 @@ def _target(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, list):
         raise Refused(f"expected one target, got {shown(value)}; write {{use: classes, of: {shown(value)}}}")
     if isinstance(value, int) and not isinstance(value, bool):
-        return {"use": "logit", "index": value}
+        return of_class(value)
     top = re.fullmatch(r"top(\d+)", value) if isinstance(value, str) else None
     return {"use": "top", "k": int(top[1])} if top else _plugin(path, value, faults)
+
+
+def of_class(name: int | str) -> dict[str, Any]:
+    """The target that is one class, by its index or its name."""
+    return {"use": "logit", "index": name}
 
 
 def _layers(path: Path, value: Any, faults: Faults) -> Any:
@@ -164,5 +176,6 @@ _OF_SECTION: dict[type[Section], Rule | None] = {
     MethodConfig: _methods,
     ModelConfig: _source,
     DataConfig: _source,
+    TransformConfig: _transform,
     SweepConfig: None,  # has a shorthand of its own: see xaikit.config.sweep.shorthand
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 from xaikit.registry import Plugin
 from xaikit.registry.modules import file_in, file_of
@@ -79,6 +80,17 @@ def modules_of(plugin: Plugin) -> dict[str, Path]:
     tops -= {"xaikit"}
     names = [plugin.module.partition(":")[0], plugin.cls.__module__]
     return _closure(names, lambda module: file_of(module) if module.partition(".")[0] in tops else None)
+
+
+def source_digest(module: ModuleType) -> str:
+    """The digest of a module and of those beside it that it imports, one through the other."""
+    file = getattr(module, "__file__", None)
+    if not file:
+        return short(module.__name__)
+    folder, inner = Path(file).parent, "" if module.__name__.startswith("xaikit_") else module.__name__
+    for _ in range(inner.count(".") + (Path(file).stem == "__init__")):
+        folder = folder.parent
+    return _digest(_closure([inner or Path(file).stem], lambda name: file_in(folder, name)))
 
 
 def identity(plugin: Plugin) -> str:

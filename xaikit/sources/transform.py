@@ -1,4 +1,4 @@
-"""What a source of models and a source of pictures hand over, and the transform between file and tensor.
+"""From a picture's file to what the model receives.
 
 The transform is ours rather than a source's own callable, because a report needs to know where on the file the model
 looked and what it saw there: ``crop`` gives the picture in the model's frame, ``tensor`` the numbers it receives.
@@ -6,18 +6,19 @@ looked and what it saw there: ``crop`` gives the picture in the model's frame, `
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 from torchvision.transforms.functional import pil_modes_mapping
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
+Fit = Literal["crop", "squash"]
+"""How a picture of another aspect comes to fit: its middle is cut out, or it is squashed as a whole."""
 
 
 @dataclass(frozen=True)
@@ -109,52 +110,5 @@ def _resized_middle(
     return photograph.resize((sides[1], sides[0]), resample, box=(left, top, right, bottom))
 
 
-@dataclass(frozen=True)
-class OpenedModel:
-    """A model and what its source knows about it.
-
-    module     the model
-    transform  how its pictures are prepared; None where the source does not know (the config's ``data.transform`` then
-    must)
-    classes    the name of each output, in order; None where unknown
-    wnids      the WordNet id of each output, in order; None where the outputs are no ImageNet classes
-    origin     where the weights came from, for the manifest
-    """
-
-    module: nn.Module
-    transform: Transform | None = None
-    classes: tuple[str, ...] | None = None
-    wnids: tuple[str, ...] | None = None
-    origin: str = ""
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """One picture to explain, not read yet.
-
-    name   what a person calls it: the path as given, or the name of a sample
-    read   its bytes
-    label  its class as the data states it (a name, a wnid or an index), None where there is none
-    """
-
-    name: str
-    read: Callable[[], bytes]
-    label: str | int | None = None
-
-    def digest(self) -> str:
-        """The SHA-256 of the bytes: the identity of the picture, wherever it lies."""
-        return hashlib.sha256(self.read()).hexdigest()
-
-
-class ModelSource(Protocol):
-    """The class behind a plugin of ``xaikit.models``: a frozen dataclass whose fields are its options."""
-
-    def open(self) -> OpenedModel:
-        """Build the model on the CPU with its weights. Raises ConfigError for an unknown name or missing weights."""
-
-
-class DataSource(Protocol):
-    """The class behind a plugin of ``xaikit.data``: a frozen dataclass whose fields are its options."""
-
-    def photographs(self) -> Sequence[Photograph]:
-        """The pictures in a stable order. Raises :class:`DataError` where a path does not exist or nothing is found."""
+IMAGENET = Transform()
+"""What most classifiers that were trained on ImageNet are given."""

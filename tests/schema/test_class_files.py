@@ -1,14 +1,14 @@
 import pytest
 
 from xaikit import ConfigError
-from xaikit_sources._classes import read_classes
+from xaikit.schema.class_files import read_classes
 
 
 @pytest.fixture
 def classes(tmp_path):
     def write(content):
         (tmp_path / "names.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_classes(str(tmp_path / "names.txt"), "model importpath 'net:make'")
+        return read_classes("names.txt", tmp_path)[0]
 
     return write
 
@@ -35,11 +35,18 @@ def test_one_name_a_line(classes):
     ],
 )
 def test_a_line_that_names_nothing_is_an_error(classes, content, message):
-    with pytest.raises(ConfigError, match=rf"^model importpath 'net:make': classes: .*{message}"):
+    with pytest.raises(ConfigError, match=rf"^classes: .*{message}"):
         classes(content)
 
 
 def test_a_file_that_is_none_is_an_error(tmp_path):
     for name in ("absent.txt", "a" * 5000, "a\0b"):
         with pytest.raises(ConfigError, match=r"classes: there is no "):
-            read_classes(name, "model")
+            read_classes(name, tmp_path)
+
+
+def test_a_list_and_imagenet_need_no_file():
+    names, wnids = read_classes("imagenet")
+    assert (names[281], wnids[281]) == ("tabby", "n02123045")
+    assert read_classes(["a", "b"]) == (("a", "b"), None)
+    assert read_classes(list(names)) == (names, wnids), "whoever lists them brings their ids"

@@ -1,14 +1,14 @@
 import pytest
 
-from xaikit.bench.labels import match_label
 from xaikit.errors import DataError
+from xaikit.schema.classes import Classes
 
 CLASSES = ("tench", "tiger cat", "crane", "Cardigan", "cardigan", "crane")
 WNIDS = ("n01440764", "n02123159", "n02012849", "n02113186", "n02963159", "n03126707")
 
 
 def index(label: str | int) -> int:
-    return match_label(label, CLASSES, WNIDS, "photos/a.jpg")
+    return Classes(CLASSES, WNIDS).index(label, "photos/a.jpg")
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_index_out_of_range(label):
 
 def test_range_is_that_of_the_wnids_where_names_are_unknown():
     with pytest.raises(DataError, match="0 to 5, got 6"):
-        match_label(6, None, WNIDS, "a.jpg")
+        Classes(None, WNIDS).index(6, "a.jpg")
 
 
 def test_index_without_any_knowledge_of_the_classes():
-    assert match_label("731", None, None, "a.jpg") == 731
+    assert Classes(None, None).index("731", "a.jpg") == 731
     with pytest.raises(DataError, match="expected a class index of 0 or more, got -1"):
-        match_label(-1, None, None, "a.jpg")
+        Classes(None, None).index(-1, "a.jpg")
 
 
 @pytest.mark.parametrize(("label", "places"), [("crane", "2 and 5"), ("CARDIGAN", "3 and 4")])
@@ -70,8 +70,19 @@ def test_unknown_wnid_is_no_class():
 
 def test_name_for_a_model_without_names():
     with pytest.raises(DataError, match="class names are unknown; expected an index"):
-        match_label("tench", None, None, "a.jpg")
+        Classes(None, None).index("tench", "a.jpg")
 
 
 def test_wnid_for_a_model_without_names():
-    assert match_label("n02123159", None, WNIDS, "a.jpg") == 1
+    assert Classes(None, WNIDS).index("n02123159", "a.jpg") == 1
+
+
+def test_one_of_several_names_of_a_class():
+    assert Classes(("tench, Tinca tinca", "tabby, tabby cat")).index("Tabby_Cat", "a.jpg") == 1
+
+
+def test_imagenets_classes_go_by_all_their_synonyms():
+    from xaikit.sources.imagenet import CLASSES, WNIDS
+
+    assert [Classes(CLASSES, WNIDS).index(name, "a") for name in ("tabby", "tabby cat", "Tinca tinca")] == [281, 281, 0]
+    assert Classes(CLASSES, WNIDS).index("crane", "a") == 517, "as it stands before what it is called as well"
