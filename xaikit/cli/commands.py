@@ -149,15 +149,26 @@ def verify(run: str) -> None:
 @_folder
 @click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
 @click.option("--measure", help="Only this measure, such as area or gini.")
+@click.option("--csv", is_flag=True, help="Comma-separated values, unrounded, instead of tables; notes go to stderr.")
 @click.option(
     "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
 )
-def compare(run: str, by: Literal["label", "trial"], measure: str | None, trust: bool) -> None:
+def compare(run: str, by: Literal["label", "trial"], measure: str | None, csv: bool, trust: bool) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
+    import pyarrow as pa
+
     from xaikit.analysis.comparison import compare as compared
+    from xaikit.cli.tables import as_csv
     from xaikit.report.report import Report
 
-    echo(str(compared(Report(run, trust=trust), by=by, measure=measure)))
+    comparison = compared(Report(run, trust=trust), by=by, measure=measure)
+    if not csv:
+        echo(str(comparison))
+        return
+    for note in comparison.notes:
+        echo(note, err=True)
+    text = as_csv(pa.Table.from_pylist(comparison.rows()))
+    (echo if sys.stdout.isatty() else click.echo)(text)
 
 
 @commands.command()
