@@ -5,7 +5,9 @@ Records are read without torch, which takes longer to import than most questions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +26,7 @@ from xaikit.report.record import Record
 from xaikit.schema.sections import FinishConfig
 from xaikit.store.folder import Disk
 from xaikit.store.maps import Array
-from xaikit.store.pictures import is_sheet, overlay_name
+from xaikit.store.pictures import FORMATS, is_sheet, overlay_name
 from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xaikit.finish import Finish
+
+
+_COUNT = re.compile(r" \(\d+\)$")
+"""How many maps of a photograph a warning is of, at its end."""
 
 
 @dataclass(frozen=True)
@@ -154,18 +160,29 @@ class Report:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """Why maps are dead, and what methods had to leave out."""
+        """Why maps are dead, and what methods had to leave out: a line for each trial, layer and reason, which says of how many
+        photographs. Those of each are in its record."""
         warned = self.rows.filter(pc.greater(pc.list_value_length(self.rows["warnings"]), 0))
-        return distinct(
-            f"{record.name}, {record.trial}: {text}"
-            for record, _, _ in self.index.records(warned)
-            for text in record.warnings
+        names: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for record, trial, _ in self.index.records(warned):
+            for text in record.warnings:
+                names[trial.name, _COUNT.sub("", text)].add(record.name)
+        explained: dict[str, set[str]] = defaultdict(set)
+        for name, evidence in zip(*(self.rows[key].to_pylist() for key in ("name", "evidence")), strict=True):
+            explained[evidence].add(name)
+        of_trial: dict[str, set[str]] = defaultdict(set)
+        for trial in self.trials:
+            of_trial[trial.name] |= explained[trial.evidence]
+        return tuple(
+            f"{trial}, {layer}: {len(some)} of {len(of_trial[trial])} photographs: {reason}"
+            for (trial, text), some in names.items()
+            for layer, _, reason in [text.partition(": ")]
         )
 
     @property
     def sheets(self) -> tuple[Path | str, ...]:
         """The contact sheets, in order; URLs where the folder is one."""
-        names = [name for name in self._store.folder.names("", ".png") if is_sheet(name)]
+        names = filter(is_sheet, self._store.folder.names())
         return tuple(self._place(name) for name in sorted(names, key=lambda name: (len(name), name)))
 
     def shards(self) -> Iterator[ReportShard]:
@@ -204,10 +221,11 @@ class Report:
         """
         chosen, row = self._first_row(image, trial)
         stem = self.index.photographs[chosen.bench][row["name"]].stem
-        name = overlay_name(stem, chosen.name, column)
-        if self._store.folder.size(name) is None:
+        names = [overlay_name(stem, chosen.name, column, stored_as) for stored_as in FORMATS]
+        name = next((name for name in names if self._store.folder.size(name) is not None), None)
+        if name is None:
             raise StoreError(
-                f"{self.folder}/{name}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
+                f"{self.folder}/{names[0]}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
                 " or for a column beyond the targets"
             )
         return self._place(name)
@@ -244,16 +262,22 @@ class Report:
             StoreError: its finish does not fuse.
             ConfigError: a finisher cannot be had any more, is not trusted, or cannot fuse these maps.
         """
+        return self.finish_all(trial, [maps])[0]
+
+    def finish_all(self, trial: StoredTrial, several: Sequence[Mapping[str, Tensor]]) -> Tensor:
+        """The same of photographs whose maps have one shape, (N, T, *S): together they cost little more than one."""
+        import torch
+
         from xaikit.finish import finish_maps
         from xaikit.passes.process import as_before
 
-        raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
+        raws = {layer: torch.stack([maps[layer] for maps in several]) for layer in several[0]}
         strides = dict(zip(trial.layers, trial.strides, strict=True))
         with as_before(f"the finish of {trial.name}"):
             fused = finish_maps(self._finish(trial), raws, strides, trial.space)[1]
         if fused is None:
             raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
-        return fused[0]
+        return fused
 
     def _finish(self, trial: StoredTrial) -> Finish:
         """Built once for all trials whose stages are the same."""
