@@ -12,6 +12,7 @@ from xaikit.engine import Batch, Request
 from xaikit.engine.session import replay_ways, trace_requests
 from xaikit.evidence.observe import Tally
 from xaikit.layouts import stride
+from xaikit.passes.nests import first_tensor
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,10 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
     taps = [tap for request in requests for tap in request.taps]
     shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
     return ProbeResult(
-        tally.gradient_calls, shapes, ways, batch.inputs[:1].to("meta"), trace.scores.shape[1], trace.space
+        tally.gradient_calls,
+        shapes,
+        ways,
+        first_tensor(batch.inputs)[:1].to("meta"),
+        trace.scores.shape[1],
+        trace.space,
     )
