@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xaikit import engine
 from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods
 from xaikit.engine.layers import LayerResolver
-from xaikit.errors import ConfigError, LayerNotFound, XaikitError, is_count, nearest
+from xaikit.errors import ConfigError, LayerNotFound, XaikitError, is_count
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.pinned import target_at
@@ -24,8 +24,8 @@ from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.notebook.inputs import explaining_misfits, read_inputs
 from xaikit.notebook.targets import class_labels, indexed, named_target, target_of
-from xaikit.passes.nests import first_tensor, led_by, tensors_in
-from xaikit.passes.samples import Shared
+from xaikit.passes.nests import first_tensor
+from xaikit.passes.samples import shared_by_name
 from xaikit.pictures.window import ShownInputs
 from xaikit.registry import Registry, check_class, paper_of
 from xaikit.schema.class_files import read_classes
@@ -142,7 +142,7 @@ def explain(
     registry, model = Registry(), unwrapped(model)
     _check_words(precision, mode, seed)
     inputs, shown = read_inputs(inputs, transform, model, mode)
-    inputs, of_none = _shared(inputs, shared)
+    inputs, of_none = shared_by_name(inputs, _names(shared))
     samples = len(first_tensor(inputs))
     names = Classes() if classes is None else Classes(*read_classes(classes))
     stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
@@ -179,6 +179,10 @@ def explain(
     return {label: replace(each, shown=shown, classes=names.names) for label, each in explanations.items()}
 
 
+def _names(shared: str | int | Sequence[str | int] | None) -> Sequence[str | int]:
+    return [shared] if isinstance(shared, (str, int)) else shared or ()
+
+
 def _check_words(precision: object, mode: object, seed: object) -> None:
     """Raises ConfigError where one of them is nothing that a config could say."""
     for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
@@ -190,22 +194,6 @@ def _check_words(precision: object, mode: object, seed: object) -> None:
 
 def _aggregation(config: MethodConfig, general: Aggregation) -> Aggregation:
     return Aggregation(general.augment if config.augment is None else config.augment, config.reduce or general.reduce)
-
-
-def _shared(inputs: Any, shared: str | int | Sequence[str | int] | None) -> tuple[Any, Shared | None]:
-    """The inputs, the first of which has a row a sample, and the ways to those that have none; None where nobody says it."""
-    if shared is None:
-        return inputs, None
-    names = [shared] if isinstance(shared, (str, int)) else shared
-    paths = [path for path, _ in tensors_in(inputs)]
-    arguments = dict.fromkeys(path[0] for path in paths if path)
-    for name in names:
-        if name not in arguments:
-            raise ConfigError(f"shared: no input {name!r}; {nearest(str(name), map(str, arguments))}")
-    left = [path for path in paths if not path or path[0] not in names]
-    if not left:
-        raise ConfigError("shared: expected an input that has a row a sample, got the names of all")
-    return led_by(inputs, left[0]), frozenset(paths) - frozenset(left)
 
 
 def _arrangement(layout: str | Mapping[str, Any] | None, registry: Registry) -> Arrangement | None:

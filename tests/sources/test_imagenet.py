@@ -1,4 +1,5 @@
 import pytest
+from torchvision.models import ResNet50_Weights
 
 from xaikit.sources.imagenet import CLASSES, WNIDS, wnids_of
 
@@ -24,6 +25,10 @@ def test_a_thousand_of_each():
 )
 def test_ids_and_names_are_in_one_order(index, wnid, name):
     assert (WNIDS[index], CLASSES[index]) == (wnid, name)
+
+
+def test_names_are_torchvisions():
+    assert tuple(ResNet50_Weights.DEFAULT.meta["categories"]) == CLASSES
 
 
 def test_ids_only_for_imagenets_thousand():

@@ -6,14 +6,15 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
 from xaikit.bench.decode import decode
 from xaikit.bench.transforms import AXES, Framed, OwnTransform, Prepare, framed
 from xaikit.errors import DataError
+from xaikit.passes.nests import first_tensor, varied
 from xaikit.schema.classes import Classes
 from xaikit.schema.data import MAX_PIXELS
 from xaikit.sources import Photograph, Transform
@@ -24,7 +25,8 @@ AHEAD = 2
 
 @dataclass(frozen=True)
 class Picture:
-    """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (channels, H, W) its input.
+    """One photograph, ready: ``rgb`` is the picture in the model's frame, ``pixels`` (channels, H, W) its input, or several of
+    them as a tuple or mapping.
 
     label       the class that the data states; None where there is none that the model knows
     unlabelled  why there is none, where a target asks for it, else ""
@@ -35,7 +37,7 @@ class Picture:
     photograph: Photograph
     digest: str
     rgb: Image.Image
-    pixels: Tensor
+    pixels: Any
     label: int | None = None
     unlabelled: str = ""
     whole: Image.Image | None = None
@@ -100,12 +102,14 @@ class Loader:
     def _framed(self, photograph: Photograph, data: bytes) -> Framed:
         if photograph.decode is not None:
             sample = photograph.decode(data)
-            if sample.dim() != 1 + AXES[photograph.kind]:
+            leading = first_tensor(sample)
+            if leading.dim() != 1 + AXES[photograph.kind]:
                 raise DataError(
                     f"{photograph.name}: expected a {photograph.kind}, (channels, *S) with {AXES[photograph.kind]} axes S, got "
-                    f"{tuple(sample.shape)}"
+                    f"{tuple(leading.shape)}"
                 )
-            return framed(self.transform, sample, photograph.kind)
+            ready = framed(self.transform, leading, photograph.kind)
+            return replace(ready, pixels=varied(sample, ready.pixels))
         channels = self.transform.channels if isinstance(self.transform, Transform | OwnTransform) else 3
         return framed(
             self.transform, decode(data, photograph.name, channels, self.max_pixels), photograph.kind, self.whole

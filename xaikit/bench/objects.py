@@ -1,15 +1,19 @@
-"""A model that a call of ``xaikit.run`` is handed as an object, in place of the name of one in a config."""
+"""What a call of ``xaikit.run`` is handed as objects, in place of names in a config: a model, a dataset."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Subset, default_collate
 
+from xaikit.bench.datasets import ObjectData, Samples
 from xaikit.errors import ConfigError
 from xaikit.hookspecs import hookimpl
-from xaikit.sources import ModelSource, OpenedModel
+from xaikit.sources import DataSource, ModelSource, OpenedModel, Photograph
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,13 @@ class ObjectModel:
 
 @dataclass(frozen=True)
 class Objects:
-    """What a call was handed beside its config. It is pickled for workers that are processes of their own."""
+    """What a call was handed beside its config. It is pickled for workers that are processes of their own.
+
+    data  a dataset, see :class:`xaikit.bench.datasets.Samples`, or a loader of one
+    """
 
     model: nn.Module | None = None
+    data: Any = None
 
     def __post_init__(self) -> None:
         if self.model is not None and not isinstance(self.model, nn.Module):
@@ -40,13 +48,37 @@ class Objects:
 
     def overrides(self) -> list[str]:
         """What a config has to say for them."""
-        return [] if self.model is None else ["model.source=object", f"model.name={type(self.model).__name__}"]
+        stated = [] if self.model is None else ["model.source=object", f"model.name={type(self.model).__name__}"]
+        if self.data is not None:
+            stated += ["data.source=object", f"data.name={type(self.dataset).__name__}"]
+        if isinstance(self.data, DataLoader) and self.data.batch_size:
+            stated.append(f"data.batch_size={self.data.batch_size}")
+        return stated
+
+    @property
+    def dataset(self) -> Any:
+        """What a loader loads, in its own order; batches are made anew. Raises ConfigError where they are made its own way."""
+        if not isinstance(self.data, DataLoader):
+            return self.data
+        if self.data.collate_fn is not default_collate:
+            raise ConfigError(
+                "data: expected a DataLoader without a collate_fn, as batches are made anew; give a dataset whose items are what "
+                "the model takes"
+            )
+        chosen = getattr(self.data.sampler, "indices", None)
+        return self.data.dataset if chosen is None else Subset(self.data.dataset, list(chosen))
 
     def opened(self, source: ModelSource) -> OpenedModel:
         """What the source opens; the module, where that is what the source means. Raises ConfigError."""
         if self.model is None or not isinstance(source, ObjectModel):
             return source.open()
         return OpenedModel(self.model, origin="handed to xaikit.run")
+
+    def photographs(self, source: DataSource) -> Sequence[Photograph]:
+        """What the source finds; the samples, where those are what the source means. Raises DataError."""
+        if self.data is None or not isinstance(source, ObjectData):
+            return source.photographs()
+        return Samples(self.dataset).photographs()
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -9,18 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
-from xaikit.bench.objects import device_of
+from xaikit.bench.objects import Objects, device_of
 from xaikit.bench.stated import stated_transform
 from xaikit.engine import Batch
 from xaikit.errors import ConfigError, DataError, XaikitError
 from xaikit.evidence.conditions import unwrapped
 from xaikit.layouts import Arrangement
+from xaikit.passes.nests import first_tensor, mapped, replaced, signature, tensor_at, tensors_in, varied
+from xaikit.passes.samples import shared_by_name
 from xaikit.plain.options import without_base
 from xaikit.plain.values import spelling
 from xaikit.registry import Registry
@@ -80,11 +83,20 @@ class OpenedBench:
 
     def batch(self, pictures: Sequence[Picture]) -> Batch:
         """Pictures as the engine takes them, on the model's device."""
-        inputs = self._on_device(torch.stack(_of_one_shape(pictures)))
+        inputs, shared = shared_by_name(self._stacked(pictures), self.config.model.shared)
         labels = [picture.label if self.loader.labelled else None for picture in pictures]
         indices = None if None in labels else self._on_device(torch.tensor(labels, dtype=torch.long))
         ids = tuple(picture.digest for picture in pictures)
-        return Batch(self._arranged(inputs), ids, indices, self.input_layout)
+        return Batch(self._arranged(inputs), ids, indices, self.input_layout, shared)
+
+    def _stacked(self, pictures: Sequence[Picture]) -> Any:
+        """The inputs of pictures as one, on the model's device; what is no sample's is the first one's."""
+        _check_shapes(pictures)
+        inputs = pictures[0].pixels
+        for path, _ in tensors_in(inputs):
+            if not path or path[0] not in self.config.model.shared:
+                inputs = replaced(inputs, path, torch.stack([tensor_at(each.pixels, path) for each in pictures]))
+        return mapped(self._on_device, inputs)
 
     def _on_device(self, tensor: Tensor) -> Tensor:
         """A copy there, which a device that reads pinned memory makes by itself while the host goes on."""
@@ -92,14 +104,15 @@ class OpenedBench:
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
 
-    def _arranged(self, inputs: Tensor) -> Tensor:
+    def _arranged(self, inputs: Any) -> Any:
         """Pictures (N, C, H, W) as the model takes them. Raises ConfigError."""
         if self.input_layout is None:
             return inputs
-        layout = self.input_layout.layout(tuple(inputs.shape), tuple(inputs.shape[2:]))
+        first = first_tensor(inputs)
+        layout = self.input_layout.layout(tuple(first.shape), tuple(first.shape[2:]))
         if layout is None:
             raise ConfigError(f"model.input_layout: expected how pictures are arranged, got {self.input_layout}")
-        return layout.from_map(inputs, inputs)
+        return varied(inputs, layout.from_map(first, first))
 
     def first_batch(self) -> Batch:
         """The first photograph that can be read, as a batch of one.
@@ -129,7 +142,7 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     base = Path(config.base)
     data = dataclasses.replace(group.data, batch_size=config.data.batch_size, workers=config.data.workers)
     config = dataclasses.replace(config, model=group.model, data=data)
-    photographs = _uniquely_named(find_photographs(data, registry, base))
+    photographs = _uniquely_named(find_photographs(data, registry, base, config.objects))
     with _worded(ConfigError, f"model {config.model.source.use}"):
         source: ModelSource = instantiate("model", config.model.source, registry, base)
         model = config.objects.opened(source) if config.objects else source.open()
@@ -143,34 +156,39 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
         None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
     )
     whole = config.report.overlays and config.report.frame == "photograph"
-    transform = stated_transform(model, data, photographs[0].kind, base)
+    transform = stated_transform(model, data, photographs[0], base)
     classes = Classes(model.classes, model.wnids)
     loader = Loader(transform, classes, labelled, data.workers, whole, data.max_pixels)
     weights, architecture = digest_of(model.module), architecture_of(model.module)
     return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)
 
 
-def _of_one_shape(pictures: Sequence[Picture]) -> list[Tensor]:
-    """Inputs that are a batch. Raises DataError where they are not of one shape."""
-    first, pixels = pictures[0], [picture.pixels for picture in pictures]
+def _check_shapes(pictures: Sequence[Picture]) -> None:
+    """Refuse inputs that are no batch. Raises DataError."""
+    first = pictures[0]
     for picture in pictures:
-        if picture.pixels.shape != first.pixels.shape:
+        if signature(picture.pixels) != signature(first.pixels):
             raise DataError(
-                f"{picture.photograph.name}: expected {tuple(first.pixels.shape)}, as {first.photograph.name} has, got "
-                f"{tuple(picture.pixels.shape)}; data.transform.size or crop brings them to one shape, batch_size: 1 needs none"
+                f"{picture.photograph.name}: expected {_shapes(first)}, as {first.photograph.name} has, got {_shapes(picture)}; "
+                "data.transform.size or crop brings them to one shape, batch_size: 1 needs none"
             )
-    return pixels
+
+
+def _shapes(picture: Picture) -> str:
+    return " and ".join(str(tuple(tensor.shape)) for _, tensor in tensors_in(picture.pixels))
 
 
 def _digest(parts: Sequence[str]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def find_photographs(data: DataConfig, registry: Registry, base: Path) -> Sequence[Photograph]:
-    """What the source of the data finds. Raises DataError where that is nothing."""
+def find_photographs(
+    data: DataConfig, registry: Registry, base: Path, objects: Objects | None = None
+) -> Sequence[Photograph]:
+    """What the source of the data finds, or the call was handed. Raises DataError where that is nothing."""
     with _worded(DataError, f"data {data.source.use}"):
         source = instantiate("data", data.source, registry, base)
-        photographs: Sequence[Photograph] = source.photographs()
+        photographs: Sequence[Photograph] = objects.photographs(source) if objects else source.photographs()
     if all(getattr(source, option, value) == value for option, value in data.source.options.items()):
         return photographs
     return [dataclasses.replace(each, name=without_base(each.name, base)) for each in photographs]

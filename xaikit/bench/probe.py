@@ -14,6 +14,7 @@ from xaikit.engine.session import distinct, replay_ways, trace_requests
 from xaikit.evidence.observe import Tally
 from xaikit.layouts import stride
 from xaikit.method import parts_of
+from xaikit.passes.nests import first_tensor
 
 
 @dataclass(frozen=True)
@@ -66,5 +67,5 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
         for target, pinned in zip(targets, trace.pinned, strict=True)
         if parts_of(request.method) or (equal(target, request.target) and pinned.plural)
     )
-    row = batch.inputs[:1].to("meta")
+    row = first_tensor(batch.inputs)[:1].to("meta")
     return ProbeResult(tally.gradient_calls, shapes, ways, row, trace.scores.shape[1], trace.space, plural)

@@ -14,15 +14,15 @@ from xaikit.plain.options import Located
 from xaikit.registry.modules import lies_at, module_at
 from xaikit.schema.class_files import IMAGENET as IMAGENET_WORD
 from xaikit.schema.sections import DataConfig, TransformConfig
-from xaikit.sources import IMAGENET, Kind, OpenedModel, Transform
+from xaikit.sources import IMAGENET, Kind, OpenedModel, Photograph, Transform
 from xaikit.trials.digests import source_digest
 
 
-def stated_transform(model: OpenedModel, data: DataConfig, kind: Kind, base: Path) -> Prepare:
+def stated_transform(model: OpenedModel, data: DataConfig, first: Photograph, base: Path) -> Prepare:
     """What prepares the samples of a bench.
 
     Args:
-        kind: of the samples.
+        first: of the samples, whose kind all are of.
         base: the folder that a function's file is relative to.
 
     Raises:
@@ -32,8 +32,9 @@ def stated_transform(model: OpenedModel, data: DataConfig, kind: Kind, base: Pat
     if config.use is not None and config.use != IMAGENET_WORD:
         return _own(config, base)
     stated = {key: value for key, value in config.plain().items() if key not in ("use", "channels")}
-    if kind in ("series", "volume") and config.use is None:
-        return _of_arrays(stated, kind)
+    ready = first.kind in ("series", "volume") or (first.kind == "picture" and first.decode is not None and not stated)
+    if ready and config.use is None:
+        return _of_arrays(stated, first.kind)
     return _of_pictures(model, config, stated)
 
 

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.transforms.functional import to_tensor
 
 from xaikit.bench.bands import preview
 from xaikit.errors import DataError
@@ -26,13 +25,13 @@ AXES = {"picture": 2, "series": 1, "volume": 3, "video": 3}
 class Framed:
     """A sample, ready.
 
-    pixels  what the model receives, float32 (channels, *S)
+    pixels  what the model receives, float32 (channels, *S); a tuple or mapping where it takes several inputs
     shown   what people see of it, in the model's frame: a picture, a plotted series, some slices or frames
     whole   all of a photograph at the size at which the model's frame was cut out of it
     frames  of a video, all of them, one below the other
     """
 
-    pixels: Tensor
+    pixels: Any
     shown: Image.Image
     whole: Image.Image | None = None
     frames: Image.Image | None = None
@@ -158,3 +157,11 @@ def _stretched(values: Tensor) -> Tensor:
     finite = values.where(values.isfinite(), 0)
     low, high = finite.min(), finite.max()
     return (finite - low) / (high - low).clamp(min=1e-12)
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """A picture in [0, 1], (channels, H, W); torchvision is imported with the first, as it takes long."""
+    from torchvision.transforms import functional
+
+    values: Tensor = functional.to_tensor(picture)
+    return values

@@ -6,15 +6,15 @@ which there are as many as pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, combinations, islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from xaikit.errors import ConfigError
-from xaikit.passes.nests import Path, sample_paths, signature, tensors_in
+from xaikit.errors import ConfigError, nearest
+from xaikit.passes.nests import Path, led_by, sample_paths, signature, tensors_in
 
 Shared = frozenset[Path]
 """The ways to inputs that are no sample's."""
@@ -25,6 +25,26 @@ MOST_READINGS = 16
 
 
 _shared: WeakKeyDictionary[nn.Module, dict[Any, Shared]] = WeakKeyDictionary()
+
+
+def shared_by_name(inputs: Any, names: Sequence[str | int]) -> tuple[Any, Shared | None]:
+    """The inputs, the first of which has a row a sample, and the ways to those of these names, which have none; None where
+    nobody names any.
+
+    Raises:
+        ConfigError: there is no input of a name, or no other.
+    """
+    if not names:
+        return inputs, None
+    paths = [path for path, _ in tensors_in(inputs)]
+    arguments = dict.fromkeys(path[0] for path in paths if path)
+    for name in names:
+        if name not in arguments:
+            raise ConfigError(f"shared: no input {name!r}; {nearest(str(name), map(str, arguments))}")
+    left = [path for path in paths if not path or path[0] not in names]
+    if not left:
+        raise ConfigError("shared: expected an input that has a row a sample, got the names of all")
+    return led_by(inputs, left[0]), frozenset(paths) - frozenset(left)
 
 
 def shared_inputs(

@@ -53,6 +53,7 @@ def run(
     overrides: Sequence[str] = (),
     *,
     model: nn.Module | None = None,
+    data: Any = None,
     axes: Sequence[str] = (),
     again: bool = False,
     share: tuple[int, int] | None = None,
@@ -65,6 +66,9 @@ def run(
         overrides: ``"key.of.it=value"``, later ones win.
         model: a module, in place of the source of the config's ``model``; it is run where it lies and left as it is. Its
             results are known by its weights and its code, so that it may go on training between two calls.
+        data: a dataset, in place of the source of the config's ``data``, or a ``DataLoader`` of one. Its items are samples, or
+            pairs (sample, target): pictures of PIL, which ``data.transform`` prepares, or tensors as the model takes them,
+            (channels, *S); where it takes several inputs, a tuple or mapping of them.
         axes: swept keys, ``"key.of.it=value,value"``, beside those of ``sweep``.
         again: start over in a folder that holds a run.
         share: (i, n) does the i-th of n parts of the work, from 1 on: for one job of many that share a folder.
@@ -81,7 +85,7 @@ def run(
         LayerNotFound, DataError, TapError, Disconnected: found before the first map is written.
     """
     registry = Registry()
-    config = _loaded(source, overrides, registry, axes, Objects(model))
+    config = _loaded(source, overrides, registry, axes, Objects(model, data))
     with _not_ended():
         prepared = prepare(config, registry, {} if again else _frozen(config))
     with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
@@ -160,11 +164,16 @@ def _loaded(
 
 
 def plan(
-    source: Source, overrides: Sequence[str] = (), *, model: nn.Module | None = None, axes: Sequence[str] = ()
+    source: Source,
+    overrides: Sequence[str] = (),
+    *,
+    model: nn.Module | None = None,
+    data: Any = None,
+    axes: Sequence[str] = (),
 ) -> Plan:
     """What :func:`run` would compute: every model is opened and tried on one photograph, nothing is explained or written."""
     registry = Registry()
-    config = _loaded(source, overrides, registry, axes, Objects(model))
+    config = _loaded(source, overrides, registry, axes, Objects(model, data))
     with _not_ended():
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)

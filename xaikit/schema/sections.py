@@ -129,12 +129,13 @@ class ModelConfig(Section):
     """Where the model comes from, which output is explained (``auto``, a key or an index), and how tensors are arranged at its
     layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it.
     ``classes`` are what its outputs are called: a list of names, a text file with one a line, or ``imagenet`` (None: as its
-    source calls them)."""
+    source calls them). ``shared`` are inputs that are no sample's, by name or position, as prompts of all pictures."""
 
     source: Annotated[Use, INLINE]
     classes: Annotated[str | tuple[str, ...] | None, NAMES] = None
     output: str | int = "auto"
     mode: Mode = "eval"
+    shared: tuple[str | int, ...] = ()
     layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
     input_layout: Annotated[Use | None, PluginKey("layout", long=True)] = None
 

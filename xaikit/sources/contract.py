@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from torch import Tensor, nn
+from torch import nn
 
 from xaikit.sources.transform import Transform
 
@@ -45,14 +45,15 @@ class Photograph:
     label   its class as the data states it (a name, a wnid or an index), None where there is none
     kind    what it is
     decode  of what is no picture, its bytes to numbers, float32 (channels, *S): one axis S of a series, three of a volume
-            (slices, rows, columns) or of a video (frames, rows, columns; in [0, 1]). Raises :class:`DataError`
+            (slices, rows, columns) or of a video (frames, rows, columns; in [0, 1]); a tuple or mapping of such where a model
+            takes several inputs. Raises :class:`DataError`
     """
 
     name: str
     read: Callable[[], bytes]
     label: str | int | None = None
     kind: Kind = "picture"
-    decode: Callable[[bytes], Tensor] | None = None
+    decode: Callable[[bytes], Any] | None = None
 
     def digest(self) -> str:
         """The SHA-256 of the bytes: the identity of the picture, wherever it lies."""

@@ -12,9 +12,6 @@ from typing import Any, Literal
 
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as F
-from torchvision.transforms.functional import pil_modes_mapping
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 Fit = Literal["crop", "squash"]
@@ -50,7 +47,7 @@ class Transform:
             resized = _resized_middle(photograph, (high, wide), _pair(self.crop), self.interpolation)
         else:
             resized = self._resize(photograph)
-        cropped: Image.Image = F.center_crop(resized, _pair(self.crop))
+        cropped: Image.Image = _torchvision().center_crop(resized, _pair(self.crop))
         return cropped
 
     def whole(self, photograph: Image.Image) -> Image.Image | None:
@@ -72,18 +69,27 @@ class Transform:
 
     def bands(self, bands: Tensor) -> Tensor:
         """The same of a picture that is no photograph: any channels (C, H, W), in [0, 1]."""
-        cropped: Tensor = F.center_crop(self._resize(bands), _pair(self.crop))
+        cropped: Tensor = _torchvision().center_crop(self._resize(bands), _pair(self.crop))
         return cropped.clamp(0, 1)  # bicubic resizing overshoots
 
     def tensor(self, picture: Image.Image | Tensor) -> Tensor:
         """What the model receives of a picture in its frame: float32 (channels, H, W)."""
-        pixels = picture if isinstance(picture, Tensor) else F.to_tensor(picture)
-        normalized: Tensor = F.normalize(pixels, list(self.mean), list(self.std))
+        pixels = picture if isinstance(picture, Tensor) else _torchvision().to_tensor(picture)
+        normalized: Tensor = _torchvision().normalize(pixels, list(self.mean), list(self.std))
         return normalized
 
     def _resize(self, picture: Any) -> Any:
         size = [self.size] if isinstance(self.size, int) else list(self.size)
-        return F.resize(picture, size, InterpolationMode(self.interpolation), antialias=True)
+        functional = _torchvision()
+        return functional.resize(picture, size, functional.InterpolationMode(self.interpolation), antialias=True)
+
+
+def _torchvision() -> Any:
+    """Its functions of pictures, imported with the first picture: that takes longer than torch does, and most of what one asks
+    on the command line prepares none."""
+    from torchvision.transforms import functional
+
+    return functional
 
 
 MOST_PIXELS = 1 << 26
@@ -123,7 +129,7 @@ def _resized_middle(
         spans.append((start * side / resized, end * side / resized))
         sides.append(end - start)
     (top, bottom), (left, right) = spans
-    resample = pil_modes_mapping[InterpolationMode(interpolation)]
+    resample = Image.Resampling[interpolation.upper()]
     return photograph.resize((sides[1], sides[0]), resample, box=(left, top, right, bottom))
 
 

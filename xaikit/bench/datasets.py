@@ -1,0 +1,171 @@
+"""The samples of a dataset that a call of ``xaikit.run`` is handed as an object, as photographs of a run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor
+
+from xaikit.errors import DataError
+from xaikit.hookspecs import hookimpl
+from xaikit.passes.nests import first_tensor
+from xaikit.sources import Kind, Photograph
+
+LABELS = ("label", "labels", "target")
+"""Of a sample that is a mapping, where its class stands."""
+
+_KINDS: Mapping[int, Kind] = {2: "series", 3: "picture", 4: "volume"}
+"""Of inputs that are ready, by their axes."""
+
+
+@dataclass(frozen=True)
+class ObjectData:
+    """A dataset that ``xaikit.run(config, data=dataset)`` was handed.
+
+    name  what a person calls it
+    """
+
+    name: str = "dataset"
+
+    def photographs(self) -> Sequence[Photograph]:
+        """Raises DataError: a file cannot hold the dataset."""
+        raise DataError(
+            "data: expected the dataset itself, which no file holds; write xaikit.run(config, data=dataset)"
+        )
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A dataset, read sample by sample.
+
+    An item is a sample, or a pair (sample, target). A sample is a picture of PIL, which ``data.transform`` prepares; or what
+    the model takes: a tensor or array (channels, *S), a tuple or mapping of these. The target is the class, where it is a
+    number or a name; in a mapping it stands under one of :data:`LABELS`.
+    """
+
+    dataset: Any
+
+    def __post_init__(self) -> None:
+        if not (hasattr(self.dataset, "__len__") and hasattr(self.dataset, "__getitem__")):
+            raise DataError(
+                f"data: expected a dataset with len() and [], got {type(self.dataset).__name__}; list(dataset) makes one of it"
+            )
+
+    def photographs(self) -> list[Photograph]:
+        """One a sample, in order, by its number or the path that the dataset has of it. Raises DataError where there is none."""
+        count = len(self.dataset)
+        if not count:
+            raise DataError("data: expected samples, got an empty dataset")
+        return [
+            Photograph(name, partial(self.read, place), label, self.kind, None if self.is_of_pictures else self.decode)
+            for place, (name, label) in enumerate(zip(self.names(count), self.labels(count), strict=True))
+        ]
+
+    def sample(self, place: int) -> Any:
+        """What the model takes of one item, or its picture."""
+        return _parted(self.dataset[place])[0]
+
+    @property
+    def is_of_pictures(self) -> bool:
+        """Whether samples are prepared as photographs are."""
+        return isinstance(self.sample(0), Image.Image)
+
+    @property
+    def kind(self) -> Kind:
+        """Of the first sample. Raises DataError where it is nothing that can be explained."""
+        first = self.sample(0)
+        if isinstance(first, Image.Image):
+            return "picture"
+        led = first_tensor(_ready(first))
+        if led.dim() not in _KINDS or not led.is_floating_point():
+            raise DataError(
+                f"data: expected samples of floats (channels, *S) with one to three axes S, got {led.dtype} {tuple(led.shape)}"
+            )
+        return _KINDS[led.dim()]
+
+    def names(self, count: int) -> Iterator[str]:
+        """The paths that folders of pictures know (``dataset.samples``), else numbers."""
+        samples = getattr(self.dataset, "samples", None)
+        paths = samples if isinstance(samples, list) and len(samples) == count else []
+        yield from (str(path) for path, *_ in paths) if paths else map(str, range(count))
+
+    def labels(self, count: int) -> Iterator[str | int | None]:
+        """From ``dataset.targets`` where there are as many, else from the items."""
+        targets = getattr(self.dataset, "targets", None)
+        known = targets if isinstance(targets, Sequence | Tensor) and len(targets) == count else None
+        yield from (_label(known[at]) if known is not None else _parted(self.dataset[at])[1] for at in range(count))
+
+    def read(self, place: int) -> bytes:
+        """The bytes of a sample: of a picture without loss, or of its tensors."""
+        sample = self.sample(place)
+        if isinstance(sample, Image.Image):
+            buffer = io.BytesIO()
+            sample.save(buffer, "TIFF" if sample.mode in ("F", "CMYK") else "PNG")
+            return buffer.getvalue()
+        ready = _ready(sample)
+        items = {"": ready} if isinstance(ready, Tensor) else _items(ready)
+        return safetensors.torch.save(
+            {key: tensor.detach().cpu().contiguous().clone() for key, tensor in items.items()}
+        )
+
+    def decode(self, data: bytes) -> Any:
+        """What the model takes, of such bytes."""
+        items = safetensors.torch.load(data)
+        if "" in items:
+            return items[""]
+        ordered = {str(key): items[str(key)] for key in _items(_ready(self.sample(0)))}
+        return ordered if isinstance(self.sample(0), Mapping) else tuple(ordered.values())
+
+
+def _parted(item: Any) -> tuple[Any, str | int | None]:
+    """A sample and its class."""
+    if isinstance(item, Mapping):
+        rest = {key: value for key, value in item.items() if key not in LABELS}
+        label = next((_label(item[key]) for key in LABELS if key in item), None)
+        pictures = [value for value in rest.values() if isinstance(value, Image.Image)]
+        return (pictures[0] if pictures else rest), label
+    if isinstance(item, tuple | list) and len(item) == 2:
+        return item[0], _label(item[1])
+    return (item[0] if isinstance(item, tuple | list) and len(item) == 1 else item), None
+
+
+def _label(value: Any) -> str | int | None:
+    """A class; None of what is none, such as boxes or several classes."""
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        value = value.item() if value.ndim == 0 else None
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _ready(sample: Any) -> Any:
+    """Arrays as tensors. Raises DataError for anything else that is no tensor."""
+    if isinstance(sample, Tensor):
+        return sample
+    if isinstance(sample, np.ndarray):
+        return torch.from_numpy(sample)
+    if isinstance(sample, Mapping):
+        return {key: _ready(value) for key, value in sample.items()}
+    if isinstance(sample, tuple | list):
+        return tuple(map(_ready, sample))
+    raise DataError(f"data: expected pictures, tensors or arrays as samples, got {type(sample).__name__}")
+
+
+def _items(ready: Any) -> dict[str, Tensor]:
+    items = ready.items() if isinstance(ready, Mapping) else enumerate(ready)
+    flat = {str(key): value for key, value in items}
+    nested = [key for key, value in flat.items() if not isinstance(value, Tensor)]
+    if nested:
+        raise DataError(f"data: expected a sample of tensors, got one whose {nested[0]!r} holds others")
+    return flat
+
+
+@hookimpl
+def xaikit_data() -> type:
+    return ObjectData
