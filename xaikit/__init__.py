@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xaikit.errors import DataError as DataError
     from xaikit.errors import Disconnected as Disconnected
     from xaikit.errors import LayerNotFound as LayerNotFound
+    from xaikit.errors import ModelError as ModelError
     from xaikit.errors import PluginConflict as PluginConflict
     from xaikit.errors import PluginContract as PluginContract
     from xaikit.errors import PluginError as PluginError
@@ -67,8 +68,8 @@ _NAMES = {
     "config": "load",
     "schema.sections": "Config",
     "errors": """
-        ConfigError DamagedFile DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
-        UndeclaredNeed UnknownPlugin XaikitError nearest
+        ConfigError DamagedFile DataError Disconnected LayerNotFound ModelError PluginConflict PluginContract PluginError
+        StoreError TapError UndeclaredNeed UnknownPlugin XaikitError nearest
     """,
     "draws": "global_draws",
     "explanation": "Explanation",

@@ -164,26 +164,54 @@ def test_equal_values_of_two_groups_are_drawn_apart(tmp_path: Path) -> None:
     assert (a.low, a.high) != (b.low, b.high)
 
 
-def test_the_spread_over_seeds_of_what_is_not_finite_is_undefined(tmp_path: Path) -> None:
+def test_the_spread_over_seeds_is_of_the_photographs_that_are_defined(tmp_path: Path) -> None:
     trials = [stored(f"a, seed={seed}", label="a", seed=seed) for seed in (0, 1)]
     shots = [
         Shot(f"p{number}.png", trial, drawn(0), score=score)
-        for trial, scores in zip(trials, ([math.inf, -math.inf], [1.0, 2.0]), strict=True)
+        for trial, scores in zip(trials, ([math.inf, 3.0], [1.0, 5.0]), strict=True)
         for number, score in enumerate(scores)
     ]
     (group,) = compare(written(tmp_path, trials, shots), measure="score").groups
-    assert math.isnan(group.spread)
-    assert group.mean.missing == 2
+    assert group.spread == pytest.approx(np.std([3, 5], ddof=1))
+    assert (group.mean.mean, group.mean.missing) == (4, 1)
 
 
-def test_what_is_undefined_stays_visible(tmp_path: Path) -> None:
+def test_undefined_photographs_are_left_out_of_a_mean_and_counted(tmp_path: Path) -> None:
     comparison = compare(scored(tmp_path, {"a": [1, math.nan, 3], "b": [1, 2, 3], "c": [3, 2, 4]}), measure="score")
     of_a, of_b, _ = comparison.groups
-    assert (of_a.mean.missing, math.isnan(of_a.mean.mean), of_b.mean.mean) == (1, True, 2)
+    assert (of_a.mean.mean, of_a.mean.count, of_a.mean.missing, of_b.mean.mean) == (2, 3, 1, 2)
     first, _, last = comparison.pairs
-    assert math.isnan(first.adjusted)
-    assert last.adjusted == last.test.p, "tests that could not be made do not count"
-    assert "nan" in str(comparison)
+    assert (first.test.difference, first.test.missing, last.test.missing) == (0, 1, 0)
+    assert "nan" not in str(comparison)
+
+
+def test_a_label_that_pools_layers_or_options_says_so_and_by_trial_it_does_not(tmp_path: Path) -> None:
+    trials = [
+        stored(f"a (layers=[{layer}])", label="a", layers=(layer,), where={"layers": [layer], "k": 3, "seed": seed})
+        for seed, layer in enumerate(("stem", "body"))
+    ]
+    shots = [Shot("p.png", trial, {trial.layers[0]: drawn(0)["body"]}) for trial in trials]
+    report = written(tmp_path, [*trials, stored("b")], shots)
+    comparison = compare(report, measure="score", draws=10)
+    note = "a: means of 2 trials each, over layers; by trial they are told apart (--by trial)"
+    assert comparison.notes == (note,)
+    assert note in str(comparison)
+    assert compare(report, by="trial", measure="score", draws=10).notes == ()
+
+
+def test_a_trial_on_several_models_says_that_it_pools_them(tmp_path: Path) -> None:
+    trials = [stored("a", bench=model, model=model) for model in ("one", "two")]
+    report = written(tmp_path, trials, [Shot("p.png", trial, drawn(0)) for trial in trials])
+    assert compare(report, by="trial", measure="score", draws=10).notes == ("a: means of 2 trials each, over model",)
+
+
+def test_the_rows_hold_every_number_of_the_tables(tmp_path: Path) -> None:
+    comparison = compare(scored(tmp_path, {"a": [1, 2, 3], "b": [1, 2, 4]}), measure="score")
+    rows = comparison.rows()
+    assert [(row["group"], row["minus"]) for row in rows] == [("a", ""), ("b", ""), ("a", "b")]
+    assert [row["mean"] for row in rows] == [2, pytest.approx(7 / 3), pytest.approx(-1 / 3)]
+    assert rows[2]["p"] == comparison.pairs[0].test.p
+    assert {tuple(row) for row in rows} == {tuple(rows[0])}, "columns of one table"
 
 
 def test_a_measure_that_is_nowhere_defined_is_noted_and_left_out(tmp_path: Path) -> None:

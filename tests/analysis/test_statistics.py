@@ -79,16 +79,26 @@ def test_many_photographs_are_resampled_in_parts() -> None:
     assert (interval.high - interval.low) / 2 == pytest.approx(spread, rel=0.25)
 
 
-@pytest.mark.parametrize(("values", "missing"), [([1.0, math.nan, 2.0, math.nan], 2), ([1.0, math.inf, -math.inf], 2)])
-def test_what_is_not_finite_stays_visible(values: list[float], missing: int) -> None:
-    interval = bootstrap(values, generator=rng())
+@pytest.mark.parametrize(
+    ("values", "missing"), [([1.0, math.nan, 2.0, math.nan, 6.0], 2), ([1.0, math.inf, 2.0, -math.inf, 6.0], 2)]
+)
+def test_what_is_not_finite_is_left_out_and_counted(values: list[float], missing: int) -> None:
+    interval, alone = bootstrap(values, generator=rng()), bootstrap([1.0, 2.0, 6.0], generator=rng())
+    assert (interval.mean, interval.low, interval.high) == (3, alone.low, alone.high)
+    assert (interval.count, interval.missing) == (len(values), missing)
+    pair, of_defined = paired(values, [0.0] * 5, generator=rng()), paired([1.0, 2.0, 6.0], [0.0] * 3, generator=rng())
+    assert (pair.difference, pair.p) == (3, of_defined.p)
+    assert pair.missing == missing
+
+
+def test_where_nothing_is_finite_there_is_no_mean() -> None:
+    interval = bootstrap([math.nan, math.inf], generator=rng())
     assert math.isnan(interval.mean)
     assert math.isnan(interval.low)
-    assert (interval.count, interval.missing) == (len(values), missing)
-    pair = paired(values, values, generator=rng())
+    pair = paired([math.nan, math.inf], [1.0, math.inf], generator=rng())
     assert math.isnan(pair.difference)
     assert math.isnan(pair.p)
-    assert pair.missing == missing
+    assert (interval.missing, pair.missing) == (2, 2)
 
 
 def test_of_none_there_is_no_mean_and_of_one_no_interval() -> None:

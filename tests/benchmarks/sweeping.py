@@ -28,6 +28,7 @@ from xaikit import _allocator
 from xaikit.config import load
 from xaikit.registry import Registry
 from xaikit.report.report import Report
+from xaikit.runner.watch import Unwatched
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
@@ -94,13 +95,11 @@ def trials() -> dict[str, Any]:
 
         began: list[float] = []
 
-        class Watch:
+        class Watch(Unwatched):
             """The model is open and probed when the run starts; opening it does not count."""
 
             def started(self, plan: Any) -> None:
                 began.append(time.perf_counter())
-
-            def advanced(self, receipt: Any) -> None: ...
 
         shutil.rmtree(root / "run", ignore_errors=True)
         report = steps.run(mapping, watcher=Watch())
@@ -159,10 +158,8 @@ def memory() -> dict[str, Any]:
     (root / "models.py").write_text(MODEL)
     resident: dict[int, float] = {}
 
-    class Watch:
+    class Watch(Unwatched):
         count = 0
-
-        def started(self, plan: Any) -> None: ...
 
         def advanced(self, receipt: Any) -> None:
             self.count += receipt.photographs

@@ -36,7 +36,7 @@ def test_run_prints_what_was_seen_and_where_it_lies(
     assert cli("run", yaml_file) == 0
     out = capsys.readouterr().out
     assert "one.png" in out
-    assert f"contact sheet: {tmp_path / 'run' / 'contact-sheet.png'}" in out
+    assert f"contact sheet: {tmp_path / 'run' / 'contact-sheet.jpg'}" in out
     assert f"written to {tmp_path / 'run'}" in out
     assert cli("run", yaml_file) == 0
     assert "3 of 3 photographs are done" in capsys.readouterr().out

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 
@@ -9,7 +12,8 @@ from xaikit.runner.planned import Plan, PlannedBench
 from xaikit.runner.shards import Receipt, Shard
 from xaikit.store.rows import Failure
 
-PLAN = Plan((PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1),))
+BENCH = PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1)
+PLAN = Plan((BENCH,))
 
 
 def receipt(count: int, *failures: Failure) -> Receipt:
@@ -17,10 +21,11 @@ def receipt(count: int, *failures: Failure) -> Receipt:
     return Receipt(shard, count, failures=failures, counts={"forwards": 2})
 
 
-def watched(terminal: bool) -> str:
+def watched(terminal: bool, width: int = 140) -> str:
     out = io.StringIO()
-    with Progress(Console(file=out, force_terminal=terminal, width=140)) as progress:
+    with Progress(Console(file=out, force_terminal=terminal, width=width)) as progress:
         progress.started(PLAN)
+        progress.progressed(1.5)
         progress.advanced(receipt(2))
         progress.advanced(
             receipt(1, Failure("b", "a.png", error="no"), Failure("b", "a.png", evidence="e", error="no"))
@@ -32,10 +37,51 @@ def test_a_bar_in_a_terminal() -> None:
     text = watched(terminal=True)
     assert "photographs" in text
     assert "4/4" in text
-    assert "images/s, 4 forwards, 1 failed" in text
+    assert "/s, 1 failed, 0 s left" in text
+
+
+def bar_of(plan: Plan, width: int, *calls: tuple[str, Any]) -> str:
+    """The last line that the bar drew."""
+    out = io.StringIO()
+    with Progress(Console(file=out, width=width, force_terminal=True)) as progress:
+        progress.started(plan)
+        for name, value in calls:
+            getattr(progress, name)(value)
+    return re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue()).rstrip())[-1]
+
+
+def test_at_80_columns_the_bar_keeps_its_bar_and_the_time_left_on_one_line() -> None:
+    large = replace(BENCH, photographs=123_456, done=0, seconds=100_000.0)
+    failed = receipt(12_345, *(Failure("b", f"{n}.png", error="no") for n in range(1234)))
+    line = bar_of(Plan((large,)), 80, ("advanced", failed))
+    assert len(line) <= 80
+    assert line.count("━") >= 6
+    assert line.rstrip().endswith("left")
+    assert "12345/123456" in line
+    assert "1234 failed" in line
+
+
+def test_the_bar_moves_within_a_shard() -> None:
+    assert "2/4" in bar_of(PLAN, 100, ("progressed", 1.5))
+
+
+def test_the_time_left_is_that_of_the_plan_until_something_is_measured() -> None:
+    progress = Progress(Console(file=io.StringIO()))
+    progress.started(Plan((replace(BENCH, photographs=100, done=0, seconds=40.0),)))
+    assert progress.seconds_left(0.0) == 40
+    progress.progressed(10)
+    assert 30 < progress.seconds_left(1.0) < 36, "what took a second says little"
+    assert progress.seconds_left(1000.0) > 8000, "what took long says much"
 
 
 def test_no_bar_without_one() -> None:
     text = watched(terminal=False)
     assert "1 of 4 photographs are done" in text
     assert "━" not in text
+
+
+def test_a_signal_says_at_once_what_it_does() -> None:
+    out = io.StringIO()
+    with Progress(Console(file=out)) as progress:
+        progress.stopping("interrupted: finishing 12 photographs; again to stop now")
+        assert "finishing 12 photographs; again to stop now" in out.getvalue()

@@ -1,6 +1,19 @@
+from typing import get_type_hints
+
+import numpy as np
+import pytest
 import torch
 
-from xaikit.pictures.colors import NOT_FINITE, diverging, sequential
+from xaikit.pictures.colors import COLORMAPS, NOT_FINITE, table
+from xaikit.schema.sections import ReportConfig
+
+
+def sequential() -> torch.Tensor:
+    return torch.from_numpy(table("sequential"))
+
+
+def diverging() -> torch.Tensor:
+    return torch.from_numpy(table("diverging"))
 
 
 def lightness(table: torch.Tensor) -> torch.Tensor:
@@ -12,9 +25,31 @@ def lightness(table: torch.Tensor) -> torch.Tensor:
 
 
 def test_tables_are_256_colours() -> None:
-    for table in (sequential(), diverging()):
-        assert table.shape == (256, 3)
-        assert table.dtype == torch.uint8
+    for name in COLORMAPS:
+        assert table(name).shape == (256, 3)
+        assert table(name).dtype == np.uint8
+    assert get_type_hints(ReportConfig)["colormap"].__args__ == ("auto", *COLORMAPS), "what a config may say"
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "middle", "high"),
+    [
+        ("gray", (0, 0, 0), (128, 128, 128), (255, 255, 255)),
+        ("jet", (0, 0, 128), (128, 255, 128), (128, 0, 0)),
+        ("viridis", (68, 1, 84), (33, 145, 140), (253, 231, 37)),
+    ],
+)
+def test_tables_that_others_know_are_theirs(
+    name: str, low: tuple[int, ...], middle: tuple[int, ...], high: tuple[int, ...]
+) -> None:
+    ours = table(name).astype(int)
+    for place, colour in ((0, low), (128, middle), (255, high)):
+        assert np.abs(ours[place] - colour).max() <= 5, (name, place, ours[place])
+
+
+def test_a_table_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"colormap: expected one of auto, sequential, .*, got 'rainbow'"):
+        table("rainbow")
 
 
 def test_more_is_lighter_in_the_sequential_table() -> None:
@@ -34,6 +69,6 @@ def test_the_diverging_table_is_lightest_at_zero_and_as_dark_at_both_ends() -> N
 
 
 def test_neighbours_are_close_and_not_finite_is_far_from_all() -> None:
-    for table in (sequential().int(), diverging().int()):
-        assert (table[1:] - table[:-1]).abs().max() <= 6
-        assert (table - torch.tensor(NOT_FINITE)).pow(2).sum(-1).sqrt().min() > 90
+    for colours in (sequential().int(), diverging().int()):
+        assert (colours[1:] - colours[:-1]).abs().max() <= 6
+        assert (colours - torch.tensor(NOT_FINITE)).pow(2).sum(-1).sqrt().min() > 90

@@ -1,5 +1,6 @@
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,8 +8,17 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from xaikit.pictures.colors import NOT_FINITE, diverging, sequential
+from xaikit.pictures.colors import NOT_FINITE, table
 from xaikit.pictures.overlay import Scale, color_bar, overlay
+
+
+def sequential() -> torch.Tensor:
+    return torch.from_numpy(table("sequential"))
+
+
+def diverging() -> torch.Tensor:
+    return torch.from_numpy(table("diverging"))
+
 
 GREY = Image.new("RGB", (40, 40), (100, 150, 200))
 
@@ -17,7 +27,7 @@ def pixels(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(image)).int()
 
 
-def drawn(saliency: torch.Tensor, alpha: float = 1.0, picture: Image.Image = GREY, **more: bool) -> torch.Tensor:
+def drawn(saliency: torch.Tensor, alpha: float = 1.0, picture: Image.Image = GREY, **more: Any) -> torch.Tensor:
     """The part of an overlay that lies on the picture."""
     return pixels(overlay(picture, saliency, alpha, **more))[:, : picture.width]
 
@@ -26,10 +36,16 @@ def flat(value: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.full((40, 40), value, dtype=dtype)
 
 
-def bar_says(*words: str, table: torch.Tensor | None = None, odd: str = "") -> Image.Image:
+def bar_says(*words: str, colormap: str = "sequential", odd: str = "") -> Image.Image:
     high, low = words
-    table = sequential() if table is None else table
-    return color_bar(Scale(float(low), float(high), table, odd), 40)
+    return color_bar(Scale(float(low), float(high), colormap, odd), 40)
+
+
+def blended(value: float) -> torch.Tensor:
+    """The colour of GREY below a signed map of [-1, 1] at full alpha."""
+    colour = diverging()[round(255 * (value + 1) / 2)].double()
+    share = abs(2 * round(255 * (value + 1) / 2) / 255 - 1)
+    return (1 - share) * torch.tensor([100.0, 150.0, 200.0]) + share * colour
 
 
 @pytest.mark.parametrize(
@@ -45,15 +61,20 @@ def test_every_entry_of_the_table_is_reached_in_order() -> None:
     assert torch.equal(drawn(ramp, picture=picture)[0], sequential().int())
 
 
-@pytest.mark.parametrize(("value", "index"), [(-1, 0), (-0.5, 64), (0, 128), (0.5, 191), (1, 255)])
-def test_signed_maps_are_linear_around_zero(value: float, index: int) -> None:
+@pytest.mark.parametrize("value", [-1, -0.5, 0, 0.5, 1])
+def test_signed_maps_are_linear_around_zero_and_as_strong_as_their_values(value: float) -> None:
     saliency = flat(value)
     saliency[0, 0] = -1
-    assert (drawn(saliency)[20, 20] == diverging()[index].int()).all()
+    assert (drawn(saliency)[20, 20] - blended(value)).abs().max() <= 0.5
+
+
+def test_where_a_signed_map_is_zero_the_picture_is_as_it_was() -> None:
+    photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    assert (drawn(flat(0), 0.5, photograph, signed=True) - pixels(photograph)).abs().max() <= 1
 
 
 def test_maps_that_may_be_negative_share_a_scale() -> None:
-    assert (drawn(flat(0.5), signed=True) == diverging()[191].int()).all()
+    assert (drawn(flat(0.5), signed=True) - blended(0.5)).abs().max() <= 0.5
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 0.5, 1.0])
@@ -92,8 +113,8 @@ def test_a_map_beyond_one_is_scaled_by_its_largest_number_and_the_bar_says_so() 
 def test_a_signed_map_beyond_one_is_symmetric() -> None:
     saliency = flat(1.0)
     saliency[0, 0] = -4
-    assert (drawn(saliency)[20, 20] == diverging()[round(255 * 5 / 8)].int()).all()
-    assert torch.equal(pixels(overlay(GREY, saliency))[:, 40:], pixels(bar_says("4", "-4", table=diverging())))
+    assert (drawn(saliency)[20, 20] - blended(0.25)).abs().max() <= 0.5
+    assert torch.equal(pixels(overlay(GREY, saliency))[:, 40:], pixels(bar_says("4", "-4", colormap="diverging")))
 
 
 @pytest.mark.parametrize(("value", "word"), [(math.nan, "NaN"), (math.inf, "inf"), (-math.inf, "inf")])
@@ -141,6 +162,24 @@ def test_the_picture_and_the_map_are_left_alone() -> None:
     before = picture.tobytes(), saliency.clone()
     overlay(picture, saliency)
     assert (picture.tobytes(), True) == (before[0], torch.equal(saliency, before[1]))
+
+
+def test_a_colour_map_is_named_and_the_bar_left_out() -> None:
+    shown = overlay(GREY, flat(0.25), 1.0, colormap="jet", colorbar=False)
+    assert shown.size == GREY.size
+    assert (pixels(shown) == torch.from_numpy(table("jet"))[64].int()).all()
+
+
+def test_an_alpha_that_is_no_share_and_a_colour_map_that_there_is_not_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"alpha: expected a share in \[0, 1\], got 1.5"):
+        overlay(GREY, flat(0), 1.5)
+    with pytest.raises(ValueError, match=r"colormap: expected one of auto, .*, got 'fire'"):
+        overlay(GREY, flat(0), colormap="fire")
+
+
+def test_arrays_are_drawn_as_tensors_are() -> None:
+    saliency = torch.rand(5, 7, generator=torch.Generator().manual_seed(0))
+    assert overlay(GREY, saliency.numpy()).tobytes() == overlay(GREY, saliency).tobytes()
 
 
 def test_a_map_of_another_rank_is_refused() -> None:

@@ -53,7 +53,7 @@ def test_a_report_says_what_is_there(folder: Path) -> None:
     assert report.images == NAMES[:3], "in the order of the plan"
     assert report.labels == report.names == ("gradcam", "opposite", "unfused")
     assert [failure.name for failure in report.failures] == ["b/broken.jpg"]
-    assert report.warnings[0] == "b/dog.jpg, gradcam: layer4: zero map"
+    assert report.warnings[0] == "gradcam, layer4: 1 of 3 photographs: zero map"
     assert (report.counts, report.stopped) == ({"forwards": 2}, "the budget is spent")
     assert repr(report) == f"Report('{folder}': 3 photographs by gradcam, opposite, unfused, 1 failed)"
     assert len(report.records) == 9

@@ -1,19 +1,19 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from helpers.run_folders import BENCH, commit, everything, explain, of_photos, photographs, row, trial
+from helpers.run_folders import BENCH, FINISH, PICTURE, commit, everything, explain, of_photos, photographs, row, trial
 from xaikit.pictures import sheet
 from xaikit.report import sheets
-from xaikit.report.index import Index
 from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
-from xaikit.report.sheets import write_sheets
-from xaikit.store.pictures import open_picture
+from xaikit.report.sheets import header, pages_of, write_sheets
+from xaikit.schema.sections import ReportConfig
+from xaikit.store.pictures import PictureFormat, save_picture
 from xaikit.store.rows import Failure
-from xaikit.store.store import Store
 from xaikit.store.trials import to_table
 
 
@@ -36,9 +36,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
 def test_the_sheet_is_drawn_from_the_folder_in_the_order_of_the_plan(tmp_path: Path, drawn: Drawn) -> None:
     store = of_photos(tmp_path, trial(), trial("layercam"), names=("b.jpg", "a.jpg", "not yet.jpg"))
     explain(store, "a.jpg", "b.jpg", "gone.jpg", trials=("gradcam", "layercam"))
-    assert write_sheets(Index(Store.open(tmp_path))) == ["contact-sheet.png"]
+    assert write_sheets(Report(tmp_path)) == ["contact-sheet.jpg"]
     words = [[[name, "97% tabby"], [], []] for name in ("b.jpg", "a.jpg")]
-    assert drawn == [(["photograph", "gradcam", "layercam"], words, [[True, True, True]] * 2)]
+    assert drawn == [
+        (["photograph", "gradcam, layer3 + layer4", "layercam, layer3 + layer4"], words, [[True, True, True]] * 2)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_the_sheet_is_drawn_from_the_folder_in_the_order_of_the_plan(tmp_path: P
     [
         ({"target": 7, "target_name": "dog"}, ["a.jpg", "97% tabby", "explained: dog"]),
         ({"target": None, "target_name": "margin cat - dog"}, ["a.jpg", "97% tabby", "explained: margin cat - dog"]),
-        ({"prediction": None, "probability": None, "target": None, "target_name": ""}, ["a.jpg"]),
+        ({"prediction": None, "probability": None, "target": None, "target_name": ""}, ["a.jpg", "score 0.5"]),
         ({"probability": None}, ["a.jpg", "tabby"]),
     ],
 )
@@ -55,14 +57,14 @@ def test_the_caption_says_what_is_explained_where_it_is_not_the_prediction(
 ) -> None:
     store = of_photos(tmp_path)
     explain(store, "a.jpg", **more)
-    write_sheets(Index(store))
+    write_sheets(Report(tmp_path))
     assert drawn[0][1] == [[lines, []]]
 
 
 def test_every_target_has_a_row(tmp_path: Path, drawn: Drawn) -> None:
     store = of_photos(tmp_path)
     explain(store, "a.jpg", columns=3)
-    write_sheets(Index(store))
+    write_sheets(Report(tmp_path))
     assert drawn[0][2] == [[True, True]] * 3
 
 
@@ -70,7 +72,7 @@ def test_trials_with_targets_of_their_own_say_them_in_their_cells(tmp_path: Path
     store = of_photos(tmp_path, trial("one"), trial("two", evidence="e2"))
     other = row("photos/a.jpg", evidence="e2", target=2, target_name="dog")
     commit(store, "000000-a", [row("photos/a.jpg"), other])
-    write_sheets(Index(store))
+    write_sheets(Report(tmp_path))
     assert drawn[0][1] == [[["a.jpg", "97% tabby"], ["no fused map"], ["explained: dog", "no fused map"]]]
 
 
@@ -83,7 +85,7 @@ def test_dead_maps_and_failures_carry_their_reason(tmp_path: Path, drawn: Drawn)
     beside = Failure(BENCH, "photos/a.jpg", error="of another plan", evidence="e9")
     unknown = Failure(BENCH, "photos/unknown.jpg", error="of another plan")
     store.write_failures([of_b, Failure(of_c.bench, of_c.name, error="not a picture"), beside, unknown])
-    write_sheets(Index(store))
+    write_sheets(Report(tmp_path))
     dead = ["layer4: zero gradients"]
     assert drawn[0][1] == [
         [["a.jpg", "97% tabby"], dead, dead, []],
@@ -93,36 +95,35 @@ def test_dead_maps_and_failures_carry_their_reason(tmp_path: Path, drawn: Drawn)
 
 
 def test_a_map_that_could_not_be_finished_says_why(tmp_path: Path, drawn: Drawn) -> None:
-    store = of_photos(tmp_path, trial("fine"), trial("faulty"))
-    explain(store, "a.jpg", trials=("fine",))
+    faulty = trial("faulty", finish={**FINISH, "fuse": "helpers.finishers:Faulty"})
+    store = of_photos(tmp_path, trial("fine"), faulty)
+    explain(store, "a.jpg")
     store.write_failures([Failure(BENCH, "photos/a.jpg", evidence="e1", error="faulty: by somebody else")])
-    write_sheets(Index(store))
+    write_sheets(Report(tmp_path, trust=True))
     assert drawn[0][1:] == ([[["a.jpg", "97% tabby"], [], ["faulty: by somebody else"]]], [[True, True, False]])
 
 
 def test_nothing_but_failures_still_makes_a_sheet(tmp_path: Path) -> None:
     store = of_photos(tmp_path)
     store.write_failures([Failure(BENCH, "photos/a.jpg", error="not a picture")])
-    assert write_sheets(Index(store)) == ["contact-sheet.png"]
-    assert open_picture(store.folder, "contact-sheet.png") is not None
+    assert write_sheets(Report(tmp_path)) == ["contact-sheet.jpg"]
+    with Image.open(tmp_path / "contact-sheet.jpg") as sheet:
+        assert sheet.mode == "RGB"
 
 
-def test_many_photographs_make_several_sheets_and_old_ones_go(
-    tmp_path: Path, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sheets, "ROWS", 2)
+def test_many_photographs_make_several_sheets_and_old_ones_go(tmp_path: Path, drawn: Drawn) -> None:
     names = [f"{stem}.jpg" for stem in "abcde"]
     store = of_photos(tmp_path, names=names)
     explain(store, *names)
-    names_of_sheets = ["contact-sheet.png", "contact-sheet-2.png", "contact-sheet-3.png"]
-    assert write_sheets(Index(store)) == names_of_sheets
+    names_of_sheets = ["contact-sheet.jpg", "contact-sheet-2.jpg", "contact-sheet-3.jpg"]
+    assert write_sheets(Report(tmp_path), ReportConfig(rows=2)) == names_of_sheets
     assert [len(rows) for _, rows, _ in drawn] == [2, 2, 1]
-    for mine in ("contact-sheet-of-mine.png", "contact-sheet-4.png"):
+    for mine in ("contact-sheet-of-mine.jpg", "contact-sheet-4.jpg"):
         (tmp_path / mine).write_bytes(b"mine")
     store.write_plan({}, to_table([trial()]), photographs(["photos/a.jpg"]))
-    assert write_sheets(Index(store)) == names_of_sheets[:1]
+    assert write_sheets(Report(tmp_path)) == names_of_sheets[:1]
     left = [name for name in everything(tmp_path) if name.startswith("contact-sheet")]
-    assert left == ["contact-sheet-4.png", "contact-sheet-of-mine.png", "contact-sheet.png"]
+    assert left == ["contact-sheet-4.jpg", "contact-sheet-of-mine.jpg", "contact-sheet.jpg"]
 
 
 def test_a_sheet_shows_the_first_photographs_and_trials_of_many(
@@ -132,14 +133,54 @@ def test_a_sheet_shows_the_first_photographs_and_trials_of_many(
     monkeypatch.setattr(sheets, "MOST_TRIALS", 1)
     store = of_photos(tmp_path, trial(), trial("second"), names=("a.jpg", "b.jpg", "c.jpg"))
     explain(store, "a.jpg", "b.jpg", "c.jpg")
-    write_sheets(Index(store))
+    write_sheets(Report(tmp_path))
     header, words, _ = drawn[0]
-    assert header == ["photograph", "gradcam"]
+    assert header == ["photograph", "gradcam, layer3 + layer4"]
     assert [cells[0][0] for cells in words] == ["a.jpg", "b.jpg"]
 
 
+def test_a_page_has_so_many_columns_and_the_photograph_is_on_each(tmp_path: Path, drawn: Drawn) -> None:
+    store = of_photos(tmp_path, *map(trial, "abcde"), names=("a.jpg", "b.jpg"))
+    explain(store, "a.jpg", "b.jpg", trials=())
+    style = ReportConfig(rows=1, columns=3)
+    assert len(write_sheets(Report(tmp_path), style)) == pages_of(2, 5, style) == 6
+    labels = [[text.partition(",")[0] for text in header] for header, _, _ in drawn]
+    assert labels == [["photograph", "a", "b"], ["photograph", "c", "d"], ["photograph", "e"]] * 2
+    assert all(all(row) for _, _, pictures in drawn for row in pictures)
+
+
+@pytest.mark.parametrize("stored_as", ["jpg", "webp", "pdf"])
+def test_sheets_of_another_format_take_the_place_of_those_before(tmp_path: Path, stored_as: PictureFormat) -> None:
+    store = of_photos(tmp_path, trial(), names=("a.jpg", "b.jpg"))
+    explain(store, "a.jpg", "b.jpg", trials=())
+    save_picture(store.folder, "contact-sheet.png", PICTURE)
+    write_sheets(Report(tmp_path))
+    names = write_sheets(Report(tmp_path), ReportConfig(rows=1, format=stored_as))
+    assert names == [f"contact-sheet{number}.{stored_as}" for number in (("", "-2") if stored_as != "pdf" else ("",))]
+    assert sorted(name for name in everything(tmp_path) if name.startswith("contact")) == sorted(names)
+    assert [Path(sheet).name for sheet in Report(tmp_path).sheets] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "text"),
+    [
+        ("layercam", {"layers": ("blocks.2", "bn2")}, "layercam, blocks.2 + bn2"),
+        ("all", {"layers": tuple(f"blocks.{n}" for n in range(12))}, "all, blocks.0 to blocks.11 (12 layers)"),
+        ("a (layers=[x])", {"label": "a", "layers": ("x",), "where": {"layers": ["x"], "seed": 1}}, "a, x"),
+        ("a (seed=1)", {"label": "a", "layers": ("x",), "where": {"seed": 1, "model.name": "net"}}, "a, x, seed 1"),
+        (
+            "a (finish.scale.gamma=2) #2",
+            {"label": "a", "layers": ("x",), "where": {"methods.a.finish.scale.gamma": 2}},
+            "a, x, gamma 2, #2",
+        ),
+    ],
+)
+def test_a_header_is_what_a_person_calls_a_trial(name: str, more: dict[str, Any], text: str) -> None:
+    assert header(trial(name, **more)) == text
+
+
 def test_no_photographs_make_no_sheet(tmp_path: Path) -> None:
-    assert write_sheets(Index(of_photos(tmp_path))) == []
+    assert write_sheets(Report(str(of_photos(tmp_path).folder))) == []
 
 
 def test_nothing_is_drawn_twice_by_chance(tmp_path: Path) -> None:
@@ -148,7 +189,7 @@ def test_nothing_is_drawn_twice_by_chance(tmp_path: Path) -> None:
         store = of_photos(tmp_path / name)
         explain(store, "a.jpg", trials=())
         write_missing_overlays(Report(tmp_path / name))
-        write_sheets(Index(store))
-        drawn = [file for file in everything(tmp_path / name) if file.endswith(".png")]
+        write_sheets(Report(tmp_path / name))
+        drawn = [file for file in everything(tmp_path / name) if file.endswith((".png", ".jpg"))]
         written.append({file: store.folder.read(file) for file in drawn})
     assert written[0] == written[1]

@@ -29,7 +29,7 @@ KINDS = {
     "photographs": ("photographs.parquet",),
     "plan": ("plan.json",),
     "notes": ("manifest.json", "failed.jsonl", "sittings/*.json"),
-    "pictures": ("pictures/*.png", "overlays/*.png", "contact-sheet.png"),
+    "pictures": ("pictures/*.png", "overlays/*.png", "contact-sheet.jpg"),
 }
 QUERY = 'SELECT * EXCLUDE (seconds, file, "row") FROM records ORDER BY name, trial, "column"'
 

@@ -80,7 +80,7 @@ def _brightest(values: dict[str, Any]) -> float:
 
 
 def test_suspects_are_done_apart_with_what_is_read_ahead_of_them(tmp_path: Path) -> None:
-    job = Job(None, (), "", 1, ("bench",), (tuple("abcdef"),))  # type: ignore[arg-type]
+    job = Job(None, (), "", 1, False, ("bench",), (tuple("abcdef"),))  # type: ignore[arg-type]
     shards = [Shard(0, number, ((number,),), ("e",)) for number in range(6)]
     apart, others = parted(job, shards, frozenset([("bench", "c"), ("other", "a")]))
     assert (apart, others) == (shards[2:4], [*shards[:2], *shards[4:]])

@@ -19,6 +19,8 @@ import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in, hashes
 from helpers.runs import pictures
 from xaikit.runner import steps
+from xaikit.runner.shards import Receipt
+from xaikit.runner.watch import Unwatched
 
 DRIVER = "import sys, xaikit; report = xaikit.run(sys.argv[1])"
 
@@ -50,17 +52,35 @@ def test_a_driver_killed_at_random_instants_goes_on_to_the_same_bytes(tmp_path: 
     assert not list((tmp_path / "run").rglob("*xaikit-tmp*"))
 
 
-def test_an_interrupt_commits_the_shard_and_says_how_to_go_on(tmp_path: Path) -> None:
-    class Interrupting:
-        def started(self, plan: Any) -> None: ...
+class Interrupting(Unwatched):
+    """Presses Ctrl-C while a batch is explained, or when a shard is done, and hears what is said."""
 
-        def advanced(self, receipt: Any) -> None:
+    def __init__(self, within: bool) -> None:
+        self.messages: list[str] = []
+        self._within = within
+
+    def progressed(self, photographs: float) -> None:
+        if self._within and 0 < photographs < 2 and not self.messages:
             os.kill(os.getpid(), signal.SIGINT)
 
-    values = config_in(tmp_path)
-    report = steps.run(values, watcher=Interrupting())
+    def advanced(self, receipt: Receipt) -> None:
+        if not self._within:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def stopping(self, message: str) -> None:
+        self.messages.append(message)
+
+
+@pytest.mark.parametrize(("within", "done", "doing"), [(True, 2, "2 photographs"), (False, 4, "what is being written")])
+def test_an_interrupt_commits_the_batch_and_says_how_to_go_on(
+    tmp_path: Path, within: bool, done: int, doing: str
+) -> None:
+    values, watcher = config_in(tmp_path), Interrupting(within)
+    report = steps.run(values, watcher=watcher)
     assert report.stopped == "interrupted"
-    assert len(report.images) == 4
+    assert watcher.messages == [f"interrupted: finishing {doing}; again to stop now"]
+    assert len(report.images) == report.counts["explained"] == done
+    assert not report.failures
     assert xaikit.run(values).stopped == ""
     assert len(xaikit.open(tmp_path / "run").images) == len(PHOTOGRAPHS)
 

@@ -9,6 +9,7 @@ import torch
 
 import xaikit
 from helpers.runs import config
+from xaikit.runner.watch import Unwatched
 
 if TYPE_CHECKING:
     from xaikit import Report
@@ -87,9 +88,7 @@ def test_an_edited_formula_is_computed_again_and_only_it(tmp_path: Path) -> None
     (tmp_path / "mine.py").write_text(FORMULA.replace("FACTOR", "-1.0"))
     steps = []
 
-    class Steps:
-        def started(self, plan: Any) -> None: ...
-
+    class Steps(Unwatched):
         def advanced(self, receipt: Any) -> None:
             steps.append(len(receipt.shard.evidence))
 

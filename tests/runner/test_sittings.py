@@ -15,11 +15,12 @@ import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in
 from xaikit.report.compaction import compact
 from xaikit.runner import steps
+from xaikit.runner.watch import Unwatched
 from xaikit.store.checksums import from_json, to_json
 from xaikit.store.lease import Holder
 
 
-class Watching:
+class Watching(Unwatched):
     """Calls something after every shard."""
 
     def __init__(self, then: Callable[[], object]) -> None:

@@ -11,9 +11,10 @@ from PIL import Image
 
 import xaikit
 from helpers.runs import config, pictures, tiny
+from xaikit.runner.watch import Unwatched
 
 
-class Steps:
+class Steps(Unwatched):
     """A watcher that remembers."""
 
     def __init__(self) -> None:
@@ -36,7 +37,7 @@ def test_a_run_gives_maps_and_records_back(tmp_path: Path) -> None:
     assert report.overlay("one.png", "layercam").is_file()
     assert report.counts["photographs"] == 3
     assert (report.counts["forwards"], report.counts["gradient_calls"]) == (2, 2), "one of each a batch, two batches"
-    assert report.sheets == (tmp_path / "run" / "contact-sheet.png",)
+    assert report.sheets == (tmp_path / "run" / "contact-sheet.jpg",)
 
 
 def test_the_maps_are_those_of_explain(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ c.yaml:15:51: methods.layer.finish.rectfy: unknown key; did you mean 'rectify'?
 c.yaml:16:7: methods.b.use: expected the name of a method, got false; YAML reads no as a boolean: quote it, "no"
 c.yaml:17:33: finish.normalize.x: 'auto' has no options; add use: max, minmax
 c.yaml:18:10: report.to: expected a string, got 2024; quote it, "2024"
-c.yaml:18:20: report.overlays: expected true or false, got 'maybe'
+c.yaml:18:20: report.overlays: expected true or false or 'auto', got 'maybe'
 c.yaml:18:37: report.maps: expected 'float16', 'uint8' or 'float32', got 'int8'; did you mean 'uint8'?
 c.yaml:18:49: report.shard: expected greater than or equal to 1, got 0
 c.yaml:19:19: sweep.seed[1]: expected an integer, got true

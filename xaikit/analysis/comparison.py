@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +19,10 @@ from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
 from xaikit.analysis.table import chosen_measures, table
 from xaikit.analysis.values import PHOTOGRAPH, TARGET, means, rows_by, shared, spread
 from xaikit.errors import ConfigError
+from xaikit.plain.values import spelling
 from xaikit.report.report import Report
 from xaikit.report.text import aligned
+from xaikit.store.trials import StoredTrial
 
 By = Literal["label", "trial"]
 
@@ -66,7 +70,7 @@ class Pair:
 class Comparison:
     """Groups of trials by one or more measures; as text, up to two tables a measure.
 
-    notes  what could not be compared, and why
+    notes  what a group is the mean of, beside photographs; what could not be compared, and why
     """
 
     by: By
@@ -74,6 +78,21 @@ class Comparison:
     groups: tuple[GroupMean, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All numbers, unrounded, as rows of one table: a mean each, and the difference of ``group`` and ``minus``."""
+        of_groups = [
+            {"measure": each.measure, "group": each.name, "minus": "", **_numbers(each.mean, each.mean.mean)}
+            | {"seeds": each.seeds, "sd of seeds": each.spread, "p": math.nan, "p (Holm)": math.nan}
+            for each in self.groups
+        ]
+        of_pairs = [
+            {"measure": each.measure, "group": each.first, "minus": each.second}
+            | _numbers(each.test, each.test.difference)
+            | {"seeds": None, "sd of seeds": math.nan, "p": each.test.p, "p (Holm)": each.adjusted}
+            for each in self.pairs
+        ]
+        return [*of_groups, *of_pairs]
 
     def __str__(self) -> str:
         blocks = []
@@ -123,7 +142,7 @@ def compare(
 
     groups: list[GroupMean] = []
     pairs: list[Pair] = []
-    notes: list[str] = []
+    notes = list(_pooled(report.trials, by))
     for key in chosen_measures(measure):
         rows = long.filter(pc.equal(long["measure"], key))
         if np.isnan(rows["value"].to_numpy()).all():
@@ -138,6 +157,35 @@ def compare(
     if len(names) > MOST_PAIRED:
         notes.append(f"{len(names)} groups: pairs are tested of {MOST_PAIRED} at most, these are means only")
     return Comparison(by, level, tuple(groups), tuple(pairs), tuple(notes))
+
+
+def _pooled(trials: Sequence[StoredTrial], by: By) -> Iterator[str]:
+    """What each group is a mean over, beside its photographs and seeds, which the table counts."""
+    groups: dict[str, list[StoredTrial]] = defaultdict(list)
+    for trial in trials:
+        groups[trial.label if by == "label" else trial.name].append(trial)
+    pooled: dict[str, list[str]] = defaultdict(list)
+    for name, several in groups.items():
+        over = [key for key, value in _axes(several) if len(set(value)) > 1]
+        if over:
+            pooled[f"{len(several)} trials each, over {', '.join(over)}"].append(name)
+    for what, names in pooled.items():
+        apart = "; by trial they are told apart (--by trial)" if by == "label" else ""
+        yield f"{', '.join(names)}: means of {what}{apart}"
+
+
+def _axes(trials: Sequence[StoredTrial]) -> Iterator[tuple[str, list[str]]]:
+    """What may differ between the trials of a group, and what it is in each."""
+    yield "layers", [" + ".join(trial.layers) for trial in trials]
+    yield "model", [trial.model for trial in trials]
+    yield "data", [trial.data for trial in trials]
+    swept = dict.fromkeys(key for trial in trials for key in trial.where)
+    for key in [key for key in swept if key not in ("seed", "layers", "model", "data")]:
+        yield key, [spelling(trial.where.get(key)) for trial in trials]
+
+
+def _numbers(of: Interval | Paired, mean: float) -> dict[str, Any]:
+    return {"photographs": of.count, "undefined": of.missing, "mean": mean, "low": of.low, "high": of.high}
 
 
 def _pairs(measure: str, groups: Mapping[str, pa.Table], draw: Callable[..., Mapping[str, Any]]) -> list[Pair]:

@@ -1,7 +1,7 @@
 """What a mean over photographs is worth: bootstrap intervals, sign-flip tests, and p-values of many tests. Pure numpy.
 
-Every draw takes a seeded generator. What is not a finite number is never left out of a mean in silence: the mean is NaN then,
-and how many there were is said.
+Every draw takes a seeded generator. What is not a finite number is never left out of a mean in silence: the mean is of those
+that are, and beside it stands how many are not.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Floats = NDArray[np.float64]
 class Interval:
     """A mean, in the units of its values, and where it would lie with other photographs.
 
-    mean       NaN where any value is not finite, or there is none
-    low, high  ends of the interval; NaN where the mean is, and for fewer than two values
+    mean       of the values that are finite; NaN where there is none
+    low, high  ends of the interval; NaN where fewer than two values are finite
     count      values
     missing    values that are not finite
     """
@@ -47,8 +47,8 @@ class Interval:
 class Paired:
     """How two things differ on the same photographs, in the units of their values.
 
-    difference  mean of a - b; NaN where any difference is not finite, or there is none
-    low, high   ends of the interval; NaN where the difference is, and for fewer than two photographs
+    difference  mean of a - b where that is finite; NaN where it is nowhere
+    low, high   ends of the interval; NaN for fewer than two such photographs
     p           of a difference at least this far from 0, either way, if it were as often a > b as b > a; in (0, 1], or NaN
     count       photographs
     missing     photographs whose difference is not finite
@@ -81,14 +81,14 @@ def bootstrap(
         raise ValueError(f"level: expected a number between 0 and 1, got {level}")
     if draws < 1:
         raise ValueError(f"draws: expected at least 1, got {draws}")
-    missing = int(np.count_nonzero(~np.isfinite(column)))
-    count = len(column)
-    mean = float(column.mean()) if count and not missing else math.nan
-    if missing or count < 2:
-        return Interval(mean, math.nan, math.nan, count, missing)
-    resampled = [column[generator.integers(0, count, (rows, count))].mean(1) for rows in _chunks(draws, count)]
+    defined = column[np.isfinite(column)]
+    count, missing = len(defined), len(column) - len(defined)
+    mean = float(defined.mean()) if count else math.nan
+    if count < 2:
+        return Interval(mean, math.nan, math.nan, len(column), missing)
+    resampled = [defined[generator.integers(0, count, (rows, count))].mean(1) for rows in _chunks(draws, count)]
     low, high = np.quantile(np.concatenate(resampled), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high), count)
+    return Interval(mean, float(low), float(high), len(column), missing)
 
 
 def paired(
@@ -113,7 +113,8 @@ def paired(
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, and said to be missing
         differences = first - second
     mean = bootstrap(differences, level=level, draws=draws, generator=generator)
-    p = math.nan if math.isnan(mean.mean) else _sign_flip(differences, draws, generator)
+    defined = differences[np.isfinite(differences)]
+    p = _sign_flip(defined, draws, generator) if len(defined) else math.nan
     return Paired(mean.mean, mean.low, mean.high, p, mean.count, mean.missing)
 
 

@@ -37,10 +37,12 @@ def means(rows: pa.Table, keys: Sequence[str], columns: Sequence[str] = ("value"
 
 
 def spread(rows: pa.Table) -> float:
-    """Standard deviation (n - 1) of the means by seed; NaN for one seed, or where a value is not finite."""
-    by_seed = np.asarray(means(means(rows, (*PHOTOGRAPH, "seed")), ["seed"])["value"])
-    is_defined = len(by_seed) > 1 and np.isfinite(np.asarray(rows["value"])).all()
-    return float(np.std(by_seed, ddof=1)) if is_defined else math.nan
+    """Standard deviation (n - 1) of the means by seed, over the photographs that are defined; NaN for one seed."""
+    of_photographs = means(rows, (*PHOTOGRAPH, "seed"))
+    whole = means(of_photographs, PHOTOGRAPH)
+    defined = whole.filter(pc.is_finite(whole["value"])).select(PHOTOGRAPH)
+    by_seed = np.asarray(means(of_photographs.join(defined, list(PHOTOGRAPH), join_type="inner"), ["seed"])["value"])
+    return float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else math.nan
 
 
 def shared(one: pa.Table, other: pa.Table) -> tuple[Floats, Floats]:

@@ -78,12 +78,15 @@ class Loader:
             return
         ahead: deque[list[Future[Picture | UnreadablePicture]]] = deque()
         with ThreadPoolExecutor(self.workers, "xaikit") as pool:
-            for batch in batches:
-                ahead.append([pool.submit(self.read, photograph) for photograph in batch])
-                if len(ahead) > AHEAD:
+            try:
+                for batch in batches:
+                    ahead.append([pool.submit(self.read, photograph) for photograph in batch])
+                    if len(ahead) > AHEAD:
+                        yield [future.result() for future in ahead.popleft()]
+                while ahead:
                     yield [future.result() for future in ahead.popleft()]
-            while ahead:
-                yield [future.result() for future in ahead.popleft()]
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # who goes away needs none of the others
 
     def read(self, photograph: Photograph) -> Picture | UnreadablePicture:
         """Read one photograph; what is wrong with it is returned, so that it stops no other."""

@@ -155,7 +155,7 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     arrangement, of_input = (
         None if layout is None else instantiate("layout", layout, registry, base) for layout in layouts
     )
-    whole = config.report.overlays and config.report.frame == "photograph"
+    whole = config.report.overlays is not False and config.report.on == "original"
     transform = stated_transform(model, data, photographs[0], base)
     classes = Classes(model.classes, model.wnids)
     loader = Loader(transform, classes, labelled, data.workers, whole, data.max_pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from xaikit._version import __version__
 from xaikit.cli.terminal import echo, line_width, write_any_letter
 from xaikit.errors import XaikitError
 
+DEBUG = "--debug"
 SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
 
 
@@ -50,7 +52,8 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xaikit")
-def commands() -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may stand behind any command.")
+def commands(debug: bool) -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
     Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed, two runs differ or a file is damaged, 2
@@ -104,12 +107,14 @@ def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
 @click.option("--csv", is_flag=True, help="Comma-separated values instead of a table.")
 def query(run: str, sql: str, csv: bool) -> None:
     """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
-    from xaikit.cli.tables import as_csv, as_text
+    from xaikit.cli.tables import as_text, show_csv
     from xaikit.report.report import Report
 
     answer = Report(run).query(sql)
-    # a table of a file or another program is as it is
-    (click.echo if csv and not sys.stdout.isatty() else echo)(as_csv(answer) if csv else as_text(answer, line_width()))
+    if csv:
+        show_csv(answer)
+    else:
+        echo(as_text(answer, line_width()))
 
 
 @commands.command()
@@ -146,15 +151,17 @@ def verify(run: str) -> None:
 @_folder
 @click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
 @click.option("--measure", help="Only this measure, such as area or gini.")
+@click.option("--csv", is_flag=True, help="Comma-separated values, unrounded, instead of tables; notes go to stderr.")
 @click.option(
     "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
 )
-def compare(run: str, by: Literal["label", "trial"], measure: str | None, trust: bool) -> None:
+def compare(run: str, by: Literal["label", "trial"], measure: str | None, csv: bool, trust: bool) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
+    from xaikit.cli.tables import show_comparison
     from xaikit.report.report import Report
 
-    echo(str(compared(Report(run, trust=trust), by=by, measure=measure)))
+    show_comparison(compared(Report(run, trust=trust), by=by, measure=measure), csv)
 
 
 @commands.command()
@@ -283,8 +290,9 @@ def _share(text: str) -> tuple[int, int]:
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
     write_any_letter()
+    args = sys.argv[1:] if args is None else args
     try:
-        return commands.main(args, prog_name="xaikit", standalone_mode=False)
+        return commands.main([each for each in args if each != DEBUG], prog_name="xaikit", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -292,5 +300,7 @@ def main(args: list[str] | None = None) -> Any:
         sys.exit(INTERRUPTED)
     except XaikitError as error:
         notes = getattr(error, "__notes__", [])
+        if DEBUG in args:
+            echo("".join(traceback.format_exception(error)), err=True)
         echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)
         sys.exit(BAD_INPUT)

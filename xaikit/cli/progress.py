@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.progress import track as rich_track
 from rich.table import Table
 
 from xaikit import _allocator
 from xaikit.cli.terminal import cell, show
-from xaikit.plain.text import escaped
+from xaikit.plain.text import duration, escaped
 
 if TYPE_CHECKING:
     from xaikit.report.report import Report
@@ -31,7 +31,14 @@ T = TypeVar("T")
 EVERY = 10.0
 
 
+SETTLED = 10.0
+"""Seconds after which what was measured counts as much as what was planned."""
+
+
 MOST_ROWS = 20
+
+
+WARNED = "SELECT name, trial, warnings FROM records WHERE len(warnings) > 0"
 
 
 class _Terminal(Console):
@@ -49,16 +56,17 @@ class Progress:
         self._say = partial(show, self._console)
         self._bar = Bar(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(None),  # what the words leave of the line
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
+            expand=True,
         )
         self._task = self._bar.add_task("photographs", total=None, state="")
-        self._count = self._total = self._new = self._forwards = self._failed = 0
+        self._plan: Plan | None = None
+        self._done = self._total = self._new = self._forwards = self._failed = 0
+        self._current = 0.0
         self._began = self._printed = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -70,48 +78,85 @@ class Progress:
 
     def started(self, plan: Plan) -> None:
         """The run begins; the plan knows what earlier sittings have done."""
-        self._total, self._count = plan.photographs, sum(bench.done for bench in plan.benches)
+        self._plan = plan
+        self._total, self._done = plan.photographs, sum(bench.done for bench in plan.benches)
         self._say(str(plan))
-        self._bar.update(self._task, total=self._total, completed=self._count)
-        self._began = time.monotonic()
+        self._bar.update(self._task, total=self._total, completed=self._done)
+        self._began = self._printed = time.monotonic()
+
+    def progressed(self, photographs: float) -> None:
+        """So much of the current shard is done."""
+        self._current = photographs
+        self._update()
 
     def advanced(self, receipt: Receipt) -> None:
         """A shard was committed."""
         # shards of one window may look at the same photograph for different evidence: it is done with the last
         self._new += receipt.photographs
-        self._count = min(self._count + receipt.photographs, self._total)
+        self._done = min(self._done + receipt.photographs, self._total)
+        self._current = 0.0
         self._forwards += receipt.counts.get("forwards", 0)
         self._failed += len({failure.name for failure in receipt.failures})
+        self._update()
+
+    def stopping(self, message: str) -> None:
+        """A signal came."""
+        self._say(message, style="yellow")
+
+    def _update(self) -> None:
         now = time.monotonic()
-        rate = self._new / max(now - self._began, 1e-9)
-        state = f"{rate:.1f} images/s, {self._forwards} forwards, {self._failed} failed"
-        self._bar.update(self._task, completed=self._count, state=state)
+        done = min(self._done + self._current, self._total)
+        rate = (self._new + self._current) / max(now - self._began, 1e-9)
+        left = self.seconds_left(now - self._began)
+        words = [f"{rate:.1f}/s", f"{self._failed} failed" if self._failed else "", f"{duration(left)} left"]
+        state = ", ".join(filter(None, words))
+        self._bar.update(self._task, completed=int(done), state=state)
         if not self._console.is_terminal and now - self._printed >= EVERY:
             self._printed = now
-            left = (now - self._began) / max(self._new, 1) * (self._total - self._count)
-            share = self._count / max(self._total, 1)
-            self._say(f"{self._count}/{self._total} {share:.0%}, {state}, about {left:.0f} s left")
+            share = done / max(self._total, 1)
+            self._say(f"{int(done)}/{self._total} {share:.0%}, {self._forwards} forwards, {state}")
+
+    def seconds_left(self, elapsed: float) -> float:
+        """As the plan said, corrected by what was done since: the longer that took, the more it counts."""
+        planned = 0.0 if self._plan is None else self._plan.seconds
+        work = self._new + self._current
+        left = max(self._total - self._done - self._current, 0.0)
+        if not work:
+            return max(planned - elapsed, 0.0)
+        trust = elapsed / (elapsed + SETTLED)
+        return (1 - trust) * planned * left / (work + left) + trust * elapsed / work * left
 
     def show(self, report: Report) -> None:
         """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
         self._console.print(_table(report))
         self._first((f"failed: {_failure(report, failure)}" for failure in report.failures), "red", "in failed.jsonl")
-        self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings: report.warnings")
-        for path in report.sheets:
-            self._say(f"contact sheet: {path}")
+        where = f"xaikit query {report.folder} {WARNED!r} shows each"
+        self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings", where)
+        for line in self._pictures(report):
+            self._say(line)
         self._say(f"allocator: {_allocator.describe()}")
         self._say(f"written to {report.folder}")
         if report.stopped:
             text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"
             self._say(text, style="yellow")
 
-    def _first(self, lines: Iterable[str], style: str, where: str) -> None:
+    def _pictures(self, report: Report) -> Iterator[str]:
+        """Where the contact sheet is, or why there is none."""
+        if report.sheets:
+            more = f" and {len(report.sheets) - 1} more pages" if len(report.sheets) > 1 else ""
+            yield f"contact sheet: {report.sheets[0]}{more}"
+        elif self._plan is not None and self._plan.undrawn:
+            yield self._plan.undrawn
+
+    def _first(self, lines: Iterable[str], style: str, where: str, always: str = "") -> None:
         """The first of many lines, each once, and where to read the others."""
         unique = list(dict.fromkeys(lines))
         for line in unique[:MOST_ROWS]:
             self._say(line, style=style)
         if len(unique) > MOST_ROWS:
             self._say(f"... and {len(unique) - MOST_ROWS} more {where}", style=style)
+        if unique and always:
+            self._say(always, style=style)
 
 
 def _failure(report: Report, failure: Failure) -> str:

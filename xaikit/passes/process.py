@@ -101,6 +101,17 @@ def as_before(whose: str) -> Iterator[list[str]]:
         )
 
 
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads of torch, for a while: their number decides the last bits of a sum, and what small maps cost."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _others() -> bool:
     """Whether the program has other threads than this one, those that xaikit began aside."""
     current = threading.current_thread()

@@ -1,35 +1,49 @@
-"""Two colour tables and the colour of what is no number; computed in Oklab, where equal steps look equal.
+"""Colour tables and the colour of what is no number.
 
-B. Ottosson, "A perceptual color space for image processing" (2020).
+Ours are computed in Oklab, where equal steps look equal: B. Ottosson, "A perceptual color space for image processing" (2020).
+The others are what figures elsewhere are drawn in: gray, jet, and viridis by the polynomial of M. Zucker (2019).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-NOT_FINITE = (255, 0, 255)  # magenta, in neither table
+Table = NDArray[np.uint8]
+
+NOT_FINITE = (255, 0, 255)  # magenta, in no table
 
 
 @cache
-def sequential() -> Tensor:
-    """Dark violet over red to light yellow for maps in [0, 1]: uint8 (256, 3), lightness rises linearly.
+def table(colormap: str) -> Table:
+    """The 256 colours of a name of :data:`COLORMAPS`: uint8 (256, 3).
 
-    >>> sequential()[0].tolist(), sequential()[255].tolist()
+    Raises:
+        ValueError: there is no such name.
+    """
+    if colormap not in COLORMAPS:
+        raise ValueError(f"colormap: expected one of auto, {', '.join(COLORMAPS)}, got {colormap!r}")
+    return COLORMAPS[colormap]()
+
+
+def sequential() -> Table:
+    """Dark violet over red to light yellow for maps in [0, 1]: lightness rises linearly.
+
+    >>> table("sequential")[0].tolist(), table("sequential")[255].tolist()
     ([17, 8, 65], [248, 243, 163])
     """
-    return _table(lambda t: (0.20 + 0.75 * t, 0.10 + 0.09 * math.sin(math.pi * t), 280 + 185 * t))
+    return _oklab(lambda t: (0.20 + 0.75 * t, 0.10 + 0.09 * math.sin(math.pi * t), 280 + 185 * t))
 
 
-@cache
-def diverging() -> Tensor:
-    """Blue over near white to red for maps in [-1, 1]: uint8 (256, 3), lightness falls linearly on both sides of 0.
+def diverging() -> Table:
+    """Blue over near white to red for maps in [-1, 1]: lightness falls linearly on both sides of 0.
 
-    >>> diverging()[0].tolist(), diverging()[255].tolist()
+    >>> table("diverging")[0].tolist(), table("diverging")[255].tolist()
     ([28, 101, 200], [182, 49, 50])
     """
 
@@ -37,11 +51,48 @@ def diverging() -> Tensor:
         signed = 2 * t - 1
         return 0.97 - 0.45 * abs(signed), 0.17 * abs(signed), 25 if signed > 0 else 258
 
-    return _table(lch)
+    return _oklab(lch)
 
 
-def _table(lch: Callable[[float], tuple[float, float, float]]) -> Tensor:
-    return torch.tensor([_rgb(*lch(index / 255)) for index in range(256)], dtype=torch.uint8)
+def gray() -> Table:
+    """Black to white."""
+    return np.arange(256, dtype=np.uint8)[:, None].repeat(3, 1)
+
+
+def jet() -> Table:
+    """Blue over green to red, as heatmaps of most papers are."""
+    return _bytes(1.5 - np.abs(4 * _RAMP[:, None] - [3, 2, 1]))
+
+
+def viridis() -> Table:
+    """Dark violet over green to yellow."""
+    return _polynomial(
+        (0.27772733, 0.10509304, -0.33086183, -4.63423050, 6.22826994, 4.77638500, -5.43545586),
+        (0.00540734, 1.40461353, 0.21484756, -5.79910097, 14.17993337, -13.74514538, 4.64585261),
+        (0.33409981, 1.38459016, 0.09509516, -19.33244096, 56.69055260, -65.35303263, 26.31243525),
+    )
+
+
+COLORMAPS: Mapping[str, Callable[[], Table]] = {
+    each.__name__: each for each in (sequential, diverging, gray, jet, viridis)
+}
+"""By name. ``auto`` in their place is the first, and of signed maps the second."""
+
+_RAMP = np.linspace(0, 1, 256)
+
+
+def _polynomial(*channels: tuple[float, ...]) -> Table:
+    """One polynomial of t in [0, 1] a channel, its lowest coefficient first."""
+    return _bytes(np.stack([np.polynomial.polynomial.polyval(_RAMP, channel) for channel in channels], 1))
+
+
+def _bytes(values: NDArray[Any]) -> Table:
+    rounded: Table = np.rint(255 * values.clip(0, 1)).astype(np.uint8)
+    return rounded
+
+
+def _oklab(lch: Callable[[float], tuple[float, float, float]]) -> Table:
+    return np.array([_rgb(*lch(index / 255)) for index in range(256)], np.uint8)
 
 
 def _rgb(lightness: float, chroma: float, hue: float) -> list[int]:

@@ -1,16 +1,28 @@
-"""A map laid over its picture, linear in the map, with a colour bar that says what the colours stand for."""
+"""A map laid over its picture, linear in the map, with a colour bar that says what the colours stand for.
+
+By NumPy and Pillow alone: maps are small, and a pool of threads costs more than it gives.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from xaikit.pictures import colors
 from xaikit.pictures.lettering import INK, length, write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xaikit.pictures.marks import PictureMark
+
+Floats = NDArray[np.floating[Any]]
 
 _PAPER = (255, 255, 255)
 
@@ -25,60 +37,109 @@ class Scale:
 
     low: float
     high: float
-    table: Tensor
-    odd: str
+    colormap: str
+    odd: str = ""
 
     @classmethod
-    def of(cls, saliency: Tensor, signed: bool = False) -> Scale:
+    def of(cls, saliency: Floats, signed: bool = False, colormap: str = "auto") -> Scale:
         """The scale of a map, a signed one where it has to be; NaN and infinite values do not count."""
-        values = saliency[saliency.isfinite()]
-        high = max(1.0, float(values.abs().max())) if values.numel() else 1.0
-        signed = signed or bool((values < 0).any())
-        table = colors.diverging() if signed else colors.sequential()
-        odd = "NaN" if saliency.isnan().any() else "inf" if saliency.isinf().any() else ""
-        return cls(-high if signed else 0.0, high, table, odd)
+        low, high = float(saliency.min(initial=0)), float(saliency.max(initial=0))
+        odd = ""
+        if not (np.isfinite(low) and np.isfinite(high)):
+            odd = "NaN" if np.isnan(saliency).any() else "inf"
+            values = saliency[np.isfinite(saliency)]
+            low, high = float(values.min(initial=0)), float(values.max(initial=0))
+        signed, most = signed or low < 0, max(1.0, high, -low)
+        if colormap == "auto":
+            colormap = "diverging" if signed else "sequential"
+        return cls(-most if signed else 0.0, most, colormap, odd)
 
-    def colored(self, saliency: Tensor) -> Tensor:
-        """A floating map (H, W) as colours: uint8 (H, W, 3); magenta where it is not finite."""
-        finite = saliency.isfinite()
-        share = (saliency.where(finite, self.low) - self.low) / (self.high - self.low)
-        index = (255 * share.clamp(0, 1)).round().long()
-        return self.table[index].where(finite.unsqueeze(-1), torch.tensor(colors.NOT_FINITE, dtype=torch.uint8))
+    @property
+    def table(self) -> colors.Table:
+        """Its colours (256, 3)."""
+        return colors.table(self.colormap)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float32]:
+        """The share of each colour that is laid over a picture, (257,), the last one of what is not finite: all of it, but of a
+        signed scale |x| / high, so that 0 leaves the picture as it is."""
+        every = np.abs(np.linspace(-1, 1, 256)) if self.low < 0 else np.ones(256)
+        return np.append(every, 1).astype(np.float32)
+
+    def places(self, saliency: Floats) -> NDArray[np.intp]:
+        """Where the values of a map are in the table; 256 where they are not finite."""
+        with np.errstate(invalid="ignore"):  # infinity is put right below
+            places = (saliency - self.low) * (255 / (self.high - self.low))
+        finite = None if not self.odd else np.isfinite(saliency)
+        places = places if finite is None else np.where(finite, places, 256)
+        rounded: NDArray[np.intp] = np.rint(places).astype(np.intp)
+        return rounded
+
+    @cached_property
+    def _colors(self) -> NDArray[np.float32]:
+        """Those of the table, and the one of what is not finite."""
+        return np.concatenate([self.table, [colors.NOT_FINITE]]).astype(np.float32)
+
+    def colored(self, saliency: Floats) -> NDArray[np.float32]:
+        """The colours of a map (H, W), each a float of 0 to 255: (H, W, 3)."""
+        return self._colors.take(self.places(saliency), 0)
+
+    def blend(self, picture: Image.Image, saliency: Floats, alpha: float) -> Image.Image:
+        """The colours of a map (H, W) over an RGB picture of that size; magenta where it is not finite."""
+        places, weights = self.places(saliency), alpha * self.weights
+        laid = weights[:, None] * self._colors
+        pixels = np.asarray(picture, np.float32) * (1 - weights).take(places)[..., None]
+        pixels += laid.take(places, 0)
+        return Image.fromarray(np.rint(pixels, pixels).astype(np.uint8))
 
 
 def overlay(
     picture: Image.Image,
-    saliency: Tensor,
+    saliency: Tensor | Floats,
     alpha: float = 0.5,
     *,
+    colormap: str = "auto",
     signed: bool = False,
+    colorbar: bool = True,
     background: Image.Image | None = None,
+    marks: Iterable[PictureMark] = (),
 ) -> Image.Image:
     """The map over the picture, a colour bar to the right.
 
     Args:
         picture: the picture as the model saw it.
         saliency: a finished map (H, W) of any dtype; of another size than the picture it is resized bilinearly (half-pixel).
-        alpha: the share of the map's colours, in [0, 1].
+        alpha: the share of the map's colours, in [0, 1]; of signed maps times |x|, so that what is 0 shows the picture.
+        colormap: a name of :data:`xaikit.pictures.colors.COLORMAPS`, or ``auto``: sequential, of signed maps diverging.
         signed: whether maps of this kind may be negative, so that they share one scale even where this one is not.
+        colorbar: whether there is one.
         background: the whole photograph, out of the middle of which the picture was cut.
+        marks: boxes, outlines and words that are drawn on it, in pixels of the picture.
 
     Returns:
         An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours, around it the background.
 
     Raises:
-        ValueError: the map is not two-dimensional.
+        ValueError: the map is not two-dimensional, alpha is no share, or there is no such colour map.
     """
     if saliency.ndim != 2:
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
-    fitted = _fitted(saliency.detach().cpu().double(), (picture.height, picture.width))
-    scale = Scale.of(fitted, signed)
-    blended = _blend(picture.convert("RGB"), scale.colored(fitted), alpha)
-    shown = blended if background is None else _in_the_middle(blended, background.convert("RGB"))
-    bar = color_bar(scale, shown.height)
-    joined = Image.new("RGB", (shown.width + bar.width, shown.height))
-    joined.paste(shown, (0, 0))
-    joined.paste(bar, (shown.width, 0))
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha: expected a share in [0, 1], got {alpha}")
+    fitted = resized(floats(saliency), (picture.height, picture.width))
+    scale = Scale.of(fitted, signed, colormap)
+    shown = scale.blend(picture.convert("RGB"), fitted, alpha)
+    for mark in marks:
+        mark.draw(shown)
+    shown = shown if background is None else _in_the_middle(shown, background.convert("RGB"))
+    return beside(shown, color_bar(scale, shown.height)) if colorbar else shown
+
+
+def beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two pictures of one height as one."""
+    joined = Image.new("RGB", (left.width + right.width, left.height), _PAPER)
+    joined.paste(left, (0, 0))
+    joined.paste(right, (left.width, 0))
     return joined
 
 
@@ -89,15 +150,16 @@ def _in_the_middle(picture: Image.Image, background: Image.Image) -> Image.Image
     return around
 
 
+@lru_cache(maxsize=64)
 def color_bar(scale: Scale, height: int) -> Image.Image:
-    """The colours of a scale from bottom to top, with the numbers at both ends."""
+    """The colours of a scale from bottom to top, with the numbers at both ends; most maps share one."""
     size = min(28, max(8, height // 18))
     bar = round(0.9 * size)
     numbers = [f"{scale.high:.3g}", f"{scale.low:.3g}"]
     widest = max(length(word, size) for word in (*numbers, scale.odd))
     strip = Image.new("RGB", (bar + size + round(widest), height), _PAPER)
-    ramp = torch.linspace(255, 0, height).round().long()
-    strip.paste(_image(scale.table[ramp].unsqueeze(1).repeat(1, bar, 1)), (size // 2, 0))
+    ramp = np.rint(np.linspace(255, 0, height)).astype(np.intp)
+    strip.paste(Image.fromarray(scale.table[ramp][:, None].repeat(bar, 1)), (size // 2, 0))
     draw, x = ImageDraw.Draw(strip), size // 2 + bar + size // 4
     write(draw, (x, 0), numbers[0], size, INK)
     write(draw, (x, height - 1.2 * size), numbers[1], size, INK)
@@ -105,16 +167,23 @@ def color_bar(scale: Scale, height: int) -> Image.Image:
     return strip
 
 
-def _fitted(saliency: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(saliency.shape) == size:
-        return saliency
-    return interpolate(saliency[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
+def resized(saliency: Floats, size: tuple[int, int]) -> Floats:
+    """A map (H, W) at another size, bilinearly by half-pixels, as ``interpolate(align_corners=False)`` of torch does."""
+    for axis, side in enumerate(size):
+        count = saliency.shape[axis]
+        if count == side:
+            continue
+        at = np.clip((np.arange(side) + 0.5) * (count / side) - 0.5, 0, count - 1).astype(saliency.dtype)
+        low = at.astype(np.intp)
+        share = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        high = np.minimum(low + 1, count - 1)
+        saliency = saliency.take(low, axis) * (1 - share) + saliency.take(high, axis) * share
+    return saliency
 
 
-def _blend(picture: Image.Image, colored: Tensor, alpha: float) -> Image.Image:
-    pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(colored.shape)
-    return _image((pixels.double() * (1 - alpha) + colored.double() * alpha).round().to(torch.uint8))
-
-
-def _image(pixels: Tensor) -> Image.Image:
-    return Image.fromarray(pixels.contiguous().numpy())
+def floats(saliency: Tensor | Floats) -> Floats:
+    """Of any dtype, on any device, as floats of their own precision, of float32 at least."""
+    if not isinstance(saliency, np.ndarray):
+        values = saliency.detach().cpu()
+        saliency = (values if values.dtype.itemsize > 4 else values.float()).numpy()
+    return saliency if saliency.dtype in (np.float32, np.float64) else saliency.astype(np.float64)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from xaikit.pictures.lettering import INK, Line, shortened, write
+from xaikit.pictures.lettering import INK, Line, shortened, wrapped, write
 
 HEIGHT = 224  # of a picture on the sheet, in pixels
 
 
-_GAP, _HEADER, _SIZE, _LINE = 14, 20, 14, 18
+_GAP, _HEADER, _SIZE, _LINE = 14, 16, 14, 18
+
+
+_MOST = 2  # lines of a header
 
 
 _PAPER, _RULE = (255, 255, 255), (222, 222, 226)
@@ -40,8 +43,8 @@ def contact_sheet(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Imag
     """Draw rows of cells under a header.
 
     Args:
-        header: one word a column.
-        rows: as many cells each as the header has words.
+        header: what stands above each column, on up to two lines.
+        rows: as many cells each as there are columns.
 
     Returns:
         An RGB picture on white; columns are as wide as their widest picture, rows as high as their highest cell.
@@ -49,11 +52,13 @@ def contact_sheet(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Imag
     widths = [max([HEIGHT, *(cell.width for cell in column)]) for column in zip(*rows, strict=True)]
     lefts = [_GAP + sum(widths[:place]) + _GAP * place for place in range(len(widths))]
     heights = [max(cell.height for cell in row) + 2 * _GAP for row in rows]
-    top = _HEADER + 2 * _GAP
+    heads = [wrapped(text, _HEADER, width, _MOST) for text, width in zip(header, widths, strict=True)]
+    top = (_HEADER + 4) * max(map(len, heads), default=1) + 2 * _GAP
     sheet = Image.new("RGB", (_GAP + sum(widths) + _GAP * len(widths), top + sum(heights)), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for word, left, width in zip(header, lefts, widths, strict=True):
-        write(draw, (left, _GAP), shortened(word, _HEADER, width), _HEADER, INK)
+    for lines, left in zip(heads, lefts, strict=True):
+        for place, line in enumerate(lines):
+            write(draw, (left, _GAP + place * (_HEADER + 4)), line, _HEADER, INK)
     for row, height in zip(rows, heights, strict=True):
         draw.line((_GAP, top, sheet.width - _GAP, top), fill=_RULE)
         for cell, left, width in zip(row, lefts, widths, strict=True):

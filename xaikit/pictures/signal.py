@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
+import numpy as np
 from PIL import Image, ImageDraw
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from xaikit.pictures.lettering import FAINT, write
-from xaikit.pictures.overlay import Scale, color_bar
+from xaikit.pictures.overlay import Floats, Scale, beside, color_bar, floats, resized
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WIDTH, HEIGHT = 672, 224
 """Of a plotted series in pixels; its time goes from the left edge to the right one."""
@@ -18,55 +21,57 @@ _CURVES = ((96, 110, 130), (150, 120, 90), (110, 140, 110), (140, 110, 140))
 _LINE = (176, 32, 48)
 
 
-def plot(values: Tensor) -> Image.Image:
+def plot(values: Tensor | Floats) -> Image.Image:
     """A series (channels, L): a curve a channel, all on one scale, whose ends are written beside it."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
     draw = ImageDraw.Draw(picture)
-    finite = values.detach().cpu().double()
-    known = finite[finite.isfinite()]
-    low, high = (float(known.min()), float(known.max())) if known.numel() else (0.0, 1.0)
-    for place, channel in enumerate(finite):
+    channels = floats(values)
+    finite = channels[np.isfinite(channels)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    for place, channel in enumerate(channels):
         _draw_curve(draw, channel, low, high, _CURVES[place % len(_CURVES)], 1)
     write(draw, (4, 1), f"{high:.4g}", _SIZE, FAINT)
     write(draw, (4, HEIGHT - 1.3 * _SIZE), f"{low:.4g}", _SIZE, FAINT)
     return picture
 
 
-def overlay_signal(picture: Image.Image, saliency: Tensor, *, signed: bool = False) -> Image.Image:
+def overlay_signal(
+    picture: Image.Image,
+    saliency: Tensor | Floats,
+    *,
+    colormap: str = "auto",
+    signed: bool = False,
+    colorbar: bool = True,
+) -> Image.Image:
     """A map (L,) as a line over a plotted series, its colours behind it, stronger where it is larger; a colour bar to the right.
 
     Args:
         picture: of :func:`plot`.
-        signed: whether maps of this kind may be negative.
+        colormap, signed, colorbar: as of :func:`xaikit.pictures.overlay.overlay`.
 
     Raises:
         ValueError: the map is not one-dimensional.
     """
     if saliency.ndim != 1:
         raise ValueError(f"overlay: expected a map (L,), got shape {tuple(saliency.shape)}")
-    values = saliency.detach().cpu().double()
-    scale = Scale.of(values, signed)
-    wide = interpolate(values[None, None], picture.width, mode="linear", align_corners=False)[0, 0]
+    values = floats(saliency)
+    scale = Scale.of(values, signed, colormap)
+    wide = resized(values[None], (1, picture.width))
     shaded = _shade(picture, wide, scale)
-    _draw_curve(ImageDraw.Draw(shaded), wide, scale.low, scale.high, _LINE, 2)
-    bar = color_bar(scale, shaded.height)
-    joined = Image.new("RGB", (shaded.width + bar.width, shaded.height), "white")
-    joined.paste(shaded, (0, 0))
-    joined.paste(bar, (shaded.width, 0))
-    return joined
+    _draw_curve(ImageDraw.Draw(shaded), wide[0], scale.low, scale.high, _LINE, 2)
+    return beside(shaded, color_bar(scale, shaded.height)) if colorbar else shaded
 
 
-def _shade(picture: Image.Image, values: Tensor, scale: Scale) -> Image.Image:
-    """Columns in the colours of a map, as far as the curves leave white; magenta where it is not finite."""
-    strength = _STRONGEST * (values.abs() / scale.high).where(values.isfinite(), 1).clamp(0, 1)[None, :, None]
-    paper = 255 * (1 - strength) + strength * scale.colored(values[None])
-    pixels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8)
-    inked = pixels.view(picture.height, picture.width, 3).double() / 255 * paper
-    return Image.fromarray(inked.round().to(torch.uint8).contiguous().numpy())
+def _shade(picture: Image.Image, values: Floats, scale: Scale) -> Image.Image:
+    """Columns in the colours of a map (1, width), as far as the curves leave white; magenta where it is not finite."""
+    strength = _STRONGEST * np.where(np.isfinite(values), np.abs(values) / scale.high, 1).clip(0, 1)[..., None]
+    paper = 255 * (1 - strength) + strength * scale.colored(values)
+    inked = np.asarray(picture.convert("RGB")) / 255 * paper
+    return Image.fromarray(np.rint(inked).astype(np.uint8))
 
 
 def _draw_curve(
-    draw: ImageDraw.ImageDraw, values: Tensor, low: float, high: float, ink: tuple[int, int, int], width: int
+    draw: ImageDraw.ImageDraw, values: Floats, low: float, high: float, ink: tuple[int, int, int], width: int
 ) -> None:
     """Connected where numbers are finite."""
     count = len(values)

@@ -90,3 +90,14 @@ def _dumped(value: Any, style: str | None = None) -> str:
         sort_keys=False,
     )
     return text.removesuffix("...\n").strip()
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that a person reads.
+
+    >>> duration(8.4), duration(100), duration(7200)
+    ('8 s', '2 min', '2.0 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

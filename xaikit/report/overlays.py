@@ -1,38 +1,69 @@
-"""The overlays of a run folder, drawn from what it holds."""
+"""The overlays of a run folder, drawn from what it holds.
+
+Maps are finished by one thread of torch, several photographs of a trial at once; pictures are made and written by a few
+threads beside it, which need no torch.
+"""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from PIL import Image
+from torch import Tensor
 
+from xaikit.passes.process import torch_threads
 from xaikit.pictures.overlay import overlay
 from xaikit.report.index import Entry, Index
 from xaikit.report.record import Record
 from xaikit.report.report import Report
+from xaikit.schema.sections import ReportConfig
 from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture, shown_image, whole_name
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
+THREADS = 2
+TOGETHER = 8
+"""Photographs of a trial that are finished at once."""
+AHEAD = 32
+"""Pictures that wait to be drawn."""
 
-def write_missing_overlays(report: Report, whole: bool = False) -> list[Failure]:
+PLAIN = ReportConfig()
+"""How overlays are drawn where nothing is said."""
+
+Columns = Sequence[Entry]
+"""What one trial says of one photograph: an entry for each place on the target axis."""
+
+
+def write_missing_overlays(
+    report: Report, style: ReportConfig = PLAIN, stops: Callable[[], bool] = lambda: False
+) -> list[Failure]:
     """Draw what a plan asks for and the folder does not have: of a finish that is new, what was deleted, or what shows a
-    photograph as it was before it was edited."""
-    existing = report.index.store.folder.names("overlays", ".png")
-    return write_overlays(report, report.index.parts, existing, whole)
+    photograph as it was before it was edited. ``stops`` says when to leave the rest."""
+    existing = report.index.store.folder.names("overlays", f".{style.format}")
+    return write_overlays(report, report.index.parts, existing, style, stops)
 
 
 def write_overlays(
-    report: Report, parts: Iterable[str], existing: Collection[str] = (), whole: bool = False
+    report: Report,
+    parts: Iterable[str],
+    existing: Collection[str] = (),
+    style: ReportConfig = PLAIN,
+    stops: Callable[[], bool] = lambda: False,
 ) -> list[Failure]:
     """Draw finished maps over the photographs as the model saw them; from the store, so that picture and query agree.
 
     Args:
         parts: whose overlays are drawn.
         existing: those that are not drawn again.
-        whole: show all of a photograph, and not the model's frame alone.
+        style: how.
+        stops: asked before every map: whether to leave the rest to somebody else.
 
     Returns:
         Why maps could not be finished or drawn.
@@ -40,19 +71,28 @@ def write_overlays(
     Raises:
         OSError: the disk does not take the pictures.
     """
-    index, existing, failures = report.index, set(existing), []
-    for part in parts:
-        for stem, photograph in groupby(index.records(index.rows([part])), key=lambda entry: entry[0].stem):
-            missing = [entry for entry in photograph if _is_missing(index, *entry[:2], existing)]
-            picture = open_picture(index.store.folder, picture_name(stem)) if missing else None
-            if picture is not None:
-                background = open_picture(index.store.folder, whole_name(stem)) if whole else None
-                failures += _write_photograph(report, picture, background, missing)
+    index, existing = report.index, set(existing)
+    failures: list[Failure] = []
+    with drawing() as draw:
+        for part in parts:
+            entries = index.records(index.rows([part]))
+            missing = [entry for entry in entries if _is_missing(index, *entry[:2], existing, style)]
+            frames = frames_of(index, (entry[0].stem for entry in missing), style)
+            shown = [entry for entry in missing if entry[0].stem in frames]
+            for columns, fused in finished(report, shown):
+                if stops():
+                    return failures
+                if isinstance(fused, Failure):
+                    failures.append(fused)
+                else:
+                    draw(partial(_write, index, frames[columns[0][0].stem], columns, fused, style))
     return failures
 
 
-def _is_missing(index: Index, record: Record, trial: StoredTrial, existing: Collection[str]) -> bool:
-    name = overlay_name(record.stem, trial.name, record.column)
+def _is_missing(
+    index: Index, record: Record, trial: StoredTrial, existing: Collection[str], style: ReportConfig
+) -> bool:
+    name = overlay_name(record.stem, trial.name, record.column, style.format)
     if not trial.fuses or len(trial.space) != 2:
         return False
     return name not in existing or (
@@ -60,33 +100,109 @@ def _is_missing(index: Index, record: Record, trial: StoredTrial, existing: Coll
     )
 
 
-def _write_photograph(
-    report: Report, picture: Image.Image, background: Image.Image | None, entries: Iterable[Entry]
-) -> list[Failure]:
-    failures = []
-    for _, group in groupby(entries, key=lambda entry: entry[1].name):
+@dataclass(frozen=True)
+class Frame:
+    """A photograph as the model saw it, and all of it where overlays are drawn over that."""
+
+    picture: Image.Image
+    whole: Image.Image | None = None
+
+
+def frames_of(index: Index, stems: Iterable[str], style: ReportConfig) -> dict[str, Frame]:
+    """Those of some photographs that the folder has, by stem."""
+    frames: dict[str, Frame] = {}
+    for stem in dict.fromkeys(stems):
+        picture = open_picture(index.store.folder, picture_name(stem))
+        if picture is not None:
+            whole = open_picture(index.store.folder, whole_name(stem)) if style.on == "original" else None
+            frames[stem] = Frame(picture, whole)
+    return frames
+
+
+@contextmanager
+def drawing() -> Iterator[Pen]:
+    """Something that is handed what draws a picture, and does it soon; when the block ends all is drawn.
+
+    Raises:
+        Exception: what drawing has raised.
+    """
+    with torch_threads(1), ThreadPoolExecutor(THREADS, "xaikit") as pool:
+        draw = Pen(pool)
+        yield draw
+        draw.wait(0)
+
+
+class Pen:
+    """See :func:`drawing`."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._waiting: deque[Future[None]] = deque()
+
+    def __call__(self, draw: partial[None]) -> None:
+        self.wait(AHEAD)
+        self._waiting.append(self._pool.submit(draw))
+
+    def wait(self, most: int) -> None:
+        """Until at most so many pictures are not drawn yet."""
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()
+
+
+def finished(report: Report, entries: Sequence[Entry]) -> Iterator[tuple[Columns, Tensor | Failure]]:
+    """What each trial says of each photograph, with its finished map (T, H, W), or why there is none; only maps of pictures."""
+    of_trials: dict[str, list[Columns]] = defaultdict(list)
+    for _, group in groupby(entries, key=lambda entry: (entry[0].name, entry[1].name, entry[1].bench)):
         columns = list(group)
-        record, trial, _ = columns[0]
-        try:
-            _draw(report, picture, background, columns)
-        except OSError:
-            raise
-        except Exception as error:  # a finisher of somebody else may raise anything
-            message = f"{trial.name}: the map cannot be finished: {type(error).__name__}: {error}"
-            details = "".join(traceback.format_exception(error))
-            failures.append(Failure(trial.bench, record.name, record.image, trial.evidence, message, details))
-    return failures
+        of_trials[columns[0][1].name + columns[0][1].bench].append(columns)
+    for several in of_trials.values():
+        for start in range(0, len(several), TOGETHER):
+            yield from _finished(report, several[start : start + TOGETHER])
 
 
-def _draw(report: Report, picture: Image.Image, background: Image.Image | None, columns: Sequence[Entry]) -> None:
+def _finished(report: Report, several: Sequence[Columns]) -> Iterator[tuple[Columns, Tensor | Failure]]:
+    """Of photographs by one trial: together, and one by one where that fails, so that only the guilty one does."""
+    trial = several[0][0][1]
+    try:
+        raws = [report.raw(trial, columns[0][2]) for columns in several]
+        kept = [{layer: raw for layer, raw in each.items() if raw.dim() == 3} for each in raws]
+        if not kept[0]:
+            return
+        yield from zip(several, report.finish_all(trial, kept), strict=True)
+    except OSError:
+        raise
+    except Exception as error:  # a finisher of somebody else may raise anything
+        if len(several) > 1:
+            for columns in several:
+                yield from _finished(report, [columns])
+        else:
+            yield several[0], _failure(several[0], error)
+
+
+def _failure(columns: Columns, error: Exception) -> Failure:
+    record, trial, _ = columns[0]
+    message = f"{trial.name}: the map cannot be finished: {type(error).__name__}: {error}"
+    details = "".join(traceback.format_exception(error))
+    return Failure(trial.bench, record.name, record.image, trial.evidence, message, details)
+
+
+def _write(index: Index, frame: Frame, columns: Columns, fused: Tensor, style: ReportConfig) -> None:
     """The overlays of one photograph by one trial, one for each place on the target axis."""
-    _, trial, row = columns[0]
-    # only maps of pictures are drawn
-    raws = {layer: raw for layer, raw in report.raw(trial, row).items() if raw.dim() == 3}
-    if not raws:
-        return
-    fused = report.finish(trial, raws)
-    for record, _, _ in columns:
-        drawn = overlay(picture, fused[record.column], signed=trial.signed, background=background)
-        name = overlay_name(record.stem, trial.name, record.column)
-        save_picture(report.index.store.folder, name, drawn, record.image)
+    for entry in columns:
+        record, trial, _ = entry
+        name = overlay_name(record.stem, trial.name, record.column, style.format)
+        save_picture(index.store.folder, name, drawn(frame, entry, fused, style), record.image)
+
+
+def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Image.Image:
+    """The overlay of an entry, out of the finished maps (T, H, W) of its photograph by its trial."""
+    record, trial, _ = entry
+    return overlay(
+        frame.picture,
+        fused[record.column],
+        style.alpha,
+        colormap=style.colormap,
+        signed=trial.signed,
+        colorbar=style.colorbar,
+        background=frame.whole,
+    )

@@ -5,7 +5,7 @@ Records are read without torch, which takes longer to import than most questions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +21,11 @@ from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
 from xaikit.report.query import query
 from xaikit.report.record import Record
+from xaikit.report.warned import grouped_warnings
 from xaikit.schema.sections import FinishConfig
 from xaikit.store.folder import Disk
 from xaikit.store.maps import Array
-from xaikit.store.pictures import is_sheet, overlay_name
+from xaikit.store.pictures import FORMATS, is_sheet, overlay_name
 from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial
@@ -154,18 +155,14 @@ class Report:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """Why maps are dead, and what methods had to leave out."""
-        warned = self.rows.filter(pc.greater(pc.list_value_length(self.rows["warnings"]), 0))
-        return distinct(
-            f"{record.name}, {record.trial}: {text}"
-            for record, _, _ in self.index.records(warned)
-            for text in record.warnings
-        )
+        """Why maps are dead, and what methods had to leave out: a line for each trial, layer and reason, which says of how many
+        photographs. Those of each are in its record."""
+        return grouped_warnings(self.index, self.rows)
 
     @property
     def sheets(self) -> tuple[Path | str, ...]:
         """The contact sheets, in order; URLs where the folder is one."""
-        names = [name for name in self._store.folder.names("", ".png") if is_sheet(name)]
+        names = filter(is_sheet, self._store.folder.names())
         return tuple(self._place(name) for name in sorted(names, key=lambda name: (len(name), name)))
 
     def shards(self) -> Iterator[ReportShard]:
@@ -204,10 +201,11 @@ class Report:
         """
         chosen, row = self._first_row(image, trial)
         stem = self.index.photographs[chosen.bench][row["name"]].stem
-        name = overlay_name(stem, chosen.name, column)
-        if self._store.folder.size(name) is None:
+        names = [overlay_name(stem, chosen.name, column, stored_as) for stored_as in FORMATS]
+        name = next((name for name in names if self._store.folder.size(name) is not None), None)
+        if name is None:
             raise StoreError(
-                f"{self.folder}/{name}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
+                f"{self.folder}/{names[0]}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
                 " or for a column beyond the targets"
             )
         return self._place(name)
@@ -244,16 +242,22 @@ class Report:
             StoreError: its finish does not fuse.
             ConfigError: a finisher cannot be had any more, is not trusted, or cannot fuse these maps.
         """
+        return self.finish_all(trial, [maps])[0]
+
+    def finish_all(self, trial: StoredTrial, several: Sequence[Mapping[str, Tensor]]) -> Tensor:
+        """The same of photographs whose maps have one shape, (N, T, *S): together they cost little more than one."""
+        import torch
+
         from xaikit.finish import finish_maps
         from xaikit.passes.process import as_before
 
-        raws = {layer: raw.unsqueeze(0) for layer, raw in maps.items()}
+        raws = {layer: torch.stack([maps[layer] for maps in several]) for layer in several[0]}
         strides = dict(zip(trial.layers, trial.strides, strict=True))
         with as_before(f"the finish of {trial.name}"):
             fused = finish_maps(self._finish(trial), raws, strides, trial.space)[1]
         if fused is None:
             raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
-        return fused[0]
+        return fused
 
     def _finish(self, trial: StoredTrial) -> Finish:
         """Built once for all trials whose stages are the same."""

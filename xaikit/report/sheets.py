@@ -2,91 +2,175 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image
+from torch import Tensor
 
 from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
-from xaikit.report.index import Index
-from xaikit.report.lookup import distinct, file_name
+from xaikit.plain.text import flow
+from xaikit.report.index import Entry, Index
+from xaikit.report.lookup import file_name
+from xaikit.report.overlays import PLAIN, Frame, drawing, drawn, finished, frames_of
 from xaikit.report.record import Record
-from xaikit.store.folder import Folder
-from xaikit.store.pictures import (
-    SHEET,
-    is_sheet,
-    open_picture,
-    overlay_name,
-    picture_name,
-    remove_picture,
-    save_picture,
-)
+from xaikit.report.report import Report
+from xaikit.schema.sections import ReportConfig
+from xaikit.store.pictures import is_sheet, remove_picture, save_picture, sheet_name
+from xaikit.store.rows import Failure
+from xaikit.store.trials import StoredTrial
 
-ROWS = 50  # a sheet
-
-
-MOST_ROWS, MOST_TRIALS = 500, 16
+MOST_ROWS, MOST_TRIALS = 240, 28
 """What sheets show of a run: the first photographs and trials; more are for a query, not for the eye."""
 
 
 _SIZE, _MOST = 14, 3  # of the words on a sheet, lines of them below a cell
 
 
-def write_sheets(index: Index) -> list[str]:
-    """Draw the contact sheets of a run from what lies in its folder, fifty rows each.
+def write_sheets(report: Report, style: ReportConfig = PLAIN) -> list[str]:
+    """Draw the contact sheets of a run from what lies in its folder: so many photographs and trials a page, as the style says.
 
     Returns:
-        Their names: contact-sheet.png, contact-sheet-2.png and so on. Those of an earlier sitting are gone.
+        Their names: contact-sheet.jpg, contact-sheet-2.jpg and so on, or one PDF of all pages. Those of an earlier sitting are
+        gone.
     """
-    store = index.store
-    for name in filter(is_sheet, store.folder.names("", ".png")):
-        remove_picture(store.folder, name)
-    rows, names = _rows(index), []
-    trials = distinct(trial.name for trial in index.trials)[:MOST_TRIALS]
-    for start in range(0, len(rows), ROWS):
-        cells = [row.cells(store.folder, trials) for row in rows[start : start + ROWS]]
-        names.append(f"{SHEET}-{start // ROWS + 1}.png" if start else f"{SHEET}.png")
-        save_picture(store.folder, names[-1], contact_sheet(["photograph", *trials], cells))
+    remove_sheets(report)
+    stored_as = "jpg" if style.format == "png" else style.format
+    folder, names = report.index.store.folder, []
+    pages = (partial(_page, report, style, *page) for page in _pages(report.index, style))
+    if stored_as == "pdf":
+        drawn_pages = [page() for page in pages]
+        if drawn_pages:
+            names = [sheet_name(0, stored_as)]
+            save_picture(folder, names[0], drawn_pages[0], further=drawn_pages[1:])
+        return names
+    for number, page in enumerate(pages):
+        names.append(sheet_name(number, stored_as))
+        save_picture(folder, names[-1], page())
     return names
+
+
+def remove_sheets(report: Report) -> None:
+    """Remove the contact sheets of earlier sittings."""
+    folder = report.index.store.folder
+    for name in filter(is_sheet, folder.names()):
+        remove_picture(folder, name)
+
+
+def pages_of(photographs: int, trials: int, style: ReportConfig) -> int:
+    """How many pages show so many rows of photographs by so many trials."""
+    rows, columns = min(photographs, MOST_ROWS), min(trials, MOST_TRIALS)
+    return -(-rows // style.rows) * -(-columns // (style.columns - 1))
+
+
+def _pages(index: Index, style: ReportConfig) -> Iterator[tuple[Sequence[SheetRow], Sequence[StoredTrial]]]:
+    """The rows and trials of each page."""
+    rows = _rows(index)
+    trials = list({trial.name: trial for trial in index.trials}.values())[:MOST_TRIALS]
+    for start in range(0, len(rows), style.rows):
+        for first in range(0, len(trials), style.columns - 1):
+            yield rows[start : start + style.rows], trials[first : first + style.columns - 1]
+
+
+def _page(report: Report, style: ReportConfig, rows: Sequence[SheetRow], trials: Sequence[StoredTrial]) -> Image.Image:
+    frames = frames_of(report.index, (row.stem for row in rows), style)
+    names = {trial.name for trial in trials}
+    entries = [entry for row in rows for name, entry in row.entries.items() if name in names and row.stem in frames]
+    pictures = _drawn(report, frames, sorted(entries, key=_of_one_map), style)
+    cells = [row.cells(frames, [trial.name for trial in trials], pictures) for row in rows]
+    return contact_sheet(["photograph", *map(header, trials)], cells)
+
+
+def _of_one_map(entry: Entry) -> tuple[str, str, str]:
+    record, trial, _ = entry
+    return trial.bench, trial.name, record.name
+
+
+def _drawn(
+    report: Report, frames: Mapping[str, Frame], entries: Sequence[Entry], style: ReportConfig
+) -> dict[int, Image.Image]:
+    """The overlays of entries, by the identity of their records."""
+    pictures: dict[int, Image.Image] = {}
+
+    def draw(frame: Frame, entry: Entry, fused: Tensor) -> None:
+        pictures[id(entry[0])] = drawn(frame, entry, fused, style)
+
+    fusing = [entry for entry in entries if entry[1].fuses and len(entry[1].space) == 2]
+    with drawing() as pen:
+        for columns, fused in finished(report, fusing):
+            if isinstance(fused, Failure):
+                continue
+            for entry in columns:
+                pen(partial(draw, frames[entry[0].stem], entry, fused))
+    return pictures
+
+
+def header(trial: StoredTrial) -> str:
+    """What a person calls a trial: its label, its layers, and what else tells it apart: ``layercam, blocks.2 + bn2, gamma 2``."""
+    first, last = trial.layers[0], trial.layers[-1]
+    layers = " + ".join(trial.layers) if len(trial.layers) <= 3 else f"{first} to {last} ({len(trial.layers)} layers)"
+    stated = {key.removeprefix(f"methods.{trial.label}."): value for key, value in trial.where.items()}
+    swept = [
+        f"{key.rpartition('.')[2]} {value if isinstance(value, str) else flow(value)}"
+        for key, value in stated.items()
+        if key.rpartition(".")[2] != "layers" and f"{key}=" in trial.name
+    ]
+    number = re.findall(r" (#\d+)$", trial.name)
+    return ", ".join([trial.label, layers, *swept, *number])
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One photograph and place on the target axis: its records by trial, and why others are missing; "" is the photograph."""
+    """One photograph and place on the target axis: its entries by trial, and why others are missing; "" is the photograph."""
 
     name: str
     stem: str
     column: int
-    records: Mapping[str, Record]
+    entries: Mapping[str, Entry]
     errors: Mapping[str, str]
 
-    def cells(self, folder: Folder, trials: Sequence[str]) -> list[Cell]:
+    def cells(
+        self, frames: Mapping[str, Frame], trials: Iterable[str], pictures: Mapping[int, Image.Image]
+    ) -> list[Cell]:
         """The photograph as the model saw it, and a cell for each trial."""
-        picture = open_picture(folder, picture_name(self.stem))
-        return [Cell(picture, self._caption()), *(self._cell(folder, trial) for trial in trials)]
+        frame = frames.get(self.stem)
+        first = Cell(None if frame is None else frame.whole or frame.picture, self._caption())
+        return [first, *(self._cell(trial, pictures) for trial in trials)]
+
+    @property
+    def records(self) -> list[Record]:
+        """Those of all trials."""
+        return [record for record, _, _ in self.entries.values()]
 
     def _caption(self) -> list[Line]:
         """The name, the predicted class with its probability, and what is explained where that is another."""
         lines = [(file_name(self.name), INK)]
-        first = next(iter(self.records.values()), None)
+        first = next(iter(self.records), None)
         if first is not None and first.prediction is not None:
             share = "" if first.probability is None else f"{first.probability:.0%} "
             lines.append((share + first.prediction_name, INK))
+        if first is not None and first.prediction is None and not self._targets_differ():
+            lines.append((f"score {first.score:.4g}", INK))
         if first is not None and not self._targets_differ():
             lines += _explained(first)
         return lines + _warning(self.errors.get("", ""))
 
-    def _cell(self, folder: Folder, trial: str) -> Cell:
-        record, error = self.records.get(trial), _warning(self.errors.get(trial, ""))
-        if record is None:
+    def _cell(self, trial: str, pictures: Mapping[int, Image.Image]) -> Cell:
+        entry, error = self.entries.get(trial), _warning(self.errors.get(trial, ""))
+        if entry is None:
             return Cell(None, error)
-        picture = open_picture(folder, overlay_name(self.stem, trial, self.column))
+        record = entry[0]
+        picture = pictures.get(id(record))
         explained = _explained(record) if self._targets_differ() else []
         unfused = [] if picture is not None else error or [("no fused map", FAINT)]
         return Cell(picture, [*explained, *_warning("; ".join(record.warnings)), *unfused])
 
     def _targets_differ(self) -> bool:
-        return len({(record.target, record.target_name) for record in self.records.values()}) > 1
+        return len({(record.target, record.target_name) for record in self.records}) > 1
 
 
 def _rows(index: Index) -> list[SheetRow]:
@@ -97,15 +181,16 @@ def _rows(index: Index) -> list[SheetRow]:
             stems.setdefault(name, photograph.stem)
     names, errors = list(stems)[:MOST_ROWS], _errors(index)
     places = {name: place for place, name in enumerate(names)}
-    records: dict[tuple[int, str, int], dict[str, Record]] = defaultdict(dict)
-    for record, _, _ in index.records(index.rows(names=names)):
-        records[places[record.name], record.stem, record.column][record.trial] = record
+    entries: dict[tuple[int, str, int], dict[str, Entry]] = defaultdict(dict)
+    for entry in index.records(index.rows(names=names)):
+        record = entry[0]
+        entries[places[record.name], record.stem, record.column][record.trial] = entry
     for name, place in places.items():
         if name in errors:
-            records.setdefault((place, stems[name], 0), {})
+            entries.setdefault((place, stems[name], 0), {})
     return [
         SheetRow(names[place], stem, column, by_trial, errors.get(names[place], {}))
-        for (place, stem, column), by_trial in sorted(records.items(), key=lambda item: item[0])
+        for (place, stem, column), by_trial in sorted(entries.items(), key=lambda item: item[0])
     ]
 
 

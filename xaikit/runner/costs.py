@@ -8,13 +8,13 @@ import os
 import torch
 
 from xaikit.bench.bench import Bench
-from xaikit.bench.probe import ProbeResult
+from xaikit.bench.timing import PictureCosts, further_passes, variants
 from xaikit.engine import Request
 from xaikit.evidence.observe import columns_at_once
-from xaikit.method import further_of, parts_of
+from xaikit.method import parts_of
 from xaikit.needs import union
 from xaikit.passes.chunks import ROOM, rows_of_activations, rows_of_inputs
-from xaikit.runner.planned import PlannedBench, PlannedTrial
+from xaikit.runner.planned import PlannedBench, PlannedPictures, PlannedTrial
 from xaikit.schema.keys import Use
 from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
@@ -23,11 +23,12 @@ ROW = 100
 """Bytes of a row of records, about."""
 
 
-def plan_bench(bench: Bench, seconds: float) -> PlannedBench:
-    """The plan for all photographs of a bench, at so many seconds for each."""
+def plan_bench(bench: Bench, seconds: float, pictures: PictureCosts) -> PlannedBench:
+    """The plan for all photographs of a bench, at so many seconds for each, without what drawing adds."""
     opened, requests = bench.opened, bench.requests()
     count = len(opened.photographs)
     disk = sum(_stored_bytes(bench, request) for request in requests) + ROW * len(bench.evidence)
+    overlays = sum(_columns(bench.evidence[named.trial.evidence]) for named in bench.trials if _is_drawn(bench, named))
     return PlannedBench(
         model=opened.name,
         device=str(opened.device),
@@ -45,16 +46,11 @@ def plan_bench(bench: Bench, seconds: float) -> PlannedBench:
         available=machine_memory(opened.device),
         disk=disk * count,
         chunks=_chunks(bench),
+        overlays=overlays * count,
+        drawing=PlannedPictures(
+            pictures.seconds * overlays, pictures.overlay * overlays + pictures.frame, pictures.cell
+        ).of(count),
     )
-
-
-def further_passes(bench: Bench) -> int:
-    """Passes, and scores of variants, of every photograph beside the shared pass."""
-    requests = bench.requests()
-    # the passes on augmented inputs are shared by all that ask for the same ones
-    augmented = {(one.aggregation.augment, one.seed if one.aggregation.augment.noise else 0) for one in requests}
-    shared = sum(augment.count - augment.has_clean for augment, _ in augmented)
-    return shared + sum(_variants(bench.probe, request) for request in requests)
 
 
 def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
@@ -66,7 +62,7 @@ def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
         use=trial.use,
         layers=layers,
         target=_target(trial.target) if request.method.needs.uses_target else "no target, as none plays a part",
-        further=augment.count - augment.has_clean + _variants(bench.probe, request),
+        further=augment.count - augment.has_clean + variants(bench, request),
         ways={layer: way for layer, way in ways.items() if layer in layers},
         traces=augment.count,
     )
@@ -78,21 +74,19 @@ def _target(target: Use) -> str:
     return f"{target.use}({options})" if options else target.use
 
 
-def _variants(probe: ProbeResult, request: Request) -> int:
-    """Passes or scores of variants at the taps of a request, all of them for every augmented input."""
-    # noisy passes show all taps at once; what is scored belongs to one tap
-    shared = request.method.needs.gradients and not request.method.needs.replays
-    shapes = [probe.shapes[str(tap)] for tap in request.taps[: 1 if shared else None]]
-    return request.aggregation.augment.count * sum(
-        further_of(request.method, channels, math.prod(space)) for channels, *space in shapes
-    )
+def _columns(request: Request) -> int:
+    """The maps that a photograph has of a request at a layer."""
+    return parts_of(request.method) or count_of(request.target) or 1
+
+
+def _is_drawn(bench: Bench, named: NamedTrial) -> bool:
+    return named.trial.finish.fuse.use != "none" and len(bench.probe.space) == 2
 
 
 def _stored_bytes(bench: Bench, request: Request) -> int:
     """Of the raw maps of one request and photograph."""
     size = {"float16": 2, "uint8": 1, "float32": 4}[bench.opened.config.report.maps]
-    columns = parts_of(request.method) or count_of(request.target) or 1
-    return sum(math.prod(bench.probe.shapes[str(tap)][1:]) * columns * size for tap in request.taps)
+    return sum(math.prod(bench.probe.shapes[str(tap)][1:]) * _columns(request) * size for tap in request.taps)
 
 
 COPIES = 5

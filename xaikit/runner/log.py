@@ -52,7 +52,7 @@ class RunLog:
         if receipt.counts.get("halvings"):
             self._halved.append(receipt.part)
         bench = self._run.benches[receipt.shard.bench]
-        tried = {bench.photographs[position].name for position in receipt.shard.positions}
+        tried = {bench.photographs[position].name for position in receipt.shard.positions[: receipt.photographs]}
         others = [each for each in self._failures if each.bench != bench.key or each.name not in tried]
         if receipt.failures or len(others) < len(self._failures):
             self._failures = [*others, *receipt.failures]
@@ -81,6 +81,13 @@ class RunLog:
                 f"{self._store.folder}: cannot be written to: {error}; {self._counts['shards']} shards of this sitting and all "
                 "before are kept: make room and run the same command again"
             ) from error
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Count the seconds of something that no shard has done."""
+        began = time.perf_counter()
+        yield
+        self._seconds[step] = self._seconds.get(step, 0.0) + time.perf_counter() - began
 
     def begin(self, missing: Sequence[MissingEvidence]) -> None:
         """Write the manifest before the first map; failures of what is missing no more, or not planned, are forgotten."""

@@ -8,9 +8,11 @@ from xaikit.bench.loader import Picture
 from xaikit.report.index import Index
 from xaikit.runner.frames import save_pictures
 from xaikit.runner.prepare import PreparedBench, PreparedRun
+from xaikit.schema.sections import ReportConfig
 from xaikit.sources import Photograph
-from xaikit.store.pictures import picture_name, shown_image, whole_name
+from xaikit.store.pictures import picture_files, picture_name, remove_picture, shown_image, whole_name
 from xaikit.store.rows import Failure
+from xaikit.store.store import Store
 
 
 def save_missing_pictures(run: PreparedRun, index: Index) -> list[Failure]:
@@ -24,6 +26,19 @@ def save_missing_pictures(run: PreparedRun, index: Index) -> list[Failure]:
     """
     existing = set(index.store.folder.names("pictures", ".png"))
     return [failure for bench in run.benches for failure in _save_missing(bench, index, existing)]
+
+
+STYLE = ("on", "colormap", "alpha", "colorbar", "format")
+"""What overlays depend on, of ``report`` in a config."""
+
+
+def remove_restyled(store: Store, style: ReportConfig) -> None:
+    """Remove the overlays of a folder that was planned in another style: they are drawn anew."""
+    planned = store.plan().get("config", {}).get("report", {})
+    if all(planned.get(key, getattr(style, key)) == getattr(style, key) for key in STYLE):
+        return
+    for name in picture_files(store.folder, "overlays"):
+        remove_picture(store.folder, name)
 
 
 def _save_missing(bench: PreparedBench, index: Index, existing: set[str]) -> Iterator[Failure]:

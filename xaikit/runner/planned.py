@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from xaikit.plain.text import duration
+
 MOST_TRIALS = 24
 """Trials that are listed one by one."""
 
@@ -41,6 +43,19 @@ class PlannedTrial:
 
 
 @dataclass(frozen=True)
+class PlannedPictures:
+    """What the pictures of some photographs cost: seconds, and bytes on disk; and bytes of one picture on a contact sheet."""
+
+    seconds: float
+    bytes: int
+    cell: int
+
+    def of(self, times: float) -> PlannedPictures:
+        """Of so many times as many photographs."""
+        return replace(self, seconds=self.seconds * times, bytes=round(self.bytes * times))
+
+
+@dataclass(frozen=True)
 class PlannedBench:
     """One model on one set of photographs, and what all trials on it share.
 
@@ -55,6 +70,8 @@ class PlannedBench:
     disk            bytes of maps and rows for all that is missing, about
     done            photographs that miss nothing
     chunks          how many variants are in memory at once, where a method makes some
+    overlays        pictures that are drawn of all that is missing; none are where ``drawing`` is None
+    drawing         what they cost beside
     """
 
     model: str
@@ -74,6 +91,8 @@ class PlannedBench:
     done: int = 0
     chunks: str = ""
     forwards: int = 1
+    overlays: int = 0
+    drawing: PlannedPictures | None = None
 
     @property
     def batches(self) -> int:
@@ -83,8 +102,14 @@ class PlannedBench:
     def of_missing(self, count: int) -> PlannedBench:
         """The same where so many photographs miss something, of the plan for all of them."""
         share = count / max(self.photographs, 1)
-        seconds, disk = self.seconds * share, round(self.disk * share)
-        return replace(self, done=self.photographs - count, seconds=seconds, disk=disk)
+        return replace(
+            self,
+            done=self.photographs - count,
+            seconds=self.seconds * share,
+            disk=round(self.disk * share),
+            overlays=round(self.overlays * share),
+            drawing=None if self.drawing is None else self.drawing.of(share),
+        )
 
     def __str__(self) -> str:
         lines = [
@@ -97,11 +122,22 @@ class PlannedBench:
             *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
             f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
             self.chunks,
-            f"about {_duration(self.seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.disk)}; "
-            f"{self.done} of {self.photographs} photographs are done",
+            f"about {duration(self.total_seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.total_bytes)}"
+            + (f" with {_many(self.overlays, 'overlay')}" if self.drawing and self.overlays else "")
+            + f"; {self.done} of {self.photographs} photographs are done",
             self._too_much,
         ]
         return "\n".join(filter(None, lines))
+
+    @property
+    def total_seconds(self) -> float:
+        """Of all that is missing, drawing included."""
+        return self.seconds + (self.drawing.seconds if self.drawing else 0)
+
+    @property
+    def total_bytes(self) -> int:
+        """On disk, of all that is missing, pictures included."""
+        return self.disk + (self.drawing.bytes if self.drawing else 0)
 
     @property
     def _too_much(self) -> str:
@@ -120,12 +156,23 @@ class Plan:
     points  of the sweep
     folder  that the run is written to
     notes   what there is to say before it begins
+    pages   of the contact sheet
+    sheet   bytes of these
+    undrawn why no pictures are drawn, "" where they are or nobody asks
     """
 
     benches: tuple[PlannedBench, ...]
     points: int = 1
     folder: str = ""
     notes: tuple[str, ...] = ()
+    pages: int = 0
+    sheet: int = 0
+    undrawn: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Of all that is missing."""
+        return sum(bench.total_seconds for bench in self.benches)
 
     @property
     def trials(self) -> tuple[PlannedTrial, ...]:
@@ -143,11 +190,13 @@ class Plan:
         return sum(bench.batches for bench in self.benches)
 
     def __str__(self) -> str:
+        pages = [f"contact sheet: {_many(self.pages, 'page')}, {_bytes(self.sheet)}"] if self.pages else []
+        tail = [*pages, *([self.undrawn] if self.undrawn else [])]
         if len(self.benches) == 1 and self.points == 1:
-            return "\n".join([*self.notes, str(self.benches[0])])
+            return "\n".join([*self.notes, str(self.benches[0]), *tail])
         benches = _many(len(self.benches), "bench", "benches")
         head = f"{_many(self.points, 'point')}, {_many(len(self.trials), 'trial')} on {benches}"
-        return "\n".join([*self.notes, head, *map(str, self.benches)])
+        return "\n".join([*self.notes, head, *map(str, self.benches), *tail])
 
 
 def _many(count: int, one: str, several: str = "") -> str:
@@ -160,9 +209,3 @@ def _bytes(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

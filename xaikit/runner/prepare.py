@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +15,18 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import device_for
-from xaikit.engine.session import trace_requests
+from xaikit.bench.timing import first_picture, picture_costs, seconds_of
 from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
+from xaikit.passes.process import torch_threads
 from xaikit.registry import Registry
+from xaikit.report.sheets import MOST_ROWS, MOST_TRIALS, pages_of
 from xaikit.runner.benches import Benches, bench_cache
-from xaikit.runner.costs import further_passes, plan_bench
+from xaikit.runner.costs import plan_bench
 from xaikit.runner.executors import Executor
 from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.runner.planned import Plan, PlannedBench
 from xaikit.runner.shards import Job, Shard, cut, rounds
-from xaikit.runner.worker import torch_threads
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
 from xaikit.sources import Photograph
@@ -86,8 +86,25 @@ class PreparedRun:
     def plan(self, missing: Sequence[MissingEvidence] | None = None) -> Plan:
         """What is to be computed of what is missing; of everything by default."""
         counts = [each.photographs for each in missing] if missing else [len(each.photographs) for each in self.benches]
-        benches = (bench.plan.of_missing(count) for bench, count in zip(self.benches, counts, strict=True))
-        return Plan(tuple(benches), self.points, self.job.folder)
+        benches = [bench.plan.of_missing(count) for bench, count in zip(self.benches, counts, strict=True)]
+        if not self.job.draws:
+            benches = [replace(bench, drawing=None) for bench in benches]
+            unasked = self.config.report.overlays == "auto"
+            pictures = sum(bench.plan.overlays for bench in self.benches)
+            undrawn = (
+                f"no pictures: a sweep of {pictures:,} overlays; report.overlays=true draws them" if unasked else ""
+            )
+            return Plan(tuple(benches), self.points, self.job.folder, undrawn=undrawn)
+        return Plan(tuple(benches), self.points, self.job.folder, (), *self._sheet())
+
+    def _sheet(self) -> tuple[int, int]:
+        """Pages of the contact sheet, and their bytes."""
+        style = self.config.report
+        trials = {trial.name for trial in self.trials()}
+        rows = max(bench.plan.overlays // max(1, len(bench.trials)) for bench in self.benches)
+        cells = min(rows, MOST_ROWS) * (min(len(trials), MOST_TRIALS) + 1)
+        cell = max(bench.plan.drawing.cell if bench.plan.drawing else 0 for bench in self.benches)
+        return pages_of(rows, len(trials), style), cells * cell
 
 
 def folder_of(config: Config) -> str:
@@ -117,7 +134,8 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     with torch_threads(threads):
         benches = tuple(_prepare_bench(opened(place)) for place in range(len(bench_groups)))
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
-    job = Job(config, bench_groups, folder_of(config), threads, tuple(bench.key for bench in benches), names)
+    draws = _draws(config, len(points), sum(bench.plan.overlays for bench in benches))
+    job = Job(config, bench_groups, folder_of(config), threads, draws, tuple(bench.key for bench in benches), names)
     return PreparedRun(job, len(points), executor, registry, opened, benches)
 
 
@@ -136,8 +154,20 @@ def _check_map_format(config: Config, bench_groups: Sequence[Group], registry: R
         )
 
 
+MOST_UNASKED = 1000
+"""Overlays that a sweep draws where nobody has asked for them."""
+
+
+def _draws(config: Config, points: int, overlays: int) -> bool:
+    if config.report.overlays == "auto":
+        return points == 1 or overlays <= MOST_UNASKED
+    return config.report.overlays
+
+
 def _prepare_bench(bench: Bench) -> PreparedBench:
     opened = bench.opened
+    picture, reading = first_picture(bench)
+    seconds = seconds_of(bench, picture) + reading / max(1, opened.config.data.workers)
     return PreparedBench(
         key=opened.key,
         photographs=opened.photographs,
@@ -147,21 +177,8 @@ def _prepare_bench(bench: Bench) -> PreparedBench:
         labelled=frozenset(key for key, request in bench.evidence.items() if needs_labels(request.target)),
         weights=opened.weights,
         origin=opened.model.origin,
-        plan=plan_bench(bench, _seconds(bench)),
+        plan=plan_bench(bench, seconds, picture_costs(picture, opened.config.report)),
     )
-
-
-def _seconds(bench: Bench) -> float:
-    """For one photograph: the traced pass as it takes now that everything is warm, and further passes like forwards of it."""
-    opened, took = bench.opened, []
-    for _ in range(2):
-        began = time.perf_counter()
-        config = opened.config.model
-        trace_requests(
-            opened.model.module, opened.first_batch(), bench.requests(), output=config.output, mode=config.mode
-        )
-        took.append(time.perf_counter() - began)
-    return min(took) * (1 + further_passes(bench) / 2)
 
 
 def missing_of(run: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:

@@ -45,6 +45,7 @@ class Job:
     groups   one a bench
     folder   of the run, a path or URL
     threads  of torch
+    draws    whether pictures are drawn
     keys     of the benches in the store
     names    of the photographs of each bench, in the order of the plan
     """
@@ -53,6 +54,7 @@ class Job:
     groups: tuple[Group, ...]
     folder: str
     threads: int
+    draws: bool
     keys: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
 
@@ -61,7 +63,7 @@ class Job:
 class Receipt:
     """A shard that has been done.
 
-    photographs  that were tried
+    photographs  that were tried, from the first one on: fewer than the shard has where a signal came
     part         what it was committed as, "" where nothing was
     failures     what could not be explained, photographs that could not be read among them
     counts       forwards, gradient calls and so on

@@ -21,19 +21,20 @@ from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
+from xaikit.passes.raised import naming_the_layer
 from xaikit.registry import Registry
 from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
-from xaikit.report.sheets import write_sheets
+from xaikit.report.sheets import remove_sheets, write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner import isolation
 from xaikit.runner.log import RunLog
-from xaikit.runner.pictures import save_missing_pictures
+from xaikit.runner.pictures import remove_restyled, save_missing_pictures
 from xaikit.runner.planned import Plan
 from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, missing_of, prepare, shards_of
 from xaikit.runner.shards import Receipt, Shard
 from xaikit.runner.stop import Stopping
-from xaikit.runner.watch import Watcher
+from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
@@ -88,31 +89,43 @@ def run(
     config = _loaded(source, overrides, registry, axes, Objects(model, data))
     with _not_ended():
         prepared = prepare(config, registry, {} if again else _frozen(config))
-    with _lease(prepared, share) as lease, Stopping(config.budget) as stopping:
+    watch = watcher or Unwatched()
+    with _lease(prepared, share) as lease, Stopping(config.budget, watch.stopping) as stopping:
         store = Store.claim(prepared.job.folder, again=again)
         damaged = mend(store)
         missing = missing_of(prepared, store)
         log = RunLog(prepared, store, lease)
+        remove_restyled(store, config.report)
         freeze_plan(prepared, store, missing)
-        if watcher is not None:
-            notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
-            watcher.started(replace(prepared.plan(missing), notes=notes))
+        notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
+        watch.started(replace(prepared.plan(missing), notes=notes))
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
-            worker = Worker(prepared.job, prepared.opened, registry)
+            worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
             parts = isolation.parted(prepared.job, shards_of(prepared, missing, share), suspects)
             for receipt in _receipts(prepared, worker, *parts, stopping, log):
                 log.add(receipt)
-                if watcher is not None:
-                    watcher.advanced(receipt)
+                watch.advanced(receipt)
             report = worker.open_report(stopping.reason)
-            whole = config.report.frame == "photograph"
-            if config.report.overlays and not stopping.by_signal:
-                log.fail([*save_missing_pictures(prepared, report.index), *write_missing_overlays(report, whole)])
-                write_sheets(report.index)
+            _draw(prepared, report, log, stopping)
             log.finish(stopping.reason)
     return report
+
+
+def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping) -> None:
+    """The pictures that are missing, and the contact sheets; none of a signal has come, or as soon as one comes."""
+    style = prepared.config.report
+    if stopping.by_signal:
+        return
+    if not prepared.job.draws:
+        remove_sheets(report)
+        return
+    with log.timed("draw"):
+        log.fail(save_missing_pictures(prepared, report.index))
+        log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal))
+        if not stopping.by_signal:
+            write_sheets(report, style)
 
 
 @contextmanager
@@ -214,13 +227,14 @@ def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", w
     use = target_of_classes(config.target, opened.loader.classes, "target", config, registry)
     target = instantiate("target", use, registry, Path(config.base))
     batch = opened.first_batch()
-    rows = survey(
-        opened.model.module,
-        first_sample(batch.inputs),
-        lambda output: pin(target, output, batch.labels).scores(output),
-        readout_of([target], config.model.output, config.model.mode),
-        opened.input_layout,
-    )
+    with naming_the_layer(opened.model.module):
+        rows = survey(
+            opened.model.module,
+            first_sample(batch.inputs),
+            lambda output: pin(target, output, batch.labels).scores(output),
+            readout_of([target], config.model.output, config.model.mode),
+            opened.input_layout,
+        )
     matching = [row for row in rows if fnmatchcase(row.name, match)]
     if not matching:
         names = [row.name for row in rows]

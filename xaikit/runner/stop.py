@@ -1,4 +1,4 @@
-"""Ending a run between two shards: on a signal, or when its budget of time is spent."""
+"""Ending a run: on a signal between two batches, when its budget of time is spent between two shards."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -22,14 +23,18 @@ def exit_codes() -> dict[str, int]:
 
 
 class Stopping:
-    """A context that holds up the first signal to end until the current shard is committed; the second one gets through.
+    """A context that holds up the first signal to end until the current batch is committed; the second one gets through.
 
     Args:
         budget: seconds after which no further round of shards is begun; every model has seen the same photographs then.
+        tell: is told at once what a signal does.
     """
 
-    def __init__(self, budget: float | None) -> None:
+    def __init__(self, budget: float | None, tell: Callable[[str], object] = lambda message: None) -> None:
         self.reason = ""
+        self.batch = 0
+        """Photographs that are being computed."""
+        self._tell = tell
         self._until = None if budget is None else time.monotonic() + budget
         self._round: int | None = None
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
@@ -62,6 +67,9 @@ class Stopping:
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.reason = SIGNALS[signal.Signals(number).name]
         self._restore()
+        photographs = f"{self.batch} photograph{'s' * (self.batch != 1)}" if self.batch else "what is being written"
+        with suppress(RuntimeError):  # it came while the very line that says so was being written
+            self._tell(f"{self.reason}: finishing {photographs}; again to stop now")
 
     def _restore(self) -> None:
         while self._before:

@@ -13,4 +13,23 @@ class Watcher(Protocol):
 
     def started(self, plan: Plan) -> None: ...
 
+    def progressed(self, photographs: float) -> None:
+        """So many photographs of the current shard are done, a part of one included. Asked for in this process alone."""
+
+    def advanced(self, receipt: Receipt) -> None:
+        """A shard was committed."""
+
+    def stopping(self, message: str) -> None:
+        """A signal came; what is done about it. Called while anything else may be going on."""
+
+
+class Unwatched:
+    """Nobody."""
+
+    def started(self, plan: Plan) -> None: ...
+
+    def progressed(self, photographs: float) -> None: ...
+
     def advanced(self, receipt: Receipt) -> None: ...
+
+    def stopping(self, message: str) -> None: ...

@@ -5,24 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import asdict
+from functools import cached_property, partial
 from itertools import groupby, islice
 from pathlib import Path
-
-import torch
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evidence.observe import Tally
 from xaikit.finish import build_finish
+from xaikit.passes.process import torch_threads
 from xaikit.registry import Registry
-from xaikit.report.overlays import write_overlays
+from xaikit.report.overlays import drawing, write_overlays
 from xaikit.report.report import Report
+from xaikit.runner.batches import BatchProgress
 from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.frames import save_pictures
 from xaikit.runner.results import ShardResults
 from xaikit.runner.shards import Job, Receipt, Shard
+from xaikit.runner.stop import Stopping
+from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.store.store import Store
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
@@ -34,13 +37,24 @@ class Worker:
     Args:
         benches: those that are open already.
         registry: what imported their plugins.
+        stopping: says when to leave a shard between two batches.
+        watcher: is told of every batch.
 
     Raises:
         StoreError: there is no plan in the folder.
     """
 
-    def __init__(self, job: Job, benches: Benches | None = None, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        benches: Benches | None = None,
+        registry: Registry | None = None,
+        stopping: Stopping | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
         self.job = job
+        self._stopping = stopping or Stopping(None)
+        self._watcher = watcher or Unwatched()
         self._store = Store.open(job.folder)
         self._registry = registry or Registry()
         self._benches = benches or bench_cache(job.config, job.groups, self._registry)
@@ -65,28 +79,39 @@ class Worker:
             OSError: the disk does not take the files; nothing of the shard counts then.
         """
         bench = self._benches(shard.bench)
-        results, clock, tally = ShardResults(bench, shard), _Clock(), Tally()
+        results, clock = ShardResults(bench, shard), _Clock()
+        progress = BatchProgress(bench, self._watcher.progressed)
         if pictures is None:
             ((_, pictures),) = self.read([shard])
         with torch_threads(self.job.threads):
             for batch in clock.each("read", pictures):
-                with clock("explain"):
-                    _explain(bench, shard, batch, results, tally)
+                self._stopping.batch = len(batch)
+                with clock("explain"), progress.batch(len(batch)):
+                    _explain(bench, shard, batch, results, progress.tally)
+                if self._stopping.by_signal:
+                    break
         with clock("draw"):
             self._save_pictures(bench.opened.key, results.pictures.values())
         with clock("write"):
             part = results.commit(self._store)
+        self._stopping.batch = 0
         with clock("draw"):
-            wanted, whole = self.job.config.report.overlays, self.job.config.report.frame == "photograph"
-            failures = write_overlays(self._report, [part], whole=whole) if wanted else []
-        return Receipt(shard, len(shard.positions), part, (*results.failures, *failures), vars(tally), clock.seconds)
+            # after a signal there is little time, and the next sitting draws what is missing
+            draws = self.job.draws and not self._stopping.by_signal
+            failures = write_overlays(self._report, [part], style=self.job.config.report) if draws else []
+        return Receipt(
+            shard, progress.done, part, (*results.failures, *failures), asdict(progress.tally), clock.seconds
+        )
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""
-        if self.job.config.report.overlays:
-            photographs = self._report.index.photographs[bench]
+        if not self.job.draws:
+            return
+        photographs = self._report.index.photographs[bench]
+        with drawing() as draw:
             for picture in pictures:
-                save_pictures(self._store.folder, photographs[picture.photograph.name].stem, picture)
+                stem = photographs[picture.photograph.name].stem
+                draw(partial(save_pictures, self._store.folder, stem, picture))
 
     @cached_property
     def _report(self) -> Report:
@@ -99,17 +124,6 @@ class Worker:
         for finish in finishes.values():
             build_finish(finish, self._registry, base)
         return Report(self.job.folder, base, registry=self._registry.without_paths(), stopped=stopped)
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """So many threads of torch, for a while: their number decides the last bits of a sum."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _explain(

@@ -145,15 +145,27 @@ class ReportConfig(Section):
     """What a run writes, and where.
 
     to        the folder; ``runs/<name>`` where none is given
-    overlays  whether overlays are drawn
-    frame     of overlays: the crop that the model saw, or the whole photograph around it
+    overlays  whether overlays and contact sheets are drawn; ``auto``: unless a sweep would draw more than a thousand
+    on        of overlays: the crop that the model saw, or the original photograph around it
+    colormap  of overlays; ``auto``: sequential, of maps that may be negative diverging
+    alpha     the share of the map's colours in an overlay; of maps that may be negative times |x|
+    colorbar  whether a bar beside each overlay says what its colours stand for
+    rows      photographs on a page of the contact sheet
+    columns   of a page of the contact sheet, the photograph itself among them
+    format    of overlays; contact sheets are jpg where it is png, which is too large for them
     maps      how raw maps are kept
     shard     photographs that are committed together, rounded up to whole batches; a kill loses at most these
     """
 
     to: str | None = None
-    overlays: bool = True
-    frame: Literal["crop", "photograph"] = "crop"
+    overlays: bool | Literal["auto"] = "auto"
+    on: Literal["crop", "original"] = "crop"
+    colormap: Literal["auto", "sequential", "diverging", "gray", "jet", "viridis"] = "auto"
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    colorbar: bool = True
+    rows: Annotated[int, Field(ge=1)] = 24
+    columns: Annotated[int, Field(ge=2)] = 8
+    format: Literal["png", "jpg", "webp", "pdf"] = "png"
     maps: Literal["float16", "uint8", "float32"] = "float16"
     shard: Annotated[int, Field(ge=1)] = 64
 

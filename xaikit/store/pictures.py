@@ -1,12 +1,16 @@
-"""The PNGs of a run folder. Each bears its own name inside, which marks it as the run's own when the run is begun anew."""
+"""The pictures of a run folder. Each bears its own name inside, which marks it as the run's own when the run is begun anew."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from PIL import Image
+from PIL.PdfParser import PdfFormatError, PdfParser
 from PIL.PngImagePlugin import PngInfo
 
 from xaikit.store.checksums import MARK
@@ -14,9 +18,11 @@ from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
 from xaikit.store.tables import readable
 
+PictureFormat = Literal["png", "jpg", "webp", "pdf"]
+FORMATS: tuple[PictureFormat, ...] = ("png", "jpg", "webp", "pdf")
 SHEET = "contact-sheet"
 _IMAGE = "xaikit-image"
-_NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, PdfFormatError)
 """What Pillow says of what is no picture."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -31,24 +37,56 @@ def whole_name(stem: str) -> str:
     return f"pictures/{stem}.whole.png"
 
 
-def overlay_name(stem: str, trial: str, column: int) -> str:
+def overlay_name(stem: str, trial: str, column: int, stored_as: PictureFormat = "png") -> str:
     """Where the overlay of a trial lies; the first target of a plural one is column 0."""
     ending = f".{column}" if column else ""
-    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.png"
+    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.{stored_as}"
 
 
-def save_picture(folder: Folder, name: str, picture: Image.Image, image: str = "") -> None:
-    """Write a PNG under a name such as "overlays/cat.gradcam.png".
+def sheet_name(page: int, stored_as: PictureFormat) -> str:
+    """Where a page of the contact sheet lies; the first one is 0."""
+    return f"{SHEET}-{page + 1}.{stored_as}" if page else f"{SHEET}.{stored_as}"
+
+
+def save_picture(
+    folder: Folder, name: str, picture: Image.Image, image: str = "", *, further: Sequence[Image.Image] = ()
+) -> None:
+    """Write a picture under a name such as "overlays/cat.gradcam.png", as its ending says.
 
     Args:
         image: the digest of the photograph that it shows, for :func:`shown_image`.
+        further: pages behind the first one, of a PDF.
     """
-    mark = PngInfo()
-    mark.add_itxt(MARK, name)
-    mark.add_itxt(_IMAGE, image)
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
-        picture.save(file, format="PNG", pnginfo=mark)
+        file.write(encoded(picture, name, image, further=further))
+
+
+def encoded(picture: Image.Image, name: str, image: str = "", *, further: Sequence[Image.Image] = ()) -> bytes:
+    """The content of such a file."""
+    data = io.BytesIO()
+    picture.save(data, **_options(name.rpartition(".")[2], {MARK: name, _IMAGE: image}, further))
+    return data.getvalue()
+
+
+def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.Image]) -> dict[str, Any]:
+    """What Pillow is told."""
+    text = json.dumps(marks)
+    match stored_as:
+        case "png":
+            chunks = PngInfo()
+            for key, value in marks.items():
+                chunks.add_itxt(key, value)
+            # a low level, and no search for repeats: a photograph has few, and most of the time would go there
+            return {"format": "PNG", "pnginfo": chunks, "compress_level": 1, "compress_type": zlib.Z_RLE}
+        case "jpg":
+            return {"format": "JPEG", "quality": 92, "subsampling": 0, "comment": text.encode()}
+        case "webp":
+            return {"format": "WEBP", "quality": 90, "method": 0, "xmp": text.encode()}
+        case _:
+            # without the time of day, so that the same picture is the same file
+            about = {"title": "", "keywords": text, "creationDate": None, "modDate": None}
+            return {"format": "PDF", "resolution": 144.0, "save_all": True, "append_images": list(further), **about}
 
 
 def open_picture(folder: Folder, name: str) -> Image.Image | None:
@@ -61,30 +99,37 @@ def open_picture(folder: Folder, name: str) -> Image.Image | None:
 
 
 def shown_image(folder: Folder, name: str) -> str:
-    """The digest of the photograph that a PNG of the folder shows; "" where it is no such picture."""
-    try:
-        with Image.open(io.BytesIO(folder.read(name))) as image:
-            return str(image.info.get(_IMAGE, ""))
-    except _NO_PICTURE:
-        return ""
+    """The digest of the photograph that a picture of the folder shows; "" where it is no such picture."""
+    return str(_marks(folder, name).get(_IMAGE, ""))
 
 
 def check_picture(folder: Folder, name: str) -> None:
-    """Raises DamagedFile where a PNG is not whole, by the checksums that its format has."""
+    """Raises DamagedFile where a picture is not whole: by the checksums of a PNG, by decoding others."""
     with readable(folder, name):
-        if not _is_whole(folder.read(name)):
+        data = folder.read(name)
+        if name.endswith(".png") and not _is_whole(data):
             raise ValueError("its content does not match its checksums")
+        if name.endswith((".jpg", ".webp")):
+            with Image.open(io.BytesIO(data)) as image:
+                image.load()
+        if name.endswith(".pdf") and not _marks(folder, name):
+            raise ValueError("it is no PDF, or cut short")
 
 
 def run_pictures(folder: Folder) -> list[str]:
     """The names of all pictures, overlays and contact sheets."""
-    names = folder.names("", ".png")
+    names = picture_files(folder)
     return [name for name in names if name.startswith(("pictures/", "overlays/")) or is_sheet(name)]
+
+
+def picture_files(folder: Folder, below: str = "") -> list[str]:
+    """The names of all files at or below a place whose endings are those of pictures."""
+    return [name for name in folder.names(below) if name.rpartition(".")[2] in FORMATS]
 
 
 def is_sheet(name: str) -> bool:
     """Whether that is the name of a contact sheet."""
-    return re.fullmatch(rf"{SHEET}(-\d+)?\.png", name) is not None
+    return re.fullmatch(rf"{SHEET}(-\d+)?\.({'|'.join(FORMATS)})", name) is not None
 
 
 def _is_whole(png: bytes) -> bool:
@@ -102,15 +147,29 @@ def _is_whole(png: bytes) -> bool:
 
 
 def remove_picture(folder: Folder, name: str) -> None:
-    """Remove a PNG of the run; a file of that name that the run did not write stays."""
+    """Remove a picture of the run; a file of that name that the run did not write stays."""
     if is_own_picture(folder, name):
         folder.remove(name)
 
 
 def is_own_picture(folder: Folder, name: str) -> bool:
-    """Whether a PNG bears its own name inside."""
+    """Whether a picture bears its own name inside."""
+    return _marks(folder, name).get(MARK) == name
+
+
+def _marks(folder: Folder, name: str) -> Mapping[Any, Any]:
+    """What a picture says of itself; empty where a run did not write it, or it is no picture."""
     try:
-        with Image.open(io.BytesIO(folder.read(name))) as image:
-            return bool(image.info.get(MARK) == name)
+        data = folder.read(name)
+        if name.endswith(".pdf"):
+            return _read_marks(getattr(PdfParser(buf=data).info, "Keywords", ""))
+        with Image.open(io.BytesIO(data)) as image:
+            info = image.info
+            return info if name.endswith(".png") else _read_marks(info.get("comment") or info.get("xmp") or "")
     except _NO_PICTURE:
-        return False
+        return {}
+
+
+def _read_marks(text: str | bytes) -> Mapping[str, Any]:
+    marks = json.loads(text)
+    return marks if isinstance(marks, dict) else {}

@@ -9,7 +9,7 @@
     manifest.json                  what the run was
     sittings/<token>.json          what each sitting at it did, and how it ended
     leases/<token>.json            who writes to the folder now
-    pictures/ overlays/ contact-sheet.png
+    pictures/ overlays/ contact-sheet.jpg
 
 Every file appears whole or not at all. ``docs/run-folder.md`` says the rest.
 """
@@ -45,7 +45,7 @@ from xaikit.store.owner import (
     stated_format,
 )
 from xaikit.store.owner import SHARDS as SHARDS
-from xaikit.store.pictures import is_own_picture
+from xaikit.store.pictures import is_own_picture, picture_files
 from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.sittings import SITTINGS, with_sittings
 from xaikit.store.tables import (
@@ -284,7 +284,7 @@ class Store:
         check_own(self.folder)
         shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
         others = [*self.folder.names(SITTINGS, ".json"), *self.failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
-        marks = ((shards, is_own_file), (self.folder.names("", ".png"), is_own_picture), (others, is_own))
+        marks = ((shards, is_own_file), (picture_files(self.folder), is_own_picture), (others, is_own))
         for name in [name for names, is_marked in marks for name in names if is_marked(self.folder, name)]:
             self.folder.remove(name)
 
