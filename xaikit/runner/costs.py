@@ -118,7 +118,7 @@ def _columns(request: Request) -> int:
 
 
 def _is_drawn(bench: Bench, named: NamedTrial) -> bool:
-    return named.trial.finish.fuse.use != "none" and len(bench.probe.space) == 2
+    return named.trial.finish.fuse.use != "none" and len(bench.probe.space) in DRAWN
 
 
 def _stored_bytes(bench: Bench, request: Request) -> int:
