@@ -44,7 +44,7 @@ def of_the_core() -> list[str]:
     """The plugins that are part of the core: they know its insides."""
     folder = ROOT / "xaikit" / "runner" / "executors"
     executors = (path.stem for path in folder.glob("*.py") if not path.name.startswith("_"))
-    return ["xaikit.bench.objects", *(f"xaikit.runner.executors.{name}" for name in executors)]
+    return ["xaikit.bench.datasets", "xaikit.bench.objects", *(f"xaikit.runner.executors.{name}" for name in executors)]
 
 
 def short(path: Path) -> str:

@@ -146,7 +146,7 @@ def test_overlays_over_the_whole_photograph(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.png").write_bytes(png("RGB", (64, 40)))
     stated = config(tmp_path, 3, mean=[0.5] * 3, std=[0.5] * 3)
-    stated["report"] = {"to": str(tmp_path / "run"), "frame": "photograph"}
+    stated["report"] = {"to": str(tmp_path / "run"), "on": "original"}
     xaikit.run(stated)
     (drawn,) = (tmp_path / "run" / "overlays").glob("*.png")
     before = drawn.read_bytes()

@@ -68,7 +68,7 @@ run() {
     export BENCHMARK_DEVICE=${BENCHMARK_DEVICE:-cuda} BENCHMARK_BATCH=${BENCHMARK_BATCH:-64}
     export XAIKIT_DEVICE=${BENCHMARK_CHECKS:-$BENCHMARK_DEVICE}
     step checks 150 "$python" -m pytest -q -p no:cacheprovider -o "python_files=checks_*.py" "--junitxml=$out/checks.xml" tests/device
-    step sweep 90 "$python" tests/benchmarks/sweeping.py trials
+    step sweep 120 "$python" tests/benchmarks/sweeping.py trials
     while read -r -d "|" part; do
         number=$((number + 1))
         step "table-$number" 120 "$python" tests/benchmarks/run.py --device "$BENCHMARK_DEVICE" --allocator default \

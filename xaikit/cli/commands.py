@@ -107,12 +107,14 @@ def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
 @click.option("--csv", is_flag=True, help="Comma-separated values instead of a table.")
 def query(run: str, sql: str, csv: bool) -> None:
     """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
-    from xaikit.cli.tables import as_csv, as_text
+    from xaikit.cli.tables import as_text, show_csv
     from xaikit.report.report import Report
 
     answer = Report(run).query(sql)
-    # a table of a file or another program is as it is
-    (click.echo if csv and not sys.stdout.isatty() else echo)(as_csv(answer) if csv else as_text(answer, line_width()))
+    if csv:
+        show_csv(answer)
+    else:
+        echo(as_text(answer, line_width()))
 
 
 @commands.command()
@@ -155,20 +157,11 @@ def verify(run: str) -> None:
 )
 def compare(run: str, by: Literal["label", "trial"], measure: str | None, csv: bool, trust: bool) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
-    import pyarrow as pa
-
     from xaikit.analysis.comparison import compare as compared
-    from xaikit.cli.tables import as_csv
+    from xaikit.cli.tables import show_comparison
     from xaikit.report.report import Report
 
-    comparison = compared(Report(run, trust=trust), by=by, measure=measure)
-    if not csv:
-        echo(str(comparison))
-        return
-    for note in comparison.notes:
-        echo(note, err=True)
-    text = as_csv(pa.Table.from_pylist(comparison.rows()))
-    (echo if sys.stdout.isatty() else click.echo)(text)
+    show_comparison(compared(Report(run, trust=trust), by=by, measure=measure), csv)
 
 
 @commands.command()

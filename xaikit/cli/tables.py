@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
+import click
 import pyarrow as pa
 
+from xaikit.cli.terminal import echo
 from xaikit.report.text import aligned
+
+if TYPE_CHECKING:
+    from xaikit.analysis.comparison import Comparison
 
 WIDEST = 60
 
@@ -29,6 +35,21 @@ def as_csv(table: pa.Table) -> str:
     writer.writerow(table.column_names)
     writer.writerows(row.values() for row in table.to_pylist())
     return buffer.getvalue().rstrip("\n")
+
+
+def show_csv(table: pa.Table) -> None:
+    """Print it so; a table of a file or another program is as it is, a terminal is shown nothing that it obeys."""
+    (echo if sys.stdout.isatty() else click.echo)(as_csv(table))
+
+
+def show_comparison(comparison: Comparison, as_values: bool) -> None:
+    """Print the tables of a comparison, or all its numbers as comma-separated values and its notes to stderr."""
+    if not as_values:
+        echo(str(comparison))
+        return
+    for note in comparison.notes:
+        echo(note, err=True)
+    show_csv(pa.Table.from_pylist(comparison.rows()))
 
 
 def _cell(value: Any) -> str:

@@ -87,7 +87,8 @@ def _polynomial(*channels: tuple[float, ...]) -> Table:
 
 
 def _bytes(values: NDArray[Any]) -> Table:
-    return np.rint(255 * values.clip(0, 1)).astype(np.uint8)
+    rounded: Table = np.rint(255 * values.clip(0, 1)).astype(np.uint8)
+    return rounded
 
 
 def _oklab(lch: Callable[[float], tuple[float, float, float]]) -> Table:

@@ -15,7 +15,7 @@ LINE, PAPER = (255, 255, 255), (24, 24, 28)
 """White beside near black: seen on any picture and on any colour of a map."""
 
 
-class Mark(Protocol):
+class PictureMark(Protocol):
     """Something that draws itself on an RGB picture."""
 
     def draw(self, picture: Image.Image) -> None:

@@ -20,7 +20,7 @@ from xaikit.pictures.lettering import INK, length, write
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xaikit.pictures.marks import Mark
+    from xaikit.pictures.marks import PictureMark
 
 Floats = NDArray[np.floating[Any]]
 
@@ -72,7 +72,8 @@ class Scale:
             places = (saliency - self.low) * (255 / (self.high - self.low))
         finite = None if not self.odd else np.isfinite(saliency)
         places = places if finite is None else np.where(finite, places, 256)
-        return np.rint(places).astype(np.intp)
+        rounded: NDArray[np.intp] = np.rint(places).astype(np.intp)
+        return rounded
 
     @cached_property
     def _colors(self) -> NDArray[np.float32]:
@@ -101,7 +102,7 @@ def overlay(
     signed: bool = False,
     colorbar: bool = True,
     background: Image.Image | None = None,
-    marks: Iterable[Mark] = (),
+    marks: Iterable[PictureMark] = (),
 ) -> Image.Image:
     """The map over the picture, a colour bar to the right.
 

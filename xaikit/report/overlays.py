@@ -81,7 +81,8 @@ def write_overlays(
     Raises:
         OSError: the disk does not take the pictures.
     """
-    index, existing, failures = report.index, set(existing), []
+    index, existing = report.index, set(existing)
+    failures: list[Failure] = []
     with drawing() as draw:
         for part in parts:
             entries = index.records(index.rows([part]))
@@ -131,19 +132,19 @@ def frames_of(index: Index, stems: Iterable[str], style: ReportConfig) -> dict[s
 
 
 @contextmanager
-def drawing() -> Iterator[Drawing]:
+def drawing() -> Iterator[Pen]:
     """Something that is handed what draws a picture, and does it soon; when the block ends all is drawn.
 
     Raises:
         Exception: what drawing has raised.
     """
     with torch_threads(1), ThreadPoolExecutor(THREADS, "xaikit") as pool:
-        draw = Drawing(pool)
+        draw = Pen(pool)
         yield draw
         draw.wait(0)
 
 
-class Drawing:
+class Pen:
     """See :func:`drawing`."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:

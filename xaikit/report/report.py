@@ -5,8 +5,6 @@ Records are read without torch, which takes longer to import than most questions
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +21,7 @@ from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial
 from xaikit.report.query import query
 from xaikit.report.record import Record
+from xaikit.report.warned import grouped_warnings
 from xaikit.schema.sections import FinishConfig
 from xaikit.store.folder import Disk
 from xaikit.store.maps import Array
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xaikit.finish import Finish
-
-
-_COUNT = re.compile(r" \(\d+\)$")
-"""How many maps of a photograph a warning is of, at its end."""
 
 
 @dataclass(frozen=True)
@@ -152,22 +147,7 @@ class Report:
     def warnings(self) -> tuple[str, ...]:
         """Why maps are dead, and what methods had to leave out: a line for each trial, layer and reason, which says of how many
         photographs. Those of each are in its record."""
-        warned = self.rows.filter(pc.greater(pc.list_value_length(self.rows["warnings"]), 0))
-        names: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for record, trial, _ in self.index.records(warned):
-            for text in record.warnings:
-                names[trial.name, _COUNT.sub("", text)].add(record.name)
-        explained: dict[str, set[str]] = defaultdict(set)
-        for name, evidence in zip(*(self.rows[key].to_pylist() for key in ("name", "evidence")), strict=True):
-            explained[evidence].add(name)
-        of_trial: dict[str, set[str]] = defaultdict(set)
-        for trial in self.trials:
-            of_trial[trial.name] |= explained[trial.evidence]
-        return tuple(
-            f"{trial}, {layer}: {len(some)} of {len(of_trial[trial])} photographs: {reason}"
-            for (trial, text), some in names.items()
-            for layer, _, reason in [text.partition(": ")]
-        )
+        return grouped_warnings(self.index, self.rows)
 
     @property
     def sheets(self) -> tuple[Path | str, ...]:

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
@@ -96,13 +96,15 @@ def _drawn(
     """The overlays of entries, by the identity of their records."""
     pictures: dict[int, Image.Image] = {}
 
-    def draw(frame: Frame, entry: Entry, fused: Any) -> None:
+    def draw(frame: Frame, entry: Entry, fused: Tensor) -> None:
         pictures[id(entry[0])] = drawn(frame, entry, fused, style)
 
     fusing = [entry for entry in entries if is_drawn(entry[1])]
     with drawing() as pen:
         for columns, fused in finished(report, fusing):
-            for entry in columns if not isinstance(fused, Failure) else ():
+            if isinstance(fused, Failure):
+                continue
+            for entry in columns:
                 pen(partial(draw, frames[entry[0].stem], entry, fused))
     return pictures
 

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from xaikit.bench.bench import Bench
+from xaikit.bench.timing import PictureCosts, further_passes, variants
 from xaikit.engine import Request
 from xaikit.evidence.observe import columns_at_once
-from xaikit.method import further_of, parts_of
+from xaikit.method import parts_of
 from xaikit.needs import union
 from xaikit.passes.chunks import ROOM, rows_of_activations, rows_of_inputs
-from xaikit.runner.planned import Drawing, PlannedBench, PlannedTrial
+from xaikit.pictures.spaces import DRAWN
+from xaikit.runner.planned import PlannedBench, PlannedPictures, PlannedTrial
 from xaikit.schema.keys import Use
 from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
 
 ROW = 100
 """Bytes of a row of records, about."""
-
-
-@dataclass(frozen=True)
-class PictureCosts:
-    """Seconds of drawing one overlay; bytes of one, of a photograph as the model saw it, and of a cell of a contact sheet."""
-
-    seconds: float = 0.0
-    overlay: int = 0
-    frame: int = 0
-    cell: int = 0
 
 
 def plan_bench(bench: Bench, seconds: float, pictures: PictureCosts) -> PlannedBench:
@@ -58,22 +48,10 @@ def plan_bench(bench: Bench, seconds: float, pictures: PictureCosts) -> PlannedB
         disk=disk * count,
         chunks=_chunks(bench),
         overlays=overlays * count,
-        drawing=Drawing(pictures.seconds * overlays, pictures.overlay * overlays + pictures.frame, pictures.cell).of(
-            count
-        ),
+        drawing=PlannedPictures(
+            pictures.seconds * overlays, pictures.overlay * overlays + pictures.frame, pictures.cell
+        ).of(count),
     )
-
-
-def further_passes(bench: Bench) -> int:
-    """Passes, and scores of variants, of every photograph beside the shared pass."""
-    requests = bench.requests()
-    return augmented_passes(requests) + sum(_variants(bench, request) for request in requests)
-
-
-def augmented_passes(requests: Sequence[Request]) -> int:
-    """Passes on augmented inputs, which are shared by all that ask for the same ones."""
-    augmented = {(one.aggregation.augment, one.seed if one.aggregation.augment.noise else 0) for one in requests}
-    return sum(augment.count - augment.has_clean for augment, _ in augmented)
 
 
 def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
@@ -85,7 +63,7 @@ def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
         use=trial.use,
         layers=layers,
         target=_target(trial.target) if request.method.needs.uses_target else "no target, as none plays a part",
-        further=augment.count - augment.has_clean + _variants(bench, request),
+        further=augment.count - augment.has_clean + variants(bench, request),
         ways={layer: way for layer, way in ways.items() if layer in layers},
         traces=augment.count,
     )
@@ -95,21 +73,6 @@ def _target(target: Use) -> str:
     """What is explained, in words."""
     options = ", ".join(f"{key}={value}" for key, value in target.options.items())
     return f"{target.use}({options})" if options else target.use
-
-
-def _variants(bench: Bench, request: Request) -> int:
-    """Passes or scores of variants at the taps of a request."""
-    return sum(variants_at(bench, request).values())
-
-
-def variants_at(bench: Bench, request: Request) -> dict[str, int]:
-    """The passes or scores of variants by layer, all of them for every augmented input."""
-    # noisy passes show all taps at once; what is scored belongs to one tap
-    shared = request.method.needs.gradients and not request.method.needs.replays
-    layers = [str(tap) for tap in request.taps[: 1 if shared else None]]
-    shapes = [bench.probe.shapes[layer] for layer in layers]
-    each = [further_of(request.method, channels, math.prod(space)) for channels, *space in shapes]
-    return {layer: request.aggregation.augment.count * count for layer, count in zip(layers, each, strict=True)}
 
 
 def _columns(request: Request) -> int:

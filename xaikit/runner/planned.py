@@ -43,14 +43,14 @@ class PlannedTrial:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PlannedPictures:
     """What the pictures of some photographs cost: seconds, and bytes on disk; and bytes of one picture on a contact sheet."""
 
     seconds: float
     bytes: int
     cell: int
 
-    def of(self, times: float) -> Drawing:
+    def of(self, times: float) -> PlannedPictures:
         """Of so many times as many photographs."""
         return replace(self, seconds=self.seconds * times, bytes=round(self.bytes * times))
 
@@ -92,7 +92,7 @@ class PlannedBench:
     chunks: str = ""
     forwards: int = 1
     overlays: int = 0
-    drawing: Drawing | None = None
+    drawing: PlannedPictures | None = None
 
     @property
     def batches(self) -> int:

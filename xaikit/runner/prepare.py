@@ -15,6 +15,7 @@ from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import device_for
+from xaikit.bench.timing import first_picture, picture_costs, seconds_of
 from xaikit.errors import ConfigError, DamagedFile
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
@@ -26,7 +27,6 @@ from xaikit.runner.executors import Executor
 from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.runner.planned import Plan, PlannedBench
 from xaikit.runner.shards import Job, Shard, cut, rounds
-from xaikit.runner.timing import first_picture, picture_costs, seconds_of
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
 from xaikit.sources import Photograph

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,9 @@ from xaikit.engine import Batch, Request
 from xaikit.engine.session import trace_requests
 from xaikit.evidence.hooks import hooked
 from xaikit.evidence.taps import module_at
+from xaikit.method import further_of
 from xaikit.pictures.overlay import overlay
 from xaikit.pictures.sheet import HEIGHT
-from xaikit.runner.costs import PictureCosts, augmented_passes, further_passes, variants_at
 from xaikit.schema.sections import ReportConfig
 from xaikit.store.pictures import encoded
 
@@ -26,6 +28,16 @@ REPEATS, LONGEST = 3, 1.0
 """How often something is timed, and for how many seconds at most."""
 TOGETHER = 4
 """Photographs in the batch that is timed, at most."""
+
+
+@dataclass(frozen=True)
+class PictureCosts:
+    """Seconds of drawing one overlay; bytes of one, of a photograph as the model saw it, and of a cell of a contact sheet."""
+
+    seconds: float = 0.0
+    overlay: int = 0
+    frame: int = 0
+    cell: int = 0
 
 
 def first_picture(bench: Bench) -> tuple[Picture, float]:
@@ -81,6 +93,33 @@ def seconds_of(bench: Bench, picture: Picture) -> float:
         passes = _Passes(bench, batch, config)
         seconds += augmented_passes(requests) * seconds + sum(map(passes.seconds, requests)) * count
     return seconds / count
+
+
+def further_passes(bench: Bench) -> int:
+    """Passes, and scores of variants, of every photograph beside the shared pass."""
+    requests = bench.requests()
+    return augmented_passes(requests) + sum(variants(bench, request) for request in requests)
+
+
+def augmented_passes(requests: Sequence[Request]) -> int:
+    """Passes on augmented inputs, which are shared by all that ask for the same ones."""
+    augmented = {(one.aggregation.augment, one.seed if one.aggregation.augment.noise else 0) for one in requests}
+    return sum(augment.count - augment.has_clean for augment, _ in augmented)
+
+
+def variants(bench: Bench, request: Request) -> int:
+    """Passes or scores of variants at the taps of a request."""
+    return sum(variants_at(bench, request).values())
+
+
+def variants_at(bench: Bench, request: Request) -> dict[str, int]:
+    """The passes or scores of variants by layer, all of them for every augmented input."""
+    # noisy passes show all taps at once; what is scored belongs to one tap
+    shared = request.method.needs.gradients and not request.method.needs.replays
+    layers = [str(tap) for tap in request.taps[: 1 if shared else None]]
+    shapes = [bench.probe.shapes[layer] for layer in layers]
+    each = [further_of(request.method, channels, math.prod(space)) for channels, *space in shapes]
+    return {layer: request.aggregation.augment.count * count for layer, count in zip(layers, each, strict=True)}
 
 
 class _Passes:
