@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from xaikit.explanation import Explanation as Explanation
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
+    from xaikit.pictures.regions import Region as Region
+    from xaikit.pictures.regions import regions as regions
+    from xaikit.pictures.window import overlay as overlay
     from xaikit.plain.options import ClassIndex as ClassIndex
     from xaikit.plain.options import Located as Located
     from xaikit.registry import Registry as Registry
@@ -72,6 +75,8 @@ _NAMES = {
     "explanation": "Explanation",
     "hookspecs": "hookimpl",
     "needs": "Needs",
+    "pictures.regions": "Region regions",
+    "pictures.window": "overlay",
     "plain.options": "ClassIndex Located",
     "registry": "Registry",
     "registry.modules": "lies_at module_at",
