@@ -92,7 +92,8 @@ def test_a_model_that_takes_frames_before_channels(folder: Path) -> None:
     (folder / "nets.py").write_text(
         NETS
         + "\nclass Turned(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.net = conv(3, 3)\n"
-        "    def forward(self, x):\n        return self.net(x.transpose(1, 2))\n\ndef turned(axes, channels):\n    return Turned()\n"
+        "    def forward(self, x):\n        return self.net(x.transpose(1, 2))\n\n"
+        "def turned(axes, channels):\n    return Turned()\n"
     )
     (folder / "run.yaml").write_text(
         "model: {source: importpath, factory: 'nets:turned', kwargs: {axes: 3, channels: 3}, "
