@@ -52,13 +52,16 @@ class PictureWindow:
     def overlay(
         self, saliency: Tensor, alpha: float = 0.5, colormap: str = "auto", signed: bool = False
     ) -> Image.Image:
-        """A finished map (H, W) over the window, the picture around it; see :func:`xaikit.pictures.overlay.overlay`."""
+        """A finished map (H, W) over the window, the picture around it; see :func:`xaikit.pictures.overlay.overlay`. Raises
+        ConfigError for a share or colours that there are not."""
         left, top, right, bottom = _rounded(self.box, self.picture.size)
         seen = self.picture.crop((left, top, right, bottom))
         inside = left >= 0 and top >= 0 and right <= self.picture.width and bottom <= self.picture.height
         around = self.picture if inside and seen.size != self.picture.size else None
-        style: dict[str, Any] = {} if colormap == "auto" else {"colormap": colormap}
-        return draw_overlay(seen, saliency, alpha, signed=signed, background=around, **style)
+        try:
+            return draw_overlay(seen, saliency, alpha, colormap=colormap, signed=signed, background=around)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
 
     def placed(self, box: tuple[int, ...], size: tuple[int, ...]) -> Box:
         """A box on a map of a size (H, W) as one on the picture, cut off at its edges."""
@@ -134,11 +137,12 @@ def overlay(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "au
     Args:
         picture: of Pillow, the path of a file, or pixels of an array or tensor; see :func:`as_picture`.
         saliency: a finished map (H, W), a tensor or array; it covers all of the picture.
-        alpha: the share of the map's colours, in [0, 1].
-        colormap: "auto" is sequential, and diverging for a map that is negative somewhere.
+        alpha: the share of the map's colours, in [0, 1]; where the map is negative somewhere times |x|.
+        colormap: "sequential", "diverging", "gray", "jet", "turbo" or "viridis"; "auto" is the first, and the second for a map that
+            is negative somewhere.
 
     Raises:
-        ConfigError: no picture, or no map of two dimensions.
+        ConfigError: no picture, no map of two dimensions, or no such share or colours.
         DataError: a file that cannot be read.
 
     >>> overlay(torch.rand(3, 40, 60), torch.rand(5, 7)).height
