@@ -73,7 +73,7 @@ def test_python_m_is_the_same_command() -> None:
 # --- the public face
 
 PUBLIC = """
-    Config ConfigError DamagedFile DataError Disconnected Explanation LayerNotFound Needs PinnedClasses Plan
+    Config ConfigError DamagedFile DataError Disconnected Explanation LayerNotFound ModelError Needs PinnedClasses Plan
     PluginConflict PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin
     XaikitError __version__ class_indices class_logits compare diff explain global_draws hookimpl load
     ClassIndex Located lies_at module_at nearest open plan run verify

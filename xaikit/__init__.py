@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xaikit.errors import DataError as DataError
     from xaikit.errors import Disconnected as Disconnected
     from xaikit.errors import LayerNotFound as LayerNotFound
+    from xaikit.errors import ModelError as ModelError
     from xaikit.errors import PluginConflict as PluginConflict
     from xaikit.errors import PluginContract as PluginContract
     from xaikit.errors import PluginError as PluginError
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from xaikit.explanation import Explanation as Explanation
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
+    from xaikit.pictures.regions import Region as Region
+    from xaikit.pictures.regions import regions as regions
+    from xaikit.pictures.window import overlay as overlay
     from xaikit.plain.options import ClassIndex as ClassIndex
     from xaikit.plain.options import Located as Located
     from xaikit.registry import Registry as Registry
@@ -64,13 +68,15 @@ _NAMES = {
     "config": "load",
     "schema.sections": "Config",
     "errors": """
-        ConfigError DamagedFile DataError Disconnected LayerNotFound PluginConflict PluginContract PluginError StoreError TapError
-        UndeclaredNeed UnknownPlugin XaikitError nearest
+        ConfigError DamagedFile DataError Disconnected LayerNotFound ModelError PluginConflict PluginContract PluginError
+        StoreError TapError UndeclaredNeed UnknownPlugin XaikitError nearest
     """,
     "draws": "global_draws",
     "explanation": "Explanation",
     "hookspecs": "hookimpl",
     "needs": "Needs",
+    "pictures.regions": "Region regions",
+    "pictures.window": "overlay",
     "plain.options": "ClassIndex Located",
     "registry": "Registry",
     "registry.modules": "lies_at module_at",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, get_args
 
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from xaikit import engine
 from xaikit.config.arguments import read_aggregation, read_finish, read_layout, read_methods
 from xaikit.engine.layers import LayerResolver
-from xaikit.errors import ConfigError, LayerNotFound, XaikitError
+from xaikit.errors import ConfigError, LayerNotFound, XaikitError, is_count
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
 from xaikit.evidence.pinned import target_at
@@ -21,10 +22,11 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
-from xaikit.notebook.inputs import explaining_misfits, inputs_of
+from xaikit.notebook.inputs import explaining_misfits, read_inputs
 from xaikit.notebook.targets import class_labels, indexed, named_target, target_of
 from xaikit.passes.nests import first_tensor
 from xaikit.passes.samples import shared_by_name
+from xaikit.pictures.window import ShownInputs
 from xaikit.registry import Registry, check_class, paper_of
 from xaikit.schema.class_files import read_classes
 from xaikit.schema.classes import Classes
@@ -59,6 +61,7 @@ def explain(
     inputs: Any,
     methods: MethodSpec = "gradcam",
     *,
+    transform: str | Callable[[Any], Any] | Any = None,
     layers: LayerSpecs = AUTO,
     target: TargetSpec = "top1",
     labels: Sequence[int | str] | Tensor | None = None,
@@ -83,9 +86,13 @@ def explain(
         inputs: a tensor or array (N, C, *S), a tuple of positional inputs, or any mapping of named ones, of which the first of
             floats with three axes or more is explained, as a picture behind a text; a layer is
             a map of the first of them that it depends on. Other orders of its axes are inferred
-            from the model, or said as ``input_layout``. Arrays of floats become what the model's weights are.
+            from the model, or said as ``input_layout``. Arrays of floats become what the model's weights are. A sample alone
+            becomes a batch of one, and with a ``transform`` it may be pictures: of Pillow, paths, pixels (H, W, channels) or
+            (channels, H, W), a list of these.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
+        transform: what makes the model's input of a picture: "imagenet", the weights of torchvision or their transforms, or a
+            callable from one picture to a tensor (channels, H, W). Overlays are then drawn over the picture itself.
         layers: names, globs (``layer*``), modules, or "auto". Of a module that runs more than once,
             ``{"name": "conv", "call": "last"}`` or "conv@last"; "conv@2" is the second call.
             Where views or frames (N, V, ...) are folded into the batch, ``{"name": "conv", "fold": "views"}`` or "conv/views"
@@ -133,9 +140,10 @@ def explain(
     torch.Size([2, 8, 8])
     """
     registry, model = Registry(), unwrapped(model)
-    inputs, of_none = shared_by_name(inputs_of(inputs, model), _names(shared))
+    _check_words(precision, mode, seed)
+    inputs, shown = read_inputs(inputs, transform, model, mode)
+    inputs, of_none = shared_by_name(inputs, _names(shared))
     samples = len(first_tensor(inputs))
-    _check_words(precision, mode)
     names = Classes() if classes is None else Classes(*read_classes(classes))
     stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
     general_target, indices = target_of(target, stated_labels, samples, registry, names)
@@ -167,17 +175,21 @@ def explain(
         may_stop = names.names is None
         trace, explanations = engine.explain(model, batch, requests, output=output, mode=mode, may_stop=may_stop)
     names.check_count(trace.output)
-    return explanations
+    shown = shown or ShownInputs(trace.input_layout.to_map(first_tensor(inputs)))
+    return {label: replace(each, shown=shown, classes=names.names) for label, each in explanations.items()}
 
 
 def _names(shared: str | int | Sequence[str | int] | None) -> Sequence[str | int]:
     return [shared] if isinstance(shared, (str, int)) else shared or ()
 
 
-def _check_words(precision: str, mode: str) -> None:
+def _check_words(precision: object, mode: object, seed: object) -> None:
+    """Raises ConfigError where one of them is nothing that a config could say."""
     for name, words, word in (("precision", get_args(Precision), precision), ("mode", get_args(Mode), mode)):
         if word not in words:
             raise ConfigError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
+    if not is_count(seed, 0):
+        raise ConfigError(f"seed: expected a whole number from 0 on, got {seed!r}")
 
 
 def _aggregation(config: MethodConfig, general: Aggregation) -> Aggregation:
@@ -193,6 +205,8 @@ def _methods(
     methods: MethodSpec, registry: Registry, finish: Mapping[str, Any]
 ) -> dict[str, tuple[MethodConfig, Method]]:
     """By label, what is stated for it alone, and the method itself."""
+    if not isinstance(methods, (str, Iterable)):
+        raise ConfigError(f"methods: expected a name, a list of names or a mapping by label, got {methods!r}")
     names = [methods] if isinstance(methods, str) else methods
     specs: dict[str, Any] = dict(methods) if isinstance(methods, Mapping) else dict.fromkeys(names)
     plain = {label: spec for label, spec in specs.items() if spec is None or isinstance(spec, (str, Mapping))}
@@ -218,6 +232,8 @@ def _labels(labels: Any, samples: int) -> Tensor:
 
 
 def _ids(ids: Sequence[str] | None, samples: int) -> tuple[str, ...]:
+    if not isinstance(ids, Iterable | None):
+        raise ConfigError(f"ids: expected {samples} texts, one a sample, got {ids!r}")
     names = tuple(ids) if ids is not None else tuple(map(str, range(samples)))
     if len(names) != samples:
         raise ConfigError(f"ids: expected {samples}, one a sample, got {len(names)}")
@@ -230,4 +246,7 @@ def _listed(layers: LayerSpecs) -> list[LayerSpec]:
     specs = [layers] if isinstance(layers, (str, nn.Module, Mapping)) else layers
     if not specs:
         raise LayerNotFound("layers: expected one at least, got none; 'auto' finds one")
+    for spec in specs:
+        if not isinstance(spec, (str, nn.Module, Mapping)):
+            raise LayerNotFound(f"layers: expected names, modules or 'auto', got {spec!r} among them")
     return [spelled(spec) if isinstance(spec, Mapping) else spec for spec in specs]

@@ -9,6 +9,7 @@ XaikitError
 ├── LayerNotFound     no such layer, the nearest ones are listed
 ├── TapError          the layer never ran, ran twice, or returned no tensor
 ├── Disconnected      the score does not depend on that layer
+├── ModelError        the model's own forward raises: in which layer, on what shapes
 ├── UndeclaredNeed    a method touched evidence it never asked for
 ├── DataError         unreadable or unlabelled input, by file
 └── StoreError        a damaged or foreign run folder
@@ -65,6 +66,10 @@ class TapError(XaikitError):
 
 class Disconnected(XaikitError):
     """The score does not depend on the layer, or on nothing that can be differentiated."""
+
+
+class ModelError(XaikitError):
+    """The model's own forward raises; the message says in which layer, and the shapes that this was given."""
 
 
 class UndeclaredNeed(XaikitError):

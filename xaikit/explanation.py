@@ -1,14 +1,32 @@
-"""What an explanation is: a plain value."""
+"""What an explanation is: a plain value, that can be looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import html
+import io
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from xaikit._numeric import on_host
-from xaikit.targets import Pinned
+from xaikit.errors import ConfigError, nearest
+from xaikit.pictures.lettering import INK, WARNING, Line
+from xaikit.pictures.maps import Read, ShownMaps, boxes_of, mask_of
+from xaikit.pictures.regions import DEFAULT_THRESHOLD, Keep, Threshold
+from xaikit.pictures.window import ShownInputs
+from xaikit.targets import Pinned, padding_of
+
+FEW = 8
+"""Samples that a notebook shows by itself."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class RemarkCounts:
         return [Remark(row, self.layer, self.reason, int(n) if self.counted else 0) for row, n in counts if n]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """The maps of one method for one batch; N samples, T targets where the target is plural, S the space of a map.
 
@@ -56,6 +74,8 @@ class Explanation:
     targeted  whether it plays a part: False for a method that has one map whatever is asked, as Eigen-CAM
     strides   input pixels a cell, by layer
     numbers   what the method measured of its maps, by name and layer: (N,), or (N, T)
+    shown     what its pictures are drawn over: the inputs themselves, no copy, and the pictures that they were made of
+    classes   what the outputs are called; None where nobody said it
     """
 
     label: str
@@ -65,9 +85,11 @@ class Explanation:
     scores: Tensor
     target: Pinned
     strides: Mapping[str, float]
-    noted: tuple[RemarkCounts, ...] = field(default=(), repr=False)
-    numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
+    noted: tuple[RemarkCounts, ...] = ()
+    numbers: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     targeted: bool = True
+    shown: ShownInputs | None = field(default=None, compare=False)
+    classes: tuple[str, ...] | None = None
 
     def with_targets(self, value: Tensor) -> Tensor:
         """A map, a number or the scores with the axis of targets, also where there is one alone: (N, T, ...)."""
@@ -83,3 +105,162 @@ class Explanation:
             for remark in replace(noted, counts=count).remarks()
         ]
         return tuple(sorted(remarks, key=lambda remark: (remark.sample, remark.layer)))
+
+    def __repr__(self) -> str:
+        """Label, shapes, target and warnings."""
+        maps = ", ".join(f"{layer} {tuple(raw.shape)}" for layer, raw in self.maps.items())
+        fused = "none" if self.map is None else str(tuple(self.map.shape))
+        parts = [f"map {fused}", f"raw maps {_shortened(maps)}", f"target {_shortened(str(self.target))}"]
+        if remarks := self.warnings:
+            parts.append(f"{len(remarks)} warnings, first {_shortened(str(remarks[0]))}")
+        if self.shown is not None and self.shown.note:
+            parts.append(f"shown over {self.shown.note}")
+        return f"Explanation({self.label!r}: {'; '.join(parts)})"
+
+    def numpy(self, layer: str | None = None) -> NDArray[Any]:
+        """The fused map, or the finished map of a layer, as an array on the CPU: (N, *S), or (N, T, *S).
+
+        Raises:
+            ConfigError: there is no such layer, or no fused map and several layers.
+        """
+        saliency = self._finished(layer).detach().cpu()
+        return (saliency.float() if saliency.dtype == torch.bfloat16 else saliency).numpy()
+
+    def overlay(
+        self,
+        picture: Any = None,
+        *,
+        sample: int = 0,
+        target: int = 0,
+        layer: str | None = None,
+        alpha: float = 0.5,
+        colormap: str = "auto",
+    ) -> Image.Image:
+        """The map of one sample over its picture, with a colour bar.
+
+        A picture that was given as such keeps its size, and the map lies where the model looked. Without any, or where the
+        transform does not tell where that is, the map is drawn over what the model received.
+
+        Args:
+            picture: another one to draw over, of Pillow, a path, an array or a tensor. Where it is as large as the one that was
+                given, the map lies at the same place; else it covers all of it.
+            target: its place on the axis of targets.
+            layer: whose finished map is drawn, instead of the fused one.
+            alpha, colormap: see :func:`xaikit.overlay`.
+
+        Raises:
+            ConfigError: no such sample, target or layer, or the map is not of two dimensions.
+            DataError: the picture cannot be read.
+        """
+        maps = self._shown(layer)
+        window = None if picture is None else maps.over(picture, sample)
+        return maps.overlay(sample, target, alpha, colormap, window)
+
+    def plot(
+        self,
+        samples: Sequence[int] | None = None,
+        *,
+        layer: str | None = None,
+        alpha: float = 0.5,
+        colormap: str = "auto",
+    ) -> Image.Image:
+        """A sheet of the samples, by default of all: each picture, beside it the overlays of its targets; raises as overlay."""
+        return self._shown(layer).sheet(samples, self.label, self._lines, alpha, colormap)
+
+    def save(self, path: str | os.PathLike[str], *, sample: int | None = None, **style: Any) -> Path:
+        """Write the overlay of the only sample, or of the one that is named, else the sheet of all; ``.npy`` has the map itself.
+
+        Args:
+            path: its ending says the format: .png, .jpg, .webp, .pdf, .npy.
+            style: of :meth:`overlay` or :meth:`plot`.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: as overlay does, and for an ending that means nothing.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".npy":
+            np.save(path, self.numpy() if sample is None else self.numpy()[sample])
+        elif path.suffix.lower() not in Image.registered_extensions():
+            raise ConfigError(f"save: expected an ending such as .png, .jpg, .pdf or .npy, got {path.name!r}")
+        elif sample is None and self.scores.numel() > 1:
+            self.plot(**style).save(path)
+        else:
+            self.overlay(sample=sample or 0, **style).save(path)
+        return path
+
+    def boxes(
+        self, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep = "all", *, layer: str | None = None
+    ) -> list[Any]:
+        """The boxes of the regions of every map, in pixels of the picture that was given; of the input, where none was.
+
+        Args:
+            threshold, keep: see :func:`xaikit.regions`.
+
+        Returns:
+            Of each sample (K, 4): x0, y0, x1, y1, the largest region first; of a plural target a list of these.
+
+        Raises:
+            ConfigError: as :func:`xaikit.regions` does, and for maps that are not of two dimensions.
+        """
+        return self._read(layer, threshold, keep, boxes_of)
+
+    def mask(
+        self, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep = "all", *, layer: str | None = None
+    ) -> list[Any]:
+        """Where the regions of every map are: bool (H, W) of each sample, in pixels as :meth:`boxes`, which raises the same."""
+        return self._read(layer, threshold, keep, mask_of)
+
+    def _repr_png_(self) -> bytes | None:
+        """The first samples, as a notebook shows them; None where there is no picture of them."""
+        try:
+            picture = self.plot(range(min(FEW, len(self.scores))))
+        except ConfigError:
+            return None
+        buffer = io.BytesIO()
+        picture.save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        """The same below the words of its repr."""
+        png, text = self._repr_png_(), f"<pre>{html.escape(repr(self))}</pre>"
+        return text if png is None else f'{text}<img src="data:image/png;base64,{base64.b64encode(png).decode()}"/>'
+
+    def _finished(self, layer: str | None) -> Tensor:
+        """The fused map, or that of a layer, which need not be named where it is the only one."""
+        if layer is None and self.map is not None:
+            return self.map
+        if layer is None and len(self.finished) == 1:
+            return next(iter(self.finished.values()))
+        if layer is None or layer not in self.finished:
+            got = (
+                f"no layer {layer!r}; {nearest(layer, self.finished)}" if layer else "no fused map: finish.fuse is none"
+            )
+            raise ConfigError(f"layer: expected one of {', '.join(self.finished) or 'none'}; {got}")
+        return self.finished[layer]
+
+    def _shown(self, layer: str | None) -> ShownMaps:
+        if self.shown is None:
+            raise ConfigError("overlay: the inputs are not known; xaikit.overlay(picture, map) takes them")
+        return ShownMaps(self.with_targets(self._finished(layer)), self.shown, padding_of(self.target))
+
+    def _read(self, layer: str | None, threshold: Threshold, keep: Keep, read: Read) -> list[Any]:
+        by_sample = self._shown(layer).read(threshold, keep, read)
+        return by_sample if self.target.plural else [each[0] for each in by_sample]
+
+    def _lines(self, sample: int, target: int) -> list[Line]:
+        """What a sheet says of a map: what is explained, its score, and the first thing to know about it."""
+        indices, score = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample, target]
+        name = str(self.target) if indices is None else self._class_name(int(indices[sample, target]))
+        remarks = [str(remark.reason) for remark in self.warnings if remark.sample == sample]
+        return [(f"{name}: {float(score):.4g}", INK), *((reason, WARNING) for reason in remarks[:1])]
+
+    def _class_name(self, index: int) -> str:
+        return f"class {index}" if self.classes is None or index < 0 else self.classes[index]
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 100 else f"{line[:97]}..."

@@ -35,11 +35,11 @@ def pictures(paths: Iterable[Path]) -> list[Path]:
     beside pictures are something else, such as their features."""
     files = [path for path in paths if path.suffix.lower() in suffixes() | {".npy"} and path.is_file()]
     arrays = all(path.suffix.lower() == ".npy" for path in files)
-    return sorted((path for path in files if arrays or path.suffix.lower() != ".npy"), key=_natural)
+    return sorted((path for path in files if arrays or path.suffix.lower() != ".npy"), key=natural)
 
 
-def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
-    """2.jpg before 10.jpg; what only differs in leading zeros by its text."""
+def natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+    """To sort paths by: 2.jpg before 10.jpg; what only differs in leading zeros by its text."""
     parts = re.split(r"([0-9]+)", str(path))
     return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts if part], str(path)
 

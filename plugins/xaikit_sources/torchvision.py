@@ -118,7 +118,7 @@ class TorchvisionModel:
 def _opened(module: nn.Module, recipe: WeightsEnum, origin: str) -> OpenedModel:
     classes = tuple(recipe.meta["categories"])
     if _outputs(module) != len(classes):
-        return OpenedModel(module.eval(), origin=origin)
+        return OpenedModel(module.eval(), origin=origin, usual=_transform(recipe.transforms()))
     return OpenedModel(module.eval(), _transform(recipe.transforms()), classes, wnids_of(classes), origin)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from xaikit import ConfigError, PinnedClasses, class_logits, hookimpl
+from xaikit.targets import described
+from xaikit_targets._suited import suited
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,15 @@ class Top:
         return self.k
 
     def pin(self, output: Tensor, labels: Tensor | None) -> PinnedClasses:
-        """The k highest classes of every sample, on the clean pass. Raises ConfigError if there are fewer than k."""
-        logits = class_logits(output, "top")
+        """The k highest classes of every sample, on the clean pass. Raises ConfigError if there are fewer than k, or none to
+        choose from, with the target that suits another output."""
+        advice = suited(output)
+        if advice and isinstance(output, Tensor) and output.dim() == 2:
+            raise ConfigError(f"target top: expected logits of two classes or more, got {described(output)}; {advice}")
+        try:
+            logits = class_logits(output, "top")
+        except ConfigError as error:
+            raise ConfigError(f"{error}; {advice}" if advice else str(error)) from error
         if self.k > logits.shape[1]:
             raise ConfigError(f"target top: expected k of at most {logits.shape[1]} classes, got {self.k}")
         return PinnedClasses(logits.topk(self.k, dim=1).indices, plural=self.plural)

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 import xaikit
-from helpers.environments import Environment
+from helpers.pages import DOCS, Block, Reader, blocks
 from xaikit import hookspecs
 from xaikit.registry import KINDS
-
-DOCS = Path(__file__).parents[2] / "docs"
-FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, the file that it is the text of (or ""), and its text."""
-
-    language: str
-    file: str
-    text: str
-
-
-def blocks(page: str) -> list[Block]:
-    return [Block(*fence.groups(default="")) for fence in FENCE.finditer((DOCS / page).read_text(encoding="utf-8"))]
 
 
 def generator() -> ModuleType:
@@ -40,28 +21,6 @@ def generator() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-class Reader:
-    """Somebody who does what a page says, in an environment and a folder of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "work"
-        self.folder.mkdir()
-        self.environment = Environment(folder / "environment")
-        self._space: dict[str, Any] = {}
-        self._printed = ""
-
-    def do(self, block: Block) -> None:
-        if block.file:
-            (self.folder / block.file).write_text(block.text, encoding="utf-8")
-        elif block.language == "python":
-            exec(compile(block.text, "page", "exec"), self._space)
-        elif block.language == "sh":
-            self._printed = self.environment.sh(block.text, self.folder)
-        else:
-            assert block.language == "text"
-            assert block.text in self._printed
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,15 @@ def test_the_two_commands_stand_there() -> None:
     assert "pip install -e '.[test]' && pytest" in README
 
 
-def test_the_lines_of_python_run() -> None:
+def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     space: dict[str, object] = {}
     exec(compile(BLOCKS[0], "README.md", "exec"), space)
     explained = space["explained"]
     assert isinstance(explained, dict)
     assert explained["layercam"].map.shape == (4, 224, 224)
     assert explained["gradcam"].maps["layer4"].shape == (4, 7, 7)
+    assert (tmp_path / "maps.png").is_file()
 
 
 def test_the_plugin_runs_by_file_and_as_an_instance(tmp_path: Path) -> None:

@@ -65,14 +65,16 @@ PICTURE = Image.new("RGB", (8, 8))
         ({"x": PICTURE}, "got a picture"),
         (None, "expected a tensor, a tuple or a dict of tensors, got NoneType"),
         (np.array(["a"]), "expected numbers, got an array of <U1"),
-        ([images()[0], images()[1]], r"torch\.stack"),
+        ([images()[:1], images()[1:]], r"torch\.stack"),
+        ([images()[0], images()[1, :, 1:]], r"torch\.stack"),
+        ([], r"torch\.stack"),
+        ("photo.jpg", "got a picture, of which the model does not tell size and normalization; give transform"),
+        (["photo.jpg"], "got a picture"),
         ({"x": [images()[0].numpy()]}, "return_tensors"),
         (images()[:0], r"expected one sample at least along the first dimension, got \(0, 2"),
         (torch.tensor(1.0), r"got \(\)"),
-        (images()[0], r"the model itself raises on torch.float64 of shape \(2, .*: inputs\[None\] is one"),
         (images()[0].permute(1, 2, 0), r"inputs\.movedim\(-1, 0\)\[None\] is one"),
         (images().permute(0, 2, 3, 1), r"its channels come first: inputs\.movedim\(-1, 1\)"),
-        (images().float(), r"its weights are torch.float64: inputs\.to\(torch.float64\)"),
         ((images() * 255).byte(), "it takes torch.float64, in the range and normalized as it was trained"),
         ({"pixels": images()}, "unexpected keyword argument 'pixels'; call it until it runs, then explain it"),
     ],
@@ -80,6 +82,76 @@ PICTURE = Image.new("RGB", (8, 8))
 def test_what_the_model_does_not_take_is_refused_with_what_to_do(inputs: Any, message: str) -> None:
     with pytest.raises(TapError, match=message):
         xaikit.explain(seeded(Plain), inputs, layers="conv2")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x[:1].float(),
+        lambda x: x[0],
+        lambda x: x[0].float(),
+        lambda x: x[0].numpy(),
+        lambda x: x[0].permute(1, 2, 0).numpy(),
+        lambda x: [x[0]],
+        lambda x: [x[0].numpy().astype(np.float32)],
+    ],
+    ids=[
+        "other floats",
+        "one sample",
+        "one of other floats",
+        "array",
+        "array, channels last",
+        "list",
+        "list of arrays",
+    ],
+)
+def test_what_can_only_be_meant_in_one_way_is_taken(form: Any) -> None:
+    model = seeded(Plain)
+    want = xaikit.explain(model, images()[:1], layers="conv2", target=[1])["gradcam"].map
+    torch.testing.assert_close(
+        xaikit.explain(model, form(images()), layers="conv2", target=[1])["gradcam"].map, want, rtol=1e-5, atol=1e-5
+    )
+
+
+class Grey(nn.Module):
+    """Takes pictures without an axis of channels, (N, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.net(x.unsqueeze(1))
+        return scores
+
+
+def test_a_batch_that_looks_like_a_sample_alone_stays_a_batch() -> None:
+    assert xaikit.explain(seeded(Grey), torch.rand(1, 9, 8).double(), layers="net.0")["gradcam"].map.shape == (1, 9, 8)
+
+
+def test_a_model_that_turns_floats_by_itself_is_handed_them_as_they_are() -> None:
+    seen: list[torch.dtype] = []
+
+    class Casts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = seeded(Plain).float()
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x.dtype)
+            scores: Tensor = self.net(x.float())
+            return scores
+
+    xaikit.explain(Casts(), images(), layers="net.conv2")
+    assert set(seen) == {torch.float64}
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_named_inputs_stand_in_any_order(order: int) -> None:
+    items = list(captioned().items())
+    turned = dict(items[order:] + items[:order])
+    want = xaikit.explain(seeded(Captioned), captioned(), layers="net.conv2")["gradcam"].map
+    assert torch.equal(xaikit.explain(seeded(Captioned), turned, layers="net.conv2")["gradcam"].map, want)
 
 
 def test_what_others_raise_is_not_said_to_be_of_the_inputs() -> None:

@@ -166,7 +166,7 @@ def test_references_of_samples(model: nn.Module, layers: str) -> None:
     [
         ([1.5, 2.0], "expected one class index a sample"),
         ([True, False], "expected one class index a sample"),
-        (["a", "b"], "got 'a'"),
+        (["a", "b"], "label 'a' cannot be matched"),
         ([None, 1], "got None"),
         (torch.rand(2, 3), "expected one class index a sample"),
         (torch.zeros(2, 1, 1).long(), r"got torch.int64 of shape \(2, 1, 1\)"),

@@ -32,8 +32,8 @@ def test_a_run_gives_maps_and_records_back(tmp_path: Path) -> None:
     assert [Path(name).name for name in report.images] == ["one.png", "three.png", "two.png"]
     assert report.labels == ("gradcam", "layercam")
     assert len(report.records) == 6
-    assert report.map("one.png", "gradcam").shape == (1, 32, 32)
-    assert report.maps("one.png", "gradcam")["body"].shape == (1, 8, 8)
+    assert report.map("one.png", "gradcam").shape == (32, 32)
+    assert report.maps("one.png", "gradcam")["body"].shape == (8, 8)
     assert report.overlay("one.png", "layercam").is_file()
     assert report.counts["photographs"] == 3
     assert (report.counts["forwards"], report.counts["gradient_calls"]) == (2, 2), "one of each a batch, two batches"
@@ -50,7 +50,22 @@ def test_the_maps_are_those_of_explain(tmp_path: Path) -> None:
     with Image.open(tmp_path / "photos" / "two.png") as image:
         pixels = transform.tensor(transform.picture(image.convert("RGB"))).unsqueeze(0)
     alone = xaikit.explain(tiny(tmp_path), pixels, "gradcam")["gradcam"]
-    torch.testing.assert_close(report.map("two.png", "gradcam")[0], alone.map[0], rtol=0, atol=1e-3)
+    torch.testing.assert_close(report.map("two.png", "gradcam"), alone.map[0], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("target", ["top1", {"use": "top", "k": 2}, {"use": "classes", "of": [2]}])
+@pytest.mark.parametrize("method", ["gradcam", "dff"])
+def test_maps_have_the_shapes_of_explain(target: Any, method: str, tmp_path: Path) -> None:
+    report = xaikit.run(config(tmp_path, target=target, methods=[method]))
+    alone = xaikit.explain(tiny(tmp_path), torch.rand(2, 3, 32, 32), method, target=target)[method]
+    assert alone.map is not None
+    assert report.map("two.png", method).shape == alone.map.shape[1:]
+    assert {raw.shape for raw in report.maps("two.png", method).values()} == {
+        raw.shape[1:] for raw in alone.maps.values()
+    }
+    shard = next(iter(report))
+    assert shard.map(0).shape == alone.map.shape[1:]
+    assert shard.maps(0).keys() == report.maps("two.png", method).keys()
 
 
 def test_the_same_configuration_again_computes_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from helpers.nets import distance
 from xaikit import ConfigError
 from xaikit_targets.binary import Binary
 from xaikit_targets.raw import Raw
+from xaikit_targets.top import Top
 
 COLUMN = torch.tensor([[0.5], [-2.0], [0.0]])
 shapes = pytest.mark.parametrize("output", [COLUMN, COLUMN[:, 0]], ids=["(N, 1)", "(N,)"])
@@ -112,3 +113,30 @@ def test_scorecam_has_a_probability_for_a_binary_model() -> None:
     assert explained(by_probability, {"use": "binary"}).flatten(1).any(1).all()
     with pytest.raises(ConfigError, match="expected classes, which have a probability"):
         explained(by_probability, {"use": "raw"})
+
+
+@pytest.mark.parametrize(
+    ("output", "advice"),
+    [
+        (
+            COLUMN,
+            "got a tensor of shape (3, 1); of a regression target 'raw' explains its number, of one logit target 'binary'",
+        ),
+        (COLUMN[:, 0], "or give a callable; of a regression target 'raw'"),
+        (torch.zeros(2, 5, 4, 4), "of a segmenter target 'region' explains the class that it predicts most"),
+        ({"out": torch.zeros(2, 5, 4, 4), "aux": torch.zeros(2, 5, 4, 4)}, "target 'region' with output 'out'"),
+        (
+            [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0), "scores": torch.zeros(0)}],
+            "of a detector target 'box'",
+        ),
+    ],
+)
+def test_top_says_which_target_suits_what_is_no_logits(output: Any, advice: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Top().pin(output, None)
+    assert advice in str(caught.value)
+
+
+def test_top_advises_nothing_where_nothing_suits() -> None:
+    with pytest.raises(ConfigError, match=r"or give a callable$"):
+        Top().pin({"one": torch.zeros(2, 3), "two": torch.zeros(2, 3)}, None)

@@ -87,6 +87,6 @@ def _maps(
     records = enumerate(shard.records)
     for (*_, name), group in groupby(records, key=lambda entry: (entry[1].image, entry[1].name, entry[1].trial)):
         places, trial = [place for place, _ in group], trials[name]
-        raws = shard.maps(places[0]) if needs_maps else {}
+        raws = shard.raw(places[0]) if needs_maps else {}
         fused = report.finish(trial, raws) if needs_fused and trial.fuses else None
         yield from [(raws, fused)] * len(places)

@@ -63,6 +63,7 @@ class Bench:
             drops_negative=self.finishes[trial.id].drops_negative,
             where=named.where,
             labelled=needs_labels(request.target),
+            plural=request.label in self.probe.plural,
         )
 
     def requests(self, evidence: Iterable[str] | None = None) -> list[Request]:

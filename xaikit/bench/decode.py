@@ -40,7 +40,7 @@ def decode(data: bytes, name: str, channels: int = 3, max_pixels: int = MAX_PIXE
             warnings.simplefilter("ignore")
             with _opened(data) as image:
                 _limit(image, max_pixels)
-                return _of_channels(ImageOps.exif_transpose(image), channels)
+                return as_channels(ImageOps.exif_transpose(image), channels)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
@@ -71,7 +71,8 @@ def _limit(image: Image.Image, max_pixels: int) -> None:
         )
 
 
-def _of_channels(image: Image.Image, channels: int) -> Image.Image | Tensor:
+def as_channels(image: Image.Image, channels: int) -> Image.Image | Tensor:
+    """A picture of so many channels, as :func:`decode` makes it. Raises ValueError or DataError where it cannot be."""
     if channels == 3:
         return _rgb(image)
     return _rgb(image).convert("L") if channels == 1 else bands_of(np.asarray(image), channels)

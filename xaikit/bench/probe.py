@@ -9,9 +9,11 @@ from torch import Tensor
 
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Batch, Request
-from xaikit.engine.session import replay_ways, trace_requests
+from xaikit.engine.requests import equal
+from xaikit.engine.session import distinct, replay_ways, trace_requests
 from xaikit.evidence.observe import Tally
 from xaikit.layouts import stride
+from xaikit.method import parts_of
 from xaikit.passes.nests import first_tensor
 
 
@@ -24,6 +26,7 @@ class ProbeResult:
     ways    by request and layer, how its replays will be made
     row     one input, its shape alone
     targets places on the axis of targets, of all targets together
+    plural  the labels of the requests whose maps have such an axis
     space   of the model's input
     """
 
@@ -33,6 +36,7 @@ class ProbeResult:
     row: Tensor
     targets: int
     space: tuple[int, ...]
+    plural: frozenset[str]
 
     def stride(self, layer: str) -> float:
         """Input pixels a cell."""
@@ -56,11 +60,12 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
             ways[request.label] = replay_ways(model, alone, request, config.output, config.mode)
     taps = [tap for request in requests for tap in request.taps]
     shapes = {str(tap): tuple(trace.activations[trace.served(tap)].shape[1:]) for tap in taps}
-    return ProbeResult(
-        tally.gradient_calls,
-        shapes,
-        ways,
-        first_tensor(batch.inputs)[:1].to("meta"),
-        trace.scores.shape[1],
-        trace.space,
+    targets = distinct(request.target for request in requests)
+    plural = frozenset(
+        request.label
+        for request in requests
+        for target, pinned in zip(targets, trace.pinned, strict=True)
+        if parts_of(request.method) or (equal(target, request.target) and pinned.plural)
     )
+    row = first_tensor(batch.inputs)[:1].to("meta")
+    return ProbeResult(tally.gradient_calls, shapes, ways, row, trace.scores.shape[1], trace.space, plural)

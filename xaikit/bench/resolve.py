@@ -14,6 +14,7 @@ from xaikit.engine import Batch, Request
 from xaikit.engine.layers import LayerResolver
 from xaikit.evidence.pinned import target_at
 from xaikit.finish import build_finish
+from xaikit.passes.raised import naming_the_layer
 from xaikit.registry import Registry
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
@@ -31,6 +32,7 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
         DataError: the data source finds nothing, or no photograph of it can be read.
         LayerNotFound: a layer the model does not have, or ``auto`` found none.
         TapError, Disconnected: a layer that cannot be explained, found on the first photograph.
+        ModelError: the model raises on that.
     """
     base = Path(config.base)
     targets = {id(each.trial.target): each.trial.target for each in group.placed}
@@ -41,9 +43,10 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     by_request = {trial.request: trial for trial in trials.values()}
     requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
     batch = opened.first_batch()
-    evidence = _resolve_taps(opened, batch, trials, requests)
     finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in placed}
-    result = probe(opened, batch, merge_requests(evidence.values()))
+    with naming_the_layer(opened.model.module):
+        evidence = _resolve_taps(opened, batch, trials, requests)
+        result = probe(opened, batch, merge_requests(evidence.values()))
     return Bench(opened, placed, evidence, finishes, result)
 
 

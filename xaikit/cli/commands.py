@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,21 +16,14 @@ from xaikit._version import __version__
 from xaikit.cli.terminal import echo, line_width, write_any_letter
 from xaikit.errors import XaikitError
 
+DEBUG = "--debug"
 SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
 
 
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-
-
 _config = click.argument("config", type=click.Path(dir_okay=False))
-
-
 _folder = click.argument("run", metavar="RUN")
-
-
 _force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
-
-
 _shard = click.option(
     "--shard",
     metavar="I/N",
@@ -50,7 +44,8 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xaikit")
-def commands() -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may stand behind any command.")
+def commands(debug: bool) -> None:
     """Explain PyTorch models by plugins: class activation maps that are right by the paper.
 
     Exit codes: 0 all done, 1 some photographs could not be explained, some checks failed, two runs differ or a file is damaged, 2
@@ -287,8 +282,9 @@ def _share(text: str) -> tuple[int, int]:
 def main(args: list[str] | None = None) -> Any:
     """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
     write_any_letter()
+    args = sys.argv[1:] if args is None else args
     try:
-        return commands.main(args, prog_name="xaikit", standalone_mode=False)
+        return commands.main([each for each in args if each != DEBUG], prog_name="xaikit", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -296,5 +292,7 @@ def main(args: list[str] | None = None) -> Any:
         sys.exit(INTERRUPTED)
     except XaikitError as error:
         notes = getattr(error, "__notes__", [])
+        if DEBUG in args:
+            echo("".join(traceback.format_exception(error)), err=True)
         echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)
         sys.exit(BAD_INPUT)

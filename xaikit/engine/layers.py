@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from xaikit.auto import auto
+from xaikit.auto.memory import remembered
 from xaikit.engine.requests import Batch, equal
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
@@ -63,9 +64,20 @@ class LayerResolver:
         for other, taps in self._auto:
             if equal(other, target):
                 return taps
-        batch = self._batch
-        taps = auto.of(
-            self._model, batch.inputs, target, batch.labels, self._output, self._mode, input_layout=batch.input_layout
+        taps = remembered(
+            self._model,
+            self._batch.inputs,
+            target,
+            self._batch.labels,
+            (self._output, repr(self._batch.input_layout)),
+            self._mode,
+            lambda: self._find(target),
         )
         self._auto.append((target, taps))
         return taps
+
+    def _find(self, target: Target) -> tuple[Tap, ...]:
+        batch = self._batch
+        return auto.of(
+            self._model, batch.inputs, target, batch.labels, self._output, self._mode, input_layout=batch.input_layout
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,21 +17,87 @@ from xaikit.errors import Disconnected, LayerNotFound, TapError, XaikitError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.passes.modes import Mode
-from xaikit.passes.nests import copied, first_tensor
+from xaikit.passes.nests import copied, first_tensor, mapped, tensors_in
+from xaikit.pictures.window import ShownInputs
+
+_NO_TRANSFORM = (
+    "inputs: expected what the model takes, got a picture, of which the model does not tell size and normalization; "
+    "give transform=: 'imagenet', that of its weights, such as ResNet50_Weights.DEFAULT.transforms(), or any callable; or "
+    'explain what its processor makes of it: processor(picture, return_tensors="pt")'
+)
 
 
-def inputs_of(stated: Any, model: nn.Module) -> Any:
-    """The same nest of tensors, mappings as dicts, arrays as tensors: those of floats in the model's type and on its device.
+def read_inputs(stated: Any, transform: Any, model: nn.Module, mode: Mode) -> tuple[Any, ShownInputs | None]:
+    """What the model takes, of what somebody has: pictures by their transform; else the same nest of tensors, mappings as dicts,
+    arrays as tensors, those of floats in the model's type and on its device. A sample alone becomes a batch of one, a list of
+    samples a batch, and floats are of the weights' type, where the model takes them so and not as they are.
+
+    Returns:
+        The inputs, and the pictures that they were made of, if they were.
 
     Raises:
-        TapError: there is no tensor, no sample, or a picture, of which only the model's own transform knows what to make.
+        TapError: there is no tensor, no sample, or pictures without a transform.
+        ConfigError, DataError: see :func:`xaikit.notebook.pictures.prepare_pictures`.
     """
-    weights = (value for value in model.parameters() if value.is_floating_point())
-    inputs = _tensors(stated, next(weights, torch.empty(0)))
+    if transform is not None:
+        # torchvision is imported for pictures alone
+        from xaikit.notebook.pictures import prepare_pictures
+
+        prepared = prepare_pictures(stated, transform, model)
+        return prepared.inputs, prepared.shown
+    if any(isinstance(one, (str, os.PathLike)) for one in (stated if isinstance(stated, list) else [stated])):
+        raise TapError(_NO_TRANSFORM)
+    like = next((value for value in model.parameters() if value.is_floating_point()), torch.empty(0))
+    inputs = _tensors(_stacked(stated, model), like)
     first = first_tensor(inputs)
-    if first.dim() == 0 or len(first) == 0:
+    if first.dim() == 0 or first.numel() == 0:
         raise TapError(f"inputs: expected one sample at least along the first dimension, got {tuple(first.shape)}")
-    return inputs
+    forms = list(_forms(inputs, model, like, is_array=isinstance(stated, np.ndarray)))
+    taken = (form for form in forms if _takes(model, form, mode))
+    return inputs if len(forms) == 1 else next(taken, inputs), None
+
+
+def _stacked(stated: Any, model: nn.Module) -> Any:
+    """A list of samples, tensors or arrays of one shape and without an axis of samples, as a batch; anything else as it is."""
+    if not isinstance(stated, list) or not stated or not all(isinstance(one, (Tensor, np.ndarray)) for one in stated):
+        return stated
+    layer = _first_convolution(model)
+    if len({tuple(one.shape) for one in stated}) > 1 or layer is None or stated[0].ndim != len(layer.kernel_size) + 1:
+        return stated
+    if all(isinstance(one, np.ndarray) for one in stated):
+        return np.stack(stated)
+    return torch.stack([torch.as_tensor(one) for one in stated])
+
+
+def _forms(inputs: Any, model: nn.Module, like: Tensor, is_array: bool) -> Iterator[Any]:
+    """Inputs as they are, and in other forms that are meant where the model does not take them so."""
+    floats = [tensor for _, tensor in tensors_in(inputs) if tensor.is_floating_point()]
+    forms = [inputs]
+    if any(tensor.dtype != like.dtype for tensor in floats):
+        forms.append(mapped(lambda tensor: tensor.to(like.dtype) if tensor.is_floating_point() else tensor, inputs))
+    yield from forms
+    layer = _first_convolution(model)
+    if layer is None or not isinstance(inputs, Tensor) or inputs.dim() != len(layer.kernel_size) + 1:
+        return
+    channels = layer.in_channels
+    if inputs.shape[0] == channels:
+        yield from (form[None] for form in forms)
+    elif is_array and inputs.shape[-1] == channels:
+        yield from (form.movedim(-1, 0)[None] for form in forms)
+
+
+def _takes(model: nn.Module, inputs: Any, mode: Mode) -> bool:
+    """Whether a forward runs, and returns, where that is a tensor, a row a sample."""
+    try:
+        with undisturbed(model, mode), torch.no_grad():
+            output = call(model, copied(inputs))
+    except Exception:
+        return False
+    return not isinstance(output, Tensor) or (output.dim() > 0 and len(output) == len(first_tensor(inputs)))
+
+
+def _first_convolution(model: nn.Module) -> nn.modules.conv._ConvNd | None:
+    return next((module for module in model.modules() if isinstance(module, nn.modules.conv._ConvNd)), None)
 
 
 def _tensors(stated: Any, like: Tensor) -> Any:
@@ -47,11 +114,7 @@ def _tensors(stated: Any, like: Tensor) -> Any:
         items = [_tensors(value, like) for value in stated]
         return type(stated)(*items) if hasattr(stated, "_fields") else type(stated)(items)
     if not isinstance(stated, Tensor) and hasattr(stated, "getbands"):
-        raise TapError(
-            "inputs: expected what the model takes, got a picture, of which the model does not tell size and normalization; "
-            "give transform(picture)[None] by the transform of its weights, such as ResNet50_Weights.DEFAULT.transforms(), or "
-            'what its processor makes of it: processor(picture, return_tensors="pt")'
-        )
+        raise TapError(_NO_TRANSFORM)
     return stated
 
 
@@ -135,7 +198,12 @@ def _raised(model: nn.Module, inputs: Any, mode: Mode, grad: bool) -> Exception 
 def _advice(model: nn.Module, first: Tensor, error: Exception) -> str:
     """What to change of the inputs; nothing where they look like what the model takes."""
     weights = next((value for value in model.parameters() if value.is_floating_point()), first)
-    layer = next((module for module in model.modules() if isinstance(module, nn.modules.conv._ConvNd)), None)
+    layer = _first_convolution(model)
+    if not first.is_floating_point() and layer is not None:
+        return (
+            f"it takes {weights.dtype}, in the range and normalized as it was trained: transform='imagenet', or your own, makes "
+            "that of pictures"
+        )
     if layer is not None and first.dim() == len(layer.kernel_size) + 1:
         last = first.shape[0] != layer.in_channels == first.shape[-1]
         return f"it takes samples along the first dimension: inputs{'.movedim(-1, 0)' if last else ''}[None] is one"
@@ -145,8 +213,6 @@ def _advice(model: nn.Module, first: Tensor, error: Exception) -> str:
         return f"its weights are {weights.dtype}: inputs.to({weights.dtype})"
     if first.device != weights.device:
         return f"its weights are on {weights.device}: inputs.to({str(weights.device)!r})"
-    if not first.is_floating_point() and layer is not None:
-        return f"it takes {weights.dtype}, in the range and normalized as it was trained"
     if isinstance(error, TypeError) and "argument" in str(error):
         return "call it until it runs, then explain it"
     return ""

@@ -152,6 +152,8 @@ def _stacked(name: str, stated: Iterable[Any]) -> Tensor:
     """Numbers, or rows of numbers, of which the shorter are padded with -1."""
     rows = [_tensor(name, row) for row in stated]
     rows = [row.long() if row.shape == (0,) else row for row in rows]
+    if not rows:
+        return torch.empty(0, dtype=torch.long)
     if len({row.shape for row in rows}) == 1 == len({row.dtype for row in rows}):
         return torch.stack(rows)
     if not all(row.dim() == 1 and row.dtype != torch.bool and not row.is_floating_point() for row in rows):

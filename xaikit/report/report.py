@@ -45,13 +45,23 @@ class ReportShard:
     _entries: tuple[Entry, ...]
 
     def maps(self, place: int) -> dict[str, Tensor]:
-        """The raw signed maps (T, *S) by layer of the record at a place."""
+        """The raw signed maps by layer of the record at a place, in the shapes of :meth:`Report.maps`."""
+        return {layer: shaped(raw, self._entries[place][1]) for layer, raw in self.raw(place).items()}
+
+    def map(self, place: int) -> Tensor:
+        """The finished and fused map of the record at a place. Raises StoreError where the finish does not fuse."""
+        trial = self._entries[place][1]
+        return shaped(self._report.finish(trial, self.raw(place)), trial)
+
+    def raw(self, place: int) -> dict[str, Tensor]:
+        """The same as :meth:`maps`, always with the axis of targets: (T, *S)."""
         _, trial, row = self._entries[place]
         return self._report.raw(trial, row)
 
-    def map(self, place: int) -> Tensor:
-        """The finished and fused map (T, *S) of the record at a place. Raises StoreError where the finish does not fuse."""
-        return self._report.finish(self._entries[place][1], self.maps(place))
+
+def shaped(values: Tensor, trial: StoredTrial) -> Tensor:
+    """Maps (T, *S) as an explanation has those of one sample: without the axis of targets where there is one alone."""
+    return values if trial.plural else values[0]
 
 
 class Report:
@@ -201,17 +211,18 @@ class Report:
         return self._place(name)
 
     def maps(self, image: str, trial: str) -> dict[str, Tensor]:
-        """The raw signed maps by layer, as they are kept: (T, *S), T = 1 for a singular target."""
-        return self.raw(*self._first_row(image, trial))
+        """The raw signed maps by layer: (*S), or (T, *S) for a plural target, as of one sample of :func:`xaikit.explain`."""
+        chosen, row = self._first_row(image, trial)
+        return {layer: shaped(raw, chosen) for layer, raw in self.raw(chosen, row).items()}
 
     def map(self, image: str, trial: str) -> Tensor:
-        """The finished and fused map as the run drew it: (T, *S), T = 1 for a singular target.
+        """The finished and fused map as the run drew it, in the shapes of :meth:`maps`.
 
         Raises:
             StoreError: no such photograph or trial; or the finish of the trial does not fuse.
         """
         chosen, row = self._first_row(image, trial)
-        return self.finish(chosen, self.raw(chosen, row))
+        return shaped(self.finish(chosen, self.raw(chosen, row)), chosen)
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""

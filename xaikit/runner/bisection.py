@@ -6,15 +6,19 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from xaikit import engine
 from xaikit.bench.loader import Picture
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Request
 from xaikit.engine.session import distinct
+from xaikit.errors import XaikitError
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation
 from xaikit.passes.chunks import is_out_of_memory
+from xaikit.passes.raised import place_of
 from xaikit.targets import needs_labels
 
 
@@ -60,20 +64,21 @@ def _explain(opened: OpenedBench, pictures: Sequence[Picture], requests: Sequenc
     if not pictures or not requests:
         return
     # errors are kept as text, as they hold on to the tensors of all their frames
+    model = opened.model.module
     failed: dict[str, tuple[Sequence[Request], tuple[str, str]]] = {}
     try:
         trace, explanations = engine.explain(
-            opened.model.module,
+            model,
             opened.batch(pictures),
             requests,
             output=opened.config.model.output,
             mode=opened.config.model.mode,
             tally=tally,
-            failed=lambda request, error: failed.update({request.label: ([request], error_text(error))}),
+            failed=lambda request, error: failed.update({request.label: ([request], error_text(error, model))}),
         )
     except Exception as error:  # whatever a model or a target raises belongs to the pictures that it was raised on
         tally.halvings += is_out_of_memory(error)
-        failed = {"": (requests, error_text(error))}
+        failed = {"": (requests, error_text(error, model))}
     else:
         failed = {label: each for label, each in failed.items() if label not in explanations}
         yield ExplainedBatch(tuple(pictures), trace, explanations)
@@ -97,7 +102,9 @@ def _narrow(
         yield PictureFailure(pictures[0], tuple(requests), *text)
 
 
-def error_text(error: Exception) -> tuple[str, str]:
-    """An error in a line, with what was noted about it on its way, and its traceback."""
-    line = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
+def error_text(error: Exception, model: nn.Module) -> tuple[str, str]:
+    """An error in a line, with the layer that raised it and what was noted about it on its way, and its traceback."""
+    place = "" if isinstance(error, XaikitError) else place_of(model, error)
+    notes = [f"raised in {place}"] if place else []
+    line = "; ".join([f"{type(error).__name__}: {error}", *notes, *getattr(error, "__notes__", [])])
     return line, "".join(traceback.format_exception(error))

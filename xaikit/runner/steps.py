@@ -21,6 +21,7 @@ from xaikit.bench.opened import find_photographs, open_bench
 from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
+from xaikit.passes.raised import naming_the_layer
 from xaikit.registry import Registry
 from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
@@ -226,13 +227,14 @@ def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", w
     use = target_of_classes(config.target, opened.loader.classes, "target", config, registry)
     target = instantiate("target", use, registry, Path(config.base))
     batch = opened.first_batch()
-    rows = survey(
-        opened.model.module,
-        first_sample(batch.inputs),
-        lambda output: pin(target, output, batch.labels).scores(output),
-        readout_of([target], config.model.output, config.model.mode),
-        opened.input_layout,
-    )
+    with naming_the_layer(opened.model.module):
+        rows = survey(
+            opened.model.module,
+            first_sample(batch.inputs),
+            lambda output: pin(target, output, batch.labels).scores(output),
+            readout_of([target], config.model.output, config.model.mode),
+            opened.input_layout,
+        )
     matching = [row for row in rows if fnmatchcase(row.name, match)]
     if not matching:
         names = [row.name for row in rows]

@@ -42,7 +42,7 @@ class Transform:
 
     def picture(self, photograph: Image.Image) -> Image.Image:
         """The picture in the frame of the model: resized and cropped, colours untouched."""
-        high, wide = _resized(photograph, self.size)
+        high, wide = _resized(photograph.size, self.size)
         if high * wide > MOST_PIXELS:
             resized = _resized_middle(photograph, (high, wide), _pair(self.crop), self.interpolation)
         else:
@@ -53,11 +53,19 @@ class Transform:
     def whole(self, photograph: Image.Image) -> Image.Image | None:
         """All of a picture at the size at which :meth:`picture` cuts the middle out; None where that is no part of it, or it is
         too large."""
-        (high, wide), (crop_high, crop_wide) = _resized(photograph, self.size), _pair(self.crop)
+        (high, wide), (crop_high, crop_wide) = _resized(photograph.size, self.size), _pair(self.crop)
         if high * wide > MOST_PIXELS or high < crop_high or wide < crop_wide:
             return None
         resized: Image.Image = self._resize(photograph)
         return resized
+
+    def window(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Where on a picture of a size (width, height) the model looks: x0, y0, x1, y1 in its pixels, beyond its edges where the
+        crop is larger than the picture has become."""
+        (high, wide), (crop_high, crop_wide) = _resized(size, self.size), _pair(self.crop)
+        (left, right), (top, bottom) = center(wide, crop_wide), center(high, crop_high)
+        x, y = size[0] / wide, size[1] / high
+        return left * x, top * y, right * x, bottom * y
 
     def bands(self, bands: Tensor) -> Tensor:
         """The same of a picture that is no photograph: any channels (C, H, W), in [0, 1]."""
@@ -92,13 +100,23 @@ def _pair(side: int | tuple[int, int]) -> list[int]:
     return [side, side] if isinstance(side, int) else list(side)
 
 
-def _resized(photograph: Image.Image, size: int | tuple[int, int]) -> tuple[int, int]:
-    """The height and width that a resize reaches."""
+def _resized(before: tuple[int, int], size: int | tuple[int, int]) -> tuple[int, int]:
+    """The height and width that a resize reaches, of a picture of (width, height)."""
     if not isinstance(size, int):
         return size
-    shorter = min(photograph.size)
-    wide, high = (size * side // shorter for side in photograph.size)
+    wide, high = (size * side // min(before) for side in before)
     return high, wide
+
+
+def center(side: int, taken: int) -> tuple[int, int]:
+    """The first pixel that a center crop takes of a side, and the one behind the last, as torchvision rounds; beyond the ends
+    where it takes more than there are.
+
+    >>> center(10, 5), center(4, 7)
+    ((2, 7), (-1, 6))
+    """
+    start = round((side - taken) / 2) if taken <= side else -((taken - side) // 2)
+    return start, start + taken
 
 
 def _resized_middle(
@@ -107,10 +125,9 @@ def _resized_middle(
     """The middle of a picture as it would be resized to ``size``, as much of it as the crop takes."""
     spans, sides = [], []
     for side, resized, taken in zip(photograph.size[::-1], size, crop, strict=True):
-        taken = min(taken, resized)
-        start = round((resized - taken) / 2)  # as center_crop rounds
-        spans.append((start * side / resized, (start + taken) * side / resized))
-        sides.append(taken)
+        start, end = center(resized, min(taken, resized))
+        spans.append((start * side / resized, end * side / resized))
+        sides.append(end - start)
     (top, bottom), (left, right) = spans
     resample = Image.Resampling[interpolation.upper()]
     return photograph.resize((sides[1], sides[0]), resample, box=(left, top, right, bottom))

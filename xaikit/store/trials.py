@@ -35,6 +35,7 @@ class StoredTrial:
     drops_negative  whether what is negative counts for nothing in them
     labelled   whether its rows depend on the class that the data states
     where      the swept keys that have one value here
+    plural     whether maps have an axis of targets, as those of :class:`xaikit.Explanation` have
     """
 
     bench: str
@@ -58,6 +59,7 @@ class StoredTrial:
     drops_negative: bool
     where: Mapping[str, Any]
     labelled: bool = False
+    plural: bool = True
 
     @property
     def fuses(self) -> bool:
@@ -78,6 +80,7 @@ _KINDS = {
     "signed": pa.bool_(),
     "drops_negative": pa.bool_(),
     "labelled": pa.bool_(),
+    "plural": pa.bool_(),
 }
 
 
@@ -97,7 +100,7 @@ def to_table(trials: Sequence[StoredTrial]) -> pa.Table:
 
 def from_table(table: pa.Table) -> tuple[StoredTrial, ...]:
     """The trials of a table."""
-    names = [item.name for item in fields(StoredTrial)]
+    names = [item.name for item in fields(StoredTrial) if item.name in table.column_names]
     return tuple(StoredTrial(**{name: _read(name, row[name]) for name in names}) for row in table.to_pylist())
 
 

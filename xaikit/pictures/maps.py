@@ -1,0 +1,109 @@
+"""The maps of a batch over the pictures of its samples, and the boxes and masks of what stands out in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from xaikit.errors import ConfigError
+from xaikit.pictures.lettering import FAINT, Line
+from xaikit.pictures.regions import Keep, Region, Threshold, regions, union
+from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
+from xaikit.pictures.window import PictureWindow, ShownInputs, as_picture
+
+Read = Callable[[PictureWindow, Sequence[Region], tuple[int, ...]], Tensor]
+"""What is made of the regions of a map: of its window on the picture, them, and the shape of the map."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShownMaps:
+    """Finished maps (N, T, *S) and what they are laid over.
+
+    padding  where (N, T) a sample has no target, as others have more; None where all have as many
+    """
+
+    maps: Tensor
+    shown: ShownInputs
+    padding: Tensor | None = None
+
+    def overlay(
+        self, sample: int, target: int, alpha: float, colormap: str, window: PictureWindow | None = None
+    ) -> Image.Image:
+        """The map of a sample and target over its picture, or another window. Raises ConfigError where there is none."""
+        row, column = (
+            _place(name, place, count)
+            for name, place, count in zip(("sample", "target"), (sample, target), self.maps.shape, strict=False)
+        )
+        saliency = self._picture(row, column)
+        window = window or self.shown.window(row)
+        return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=bool((self.maps < 0).any()))
+
+    def over(self, picture: Any, sample: int) -> PictureWindow:
+        """Another picture for the map of a sample: it lies where it lies on the sample's own, if that is as large; else on all
+        of it. Raises ConfigError or DataError where it is none."""
+        given = as_picture(picture)
+        windows = self.shown.windows
+        if windows is not None and windows[_place("sample", sample, len(windows))].picture.size == given.size:
+            return PictureWindow(given, windows[sample].box)
+        return PictureWindow.whole(given)
+
+    def sheet(
+        self,
+        samples: Sequence[int] | None,
+        label: str,
+        lines: Callable[[int, int], Sequence[Line]],
+        alpha: float,
+        colormap: str,
+    ) -> Image.Image:
+        """Samples down, the picture and the overlay of each target across, below each what ``lines(sample, target)`` says."""
+        targets, rows = range(self.maps.shape[1]), []
+        for sample in range(len(self.maps)) if samples is None else samples:
+            window = self.shown.window(_place("sample", sample, len(self.maps))).shrunk(2 * HEIGHT)
+            drawn = [self.overlay(sample, target, alpha, colormap, window) for target in targets]
+            cells = [Cell(picture, lines(sample, target)) for target, picture in enumerate(drawn)]
+            rows.append([Cell(window.picture, [(window.note, FAINT)] if window.note else []), *cells])
+        return contact_sheet(["picture", *[label] * len(targets)], rows)
+
+    def read(self, threshold: Threshold, keep: Keep, read: Read) -> list[list[Tensor]]:
+        """By sample and target, what is made of the regions of the map; where a sample has no target, of none."""
+        return [
+            [
+                read(self.shown.window(row), self._regions(row, column, threshold, keep), tuple(self.maps.shape[2:]))
+                for column in range(self.maps.shape[1])
+            ]
+            for row in range(len(self.maps))
+        ]
+
+    def _regions(self, row: int, column: int, threshold: Threshold, keep: Keep) -> list[Region]:
+        saliency = self._picture(row, column)
+        padded = self.padding is not None and bool(self.padding[row, column])
+        return [] if padded else regions(saliency, threshold, keep)
+
+    def _picture(self, row: int, column: int) -> Tensor:
+        saliency = self.maps[row, column]
+        if saliency.dim() != 2:
+            raise ConfigError(
+                f"{'x'.join(map(str, saliency.shape))}: expected a map (H, W) to lay over a picture; .numpy() has it as numbers"
+            )
+        return saliency
+
+
+def boxes_of(window: PictureWindow, parts: Sequence[Region], shape: tuple[int, ...]) -> Tensor:
+    """The boxes of regions on the picture, float (K, 4)."""
+    return torch.tensor([window.placed(part.box, shape) for part in parts]).reshape(-1, 4)
+
+
+def mask_of(window: PictureWindow, parts: Sequence[Region], shape: tuple[int, ...]) -> Tensor:
+    """Where regions are on the picture, bool (H, W)."""
+    return torch.from_numpy(window.mask(union(parts, shape)))
+
+
+def _place(name: str, stated: int, count: int) -> int:
+    if not isinstance(stated, int) or not -count <= stated < count:
+        raise ConfigError(f"{name}: expected 0 ... {count - 1}, got {stated!r}")
+    return stated % count
