@@ -22,17 +22,9 @@ SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
 
 
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-
-
 _config = click.argument("config", type=click.Path(dir_okay=False))
-
-
 _folder = click.argument("run", metavar="RUN")
-
-
 _force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
-
-
 _shard = click.option(
     "--shard",
     metavar="I/N",
