@@ -13,17 +13,18 @@ from PIL import Image
 from PIL.PdfParser import PdfFormatError, PdfParser
 from PIL.PngImagePlugin import PngInfo
 
-from xaikit.store.checksums import MARK
+from xaikit.store.checksums import MARK, checksum
 from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
 from xaikit.store.tables import readable
 
-PictureFormat = Literal["png", "jpg", "webp", "pdf"]
-FORMATS: tuple[PictureFormat, ...] = ("png", "jpg", "webp", "pdf")
+PictureFormat = Literal["png", "jpg", "webp", "pdf", "gif"]
+FORMATS: tuple[PictureFormat, ...] = ("png", "jpg", "webp", "pdf", "gif")
 SHEET = "contact-sheet"
 _IMAGE = "xaikit-image"
 _NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, PdfFormatError)
 """What Pillow says of what is no picture."""
+_SEAL = 66  # bytes behind the end of what is no PNG
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -35,6 +36,11 @@ def picture_name(stem: str) -> str:
 def whole_name(stem: str) -> str:
     """Where all of a photograph lies, at the size at which the model's frame was cut out of it."""
     return f"pictures/{stem}.whole.png"
+
+
+def film_name(stem: str) -> str:
+    """Where all frames of a video lie as the model saw them, one below the other."""
+    return f"pictures/{stem}.film.png"
 
 
 def overlay_name(stem: str, trial: str, column: int, stored_as: PictureFormat = "png") -> str:
@@ -55,7 +61,7 @@ def save_picture(
 
     Args:
         image: the digest of the photograph that it shows, for :func:`shown_image`.
-        further: pages behind the first one, of a PDF.
+        further: pages behind the first one, of a PDF; frames of a GIF.
     """
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
@@ -66,7 +72,12 @@ def encoded(picture: Image.Image, name: str, image: str = "", *, further: Sequen
     """The content of such a file."""
     data = io.BytesIO()
     picture.save(data, **_options(name.rpartition(".")[2], {MARK: name, _IMAGE: image}, further))
-    return data.getvalue()
+    return data.getvalue() if name.endswith(".png") else _sealed(data.getvalue())
+
+
+def _sealed(content: bytes) -> bytes:
+    """With its checksum behind its end, where no reader looks: only PNGs have checksums of their own."""
+    return content + b"\n%" + checksum(content).encode()
 
 
 def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.Image]) -> dict[str, Any]:
@@ -83,6 +94,9 @@ def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.I
             return {"format": "JPEG", "quality": 92, "subsampling": 0, "comment": text.encode()}
         case "webp":
             return {"format": "WEBP", "quality": 90, "method": 0, "xmp": text.encode()}
+        case "gif":
+            film = {"append_images": list(further), "duration": 200, "loop": 0}
+            return {"format": "GIF", "save_all": True, "comment": text.encode(), **film}
         case _:
             # without the time of day, so that the same picture is the same file
             about = {"title": "", "keywords": text, "creationDate": None, "modDate": None}
@@ -104,16 +118,11 @@ def shown_image(folder: Folder, name: str) -> str:
 
 
 def check_picture(folder: Folder, name: str) -> None:
-    """Raises DamagedFile where a picture is not whole: by the checksums of a PNG, by decoding others."""
+    """Raises DamagedFile where a picture is not whole, by its checksums."""
     with readable(folder, name):
         data = folder.read(name)
-        if name.endswith(".png") and not _is_whole(data):
+        if not (_is_whole(data) if name.endswith(".png") else _sealed(data[:-_SEAL]) == data):
             raise ValueError("its content does not match its checksums")
-        if name.endswith((".jpg", ".webp")):
-            with Image.open(io.BytesIO(data)) as image:
-                image.load()
-        if name.endswith(".pdf") and not _marks(folder, name):
-            raise ValueError("it is no PDF, or cut short")
 
 
 def run_pictures(folder: Folder) -> list[str]:
@@ -162,7 +171,7 @@ def _marks(folder: Folder, name: str) -> Mapping[Any, Any]:
     try:
         data = folder.read(name)
         if name.endswith(".pdf"):
-            return _read_marks(getattr(PdfParser(buf=data).info, "Keywords", ""))
+            return _read_marks(getattr(PdfParser(buf=data[:-_SEAL]).info, "Keywords", ""))
         with Image.open(io.BytesIO(data)) as image:
             info = image.info
             return info if name.endswith(".png") else _read_marks(info.get("comment") or info.get("xmp") or "")
