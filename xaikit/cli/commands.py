@@ -156,13 +156,23 @@ def verify(run: str) -> None:
 @click.option(
     "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
 )
-def compare(run: str, by: Literal["label", "trial"], measure: str | None, csv: bool, trust: bool) -> None:
+@click.option(
+    "--only", type=click.Choice(["right", "wrong"]), help="Photographs on which the model is right, or wrong."
+)
+def compare(
+    run: str,
+    by: Literal["label", "trial"],
+    measure: str | None,
+    csv: bool,
+    trust: bool,
+    only: Literal["right", "wrong"] | None,
+) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
     from xaikit.cli.tables import show_comparison
     from xaikit.report.report import Report
 
-    show_comparison(compared(Report(run, trust=trust), by=by, measure=measure), csv)
+    show_comparison(compared(Report(run, trust=trust), by=by, measure=measure, only=only), csv)
 
 
 @commands.command()
