@@ -25,9 +25,7 @@ SOME_FAILED = 1
 @click.option(
     "--model", required=True, metavar="SOURCE:NAME", help="Such as torchvision:resnet50, timm:vit_tiny_patch16_224."
 )
-@click.option(
-    "--method", "methods", multiple=True, default=("gradcam",), show_default=True, help="May be given more than once."
-)
+@click.option("--method", "methods", multiple=True, help="Grad-CAM by default; may be given more than once.")
 @click.option(
     "--out", help="The picture, or a folder for several; its ending says the format. By default PHOTO.METHOD.png."
 )
@@ -59,8 +57,10 @@ def explain(
 
     xaikit explain photo.jpg --model torchvision:resnet50 --method gradcam --out photo.gradcam.png
     """
+    from xaikit.api import DEFAULT_METHOD
     from xaikit.notebook.models import open_model
 
+    methods = methods or (DEFAULT_METHOD,)
     paths = _paths(photographs, methods, out)
     opened = open_model(
         model, dict(map(_option, options)), weights=weights, random=random, transform=transform, device=device
