@@ -36,7 +36,7 @@ ALLOCATOR = """\
 ## The allocator
 
 glibc gives every large tensor back to the kernel, and each forward on the CPU has the same pages cleared and mapped again.
-The command line, `xaikit run`, stops that by itself and names the allocator at its end. The library changes nothing in a process
+The command line, `xaikit run`, stops that by itself, and with `-v` names the allocator at its end. The library changes nothing in a process
 that is yours. There, set both variables before Python starts:
 
 ```sh

@@ -25,6 +25,9 @@ _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 _config = click.argument("config", type=click.Path(dir_okay=False))
 _folder = click.argument("run", metavar="RUN")
 _force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
+_verbose = click.option("--verbose", "-v", is_flag=True, help="Say which allocator runs, too.")
+
+
 _shard = click.option(
     "--shard",
     metavar="I/N",
@@ -60,9 +63,10 @@ def commands(debug: bool) -> None:
 @_overrides
 @_force
 @_shard
-def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+@_verbose
+def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None, verbose: bool) -> None:
     """Explain the photographs of CONFIG and write maps, overlays, contact sheet and manifest."""
-    _run(config, overrides, (), force, shard)
+    _run(config, overrides, (), force, shard, verbose)
 
 
 @commands.command()
@@ -70,7 +74,8 @@ def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None)
 @_overrides
 @_force
 @_shard
-def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+@_verbose
+def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | None, verbose: bool) -> None:
     """Run CONFIG with axes added: KEY=VALUE,VALUE or KEY=0..4; a KEY=VALUE alone is an override as anywhere.
 
     Commas inside brackets do not part values: 'layers=[layer3],[layer3,layer4]' are two.
@@ -78,7 +83,7 @@ def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | Non
     from xaikit.config.overrides import split_axes
 
     plain, axes = split_axes(overrides)
-    _run(config, plain, axes, force, shard)
+    _run(config, plain, axes, force, shard, verbose)
 
 
 @commands.command()
@@ -241,7 +246,9 @@ for written_apart in (explain, init, new):
     commands.add_command(written_apart)
 
 
-def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:
+def _run(
+    config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None, verbose: bool
+) -> None:
     _allocator.settle()  # before torch is imported and allocates
     from xaikit.cli.progress import Progress
     from xaikit.runner import steps
@@ -250,7 +257,7 @@ def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool
     share = None if shard is None else _share(shard)
     with Progress() as progress:
         report = steps.run(config, overrides, axes=axes, again=force, share=share, watcher=progress)
-    progress.show(report)
+    progress.show(report, verbose=verbose)
     if report.stopped:
         sys.exit(exit_codes().get(report.stopped, STOPPED))
     if report.failures:

@@ -205,7 +205,7 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
         requests = len({placed.trial.request for placed in group.placed})
         lines.append(
             f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
-            f"{evidence} pieces of evidence of {requests} requests"
+            f"{evidence} sets of raw maps, from {requests} calls of methods a batch"
         )
     return "\n".join(lines)
 
