@@ -1,11 +1,22 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from helpers.run_folders import everything
+from xaikit.errors import DamagedFile
 from xaikit.store.folder import Disk
-from xaikit.store.pictures import is_own_picture, open_picture, remove_picture, save_picture
+from xaikit.store.pictures import (
+    FORMATS,
+    check_picture,
+    encoded,
+    is_own_picture,
+    open_picture,
+    remove_picture,
+    save_picture,
+    shown_image,
+)
 
 RED = Image.new("RGB", (4, 3), (200, 10, 20))
 
@@ -40,3 +51,35 @@ def test_a_picture_of_somebody_too_large_to_open_is_not_the_runs(
     RED.save(tmp_path / "huge.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2)
     assert not is_own_picture(Disk(tmp_path), "huge.png")
+
+
+@pytest.mark.parametrize("stored_as", ["jpg", "webp", "pdf"])
+def test_other_formats_bear_their_name_and_a_checksum_too(tmp_path: Path, stored_as: str) -> None:
+    folder, name = Disk(tmp_path), f"overlays/cat.gradcam.{stored_as}"
+    save_picture(folder, name, RED.resize((40, 30)), "digest")
+    assert is_own_picture(folder, name)
+    assert shown_image(folder, name) == "digest"
+    check_picture(folder, name)
+    data = folder.read(name)
+    again = tmp_path / f"copy.{stored_as}"
+    again.write_bytes(data)
+    assert not is_own_picture(folder, again.name), "it bears another name"
+    for place in (10, len(data) // 2, len(data) - 1):
+        again.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(DamagedFile):
+            check_picture(folder, again.name)
+    if stored_as != "pdf":
+        with Image.open(tmp_path / name) as image:
+            assert np.abs(np.asarray(image.convert("RGB"), int) - (200, 10, 20)).max() < 8
+
+
+def test_the_same_picture_is_the_same_file_in_any_format(tmp_path: Path) -> None:
+    for stored_as in FORMATS:
+        name = f"overlays/a.{stored_as}"
+        assert encoded(RED, name) == encoded(RED, name)
+
+
+def test_pages_of_a_pdf_are_pages(tmp_path: Path) -> None:
+    folder = Disk(tmp_path)
+    save_picture(folder, "contact-sheet.pdf", RED, further=[RED, RED])
+    assert folder.read("contact-sheet.pdf").count(b"/Type /Page\n") == 3

@@ -89,7 +89,7 @@ def lies_at(text: str, folder: Path) -> bool:
 
 def _module_in(folder: Path, name: str) -> ModuleType:
     """A module by its own name, and no other of that name that was imported from elsewhere."""
-    with beside(folder):
+    with beside(folder, stays=True):  # a model may import the rest when it is built
         top = name.partition(".")[0]
         stated = getattr(sys.modules.get(name), "__file__", None)
         if stated and not Path(stated).resolve().is_relative_to(folder):
@@ -100,8 +100,8 @@ def _module_in(folder: Path, name: str) -> ModuleType:
 
 
 @contextmanager
-def beside(folder: Path) -> Iterator[None]:
-    """What lies in a folder can be imported as beside a script, and is found first; afterwards it is found last."""
+def beside(folder: Path, stays: bool = False) -> Iterator[None]:
+    """What lies in a folder can be imported as beside a script, and is found first; afterwards last, or not at all."""
     place = str(folder)
     with _importing:
         sys.path.insert(0, place)
@@ -109,7 +109,7 @@ def beside(folder: Path) -> Iterator[None]:
             yield
         finally:
             sys.path.remove(place)
-            if place not in sys.path:
+            if stays and place not in sys.path:
                 sys.path.append(place)
 
 
