@@ -5,30 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.cli.explaining import explain
+from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
 
 SOME_FAILED, STOPPED, CLOSED = 1, 3, 141
 
 
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-
-
 _config = click.argument("config", type=click.Path(dir_okay=False))
-
-
 _folder = click.argument("run", metavar="RUN")
-
-
 _force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
-
-
 _shard = click.option(
     "--shard",
     metavar="I/N",
@@ -241,34 +234,8 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-@commands.command()
-@click.argument("path", default="quickstart.yaml", type=click.Path(dir_okay=False))
-def init(path: str) -> None:
-    """Write a commented quickstart.yaml to start from."""
-    target = Path(path)
-    if target.exists():
-        raise click.UsageError(f"{path} exists already: name another file, or delete it first")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    template = Path(__file__).parent / "templates" / "quickstart.yaml"
-    target.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
-    echo(f"wrote {path}; now: xaikit run {path}")
-
-
-@commands.command()
-@click.argument("kind", metavar="KIND")
-@click.argument("name")
-@click.option("--to", default=".", type=click.Path(file_okay=False), help="Where to put the folder xaikit-NAME.")
-@click.option("--stage", help="Of a finisher: rectify (the default), normalize, scale, resize or fuse.")
-@click.option("--of", help="What a source gives: data (the default) or model.")
-def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> None:
-    """Write a distribution of your own, xaikit-NAME, with a plugin of KIND: method, target, layout, finisher or source."""
-    from xaikit.cli import scaffold
-
-    word = scaffold.kind_of(kind, stage, of)
-    root = scaffold.write(word, name, Path(to))
-    echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
-    for line in scaffold.next_commands(word, name, root):
-        echo(f"  {line}")
+for written_apart in (explain, init, new):
+    commands.add_command(written_apart)
 
 
 def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:
