@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -27,7 +28,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 def check_shapes(reader: Reader, block: Block) -> None:
     """What a line says in its comment is what it gives."""
     for line, shapes in re.findall(r"^(\S.*\.shape)  # (\(.+\))$", block.text, re.MULTILINE):
-        value = eval(line, reader.space)
+        with contextlib.chdir(reader.folder):
+            value = eval(line, reader.space)
         several = value if isinstance(value[0], tuple) else (value,)
         assert " and ".join(str(tuple(one)) for one in several) == shapes
 

@@ -140,7 +140,7 @@ def _of_bands(transform: Transform, bands: Tensor, kind: Kind) -> Framed:
 def _shown(pixels: Tensor, unit: Tensor, kind: Kind) -> Framed:
     """What people see of numbers in [0, 1]."""
     if pixels.dim() == 2:
-        return Framed(pixels, plot(pixels))
+        return Framed(pixels, plot(pixels.numpy()))
     if pixels.dim() == 3:
         return Framed(pixels, _picture(unit))
     frames = [_picture(unit[:, place] if kind == "video" else unit[:1, place]) for place in range(unit.shape[1])]

@@ -167,15 +167,16 @@ def color_bar(scale: Scale, height: int) -> Image.Image:
     return strip
 
 
-def resized(saliency: Floats, size: tuple[int, int]) -> Floats:
-    """A map (H, W) at another size, bilinearly by half-pixels, as ``interpolate(align_corners=False)`` of torch does."""
+def resized(saliency: Floats, size: tuple[int, ...]) -> Floats:
+    """A map (H, W), or of other axes, at another size, linearly by half-pixels, as ``interpolate(align_corners=False)`` of torch
+    does."""
     for axis, side in enumerate(size):
         count = saliency.shape[axis]
         if count == side:
             continue
         at = np.clip((np.arange(side) + 0.5) * (count / side) - 0.5, 0, count - 1).astype(saliency.dtype)
         low = at.astype(np.intp)
-        share = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        share = (at - low).reshape([-1 if each == axis else 1 for each in range(saliency.ndim)])
         high = np.minimum(low + 1, count - 1)
         saliency = saliency.take(low, axis) * (1 - share) + saliency.take(high, axis) * share
     return saliency

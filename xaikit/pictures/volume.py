@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
+import numpy as np
 from PIL import Image
-from torch import Tensor
-from torch.nn.functional import interpolate
+
+from xaikit.pictures.overlay import Floats, resized
 
 MOST, ROW = 8, 4
 """Slices that are shown, and of these in a row."""
@@ -24,41 +24,36 @@ def places(count: int) -> list[int]:
     return [int((place + 0.5) * count / MOST) for place in range(MOST)]
 
 
+def _corners(count: int) -> tuple[int, int, list[tuple[int, int]]]:
+    """Rows and columns of a montage of so many slices, and the row and column of each that is shown."""
+    shown = len(places(count))
+    return -(-shown // ROW), min(shown, ROW), [divmod(place, ROW) for place in range(shown)]
+
+
 def montage(slices: Sequence[Image.Image]) -> Image.Image:
     """Those slices in rows, on white."""
-    shown = [slices[place] for place in places(len(slices))]
-    wide, high = shown[0].size
-    rows = -(-len(shown) // ROW)
-    picture = Image.new("RGB", (wide * min(len(shown), ROW), high * rows), "white")
-    for place, each in enumerate(shown):
-        picture.paste(each, (place % ROW * wide, place // ROW * high))
+    rows, columns, corners = _corners(len(slices))
+    wide, high = slices[0].size
+    picture = Image.new("RGB", (wide * columns, high * rows), "white")
+    for place, (row, column) in zip(places(len(slices)), corners, strict=True):
+        picture.paste(slices[place], (column * wide, row * high))
     return picture
 
 
-def montage_map(saliency: Tensor, space: tuple[int, int, int], picture: Image.Image) -> Tensor:
+def montage_map(saliency: Floats, count: int, picture: Image.Image) -> Floats:
     """A map (D, H, W) of a volume as it lies on its montage, (height, width); where no slice is, 0.
 
     Args:
-        space: of the volume: slices, rows, columns.
+        count: slices of the volume.
         picture: the montage.
     """
-    shown = places(space[0])
-    rows, columns = -(-len(shown) // ROW), min(len(shown), ROW)
+    rows, columns, corners = _corners(count)
     high, wide = picture.height // rows, picture.width // columns
-    slices = of_size(saliency, (space[0], high, wide))[shown]
-    laid = torch.zeros(rows * high, columns * wide, dtype=slices.dtype)
-    for place, each in enumerate(slices):
-        top, left = place // ROW * high, place % ROW * wide
-        laid[top : top + high, left : left + wide] = each
+    slices = resized(saliency, (count, high, wide))
+    laid = np.zeros((picture.height, picture.width), slices.dtype)
+    for place, (row, column) in zip(places(count), corners, strict=True):
+        laid[row * high : (row + 1) * high, column * wide : (column + 1) * wide] = slices[place]
     return laid
-
-
-def of_size(saliency: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """A map (D, H, W) of that size, in float64."""
-    values = saliency.detach().cpu().double()
-    if tuple(values.shape) == size:
-        return values
-    return interpolate(values[None, None], size, mode="trilinear", align_corners=False)[0, 0]
 
 
 def below(frames: Sequence[Image.Image]) -> Image.Image:

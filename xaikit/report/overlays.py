@@ -14,17 +14,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
 from xaikit.passes.process import torch_threads
-from xaikit.pictures.overlay import overlay
+from xaikit.pictures.overlay import Floats
+from xaikit.pictures.spaces import DRAWN, frames_of_map, overlay_of
 from xaikit.report.index import Entry, Index
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
-from xaikit.store.pictures import open_picture, overlay_name, picture_name, save_picture, shown_image, whole_name
+from xaikit.store.pictures import (
+    film_name,
+    open_picture,
+    overlay_name,
+    picture_name,
+    save_picture,
+    shown_image,
+    whole_name,
+)
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
@@ -93,7 +103,7 @@ def _is_missing(
     index: Index, record: Record, trial: StoredTrial, existing: Collection[str], style: ReportConfig
 ) -> bool:
     name = overlay_name(record.stem, trial.name, record.column, style.format)
-    if not trial.fuses or len(trial.space) != 2:
+    if not is_drawn(trial):
         return False
     return name not in existing or (
         record.name in index.edited and shown_image(index.store.folder, name) != record.image
@@ -102,10 +112,12 @@ def _is_missing(
 
 @dataclass(frozen=True)
 class Frame:
-    """A photograph as the model saw it, and all of it where overlays are drawn over that."""
+    """A photograph as the model saw it, and all of it where overlays are drawn over that; or what is shown of a series, a
+    volume, or a video, of which ``film`` has all frames, one below the other."""
 
     picture: Image.Image
     whole: Image.Image | None = None
+    film: Image.Image | None = None
 
 
 def frames_of(index: Index, stems: Iterable[str], style: ReportConfig) -> dict[str, Frame]:
@@ -115,7 +127,7 @@ def frames_of(index: Index, stems: Iterable[str], style: ReportConfig) -> dict[s
         picture = open_picture(index.store.folder, picture_name(stem))
         if picture is not None:
             whole = open_picture(index.store.folder, whole_name(stem)) if style.on == "original" else None
-            frames[stem] = Frame(picture, whole)
+            frames[stem] = Frame(picture, whole, open_picture(index.store.folder, film_name(stem)))
     return frames
 
 
@@ -150,7 +162,8 @@ class Pen:
 
 
 def finished(report: Report, entries: Sequence[Entry]) -> Iterator[tuple[Columns, Tensor | Failure]]:
-    """What each trial says of each photograph, with its finished map (T, H, W), or why there is none; only maps of pictures."""
+    """What each trial says of each photograph, with its finished map (T, *S), or why there is none; only maps of as many
+    axes as the input has."""
     of_trials: dict[str, list[Columns]] = defaultdict(list)
     for _, group in groupby(entries, key=lambda entry: (entry[0].name, entry[1].name, entry[1].bench)):
         columns = list(group)
@@ -165,7 +178,8 @@ def _finished(report: Report, several: Sequence[Columns]) -> Iterator[tuple[Colu
     trial = several[0][0][1]
     try:
         raws = [report.raw(trial, columns[0][2]) for columns in several]
-        kept = [{layer: raw for layer, raw in each.items() if raw.dim() == 3} for each in raws]
+        axes = 1 + len(trial.space)
+        kept = [{layer: raw for layer, raw in each.items() if raw.dim() == axes} for each in raws]
         if not kept[0]:
             return
         yield from zip(several, report.finish_all(trial, kept), strict=True)
@@ -192,17 +206,28 @@ def _write(index: Index, frame: Frame, columns: Columns, fused: Tensor, style: R
         record, trial, _ = entry
         name = overlay_name(record.stem, trial.name, record.column, style.format)
         save_picture(index.store.folder, name, drawn(frame, entry, fused, style), record.image)
+        if frame.film is not None and style.format != "pdf":
+            name = overlay_name(record.stem, trial.name, record.column, "gif")
+            first, *further = frames_of_map(frame.film, _numbers(entry, fused), style.alpha, **_look(trial, style))
+            save_picture(index.store.folder, name, first, record.image, further=further)
 
 
 def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Image.Image:
-    """The overlay of an entry, out of the finished maps (T, H, W) of its photograph by its trial."""
-    record, trial, _ = entry
-    return overlay(
-        frame.picture,
-        fused[record.column],
-        style.alpha,
-        colormap=style.colormap,
-        signed=trial.signed,
-        colorbar=style.colorbar,
-        background=frame.whole,
-    )
+    """The overlay of an entry, out of the finished maps (T, *S) of its photograph by its trial."""
+    trial = entry[1]
+    look = _look(trial, style)
+    return overlay_of(frame.picture, _numbers(entry, fused), trial.space, style.alpha, background=frame.whole, **look)
+
+
+def _numbers(entry: Entry, fused: Tensor) -> Floats:
+    numbers: Floats = fused[entry[0].column].float().numpy()
+    return numbers
+
+
+def _look(trial: StoredTrial, style: ReportConfig) -> dict[str, Any]:
+    return {"colormap": style.colormap, "signed": trial.signed, "colorbar": style.colorbar}
+
+
+def is_drawn(trial: StoredTrial) -> bool:
+    """Whether its maps are of something that can be drawn, and fused."""
+    return trial.fuses and len(trial.space) in DRAWN

@@ -16,7 +16,7 @@ from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.plain.text import flow
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import file_name
-from xaikit.report.overlays import PLAIN, Frame, drawing, drawn, finished, frames_of
+from xaikit.report.overlays import PLAIN, Frame, drawing, drawn, finished, frames_of, is_drawn
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
@@ -99,7 +99,7 @@ def _drawn(
     def draw(frame: Frame, entry: Entry, fused: Tensor) -> None:
         pictures[id(entry[0])] = drawn(frame, entry, fused, style)
 
-    fusing = [entry for entry in entries if entry[1].fuses and len(entry[1].space) == 2]
+    fusing = [entry for entry in entries if is_drawn(entry[1])]
     with drawing() as pen:
         for columns, fused in finished(report, fusing):
             if isinstance(fused, Failure):
@@ -153,6 +153,9 @@ class SheetRow:
         if first is not None and first.prediction is not None:
             share = "" if first.probability is None else f"{first.probability:.0%} "
             lines.append((share + first.prediction_name, INK))
+        if first is not None and first.truth_name:
+            right = {True: "right: ", False: "wrong: ", None: "stated: "}[first.correct]
+            lines.append((right + first.truth_name, WARNING if first.correct is False else FAINT))
         if first is not None and first.prediction is None and not self._targets_differ():
             lines.append((f"score {first.score:.4g}", INK))
         if first is not None and not self._targets_differ():

@@ -18,8 +18,8 @@ from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
 from xaikit.store.tables import readable
 
-PictureFormat = Literal["png", "jpg", "webp", "pdf"]
-FORMATS: tuple[PictureFormat, ...] = ("png", "jpg", "webp", "pdf")
+PictureFormat = Literal["png", "jpg", "webp", "pdf", "gif"]
+FORMATS: tuple[PictureFormat, ...] = ("png", "jpg", "webp", "pdf", "gif")
 SHEET = "contact-sheet"
 _IMAGE = "xaikit-image"
 _NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, PdfFormatError)
@@ -36,6 +36,11 @@ def picture_name(stem: str) -> str:
 def whole_name(stem: str) -> str:
     """Where all of a photograph lies, at the size at which the model's frame was cut out of it."""
     return f"pictures/{stem}.whole.png"
+
+
+def film_name(stem: str) -> str:
+    """Where all frames of a video lie as the model saw them, one below the other."""
+    return f"pictures/{stem}.film.png"
 
 
 def overlay_name(stem: str, trial: str, column: int, stored_as: PictureFormat = "png") -> str:
@@ -56,7 +61,7 @@ def save_picture(
 
     Args:
         image: the digest of the photograph that it shows, for :func:`shown_image`.
-        further: pages behind the first one, of a PDF.
+        further: pages behind the first one, of a PDF; frames of a GIF.
     """
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
@@ -89,6 +94,9 @@ def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.I
             return {"format": "JPEG", "quality": 92, "subsampling": 0, "comment": text.encode()}
         case "webp":
             return {"format": "WEBP", "quality": 90, "method": 0, "xmp": text.encode()}
+        case "gif":
+            film = {"append_images": list(further), "duration": 200, "loop": 0}
+            return {"format": "GIF", "save_all": True, "comment": text.encode(), **film}
         case _:
             # without the time of day, so that the same picture is the same file
             about = {"title": "", "keywords": text, "creationDate": None, "modDate": None}
