@@ -42,6 +42,8 @@ LayerSpecs = LayerSpec | Mapping[str, str | int] | Sequence[LayerSpec | Mapping[
 MethodSpec = str | Sequence[str] | Mapping[str, Any]
 
 
+DEFAULT_METHOD = "gradcam"
+
 _KEYS = re.compile(r"\bmodel\.(output|layout|input_layout)\b(:?)")
 """Of a config, that are arguments here."""
 
@@ -59,7 +61,7 @@ def _in_words_of_arguments() -> Iterator[None]:
 def explain(
     model: nn.Module,
     inputs: Any,
-    methods: MethodSpec = "gradcam",
+    methods: MethodSpec = DEFAULT_METHOD,
     *,
     transform: str | Callable[[Any], Any] | Any = None,
     layers: LayerSpecs = AUTO,

@@ -250,15 +250,22 @@ class Explanation:
         by_sample = self._shown(layer).read(threshold, keep, read)
         return by_sample if self.target.plural else [each[0] for each in by_sample]
 
+    def explained(self, sample: int) -> list[tuple[str, float]]:
+        """What is explained in a sample, in words, with its score; one for each target."""
+        indices, scores = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample].tolist()
+        places = [-1] * len(scores) if indices is None else indices[sample].tolist()
+        return [(self._name(place), score) for place, score in zip(places, scores, strict=True)]
+
+    def _name(self, index: int) -> str:
+        if index < 0:
+            return _shortened(str(self.target))
+        return f"class {index}" if self.classes is None else self.classes[index]
+
     def _lines(self, sample: int, target: int) -> list[Line]:
         """What a sheet says of a map: what is explained, its score, and the first thing to know about it."""
-        indices, score = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample, target]
-        name = str(self.target) if indices is None else self._class_name(int(indices[sample, target]))
+        name, score = self.explained(sample)[target]
         remarks = [str(remark.reason) for remark in self.warnings if remark.sample == sample]
-        return [(f"{name}: {float(score):.4g}", INK), *((reason, WARNING) for reason in remarks[:1])]
-
-    def _class_name(self, index: int) -> str:
-        return f"class {index}" if self.classes is None or index < 0 else self.classes[index]
+        return [(f"{name}: {score:.4g}", INK), *((reason, WARNING) for reason in remarks[:1])]
 
 
 def _shortened(text: str) -> str:

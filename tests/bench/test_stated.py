@@ -38,7 +38,7 @@ number = 3
 def stated(transform: Any, model: OpenedModel = MODEL, kind: Any = "picture", base: Path = Path()) -> Any:
     values = {"model": {"source": "samples"}, "methods": "gradcam"}
     data = load({**values, "data": {"source": "samples", "transform": transform}}).data
-    return stated_transform(model, data, kind, base)
+    return stated_transform(model, data, Photograph("x", bytes, kind=kind), base)
 
 
 def test_imagenet_is_what_most_of_its_classifiers_are_given() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xaikit.cli import main
+
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"```sh\nxaikit (.*?)\n```", PAGE)
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -36,3 +40,10 @@ def test_every_block_runs_and_shapes_are_those_that_it_says(folder: Path) -> Non
     explanation = space["explanation"]
     assert explanation.mask("95%")[0].shape == (300, 400)
     assert explanation.boxes()[0].shape[1] == 4
+
+
+def test_its_commands_run(folder: Path) -> None:
+    for command in COMMANDS:
+        main(shlex.split(command))
+    with Image.open(folder / "photo.gradcam.png") as drawn:
+        assert drawn.height == 300

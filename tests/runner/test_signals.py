@@ -43,7 +43,7 @@ def test_series_are_drawn_as_curves_with_the_map_as_a_line(folder: Path) -> None
         np.savetxt(folder / f"{place}.csv", series(place).T, delimiter=",")
     report = run(folder, 1, 2, "{source: series, path: '*.csv'}")
     assert report.images == ("0.csv", "1.csv", "2.csv")
-    assert report.map("0.csv", "gradcam").shape == (1, 64)
+    assert report.map("0.csv", "gradcam").shape == (64,)
     plain = np.asarray(opened(folder / "run" / "pictures" / "0.png"))
     drawn = np.asarray(opened(report.overlay("0.csv", "gradcam")))
     assert plain.shape == (HEIGHT, WIDTH, 3)
@@ -60,13 +60,13 @@ def test_series_of_unequal_length_are_brought_to_one_or_go_one_by_one(folder: Pa
         2,
         "{source: series, path: ['0.npy', '1.npy', '2.npy'], transform: {crop: 60, mean: [0, 1], std: [2, 2]}}",
     )
-    assert {tuple(report.map(name, "gradcam").shape) for name in report.images} == {(1, 60)}
+    assert {tuple(report.map(name, "gradcam").shape) for name in report.images} == {(60,)}
 
 
 def test_volumes_are_drawn_as_slices(folder: Path) -> None:
     np.save(folder / "a.npy", volume())
     report = run(folder, 3, 1, "{source: volumes, path: a.npy}")
-    assert report.map("a.npy", "gradcam").shape == (1, 10, 12, 16)
+    assert report.map("a.npy", "gradcam").shape == (10, 12, 16)
     plain = opened(folder / "run" / "pictures" / "a.png")
     assert plain.size == (4 * 16, 2 * 12), "eight of ten slices, four in a row"
     assert opened(report.overlay("a.npy", "gradcam")).height == plain.height
@@ -76,7 +76,7 @@ def test_videos_are_drawn_as_a_strip_and_move(folder: Path) -> None:
     write_video(folder / "a.mp4")
     data = "{source: video, path: a.mp4, frames: 6, transform: {size: 32, crop: 32, mean: [0, 0, 0], std: [1, 1, 1]}}"
     report = run(folder, 3, 3, data)
-    assert report.map("a.mp4", "gradcam").shape == (1, 6, 32, 32)
+    assert report.map("a.mp4", "gradcam").shape == (6, 32, 32)
     assert opened(folder / "run" / "pictures" / "a.png").size == (4 * 32, 2 * 32)
     with Image.open(folder / "run" / "overlays" / "a.gradcam.gif") as film:
         assert getattr(film, "n_frames", 1) == 6
@@ -102,7 +102,7 @@ def test_a_model_that_takes_frames_before_channels(folder: Path) -> None:
         f"methods: gradcam\nlayers: net.0\nreport: {{to: {folder}/run}}\n"
     )
     report = xaikit.run(folder / "run.yaml")
-    assert report.map("a.mp4", "gradcam").shape == (1, 6, 32, 32)
+    assert report.map("a.mp4", "gradcam").shape == (6, 32, 32)
     assert opened(report.overlay("a.mp4", "gradcam")).height == 64
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from xaikit.analysis.measures import MEASURES
 from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
 from xaikit.analysis.table import chosen_measures, table
+from xaikit.analysis.truth import Only, known_predictions, only_of, sentences
 from xaikit.analysis.values import PHOTOGRAPH, TARGET, means, rows_by, shared, spread
 from xaikit.errors import ConfigError
 from xaikit.plain.values import spelling
@@ -112,6 +113,7 @@ def compare(
     *,
     by: By = "label",
     measure: str | None = None,
+    only: Only | None = None,
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
@@ -123,6 +125,7 @@ def compare(
     Args:
         by: what makes a group: the trials of one label, or one trial.
         measure: this one alone, see :data:`xaikit.analysis.measures.MEASURES`; None for all.
+        only: the photographs on which the model is right, or wrong, where the data state their classes.
         level: of the intervals, see :func:`xaikit.analysis.statistics.bootstrap`.
         draws: resamples of an interval, and patterns of signs of a test.
         seed: of these draws; each interval and test has draws of its own, whatever else is compared.
@@ -133,7 +136,8 @@ def compare(
     """
     if by not in ("label", "trial"):
         raise ConfigError(f"by: expected label or trial, got {by!r}")
-    long = table(report, measure=measure)
+    predictions = known_predictions(report)
+    long = only_of(table(report, measure=measure), predictions, only)
     names = report.labels if by == "label" else report.names
 
     def draw(*of: str) -> Mapping[str, Any]:
@@ -142,7 +146,7 @@ def compare(
 
     groups: list[GroupMean] = []
     pairs: list[Pair] = []
-    notes = list(_pooled(report.trials, by))
+    notes = [*sentences(predictions, only), *_pooled(report.trials, by)]
     for key in chosen_measures(measure):
         rows = long.filter(pc.equal(long["measure"], key))
         if np.isnan(rows["value"].to_numpy()).all():

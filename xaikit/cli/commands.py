@@ -6,13 +6,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.cli.explaining import explain
+from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width, write_any_letter
 from xaikit.errors import XaikitError
 
@@ -147,13 +148,23 @@ def verify(run: str) -> None:
 @click.option(
     "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
 )
-def compare(run: str, by: Literal["label", "trial"], measure: str | None, csv: bool, trust: bool) -> None:
+@click.option(
+    "--only", type=click.Choice(["right", "wrong"]), help="Photographs on which the model is right, or wrong."
+)
+def compare(
+    run: str,
+    by: Literal["label", "trial"],
+    measure: str | None,
+    csv: bool,
+    trust: bool,
+    only: Literal["right", "wrong"] | None,
+) -> None:
     """Compare the methods of a RUN: means over photographs with bootstrap intervals, and paired tests."""
     from xaikit.analysis.comparison import compare as compared
     from xaikit.cli.tables import show_comparison
     from xaikit.report.report import Report
 
-    show_comparison(compared(Report(run, trust=trust), by=by, measure=measure), csv)
+    show_comparison(compared(Report(run, trust=trust), by=by, measure=measure, only=only), csv)
 
 
 @commands.command()
@@ -226,34 +237,8 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-@commands.command()
-@click.argument("path", default="quickstart.yaml", type=click.Path(dir_okay=False))
-def init(path: str) -> None:
-    """Write a commented quickstart.yaml to start from."""
-    target = Path(path)
-    if target.exists():
-        raise click.UsageError(f"{path} exists already: name another file, or delete it first")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    template = Path(__file__).parent / "templates" / "quickstart.yaml"
-    target.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
-    echo(f"wrote {path}; now: xaikit run {path}")
-
-
-@commands.command()
-@click.argument("kind", metavar="KIND")
-@click.argument("name")
-@click.option("--to", default=".", type=click.Path(file_okay=False), help="Where to put the folder xaikit-NAME.")
-@click.option("--stage", help="Of a finisher: rectify (the default), normalize, scale, resize or fuse.")
-@click.option("--of", help="What a source gives: data (the default) or model.")
-def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> None:
-    """Write a distribution of your own, xaikit-NAME, with a plugin of KIND: method, target, layout, finisher or source."""
-    from xaikit.cli import scaffold
-
-    word = scaffold.kind_of(kind, stage, of)
-    root = scaffold.write(word, name, Path(to))
-    echo(f"wrote {root}; the line to replace is in {scaffold.module_of(name)}.py. Now:")
-    for line in scaffold.next_commands(word, name, root):
-        echo(f"  {line}")
+for written_apart in (explain, init, new):
+    commands.add_command(written_apart)
 
 
 def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:

@@ -13,7 +13,7 @@ from xaikit.registry import Registry
 from xaikit.schema import reading
 from xaikit.schema.keys import Use, keys_of
 from xaikit.schema.plugins import Reader
-from xaikit.schema.sections import Aggregation, MethodConfig
+from xaikit.schema.sections import Aggregation, MethodConfig, ModelConfig
 
 
 def read_methods(
@@ -75,6 +75,13 @@ def read_aggregation(augment: Mapping[str, Any] | None, reduce: str) -> Aggregat
     stated = {"reduce": reduce} if augment is None else {"augment": augment, "reduce": reduce}
     with _reading(stated, Registry()) as (reader, values):
         return Aggregation(**reading.read_fields(reader, values))
+
+
+def read_model(value: Mapping[str, Any], registry: Registry, base: Path | None = None) -> ModelConfig:
+    """A model as a config would say it. Raises ConfigError."""
+    with _reading({"model": value}, registry, base) as (reader, values):
+        model: ModelConfig = reading.read_fields(reader, values)["model"]
+        return model
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:

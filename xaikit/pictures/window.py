@@ -138,8 +138,7 @@ def overlay(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "au
         picture: of Pillow, the path of a file, or pixels of an array or tensor; see :func:`as_picture`.
         saliency: a finished map (H, W), a tensor or array; it covers all of the picture.
         alpha: the share of the map's colours, in [0, 1]; where the map is negative somewhere times |x|.
-        colormap: "sequential", "diverging", "gray", "jet" or "viridis"; "auto" is the first, and the second for a map
-            that is negative somewhere.
+        colormap: "auto" is "sequential", of a map that is negative somewhere "diverging"; others are "gray", "jet" and "viridis".
 
     Raises:
         ConfigError: no picture, no map of two dimensions, or no such share or colours.

@@ -88,20 +88,23 @@ def lies_at(text: str, folder: Path) -> bool:
 
 
 def _module_in(folder: Path, name: str) -> ModuleType:
-    """A module by its own name, and no other of that name that was imported from elsewhere."""
+    """A module by its own name, and no other of that name that was imported from elsewhere; that one stays for others."""
     with beside(folder):
         top = name.partition(".")[0]
         stated = getattr(sys.modules.get(name), "__file__", None)
-        if stated and not Path(stated).resolve().is_relative_to(folder):
-            for other in [other for other in sys.modules if other == top or other.startswith(f"{top}.")]:
-                del sys.modules[other]
+        elsewhere = bool(stated) and not Path(str(stated)).resolve().is_relative_to(folder)
+        same = [other for other in sys.modules if other == top or other.startswith(f"{top}.")] if elsewhere else []
+        shadowed = {other: sys.modules.pop(other) for other in same}
         importlib.invalidate_caches()
-        return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.modules.update(shadowed)
 
 
 @contextmanager
 def beside(folder: Path) -> Iterator[None]:
-    """What lies in a folder can be imported as beside a script, and is found first; afterwards it is found last."""
+    """What lies in a folder can be imported as beside a script, and is found first; afterwards the path is as it was."""
     place = str(folder)
     with _importing:
         sys.path.insert(0, place)
@@ -109,8 +112,6 @@ def beside(folder: Path) -> Iterator[None]:
             yield
         finally:
             sys.path.remove(place)
-            if place not in sys.path:
-                sys.path.append(place)
 
 
 def class_in(path: Path, member: str) -> str:

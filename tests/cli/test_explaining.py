@@ -1,0 +1,93 @@
+"""``xaikit explain``: the lines that a person types, and what lies there afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaikit.cli import main
+
+RANDOM = ["--model", "torchvision:resnet18", "--random", "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
+    for name in ("photo.jpg", "other.png"):
+        Image.fromarray(pixels).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*args: str) -> int:
+    try:
+        main(["explain", *args])
+    except SystemExit as exit:
+        return int(exit.code or 0)
+    return 0
+
+
+def test_a_photograph_in_and_a_picture_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("photo.jpg", *RANDOM, "--method", "gradcam", "--out", "maps/photo.gradcam.png", "--target", "tench") == 0
+    with Image.open(folder / "maps" / "photo.gradcam.png") as drawn:
+        assert drawn.height == 60, "the size of the photograph"
+    assert capsys.readouterr().out.startswith("photo.jpg: tench ")
+
+
+def test_several_of_both_lie_beside_each_other_and_one_that_is_broken_stops_no_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "broken.jpg").write_text("none")
+    methods = ["--method", "gradcam", "--method", "layercam"]
+    layers = ["--layers", "layer2,layer3", "--target", "281"]
+    assert run("photo.jpg", "broken.jpg", "other.png", *RANDOM, *methods, *layers, "--out", "maps") == 1
+    names = {f"{photograph}.{method}.png" for photograph in ("photo", "other") for method in ("gradcam", "layercam")}
+    assert {path.name for path in (folder / "maps").iterdir()} == names
+    printed = capsys.readouterr()
+    assert "tabby" in printed.out
+    assert "at layer2, layer3" in printed.out
+    assert "broken.jpg: expected a picture" in printed.err
+
+
+def test_a_model_of_ones_own_with_classes_and_a_transform(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "mine.py").write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))\n"
+    )
+    mine = ["photo.jpg", "--model", "importpath:./mine.py:net"]
+    assert run(*mine) == 2
+    assert "say --transform imagenet" in capsys.readouterr().err
+    assert run(*mine, "--transform", "imagenet", "--option", "classes=[cat, dog]", "--target", "dog") == 0
+    assert capsys.readouterr().out.startswith("photo.jpg: dog ")
+    assert (folder / "photo.gradcam.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["photo.jpg", "--model", "resnet18"], "--model: expected SOURCE:NAME"),
+        (["photo.jpg", "--model", "torchvison:resnet18"], "did you mean 'torchvision'"),
+        (["photo.jpg", "--model", "torchvision:resnet19", "--random"], "did you mean 'resnet18'"),
+        (["photo.jpg", "--model", "samples:one"], "samples has one model alone"),
+        (["photo.jpg", "--model", "torchvision"], "name"),
+        (["foto.jpg", *RANDOM], "did you mean 'photo.jpg'"),
+        (["photo.jpg", *RANDOM, "--method", "gradcm"], "did you mean 'gradcam'"),
+        (["photo.jpg", *RANDOM, "--layers", "layr4"], "did you mean 'layer4'"),
+        (["photo.jpg", *RANDOM, "--weights", "DEFAULT"], "expected none beside --random"),
+        (["photo.jpg", *RANDOM, "--option", "seed"], "expected KEY=VALUE"),
+        (["photo.jpg", *RANDOM, "--option", "sede=1"], "did you mean 'seed'"),
+        (["photo.jpg", "other.png", *RANDOM, "--out", "one.png"], "expected a folder for 2 pictures"),
+        (["photo.jpg", "./photo.jpg", *RANDOM], "files of different names"),
+        (["photo.jpg", *RANDOM, "--out", "one.xyz"], "expected an ending such as .png"),
+        (["photo.jpg", *RANDOM, "--transform", "imgnet"], "did you mean 'imagenet'"),
+    ],
+)
+def test_what_is_wrong_is_said_with_exit_code_2(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*args) == 2
+    assert message in capsys.readouterr().err
