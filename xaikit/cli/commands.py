@@ -12,6 +12,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width, write_any_letter
@@ -245,7 +246,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (explain, init, new):
+for written_apart in (boxes, explain, init, new):
     commands.add_command(written_apart)
 
 
