@@ -76,7 +76,7 @@ PUBLIC = """
     Config ConfigError DamagedFile DataError Disconnected Explanation LayerNotFound ModelError Needs PinnedClasses Plan
     PluginConflict PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin
     XaikitError __version__ class_indices class_logits compare diff explain global_draws hookimpl load
-    ClassIndex Located lies_at module_at nearest open plan run verify
+    ClassIndex Located Region lies_at module_at nearest open overlay plan regions run verify
 """
 
 

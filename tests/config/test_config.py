@@ -28,7 +28,7 @@ def test_what_is_not_said_is_filled_in(say: Any) -> None:
     assert config.methods == {"grad": MethodConfig("grad")}
     assert config.model.source == Use("zoo", {"name": "resnet", "weights": "DEFAULT"})
     assert (config.data.batch_size, config.data.workers, config.data.transform) == (8, 0, None)
-    assert config.report == ReportConfig(to=None, overlays=True, maps="float16", shard=64)
+    assert config.report == ReportConfig(to=None, overlays="auto", maps="float16", shard=64)
     assert (config.executor, config.budget) == (Use("serial", {"threads": None}), None)
     assert config.sweep == SweepConfig()
     assert "sweep" not in config.plain()
