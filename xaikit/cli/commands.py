@@ -11,6 +11,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
@@ -210,7 +211,7 @@ def methods(name: str | None, kind: str) -> None:
     others = [other for other in KINDS if name in registry.names(other)]
     if name and others and kind not in others:
         raise click.UsageError(f"{name} is no {kind} but a {others[0]}: xaikit methods {name} --kind {others[0]}")
-    echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
+    echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind), line_width()))
 
 
 @commands.command()
@@ -239,7 +240,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (explain, init, new):
+for written_apart in (boxes, explain, init, new):
     commands.add_command(written_apart)
 
 

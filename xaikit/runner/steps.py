@@ -23,6 +23,7 @@ from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
 from xaikit.registry import Registry
+from xaikit.report.boxes import write_boxes
 from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
@@ -109,6 +110,8 @@ def run(
                 watch.advanced(receipt)
             report = worker.open_report(stopping.reason)
             _draw(prepared, report, log, stopping)
+            if config.report.boxes is not None and not stopping.by_signal:
+                write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
 
