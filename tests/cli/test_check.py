@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from xaikit.cli.commands import commands, main
+from xaikit.cli import main
+from xaikit.cli.commands import commands
 
 MINE = '''"""Mine."""
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from xaikit.cli.commands import main
+from xaikit.cli.entry import main
 
 __all__ = ["main"]

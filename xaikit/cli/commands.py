@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,11 +13,9 @@ from xaikit import _allocator
 from xaikit._version import __version__
 from xaikit.cli.explaining import explain
 from xaikit.cli.starting import init, new
-from xaikit.cli.terminal import echo, line_width, write_any_letter
-from xaikit.errors import XaikitError
+from xaikit.cli.terminal import echo, line_width
 
-DEBUG = "--debug"
-SOME_FAILED, BAD_INPUT, STOPPED, INTERRUPTED, CLOSED = 1, 2, 3, 130, 141
+SOME_FAILED, STOPPED, CLOSED = 1, 3, 141
 
 
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
@@ -262,22 +259,3 @@ def _share(text: str) -> tuple[int, int]:
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise click.BadParameter(f"expected I/N with I from 1 to N, such as 1/4, got {text!r}", param_hint="--shard")
     return int(part), int(parts)
-
-
-def main(args: list[str] | None = None) -> Any:
-    """Run a command; errors that are xaikit's own are printed without a traceback, with exit code 2."""
-    write_any_letter()
-    args = sys.argv[1:] if args is None else args
-    try:
-        return commands.main([each for each in args if each != DEBUG], prog_name="xaikit", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(INTERRUPTED)
-    except XaikitError as error:
-        notes = getattr(error, "__notes__", [])
-        if DEBUG in args:
-            echo("".join(traceback.format_exception(error)), err=True)
-        echo("\n".join([f"xaikit: {type(error).__name__}: {error}", *notes]), err=True)
-        sys.exit(BAD_INPUT)
