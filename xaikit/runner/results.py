@@ -17,6 +17,7 @@ from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store.maps import Array, encode, map_checksums
+from xaikit.store.regions import written_region
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
@@ -133,9 +134,12 @@ class ShardResults:
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
+        region = getattr(explanation.target, "region", None) or (lambda sample: {})
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
+            looked_at = region(sample)
             for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
+                target = looked_at.get("label") if target is None else target
                 yield {
                     **columns,
                     "evidence": key,
@@ -144,6 +148,7 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
+                    "region": written_region(looked_at) if looked_at else None,
                     "warnings": warnings[sample],
                 }
 
