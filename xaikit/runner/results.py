@@ -20,7 +20,7 @@ from xaikit.store.maps import Array, encode, map_checksums
 from xaikit.store.regions import written_region
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
-from xaikit.targets import PinnedClasses, needs_labels
+from xaikit.targets import PinnedClasses, needs_labels, region_of
 
 
 class ShardResults:
@@ -134,12 +134,11 @@ class ShardResults:
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
-        region = getattr(explanation.target, "region", None) or (lambda sample: {})
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            looked_at = region(sample)
+            region = region_of(explanation.target, sample)
             for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
-                target = looked_at.get("label") if target is None else target
+                target = region.get("label") if target is None else target
                 yield {
                     **columns,
                     "evidence": key,
@@ -148,7 +147,7 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
-                    "region": written_region(looked_at) if looked_at else None,
+                    "region": written_region(region) if region else None,
                     "warnings": warnings[sample],
                 }
 
