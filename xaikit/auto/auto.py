@@ -180,8 +180,10 @@ def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look
 def _record(model: nn.Module, inputs: Any, score: _Score, readout: Readout) -> _Probe:
     first = first_tensor(inputs)
     if not first.is_floating_point():
+        pictures = "give transform='imagenet' or another, x.float() / 255 where the model takes that, or "
+        way_out = (pictures if first.dtype == torch.uint8 else "") + "name a layer"
         raise LayerNotFound(
-            f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; name a layer"
+            f"layers: auto needs floating-point inputs to look at the graph, got {first.dtype}; {way_out}"
         )
     source = first.detach().clone().requires_grad_()
     # a child of the leaf takes the place of the first input: that one may be changed in place
