@@ -110,6 +110,8 @@ def test_a_name_of_another_kind_is_told(capsys: pytest.CaptureFixture[str]) -> N
 def test_what_is_not_there_is_said_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("run", str(tmp_path / "nowhere" / "c.yaml")) == 2
     assert f"no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
+    assert cli("run", str(tmp_path)) == 2
+    assert f"expected a YAML file, got the folder {tmp_path}" in capsys.readouterr().err
     assert cli("query", str(tmp_path / "nowhere"), "SELECT 1") == 2
     assert "expected the folder of a run, there is no such folder" in capsys.readouterr().err
 

@@ -20,7 +20,7 @@ SOME_FAILED, STOPPED, CLOSED = 1, 3, 141
 
 
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-_config = click.argument("config", type=click.Path(dir_okay=False))
+_config = click.argument("config", type=click.Path())
 _folder = click.argument("run", metavar="RUN")
 _force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
 _verbose = click.option("--verbose", "-v", is_flag=True, help="Say which allocator runs, too.")

@@ -71,6 +71,8 @@ def _read_base(name: str, file: str, faults: Faults, trail: Trail) -> Layer:
 
 def missing(file: str) -> str:
     """What to say of a file that is not there, with the likeliest of its folder."""
+    if os.path.isdir(file):
+        return f"expected a YAML file, got the folder {file}; of a run that lies there, give the config that it was run with"
     folder = FilePath(file).parent
     if not folder.is_dir():
         return f"there is no file {file}, and no folder {folder}"
