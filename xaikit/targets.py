@@ -28,6 +28,8 @@ class Pinned(Protocol):
                    rows. Without it variants are scored one at a time
     probabilities  ``probabilities(output) -> Tensor``: of a class, its softmax probabilities (N, T)
     spatial        a field, True: the score is of certain places of the picture: a mask, a box, a unit of a map
+    region         ``region(sample) -> {"box": (x0, y0, x1, y1), "label": class}`` in pixels of the input, or ``{"mask": (H, W)}``
+                   of bool: what of the picture the score is of, for a run to draw; empty where that is all of it
     padding        (N, T), True where a sample has fewer targets than others: what stands there is no target of it, and its
                    map and score are NaN
     """
@@ -97,6 +99,12 @@ def stated_for(target: Target, index: Tensor) -> Target:
     """A target for chosen samples (M,); itself where it says nothing of each."""
     rows: Callable[[Tensor], Target] | None = getattr(target, "rows", None)
     return target if rows is None else rows(index)
+
+
+def region_of(pinned: Pinned, sample: int) -> Mapping[str, Any]:
+    """What of the picture a score is of: ``box`` and ``label``, or ``mask``; empty where that is all of it."""
+    region: Callable[[int], Mapping[str, Any]] | None = getattr(pinned, "region", None)
+    return {} if region is None else region(sample)
 
 
 def padding_of(pinned: Pinned) -> Tensor | None:

@@ -185,6 +185,10 @@ class PinnedRegion(PinnedClass):
         total = self._over(output)
         return total / beside(self.mask, output).flatten(1).sum(1, keepdim=True) if self.mean else total
 
+    def region(self, sample: int) -> dict[str, Any]:
+        """The pixels of a sample, where they are not all."""
+        return {"mask": self.mask[sample].cpu()} if self.spatial else {}
+
     def probabilities(self, output: Tensor) -> Tensor:
         """The mean probability of the class over its pixels, (N, 1)."""
         shares = output.softmax(1) if output.shape[1] > 1 else output.sigmoid()

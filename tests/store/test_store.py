@@ -56,7 +56,7 @@ def test_a_plan_comes_back_with_its_format(tmp_path: Path) -> None:
     planned(tmp_path)
     for stored in (Store.open(str(tmp_path)), Store.look(tmp_path)):
         assert stored is not None
-        assert stored.plan() == {"format": 4, "config": {"seed": 0}}
+        assert stored.plan() == {"format": 5, "config": {"seed": 0}}
 
 
 def test_again_removes_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_beginning_anew_keeps_files_of_others_that_are_called_as_those_of_a_run(
     assert everything(tmp_path) == sorted([*names, "plan.json"])
 
 
-@pytest.mark.parametrize("damage", [b"", b"\0" * 90, b'{"format": 4, "conf'])
+@pytest.mark.parametrize("damage", [b"", b"\0" * 90, b'{"format": 5, "conf'])
 def test_beginning_anew_helps_where_the_plan_is_damaged(tmp_path: Path, damage: bytes) -> None:
     committed(tmp_path)
     (tmp_path / "plan.json").write_bytes(damage)
@@ -152,8 +152,8 @@ DAMAGED = [
     (b"\xff", "can't decode"),
     (b"[]", "a mapping, got list"),
     (b"", "Expecting"),
-    (b'{"format": 4}', "does not match its checksum"),
-    (to_json({"format": 4, "config": {"seed": 0}}).replace("0", "1", 1).encode(), "does not match its checksum"),
+    (b'{"format": 5}', "does not match its checksum"),
+    (to_json({"format": 5, "config": {"seed": 0}}).replace("0", "1", 1).encode(), "does not match its checksum"),
 ]
 
 
@@ -398,5 +398,5 @@ def test_a_plan_that_was_not_finished_is_none(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(ZeroDivisionError):
             store.write_plan({}, table([]), table([]))
     assert everything(tmp_path) == ["plan.json", "trials.parquet"]
-    assert from_json((tmp_path / "plan.json").read_text()) == {"format": 4, "planned": False}
+    assert from_json((tmp_path / "plan.json").read_text()) == {"format": 5, "planned": False}
     assert planned(tmp_path).plan()["config"] == {"seed": 0}

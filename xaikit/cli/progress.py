@@ -125,15 +125,16 @@ class Progress:
         trust = elapsed / (elapsed + SETTLED)
         return (1 - trust) * planned * left / (work + left) + trust * elapsed / work * left
 
-    def show(self, report: Report) -> None:
-        """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
+    def show(self, report: Report, *, verbose: bool = False) -> None:
+        """A short table of what was seen, what went wrong, and where it was written; which allocator ran, for who asks."""
         self._console.print(_table(report))
         self._first(_failures(report), "red", "in failed.jsonl")
         where = f"xaikit query {report.folder} {WARNED!r} shows each"
         self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings", where)
         for line in self._pictures(report):
             self._say(line)
-        self._say(f"allocator: {_allocator.describe()}")
+        if verbose:
+            self._say(f"allocator: {_allocator.describe()}")
         self._say(f"written to {report.folder}")
         if report.stopped:
             text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"

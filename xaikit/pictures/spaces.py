@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
+from xaikit.pictures.marks import PictureMark
 from xaikit.pictures.overlay import Floats, overlay
 from xaikit.pictures.signal import overlay_signal
 from xaikit.pictures.volume import apart, montage_map
@@ -21,6 +23,7 @@ def overlay_of(
     alpha: float = 0.5,
     *,
     background: Image.Image | None = None,
+    marks: Sequence[PictureMark] = (),
     **style: Any,
 ) -> Image.Image:
     """The map over the picture of a series, a photograph or a volume.
@@ -29,13 +32,13 @@ def overlay_of(
         picture: what is shown of the sample: see :mod:`xaikit.pictures.signal` and :mod:`xaikit.pictures.volume`.
         saliency: a finished map, with as many axes as the space of the model's input.
         space: of that input.
-        alpha, background, style: as of :func:`xaikit.pictures.overlay.overlay`.
+        alpha, background, marks, style: as of :func:`xaikit.pictures.overlay.overlay`.
     """
     if len(space) == 1:
         return overlay_signal(picture, saliency, **style)
     if len(space) == 3:
         return overlay(picture, montage_map(saliency, space[0], picture), alpha, **style)
-    return overlay(picture, saliency, alpha, background=background, **style)
+    return overlay(picture, saliency, alpha, background=background, marks=marks, **style)
 
 
 def frames_of_map(frames: Image.Image, saliency: Floats, alpha: float = 0.5, **style: Any) -> list[Image.Image]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from xaikit.passes.process import torch_threads
+from xaikit.pictures.marks import Box, Outline, PictureMark, Words
 from xaikit.pictures.overlay import Floats
 from xaikit.pictures.spaces import DRAWN, frames_of_map, overlay_of
 from xaikit.report.index import Entry, Index
@@ -35,6 +36,7 @@ from xaikit.store.pictures import (
     shown_image,
     whole_name,
 )
+from xaikit.store.regions import read_region
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
@@ -214,9 +216,27 @@ def _write(index: Index, frame: Frame, columns: Columns, fused: Tensor, style: R
 
 def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Image.Image:
     """The overlay of an entry, out of the finished maps (T, *S) of its photograph by its trial."""
-    trial = entry[1]
-    look = _look(trial, style)
-    return overlay_of(frame.picture, _numbers(entry, fused), trial.space, style.alpha, background=frame.whole, **look)
+    record, trial, row = entry
+    return overlay_of(
+        frame.picture,
+        _numbers(entry, fused),
+        trial.space,
+        style.alpha,
+        background=frame.whole,
+        marks=tuple(_marks(record, row)),
+        **_look(trial, style),
+    )
+
+
+def _marks(record: Record, row: Mapping[str, Any]) -> Iterator[PictureMark]:
+    """What the score is of, with the class and the score; and where a model has no classes, the number that is explained."""
+    region = read_region(row.get("region"))
+    if "box" in region:
+        yield Box(region["box"], f"{record.target_name} {record.score:.3g}".strip())
+    elif "mask" in region:
+        yield Outline(region["mask"], record.target_name)
+    elif record.prediction is None and record.target is None:
+        yield Words(f"{record.score:.4g}")
 
 
 def _numbers(entry: Entry, fused: Tensor) -> Floats:

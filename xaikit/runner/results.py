@@ -17,9 +17,10 @@ from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store.maps import Array, encode, map_checksums
+from xaikit.store.regions import written_region
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
-from xaikit.targets import PinnedClasses, needs_labels
+from xaikit.targets import PinnedClasses, needs_labels, region_of
 
 
 class ShardResults:
@@ -135,7 +136,9 @@ class ShardResults:
         warnings = _warnings(explanation, request, len(shared))
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
+            region = region_of(explanation.target, sample)
             for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
+                target = region.get("label") if target is None else target
                 yield {
                     **columns,
                     "evidence": key,
@@ -144,6 +147,7 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
+                    "region": written_region(region) if region else None,
                     "warnings": warnings[sample],
                 }
 

@@ -11,7 +11,7 @@ from xaikit.store.checksums import KEY, from_json
 from xaikit.store.folder import Disk, Folder
 from xaikit.store.tables import is_sealed_file, readable
 
-FORMAT = 4
+FORMAT = 5
 PLAN, TRIALS, PHOTOGRAPHS = "plan.json", "trials.parquet", "photographs.parquet"
 SHARDS = "shards"
 

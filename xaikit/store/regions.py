@@ -1,0 +1,36 @@
+"""What of a picture a score is of, in a column of a row: a box, or a mask in run lengths as COCO has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def written_region(region: Mapping[str, Any]) -> str:
+    """As JSON: `{"box": [x0, y0, x1, y1]}` in pixels of the input, or `{"mask": {"size": [H, W], "counts": [...]}}`."""
+    mask = region.get("mask")
+    if mask is None:
+        return json.dumps({"box": [round(float(corner), 2) for corner in region["box"]]})
+    return json.dumps({"mask": {"size": list(mask.shape), "counts": _run_lengths(np.asarray(mask, bool))}})
+
+
+def read_region(text: str | None) -> Mapping[str, Any]:
+    """The same with its mask as an array (H, W) of bool; empty where there is none."""
+    region: dict[str, Any] = json.loads(text) if text else {}
+    if "mask" in region:
+        counts = region["mask"]["counts"]
+        flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+        region["mask"] = flat.reshape(region["mask"]["size"], order="F")
+    return region
+
+
+def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """Of 0 and 1 in turn, 0 first, column by column."""
+    flat = mask.ravel(order="F")
+    ends = np.append(np.flatnonzero(np.diff(flat)) + 1, len(flat))
+    counts: list[int] = np.diff(ends, prepend=0).tolist()
+    return [0, *counts] if flat[0] else counts
