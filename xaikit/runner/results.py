@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store.maps import Array, encode, map_checksums
-from xaikit.store.regions import written_region
+from xaikit.store.places import written_place
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels
@@ -134,12 +134,12 @@ class ShardResults:
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
-        region = getattr(explanation.target, "region", None) or (lambda sample: {})
+        place_of: Callable[[int], Mapping[str, Any]] = getattr(explanation.target, "place", lambda sample: {})
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            looked_at = region(sample)
+            place = place_of(sample)
             for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
-                target = looked_at.get("label") if target is None else target
+                target = place.get("label") if target is None else target
                 yield {
                     **columns,
                     "evidence": key,
@@ -148,7 +148,7 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
-                    "region": written_region(looked_at) if looked_at else None,
+                    "extent": written_place(place) if place else None,
                     "warnings": warnings[sample],
                 }
 
