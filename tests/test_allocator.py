@@ -140,7 +140,7 @@ import json
 from xaikit.cli.commands import commands
 settle = allocator.settle
 allocator.settle = lambda: print("torch" in sys.modules) or settle()
-commands(["run", {str(path)!r}], standalone_mode=False)
+commands(["run", {str(path)!r}, "-v"], standalone_mode=False)
 print(json.load(open({str(tmp_path / "run" / "manifest.json")!r}))["allocator"])
 """
     lines = printed(code, **environment)

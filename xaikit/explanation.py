@@ -21,7 +21,7 @@ from xaikit._numeric import on_host
 from xaikit.errors import ConfigError, nearest
 from xaikit.pictures.lettering import INK, WARNING, Line
 from xaikit.pictures.maps import Read, ShownMaps, boxes_of, mask_of
-from xaikit.pictures.regions import DEFAULT_THRESHOLD, Keep, Threshold
+from xaikit.pictures.threshold import DEFAULT_THRESHOLD, Keep, Threshold
 from xaikit.pictures.window import ShownInputs
 from xaikit.targets import Pinned, padding_of
 

@@ -101,6 +101,12 @@ def stated_for(target: Target, index: Tensor) -> Target:
     return target if rows is None else rows(index)
 
 
+def place_of(pinned: Pinned, sample: int) -> Mapping[str, Any]:
+    """What of the picture a score is of: ``corners`` and ``label``, or ``mask``; empty where that is all of it."""
+    place: Callable[[int], Mapping[str, Any]] | None = getattr(pinned, "place", None)
+    return {} if place is None else place(sample)
+
+
 def padding_of(pinned: Pinned) -> Tensor | None:
     """Where (N, T) a sample has no target, as others have more; None where all have as many."""
     padding: Tensor | None = getattr(pinned, "padding", None)

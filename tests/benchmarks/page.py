@@ -36,8 +36,8 @@ ALLOCATOR = """\
 ## The allocator
 
 glibc gives every large tensor back to the kernel, and each forward on the CPU has the same pages cleared and mapped again.
-The command line, `xaikit run`, stops that by itself and names the allocator at its end. The library changes nothing in a process
-that is yours. There, set both variables before Python starts:
+The command line, `xaikit run`, stops that by itself, and with `-v` names the allocator at its end. The library changes nothing in
+a process that is yours. There, set both variables before Python starts:
 
 ```sh
 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483647 python yours.py

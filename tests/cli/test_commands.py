@@ -162,9 +162,12 @@ def test_sweep_adds_axes_and_query_asks(yaml_file: str, tmp_path: Path, capsys: 
     assert cli("plan", "--dry", yaml_file, *axes) == 0
     out = capsys.readouterr().out
     assert "6 points, 12 trials" in out
-    assert "12 trials share 12 pieces of evidence of 6 requests" in out
+    assert "12 trials share 12 sets of raw maps, from 6 calls of methods a batch" in out
     assert cli("sweep", yaml_file, *axes) == 0
-    assert "6 points, 12 trials on 1 bench" in capsys.readouterr().out
+    assert (
+        "6 points of the sweep, 12 trials (a method with its layers, target and finish) on 1 model with its data"
+        in capsys.readouterr().out
+    )
     sql = "SELECT label, target, count(*) AS n FROM records GROUP BY ALL ORDER BY ALL LIMIT 2"
     assert cli("query", str(tmp_path / "run"), sql) == 0
     assert capsys.readouterr().out.splitlines() == ["label    target  n", "gradcam       0  6", "gradcam       1  6"]

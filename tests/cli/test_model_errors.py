@@ -68,3 +68,19 @@ def test_one_that_raises_on_some_photographs_names_them_and_the_layer(tmp_path: 
     assert failure.name.endswith("white.png")
     assert failure.error == "RuntimeError: too bright; raised in layer '0' (Stubborn), given (1, 3, 32, 32)"
     assert "Traceback" in failure.details
+
+
+def test_what_is_the_fault_of_many_photographs_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = written(tmp_path, 0.5)
+    pictures(tmp_path / "photos")
+    for name in ("w1.png", "w2.png", "w3.png"):
+        Image.new("RGB", (40, 40), "white").save(tmp_path / "photos" / name)
+    values["model"] |= {"kwargs": {"first": True}}
+    values["methods"] = ["gradcam", "layercam"]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", yaml(tmp_path, values)])
+    assert ended.value.code == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("too bright") == 1
+    assert "failed: 3 photographs, the first" in printed
+    assert "w1.png, gradcam, layercam: RuntimeError: too bright; raised in layer '0' (Stubborn)" in printed

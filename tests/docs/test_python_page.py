@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import xaikit
 from xaikit.cli import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
@@ -43,7 +45,10 @@ def test_every_block_runs_and_shapes_are_those_that_it_says(folder: Path) -> Non
 
 
 def test_its_commands_run(folder: Path) -> None:
+    exec(compile(next(block for block in BLOCKS if "xaikit.run" in block), "python.md", "exec"), {"xaikit": xaikit})
+    assert (folder / "run" / "boxes.csv").is_file()
     for command in COMMANDS:
         main(shlex.split(command))
     with Image.open(folder / "photo.gradcam.png") as drawn:
         assert drawn.height == 300
+    assert json.loads((folder / "coco.json").read_text())["annotations"]

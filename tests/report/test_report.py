@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+import xaikit
 from helpers.run_folders import BENCH, FINISH, commit, maps, planned, row, trial
+from helpers.runs import config
 from xaikit.errors import StoreError
 from xaikit.report.report import Report
 from xaikit.store.pictures import save_picture
@@ -213,3 +215,20 @@ def test_a_remote_run_reads_the_same(folder: Path) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"expected the folder of a run, got one without plan\.json"):
         trusted(tmp_path)
+
+
+def test_an_overlay_is_shown_and_a_notebook_shows_the_run(tmp_path: Path) -> None:
+    values = config(tmp_path, methods=["gradcam", "layercam"])
+    (tmp_path / "photos" / "<b>.png").write_bytes((tmp_path / "photos" / "one.png").read_bytes())
+    report = xaikit.run(values)
+    with Image.open(report.overlay("one.png", "gradcam")) as drawn:
+        assert report.show("one.png", "gradcam").tobytes() == drawn.convert("RGB").tobytes()
+    page = report._repr_html_()
+    assert page.count("data:image/jpeg;base64,") == 2 * 4
+    assert "&lt;b&gt;.png" in page
+    assert "<b>" not in page
+    assert len(page) < 100_000
+    with pytest.raises(StoreError, match="no such overlay"):
+        report.show("one.png", "gradcam", 3)
+    without = xaikit.run(values, [f"report.to={tmp_path / 'without'}", "report.overlays=false"])
+    assert "data:image" not in without._repr_html_()

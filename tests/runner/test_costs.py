@@ -39,7 +39,7 @@ def test_a_plan_reads_like_a_sentence() -> None:
     assert str(plan).splitlines() == [
         "17 photographs in 3 batches of 8, resnet50 on cpu",
         "a batch: 1 forward and 1 gradient call for 3 trials at layer4",
-        "a photograph: 4 raw maps of 3 requests, 11 further passes",
+        "a photograph: 4 raw maps from 3 calls of methods, 11 further passes",
         "  gradcam: gradcam at layer4 for top(k=1)",
         "  smooth: smoothgradcampp at layer4 for top(k=1), and 4 further passes a sample",
         "  ablated: ablationcam at layer3, inner for top(k=1), and 7 further passes a sample, "
@@ -52,7 +52,10 @@ def test_a_plan_reads_like_a_sentence() -> None:
 def test_a_sweep_is_summed_up_and_long_lists_are_cut() -> None:
     many = replace(BENCH, trials=TRIALS * 10)
     lines = str(Plan((BENCH, many), points=6)).splitlines()
-    assert lines[0] == "6 points, 33 trials on 2 benches"
+    assert (
+        lines[0]
+        == "6 points of the sweep, 33 trials (a method with its layers, target and finish) on 2 models with their data"
+    )
     assert "  ... and 6 more" in lines
 
 

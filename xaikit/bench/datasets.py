@@ -1,4 +1,4 @@
-"""The samples of a dataset that a call of ``xaikit.run`` is handed as an object, as photographs of a run."""
+"""A dataset that xaikit.run was handed: pictures, ready tensors, or several inputs."""
 
 from __future__ import annotations
 

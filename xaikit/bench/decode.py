@@ -28,6 +28,9 @@ def decode(data: bytes, name: str, channels: int = 3, max_pixels: int = MAX_PIXE
         name: what the file is called, for the message.
         max_pixels: of the picture. A JPEG of more is decoded at half, a quarter or an eighth of its sides.
 
+    Returns:
+        The picture, ``info["size"]`` its width and height in the file, upright; or the bands.
+
     Raises:
         DataError: empty, no picture, damaged, cut short, of more pixels, or grey values out of range. The cause is chained.
     """
@@ -39,8 +42,13 @@ def decode(data: bytes, name: str, channels: int = 3, max_pixels: int = MAX_PIXE
         with warning_filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with _opened(data) as image:
+                size = image.size
                 _limit(image, max_pixels)
-                return as_channels(ImageOps.exif_transpose(image), channels)
+                upright = ImageOps.exif_transpose(image)
+                decoded = as_channels(upright, channels)
+                if isinstance(decoded, Image.Image):
+                    decoded.info["size"] = size if upright.size == image.size else size[::-1]
+                return decoded
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:

@@ -32,6 +32,7 @@ class Picture:
     unlabelled  why there is none, where a target asks for it, else ""
     whole       all of the photograph at the size at which the model's frame was cut out of it, where overlays are drawn over it
     frames      of a video, all of them as they are shown, one below the other
+    window      size of the file and where in it the model looked, see :class:`xaikit.bench.transforms.Framed`
     """
 
     photograph: Photograph
@@ -42,6 +43,7 @@ class Picture:
     unlabelled: str = ""
     whole: Image.Image | None = None
     frames: Image.Image | None = None
+    window: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Loader:
             digest = hashlib.sha256(data).hexdigest()
             ready = self._framed(photograph, data)
             label = self.label(photograph)
-            return Picture(photograph, digest, ready.shown, ready.pixels, *label, ready.whole, ready.frames)
+            shown = (ready.whole, ready.frames)
+            return Picture(photograph, digest, ready.shown, ready.pixels, *label, *shown, window=ready.window)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
         except Exception as error:  # memory and numbers run out over one picture, and the next is fine

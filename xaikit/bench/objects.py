@@ -1,4 +1,4 @@
-"""What a call of ``xaikit.run`` is handed as objects, in place of names in a config: a model, a dataset."""
+"""A model that xaikit.run was handed as a module, in place of a name in the config."""
 
 from __future__ import annotations
 

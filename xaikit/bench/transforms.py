@@ -29,12 +29,15 @@ class Framed:
     shown   what people see of it, in the model's frame: a picture, a plotted series, some slices or frames
     whole   all of a photograph at the size at which the model's frame was cut out of it
     frames  of a video, all of them, one below the other
+    window  width and height of the file, upright, and x0, y0, x1, y1 in its pixels, where the model looked; None where nobody
+            knows
     """
 
     pixels: Any
     shown: Image.Image
     whole: Image.Image | None = None
     frames: Image.Image | None = None
+    window: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def framed(transform: Prepare, sample: Image.Image | Tensor, kind: Kind, whole: 
     if isinstance(transform, Transform) and isinstance(sample, Image.Image):
         picture = transform.picture(sample)
         around = transform.whole(sample) if whole else None
-        return Framed(transform.tensor(picture), picture.convert("RGB"), around)
+        window = _window(transform, sample.size, sample.info.get("size", sample.size))
+        return Framed(transform.tensor(picture), picture.convert("RGB"), around, window=window)
     if isinstance(transform, OwnTransform):
         pixels = transform(sample)
         return _shown(pixels, _stretched(pixels), kind)
@@ -125,6 +129,12 @@ def framed(transform: Prepare, sample: Image.Image | Tensor, kind: Kind, whole: 
         return _of_bands(transform, values, kind)
     pixels = transform(values)
     return _shown(pixels, _stretched(pixels), kind)
+
+
+def _window(transform: Transform, decoded: tuple[int, int], file: tuple[int, int]) -> tuple[float, ...]:
+    """Where the model looks in a file, which may have been decoded at reduced size."""
+    scales = [whole / part for whole, part in zip(file, decoded, strict=True)] * 2
+    return (*file, *(edge * scale for edge, scale in zip(transform.window(decoded), scales, strict=True)))
 
 
 def _of_bands(transform: Transform, bands: Tensor, kind: Kind) -> Framed:

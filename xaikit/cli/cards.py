@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,13 +32,19 @@ def _lines(plain: Mapping[str, Any], origins: Mapping[str, str], parent: str, in
             yield f"{indent}{key}: {flow(value)}", origins.get(full, "default")
 
 
-def catalogue(entries: Sequence[Entry]) -> str:
-    """One line a plugin: its name and what its module says of itself; a third party's with its distribution."""
+def catalogue(entries: Sequence[Entry], width: int | None = None) -> str:
+    """One line a plugin: its name and what its module says of itself; a third party's with its distribution.
+
+    Where a line has only so many letters, what is too long goes on in the next one.
+    """
     if not entries:
         return "there are none"
-    width = max(len(entry.name) for entry in entries)
-    lines = (f"{entry.name:<{width}}  {entry.summary}  [{entry.distribution}]" for entry in entries)
-    return "\n".join(line.removesuffix("  [xaikit]") for line in lines)
+    first = max(len(entry.name) for entry in entries) + 2
+    texts = (f"{entry.name:<{first}}{entry.summary}  [{entry.distribution}]" for entry in entries)
+    lines = (text.removesuffix("  [xaikit]") for text in texts)
+    if width is None:
+        return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, max(width, first + 20), subsequent_indent=" " * first) for line in lines)
 
 
 def card(plugin: Plugin) -> str:

@@ -11,6 +11,7 @@ import click
 
 from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
@@ -22,6 +23,9 @@ _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 _config = click.argument("config", type=click.Path(dir_okay=False))
 _folder = click.argument("run", metavar="RUN")
 _force = click.option("--force", is_flag=True, help="Start over in a folder that holds a run.")
+_verbose = click.option("--verbose", "-v", is_flag=True, help="Say which allocator runs, too.")
+
+
 _shard = click.option(
     "--shard",
     metavar="I/N",
@@ -57,9 +61,10 @@ def commands(debug: bool) -> None:
 @_overrides
 @_force
 @_shard
-def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+@_verbose
+def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None, verbose: bool) -> None:
     """Explain the photographs of CONFIG and write maps, overlays, contact sheet and manifest."""
-    _run(config, overrides, (), force, shard)
+    _run(config, overrides, (), force, shard, verbose)
 
 
 @commands.command()
@@ -67,7 +72,8 @@ def run(config: str, overrides: tuple[str, ...], force: bool, shard: str | None)
 @_overrides
 @_force
 @_shard
-def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | None) -> None:
+@_verbose
+def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | None, verbose: bool) -> None:
     """Run CONFIG with axes added: KEY=VALUE,VALUE or KEY=0..4; a KEY=VALUE alone is an override as anywhere.
 
     Commas inside brackets do not part values: 'layers=[layer3],[layer3,layer4]' are two.
@@ -75,7 +81,7 @@ def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | Non
     from xaikit.config.overrides import split_axes
 
     plain, axes = split_axes(overrides)
-    _run(config, plain, axes, force, shard)
+    _run(config, plain, axes, force, shard, verbose)
 
 
 @commands.command()
@@ -205,7 +211,7 @@ def methods(name: str | None, kind: str) -> None:
     others = [other for other in KINDS if name in registry.names(other)]
     if name and others and kind not in others:
         raise click.UsageError(f"{name} is no {kind} but a {others[0]}: xaikit methods {name} --kind {others[0]}")
-    echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind)))
+    echo(card(registry.find(kind, name)) if name else catalogue(registry.catalogue(kind), line_width()))
 
 
 @commands.command()
@@ -234,11 +240,13 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (explain, init, new):
+for written_apart in (boxes, explain, init, new):
     commands.add_command(written_apart)
 
 
-def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None) -> None:
+def _run(
+    config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None, verbose: bool
+) -> None:
     _allocator.settle()  # before torch is imported and allocates
     from xaikit.cli.progress import Progress
     from xaikit.runner import steps
@@ -247,7 +255,7 @@ def _run(config: str, overrides: Sequence[str], axes: Sequence[str], force: bool
     share = None if shard is None else _share(shard)
     with Progress() as progress:
         report = steps.run(config, overrides, axes=axes, again=force, share=share, watcher=progress)
-    progress.show(report)
+    progress.show(report, verbose=verbose)
     if report.stopped:
         sys.exit(exit_codes().get(report.stopped, STOPPED))
     if report.failures:

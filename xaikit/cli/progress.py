@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from xaikit.report.report import Report
     from xaikit.runner.planned import Plan
     from xaikit.runner.shards import Receipt
-    from xaikit.store.rows import Failure
 
 
 T = TypeVar("T")
@@ -126,15 +125,16 @@ class Progress:
         trust = elapsed / (elapsed + SETTLED)
         return (1 - trust) * planned * left / (work + left) + trust * elapsed / work * left
 
-    def show(self, report: Report) -> None:
-        """A short table of what was seen, what went wrong, which allocator ran, and where it was written."""
+    def show(self, report: Report, *, verbose: bool = False) -> None:
+        """A short table of what was seen, what went wrong, and where it was written; which allocator ran, for who asks."""
         self._console.print(_table(report))
-        self._first((f"failed: {_failure(report, failure)}" for failure in report.failures), "red", "in failed.jsonl")
+        self._first(_failures(report), "red", "in failed.jsonl")
         where = f"xaikit query {report.folder} {WARNED!r} shows each"
         self._first((f"warning: {warning}" for warning in report.warnings), "yellow", "warnings", where)
         for line in self._pictures(report):
             self._say(line)
-        self._say(f"allocator: {_allocator.describe()}")
+        if verbose:
+            self._say(f"allocator: {_allocator.describe()}")
         self._say(f"written to {report.folder}")
         if report.stopped:
             text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"
@@ -159,10 +159,16 @@ class Progress:
             self._say(always, style=style)
 
 
-def _failure(report: Report, failure: Failure) -> str:
-    """The photograph, the trials that have no map of it, and why."""
-    trials = report.index.by_evidence.get((failure.bench, failure.evidence), ())
-    return f"{', '.join(map(escaped, [failure.name, *(trial.name for trial in trials)]))}: {failure.error}"
+def _failures(report: Report) -> Iterator[str]:
+    """Each error once: the photograph, the trials that have no map of it, and why; of several photographs how many they are."""
+    about: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for failure in report.failures:
+        names, trials = about.setdefault(failure.error, ({}, {}))
+        names[failure.name] = None
+        trials |= {trial.name: None for trial in report.index.by_evidence.get((failure.bench, failure.evidence), ())}
+    for error, (names, trials) in about.items():
+        first = f"{len(names)} photographs, the first {next(iter(names))}" if len(names) > 1 else next(iter(names))
+        yield f"failed: {', '.join(map(escaped, [first, *trials]))}: {error}"
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:

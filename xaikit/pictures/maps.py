@@ -12,8 +12,9 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.pictures.lettering import FAINT, Line
-from xaikit.pictures.regions import Keep, Region, Threshold, regions, union
+from xaikit.pictures.regions import Region, regions, union
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
+from xaikit.pictures.threshold import Keep, Threshold
 from xaikit.pictures.window import PictureWindow, ShownInputs, as_picture
 
 Read = Callable[[PictureWindow, Sequence[Region], tuple[int, ...]], Tensor]

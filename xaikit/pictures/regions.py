@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaikit.errors import ConfigError
-
-Threshold = float | str
-"""A share of the largest value in (0, 1]; a percentile of the values, a number above 1 or "95%"; or "otsu"."""
-
-Keep = Literal["largest", "all"]
-
-DEFAULT_THRESHOLD = 0.5
+from xaikit.pictures.threshold import DEFAULT_THRESHOLD, Keep, Threshold, read_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +76,7 @@ def regions(saliency: Any, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep 
 
 def check_choices(threshold: object, keep: object) -> None:
     """Raises ConfigError where there is no such threshold or choice."""
-    _threshold(threshold)
+    read_threshold(threshold)
     if keep not in ("largest", "all"):
         raise ConfigError(f"keep: expected 'largest' or 'all', got {keep!r}")
 
@@ -114,26 +107,9 @@ def _region(
     return Region(box, mask, len(inside), float(inside.max()), float(inside.sum() / total))
 
 
-def _threshold(stated: object) -> tuple[str, float]:
-    """What a threshold means: "share", "percentile" or "otsu", and the number."""
-    if stated == "otsu":
-        return "otsu", 0.0
-    number, percent = stated, False
-    if isinstance(stated, str) and (written := re.fullmatch(r"(p?)(\d*\.?\d+)(%?)", stated)):
-        number, percent = float(written[2]), bool(written[1] or written[3])
-    if isinstance(number, (int, float)) and not isinstance(number, bool):
-        if 0 < number <= 1 and not percent:
-            return "share", float(number)
-        if 0 <= number <= 100 and (percent or number > 1):
-            return "percentile", float(number)
-    raise ConfigError(
-        f"threshold: expected a share of the largest value in (0, 1], a percentile such as '95%', or 'otsu', got {stated!r}"
-    )
-
-
 def _least(values: NDArray[np.float64], threshold: Threshold) -> float:
     """The smallest value that stands out."""
-    kind, number = _threshold(threshold)
+    kind, number = read_threshold(threshold)
     if kind == "share":
         return float(number * values.max())
     return float(np.percentile(values, number)) if kind == "percentile" else otsu(values)

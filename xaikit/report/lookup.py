@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from xaikit.errors import StoreError, nearest
 from xaikit.report.index import Index
+from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
 T = TypeVar("T")
@@ -48,6 +49,16 @@ def find_photograph(index: Index, bench: str, called: str) -> str:
     )
     names = distinct([*map(file_name, photographs), *photographs])
     return _only(index, "photograph", called, matches, matches, names)
+
+
+def why_failed(failures: Iterable[Failure], trial: StoredTrial, name: str) -> str:
+    """What to say where a photograph has no map by a trial: the last error, "" where there is none."""
+    errors = [
+        failure.error
+        for failure in failures
+        if (failure.bench, failure.name) == (trial.bench, name) and failure.evidence in ("", trial.evidence)
+    ]
+    return f"; it failed: {errors[-1]}" if errors else ""
 
 
 def distinct(words: Iterable[str]) -> tuple[str, ...]:

@@ -17,20 +17,22 @@ import pyarrow.compute as pc
 from xaikit.config.arguments import read_finish
 from xaikit.errors import StoreError
 from xaikit.registry import Registry
+from xaikit.report.html import as_html
 from xaikit.report.index import Entry, Index
-from xaikit.report.lookup import distinct, find_photograph, find_trial
+from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
 from xaikit.report.query import query
 from xaikit.report.record import Record
 from xaikit.report.warned import grouped_warnings
 from xaikit.schema.sections import FinishConfig
 from xaikit.store.folder import Disk
 from xaikit.store.maps import Array
-from xaikit.store.pictures import FORMATS, is_sheet, overlay_name
+from xaikit.store.pictures import FORMATS, is_sheet, open_overlay, overlay_name
 from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from xaikit.finish import Finish
@@ -46,22 +48,17 @@ class ReportShard:
 
     def maps(self, place: int) -> dict[str, Tensor]:
         """The raw signed maps by layer of the record at a place, in the shapes of :meth:`Report.maps`."""
-        return {layer: shaped(raw, self._entries[place][1]) for layer, raw in self.raw(place).items()}
+        return {layer: self._entries[place][1].shaped(raw) for layer, raw in self.raw(place).items()}
 
     def map(self, place: int) -> Tensor:
         """The finished and fused map of the record at a place. Raises StoreError where the finish does not fuse."""
         trial = self._entries[place][1]
-        return shaped(self._report.finish(trial, self.raw(place)), trial)
+        return trial.shaped(self._report.finish(trial, self.raw(place)))
 
     def raw(self, place: int) -> dict[str, Tensor]:
         """The same as :meth:`maps`, always with the axis of targets: (T, *S)."""
         _, trial, row = self._entries[place]
         return self._report.raw(trial, row)
-
-
-def shaped(values: Tensor, trial: StoredTrial) -> Tensor:
-    """Maps (T, *S) as an explanation has those of one sample: without the axis of targets where there is one alone."""
-    return values if trial.plural else values[0]
 
 
 class Report:
@@ -199,21 +196,20 @@ class Report:
         Raises:
             StoreError: no such photograph, trial or column; or no overlay was drawn.
         """
-        chosen, row = self._first_row(image, trial)
-        stem = self.index.photographs[chosen.bench][row["name"]].stem
-        names = [overlay_name(stem, chosen.name, column, stored_as) for stored_as in FORMATS]
-        name = next((name for name in names if self._store.folder.size(name) is not None), None)
-        if name is None:
-            raise StoreError(
-                f"{self.folder}/{names[0]}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
-                " or for a column beyond the targets"
-            )
-        return self._place(name)
+        return self._place(self._overlay_name(image, trial, column))
+
+    def show(self, image: str, trial: str, column: int = 0) -> Image.Image:
+        """The overlay of a photograph as a picture of Pillow, which a notebook shows. Raises as :meth:`overlay` does."""
+        return open_overlay(self._store.folder, self._overlay_name(image, trial, column))
+
+    def _repr_html_(self) -> str:
+        """The first photographs by the first trials, in one piece, as a notebook shows them."""
+        return as_html(repr(self), self.images, self.names, self.show)
 
     def maps(self, image: str, trial: str) -> dict[str, Tensor]:
         """The raw signed maps by layer: (*S), or (T, *S) for a plural target, as of one sample of :func:`xaikit.explain`."""
         chosen, row = self._first_row(image, trial)
-        return {layer: shaped(raw, chosen) for layer, raw in self.raw(chosen, row).items()}
+        return {layer: chosen.shaped(raw) for layer, raw in self.raw(chosen, row).items()}
 
     def map(self, image: str, trial: str) -> Tensor:
         """The finished and fused map as the run drew it, in the shapes of :meth:`maps`.
@@ -222,7 +218,7 @@ class Report:
             StoreError: no such photograph or trial; or the finish of the trial does not fuse.
         """
         chosen, row = self._first_row(image, trial)
-        return shaped(self.finish(chosen, self.raw(chosen, row)), chosen)
+        return chosen.shaped(self.finish(chosen, self.raw(chosen, row)))
 
     def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
         """The raw maps that a row of the store points to."""
@@ -283,15 +279,21 @@ class Report:
             rows = rows.filter(pc.equal(rows[column], value))
         for row in rows.slice(0, 1).to_pylist():
             return chosen, row
-        raise StoreError(f"{self.folder}: {chosen.name} has no map of {image!r}{self._why(chosen, name)}")
+        raise StoreError(
+            f"{self.folder}: {chosen.name} has no map of {image!r}{why_failed(self.failures, chosen, name)}"
+        )
 
-    def _why(self, trial: StoredTrial, name: str) -> str:
-        errors = [
-            failure.error
-            for failure in self.failures
-            if (failure.bench, failure.name) == (trial.bench, name) and failure.evidence in ("", trial.evidence)
-        ]
-        return f"; it failed: {errors[-1]}" if errors else ""
+    def _overlay_name(self, image: str, trial: str, column: int) -> str:
+        chosen, row = self._first_row(image, trial)
+        stem = self.index.photographs[chosen.bench][row["name"]].stem
+        names = [overlay_name(stem, chosen.name, column, stored_as) for stored_as in FORMATS]
+        name = next((name for name in names if self._store.folder.size(name) is not None), None)
+        if name is None:
+            raise StoreError(
+                f"{self.folder}/{names[0]}: no such overlay; none is drawn with report.overlays: false, without a fused map,"
+                " or for a column beyond the targets"
+            )
+        return name
 
     def _place(self, name: str) -> Path | str:
         place = self._store.folder.url(name)

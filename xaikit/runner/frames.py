@@ -9,7 +9,7 @@ from xaikit.store.pictures import film_name, picture_name, save_picture, whole_n
 
 def save_pictures(folder: Folder, stem: str, picture: Picture) -> None:
     """A photograph as the model saw it, and all of it where overlays are drawn over that; of a video also all frames."""
-    save_picture(folder, picture_name(stem), picture.rgb, picture.digest)
+    save_picture(folder, picture_name(stem), picture.rgb, picture.digest, window=picture.window)
     if picture.whole is not None:
         save_picture(folder, whole_name(stem), picture.whole.convert("RGB"), picture.digest)
     if picture.frames is not None:

@@ -117,7 +117,7 @@ class PlannedBench:
             f"{self.model} on {self.device}",
             f"a batch: {_many(self.forwards, 'forward')} and {_many(self.gradient_calls, 'gradient call')} "
             f"for {_many(len(self.trials), 'trial')} at {', '.join(self.taps)}",
-            f"a photograph: {_many(self.maps, 'raw map')} of {_many(self.requests, 'request')}"
+            f"a photograph: {_many(self.maps, 'raw map')} from {_many(self.requests, 'call of a method', 'calls of methods')}"
             + (f", {self.further} further passes" if self.further else ""),
             *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
             f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
@@ -194,8 +194,9 @@ class Plan:
         tail = [*pages, *([self.undrawn] if self.undrawn else [])]
         if len(self.benches) == 1 and self.points == 1:
             return "\n".join([*self.notes, str(self.benches[0]), *tail])
-        benches = _many(len(self.benches), "bench", "benches")
-        head = f"{_many(self.points, 'point')}, {_many(len(self.trials), 'trial')} on {benches}"
+        models = _many(len(self.benches), "model with its data", "models with their data")
+        trials = f"{_many(len(self.trials), 'trial')} (a method with its layers, target and finish)"
+        head = f"{_many(self.points, 'point')} of the sweep, {trials} on {models}"
         return "\n".join([*self.notes, head, *map(str, self.benches), *tail])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from xaikit.store.maps import Array, encode, map_checksums
 from xaikit.store.places import written_place
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
-from xaikit.targets import PinnedClasses, needs_labels
+from xaikit.targets import PinnedClasses, needs_labels, place_of
 
 
 class ShardResults:
@@ -134,10 +134,9 @@ class ShardResults:
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
-        place_of: Callable[[int], Mapping[str, Any]] = getattr(explanation.target, "place", lambda sample: {})
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            place = place_of(sample)
+            place = place_of(explanation.target, sample)
             for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
                 target = place.get("label") if target is None else target
                 yield {

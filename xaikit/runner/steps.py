@@ -23,6 +23,7 @@ from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
 from xaikit.registry import Registry
+from xaikit.report.boxes import write_boxes
 from xaikit.report.overlays import write_missing_overlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
@@ -109,6 +110,8 @@ def run(
                 watch.advanced(receipt)
             report = worker.open_report(stopping.reason)
             _draw(prepared, report, log, stopping)
+            if config.report.boxes is not None and not stopping.by_signal:
+                write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
 
@@ -205,7 +208,7 @@ def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str
         requests = len({placed.trial.request for placed in group.placed})
         lines.append(
             f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
-            f"{evidence} pieces of evidence of {requests} requests"
+            f"{evidence} sets of raw maps, from {requests} calls of methods a batch"
         )
     return "\n".join(lines)
 

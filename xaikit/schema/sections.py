@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from xaikit.plain.faults import Path, at
+from xaikit.schema.boxes import BoxesConfig
 from xaikit.schema.class_files import NAMES
 from xaikit.schema.data import DataConfig as DataConfig
 from xaikit.schema.data import TransformConfig as TransformConfig
@@ -153,6 +154,7 @@ class ReportConfig(Section):
     rows      photographs on a page of the contact sheet
     columns   of a page of the contact sheet, the photograph itself among them
     format    of overlays; contact sheets are jpg where it is png, which is too large for them
+    boxes     of what stands out: a table of them, boxes.csv; none by default
     maps      how raw maps are kept
     shard     photographs that are committed together, rounded up to whole batches; a kill loses at most these
     """
@@ -166,6 +168,7 @@ class ReportConfig(Section):
     rows: Annotated[int, Field(ge=1)] = 24
     columns: Annotated[int, Field(ge=2)] = 8
     format: Literal["png", "jpg", "webp", "pdf"] = "png"
+    boxes: BoxesConfig | None = None
     maps: Literal["float16", "uint8", "float32"] = "float16"
     shard: Annotated[int, Field(ge=1)] = 64
 

@@ -13,6 +13,7 @@ from PIL import Image
 from PIL.PdfParser import PdfFormatError, PdfParser
 from PIL.PngImagePlugin import PngInfo
 
+from xaikit.errors import StoreError
 from xaikit.store.checksums import MARK, checksum
 from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
@@ -22,6 +23,7 @@ PictureFormat = Literal["png", "jpg", "webp", "pdf", "gif"]
 FORMATS: tuple[PictureFormat, ...] = ("png", "jpg", "webp", "pdf", "gif")
 SHEET = "contact-sheet"
 _IMAGE = "xaikit-image"
+_WINDOW = "xaikit-window"
 _NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, PdfFormatError)
 """What Pillow says of what is no picture."""
 _SEAL = 66  # bytes behind the end of what is no PNG
@@ -55,23 +57,38 @@ def sheet_name(page: int, stored_as: PictureFormat) -> str:
 
 
 def save_picture(
-    folder: Folder, name: str, picture: Image.Image, image: str = "", *, further: Sequence[Image.Image] = ()
+    folder: Folder,
+    name: str,
+    picture: Image.Image,
+    image: str = "",
+    *,
+    further: Sequence[Image.Image] = (),
+    window: Sequence[float] | None = None,
 ) -> None:
     """Write a picture under a name such as "overlays/cat.gradcam.png", as its ending says.
 
     Args:
         image: the digest of the photograph that it shows, for :func:`shown_image`.
         further: pages behind the first one, of a PDF; frames of a GIF.
+        window: of a PNG, where in the file of the photograph it lies, for :func:`shown_window`.
     """
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
-        file.write(encoded(picture, name, image, further=further))
+        file.write(encoded(picture, name, image, further=further, window=window))
 
 
-def encoded(picture: Image.Image, name: str, image: str = "", *, further: Sequence[Image.Image] = ()) -> bytes:
+def encoded(
+    picture: Image.Image,
+    name: str,
+    image: str = "",
+    *,
+    further: Sequence[Image.Image] = (),
+    window: Sequence[float] | None = None,
+) -> bytes:
     """The content of such a file."""
     data = io.BytesIO()
-    picture.save(data, **_options(name.rpartition(".")[2], {MARK: name, _IMAGE: image}, further))
+    marks = {MARK: name, _IMAGE: image} | ({} if window is None else {_WINDOW: json.dumps(list(window))})
+    picture.save(data, **_options(name.rpartition(".")[2], marks, further))
     return data.getvalue() if name.endswith(".png") else _sealed(data.getvalue())
 
 
@@ -112,9 +129,25 @@ def open_picture(folder: Folder, name: str) -> Image.Image | None:
         return image.convert("RGB")
 
 
+def open_overlay(folder: Folder, name: str) -> Image.Image:
+    """A picture of any format but PDF, in RGB. Raises StoreError where it cannot be opened."""
+    try:
+        with Image.open(io.BytesIO(folder.read(name))) as image:
+            return image.convert("RGB")
+    except _NO_PICTURE as error:
+        raise StoreError(f"{folder}/{name}: cannot be opened as a picture: {error}") from error
+
+
 def shown_image(folder: Folder, name: str) -> str:
     """The digest of the photograph that a picture of the folder shows; "" where it is no such picture."""
     return str(_marks(folder, name).get(_IMAGE, ""))
+
+
+def shown_window(folder: Folder, name: str) -> tuple[float, ...] | None:
+    """Width and height of the file of a photograph, and x0, y0, x1, y1 in its pixels, where a PNG of the folder lies in it; None
+    where that is not known."""
+    text = _marks(folder, name).get(_WINDOW) if folder.size(name) is not None else None
+    return None if text is None else tuple(json.loads(text))
 
 
 def check_picture(folder: Folder, name: str) -> None:

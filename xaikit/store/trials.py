@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ class StoredTrial:
     where: Mapping[str, Any]
     labelled: bool = False
     plural: bool = True
+
+    def shaped(self, values: Tensor) -> Tensor:
+        """Maps (T, *S) as an explanation has those of one sample: without the axis of targets where there is one alone."""
+        return values if self.plural else values[0]
 
     @property
     def fuses(self) -> bool:

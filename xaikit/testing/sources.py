@@ -8,6 +8,8 @@ from torch import nn
 
 from xaikit.bench.decode import decode
 from xaikit.bench.fingerprint import digest_of
+from xaikit.bench.transforms import AXES
+from xaikit.passes.nests import first_tensor
 from xaikit.sources import OpenedModel, Transform
 from xaikit.testing.checks import COMMON, Work, expect, for_each, instances
 
@@ -37,12 +39,20 @@ def pictures_are_listed_in_a_stable_order(source: Any) -> None:
 
 
 def pictures_can_be_read(source: Any) -> None:
-    """The bytes of a picture are a picture, twice the same."""
+    """The bytes of a picture are a picture, twice the same; or what the source itself makes of them, of series and the like."""
     photograph = source.photographs()[0]
     data = photograph.read()
     expect(isinstance(data, bytes), f"read(): expected bytes, got {type(data).__name__}")
     expect(data == photograph.read(), "read(): expected the same bytes twice")
-    decode(data, photograph.name)
+    if photograph.decode is None:
+        decode(data, photograph.name)
+        return
+    sample = first_tensor(photograph.decode(data))
+    expect(
+        sample.is_floating_point() and sample.dim() == 1 + AXES[photograph.kind],
+        f"decode(): expected floats (channels, *S) with {AXES[photograph.kind]} axes of a {photograph.kind}, got {sample.dtype} "
+        f"{tuple(sample.shape)}",
+    )
 
 
 CHECKS: dict[str, tuple[Work, ...]] = {
