@@ -28,7 +28,7 @@ class Pinned(Protocol):
                    rows. Without it variants are scored one at a time
     probabilities  ``probabilities(output) -> Tensor``: of a class, its softmax probabilities (N, T)
     spatial        a field, True: the score is of certain places of the picture: a mask, a box, a unit of a map
-    region         ``region(sample) -> {"box": (x0, y0, x1, y1), "label": class}`` in pixels of the input, or ``{"mask": (H, W)}``
+    place          ``place(sample) -> {"corners": (x0, y0, x1, y1), "label": class}`` in input pixels, or ``{"mask": (H, W)}``
                    of bool: what of the picture the score is of, for a run to draw; empty where that is all of it
     padding        (N, T), True where a sample has fewer targets than others: what stands there is no target of it, and its
                    map and score are NaN
@@ -101,10 +101,10 @@ def stated_for(target: Target, index: Tensor) -> Target:
     return target if rows is None else rows(index)
 
 
-def region_of(pinned: Pinned, sample: int) -> Mapping[str, Any]:
-    """What of the picture a score is of: ``box`` and ``label``, or ``mask``; empty where that is all of it."""
-    region: Callable[[int], Mapping[str, Any]] | None = getattr(pinned, "region", None)
-    return {} if region is None else region(sample)
+def place_of(pinned: Pinned, sample: int) -> Mapping[str, Any]:
+    """What of the picture a score is of: ``corners`` and ``label``, or ``mask``; empty where that is all of it."""
+    place: Callable[[int], Mapping[str, Any]] | None = getattr(pinned, "place", None)
+    return {} if place is None else place(sample)
 
 
 def padding_of(pinned: Pinned) -> Tensor | None:

@@ -164,9 +164,9 @@ class PinnedBox:
             raise XaikitError(f"target box: expected detections of {len(self.boxes)} samples, got {len(output)}")
         return torch.stack([self._score(row, one) for row, one in enumerate(output)]).unsqueeze(1)
 
-    def region(self, sample: int) -> dict[str, Any]:
+    def place(self, sample: int) -> dict[str, Any]:
         """The reference of a sample, with its class."""
-        return {"box": self.boxes[sample].tolist(), "label": int(self.labels[sample])}
+        return {"corners": self.boxes[sample].tolist(), "label": int(self.labels[sample])}
 
     def _score(self, row: int, one: Mapping[str, Tensor]) -> Tensor:
         boxes, labels, scores = _detections(one, self.names)

@@ -185,7 +185,7 @@ class PinnedRegion(PinnedClass):
         total = self._over(output)
         return total / beside(self.mask, output).flatten(1).sum(1, keepdim=True) if self.mean else total
 
-    def region(self, sample: int) -> dict[str, Any]:
+    def place(self, sample: int) -> dict[str, Any]:
         """The pixels of a sample, where they are not all."""
         return {"mask": self.mask[sample].cpu()} if self.spatial else {}
 

@@ -115,3 +115,14 @@ def test_the_class_that_the_data_states_and_whether_the_model_is_right(tmp_path:
     answer = report.query("SELECT name, truth, truth_name, correct FROM records ORDER BY position").to_pylist()
     assert [row["correct"] for row in answer] == [True, False, None, None]
     assert [row["truth"] for row in answer] == [CLASSES.index(predicted["a.png"]), CLASSES.index(wrong), None, None]
+
+
+def test_where_a_name_was_written_is_known_of_the_option_that_it_is(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "model: {source: samples}\ndata: {source: samples}\nmethods: [gradcam]\ntarget: tabby cat\n"
+    )
+    config = xaikit.load(tmp_path / "c.yaml")
+    assert config.target.options == {"index": "tabby cat"}
+    assert config.origins["target.index"] == config.origins["target.use"] == f"{tmp_path}/c.yaml:4:1"
+    assert config.origins["seed"] == "default"
+    assert xaikit.load(config.plain()) == config

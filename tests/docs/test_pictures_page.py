@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from xaikit.pictures.colors import COLORMAPS
 from xaikit.runner.pictures import STYLE
-from xaikit.store.pictures import FORMATS
+from xaikit.schema.sections import ReportConfig
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text(encoding="utf-8")
 
@@ -34,4 +34,4 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 def test_it_names_every_key_colour_map_and_format() -> None:
     keys = {name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall("`(.*?)`", row)}
     assert keys == {*STYLE, "overlays", "rows", "columns"}
-    assert all(f"`{name}`" in PAGE for name in (*COLORMAPS, *FORMATS))
+    assert all(f"`{name}`" in PAGE for name in (*COLORMAPS, *get_type_hints(ReportConfig)["format"].__args__))

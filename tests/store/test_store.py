@@ -190,7 +190,7 @@ def test_a_run_of_another_version_is_refused_and_begun_anew_when_asked(tmp_path:
     committed(tmp_path)
     (tmp_path / "plan.json").write_text('{"format": 1}')
     for take in (Store.claim, Store.open):
-        with pytest.raises(StoreError, match=r"expected a run of format 4, got 1: .*--force to begin this one anew"):
+        with pytest.raises(StoreError, match=r"expected a run of format 5, got 1: .*--force to begin this one anew"):
             take(tmp_path)
     assert Store.look(tmp_path) is None
     assert Store.claim(tmp_path, again=True).parts() == []

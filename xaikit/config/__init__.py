@@ -134,7 +134,12 @@ def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
 
 def _origins(config: Config, values: Mapping[str, Any], faults: Faults) -> dict[str, str]:
     """Where each value of a config was written; what nobody stated is a default."""
-    marks = {
-        path: DEFAULT if at(values, path, DEFAULT) is DEFAULT else faults.mark(path) for path in leaves(config.plain())
-    }
+    plain = config.plain()
+    marks = {path: faults.mark(path) if _is_stated(path, values, plain) else DEFAULT for path in leaves(plain)}
     return {key_of(path): str(mark) for path, mark in marks.items()}
+
+
+def _is_stated(path: tuple[str | int, ...], values: Mapping[str, Any], plain: Mapping[str, Any]) -> bool:
+    """Whether somebody wrote the value at a path, or a word there that means it: the name of a class is its target's option."""
+    use = (*path[:-1], "use")
+    return at(values, path, DEFAULT) is not DEFAULT or at(values, use, at(plain, use)) != at(plain, use)

@@ -36,7 +36,7 @@ from xaikit.store.pictures import (
     shown_image,
     whole_name,
 )
-from xaikit.store.regions import read_region
+from xaikit.store.places import read_place
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
@@ -230,11 +230,11 @@ def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Ima
 
 def _marks(record: Record, row: Mapping[str, Any]) -> Iterator[PictureMark]:
     """What the score is of, with the class and the score; and where a model has no classes, the number that is explained."""
-    region = read_region(row.get("region"))
-    if "box" in region:
-        yield Box(region["box"], f"{record.target_name} {record.score:.3g}".strip())
-    elif "mask" in region:
-        yield Outline(region["mask"], record.target_name)
+    place = read_place(row.get("extent"))
+    if "corners" in place:
+        yield Box(place["corners"], f"{record.target_name} {record.score:.3g}".strip())
+    elif "mask" in place:
+        yield Outline(place["mask"], record.target_name)
     elif record.prediction is None and record.target is None:
         yield Words(f"{record.score:.4g}")
 

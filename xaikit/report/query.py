@@ -20,7 +20,7 @@ from xaikit.store.trials import StoredTrial
 
 VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
 _TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
-_HIDDEN = ("region", "bench", "evidence", "truth", "warnings", "checksum", "commit")
+_HIDDEN = ("extent", "bench", "evidence", "truth", "warnings", "checksum", "commit")
 """Of the columns of rows, what the records do not show; warnings are shown as the trial has them."""
 
 

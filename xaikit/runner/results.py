@@ -17,10 +17,10 @@ from xaikit.explanation import Explanation
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.runner.shards import Shard
 from xaikit.store.maps import Array, encode, map_checksums
-from xaikit.store.regions import written_region
+from xaikit.store.places import written_place
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
-from xaikit.targets import PinnedClasses, needs_labels, region_of
+from xaikit.targets import PinnedClasses, needs_labels, place_of
 
 
 class ShardResults:
@@ -136,9 +136,9 @@ class ShardResults:
         warnings = _warnings(explanation, request, len(shared))
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            region = region_of(explanation.target, sample)
+            place = place_of(explanation.target, sample)
             for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
-                target = region.get("label") if target is None else target
+                target = place.get("label") if target is None else target
                 yield {
                     **columns,
                     "evidence": key,
@@ -147,7 +147,7 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
-                    "region": written_region(region) if region else None,
+                    "extent": written_place(place) if place else None,
                     "warnings": warnings[sample],
                 }
 

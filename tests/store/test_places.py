@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from xaikit.store.regions import read_region, written_region
+from xaikit.store.places import read_place, written_place
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_mask_comes_back(seed: int) -> None:
     mask = np.random.default_rng(seed).random((5, 7)) > 0.4
     mask[0, 0] = bool(seed % 2)
-    text = written_region({"mask": torch.from_numpy(mask)})
-    assert np.array_equal(read_region(text)["mask"], mask)
+    text = written_place({"mask": torch.from_numpy(mask)})
+    assert np.array_equal(read_place(text)["mask"], mask)
     assert sum(json.loads(text)["mask"]["counts"]) == 35
 
 
 def test_run_lengths_are_those_of_coco() -> None:
     mask = np.array([[1, 0], [1, 0], [0, 1]], bool)
-    assert json.loads(written_region({"mask": mask}))["mask"] == {"size": [3, 2], "counts": [0, 2, 3, 1]}
+    assert json.loads(written_place({"mask": mask}))["mask"] == {"size": [3, 2], "counts": [0, 2, 3, 1]}
 
 
 def test_a_box_comes_back_and_nothing_is_nothing() -> None:
-    assert read_region(written_region({"box": (1, 2.345, 3, 4), "label": 7})) == {"box": [1, 2.35, 3, 4]}
-    assert read_region(None) == {}
+    assert read_place(written_place({"corners": (1, 2.345, 3, 4), "label": 7})) == {"corners": [1, 2.35, 3, 4]}
+    assert read_place(None) == {}

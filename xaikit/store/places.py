@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def written_region(region: Mapping[str, Any]) -> str:
-    """As JSON: `{"box": [x0, y0, x1, y1]}` in pixels of the input, or `{"mask": {"size": [H, W], "counts": [...]}}`."""
-    mask = region.get("mask")
+def written_place(place: Mapping[str, Any]) -> str:
+    """As JSON: `{"corners": [x0, y0, x1, y1]}` in pixels of the input, or `{"mask": {"size": [H, W], "counts": [...]}}`."""
+    mask = place.get("mask")
     if mask is None:
-        return json.dumps({"box": [round(float(corner), 2) for corner in region["box"]]})
+        return json.dumps({"corners": [round(float(corner), 2) for corner in place["corners"]]})
     return json.dumps({"mask": {"size": list(mask.shape), "counts": _run_lengths(np.asarray(mask, bool))}})
 
 
-def read_region(text: str | None) -> Mapping[str, Any]:
+def read_place(text: str | None) -> Mapping[str, Any]:
     """The same with its mask as an array (H, W) of bool; empty where there is none."""
-    region: dict[str, Any] = json.loads(text) if text else {}
-    if "mask" in region:
-        counts = region["mask"]["counts"]
+    place: dict[str, Any] = json.loads(text) if text else {}
+    if "mask" in place:
+        counts = place["mask"]["counts"]
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-        region["mask"] = flat.reshape(region["mask"]["size"], order="F")
-    return region
+        place["mask"] = flat.reshape(place["mask"]["size"], order="F")
+    return place
 
 
 def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
