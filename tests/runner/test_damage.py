@@ -12,7 +12,7 @@ import torch
 
 import xaikit
 from helpers.runs import config, pictures
-from xaikit.cli import commands
+from xaikit.cli import commands, main
 from xaikit.errors import DamagedFile
 from xaikit.report.compaction import compact
 from xaikit.report.report import Report
@@ -201,7 +201,7 @@ def test_the_command_line_says_what_is_damaged(folder: Path, capsys: pytest.Capt
     path.write_bytes(bytes(len(data)))
     try:
         with pytest.raises(SystemExit) as left:
-            commands.main(["verify", str(folder)])
+            main(["verify", str(folder)])
     finally:
         path.write_bytes(data)
     assert left.value.code == 1
