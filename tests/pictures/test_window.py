@@ -57,8 +57,10 @@ def test_inputs_are_stretched_from_black_to_white() -> None:
     assert stretched(torch.zeros(5, 2, 2)).getpixel((0, 0)) == (0, 0, 0)
     shown = ShownInputs(torch.rand(2, 3, 4, 5))
     assert shown.window(1).picture.size == (5, 4)
-    with pytest.raises(ConfigError, match=r"as a picture \(channels, H, W\), got \(3, 4\)"):
-        ShownInputs(torch.rand(2, 3, 4)).window(0)
+    with pytest.raises(
+        ConfigError, match=r"expected the input of a sample as \(channels, \*S\) with one to three axes S, got \(3,\)"
+    ):
+        ShownInputs(torch.rand(2, 3)).window(0)
 
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)

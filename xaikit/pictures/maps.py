@@ -12,9 +12,11 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.pictures.lettering import FAINT, Line
-from xaikit.pictures.regions import Region, regions, union
+from xaikit.pictures.regions import Region, as_array, regions, union
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
+from xaikit.pictures.signal import overlay_signal
 from xaikit.pictures.threshold import Keep, Threshold
+from xaikit.pictures.volume import montage_map
 from xaikit.pictures.window import PictureWindow, ShownInputs, as_picture
 
 Read = Callable[[PictureWindow, Sequence[Region], tuple[int, ...]], Tensor]
@@ -40,9 +42,14 @@ class ShownMaps:
             _place(name, place, count)
             for name, place, count in zip(("sample", "target"), (sample, target), self.maps.shape, strict=False)
         )
-        saliency = self._picture(row, column)
+        saliency, signed = self.maps[row, column], bool((self.maps < 0).any())
         window = window or self.shown.window(row)
-        return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=bool((self.maps < 0).any()))
+        if saliency.dim() == 1:
+            return overlay_signal(window.picture, as_array(saliency), colormap=colormap, signed=signed)
+        if saliency.dim() == 3:
+            slices = self.shown.inputs.shape[2]
+            saliency = torch.from_numpy(montage_map(as_array(saliency), slices, window.picture))
+        return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=signed)
 
     def over(self, picture: Any, sample: int) -> PictureWindow:
         """Another picture for the map of a sample: it lies where it lies on the sample's own, if that is as large; else on all
@@ -64,7 +71,8 @@ class ShownMaps:
         """Samples down, the picture and the overlay of each target across, below each what ``lines(sample, target)`` says."""
         targets, rows = range(self.maps.shape[1]), []
         for sample in range(len(self.maps)) if samples is None else samples:
-            window = self.shown.window(_place("sample", sample, len(self.maps))).shrunk(2 * HEIGHT)
+            window = self.shown.window(_place("sample", sample, len(self.maps)))
+            window = window.shrunk(2 * HEIGHT) if self.maps.dim() == 4 else window
             drawn = [self.overlay(sample, target, alpha, colormap, window) for target in targets]
             cells = [Cell(picture, lines(sample, target)) for target, picture in enumerate(drawn)]
             rows.append([Cell(window.picture, [(window.note, FAINT)] if window.note else []), *cells])

@@ -16,6 +16,8 @@ from torch import Tensor
 from xaikit.errors import ConfigError, DataError
 from xaikit.pictures.overlay import overlay as draw_overlay
 from xaikit.pictures.regions import as_array
+from xaikit.pictures.signal import plot
+from xaikit.pictures.volume import montage
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels."""
@@ -96,20 +98,33 @@ class ShownInputs:
     note: str = ""
 
     def window(self, sample: int) -> PictureWindow:
-        """The picture of a sample, or what the model received of it, stretched from black to white.
+        """The picture of a sample, or what the model received of it: a series plotted, all else stretched from black to white, a
+        volume slice by slice.
 
         Raises:
-            ConfigError: it is no picture.
+            ConfigError: it is none of these.
         """
         if self.windows is not None:
             return self.windows[sample]
         pixels = self.inputs[sample]
-        if pixels.dim() != 3:
+        if pixels.dim() not in (2, 3, 4):
             raise ConfigError(
-                f"overlay: expected the input of a sample as a picture (channels, H, W), got {tuple(pixels.shape)}; "
+                f"overlay: expected the input of a sample as (channels, *S) with one to three axes S, got {tuple(pixels.shape)}; "
                 ".numpy() has the map as numbers"
             )
-        return PictureWindow.whole(stretched(pixels), self.note)
+        return PictureWindow.whole(_drawn(pixels), self.note)
+
+
+def _drawn(pixels: Tensor) -> Image.Image:
+    """What a model received, (channels, *S)."""
+    if pixels.dim() == 2:
+        return plot(as_array(pixels))
+    if pixels.dim() == 3:
+        return stretched(pixels)
+    # one scale for all slices: they lie side by side as one picture, and are cut apart again
+    slices, wide = pixels.shape[1], pixels.shape[3]
+    strip = stretched(pixels.transpose(1, 2).flatten(2))
+    return montage([strip.crop((place * wide, 0, (place + 1) * wide, strip.height)) for place in range(slices)])
 
 
 def _rounded(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
