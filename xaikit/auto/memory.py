@@ -26,7 +26,7 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module())) - {"_forward_hooks", "_forward_p
 _DEEPEST = 4
 """Levels of containers and plain objects that are looked into."""
 
-_found: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Any, tuple[Tap, ...]]]] = WeakKeyDictionary()
+_remembered: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Any, tuple[Tap, ...]]]] = WeakKeyDictionary()
 
 
 def remembered(
@@ -45,20 +45,20 @@ def remembered(
         labels: of the batch, of which the first counts.
         further: what else it depends on.
     """
-    told = _value_of(target)
-    if told is None:
+    values = _value_of(target)
+    if values is None:
         return find()
     label = None if labels is None else tuple(labels[:1].flatten().tolist())
-    key = (signature(inputs), told, label, further, mode)
+    key = (signature(inputs), values, label, further, mode)
     try:
         state = _state(model, mode)
     except RuntimeError:  # weights of a kind that no number can be read from
         return find()
-    found = _found.setdefault(model, {})
-    if key not in found or found[key][0] != state:
+    layers = _remembered.setdefault(model, {})
+    if key not in layers or layers[key][0] != state:
         taps = find()
-        found[key] = (state, taps)
-    return found[key][1]
+        layers[key] = (state, taps)
+    return layers[key][1]
 
 
 def _value_of(target: Any) -> Hashable | None:

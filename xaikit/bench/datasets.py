@@ -100,8 +100,8 @@ class Samples:
     def labels(self, count: int) -> Iterator[str | int | None]:
         """From ``dataset.targets`` where there are as many, else from the items."""
         targets = getattr(self.dataset, "targets", None)
-        known = targets if isinstance(targets, Sequence | Tensor) and len(targets) == count else None
-        yield from (_label(known[at]) if known is not None else _parted(self.dataset[at])[1] for at in range(count))
+        complete = isinstance(targets, Sequence | Tensor) and len(targets) == count
+        yield from (_label(targets[at]) if complete else _parted(self.dataset[at])[1] for at in range(count))
 
     def read(self, place: int) -> bytes:
         """The bytes of a sample: of a picture without loss, or of its tensors."""

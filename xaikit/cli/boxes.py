@@ -33,17 +33,17 @@ def boxes(run: str, to: str, threshold: str | None, keep: str | None, trial: str
     if path.suffix not in (".json", ".csv"):
         raise ConfigError(f"--to: expected a file that ends in .json, of COCO, or .csv, got {to!r}")
     report = Report(run, trust=trust)
-    said = {"threshold": None if threshold is None else read_value(threshold), "keep": keep}
+    overrides = {"threshold": None if threshold is None else read_value(threshold), "keep": keep}
     options = report.index.store.plan()["config"].get("report", {}).get("boxes") or {}
     try:
-        stated = BoxesConfig(**options | {key: value for key, value in said.items() if value is not None})
+        stated = BoxesConfig(**options | {key: value for key, value in overrides.items() if value is not None})
     except ValueError as error:
         raise ConfigError(f"--{error}") from error
-    found = list(boxes_of(report, stated, trial))
+    listed = list(boxes_of(report, stated, trial))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text((as_coco if path.suffix == ".json" else as_table)(found), encoding="utf-8")
-    count = sum(box.x0 is not None for box in found)
-    notes = {box.note: sum(one.note == box.note for one in found) for box in found if box.note}
-    echo(f"{count} boxes of {len({box.name for box in found})} photographs: {path}")
+    path.write_text((as_coco if path.suffix == ".json" else as_table)(listed), encoding="utf-8")
+    count = sum(box.x0 is not None for box in listed)
+    notes = {box.note: sum(one.note == box.note for one in listed) for box in listed if box.note}
+    echo(f"{count} boxes of {len({box.name for box in listed})} photographs: {path}")
     for note, times in notes.items():
         echo(f"  {times} times: {note}")
