@@ -181,8 +181,8 @@ def explain(
     return {label: replace(each, shown=shown, classes=names.names) for label, each in explanations.items()}
 
 
-def _names(shared: str | int | Sequence[str | int] | None) -> Sequence[str | int]:
-    return [shared] if isinstance(shared, (str, int)) else shared or ()
+def _names(shared: str | int | Sequence[str | int] | None) -> Sequence[str | int] | None:
+    return [shared] if isinstance(shared, (str, int)) else shared
 
 
 def _check_words(precision: object, mode: object, seed: object) -> None:

@@ -48,7 +48,10 @@ def test_languages_stay_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "Küche, 台所, می‌خواهم, 👩‍🍳\n"
 
 
-def test_tables_of_a_folder_show_the_names_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_of_a_folder_show_the_names_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     name = f"a{NASTY}\n.jpg"
     store = planned(tmp_path, [trial(NASTY)], [name])
     commit(store, "000000-a", [row(name, target_name=NASTY, prediction_name=NASTY)])

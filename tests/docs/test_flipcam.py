@@ -81,7 +81,7 @@ def test_it_is_gone_when_it_is_uninstalled(flipped: Environment, tmp_path: Path)
 
 def raw(report: Report, name: str, label: str) -> Tensor:
     """The raw map of the only layer, (H, W)."""
-    return next(iter(report.maps(name, label).values()))[0]
+    return next(iter(report.maps(name, label).values()))
 
 
 def gradcam(net: nn.Module, image: Tensor, chosen: int) -> Tensor:

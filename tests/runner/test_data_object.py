@@ -57,7 +57,7 @@ def test_tensors_go_in_as_they_are_and_labels_are_theirs(tmp_path: Path) -> None
     expected = alone(net, images, target="label", labels=labels)
     assert report.images == ("0", "1", "2", "3", "4")
     assert [record.target for record in report.records] == labels.tolist()
-    assert all(same(report.maps(str(row), "gradcam")["body"][0], expected[row]) for row in range(5))
+    assert all(same(report.maps(str(row), "gradcam")["body"], expected[row]) for row in range(5))
     assert len(report.sheets) == 1
 
 
@@ -94,7 +94,7 @@ def test_pictures_are_prepared_by_the_configs_transform(tmp_path: Path) -> None:
     transform = {"size": 32, "crop": 32, "mean": [0.5] * 3, "std": [0.25] * 3}
     report = explained(tmp_path, Net(), Photographs(), data={"transform": transform})
     assert report.images == ("a/cat.png", "b/dog.png")
-    assert report.map("cat", "gradcam").shape == (1, 32, 32)
+    assert report.map("cat", "gradcam").shape == (32, 32)
     with pytest.raises(ConfigError, match="transform"):
         explained(tmp_path / "other", Net(), Photographs())
 
@@ -109,7 +109,7 @@ def test_a_model_of_several_inputs_gets_them_all(tmp_path: Path, named: bool) ->
     net = Net(beside=2).eval()
     report = explained(tmp_path, net, items, methods=["gradcam", "scorecam"], target="label")
     expected = alone(net, (images, numbers), target=1)
-    assert all(same(report.maps(str(row), "gradcam")["body"][0], expected[row]) for row in range(3))
+    assert all(same(report.maps(str(row), "gradcam")["body"], expected[row]) for row in range(3))
     assert not report.failures
 
 
@@ -130,7 +130,7 @@ def test_shared_inputs_are_named_in_the_config(tmp_path: Path) -> None:
     net = Prompted().eval()
     report = explained(tmp_path, net, items, model={"shared": ["prompts"]}, target=1)
     expected = alone(net, {"image": images, "prompts": prompts}, target=1, shared="prompts")
-    assert all(same(report.maps(str(row), "gradcam")["body"][0], expected[row]) for row in range(3))
+    assert all(same(report.maps(str(row), "gradcam")["body"], expected[row]) for row in range(3))
 
 
 class Views(nn.Module):
@@ -151,7 +151,7 @@ def test_views_that_are_folded_into_the_batch_have_a_map_each(tmp_path: Path) ->
     net = Views().eval()
     report = explained(tmp_path, net, seeded(2, 4, 3, 12, 10), layers=[{"name": "body", "fold": "views"}])
     (layer,) = report.maps("0", "gradcam")
-    assert report.maps("0", "gradcam")[layer].shape == (1, 4, 12, 10)
+    assert report.maps("0", "gradcam")[layer].shape == (4, 12, 10)
 
 
 def test_the_axes_of_maps_may_be_said(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_the_axes_of_maps_may_be_said(tmp_path: Path) -> None:
     net, images = Last().eval(), seeded(2, 3, 12, 10)
     report = explained(tmp_path, net, images, model={"layout": {"use": "axes", "order": "NHWC"}})
     expected = xaikit.explain(net, images, "gradcam", layers="inner")["gradcam"].maps["inner"]
-    assert same(report.maps("0", "gradcam")["body"][0], expected[0])
+    assert same(report.maps("0", "gradcam")["body"], expected[0])
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:

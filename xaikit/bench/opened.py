@@ -83,7 +83,7 @@ class OpenedBench:
 
     def batch(self, pictures: Sequence[Picture]) -> Batch:
         """Pictures as the engine takes them, on the model's device."""
-        inputs, shared = shared_by_name(self._stacked(pictures), self.config.model.shared)
+        inputs, shared = shared_by_name(self._stacked(pictures), self.config.model.shared or None)
         labels = [picture.label if self.loader.labelled else None for picture in pictures]
         indices = None if None in labels else self._on_device(torch.tensor(labels, dtype=torch.long))
         ids = tuple(picture.digest for picture in pictures)

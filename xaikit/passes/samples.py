@@ -27,14 +27,14 @@ MOST_READINGS = 16
 _shared: WeakKeyDictionary[nn.Module, dict[Any, Shared]] = WeakKeyDictionary()
 
 
-def shared_by_name(inputs: Any, names: Sequence[str | int]) -> tuple[Any, Shared | None]:
+def shared_by_name(inputs: Any, names: Sequence[str | int] | None) -> tuple[Any, Shared | None]:
     """The inputs, the first of which has a row a sample, and the ways to those of these names, which have none; None where
     nobody names any.
 
     Raises:
         ConfigError: there is no input of a name, or no other.
     """
-    if not names:
+    if names is None:
         return inputs, None
     paths = [path for path, _ in tensors_in(inputs)]
     arguments = dict.fromkeys(path[0] for path in paths if path)

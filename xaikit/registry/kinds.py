@@ -35,7 +35,7 @@ KINDS: dict[str, Kind] = {
         "xaikit.models",
         "xaikit_model",
         ("open",),
-        frozenset({"source", "output", "layout", "classes", "input_layout", "mode"}),
+        frozenset({"shared", "source", "output", "layout", "classes", "input_layout", "mode"}),
     ),
     "data": Kind(
         "xaikit.data",
