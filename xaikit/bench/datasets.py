@@ -99,7 +99,7 @@ class Samples:
 
     def labels(self, count: int) -> Iterator[str | int | None]:
         """From ``dataset.targets`` where there are as many, else from the items."""
-        targets = getattr(self.dataset, "targets", None)
+        targets: Any = getattr(self.dataset, "targets", None)
         complete = isinstance(targets, Sequence | Tensor) and len(targets) == count
         yield from (_label(targets[at]) if complete else _parted(self.dataset[at])[1] for at in range(count))
 
