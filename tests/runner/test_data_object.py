@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import xaikit
+from xaikit.bench.datasets import Samples
 from xaikit.errors import ConfigError, DataError
 
 
@@ -188,10 +189,9 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         xaikit.run({"methods": "gradcam", "data": {"source": "object"}, "report": {"to": str(tmp_path)}}, model=Net())
 
 
-def test_a_sample_that_raises_is_one_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("targets", [[0, 1, 2], None], ids=["known", "in the items"])
+def test_a_sample_that_raises_is_one_failure(tmp_path: Path, targets: list[int] | None) -> None:
     class Broken(Dataset[Tensor]):
-        targets: ClassVar = [0, 1, 2]
-
         def __len__(self) -> int:
             return 3
 
@@ -200,7 +200,31 @@ def test_a_sample_that_raises_is_one_failure(tmp_path: Path) -> None:
                 raise RuntimeError("the disk is gone")
             return seeded(3, 12, 10, seed=place)
 
-    report = explained(tmp_path, Net(), Broken())
+    dataset: Any = Broken()
+    if targets is not None:
+        dataset.targets = targets
+    report = explained(tmp_path, Net(), dataset)
     assert report.images == ("0", "2")
     assert [failure.name for failure in report.failures] == ["1"]
     assert "the disk is gone" in report.failures[0].error
+
+
+def test_a_dataset_is_asked_for_its_first_sample_once_and_not_with_every_other() -> None:
+    read: list[int] = []
+
+    class Counting(Dataset[Tensor]):
+        targets: ClassVar = [0] * 9
+
+        def __len__(self) -> int:
+            return 9
+
+        def __getitem__(self, place: int) -> Tensor:
+            read.append(place)
+            return seeded(3, 12, 10, seed=place)
+
+    photographs = Samples(Counting()).photographs()
+    assert read == [0]
+    (last,) = photographs[-1:]
+    assert last.decode is not None
+    assert torch.equal(last.decode(last.read()), seeded(3, 12, 10, seed=8))
+    assert read == [0, 8]

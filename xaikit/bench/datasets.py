@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,32 +64,14 @@ class Samples:
         count = len(self.dataset)
         if not count:
             raise DataError("data: expected samples, got an empty dataset")
-        return [
-            Photograph(name, partial(self.read, place), label, self.kind, None if self.is_of_pictures else self.decode)
-            for place, (name, label) in enumerate(zip(self.names(count), self.labels(count), strict=True))
-        ]
+        first = self.sample(0)
+        kind, decode = _kind(first), None if isinstance(first, Image.Image) else _decoder(first)
+        named = zip(self.names(count), self.labels(count), strict=True)
+        return [Photograph(name, partial(self.read, at), label, kind, decode) for at, (name, label) in enumerate(named)]
 
     def sample(self, place: int) -> Any:
         """What the model takes of one item, or its picture."""
         return _parted(self.dataset[place])[0]
-
-    @property
-    def is_of_pictures(self) -> bool:
-        """Whether samples are prepared as photographs are."""
-        return isinstance(self.sample(0), Image.Image)
-
-    @property
-    def kind(self) -> Kind:
-        """Of the first sample. Raises DataError where it is nothing that can be explained."""
-        first = self.sample(0)
-        if isinstance(first, Image.Image):
-            return "picture"
-        led = first_tensor(_ready(first))
-        if led.dim() not in _KINDS or not led.is_floating_point():
-            raise DataError(
-                f"data: expected samples of floats (channels, *S) with one to three axes S, got {led.dtype} {tuple(led.shape)}"
-            )
-        return _KINDS[led.dim()]
 
     def names(self, count: int) -> Iterator[str]:
         """The paths that folders of pictures know (``dataset.samples``), else numbers."""
@@ -101,7 +83,13 @@ class Samples:
         """From ``dataset.targets`` where there are as many, else from the items."""
         targets: Any = getattr(self.dataset, "targets", None)
         complete = isinstance(targets, Sequence | Tensor) and len(targets) == count
-        yield from (_label(targets[at]) if complete else _parted(self.dataset[at])[1] for at in range(count))
+        yield from (_label(targets[at]) if complete else self._label_in(at) for at in range(count))
+
+    def _label_in(self, place: int) -> str | int | None:
+        try:
+            return _parted(self.dataset[place])[1]
+        except Exception:  # it fails by itself when its turn comes, and stops no other
+            return None
 
     def read(self, place: int) -> bytes:
         """The bytes of a sample: of a picture without loss, or of its tensors."""
@@ -116,13 +104,32 @@ class Samples:
             {key: tensor.detach().cpu().contiguous().clone() for key, tensor in items.items()}
         )
 
-    def decode(self, data: bytes) -> Any:
-        """What the model takes, of such bytes."""
-        items = safetensors.torch.load(data)
-        if "" in items:
-            return items[""]
-        ordered = {str(key): items[str(key)] for key in _items(_ready(self.sample(0)))}
-        return ordered if isinstance(self.sample(0), Mapping) else tuple(ordered.values())
+
+def _kind(sample: Any) -> Kind:
+    """What a sample is. Raises DataError where it is nothing that can be explained."""
+    if isinstance(sample, Image.Image):
+        return "picture"
+    led = first_tensor(_ready(sample))
+    if led.dim() not in _KINDS or not led.is_floating_point():
+        raise DataError(
+            f"data: expected samples of floats (channels, *S) with one to three axes S, got {led.dtype} {tuple(led.shape)}"
+        )
+    return _KINDS[led.dim()]
+
+
+def _decoder(sample: Any) -> Callable[[bytes], Any]:
+    """From bytes to what the model takes, of samples that are made as this one is."""
+    ready = _ready(sample)
+    keys = () if isinstance(ready, Tensor) else tuple(_items(ready))
+    return partial(_unpacked, keys=keys, named=isinstance(ready, Mapping))
+
+
+def _unpacked(data: bytes, keys: Sequence[str], named: bool) -> Any:
+    """A tensor, or several by their names or in their order."""
+    items = safetensors.torch.load(data)
+    if not keys:
+        return items[""]
+    return {key: items[key] for key in keys} if named else tuple(items[key] for key in keys)
 
 
 def _parted(item: Any) -> tuple[Any, str | int | None]:
