@@ -83,7 +83,7 @@ def test_every_plugin_keeps_its_contract(group: str, name: str, module: str) -> 
     assert not str(plugin.cls.__doc__).startswith(f"{plugin.cls.__name__}(")
 
 
-DOORS = {"method", "ops", "view", "targets", "layouts", "sources", "testing"}
+DOORS = {"method", "metric", "ops", "view", "targets", "layouts", "sources", "testing"}
 
 
 def test_plugins_are_forbidden_all_of_xaikit_but_its_doors() -> None:

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from xaikit.pictures.window import overlay as overlay
     from xaikit.plain.options import ClassIndex as ClassIndex
     from xaikit.plain.options import Located as Located
+    from xaikit.planning.planned import Plan as Plan
     from xaikit.registry import Registry as Registry
     from xaikit.registry.modules import lies_at as lies_at
     from xaikit.registry.modules import module_at as module_at
     from xaikit.report.report import Report as Report
-    from xaikit.runner.planned import Plan as Plan
     from xaikit.runner.steps import plan as plan
     from xaikit.runner.steps import run as run
     from xaikit.schema.sections import Config as Config
@@ -81,7 +81,7 @@ _NAMES = {
     "registry": "Registry",
     "registry.modules": "lies_at module_at",
     "report.report": "Report open",
-    "runner.planned": "Plan",
+    "planning.planned": "Plan",
     "runner.steps": "plan run",
     "store.damage": "verify",
     "targets": "PinnedClasses class_indices class_logits",

@@ -29,6 +29,12 @@ def xaikit_method() -> type:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
+def xaikit_metric() -> type:  # type: ignore[empty-body]
+    """A metric (group ``xaikit.metrics``): ``needs``, ``reads``, ``higher_is_better``, ``range`` and ``measure(view) -> Tensor``,
+    (N, T)."""
+
+
+@hookspec(firstresult=True)
 def xaikit_target() -> type:  # type: ignore[empty-body]
     """A target (group ``xaikit.targets``): ``pin(output, labels) -> Pinned``, called once, on the clean pass."""
 

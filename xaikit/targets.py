@@ -27,6 +27,7 @@ class Pinned(Protocol):
     rows           ``rows(index) -> Pinned``: the same target for chosen samples, which may repeat: ``index`` (M,) of their
                    rows. Without it variants are scored one at a time
     probabilities  ``probabilities(output) -> Tensor``: of a class, its softmax probabilities (N, T)
+    logits         ``logits(output) -> Tensor``: of a class, its logits (N, T)
     spatial        a field, True: the score is of certain places of the picture: a mask, a box, a unit of a map
     place          ``place(sample) -> {"corners": (x0, y0, x1, y1), "label": class}`` in input pixels, or ``{"mask": (H, W)}``
                    of bool: what of the picture the score is of, for a run to draw; empty where that is all of it
@@ -119,6 +120,12 @@ def probabilities_of(pinned: Pinned) -> Callable[[Any], Tensor] | None:
     return probabilities
 
 
+def logits_of(pinned: Pinned) -> Callable[[Any], Tensor] | None:
+    """The function from an output to the logits (N, T) of the pinned classes; None where the target is no class."""
+    logits: Callable[[Any], Tensor] | None = getattr(pinned, "logits", None)
+    return logits
+
+
 def is_spatial(pinned: Pinned) -> bool:
     """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere.
 
@@ -139,6 +146,10 @@ class PinnedClasses:
 
     def scores(self, output: Tensor) -> Tensor:
         """The chosen logits, (N, T)."""
+        return self.logits(output)
+
+    def logits(self, output: Tensor) -> Tensor:
+        """The same, whatever else a target scores of its classes."""
         # a copy, as indices made in inference mode cannot be saved for the gradient
         indices = self.indices.to(output.device).clone()
         if self.padded:  # by another class of the sample, so that no pass meets a NaN
@@ -157,7 +168,7 @@ class PinnedClasses:
 
     def probabilities(self, output: Tensor) -> Tensor:
         """The softmax probabilities of the chosen classes, (N, T)."""
-        return self.scores(output.softmax(1))
+        return self.logits(output.softmax(1))
 
     def rows(self, index: Tensor) -> PinnedClasses:
         """The classes of chosen samples."""

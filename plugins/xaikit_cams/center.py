@@ -32,6 +32,7 @@ class Center:
     std: float = 0.25
 
     needs: ClassVar[Needs] = Needs(scores=False, layers="none")
+    control: ClassVar[bool] = True
     traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}  # nothing is negative
 

@@ -30,6 +30,7 @@ class Edges:
     """
 
     needs: ClassVar[Needs] = Needs(inputs=True, scores=False, layers="none")
+    control: ClassVar[bool] = True
     traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}  # nothing is negative
 

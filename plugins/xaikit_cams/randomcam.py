@@ -28,6 +28,7 @@ class RandomCAM:
     """
 
     needs: ClassVar[Needs] = Needs(scores=False)
+    control: ClassVar[bool] = True
     traits: ClassVar[frozenset[str]] = frozenset({"per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}
 

@@ -27,6 +27,7 @@ class Uniform:
     """
 
     needs: ClassVar[Needs] = Needs(scores=False, layers="none")
+    control: ClassVar[bool] = True
     traits: ClassVar[frozenset[str]] = frozenset({"deterministic", "per_sample"})
     paper: ClassVar[dict[str, str]] = {"rectify": "relu"}  # nothing is negative
 

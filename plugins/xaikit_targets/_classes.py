@@ -81,14 +81,6 @@ class PinnedClass(PinnedClasses):
     Further fields that are tensors have a row a sample.
     """
 
-    def logit(self, output: Tensor) -> Tensor:
-        """Of the class, (N, 1)."""
-        return super().scores(output)
-
-    def probabilities(self, output: Tensor) -> Tensor:
-        """The softmax probability of the class, (N, 1)."""
-        return super().scores(output.softmax(1))
-
     def rows(self, index: Tensor) -> Self:
         """The same of chosen samples."""
         held = {item.name: getattr(self, item.name) for item in fields(self)}

@@ -120,7 +120,7 @@ class PinnedContrast(PinnedClass):
             shares = shares_of(others, beside(self.offsets, output))
         else:
             shares = beside(self.shares, output).to(output.dtype)
-        return self.logit(output) - self.alpha * (shares * others).sum(1, keepdim=True)
+        return self.logits(output) - self.alpha * (shares * others).sum(1, keepdim=True)
 
 
 def shares_of(logits: Tensor, offsets: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class PinnedMargin(PinnedClass):
 
     def scores(self, output: Tensor) -> Tensor:
         """(N, 1)"""
-        return self.logit(output) - output.gather(1, beside(self.rivals, output))
+        return self.logits(output) - output.gather(1, beside(self.rivals, output))
 
 
 @hookimpl

@@ -33,7 +33,7 @@ class PinnedRest(PinnedClass):
 
     def scores(self, output: Tensor) -> Tensor:
         """(N, 1)"""
-        return self.logit(output) + self.logit(output.log_softmax(1))
+        return self.logits(output) + self.logits(output.log_softmax(1))
 
 
 @hookimpl

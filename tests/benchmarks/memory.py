@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.rows import ROWS, subject
-from xaikit import _allocator
+from xaikit.passes import allocator
 
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -53,7 +53,7 @@ def grown(title: str, name: str, device: str) -> float:
 def main(setting: str, device: str, title: str, name: str) -> None:
     """Print the MiB."""
     if setting == "fixed":
-        _allocator.settle()
+        allocator.settle()
     print(grown(title, name, device))
 
 

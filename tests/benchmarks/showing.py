@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from xaikit.planning.planned import Plan
 from xaikit.runner import steps
-from xaikit.runner.planned import Plan
 from xaikit.runner.watch import Unwatched
 
 METHODS = ("gradcam", "gradcampp", "xgradcam", "layercam", "hirescam", "elementcam")

@@ -24,8 +24,8 @@ import torch
 from PIL import Image
 
 import xaikit
-from xaikit import _allocator
 from xaikit.config import load
+from xaikit.passes import allocator
 from xaikit.registry import Registry
 from xaikit.report.report import Report
 from xaikit.runner.watch import Unwatched
@@ -261,6 +261,6 @@ def _values(count: int) -> list[float]:
 WHAT = {"trials": trials, "memory": memory, "query": query, "expand": expanded}
 
 if __name__ == "__main__":
-    _allocator.settle()
+    allocator.settle()
     for name in sys.argv[1:] or WHAT:
         print(json.dumps({name: WHAT[name](), "torch": torch.__version__, "xaikit": xaikit.__version__}), flush=True)

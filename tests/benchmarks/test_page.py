@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.page import cells, page
 from benchmarks.rows import ROWS
-from xaikit._allocator import MMAP, TRIM
+from xaikit.passes.allocator import MMAP, TRIM
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMITTED = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))

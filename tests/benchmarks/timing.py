@@ -14,7 +14,7 @@ import torch
 from benchmarks.machine import facts
 from benchmarks.rows import Row, chosen, subject
 from benchmarks.sides import Side, Subject
-from xaikit import _allocator
+from xaikit.passes import allocator
 
 Measured = dict[str, list[float]]
 
@@ -59,8 +59,8 @@ def measured(row: Row, rounds: int, device: str, clock: Callable[[Side, Subject]
 def main(setting: str, device: str, rounds: str, part: str, path: str) -> None:
     """Measure, and leave the facts and the seconds in a JSON file."""
     if setting == "fixed":
-        _allocator.settle()
-    timed: dict[str, Any] = {"facts": facts(device), "allocator": _allocator.describe(), "seconds": {}}
+        allocator.settle()
+    timed: dict[str, Any] = {"facts": facts(device), "allocator": allocator.describe(), "seconds": {}}
     for row in chosen(part):
         if row.measure == "s":
             print(f"{setting}: {row.title}", file=sys.stderr, flush=True)

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from xaikit.cli.progress import Progress
-from xaikit.runner.planned import Plan, PlannedBench
-from xaikit.runner.shards import Receipt, Shard
+from xaikit.planning.planned import Plan, PlannedBench
+from xaikit.planning.shards import Receipt, Shard
 from xaikit.store.rows import Failure
 
 BENCH = PlannedBench("net", "cpu", 4, 2, (), (), 1, 1, 0, done=1)

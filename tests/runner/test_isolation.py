@@ -12,8 +12,8 @@ import yaml
 
 import xaikit
 from helpers.resumed_runs import config_in
+from xaikit.planning.shards import Job, Shard
 from xaikit.runner.isolation import KILLER, parted
-from xaikit.runner.shards import Job, Shard
 
 METHOD = """
 import ctypes

@@ -18,8 +18,8 @@ import yaml
 import xaikit
 from helpers.resumed_runs import PHOTOGRAPHS, config_in, hashes
 from helpers.runs import pictures
+from xaikit.planning.shards import Receipt
 from xaikit.runner import steps
-from xaikit.runner.shards import Receipt
 from xaikit.runner.watch import Unwatched
 
 DRIVER = "import sys, xaikit; report = xaikit.run(sys.argv[1])"

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from xaikit.runner.shards import Shard
+from xaikit.planning.shards import Shard
 from xaikit.runner.stop import INTERRUPTED, SPENT, Stopping
 
 

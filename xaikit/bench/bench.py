@@ -64,6 +64,7 @@ class Bench:
             where=named.where,
             labelled=needs_labels(request.target),
             plural=request.label in self.probe.plural,
+            control=trial.control,
         )
 
     def requests(self, evidence: Iterable[str] | None = None) -> list[Request]:

@@ -14,6 +14,7 @@ from PIL import Image
 from xaikit.bench.decode import decode
 from xaikit.bench.transforms import AXES, Framed, OwnTransform, Prepare, framed
 from xaikit.errors import DataError
+from xaikit.metric import Annotation
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.schema.classes import Classes
 from xaikit.schema.data import MAX_PIXELS
@@ -33,6 +34,7 @@ class Picture:
     whole       all of the photograph at the size at which the model's frame was cut out of it, where overlays are drawn over it
     frames      of a video, all of them as they are shown, one below the other
     window      size of the file and where in it the model looked, see :class:`xaikit.bench.transforms.Framed`
+    annotation  where its objects are in that frame, where the data states it
     """
 
     photograph: Photograph
@@ -44,6 +46,7 @@ class Picture:
     whole: Image.Image | None = None
     frames: Image.Image | None = None
     window: tuple[float, ...] | None = None
+    annotation: Annotation | None = None
 
 
 @dataclass(frozen=True)

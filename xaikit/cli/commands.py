@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import click
 
-from xaikit import _allocator
 from xaikit._version import __version__
 from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
+from xaikit.passes import allocator
 
 SOME_FAILED, STOPPED, CLOSED = 1, 3, 141
 
@@ -247,7 +247,7 @@ for written_apart in (boxes, explain, init, new):
 def _run(
     config: str, overrides: Sequence[str], axes: Sequence[str], force: bool, shard: str | None, verbose: bool
 ) -> None:
-    _allocator.settle()  # before torch is imported and allocates
+    allocator.settle()  # before torch is imported and allocates
     from xaikit.cli.progress import Progress
     from xaikit.runner import steps
     from xaikit.runner.stop import exit_codes

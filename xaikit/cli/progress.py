@@ -14,14 +14,14 @@ from rich.progress import Progress as Bar
 from rich.progress import track as rich_track
 from rich.table import Table
 
-from xaikit import _allocator
 from xaikit.cli.terminal import cell, show
+from xaikit.passes import allocator
 from xaikit.plain.text import duration, escaped
 
 if TYPE_CHECKING:
+    from xaikit.planning.planned import Plan
+    from xaikit.planning.shards import Receipt
     from xaikit.report.report import Report
-    from xaikit.runner.planned import Plan
-    from xaikit.runner.shards import Receipt
 
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class Progress:
         for line in self._pictures(report):
             self._say(line)
         if verbose:
-            self._say(f"allocator: {_allocator.describe()}")
+            self._say(f"allocator: {allocator.describe()}")
         self._say(f"written to {report.folder}")
         if report.stopped:
             text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"

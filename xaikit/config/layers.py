@@ -15,6 +15,7 @@ from xaikit.config.sweep.shorthand import settle_sweep, within_sweep
 from xaikit.errors import nearest
 from xaikit.plain.faults import DEFAULT, Faults, Mark, Path, at, key_of, shown
 from xaikit.plain.values import is_usable
+from xaikit.schema.sections import LABELLED
 from xaikit.schema.shorthand import settle
 
 
@@ -99,7 +100,7 @@ def _merges(path: Path, below: Any, above: Any) -> bool:
     if not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return False
     name = "source" if path in (("model",), ("data",)) else "use"
-    implied = path[1] if len(path) == 2 and path[0] == "methods" else None
+    implied = path[1] if len(path) == 2 and path[0] in LABELLED else None
     old, new = below.get(name, implied), above.get(name)
     return None in (old, new) or bool(old == new)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import OutputPart, Readout, WithLayers
 from xaikit.passes.modes import Mode
-from xaikit.targets import Pinned, Target, is_spatial, layer_of, padding_of, probabilities_of, rows_of
+from xaikit.targets import Pinned, Target, is_spatial, layer_of, logits_of, padding_of, probabilities_of, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +108,14 @@ class PinnedPart:
 
     @property
     def probabilities(self) -> Callable[[Any], Tensor] | None:
-        probabilities = probabilities_of(self.target)
-        return None if probabilities is None else lambda output: probabilities(self.read(output))[:, self.columns]
+        return self._of_part(probabilities_of(self.target))
+
+    @property
+    def logits(self) -> Callable[[Any], Tensor] | None:
+        return self._of_part(logits_of(self.target))
+
+    def _of_part(self, function: Callable[[Any], Tensor] | None) -> Callable[[Any], Tensor] | None:
+        return None if function is None else lambda output: function(self.read(output))[:, self.columns]
 
 
 def columns_of(

@@ -49,3 +49,11 @@ def naming_the_layer(model: nn.Module) -> Iterator[None]:
         if not place:
             raise
         raise ModelError(f"model: its forward raises in {place}: {type(error).__name__}: {error}") from error
+
+
+def error_text(error: Exception, model: nn.Module) -> tuple[str, str]:
+    """An error in a line, with the layer that raised it and what was noted about it on its way, and its traceback."""
+    place = "" if isinstance(error, XaikitError) else place_of(model, error)
+    notes = [f"raised in {place}"] if place else []
+    line = "; ".join([f"{type(error).__name__}: {error}", *notes, *getattr(error, "__notes__", [])])
+    return line, "".join(traceback.format_exception(error))

@@ -1,11 +1,11 @@
-"""What the class of a method declares, read without an instance of it and without torch."""
+"""What the class of a method or metric declares, read without an instance of it and without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from xaikit.errors import declared
+from xaikit.errors import declared, is_truth
 from xaikit.needs import Needs
 
 
@@ -23,6 +23,17 @@ def traits_of(cls: type) -> frozenset[str] | None:
     """
     traits: Collection[str] | None = declared(cls, "traits", None, _are_names, "names of traits")
     return None if traits is None else frozenset(traits)
+
+
+def suites_of(cls: type) -> frozenset[str]:
+    """The words of ``metrics`` that a metric is part of. Raises PluginContract where they are no names."""
+    suites: Collection[str] = declared(cls, "suites", (), _are_names, "names of suites")
+    return frozenset(suites)
+
+
+def is_control(cls: type) -> bool:
+    """Whether a method is there to be beaten: it is judged beside others. Raises PluginContract."""
+    return declared(cls, "control", False, is_truth, "True or False")
 
 
 def _are_names(value: Any) -> bool:

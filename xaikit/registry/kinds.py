@@ -25,6 +25,7 @@ KINDS: dict[str, Kind] = {
         ("needs", "explain"),
         frozenset({"use", "layers", "target", "output", "augment", "reduce", "finish"}),
     ),
+    "metric": Kind("xaikit.metrics", "xaikit_metric", ("needs", "reads", "higher_is_better", "range", "measure")),
     "target": Kind("xaikit.targets", "xaikit_target", ("pin",)),
     "rectifier": Kind("xaikit.rectifiers", "xaikit_rectifier", ("signed", "drops_negative", "rectify")),
     "normalizer": Kind("xaikit.normalizers", "xaikit_normalizer", ("signed", "normalize")),

@@ -70,7 +70,7 @@ def boxes_of(report: Report, stated: BoxesConfig, trial: str | None = None) -> I
     chosen = None if trial is None else find_trial(report.index, trial)
     for part in report.index.parts:
         entries = report.index.records(report.index.rows([part]))
-        drawn = [entry for entry in entries if entry[1].fuses and len(entry[1].space) == 2]
+        drawn = [entry for entry in entries if entry[1].fuses and not entry[1].control and len(entry[1].space) == 2]
         wanted = [entry for entry in drawn if chosen in (None, entry[1])]
         with torch_threads(1):
             for columns, fused in finished(report, wanted):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from xaikit.plain.remarks import holds_for
 from xaikit.report.record import Record
 from xaikit.store.doubles import PART, PLACE, SAME, older, placed, spans
+from xaikit.store.measures import StoredMetric, read_measures
 from xaikit.store.rows import ROWS
 from xaikit.store.store import Store
 from xaikit.store.tables import VanishedPart
@@ -50,6 +51,21 @@ class Index:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.trials: tuple[StoredTrial, ...] = from_table(store.trials())
+
+    @cached_property
+    def metrics(self) -> tuple[StoredMetric, ...]:
+        """What judges the maps of the plan."""
+        return tuple(StoredMetric(**metric) for metric in self.store.plan().get("metrics", ()))
+
+    def measures(self) -> pa.Table:
+        """What was measured of the maps that there are now: :data:`xaikit.store.measures.MEASURES`."""
+        benches = dict.fromkeys(trial.bench for trial in self.trials)
+        table = read_measures(self.store.folder, benches, [metric.id for metric in self.metrics])
+        about = ("bench", "evidence", "name", "column", "checksum")
+        rows = self.rows()
+        stored = set(zip(*(rows[name].to_pylist() for name in about), strict=True))
+        measured = zip(*(table[name].to_pylist() for name in about), strict=True)
+        return table.filter(pa.array([each in stored for each in measured], pa.bool_()))
 
     @cached_property
     def photographs(self) -> Mapping[str, Mapping[str, PlannedPhotograph]]:

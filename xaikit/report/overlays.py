@@ -249,5 +249,5 @@ def _look(trial: StoredTrial, style: ReportConfig) -> dict[str, Any]:
 
 
 def is_drawn(trial: StoredTrial) -> bool:
-    """Whether its maps are of something that can be drawn, and fused."""
-    return trial.fuses and len(trial.space) in DRAWN
+    """Whether somebody asked for its pictures, and its maps are of something that can be drawn, and fused."""
+    return trial.fuses and not trial.control and len(trial.space) in DRAWN

@@ -14,23 +14,27 @@ import pyarrow.dataset as ds
 from xaikit.errors import StoreError
 from xaikit.plain.remarks import ALL_NEGATIVE
 from xaikit.report.index import Index
+from xaikit.report.measures import measures
 from xaikit.store.folder import Remote
 from xaikit.store.rows import ROWS
 from xaikit.store.trials import StoredTrial
 
-VIEWS = """records (one row for each photograph, trial and target), trials, photographs, failures"""
+VIEWS = (
+    """records (one row for each photograph, trial and target), measures (by metric), trials, photographs, failures"""
+)
 _TRIAL = ("name", "id", "label", "method", "model", "data", "layers", "seed", "precision", "options", "finish")
 _HIDDEN = ("extent", "bench", "evidence", "truth", "warnings", "checksum", "commit")
 """Of the columns of rows, what the records do not show; warnings are shown as the trial has them."""
 
 
 def query(index: Index, sql: str) -> pa.Table:
-    """The answer to a query over the views ``records``, ``trials``, ``photographs`` and ``failures``.
+    """The answer to a query over the views ``records``, ``measures``, ``trials``, ``photographs`` and ``failures``.
 
     ``records`` has the columns of the rows (image, name, column, target, target_name, score, prediction, prediction_name,
     probability, warnings, seconds), of the photograph (truth, truth_name, correct), of the trial (trial, id, label, method,
     model, data, layers, seed, precision, options, finish) and one for every swept key, quoted:
-    ``"methods.sharp.top_channels"``. Nothing else can be read, and nothing written: the query opens no file, loads no extension
+    ``"methods.sharp.top_channels"``. ``measures`` has those of
+    :data:`xaikit.report.measures.MEASURED`. Nothing else can be read, and nothing written: the query opens no file, loads no extension
     and changes no setting. Of columns of one name the second is called ``name_1``.
 
     Raises:
@@ -87,6 +91,7 @@ def _views(connection: Any, index: Index) -> None:
         photographs = photographs.append_column("truth_name", pa.array([""] * photographs.num_rows, pa.string()))
     connection.register("photographs", photographs)
     connection.register("failures", _failures(index))
+    connection.register("measures", measures(index))
     connection.register("stored", _stored(index))
     connection.execute(_records(axes))
 

@@ -20,6 +20,7 @@ from xaikit.registry import Registry
 from xaikit.report.html import as_html
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
+from xaikit.report.measures import measures
 from xaikit.report.query import query
 from xaikit.report.record import Record
 from xaikit.report.warned import grouped_warnings
@@ -173,7 +174,7 @@ class Report:
         return self.shards()
 
     def query(self, sql: str) -> pa.Table:
-        """The answer of duckdb to SQL over the views ``records``, ``trials``, ``photographs`` and ``failures``.
+        """The answer of duckdb to SQL over the views ``records``, ``measures``, ``trials``, ``photographs`` and ``failures``.
 
         ``records`` has a column for everything in :class:`xaikit.report.record.Record` and one for every swept key.
 
@@ -181,6 +182,11 @@ class Report:
             StoreError: the query is wrong; the message says how.
         """
         return query(self.index, sql)
+
+    @cached_property
+    def measures(self) -> pa.Table:
+        """What metrics say of each photograph, trial, target and control: :data:`xaikit.report.measures.MEASURED`."""
+        return self.index.on_current_parts(lambda: measures(self.index))
 
     def to_pandas(self) -> Any:
         """The records as a DataFrame (extra ``pandas``). Raises StoreError where pandas is not installed."""

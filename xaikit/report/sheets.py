@@ -70,7 +70,7 @@ def pages_of(photographs: int, trials: int, style: ReportConfig) -> int:
 def _pages(index: Index, style: ReportConfig) -> Iterator[tuple[Sequence[SheetRow], Sequence[StoredTrial]]]:
     """The rows and trials of each page."""
     rows = _rows(index)
-    trials = list({trial.name: trial for trial in index.trials}.values())[:MOST_TRIALS]
+    trials = list({trial.name: trial for trial in index.trials if not trial.control}.values())[:MOST_TRIALS]
     for start in range(0, len(rows), style.rows):
         for first in range(0, len(trials), style.columns - 1):
             yield rows[start : start + style.rows], trials[first : first + style.columns - 1]

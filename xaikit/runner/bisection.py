@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from torch import nn
 
 from xaikit import engine
 from xaikit.bench.loader import Picture
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Request
 from xaikit.engine.session import distinct
-from xaikit.errors import XaikitError
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation
 from xaikit.passes.chunks import is_out_of_memory
-from xaikit.passes.raised import place_of
+from xaikit.passes.raised import error_text
 from xaikit.targets import needs_labels
 
 
@@ -100,11 +96,3 @@ def _narrow(
             yield from _explain(opened, pictures, [each for each in requests if each.target == target], tally)
     else:
         yield PictureFailure(pictures[0], tuple(requests), *text)
-
-
-def error_text(error: Exception, model: nn.Module) -> tuple[str, str]:
-    """An error in a line, with the layer that raised it and what was noted about it on its way, and its traceback."""
-    place = "" if isinstance(error, XaikitError) else place_of(model, error)
-    notes = [f"raised in {place}"] if place else []
-    line = "; ".join([f"{type(error).__name__}: {error}", *notes, *getattr(error, "__notes__", [])])
-    return line, "".join(traceback.format_exception(error))

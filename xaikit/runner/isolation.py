@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xaikit.runner.shards import Job, Receipt, Shard, Stop
+from xaikit.planning.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
 from xaikit.store.folder import Disk, Folder
 from xaikit.store.rows import Failure

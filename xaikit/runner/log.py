@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Any
 
 from xaikit.errors import StoreError
+from xaikit.planning.missing import MissingEvidence
+from xaikit.planning.shards import Receipt, Shard
 from xaikit.runner.manifest import manifest_of
-from xaikit.runner.missing import MissingEvidence
 from xaikit.runner.prepare import PreparedRun
-from xaikit.runner.shards import Receipt, Shard
 from xaikit.store.lease import Lease
 from xaikit.store.rows import Failure
 from xaikit.store.sittings import RUNNING, write_sitting
@@ -46,14 +46,20 @@ class RunLog:
         """A shard was committed. Raises StoreError where somebody else has taken over meanwhile."""
         self._lease.check()
         self._begun.pop(receipt.shard, None)
-        self._counts.update({**receipt.counts, "explained": receipt.photographs, "shards": 1})
+        done = "judged" if receipt.shard.measures else "explained"
+        self._counts.update({**receipt.counts, done: receipt.photographs, "shards": 1})
         for step, seconds in receipt.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if receipt.counts.get("halvings"):
             self._halved.append(receipt.part)
         bench = self._run.benches[receipt.shard.bench]
         tried = {bench.photographs[position].name for position in receipt.shard.positions[: receipt.photographs]}
-        others = [each for each in self._failures if each.bench != bench.key or each.name not in tried]
+        judged = bool(receipt.shard.measures)
+        others = [
+            each
+            for each in self._failures
+            if each.bench != bench.key or each.name not in tried or bool(each.metric) != judged
+        ]
         if receipt.failures or len(others) < len(self._failures):
             self._failures = [*others, *receipt.failures]
             self._store.write_failures(self._failures, self._name)
@@ -98,6 +104,8 @@ class RunLog:
         }
 
         def stands(failure: Failure) -> bool:
+            if failure.metric:  # what is to be judged is known when all maps are there
+                return False
             evidence = lacking.get((failure.bench, failure.name), frozenset())
             return failure.evidence in evidence if failure.evidence else bool(evidence)
 

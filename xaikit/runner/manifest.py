@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xaikit import _allocator
 from xaikit._version import __version__
+from xaikit.passes import allocator
 from xaikit.registry import KINDS, Plugin
 from xaikit.registry.modules import source_of
 from xaikit.runner.prepare import PreparedRun
@@ -33,7 +33,7 @@ def manifest_of(run: PreparedRun) -> dict[str, Any]:
         "seed": config.seed,
         "device": config.device,
         "threads": run.job.threads,
-        "allocator": _allocator.describe(),
+        "allocator": allocator.describe(),
         "model": {"origin": first.origin, "weights": first.weights},
         "benches": {
             bench.key: {"origin": bench.origin, "weights": bench.weights, "transform": repr(bench.loader.transform)}

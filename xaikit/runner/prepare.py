@@ -17,25 +17,30 @@ from xaikit.bench.loader import Loader
 from xaikit.bench.opened import device_for
 from xaikit.bench.timing import first_picture, picture_costs, seconds_of
 from xaikit.errors import ConfigError, DamagedFile
+from xaikit.evaluation.cases import has_target
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
+from xaikit.planning.benches import Benches, bench_cache
+from xaikit.planning.costs import plan_bench
+from xaikit.planning.measures import missing_measures, stored_metrics
+from xaikit.planning.missing import MissingEvidence, StoredResults, find_missing
+from xaikit.planning.planned import Plan, PlannedBench
+from xaikit.planning.shards import Job, Shard, cut, cut_measures, rounds
 from xaikit.registry import Registry
+from xaikit.report.index import Index
 from xaikit.report.sheets import MOST_ROWS, MOST_TRIALS, pages_of
-from xaikit.runner.benches import Benches, bench_cache
-from xaikit.runner.costs import plan_bench
 from xaikit.runner.executors import Executor
-from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
-from xaikit.runner.planned import Plan, PlannedBench
-from xaikit.runner.shards import Job, Shard, cut, rounds
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
 from xaikit.sources import Photograph
+from xaikit.store.measures import StoredMetric
 from xaikit.store.names import DataName, data_of, model_of, stems_of_places
 from xaikit.store.rows import committed_now, identity_of
 from xaikit.store.store import Store
 from xaikit.store.trials import StoredTrial, to_table
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
+from xaikit.trials.metric import NamedMetric
 from xaikit.trials.placement import Group, groups
 
 
@@ -45,6 +50,8 @@ class PreparedBench:
 
     labelled  the evidence that is of the class that the data states
     plan      for all of its photographs
+    metrics   what judges its maps, by id
+    judged    the evidence whose maps are of targets, so that they can be judged
     """
 
     key: str
@@ -56,6 +63,8 @@ class PreparedBench:
     weights: str
     origin: str
     plan: PlannedBench
+    metrics: tuple[str, ...] = ()
+    judged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class PreparedRun:
     registry: Registry
     opened: Benches
     benches: tuple[PreparedBench, ...]
+    metrics: tuple[StoredMetric, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -132,11 +142,12 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     threads = int(frozen.get("threads") or executor.thread_count())
     opened = bench_cache(config, bench_groups, registry)
     with torch_threads(threads):
-        benches = tuple(_prepare_bench(opened(place)) for place in range(len(bench_groups)))
+        benches = tuple(_prepare_bench(opened(place), group.metrics) for place, group in enumerate(bench_groups))
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
     draws = _draws(config, len(points), sum(bench.plan.overlays for bench in benches))
     job = Job(config, bench_groups, folder_of(config), threads, draws, tuple(bench.key for bench in benches), names)
-    return PreparedRun(job, len(points), executor, registry, opened, benches)
+    metrics = stored_metrics(bench_groups, registry, base)
+    return PreparedRun(job, len(points), executor, registry, opened, benches, metrics)
 
 
 def _check_map_format(config: Config, bench_groups: Sequence[Group], registry: Registry) -> None:
@@ -164,7 +175,7 @@ def _draws(config: Config, points: int, overlays: int) -> bool:
     return config.report.overlays
 
 
-def _prepare_bench(bench: Bench) -> PreparedBench:
+def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric]) -> PreparedBench:
     opened = bench.opened
     picture, reading = first_picture(bench)
     seconds = seconds_of(bench, picture) + reading / max(1, opened.config.data.workers)
@@ -178,6 +189,8 @@ def _prepare_bench(bench: Bench) -> PreparedBench:
         weights=opened.weights,
         origin=opened.model.origin,
         plan=plan_bench(bench, seconds, picture_costs(picture, opened.config.report)),
+        metrics=tuple(each.metric.id for each in metrics),
+        judged=frozenset(key for key, request in bench.evidence.items() if has_target(request.method)),
     )
 
 
@@ -210,6 +223,7 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
         "points": run.points,
         "chunks": [bench.plan.chunks for bench in run.benches],
         "benches": list(run.job.keys),
+        "metrics": [metric.plain() for metric in run.metrics],
     }
     tables = [_photographs(*each) for each in zip(run.benches, missing, _stems(run, store), strict=True)]
     store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
@@ -248,6 +262,20 @@ def shards_of(
         if share is None or shard.number % share[1] == share[0] - 1
     ]
     return rounds(shards, together=config.budget is not None)
+
+
+def measure_shards(run: PreparedRun, share: tuple[int, int] | None = None) -> list[Shard]:
+    """The work of judging the maps that the folder holds by now, in its order; ``share`` as in :func:`shards_of`."""
+    if not run.metrics:
+        return []
+    index, config = Index(Store.open(run.job.folder)), run.config
+    sizes = {"batch_size": config.data.batch_size, "shard_size": config.report.shard}
+    shards: list[Shard] = []
+    for place, bench in enumerate(run.benches):
+        names = [photograph.name for photograph in bench.photographs]
+        missing = missing_measures(index, bench.key, names, bench.judged, bench.metrics, config.controls)
+        shards += cut_measures(place, missing, **sizes)
+    return [shard for shard in shards if share is None or shard.number % share[1] == share[0] - 1]
 
 
 def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequence[str]) -> pa.Table:

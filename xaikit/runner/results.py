@@ -14,8 +14,8 @@ from xaikit.bench.bench import Bench, map_key
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
+from xaikit.planning.shards import Shard
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
-from xaikit.runner.shards import Shard
 from xaikit.store.maps import Array, encode, map_checksums
 from xaikit.store.places import written_place
 from xaikit.store.rows import ROWS, Failure, identity_of

@@ -22,6 +22,8 @@ from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
+from xaikit.planning.planned import Plan
+from xaikit.planning.shards import Receipt, Shard
 from xaikit.registry import Registry
 from xaikit.report.boxes import write_boxes
 from xaikit.report.overlays import write_missing_overlays
@@ -31,9 +33,7 @@ from xaikit.report.text import aligned
 from xaikit.runner import isolation
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
-from xaikit.runner.planned import Plan
-from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, missing_of, prepare, shards_of
-from xaikit.runner.shards import Receipt, Shard
+from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, measure_shards, missing_of, prepare, shards_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
@@ -104,10 +104,11 @@ def run(
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
             worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
-            parts = isolation.parted(prepared.job, shards_of(prepared, missing, share), suspects)
-            for receipt in _receipts(prepared, worker, *parts, stopping, log):
-                log.add(receipt)
-                watch.advanced(receipt)
+            for shards in (lambda: shards_of(prepared, missing, share), lambda: measure_shards(prepared, share)):
+                parts = isolation.parted(prepared.job, shards(), suspects)
+                for receipt in _receipts(prepared, worker, *parts, stopping, log):
+                    log.add(receipt)
+                    watch.advanced(receipt)
             report = worker.open_report(stopping.reason)
             _draw(prepared, report, log, stopping)
             if config.report.boxes is not None and not stopping.by_signal:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from xaikit.runner.shards import Shard
+from xaikit.planning.shards import Shard
 
 INTERRUPTED, SPENT = "interrupted", "the budget is spent"
 SIGNALS = {"SIGINT": INTERRUPTED, "SIGTERM": "terminated", "SIGHUP": "hung up"}

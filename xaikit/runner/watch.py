@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from xaikit.runner.planned import Plan
-from xaikit.runner.shards import Receipt
+from xaikit.planning.planned import Plan
+from xaikit.planning.shards import Receipt
 
 
 class Watcher(Protocol):

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property, partial
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
+from xaikit.evaluation.shard import measures_table
 from xaikit.evidence.observe import Tally
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
+from xaikit.planning.benches import Benches, bench_cache
+from xaikit.planning.shards import Job, Receipt, Shard
 from xaikit.registry import Registry
 from xaikit.report.overlays import drawing, write_overlays
 from xaikit.report.report import Report
 from xaikit.runner.batches import BatchProgress
-from xaikit.runner.benches import Benches, bench_cache
 from xaikit.runner.bisection import PictureFailure, explain_pictures
 from xaikit.runner.frames import save_pictures
+from xaikit.runner.judging import Judging
 from xaikit.runner.results import ShardResults
-from xaikit.runner.shards import Job, Receipt, Shard
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
+from xaikit.store.measures import commit_measures
+from xaikit.store.rows import Failure
 from xaikit.store.store import Store
 
 Read = Iterable[Sequence[Picture | UnreadablePicture]]
@@ -78,6 +83,8 @@ class Worker:
         Raises:
             OSError: the disk does not take the files; nothing of the shard counts then.
         """
+        if shard.measures:
+            return self._judge(shard, pictures)
         bench = self._benches(shard.bench)
         results, clock = ShardResults(bench, shard), _Clock()
         progress = BatchProgress(bench, self._watcher.progressed)
@@ -102,6 +109,35 @@ class Worker:
         return Receipt(
             shard, progress.done, part, (*results.failures, *failures), asdict(progress.tally), clock.seconds
         )
+
+    def _judge(self, shard: Shard, pictures: Read | None) -> Receipt:
+        """Judge the stored maps of a shard, and commit what was measured."""
+        bench, judging = self._benches(shard.bench), self._judging
+        evaluation, clock = judging.evaluation(bench, self.job.groups[shard.bench].metrics), _Clock()
+        progress = BatchProgress(bench, self._watcher.progressed)
+        results: list[Mapping[str, Any]] = []
+        failures: list[Failure] = []
+        if pictures is None:
+            ((_, pictures),) = self.read([shard])
+        with torch_threads(self.job.threads):
+            for batch in clock.each("read", pictures):
+                self._stopping.batch = len(batch)
+                readable = [picture for picture in batch if isinstance(picture, Picture)]
+                with clock("evaluate"), progress.batch(len(batch)):
+                    for row in evaluation.batch(readable, shard.measures, progress.tally) if readable else ():
+                        failures.append(row) if isinstance(row, Failure) else results.append(row)
+                if self._stopping.by_signal:
+                    break
+        with clock("write"):
+            table = measures_table(results)
+            part = commit_measures(self._store.folder, bench.opened.key, shard.number, table) if results else ""
+        self._stopping.batch = 0
+        return Receipt(shard, progress.done, part, tuple(failures), asdict(progress.tally), clock.seconds)
+
+    @cached_property
+    def _judging(self) -> Judging:
+        """The stored maps as they are when the first shard is judged: by then all are there."""
+        return Judging(self._store, self._registry, self.job.config)
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""

@@ -8,26 +8,30 @@ from typing import Any
 from xaikit.errors import nearest
 from xaikit.plain.faults import Path, shown
 from xaikit.registry import Registry
+from xaikit.registry.declarations import suites_of
 from xaikit.schema.keys import Key, PluginKey, Section, Use, keys_of
 from xaikit.schema.plugins import Reader
-from xaikit.schema.sections import Config, DataConfig, FinishConfig, MethodConfig, ModelConfig
+from xaikit.schema.sections import Config, DataConfig, FinishConfig, MethodConfig, MetricConfig, ModelConfig
 from xaikit.schema.shorthand import of_class
 
-LATER = {"metrics": "read the maps through the report instead"}
-"""Keys that later versions will take and this one refuses."""
-
-_INLINE = {MethodConfig: ("method", "use"), ModelConfig: ("model", "source"), DataConfig: ("data", "source")}
+_INLINE = {
+    MethodConfig: ("method", "use"),
+    MetricConfig: ("metric", "use"),
+    ModelConfig: ("model", "source"),
+    DataConfig: ("data", "source"),
+}
 """Sections that are a plugin's: its kind, and the key of its name; its options stand beside their keys."""
+
+
+_BY_LABEL = (MethodConfig, MetricConfig)
 
 
 def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Config that are stated; what is wrong with them goes to the reader's faults."""
-    for name in [name for name in values if name in LATER]:
-        reader.faults.add((name,), f"not available yet: {LATER[name]}")
     for name, key in keys_of(Config).items():
         if key.default is None and name not in values and not reader.faults.is_faulty((name,)):
             reader.faults.add((name,), "missing: a config says model, data and methods")
-    return read_fields(reader, {name: value for name, value in values.items() if name not in LATER})
+    return read_fields(reader, values)
 
 
 def read_fields(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,6 +47,25 @@ def read_methods(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[
     return {label: method for label, method in methods.items() if method is not None}
 
 
+def read_metrics(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, MetricConfig]:
+    """Metrics by label; a label that is the word of a suite stands for all metrics of that, each under its own name."""
+    metrics: dict[str, MetricConfig | None] = {}
+    for label, value in values.items():
+        members = _suite(reader.registry, label) if not value else ()
+        metrics |= {
+            name: _read_section(reader, MetricConfig, (*path, name), {}) for name in members if name not in values
+        }
+        if not members:
+            metrics[label] = _read_section(reader, MetricConfig, (*path, label), value)
+    return {label: metric for label, metric in metrics.items() if metric is not None}
+
+
+def _suite(registry: Registry, word: str) -> list[str]:
+    """The metrics of a suite; none where the word is a metric's own, or nobody's."""
+    names = registry.names("metric")
+    return [] if word in names else [name for name in names if word in suites_of(registry.find("metric", name).cls)]
+
+
 def read_finish(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, Use]:
     """The stages that are stated: a plugin, ``auto`` or ``none``."""
     stages = _read_keys(reader, FinishConfig, path, values)
@@ -53,7 +76,7 @@ def _read_plugin(reader: Reader, section: type[Section], path: Path, values: Map
     """The plugin whose options stand beside the keys of a section; a label is its method's name where nothing else is said."""
     kind, name = _INLINE[section]
     keys = keys_of(section)
-    implied = {"use": path[-1]} if section is MethodConfig else {}
+    implied = {"use": path[-1]} if section in _BY_LABEL else {}
     options = {key: value for key, value in values.items() if key == name or key not in keys}
     return reader.use(kind, path, {**implied, **options}, key=name, beside=tuple(keys))
 
@@ -68,6 +91,8 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
         return _read_stage(reader, key.plugin, path, value)
     if key.section is MethodConfig:
         return read_methods(reader, path, value)
+    if key.section is MetricConfig:
+        return read_metrics(reader, path, value)
     if key.partial:
         return read_finish(reader, path, value)
     return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)
@@ -95,7 +120,7 @@ def _read_section(reader: Reader, section: type[Section], path: Path, values: Ma
     plugin = _read_plugin(reader, section, path, values) if section in _INLINE else None
     fields = _read_keys(reader, section, path, values)
     if plugin:
-        fields |= vars(plugin) if section is MethodConfig else {"source": plugin}
+        fields |= vars(plugin) if section in _BY_LABEL else {"source": plugin}
     whole = (plugin or section not in _INLINE) and not any(reader.faults.is_faulty((*path, key)) for key in values)
     return reader.build(section, path, fields) if whole else None
 

@@ -126,6 +126,15 @@ class MethodConfig(Section):
 
 
 @dataclass(frozen=True)
+class MetricConfig(Section):
+    """One label of ``metrics``."""
+
+    brief = True
+    use: str
+    options: Annotated[Mapping[str, Any], INLINE] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelConfig(Section):
     """Where the model comes from, which output is explained (``auto``, a key or an index), and how tensors are arranged at its
     layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it.
@@ -223,6 +232,8 @@ class Config(Section):
     augment: AugmentConfig = UNCHANGED
     reduce: Reduce = "sum"
     finish: FinishConfig = FinishConfig()
+    metrics: Mapping[str, MetricConfig] = field(default_factory=dict)
+    controls: bool = True
     report: Annotated[ReportConfig, FIXED] = ReportConfig()
     executor: Annotated[Use, PluginKey("executor"), FIXED] = SERIAL
     budget: Annotated[Seconds | None, FIXED] = None
@@ -236,7 +247,12 @@ class Config(Section):
     def plain(self) -> dict[str, Any]:
         """The resolved config as YAML would say it; ``load(config.plain()) == config``."""
         plain = super().plain()
-        return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
+        left_out = {
+            "sweep": not self.sweep,
+            "metrics": not self.metrics,
+            "controls": not self.metrics and self.controls,
+        }
+        return {key: value for key, value in plain.items() if not left_out.get(key)}
 
     def written(self) -> dict[str, Any]:
         """The same for a file: what comes of the environment, a token perhaps, as the reference that was written."""
@@ -255,9 +271,13 @@ def defaults(name: str) -> dict[str, Any]:
     return {"name": name, **values, "layers": list(Config.layers), "report": Config.report.plain()}
 
 
+LABELLED = ("methods", "metrics")
+"""Keys whose own keys are labels, each of a plugin."""
+
+
 def key_at(path: Path) -> Key | None:
     """The key at a path of a config; None for the config itself, for a label and for what is no key of ours."""
-    if path[:1] == ("methods",) and len(path) > 1:
+    if path[:1] and path[0] in LABELLED and len(path) > 1:
         path = path[:1] + path[2:] if len(path) > 2 else ()
     key: Key | None = None
     section: type[Section] | None = Config
@@ -269,7 +289,7 @@ def key_at(path: Path) -> Key | None:
 
 
 VARIES = tuple(key for key, field in keys_of(Config).items() if FIXED not in field.marks)
-"""The keys of a config that maps depend on."""
+"""The keys of a config that maps depend on, or what is measured of them."""
 
 
 def is_fixed(path: Path) -> bool:

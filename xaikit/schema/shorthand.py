@@ -1,8 +1,8 @@
 """The shorthand of the YAML, settled before anything is merged.
 
 A string ``s`` where a plugin is expected is ``{use: s}`` and null is ``{}``; ``top3`` is ``{use: top, k: 3}``, an integer
-``{use: logit, index: n}``, a transform ``s`` is ``{use: s}``; ``methods`` may be one name or a list of names, ``layers`` one
-name. Settling twice changes nothing.
+``{use: logit, index: n}``, a transform ``s`` is ``{use: s}``; ``methods`` and ``metrics`` may be one
+name or a list of names, ``layers`` one name. Settling twice changes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from typing import Any
 from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
 from xaikit.schema.keys import Section
-from xaikit.schema.sections import DataConfig, MethodConfig, ModelConfig, SweepConfig, TransformConfig, key_at
+from xaikit.schema.sections import (
+    LABELLED,
+    DataConfig,
+    MethodConfig,
+    MetricConfig,
+    ModelConfig,
+    SweepConfig,
+    TransformConfig,
+    key_at,
+)
 
 Rule = Callable[[Path, Any, Faults], Any]
 
@@ -33,7 +42,7 @@ def settle(path: Path, value: Any, faults: Faults) -> Any:
 def _rule(path: Path, value: Any) -> Rule | None:
     if not path:
         return _group
-    if len(path) == 2 and path[0] == "methods":
+    if len(path) == 2 and path[0] in LABELLED:
         return _plugin
     key = key_at(path)
     if key is None or (value is None and key.optional):
@@ -149,7 +158,7 @@ _LAYER: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _methods(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
+def _labelled(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
     if isinstance(value, str):
         return {value: {}}
     return _listed(path, value, faults) if isinstance(value, list) else _group(path, value, faults)
@@ -157,13 +166,14 @@ def _methods(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
 
 def _listed(path: Path, names: list[Any], faults: Faults) -> dict[str, Any]:
     labels: dict[str, Any] = {}
+    kind = str(path[0]).removesuffix("s")
     for index, name in enumerate(names):
         if not isinstance(name, str):
             faults.add(
-                (*path, index), f"expected a method's name, got {shown(name)}; write methods: {{label: {{...}}}}"
+                (*path, index), f"expected a {kind}'s name, got {shown(name)}; write {path[0]}: {{label: {{...}}}}"
             )
         elif name in labels:
-            faults.add((*path, index), f"{name!r} stands twice; write methods: {{label: {{use: {name}}}}}")
+            faults.add((*path, index), f"{name!r} stands twice; write {path[0]}: {{label: {{use: {name}}}}}")
         else:
             labels[name] = {}
             faults.marks[(*path, name)] = faults.mark((*path, index))
@@ -173,7 +183,8 @@ def _listed(path: Path, names: list[Any], faults: Faults) -> dict[str, Any]:
 _OF_KIND: Mapping[str, Rule] = {"target": _target, "resizer": _resize, "layout": _layout}
 
 _OF_SECTION: dict[type[Section], Rule | None] = {
-    MethodConfig: _methods,
+    MethodConfig: _labelled,
+    MetricConfig: _labelled,
     ModelConfig: _source,
     DataConfig: _source,
     TransformConfig: _transform,

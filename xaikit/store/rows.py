@@ -72,6 +72,7 @@ class Failure:
     error      why
     details    the traceback, "" where the error says all
     attempts   how often it was tried in one sitting
+    metric     that could not judge its maps; "" where there are none
     """
 
     bench: str
@@ -81,6 +82,7 @@ class Failure:
     error: str = ""
     details: str = ""
     attempts: int = 1
+    metric: str = ""
 
     def to_json(self) -> str:
         """One line."""

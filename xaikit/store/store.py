@@ -31,6 +31,7 @@ from xaikit.store.checksums import KEY, MARK, checksum, from_json, to_json
 from xaikit.store.folder import Folder, folder_of
 from xaikit.store.lease import LEASES, live_holders
 from xaikit.store.maps import Array, read_maps
+from xaikit.store.measures import FOLDER as MEASURED
 from xaikit.store.owner import (
     FORMAT,
     PHOTOGRAPHS,
@@ -282,7 +283,11 @@ class Store:
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file. Raises StoreError where no run wrote the plan."""
         check_own(self.folder)
-        shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
+        shards = [
+            *self.folder.names(SHARDS, ".parquet"),
+            *self.folder.names(SHARDS, ".safetensors"),
+            *self.folder.names(MEASURED, ".parquet"),
+        ]
         others = [*self.folder.names(SITTINGS, ".json"), *self.failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
         marks = ((shards, is_own_file), (picture_files(self.folder), is_own_picture), (others, is_own))
         for name in [name for names, is_marked in marks for name in names if is_marked(self.folder, name)]:

@@ -39,6 +39,7 @@ class StoredTrial:
     labelled   whether its rows depend on the class that the data states
     where      the swept keys that have one value here
     plural     whether maps have an axis of targets, as those of :class:`xaikit.Explanation` have
+    control    whether it is there to be beaten, and nobody asked for its pictures
     """
 
     bench: str
@@ -63,6 +64,7 @@ class StoredTrial:
     where: Mapping[str, Any]
     labelled: bool = False
     plural: bool = True
+    control: bool = False
 
     def shaped(self, values: Tensor) -> Tensor:
         """Maps (T, *S) as an explanation has those of one sample: without the axis of targets where there is one alone."""
@@ -88,6 +90,7 @@ _KINDS = {
     "drops_negative": pa.bool_(),
     "labelled": pa.bool_(),
     "plural": pa.bool_(),
+    "control": pa.bool_(),
 }
 
 

@@ -45,12 +45,21 @@ def short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+JUDGES = ("xaikit.evaluation.judging", "xaikit.metric")
+"""Where the modules begin that maps are judged by."""
+
+
 def engine() -> str:
     """The digest of xaikit's own modules that raw maps depend on."""
     return _digest(modules_of_engine())
 
 
-def modules_of_engine() -> dict[str, Path]:
+def judges() -> str:
+    """The digest of xaikit's own modules that what is measured of a map depends on."""
+    return _digest(modules_of_engine(JUDGES))
+
+
+def modules_of_engine(roots: Collection[str] = ROOTS) -> dict[str, Path]:
     """These modules by name."""
 
     def find(module: str) -> Path | None:
@@ -58,7 +67,7 @@ def modules_of_engine() -> dict[str, Path]:
         blind = any(module == other or module.startswith(f"{other}.") for other in BLIND)
         return file_of(module) if module.startswith("xaikit.") and not blind else None
 
-    return _closure(ROOTS, find)
+    return _closure(roots, find)
 
 
 def plugin(plugin: Plugin) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from xaikit.config import read_points
+from xaikit.config.arguments import read_methods
+from xaikit.errors import PluginError
 from xaikit.registry import Registry, needs_of, paper_of, traits_of
+from xaikit.registry.declarations import is_control
 from xaikit.schema.keys import Use
-from xaikit.schema.sections import Aggregation, Config, FinishConfig, MethodConfig
+from xaikit.schema.sections import Aggregation, Config, FinishConfig, MethodConfig, MetricConfig
 from xaikit.trials import digests
+from xaikit.trials.metric import PlannedMetric
 from xaikit.trials.placement import Point, uncollected
 from xaikit.trials.trial import Trial, effective_finish
 
@@ -24,9 +29,9 @@ def expand(config: Config, registry: Registry) -> tuple[Point, ...]:
         ConfigError: a value of the sweep, or a combination of values, is wrong; ``load`` has found that before.
         PluginContract: the finish that a method's paper asks for does not exist.
     """
-    trials = _Trials(config, registry)
+    trials, metrics = _Trials(config, registry), _Metrics(config, registry)
     return tuple(
-        Point(where, point.model, point.data, tuple([trials.of(label, point) for label in point.methods]))
+        Point(where, point.model, point.data, tuple(trials.of_point(point)), tuple(metrics.of_point(point)))
         for where, point in read_points(config, registry)
     )
 
@@ -51,9 +56,27 @@ class _Trials:
         self._plugin, self._traits = cache(self._find), cache(traits_of)
         self._sources, self._aggregation = cache(self._digest), cache(Aggregation)
 
-    def of(self, label: str, point: Config) -> Trial:
+    def of_point(self, point: Config) -> list[Trial]:
+        """One a label; where maps are judged, with the controls that they are to beat."""
+        trials = [self.of(label, method, point) for label, method in point.methods.items()]
+        controls = self._controls if point.metrics and point.controls else {}
+        labels = [label for label in controls if label not in point.methods]
+        return trials + [replace(self.of(label, controls[label], point), control=True) for label in labels]
+
+    @cached_property
+    def _controls(self) -> Mapping[str, MethodConfig]:
+        """The methods that declare that they are controls, with their default options."""
+        names = [name for name in self._registry.names("method") if self._is_control(name)]
+        return read_methods(names, self._registry) if names else {}
+
+    def _is_control(self, name: str) -> bool:
+        try:
+            return is_control(self._plugin("method", name).cls)
+        except PluginError:  # who asks for it is told
+            return False
+
+    def of(self, label: str, method: MethodConfig, point: Config) -> Trial:
         """The trial of a label at a point; what the label does not say is as the config has it."""
-        method = point.methods[label]
         stated = (
             point.layers if method.layers is None else method.layers,
             point.target if method.target is None else method.target,
@@ -106,3 +129,30 @@ class _Trials:
     def _digest(self, method: str, target: str) -> str:
         """The digest of all code that raw maps depend on."""
         return digests.short(f"{method} {target} {self._engine}")
+
+
+class _Metrics:
+    """Makes the metrics of points; what points have in common is one object."""
+
+    def __init__(self, config: Config, registry: Registry) -> None:
+        self._registry, self._base = registry, Path(config.base)
+        self._metrics: dict[tuple[Any, ...], PlannedMetric] = {}
+
+    def of_point(self, point: Config) -> list[PlannedMetric]:
+        """One a label."""
+        return [self._of(label, metric, point) for label, metric in point.metrics.items()]
+
+    def _of(self, label: str, metric: MetricConfig, point: Config) -> PlannedMetric:
+        key = (label, id(metric), point.seed, point.precision)
+        if key not in self._metrics:
+            plugin = self._registry.find("metric", metric.use, self._base)
+            self._metrics[key] = PlannedMetric(
+                label=label,
+                use=metric.use,
+                options=metric.options,
+                metric_class=digests.identity(plugin),
+                sources=digests.short(f"{digests.plugin(plugin)} {digests.judges()}"),
+                seed=point.seed,
+                precision=point.precision,
+            )
+        return self._metrics[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from xaikit.plain.text import flow
 from xaikit.plain.values import spelling
 from xaikit.schema.sections import DataConfig, ModelConfig
+from xaikit.trials.metric import NamedMetric, PlannedMetric
 from xaikit.trials.trial import Trial
 
 
@@ -22,12 +23,14 @@ class Point:
 
     where   the value of every key that varies, without shorthand; empty without a sweep
     trials  one a label
+    metrics one a label
     """
 
     where: Mapping[str, Any]
     model: ModelConfig
     data: DataConfig
     trials: tuple[Trial, ...]
+    metrics: tuple[PlannedMetric, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,21 @@ class NamedTrial:
 
 @dataclass(frozen=True)
 class Group:
-    """What one opened model serves: the trials of one model on the same data, in the order in which points name them."""
+    """What one opened model serves: the trials of one model on the same data, in the order in which points name them, and what
+    judges their maps."""
 
     model: ModelConfig
     data: DataConfig
     placed: tuple[NamedTrial, ...]
+    metrics: tuple[NamedMetric, ...] = ()
 
 
 @dataclass
 class _Placed:
-    """A trial of a label on one model: where its first point is, what all its points have in common, and its name to be."""
+    """A trial of a label on one model, or a metric: where its first point is, what all its points have in common, and its name
+    to be."""
 
-    trial: Trial
+    trial: Any
     first: Mapping[str, Any]
     where: Mapping[str, Any]
     name: str = ""
@@ -81,13 +87,20 @@ def groups(points: Sequence[Point]) -> tuple[Group, ...]:
     keys: dict[tuple[int, int], str] = {}
     firsts: dict[str, Point] = {}
     placed: dict[str, dict[tuple[str, str], _Placed]] = {}
+    judging: dict[str, dict[tuple[str, str], _Placed]] = {}
     for point in points:
         both = id(point.model), id(point.data)  # points share them
         key = keys[both] = keys.get(both) or _key(point)
         firsts.setdefault(key, point)
-        _add(placed.setdefault(key, {}), point, varying)
-    _name_all([each for trials in placed.values() for each in trials.values()])
-    return tuple(Group(firsts[key].model, firsts[key].data, _named(trials.values())) for key, trials in placed.items())
+        where = {key: value for key, value in point.where.items() if key in varying}
+        _add(placed.setdefault(key, {}), point.trials, where)
+        _add(judging.setdefault(key, {}), point.metrics, where)
+    for every in (placed, judging):
+        _name_all([each for several in every.values() for each in several.values()])
+    return tuple(
+        Group(first.model, first.data, _named(placed[key].values()), _named_metrics(judging[key].values()))
+        for key, first in firsts.items()
+    )
 
 
 def _key(point: Point) -> str:
@@ -95,9 +108,10 @@ def _key(point: Point) -> str:
     return spelling([point.model.plain(), data])
 
 
-def _add(trials: dict[tuple[str, str], _Placed], point: Point, varying: Collection[str]) -> None:
-    where = {key: value for key, value in point.where.items() if key in varying}
-    for trial in point.trials:
+def _add(
+    trials: dict[tuple[str, str], _Placed], several: Iterable[Trial | PlannedMetric], where: Mapping[str, Any]
+) -> None:
+    for trial in several:
         placed = trials.get((trial.label, trial.id))
         if placed is None:
             trials[trial.label, trial.id] = _Placed(trial, where, where)
@@ -125,6 +139,10 @@ def _named(placed: Iterable[_Placed]) -> tuple[NamedTrial, ...]:
     return tuple([NamedTrial(each.trial, each.name, each.where) for each in placed])
 
 
+def _named_metrics(placed: Iterable[_Placed]) -> tuple[NamedMetric, ...]:
+    return tuple([NamedMetric(each.trial, each.name, each.where) for each in placed])
+
+
 def _name_all(placed: Sequence[_Placed]) -> None:
     """A name for each: the label with what its trials have not in common, else with all of its first point, else a number."""
     labels: dict[str, list[_Placed]] = {}
@@ -150,5 +168,8 @@ def _name(label: str, where: Mapping[str, Any], texts: dict[int, str]) -> str:
     for value in where.values():
         if id(value) not in texts:
             texts[id(value)] = flow(value)
-    stated = [f"{key.removeprefix(f'methods.{label}.')}={texts[id(value)]}" for key, value in where.items()]
+    stated = [
+        f"{key.removeprefix(f'methods.{label}.').removeprefix(f'metrics.{label}.')}={texts[id(value)]}"
+        for key, value in where.items()
+    ]
     return f"{label} ({', '.join(stated)})" if stated else label

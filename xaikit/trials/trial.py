@@ -38,6 +38,7 @@ class Trial:
     output        the part of the model's output that its target is of, where the method says its own
     batch         photographs that are explained together, where a map depends on the others: of a method that does not
                   declare ``per_sample``
+    control       whether it is there to be beaten, and nobody asked for its pictures
 
     Its keys are ``request``, ``evidence`` and ``id``. Neither label, run, report nor executor enter them, nor the batch
     size, except for such a method.
@@ -59,6 +60,7 @@ class Trial:
     aggregation: Aggregation = PLAIN
     output: str | int | None = None
     batch: int | None = None
+    control: bool = False
 
     @cached_property
     def request(self) -> str:

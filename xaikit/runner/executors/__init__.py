@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from xaikit.runner.shards import Receipt, Shard, Stop
+from xaikit.planning.shards import Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
 
 

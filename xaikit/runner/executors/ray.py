@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from xaikit import _allocator
 from xaikit.hookspecs import hookimpl
-from xaikit.runner.shards import Job, Receipt, Shard, Stop
+from xaikit.passes import allocator
+from xaikit.planning.shards import Job, Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
 from xaikit.schema.scalars import Threads
 from xaikit.store.rows import Failure
@@ -74,7 +74,7 @@ class _Actor:
     """What lives in a process of its own."""
 
     def __init__(self, job: Job, folder: str) -> None:
-        _allocator.settle()
+        allocator.settle()
         if os.path.isdir(folder):
             os.chdir(folder)  # paths of the config are relative to where the run was started
         self._worker = Worker(job)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from xaikit.hookspecs import hookimpl
-from xaikit.runner.shards import Receipt, Shard, Stop
+from xaikit.planning.shards import Receipt, Shard, Stop
 from xaikit.runner.worker import Worker
 from xaikit.schema.scalars import Threads
 

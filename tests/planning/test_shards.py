@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xaikit.runner.shards import Shard, cut, rounds
+from xaikit.planning.shards import Shard, cut, rounds
 
 ALL, ONE = frozenset({"a", "b"}), frozenset({"b"})
 NONE: frozenset[str] = frozenset()

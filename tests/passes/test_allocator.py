@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from helpers.runs import config
-from xaikit import _allocator
+from xaikit.passes import allocator
 
 FIXED = "glibc malloc, thresholds fixed (mmap 1 GiB, trim 2 GiB)"
 DEFAULT = "glibc malloc, default thresholds"
@@ -41,13 +41,13 @@ xaikit.explain(net, torch.rand(2, 3, 8, 8))
 print(allocator.describe(), is_mapped(), sep="|")
 """
 ON_GLIBC = platform.libc_ver()[0] == "glibc"
-PRELUDE = "import sys\nfrom xaikit import _allocator as allocator\n" + (MAPPED if ON_GLIBC else "")
+PRELUDE = "import sys\nfrom xaikit.passes import allocator\n" + (MAPPED if ON_GLIBC else "")
 glibc = pytest.mark.skipif(not ON_GLIBC, reason="about glibc")
 
 
 def printed(code: str, **environment: str) -> list[str]:
     """The lines that the code prints in a process that has none of the variables but these."""
-    environ = {name: value for name, value in os.environ.items() if name not in _allocator.USERS}
+    environ = {name: value for name, value in os.environ.items() if name not in allocator.USERS}
     command = [sys.executable, "-c", PRELUDE + code]
     done = subprocess.run(command, env=environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

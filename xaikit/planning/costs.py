@@ -15,7 +15,7 @@ from xaikit.method import parts_of
 from xaikit.needs import union
 from xaikit.passes.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.pictures.spaces import DRAWN
-from xaikit.runner.planned import PlannedBench, PlannedPictures, PlannedTrial
+from xaikit.planning.planned import PlannedBench, PlannedPictures, PlannedTrial
 from xaikit.schema.keys import Use
 from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
@@ -81,7 +81,8 @@ def _columns(request: Request) -> int:
 
 
 def _is_drawn(bench: Bench, named: NamedTrial) -> bool:
-    return named.trial.finish.fuse.use != "none" and len(bench.probe.space) in DRAWN
+    fuses = named.trial.finish.fuse.use != "none"
+    return fuses and not named.trial.control and len(bench.probe.space) in DRAWN
 
 
 def _stored_bytes(bench: Bench, request: Request) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from xaikit.schema.sections import Config
 from xaikit.store.rows import Failure
 from xaikit.trials.placement import Group
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,14 @@ class Shard:
     number    of the window of photographs that it belongs to
     batches   positions of photographs, a batch each
     evidence  what to compute, see :class:`xaikit.trials.trial.Trial`
+    measures  of a shard that judges stored maps: evidence and metric
     """
 
     bench: int
     number: int
     batches: tuple[tuple[int, ...], ...]
     evidence: tuple[str, ...]
+    measures: tuple[tuple[str, str], ...] = ()
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -34,7 +38,7 @@ class Shard:
 
     def alone(self) -> list[Shard]:
         """The same work, a photograph at a time: to find the one that kills who computes it."""
-        return [Shard(self.bench, self.number, ((position,),), self.evidence) for position in self.positions]
+        return [replace(self, batches=((position,),)) for position in self.positions]
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,31 @@ def cut(
         shard_size: photographs that are committed together, rounded up to whole batches.
         order: of the evidence.
     """
-    window = -(-shard_size // batch_size) * batch_size
     shards: list[Shard] = []
+    for number, batches, keys in _windows(missing, batch_size, shard_size):
+        shards.append(Shard(bench, number, batches, tuple(key for key in order if key in keys)))
+    return shards
+
+
+def cut_measures(
+    bench: int, missing: Sequence[frozenset[tuple[str, str]]], *, batch_size: int, shard_size: int
+) -> list[Shard]:
+    """The shards that judge the stored maps of a bench: ``missing`` is evidence and metric, by photograph."""
+    windows = _windows(missing, batch_size, shard_size)
+    return [Shard(bench, number, batches, (), tuple(sorted(keys))) for number, batches, keys in windows]
+
+
+def _windows(
+    missing: Sequence[frozenset[T]], batch_size: int, shard_size: int
+) -> Iterator[tuple[int, tuple[tuple[int, ...], ...], frozenset[T]]]:
+    """The number of each window of photographs, the batches of those that miss the same, and what that is."""
+    window = -(-shard_size // batch_size) * batch_size
     for start in range(0, len(missing), window):
         positions = range(start, min(start + window, len(missing)))
         for keys in dict.fromkeys(missing[position] for position in positions if missing[position]):
             chosen = [position for position in positions if missing[position] == keys]
             batches = tuple(tuple(batch) for _, batch in groupby(chosen, key=lambda position: position // batch_size))
-            evidence = tuple(key for key in order if key in keys)
-            shards.append(Shard(bench, start // window, batches, evidence))
-    return shards
+            yield start // window, batches, keys
 
 
 def rounds(shards: Sequence[Shard], *, together: bool) -> list[Shard]:

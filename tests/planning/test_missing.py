@@ -6,7 +6,7 @@ import pytest
 from helpers.run_folders import BENCH, commit, planned, row
 from xaikit.bench.loader import Loader
 from xaikit.errors import StoreError
-from xaikit.runner.missing import MissingEvidence, StoredResults, find_missing
+from xaikit.planning.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.schema.classes import Classes
 from xaikit.sources import Photograph, Transform
 from xaikit.store.rows import ROWS

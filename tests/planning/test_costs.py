@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import xaikit
-from xaikit.runner.costs import COPIES, machine_memory
-from xaikit.runner.planned import Plan, PlannedBench, PlannedTrial
+from xaikit.planning.costs import COPIES, machine_memory
+from xaikit.planning.planned import Plan, PlannedBench, PlannedTrial
 
 TRIALS = (
     PlannedTrial("gradcam", "gradcam", ("layer4",), "top(k=1)"),

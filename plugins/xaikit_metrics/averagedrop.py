@@ -1,0 +1,38 @@
+"""Average drop: how much of the probability is lost where only what the map shows is left (Chattopadhay et al. 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from xaikit import hookimpl
+from xaikit.metric import MetricView
+from xaikit_metrics._masked import Masked
+
+
+@dataclass(frozen=True)
+class AverageDrop(Masked):
+    """max(0, p - p_m) / p, where p_m is the probability of what the map shows: x_m = x M + f (1 - M) with the filling f.
+
+    Cost: 1 score, shared with increase and averagegain of the same options.
+    Fails: a map that is 1 everywhere has no drop; read it with ``dropindeletion``, which such a map fails.
+    Peers: pytorch-grad-cam's DropInConfidence is absolute and of logits unless told otherwise; TorchCAM's is this one.
+    """
+
+    equation: ClassVar[str] = "AD = max(0, p - p_m) / p"
+    citation: ClassVar[str] = "Chattopadhay et al. 2018, arXiv:1710.11063, section 4.1"
+    suites: ClassVar[frozenset[str]] = frozenset({"quick", "full"})
+    higher_is_better: ClassVar[bool] = False
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def measure(self, view: MetricView) -> Tensor:
+        """(N, T), a share of p; NaN where p is 0."""
+        clean, masked = self.clean(view), self.kept(view)
+        return (clean - masked).clamp(min=0) / clean
+
+
+@hookimpl
+def xaikit_metric() -> type:
+    return AverageDrop

@@ -1,0 +1,222 @@
+"""One batch of photographs with all their stored maps, judged by metrics."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.draws import SampleGenerator, seeded
+from xaikit.engine import Batch, Request
+from xaikit.engine.session import distinct
+from xaikit.errors import PluginContract
+from xaikit.evaluation.again import Explainer
+from xaikit.evaluation.cases import Case
+from xaikit.evaluation.policies import judged
+from xaikit.evaluation.scoring import KINDS, ScoreCache, Scorer
+from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.pinned import pin, readout_of
+from xaikit.evidence.taps import INPUT
+from xaikit.evidence.trace import Trace
+from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, chance_of, reads_of
+from xaikit.passes.chunks import rows_of_inputs
+from xaikit.passes.modes import Mode
+from xaikit.passes.nests import copied, first_tensor
+from xaikit.passes.process import as_before
+from xaikit.reruns.context import PassContext
+from xaikit.schema.sections import Precision
+
+Others = Callable[[Case, int, str], Tensor]
+"""``others(case, count, purpose)``: other photographs (count, C, *S) for a case, as the model takes them."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a metric says of a case.
+
+    value    NaN where there is none
+    chance   what a map gets that knows nothing, NaN where that is not known
+    reason   why there is no value
+    numbers  what was kept beside it
+    seconds  that it took
+    """
+
+    value: float
+    chance: float = math.nan
+    reason: str = ""
+    numbers: Mapping[str, float | list[float]] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What cases are judged in: the model, the batch, and what the config says.
+
+    requests     by evidence
+    black        (C, 1, ...) of the model's input
+    annotations  a photograph each
+    """
+
+    model: nn.Module
+    batch: Batch
+    requests: Mapping[str, Request]
+    black: Tensor
+    annotations: Sequence[Annotation | None]
+    others: Others
+    output: str | int
+    mode: Mode
+    precision: Precision
+    seed: int
+    tally: Tally
+
+
+class Judge:
+    """Judges the cases of one batch; the clean pass is made once, by whoever needs it first is of no account."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.targets = distinct(request.target for request in setting.requests.values())
+        self._readout = readout_of(self.targets, setting.output, setting.mode)
+        self.trace = self._observed()
+        self._caches: dict[int, ScoreCache] = {}
+
+    def _observed(self) -> Trace:
+        setting = self._setting
+        return observe(
+            setting.model,
+            setting.batch.inputs,
+            (),
+            lambda output: [pin(target, output, copied(setting.batch.labels)) for target in self.targets],
+            gradients=False,
+            readout=self._readout,
+            tally=setting.tally,
+            input_layout=setting.batch.input_layout,
+        )
+
+    def judge(self, metric: Metric, name: str, cases: Sequence[Case]) -> Iterator[tuple[Case, Measure]]:
+        """What a metric says of each case, in any order. Cases with equal maps are judged once, where nothing is explained again.
+
+        Raises:
+            Exception: whatever the metric raises.
+        """
+        again = metric.needs.explains or metric.needs.model
+        groups: dict[Any, list[Case]] = {}
+        for case in cases:
+            if not case.finite:
+                yield case, Measure(math.nan, reason="the map has values that are not finite")
+                continue
+            key = (case.row["evidence"], case.control, case.identity) if again else case.identity
+            groups.setdefault(key, []).append(case)
+        for several in self._views([each[0] for each in groups.values()]):
+            began = time.perf_counter()
+            measures = self._measure(metric, name, several)
+            seconds = (time.perf_counter() - began) / len(several)
+            for case, measure in zip(several, measures, strict=True):
+                key = (case.row["evidence"], case.control, case.identity) if again else case.identity
+                yield from ((one, _timed(measure, seconds / len(groups[key]))) for one in groups[key])
+
+    def _views(self, cases: Iterable[Case]) -> Iterator[list[Case]]:
+        """Cases that are looked at together: of one target, with maps of one shape, as many as go through the model at once."""
+        alike: dict[Any, list[Case]] = {}
+        for case in cases:
+            alike.setdefault((case.place, tuple(tuple(raw.shape) for raw in case.raws)), []).append(case)
+        size = rows_of_inputs(first_tensor(self._setting.batch.inputs)[:1])
+        for several in alike.values():
+            yield from (several[start : start + size] for start in range(0, len(several), size))
+
+    def _measure(self, metric: Metric, name: str, cases: Sequence[Case]) -> list[Measure]:
+        view = self._view(metric, name, cases)
+        with torch.no_grad(), as_before(name):
+            values = metric.measure(view)
+            if not isinstance(values, Tensor) or values.shape != view.shape[:2]:
+                got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+                raise PluginContract(f"{name}: expected values of shape (N, T), {tuple(view.shape[:2])}, got {got}")
+            chances = chance_of(metric, view)
+        return [
+            Measure(value, chance, "" if math.isfinite(value) else _reason(view, row), _numbers(view, row))
+            for row, (value, chance) in enumerate(zip(values[:, 0].tolist(), chances[:, 0].tolist(), strict=True))
+        ]
+
+    def _view(self, metric: Metric, name: str, cases: Sequence[Case]) -> MetricView:
+        setting, policy = self._setting, reads_of(metric)
+        context = PassContext(
+            setting.model,
+            self.trace.narrowed([cases[0].place], ()),
+            INPUT,
+            self._readout,
+            setting.tally,
+            setting.precision,
+            setting.batch.shared,
+        )
+        scorer = Scorer(context, cases, self._caches.setdefault(cases[0].place, ScoreCache()))
+        explainer = Explainer(context, setting.batch, setting.requests, self._readout)
+        image = self.trace.input_layout.to_map(first_tensor(setting.batch.inputs))
+        samples = torch.tensor([case.sample for case in cases], device=image.device)
+        raws = zip(*(case.raws for case in cases), strict=True)
+        return MetricView(
+            maps=judged(torch.stack([case.saliency for case in cases]), policy).unsqueeze(1),
+            raws=tuple(torch.stack(each).unsqueeze(1) for each in raws),
+            image=image[samples].clone(),
+            black=setting.black.to(image).clone(),
+            _annotations=tuple(setting.annotations[case.sample] for case in cases),
+            _needs=metric.needs,
+            _further=FurtherPasses(setting, scorer, explainer, policy, repr(metric)),
+        )
+
+
+@dataclass(frozen=True)
+class FurtherPasses:
+    """See the methods of :class:`xaikit.metric.MetricView` of the same names; ``metric`` is what tells it from all others."""
+
+    setting: Setting
+    scorer: Scorer
+    explainer: Explainer
+    policy: Policy
+    metric: str
+
+    def score(self, scored: Scored) -> Tensor:
+        return self.scorer.clean(scored)
+
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any) -> Tensor:
+        if scored not in KINDS:
+            raise PluginContract(f"rescore: expected one of {', '.join(KINDS)}, got {scored!r}")
+        return self.scorer.rescore(count, make, scored, None if share is None else (self.policy, share))
+
+    def explain(self, inputs: Tensor) -> Tensor:
+        return judged(self.explainer.maps(self.scorer.cases, inputs), self.policy).unsqueeze(1)
+
+    def explain_with(self, model: nn.Module) -> Tensor:
+        image = self.scorer.context.trace.input_layout.to_map(first_tensor(self.setting.batch.inputs))
+        images = image[[case.sample for case in self.scorer.cases]]
+        return judged(self.explainer.maps(self.scorer.cases, images, model), self.policy).unsqueeze(1)
+
+    def copied_model(self) -> nn.Module:
+        return copy.deepcopy(self.setting.model)
+
+    def others(self, count: int, purpose: str) -> Tensor:
+        return torch.stack([self.setting.others(case, count, purpose) for case in self.scorer.cases])
+
+    def stream(self, purpose: str) -> SampleGenerator:
+        cases, ids = self.scorer.cases, self.setting.batch.ids
+        whose = purpose or f"metric {self.metric}"
+        samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
+        return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
+
+
+def _timed(measure: Measure, seconds: float) -> Measure:
+    return Measure(measure.value, measure.chance, measure.reason, measure.numbers, seconds)
+
+
+def _reason(view: MetricView, row: int) -> str:
+    reasons = [reason for reason, where in view.reasons if bool(where[row].any())]
+    return "; ".join(reasons) or "no reason was given"
+
+
+def _numbers(view: MetricView, row: int) -> dict[str, float | list[float]]:
+    return {name: values[row, 0].tolist() for name, values in view.numbers.items()}

@@ -1,0 +1,99 @@
+"""From the raw maps of a case to the one map that a metric judges; see :data:`xaikit.metric.Policy`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv1d, interpolate
+
+from xaikit._numeric import MODES, exact
+from xaikit.metric import Policy
+
+BLUR = 0.05
+"""The standard deviation of a blurred copy, as a share of each side."""
+
+
+def at_input(raws: Sequence[Tensor], space: tuple[int, ...]) -> Tensor:
+    """Raw maps (N, *s), one a layer, as one at the size of the input, (N, *space): the map itself of one layer, in its units; of
+    several the mean of all, each in units of its largest magnitude."""
+    resized = [_resized(exact(raw), space) for raw in raws]
+    if len(resized) == 1:
+        return resized[0]
+    return torch.stack([each / _largest(each) for each in resized]).mean(0)
+
+
+def _resized(raw: Tensor, space: tuple[int, ...]) -> Tensor:
+    if tuple(raw.shape[1:]) == space:
+        return raw
+    return interpolate(raw.unsqueeze(1), size=space, mode=MODES[len(space)], align_corners=False).squeeze(1)
+
+
+def _largest(maps: Tensor) -> Tensor:
+    largest = maps.flatten(1).abs().amax(1)
+    return largest.masked_fill(largest == 0, 1).reshape(-1, *[1] * (maps.dim() - 1))
+
+
+def blurred(maps: Tensor) -> Tensor:
+    """Maps (N, *S) under a Gaussian, edges repeated."""
+    for axis in range(1, maps.dim()):
+        maps = _blurred_along(maps, axis)
+    return maps
+
+
+def _blurred_along(maps: Tensor, axis: int) -> Tensor:
+    size = maps.shape[axis]
+    deviation = BLUR * size
+    reach = max(1, min(size, int(3 * deviation)))
+    offsets = torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype)
+    weights = torch.exp(-0.5 * (offsets / max(deviation, 1e-6)) ** 2)
+    moved = maps.movedim(axis, -1)
+    # clamped places repeat the edge, however far the kernel reaches
+    places = torch.arange(-reach, size + reach, device=maps.device).clamp(0, size - 1)
+    rows = moved[..., places].reshape(-1, 1, size + 2 * reach)
+    summed = conv1d(rows, (weights / weights.sum()).reshape(1, 1, -1))
+    return summed.reshape(moved.shape).movedim(-1, axis)
+
+
+def is_constant(maps: Tensor) -> Tensor:
+    """Which of some maps (N, *S) say nothing, (N,)."""
+    flat = maps.flatten(1)
+    return flat.amax(1) == flat.amin(1)
+
+
+def digest_of(saliency: Tensor) -> bytes:
+    """Equal for equal maps."""
+    return hashlib.sha256(saliency.cpu().contiguous().numpy().tobytes()).digest()
+
+
+def _minmax(maps: Tensor) -> Tensor:
+    rectified = maps.clamp(min=0)
+    flat = rectified.flatten(1)
+    low = flat.amin(1, keepdim=True)
+    reach = flat.amax(1, keepdim=True) - low
+    return ((flat - low) / reach.masked_fill(reach == 0, 1)).reshape(maps.shape)
+
+
+def _ranks(maps: Tensor) -> Tensor:
+    """The middle of the places that equal values take, from 0 to 1."""
+    flat = maps.flatten(1)
+    count = flat.shape[1]
+    ordered = flat.sort(1).values
+    below = torch.searchsorted(ordered, flat.contiguous(), right=False)
+    upto = torch.searchsorted(ordered, flat.contiguous(), right=True)
+    return ((below + upto - 1).to(maps.dtype) / (2 * max(count - 1, 1))).reshape(maps.shape)
+
+
+_POLICIES: Mapping[Policy, Callable[[Tensor], Tensor]] = {
+    "raw": lambda maps: maps.clone(),
+    "rectified": lambda maps: maps.clamp(min=0),
+    "minmax": _minmax,
+    "ranks": _ranks,
+}
+
+
+def judged(maps: Tensor, policy: Policy) -> Tensor:
+    """Raw maps at the size of the input, (N, *S), as a policy has them; always a copy."""
+    return _POLICIES[policy](maps)

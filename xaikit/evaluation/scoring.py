@@ -1,0 +1,136 @@
+"""Scores of variants of the input, for many cases at once: what one metric has paid for, others that state the same get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from xaikit._numeric import exact
+from xaikit.errors import ConfigError
+from xaikit.evaluation.cases import Case
+from xaikit.metric import MakeVariants, Scored
+from xaikit.passes.chunks import in_chunks, rows_of_inputs
+from xaikit.passes.nests import first_tensor, varied
+from xaikit.reruns.context import PassContext
+from xaikit.reruns.rescore import inputs_of, run, scoring
+from xaikit.targets import Pinned, logits_of, probabilities_of
+
+KINDS: tuple[Scored, ...] = ("probability", "logit", "target")
+
+Key = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True)
+class ScoreCache:
+    """The three scores of variants that may be asked for again: by what they depend on, then by number and case."""
+
+    _scores: dict[Key, dict[tuple[int, Key], Tensor]] = field(default_factory=dict)
+
+    def find(self, key: Key, part: range, cases: Sequence[Case]) -> Tensor | None:
+        """(N, 3, m), where all of them are there."""
+        stored = self._scores.get(key, {})
+        rows = [[stored.get((number, case.identity)) for number in part] for case in cases]
+        if any(each is None for row in rows for each in row):
+            return None
+        return torch.stack([torch.stack([each for each in row if each is not None], 1) for row in rows])
+
+    def store(self, key: Key, part: range, cases: Sequence[Case], scores: Tensor) -> None:
+        """Keep (N, 3, m)."""
+        stored = self._scores.setdefault(key, {})
+        for case, row in zip(cases, scores, strict=True):
+            for place, number in enumerate(part):
+                stored[number, case.identity] = row[:, place]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores variants of some cases, which are of one target.
+
+    context  of the clean pass on the batch, narrowed to that target
+    """
+
+    context: PassContext
+    cases: Sequence[Case]
+    cache: ScoreCache
+
+    def clean(self, scored: Scored) -> Tensor:
+        """The score of each case on its photograph as it is, (N, 1)."""
+        scores = _three(self.context, self.context.trace.output, self.context.pinned)
+        rows = [scores[case.sample, :, case.column] for case in self.cases]
+        return torch.stack(rows)[:, [KINDS.index(scored)]]
+
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, key: Key | None) -> Tensor:
+        """See :meth:`xaikit.metric.MetricView.rescore`; ``key`` says all that variants depend on beside the case."""
+
+        def work(part: slice) -> Tensor:
+            numbers = range(*part.indices(count))
+            cached = None if key is None else self.cache.find(key, numbers, self.cases)
+            if cached is not None:
+                return cached
+            scores = self._scores(_shaped(make(part), len(self.cases), len(numbers)))
+            if key is not None:
+                self.cache.store(key, numbers, self.cases, scores)
+            return scores
+
+        size = max(1, rows_of_inputs(first_tensor(self.context.inputs)[:1]) // len(self.cases))
+        parts = in_chunks(count, size, work, self._halved)
+        return torch.cat(parts, 2)[:, [KINDS.index(scored)]]
+
+    def _halved(self, size: int) -> None:
+        self.context.tally.halvings += 1
+
+    def _scores(self, variants: Tensor) -> Tensor:
+        """The three scores (N, 3, m) of variants (N, m, C, *S)."""
+        if self.context.trace.dependent:
+            return torch.stack([self._beside_others(*pair) for pair in zip(self.cases, variants, strict=True)])
+        each = variants.shape[1]
+        index = torch.tensor([case.sample for case in self.cases]).repeat_interleave(each)
+        pinned = self.context.pinned_of(index)
+        if pinned is None:
+            raise ConfigError(
+                f"target {self.context.pinned}: expected one that can be scored on other samples, as a metric does; of one "
+                "that says no rows only maps can be measured"
+            )
+        output = run(self.context, self._with(inputs_of(self.context, index), variants.flatten(0, 1)))
+        columns = torch.tensor([case.column for case in self.cases], device=variants.device).repeat_interleave(each)
+        scores = _three(self.context, output, pinned)
+        chosen = scores[torch.arange(len(scores), device=scores.device), :, columns.to(scores.device)]
+        return chosen.reshape(len(self.cases), each, len(KINDS)).transpose(1, 2)
+
+    def _beside_others(self, case: Case, variants: Tensor) -> Tensor:
+        """The same (3, m) of one case, each variant beside the other samples as they are: where a model mixes samples."""
+        scores = []
+        for variant in variants:
+            image = self.context.trace.input_layout.to_map(first_tensor(self.context.inputs)).clone()
+            image[case.sample] = variant
+            output = run(self.context, self._with(self.context.inputs, image))
+            scores.append(_three(self.context, output, self.context.pinned)[case.sample, :, case.column])
+        return torch.stack(scores, 1)
+
+    def _with(self, inputs: object, image: Tensor) -> object:
+        arranged = self.context.trace.input_layout.from_map(image, first_tensor(inputs))
+        return varied(inputs, arranged)
+
+
+def _three(context: PassContext, output: object, pinned: Pinned) -> Tensor:
+    """Probability, logit and score of a target, (rows, 3, T); NaN where it is no class."""
+    with scoring(context):
+        target = exact(pinned.scores(output).detach())
+        others = [_or_nan(function, output, target) for function in (probabilities_of(pinned), logits_of(pinned))]
+    return torch.stack([*others, target], 1)
+
+
+def _or_nan(function: Callable[[object], Tensor] | None, output: object, target: Tensor) -> Tensor:
+    return torch.full_like(target, torch.nan) if function is None else function(output).detach().to(target)
+
+
+def _shaped(variants: Tensor, cases: int, count: int) -> Tensor:
+    """Variants (N, m, C, *S), of which there may be an axis of targets behind the first, of one."""
+    if variants.shape[:3] == (cases, 1, count):
+        variants = variants.squeeze(1)
+    if variants.shape[:2] != (cases, count):
+        raise ValueError(f"make: expected {cases} x {count} variants, (N, m, C, *S), got {tuple(variants.shape)}")
+    return variants

@@ -1,0 +1,281 @@
+"""The contract of a metric: how good a map is, in one number, and what a metric is handed to find out.
+
+Shapes: N cases, T targets, C channels of the model's input, S its space (any number of dimensions), s that of a layer. A case
+is one map of one photograph; which photographs and methods its neighbours are of plays no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Protocol, get_args
+
+import torch
+from torch import Tensor, nn
+
+from xaikit.draws import SampleGenerator
+from xaikit.errors import PluginContract, UndeclaredNeed, declared, is_count
+
+Policy = Literal["raw", "rectified", "minmax", "ranks"]
+"""Which map a metric judges, of the raw signed one at the size of the model's input (bilinear; of several layers the mean, each
+in units of its largest |x|)::
+
+    raw        that map
+    rectified  max(0, x)
+    minmax     max(0, x), less its minimum, in units of its maximum: [0, 1]; a constant map is 0
+    ranks      the share of places with a lower value, ties in the middle: [0, 1]; a constant map is 1/2
+"""
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+Scored = Literal["probability", "logit", "target"]
+"""Which number of the pinned target counts: its softmax probability, its logit, or what was explained."""
+
+Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
+
+MakeVariants = Callable[[slice], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricNeeds:
+    """What a metric asks of the engine.
+
+    scores       further passes of the model from other inputs (``view.rescore``)
+    annotations  where the objects are (``view.boxes``, ``view.masks``)
+    explains     the same method once more, at other inputs (``view.explain``)
+    model        the same with a copy of the model (``view.copied_model``, ``view.explain_with``)
+    photographs  other photographs of the data (``view.others``)
+    """
+
+    scores: bool = False
+    annotations: bool = False
+    explains: bool = False
+    model: bool = False
+    photographs: bool = False
+
+
+class Metric(Protocol):
+    """The class behind a plugin of ``xaikit.metrics``: a frozen dataclass whose fields are its options.
+
+    needs             of the class
+    reads             of the class or a field: see :data:`Policy`
+    higher_is_better  of the class
+    range             of the class: the lowest and the highest value there may be, infinite where there is none
+
+    It may have more members, all of which :mod:`xaikit.testing` holds against what the metric does:
+
+    chance        what a map gets that knows nothing: a number, or ``chance(view) -> (N, T)``
+    family        of the class: what kind of question it asks, see :data:`Family`
+    equation, citation  of the class: as cards print them
+    suites        of the class: the words of ``metrics:`` that it is part of, such as ``quick``
+    further       a property: further scores that a case costs
+    explanations  a property: how often a case is explained again
+    refine        ``refine(numbers) -> values``: from what ``view.keep`` kept of all photographs of one method, a mapping
+                  each, to their final values, where one photograph's depends on the others (a threshold that is chosen)
+    """
+
+    needs: ClassVar[MetricNeeds]
+    higher_is_better: ClassVar[bool]
+    range: ClassVar[tuple[float, float]]
+
+    @property
+    def reads(self) -> Policy: ...
+
+    def measure(self, view: MetricView) -> Tensor:
+        """The value of each case, (N, T); NaN where there is none, with a reason (:meth:`MetricView.undefined`)."""
+
+
+def further_of(metric: Metric) -> int:
+    """Further scores that a case costs; 0 where a metric does not say. Raises PluginContract."""
+    return declared(metric, "further", 0, lambda count: is_count(count, 0), "a number of scores, 0 or more")
+
+
+def explanations_of(metric: Metric) -> int:
+    """How often a case is explained again; 0 where a metric does not say. Raises PluginContract."""
+    return declared(metric, "explanations", 0, lambda count: is_count(count, 0), "a number of explanations, 0 or more")
+
+
+def reads_of(metric: Metric) -> Policy:
+    """Which map a metric judges. Raises PluginContract for none that there is."""
+    return declared(metric, "reads", "", lambda reads: reads in POLICIES, f"one of {', '.join(POLICIES)}")
+
+
+def chance_of(metric: Metric, view: MetricView) -> Tensor:
+    """What maps get that know nothing, (N, T); NaN where a metric does not say. Raises PluginContract for another shape."""
+    chance: Any = getattr(metric, "chance", None)
+    value = chance(view) if callable(chance) else float("nan") if chance is None else float(chance)
+    filled = value if isinstance(value, Tensor) else view.maps.new_full(view.shape[:2], value)
+    if filled.shape != view.shape[:2]:
+        raise PluginContract(f"chance: expected (N, T) {tuple(view.shape[:2])}, got {tuple(filled.shape)}")
+    return filled
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Where the objects of a sample are, in the frame of the model's input.
+
+    boxes   (K, 4): x0, y0, x1, y1 in pixels of the input
+    labels  one a box, as the data states them; None where they are of any class
+    mask    (*S) of bool; None where the data has boxes alone
+    lost    objects that the crop has cut away
+    """
+
+    boxes: Tensor
+    labels: tuple[str | int | None, ...] = ()
+    mask: Tensor | None = None
+    lost: int = 0
+
+
+class Further(Protocol):
+    """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
+
+    def score(self, scored: Scored) -> Tensor: ...
+
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable) -> Tensor: ...
+
+    def explain(self, inputs: Tensor) -> Tensor: ...
+
+    def explain_with(self, model: nn.Module) -> Tensor: ...
+
+    def copied_model(self) -> nn.Module: ...
+
+    def others(self, count: int, purpose: str) -> Tensor: ...
+
+    def stream(self, purpose: str) -> SampleGenerator: ...
+
+
+@dataclass(eq=False, repr=False)
+class MetricView:
+    """Some maps and their photographs, narrowed to what the metric declared in its ``needs``.
+
+    maps         (N, T, *S): the maps as ``reads`` of the metric says
+    raws         the raw signed maps as the method made them, (N, T, *s), one a layer
+    image        (N, C, *S): the model's (first) input
+    black        (C, 1, ...): what a black pixel is in units of the input; 0 where that is no picture
+    annotations  one a case, empty where the data has none
+    """
+
+    maps: Tensor
+    raws: tuple[Tensor, ...]
+    image: Tensor
+    black: Tensor
+    _annotations: tuple[Annotation | None, ...]
+    _needs: MetricNeeds
+    _further: Further
+    numbers: dict[str, Tensor] = field(default_factory=dict, init=False)
+    reasons: list[tuple[str, Tensor]] = field(default_factory=list, init=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, T, *S) of the maps."""
+        return tuple(self.maps.shape)
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The dimensions of ``maps`` that are space."""
+        return tuple(range(2, self.maps.dim()))
+
+    @property
+    def score(self) -> Tensor:
+        """What was explained, on the photograph as it is, (N, T)."""
+        return self._further.score("target")
+
+    @property
+    def probability(self) -> Tensor:
+        """The softmax probability of the explained class, (N, T); NaN where the target is no class."""
+        return self._further.score("probability")
+
+    def scored(self, scored: Scored) -> Tensor:
+        """One number of the pinned target on the photograph as it is, (N, T)."""
+        return self._further.score(scored)
+
+    def rescore(self, count: int, make: MakeVariants, scored: Scored = "probability", share: Hashable = None) -> Tensor:
+        """The scores of variants of the input, (N, T, count): of the target that was explained, and no other.
+
+        Args:
+            count: variants a case.
+            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S) where the map plays no part.
+            scored: which number of the target.
+            share: what the variants depend on beside photograph and map, such as the imputer; metrics that state the same ask
+                for the same variants in the same order, and the model sees them once. None shares nothing.
+        """
+        self._declared("scores", "rescore")
+        return self._further.rescore(count, make, scored, share)
+
+    @property
+    def boxes(self) -> tuple[Tensor, ...]:
+        """The boxes of each case, (K, 4) in pixels of the input; K is 0 where the data states none."""
+        self._declared("annotations", "boxes")
+        return tuple(self.image.new_zeros(0, 4) if one is None else one.boxes for one in self._annotations)
+
+    @property
+    def masks(self) -> Tensor:
+        """Where the object of each case is, (N, *S) of bool: its mask, or the union of its boxes; nowhere where the data states
+        neither."""
+        self._declared("annotations", "masks")
+        return torch.stack([_mask_of(one, self.image[0, 0]) for one in self._stated()])
+
+    @property
+    def labels(self) -> tuple[tuple[str | int | None, ...], ...]:
+        """Of the boxes of each case."""
+        self._declared("annotations", "labels")
+        return tuple(one.labels for one in self._stated())
+
+    def explain(self, inputs: Tensor) -> Tensor:
+        """The maps of the same method for the same target at other inputs (N, C, *S), with the same draws: (N, T, *S), as
+        ``maps`` are. Costs a pass, which all methods share that are explained at the same inputs."""
+        self._declared("explains", "explain")
+        return self._further.explain(inputs)
+
+    def copied_model(self) -> nn.Module:
+        """A copy of the model, to be changed and handed to :meth:`explain_with`; the user's own is out of reach."""
+        self._declared("model", "copied_model")
+        return self._further.copied_model()
+
+    def explain_with(self, model: nn.Module) -> Tensor:
+        """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are."""
+        self._declared("model", "explain_with")
+        return self._further.explain_with(model)
+
+    def others(self, count: int) -> Tensor:
+        """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
+
+        Raises:
+            DataError: there are not as many.
+        """
+        self._declared("photographs", "others")
+        return self._further.others(count, "others")
+
+    @cached_property
+    def generator(self) -> SampleGenerator:
+        """Random numbers, one stream a case, of the photograph alone: all methods are judged by the same draws."""
+        return self._further.stream("")
+
+    def stream(self, purpose: str) -> SampleGenerator:
+        """Random numbers from the beginning, the same for all metrics that state the same purpose."""
+        return self._further.stream(f"shared {purpose}")
+
+    def keep(self, name: str, values: Tensor) -> None:
+        """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""
+        self.numbers[name] = values
+
+    def undefined(self, reason: str, where: Tensor) -> None:
+        """Say why there is no value, in a few words; ``where`` (N, T) of bool."""
+        self.reasons.append((reason, where))
+
+    def _stated(self) -> Sequence[Annotation]:
+        nothing = Annotation(self.image.new_zeros(0, 4))
+        return [nothing if one is None else one for one in self._annotations]
+
+    def _declared(self, need: str, read: str) -> None:
+        if not getattr(self._needs, need):
+            raise UndeclaredNeed(f"view.{read} was read but not declared: needs = MetricNeeds({need}=True)")
+
+
+def _mask_of(annotation: Annotation, like: Tensor) -> Tensor:
+    if annotation.mask is not None:
+        return annotation.mask.to(like.device)
+    mask = torch.zeros_like(like, dtype=torch.bool)
+    for left, top, right, bottom in annotation.boxes.round().long().tolist():
+        mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+    return mask
