@@ -22,6 +22,7 @@ from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
+from xaikit.planning.missing import MissingEvidence
 from xaikit.planning.planned import Plan
 from xaikit.planning.shards import Receipt, Shard
 from xaikit.registry import Registry
@@ -31,9 +32,10 @@ from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner import isolation
+from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
-from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, measure_shards, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
@@ -104,8 +106,8 @@ def run(
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
             worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
-            for shards in (lambda: shards_of(prepared, missing, share), lambda: measure_shards(prepared, share)):
-                parts = isolation.parted(prepared.job, shards(), suspects)
+            for shards in _work(prepared, missing, share):
+                parts = isolation.parted(prepared.job, shards, suspects)
                 for receipt in _receipts(prepared, worker, *parts, stopping, log):
                     log.add(receipt)
                     watch.advanced(receipt)
@@ -115,6 +117,14 @@ def run(
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
+
+
+def _work(
+    prepared: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None
+) -> Iterator[list[Shard]]:
+    """The shards that explain; then, when these are done, those that judge the maps."""
+    yield shards_of(prepared, missing, share)
+    yield measure_shards(prepared, share)
 
 
 def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping) -> None:
