@@ -119,6 +119,40 @@ def run(
     return report
 
 
+def evaluate(
+    folder: str | Path,
+    metrics: str | Sequence[str] | Mapping[str, Any] = (),
+    overrides: Sequence[str] = (),
+    *,
+    model: nn.Module | None = None,
+    data: Any = None,
+    share: tuple[int, int] | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Judge the maps that a run has stored; nothing is explained again but what a metric asks for, and the controls once.
+
+    Args:
+        folder: of the run, a path or URL.
+        metrics: beside those that the run has: names, words of suites, or a mapping as ``metrics`` of a config. Where neither has
+            any, ``quick``.
+        overrides: of the run's config, such as ``metrics.srg.imputer=black`` or ``controls=false``.
+        model, data: the objects, of a run that was handed them.
+        share, watcher: as of :func:`run`.
+
+    Raises:
+        ConfigError: all faults at once.
+        StoreError: there is no run in the folder, or somebody else writes to it.
+    """
+    plan, registry = Store.open(folder).plan(), Registry()
+    config = dict(plan["config"])
+    labels = [metrics] if isinstance(metrics, str) else metrics
+    stated = dict(labels) if isinstance(labels, Mapping) else {name: {} for name in labels}
+    config["metrics"] = {**config.get("metrics", {}), **stated} or {"quick": {}}
+    config["report"] = {**config["report"], "to": str(folder)}
+    source = load(config, overrides, registry, base=Path(plan.get("base", ".")))
+    return run(source, model=model, data=data, share=share, watcher=watcher)
+
+
 def _work(
     prepared: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None
 ) -> Iterator[list[Shard]]:
