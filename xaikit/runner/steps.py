@@ -35,7 +35,7 @@ from xaikit.runner import isolation
 from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
-from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
@@ -101,7 +101,7 @@ def run(
         remove_restyled(store, config.report)
         freeze_plan(prepared, store, missing)
         notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
-        watch.started(replace(prepared.plan(missing), notes=notes))
+        watch.started(replace(prepared.plan(missing, unjudged_of(prepared, store, missing)), notes=notes))
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
@@ -117,40 +117,6 @@ def run(
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
-
-
-def evaluate(
-    folder: str | Path,
-    metrics: str | Sequence[str] | Mapping[str, Any] = (),
-    overrides: Sequence[str] = (),
-    *,
-    model: nn.Module | None = None,
-    data: Any = None,
-    share: tuple[int, int] | None = None,
-    watcher: Watcher | None = None,
-) -> Report:
-    """Judge the maps that a run has stored; nothing is explained again but what a metric asks for, and the controls once.
-
-    Args:
-        folder: of the run, a path or URL.
-        metrics: beside those that the run has: names, words of suites, or a mapping as ``metrics`` of a config. Where neither has
-            any, ``quick``.
-        overrides: of the run's config, such as ``metrics.srg.imputer=black`` or ``controls=false``.
-        model, data: the objects, of a run that was handed them.
-        share, watcher: as of :func:`run`.
-
-    Raises:
-        ConfigError: all faults at once.
-        StoreError: there is no run in the folder, or somebody else writes to it.
-    """
-    plan, registry = Store.open(folder).plan(), Registry()
-    config = dict(plan["config"])
-    labels = [metrics] if isinstance(metrics, str) else metrics
-    stated = dict(labels) if isinstance(labels, Mapping) else {name: {} for name in labels}
-    config["metrics"] = {**config.get("metrics", {}), **stated} or {"quick": {}}
-    config["report"] = {**config["report"], "to": str(folder)}
-    source = load(config, overrides, registry, base=Path(plan.get("base", ".")))
-    return run(source, model=model, data=data, share=share, watcher=watcher)
 
 
 def _work(
@@ -238,7 +204,8 @@ def plan(
     with _not_ended():
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)
-    return prepared.plan(None if store is None else missing_of(prepared, store))
+    missing = None if store is None else missing_of(prepared, store)
+    return prepared.plan(missing, unjudged_of(prepared, store, missing))
 
 
 def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> str:
