@@ -31,6 +31,9 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 Scored = Literal["probability", "logit", "target"]
 """Which number of the pinned target counts: its softmax probability, its logit, or what was explained."""
 
+VariantsOf = Literal["map", "photograph"]
+"""What variants of the input are made from: all maps of a photograph share those that are made from it alone."""
+
 Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
 
 MakeVariants = Callable[[slice], Tensor]
@@ -132,7 +135,7 @@ class Further(Protocol):
 
     def score(self, scored: Scored) -> Tensor: ...
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable) -> Tensor: ...
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor: ...
 
     def explain(self, inputs: Tensor) -> Tensor: ...
 
@@ -190,18 +193,26 @@ class MetricView:
         """One number of the pinned target on the photograph as it is, (N, T)."""
         return self._further.score(scored)
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored = "probability", share: Hashable = None) -> Tensor:
+    def rescore(
+        self,
+        count: int,
+        make: MakeVariants,
+        scored: Scored = "probability",
+        share: Hashable = None,
+        of: VariantsOf = "map",
+    ) -> Tensor:
         """The scores of variants of the input, (N, T, count): of the target that was explained, and no other.
 
         Args:
             count: variants a case.
-            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S) where the map plays no part.
+            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S).
             scored: which number of the target.
-            share: what the variants depend on beside photograph and map, such as the imputer; metrics that state the same ask
-                for the same variants in the same order, and the model sees them once. None shares nothing.
+            share: what the variants depend on beside what they are made from, such as the imputer; metrics that state the same
+                ask for the same variants in the same order, and the model sees them once. None shares nothing.
+            of: what they are made from: the map, or the photograph alone, whose maps are then scored together.
         """
         self._declared("scores", "rescore")
-        return self._further.rescore(count, make, scored, share)
+        return self._further.rescore(count, make, scored, share, of)
 
     @property
     def boxes(self) -> tuple[Tensor, ...]:
