@@ -51,7 +51,7 @@ def fixed(target: Target, pinned: Pinned) -> Target:
 
 
 @dataclass(frozen=True)
-class Explainer:
+class CaseExplainer:
     """Explains cases again, whatever method each is by; those at equal inputs share one pass.
 
     context   of the clean pass, narrowed to the target of the cases
@@ -168,7 +168,8 @@ _FIELDS = {item.name for item in fields(PinnedClasses)}
 def _distinct(cases: Sequence[Case], images: Tensor, classes: Sequence[int] | None) -> tuple[list[Sample], list[int]]:
     """What there is to explain, each once, and which of it is each case's."""
     places_of: dict[tuple[int, bytes, int | None], int] = {}
-    distinct, places = [], []
+    distinct: list[Sample] = []
+    places: list[int] = []
     for number, (case, image) in enumerate(zip(cases, images, strict=True)):
         data = image.detach().cpu().contiguous()
         target = None if classes is None else classes[number]

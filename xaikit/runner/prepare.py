@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import device_for
 from xaikit.bench.timing import first_picture, picture_costs, seconds_of
-from xaikit.errors import ConfigError, DamagedFile
+from xaikit.errors import ConfigError
 from xaikit.evaluation.cases import has_target
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
@@ -34,10 +30,9 @@ from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
 from xaikit.sources import Photograph
 from xaikit.store.measures import StoredMetric
-from xaikit.store.names import DataName, data_of, model_of, stems_of_places
-from xaikit.store.rows import committed_now, identity_of
+from xaikit.store.names import model_of
 from xaikit.store.store import Store
-from xaikit.store.trials import StoredTrial, to_table
+from xaikit.store.trials import StoredTrial
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
 from xaikit.trials.metric import NamedMetric
@@ -208,47 +203,6 @@ def missing_of(run: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
     )
 
 
-def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidence]) -> None:
-    """Write the plan to the folder, and take over what that holds under other names."""
-    config = run.config
-    plan = {
-        "config": config.written(),
-        "base": config.base,
-        "version": __version__,
-        "device": config.device,
-        "threads": run.job.threads,
-        "batch_size": config.data.batch_size,
-        "shard": config.report.shard,
-        "maps": config.report.maps,
-        "points": run.points,
-        "chunks": [bench.plan.chunks for bench in run.benches],
-        "benches": list(run.job.keys),
-        "metrics": [metric.plain() for metric in run.metrics],
-    }
-    tables = [_photographs(*each) for each in zip(run.benches, missing, _stems(run, store), strict=True)]
-    store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
-    for bench, each in zip(run.benches, missing, strict=True):
-        _adopt(store, bench.key, each.adopted)
-
-
-def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
-    """By bench, the stem of each photograph. Photographs of one name have one stem if they are of the same data."""
-    of_benches = [[DataName(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
-    # the pictures of photographs that the folder has already lie under their stems
-    existing = {DataName(data_of(row["bench"]), row["name"]): row["stem"] for row in _stored_photographs(store)}
-    chosen = stems_of_places([place for places in of_benches for place in places], existing)
-    return [[chosen[place] for place in places] for places in of_benches]
-
-
-def _stored_photographs(store: Store) -> list[dict[str, Any]]:
-    """Those of the plan before; none where that is new, or lost."""
-    try:
-        rows: list[dict[str, Any]] = store.photographs().to_pylist()
-    except DamagedFile:
-        return []
-    return rows
-
-
 def shards_of(
     run: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None = None
 ) -> list[Shard]:
@@ -276,34 +230,3 @@ def measure_shards(run: PreparedRun, share: tuple[int, int] | None = None) -> li
         missing = missing_measures(index, bench.key, names, bench.judged, bench.metrics, config.controls)
         shards += cut_measures(place, missing, **sizes)
     return [shard for shard in shards if share is None or shard.number % share[1] == share[0] - 1]
-
-
-def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequence[str]) -> pa.Table:
-    names = [photograph.name for photograph in bench.photographs]
-    return pa.table(
-        {
-            "bench": pa.array([bench.key] * len(names), pa.string()),
-            "position": pa.array(range(len(names)), pa.int64()),
-            "name": pa.array(names, pa.string()),
-            "stem": pa.array(chosen, pa.string()),
-            "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
-            "truth": pa.array(missing.truths, pa.int32()),
-            "truth_name": pa.array(map(_truth_name, bench.photographs, missing.truths, repeat(bench)), pa.string()),
-        }
-    )
-
-
-def _truth_name(photograph: Photograph, truth: int | None, bench: PreparedBench) -> str:
-    """The class that the data states in words: the model's where it knows that class, else those of the data."""
-    return str(photograph.label or "") if truth is None else bench.loader.classes.name(truth)
-
-
-def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
-    if rows.num_rows:
-        files: dict[str, Any] = {}
-        for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
-            for part in store.parts(bench_of_file):
-                files |= store.files(part)
-        about = {"files": {file: files[file] for file in dict.fromkeys(rows["file"].to_pylist())}}
-        name = f"shards/{bench}/adopted-{identity_of(rows)[:16]}.parquet"
-        store.write_part(name, committed_now(rows), about)

@@ -22,6 +22,7 @@ from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
+from xaikit.planning.missing import MissingEvidence
 from xaikit.planning.planned import Plan
 from xaikit.planning.shards import Receipt, Shard
 from xaikit.registry import Registry
@@ -31,9 +32,10 @@ from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner import isolation
+from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
-from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, measure_shards, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
@@ -104,8 +106,8 @@ def run(
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
             worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
-            for shards in (lambda: shards_of(prepared, missing, share), lambda: measure_shards(prepared, share)):
-                parts = isolation.parted(prepared.job, shards(), suspects)
+            for shards in _work(prepared, missing, share):
+                parts = isolation.parted(prepared.job, shards, suspects)
                 for receipt in _receipts(prepared, worker, *parts, stopping, log):
                     log.add(receipt)
                     watch.advanced(receipt)
@@ -115,6 +117,48 @@ def run(
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
+
+
+def evaluate(
+    folder: str | Path,
+    metrics: str | Sequence[str] | Mapping[str, Any] = (),
+    overrides: Sequence[str] = (),
+    *,
+    model: nn.Module | None = None,
+    data: Any = None,
+    share: tuple[int, int] | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Judge the maps that a run has stored; nothing is explained again but what a metric asks for, and the controls once.
+
+    Args:
+        folder: of the run, a path or URL.
+        metrics: beside those that the run has: names, words of suites, or a mapping as ``metrics`` of a config. Where neither has
+            any, ``quick``.
+        overrides: of the run's config, such as ``metrics.srg.imputer=black`` or ``controls=false``.
+        model, data: the objects, of a run that was handed them.
+        share, watcher: as of :func:`run`.
+
+    Raises:
+        ConfigError: all faults at once.
+        StoreError: there is no run in the folder, or somebody else writes to it.
+    """
+    plan, registry = Store.open(folder).plan(), Registry()
+    config = dict(plan["config"])
+    labels = [metrics] if isinstance(metrics, str) else metrics
+    stated = dict(labels) if isinstance(labels, Mapping) else {name: {} for name in labels}
+    config["metrics"] = {**config.get("metrics", {}), **stated} or {"quick": {}}
+    config["report"] = {**config["report"], "to": str(folder)}
+    source = load(config, overrides, registry, base=Path(plan.get("base", ".")))
+    return run(source, model=model, data=data, share=share, watcher=watcher)
+
+
+def _work(
+    prepared: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None
+) -> Iterator[list[Shard]]:
+    """The shards that explain; then, when these are done, those that judge the maps."""
+    yield shards_of(prepared, missing, share)
+    yield measure_shards(prepared, share)
 
 
 def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping) -> None:
