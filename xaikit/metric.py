@@ -71,8 +71,8 @@ class Metric(Protocol):
     family        of the class: what kind of question it asks, see :data:`Family`
     equation, citation  of the class: as cards print them
     suites        of the class: the words of ``metrics:`` that it is part of, such as ``quick``
-    further       a property: further scores that a case costs
-    explanations  a property: how often a case is explained again
+    further, explanations  properties: further scores that a case costs, and how often it is explained again
+    no_oracle     of the class, a sentence: why a map of the true evidence may do no better than one that knows nothing
     refine        ``refine(numbers) -> values``: from what ``view.keep`` kept of all photographs of one method, a mapping
                   each, to their final values, where one photograph's depends on the others (a threshold that is chosen)
     """
@@ -134,18 +134,15 @@ class Further(Protocol):
     """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
 
     def score(self, scored: Scored) -> Tensor: ...
-
     def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor: ...
-
+    def classes(self) -> tuple[Tensor, int]: ...
     def explain(self, inputs: Tensor) -> Tensor: ...
-
+    def explain_class(self, classes: Tensor) -> Tensor: ...
     def explain_with(self, model: nn.Module) -> Tensor: ...
-
     def copied_model(self) -> nn.Module: ...
-
     def others(self, count: int, purpose: str) -> Tensor: ...
-
     def stream(self, purpose: str) -> SampleGenerator: ...
+    def weights(self, purpose: str) -> torch.Generator: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -212,7 +209,17 @@ class MetricView:
             of: what they are made from: the map, or the photograph alone, whose maps are then scored together.
         """
         self._declared("scores", "rescore")
-        return self._further.rescore(count, make, scored, share, of)
+        return self._checked("score of another input", self._further.rescore(count, make, scored, share, of))
+
+    @property
+    def classes(self) -> Tensor:
+        """The explained class of each case, (N, T); -1 where what is explained is not one class alone."""
+        return self._further.classes()[0]
+
+    @property
+    def class_count(self) -> int:
+        """How many classes the model has; 0 where what is explained is not one class alone."""
+        return self._further.classes()[1]
 
     @property
     def boxes(self) -> tuple[Tensor, ...]:
@@ -222,8 +229,7 @@ class MetricView:
 
     @property
     def masks(self) -> Tensor:
-        """Where the object of each case is, (N, *S) of bool: its mask, or the union of its boxes; nowhere where the data states
-        neither."""
+        """Where the object of each case is, (N, *S) of bool: its mask or the union of its boxes; nowhere without either."""
         self._declared("annotations", "masks")
         return torch.stack([_mask_of(one, self.image[0, 0]) for one in self._stated()])
 
@@ -234,10 +240,14 @@ class MetricView:
         return tuple(one.labels for one in self._stated())
 
     def explain(self, inputs: Tensor) -> Tensor:
-        """The maps of the same method for the same target at other inputs (N, C, *S), with the same draws: (N, T, *S), as
-        ``maps`` are. Costs a pass, which all methods share that are explained at the same inputs."""
+        """The maps of the same method, target and draws at other inputs (N, C, *S): (N, T, *S), as ``maps`` are."""
         self._declared("explains", "explain")
-        return self._further.explain(inputs)
+        return self._checked("map of another input", self._further.explain(inputs))
+
+    def explain_class(self, classes: Tensor) -> Tensor:
+        """The maps of the same method for other classes (N, T): (N, T, *S), as ``maps`` are; NaN where a class is -1."""
+        self._declared("explains", "explain_class")
+        return self._checked("map of another class", self._further.explain_class(classes))
 
     def copied_model(self) -> nn.Module:
         """A copy of the model, to be changed and handed to :meth:`explain_with`; the user's own is out of reach."""
@@ -247,7 +257,7 @@ class MetricView:
     def explain_with(self, model: nn.Module) -> Tensor:
         """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are."""
         self._declared("model", "explain_with")
-        return self._further.explain_with(model)
+        return self._checked("map by another model", self._further.explain_with(model))
 
     def others(self, count: int) -> Tensor:
         """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
@@ -267,6 +277,10 @@ class MetricView:
         """Random numbers from the beginning, the same for all metrics that state the same purpose."""
         return self._further.stream(f"shared {purpose}")
 
+    def weights(self, purpose: str) -> torch.Generator:
+        """Random numbers for weights of a model, which are no photograph's; drawn by the seed and the purpose alone."""
+        return self._further.weights(purpose)
+
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""
         self.numbers[name] = values
@@ -274,6 +288,10 @@ class MetricView:
     def undefined(self, reason: str, where: Tensor) -> None:
         """Say why there is no value, in a few words; ``where`` (N, T) of bool."""
         self.reasons.append((reason, where))
+
+    def _checked(self, what: str, values: Tensor) -> Tensor:
+        self.undefined(f"a {what} is not finite", ~values.isfinite().flatten(2).all(2))
+        return values
 
     def _stated(self) -> Sequence[Annotation]:
         nothing = Annotation(self.image.new_zeros(0, 4))
