@@ -48,7 +48,7 @@ def blocks_of(space: tuple[int, ...], side: int, device: torch.device) -> Blocks
 def ranked(values: Tensor, view: MetricView) -> Tensor:
     """The rank of each value (N, count), 0 for the highest; ties are broken at random, by the seed and the photograph, and the
     share of values that have an equal is kept as ``ties``."""
-    steps = _steps(values)
+    steps = stepped(values)
     noise = view.stream("ties").uniform(values.shape[1])
     shuffled = noise.argsort(1)
     order = shuffled.gather(1, steps.gather(1, shuffled).argsort(dim=1, descending=True, stable=True))
@@ -57,8 +57,9 @@ def ranked(values: Tensor, view: MetricView) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, places)
 
 
-def _steps(values: Tensor) -> Tensor:
-    largest = values.abs().amax(1, keepdim=True)
+def stepped(values: Tensor) -> Tensor:
+    """Values (..., count) in whole steps, so that equal ones are equal."""
+    largest = values.abs().amax(-1, keepdim=True)
     return (values / largest.masked_fill(largest == 0, 1) * STEPS).round()
 
 

@@ -21,7 +21,7 @@ from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
 from xaikit.evaluation.scoring import KINDS, ScoreCache, Scorer
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import pin, readout_of
+from xaikit.evidence.pinned import pin, readout_of, whole
 from xaikit.evidence.taps import INPUT
 from xaikit.evidence.trace import Trace
 from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, chance_of, reads_of
@@ -31,6 +31,7 @@ from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.process import as_before
 from xaikit.reruns.context import PassContext
 from xaikit.schema.sections import Precision
+from xaikit.targets import Pinned, PinnedClasses
 
 Others = Callable[[Case, int, str], Tensor]
 """``others(case, count, purpose)``: other photographs (count, C, *S) for a case, as the model takes them."""
@@ -164,6 +165,7 @@ class Judge:
             raws=tuple(torch.stack(each).unsqueeze(1) for each in raws),
             image=image[samples].clone(),
             black=setting.black.to(image).clone(),
+            classes=_classes(context.pinned, cases),
             _annotations=tuple(setting.annotations[case.sample] for case in cases),
             _needs=metric.needs,
             _further=FurtherPasses(setting, scorer, explainer, policy, repr(metric)),
@@ -207,6 +209,14 @@ class FurtherPasses:
         whose = purpose or f"metric {self.metric}"
         samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
         return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
+
+
+def _classes(pinned: Pinned, cases: Sequence[Case]) -> Tensor:
+    """The class that each case is of, (N, 1); -1 where that is none."""
+    stated = whole(pinned)
+    if not isinstance(stated, PinnedClasses):
+        return torch.full((len(cases), 1), -1)
+    return torch.tensor([[int(stated.indices[case.sample, case.column])] for case in cases])
 
 
 def _timed(measure: Measure, seconds: float) -> Measure:

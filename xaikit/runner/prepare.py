@@ -272,8 +272,8 @@ def measure_shards(run: PreparedRun, share: tuple[int, int] | None = None) -> li
     sizes = {"batch_size": config.data.batch_size, "shard_size": config.report.shard}
     shards: list[Shard] = []
     for place, bench in enumerate(run.benches):
-        names = [photograph.name for photograph in bench.photographs]
-        missing = missing_measures(index, bench.key, names, bench.judged, bench.metrics, config.controls)
+        metrics = [metric for metric in run.metrics if metric.id in bench.metrics]
+        missing = missing_measures(index, bench.key, bench.photographs, bench.judged, metrics, config.controls)
         shards += cut_measures(place, missing, **sizes)
     return [shard for shard in shards if share is None or shard.number % share[1] == share[0] - 1]
 
