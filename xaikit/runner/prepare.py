@@ -243,9 +243,9 @@ def _missing_measures(run: PreparedRun, store: Store) -> list[list[frozenset[tup
         missing_measures(
             index,
             bench.key,
-            [photograph.name for photograph in bench.photographs],
+            bench.photographs,
             bench.judged,
-            bench.metrics,
+            [metric for metric in run.metrics if metric.id in bench.metrics],
             run.config.controls,
         )
         for bench in run.benches
