@@ -158,3 +158,16 @@ def test_all_numbers_are_in_the_rows() -> None:
     assert rows[0]["n"] == 40
     assert rows[0]["low"] < rows[0]["mean"] < rows[0]["high"]
     assert board.duels()[0]["p (Holm)"] < 0.05
+
+
+def test_a_sentence_says_who_is_better_by_what_and_whether_one_may_say_so() -> None:
+    board = board_of(measured({"bad": noisy(0.1, 1), "good": noisy(0.9, 0), "same": noisy(0.9, 2)}))
+    (sentence,) = board.sentences("bad", "good")
+    assert sentence.startswith("By srg [blur] on net, good (0.")
+    assert "is better than bad" in sentence
+    assert "over 40 photographs" in sentence
+    assert "after Holm over 3 pairs" in sentence
+    assert "better on 100% of them; it beats every control." in sentence
+    assert "cannot be told from" in board.sentences("same", "good")[0]
+    with pytest.raises(xaikit.ConfigError, match="expected two of good, same, bad, got 'good' and 'worse'"):
+        board.sentences("good", "worse")

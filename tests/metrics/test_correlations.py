@@ -55,7 +55,7 @@ def test_infidelity_of_the_exact_attribution_is_nothing_up_to_its_scale(unit: fl
 
 
 def test_no_other_scale_is_better_than_the_closed_form() -> None:
-    net, image, exact = additive()
+    net, image, _ = additive()
     saliency = torch.randn(1, 6, 6, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     (best,) = judged(Infidelity(**EXACT), net, image, saliency, classes=[0])
     scale = float((best.numbers or {})["scale"])  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ def test_strict_monotonicity_holds_for_positive_evidence_and_not_for_a_model_tha
 
 @pytest.mark.parametrize("metric", ALL)
 def test_neither_the_batch_nor_the_order_of_places_nor_other_maps_change_a_value(metric: type) -> None:
-    net, image, _ = additive()
+    net, _, _ = additive()
     images = torch.rand(3, 1, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     maps = torch.randn(3, 6, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     before, photographs = maps.clone(), images.clone()
