@@ -7,7 +7,7 @@ is one map of one photograph; which photographs and methods its neighbours are o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -36,6 +36,9 @@ VariantsOf = Literal["map", "photograph"]
 
 Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
 
+Objects = Literal["target", "any"]
+"""Which objects count: those of the explained class and those of no stated class, or all."""
+
 MakeVariants = Callable[[slice], Tensor]
 
 
@@ -44,7 +47,7 @@ class MetricNeeds:
     """What a metric asks of the engine.
 
     scores       further passes of the model from other inputs (``view.rescore``)
-    annotations  where the objects are (``view.boxes``, ``view.masks``)
+    annotations  where the objects are (``view.objects``, ``view.boxes``, ``view.masks``)
     explains     the same method once more, at other inputs (``view.explain``)
     model        the same with a copy of the model (``view.copied_model``, ``view.explain_with``)
     photographs  other photographs of the data (``view.others``)
@@ -71,8 +74,8 @@ class Metric(Protocol):
     family        of the class: what kind of question it asks, see :data:`Family`
     equation, citation  of the class: as cards print them
     suites        of the class: the words of ``metrics:`` that it is part of, such as ``quick``
-    further       a property: further scores that a case costs
-    explanations  a property: how often a case is explained again
+    further, explanations  properties: further scores that a case costs, and how often it is explained again
+    no_oracle     of the class, a sentence: why a map of the true evidence may do no better than one that knows nothing
     refine        ``refine(numbers) -> values``: from what ``view.keep`` kept of all photographs of one method, a mapping
                   each, to their final values, where one photograph's depends on the others (a threshold that is chosen)
     """
@@ -100,7 +103,8 @@ def explanations_of(metric: Metric) -> int:
 
 def reads_of(metric: Metric) -> Policy:
     """Which map a metric judges. Raises PluginContract for none that there is."""
-    return declared(metric, "reads", "", lambda reads: reads in POLICIES, f"one of {', '.join(POLICIES)}")
+    stated: Policy = declared(metric, "reads", "raw", lambda reads: reads in POLICIES, f"one of {', '.join(POLICIES)}")
+    return stated
 
 
 def chance_of(metric: Metric, view: MetricView) -> Tensor:
@@ -118,33 +122,49 @@ class Annotation:
     """Where the objects of a sample are, in the frame of the model's input.
 
     boxes   (K, 4): x0, y0, x1, y1 in pixels of the input
-    labels  one a box, as the data states them; None where they are of any class
+    labels  one a box: the index of its class, what the data states where the model has no such class, or None for any class
     mask    (*S) of bool; None where the data has boxes alone
     lost    objects that the crop has cut away
+    note    why nothing is known of what the data states; "" where all is well
     """
 
     boxes: Tensor
     labels: tuple[str | int | None, ...] = ()
     mask: Tensor | None = None
     lost: int = 0
+    note: str = ""
+
+    def of(self, index: int) -> Annotation:
+        """The same without boxes of other classes."""
+        chosen = [
+            place for place, label in enumerate(self.labels or [None] * len(self.boxes)) if label in (None, index)
+        ]
+        labels = self.labels and tuple(self.labels[place] for place in chosen)
+        return replace(self, boxes=self.boxes[chosen], labels=labels)
+
+    def places(self, space: Sequence[int]) -> Tensor:
+        """Where an object is, (*S) of bool: the mask, or the union of the boxes."""
+        if self.mask is not None:
+            return self.mask
+        places = torch.zeros(tuple(space), dtype=torch.bool)
+        for left, top, right, bottom in self.boxes.round().long().tolist():
+            places[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+        return places
 
 
 class Further(Protocol):
     """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
 
     def score(self, scored: Scored) -> Tensor: ...
-
     def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor: ...
-
+    def classes(self) -> tuple[Tensor, int]: ...
     def explain(self, inputs: Tensor) -> Tensor: ...
-
+    def explain_class(self, classes: Tensor) -> Tensor: ...
     def explain_with(self, model: nn.Module) -> Tensor: ...
-
     def copied_model(self) -> nn.Module: ...
-
     def others(self, count: int, purpose: str) -> Tensor: ...
-
     def stream(self, purpose: str) -> SampleGenerator: ...
+    def weights(self, purpose: str) -> torch.Generator: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -155,7 +175,6 @@ class MetricView:
     raws         the raw signed maps as the method made them, (N, T, *s), one a layer
     image        (N, C, *S): the model's (first) input
     black        (C, 1, ...): what a black pixel is in units of the input; 0 where that is no picture
-    annotations  one a case, empty where the data has none
     """
 
     maps: Tensor
@@ -211,32 +230,50 @@ class MetricView:
             of: what they are made from: the map, or the photograph alone, whose maps are then scored together.
         """
         self._declared("scores", "rescore")
-        return self._further.rescore(count, make, scored, share, of)
+        return self._checked("score of another input", self._further.rescore(count, make, scored, share, of))
+
+    @property
+    def classes(self) -> Tensor:
+        """The explained class of each case, (N, T); -1 where what is explained is not one class alone."""
+        return self._further.classes()[0]
+
+    @property
+    def class_count(self) -> int:
+        """How many classes the model has; 0 where what is explained is not one class alone."""
+        return self._further.classes()[1]
+
+    def objects(self, of: Objects = "target") -> tuple[Annotation, ...]:
+        """Where the objects of each case are; empty where the data states none."""
+        self._declared("annotations", "objects")
+        stated = [Annotation(torch.zeros(0, 4)) if one is None else one for one in self._annotations]
+        if of == "any":
+            return tuple(stated)
+        return tuple(one.of(index) for one, index in zip(stated, self.classes[:, 0].tolist(), strict=True))
 
     @property
     def boxes(self) -> tuple[Tensor, ...]:
-        """The boxes of each case, (K, 4) in pixels of the input; K is 0 where the data states none."""
-        self._declared("annotations", "boxes")
-        return tuple(self.image.new_zeros(0, 4) if one is None else one.boxes for one in self._annotations)
+        """All boxes of each case, (K, 4) in pixels of the input; K is 0 where the data states none."""
+        return tuple(one.boxes.to(self.image) for one in self.objects("any"))
 
     @property
     def masks(self) -> Tensor:
-        """Where the object of each case is, (N, *S) of bool: its mask, or the union of its boxes; nowhere where the data states
-        neither."""
-        self._declared("annotations", "masks")
-        return torch.stack([_mask_of(one, self.image[0, 0]) for one in self._stated()])
+        """Where an object of each case is, (N, *S) of bool; nowhere where the data states none."""
+        return torch.stack([one.places(self.shape[2:]) for one in self.objects("any")]).to(self.image.device)
 
     @property
     def labels(self) -> tuple[tuple[str | int | None, ...], ...]:
         """Of the boxes of each case."""
-        self._declared("annotations", "labels")
-        return tuple(one.labels for one in self._stated())
+        return tuple(one.labels for one in self.objects("any"))
 
     def explain(self, inputs: Tensor) -> Tensor:
-        """The maps of the same method for the same target at other inputs (N, C, *S), with the same draws: (N, T, *S), as
-        ``maps`` are. Costs a pass, which all methods share that are explained at the same inputs."""
+        """The maps of the same method, target and draws at other inputs (N, C, *S): (N, T, *S), as ``maps`` are."""
         self._declared("explains", "explain")
-        return self._further.explain(inputs)
+        return self._checked("map of another input", self._further.explain(inputs))
+
+    def explain_class(self, classes: Tensor) -> Tensor:
+        """The maps of the same method for other classes (N, T): (N, T, *S), as ``maps`` are; NaN where a class is -1."""
+        self._declared("explains", "explain_class")
+        return self._checked("map of another class", self._further.explain_class(classes))
 
     def copied_model(self) -> nn.Module:
         """A copy of the model, to be changed and handed to :meth:`explain_with`; the user's own is out of reach."""
@@ -246,7 +283,7 @@ class MetricView:
     def explain_with(self, model: nn.Module) -> Tensor:
         """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are."""
         self._declared("model", "explain_with")
-        return self._further.explain_with(model)
+        return self._checked("map by another model", self._further.explain_with(model))
 
     def others(self, count: int) -> Tensor:
         """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
@@ -266,6 +303,10 @@ class MetricView:
         """Random numbers from the beginning, the same for all metrics that state the same purpose."""
         return self._further.stream(f"shared {purpose}")
 
+    def weights(self, purpose: str) -> torch.Generator:
+        """Random numbers for weights of a model, which are no photograph's; drawn by the seed and the purpose alone."""
+        return self._further.weights(purpose)
+
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""
         self.numbers[name] = values
@@ -274,19 +315,10 @@ class MetricView:
         """Say why there is no value, in a few words; ``where`` (N, T) of bool."""
         self.reasons.append((reason, where))
 
-    def _stated(self) -> Sequence[Annotation]:
-        nothing = Annotation(self.image.new_zeros(0, 4))
-        return [nothing if one is None else one for one in self._annotations]
+    def _checked(self, what: str, values: Tensor) -> Tensor:
+        self.undefined(f"a {what} is not finite", ~values.isfinite().flatten(2).all(2))
+        return values
 
     def _declared(self, need: str, read: str) -> None:
         if not getattr(self._needs, need):
             raise UndeclaredNeed(f"view.{read} was read but not declared: needs = MetricNeeds({need}=True)")
-
-
-def _mask_of(annotation: Annotation, like: Tensor) -> Tensor:
-    if annotation.mask is not None:
-        return annotation.mask.to(like.device)
-    mask = torch.zeros_like(like, dtype=torch.bool)
-    for left, top, right, bottom in annotation.boxes.round().long().tolist():
-        mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-    return mask

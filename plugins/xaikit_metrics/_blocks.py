@@ -63,7 +63,7 @@ def blocks_of(space: tuple[int, ...], side: int, device: torch.device) -> Blocks
 def ranked(blocks: Blocks, maps: Tensor, view: MetricView) -> Tensor:
     """The rank of each block by the mean of maps (N, *S) in it, (N, count), 0 for the highest, absent ones behind all others;
     ties are broken at random, by the seed and the photograph, and the share of blocks that have an equal is kept as ``ties``."""
-    steps = _steps(blocks.mean(maps)).masked_fill(~blocks.present, -2 * STEPS)
+    steps = stepped(blocks.mean(maps)).masked_fill(~blocks.present, -2 * STEPS)
     noise = view.stream("ties").uniform(blocks.count)
     shuffled = noise.argsort(1)
     order = shuffled.gather(1, steps.gather(1, shuffled).argsort(dim=1, descending=True, stable=True))
@@ -74,8 +74,9 @@ def ranked(blocks: Blocks, maps: Tensor, view: MetricView) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, places)
 
 
-def _steps(values: Tensor) -> Tensor:
-    largest = values.abs().amax(1, keepdim=True)
+def stepped(values: Tensor) -> Tensor:
+    """Values (..., count) in whole steps, so that equal ones are equal."""
+    largest = values.abs().amax(-1, keepdim=True)
     return (values / largest.masked_fill(largest == 0, 1) * STEPS).round()
 
 

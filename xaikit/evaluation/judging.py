@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.draws import SampleGenerator, seeded
+from xaikit.draws import SampleGenerator, generator, seeded
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct
 from xaikit.errors import PluginContract
-from xaikit.evaluation.again import Explainer
+from xaikit.evaluation.again import CaseExplainer, one_class
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
 from xaikit.evaluation.scoring import KINDS, ScoreCache, Scorer
@@ -155,7 +155,7 @@ class Judge:
             setting.batch.shared,
         )
         scorer = Scorer(context, cases, self._caches.setdefault(cases[0].place, ScoreCache()))
-        explainer = Explainer(context, setting.batch, setting.requests, self._readout)
+        explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout)
         image = self.trace.input_layout.to_map(first_tensor(setting.batch.inputs))
         samples = torch.tensor([case.sample for case in cases], device=image.device)
         raws = zip(*(case.raws for case in cases), strict=True)
@@ -176,7 +176,7 @@ class FurtherPasses:
 
     setting: Setting
     scorer: Scorer
-    explainer: Explainer
+    explainer: CaseExplainer
     policy: Policy
     metric: str
 
@@ -192,10 +192,28 @@ class FurtherPasses:
     def explain(self, inputs: Tensor) -> Tensor:
         return judged(self.explainer.maps(self.scorer.cases, inputs), self.policy).unsqueeze(1)
 
+    def classes(self) -> tuple[Tensor, int]:
+        cases, one = self.scorer.cases, one_class(self.scorer.context)
+        if one is None:
+            return torch.full((len(cases), 1), -1), 0
+        indices, count = one
+        return torch.stack([indices[case.sample, case.column] for case in cases]).unsqueeze(1), count
+
+    def explain_class(self, classes: Tensor) -> Tensor:
+        cases, nowhere = self.scorer.cases, classes.flatten() < 0
+        if nowhere.all():
+            return torch.full_like(torch.stack([case.saliency for case in cases]), torch.nan).unsqueeze(1)
+        maps = self.explainer.maps(cases, self._images, classes=classes.flatten().clamp(min=0).tolist())
+        maps[nowhere.to(maps.device)] = torch.nan
+        return judged(maps, self.policy).unsqueeze(1)
+
     def explain_with(self, model: nn.Module) -> Tensor:
+        return judged(self.explainer.maps(self.scorer.cases, self._images, model), self.policy).unsqueeze(1)
+
+    @property
+    def _images(self) -> Tensor:
         image = self.scorer.context.trace.input_layout.to_map(first_tensor(self.setting.batch.inputs))
-        images = image[[case.sample for case in self.scorer.cases]]
-        return judged(self.explainer.maps(self.scorer.cases, images, model), self.policy).unsqueeze(1)
+        return image[[case.sample for case in self.scorer.cases]]
 
     def copied_model(self) -> nn.Module:
         return copy.deepcopy(self.setting.model)
@@ -208,6 +226,9 @@ class FurtherPasses:
         whose = purpose or f"metric {self.metric}"
         samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
         return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
+
+    def weights(self, purpose: str) -> torch.Generator:
+        return generator(f"{self.setting.seed}|weights {purpose}")
 
 
 def _timed(measure: Measure, seconds: float) -> Measure:
