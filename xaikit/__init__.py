@@ -20,6 +20,7 @@ from xaikit._version import __version__ as __version__
 if TYPE_CHECKING:
     from xaikit.analysis.comparison import compare as compare
     from xaikit.analysis.matching import diff as diff
+    from xaikit.analysis.ranking import leaderboard as leaderboard
     from xaikit.api import explain as explain
     from xaikit.config import load as load
     from xaikit.draws import global_draws as global_draws
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from xaikit.registry.modules import lies_at as lies_at
     from xaikit.registry.modules import module_at as module_at
     from xaikit.report.report import Report as Report
+    from xaikit.runner.evaluating import evaluate as evaluate
     from xaikit.runner.steps import plan as plan
     from xaikit.runner.steps import run as run
     from xaikit.schema.sections import Config as Config
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "analysis.comparison": "compare",
     "analysis.matching": "diff",
+    "analysis.ranking": "leaderboard",
     "api": "explain",
     "config": "load",
     "schema.sections": "Config",
@@ -82,6 +85,7 @@ _NAMES = {
     "registry.modules": "lies_at module_at",
     "report.report": "Report open",
     "planning.planned": "Plan",
+    "runner.evaluating": "evaluate",
     "runner.steps": "plan run",
     "store.damage": "verify",
     "targets": "PinnedClasses class_indices class_logits",

@@ -100,7 +100,8 @@ def explanations_of(metric: Metric) -> int:
 
 def reads_of(metric: Metric) -> Policy:
     """Which map a metric judges. Raises PluginContract for none that there is."""
-    return declared(metric, "reads", "", lambda reads: reads in POLICIES, f"one of {', '.join(POLICIES)}")
+    stated: Policy = declared(metric, "reads", "raw", lambda reads: reads in POLICIES, f"one of {', '.join(POLICIES)}")
+    return stated
 
 
 def chance_of(metric: Metric, view: MetricView) -> Tensor:

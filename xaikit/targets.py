@@ -127,11 +127,8 @@ def logits_of(pinned: Pinned) -> Callable[[Any], Tensor] | None:
 
 
 def is_spatial(pinned: Pinned) -> bool:
-    """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere.
-
-    Raises:
-        PluginContract: it says neither True nor False.
-    """
+    """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere. Raises
+    PluginContract where it says neither True nor False."""
     return declared(pinned, "spatial", False, is_truth, "True or False")
 
 

@@ -39,7 +39,7 @@ class Removal:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
 
     def curve(self, view: MetricView, most_first: bool) -> Tensor:
-        """The scores after 0, 1, ... ``steps`` steps, (N, T, steps + 1): the blocks of highest rank go first, or those of lowest."""
+        """The scores after 0, 1, ... ``steps`` steps, (N, T, steps + 1): those of highest rank go first, or of lowest."""
         image, fill = view.image, filling(view, self.imputer)
         blocks = blocks_of(view.shape[2:], self.block, image.device)
         ranks = ranked(blocks.mean(view.maps[:, 0]), view)

@@ -75,12 +75,6 @@ def test_all_faults_are_reported_at_once(write: Any, faults: Any) -> None:
     assert faults(write(BAD)) == tuple(PROBLEMS.splitlines())
 
 
-@pytest.mark.parametrize("key", ["metrics"])
-def test_keys_of_later_versions(faults: Any, key: str) -> None:
-    (line,) = faults(**{key: None})
-    assert line.startswith(f"{key}: not available yet: ")
-
-
 def test_a_models_layout_is_a_plugin(faults: Any) -> None:
     assert faults(model={"source": "zoo", "name": "x", "layout": "tokns"}) == (
         "model.layout.use: no layout 'tokns'; there are none",

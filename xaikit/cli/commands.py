@@ -12,6 +12,7 @@ import click
 from xaikit._version import __version__
 from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
+from xaikit.cli.judging import evaluate, leaderboard
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
 from xaikit.passes import allocator
@@ -102,7 +103,7 @@ def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
 @click.argument("sql")
 @click.option("--csv", is_flag=True, help="Comma-separated values instead of a table.")
 def query(run: str, sql: str, csv: bool) -> None:
-    """Answer SQL over the folder of a RUN: the views records, trials, photographs and failures."""
+    """Answer SQL over the folder of a RUN: the views records, measures, trials, photographs and failures."""
     from xaikit.cli.tables import as_text, show_csv
     from xaikit.report.report import Report
 
@@ -240,7 +241,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (boxes, explain, init, new):
+for written_apart in (boxes, evaluate, explain, init, leaderboard, new):
     commands.add_command(written_apart)
 
 

@@ -34,6 +34,7 @@ def load(
     overrides: Sequence[str] = (),
     registry: Registry | None = None,
     axes: Sequence[str] = (),
+    base: Path | None = None,
 ) -> Config:
     """Read a configuration.
 
@@ -41,6 +42,7 @@ def load(
         source: a YAML file, a mapping as YAML would say it, or a Config.
         overrides: ``key.of.it=value``, values as YAML, or ``~key.of.it`` to drop one.
         axes: ``key.of.it=value,value`` or ``key.of.it=0..4``, in place of the same axis of ``sweep``; see :func:`split_axes`.
+        base: the folder that files are relative to that a mapping names; the working directory by default.
 
     Raises:
         ConfigError: every fault, each as ``file:line:column: full.key: what is wrong``.
@@ -56,7 +58,8 @@ def load(
     if isinstance(source, Config) and not overrides and not axes and points_behind(source):
         return source
     faults = Faults()
-    below, base, name = _layer(source, faults)
+    below, default_base, name = _layer(source, faults)
+    base = base or default_base
     if any(fault.path in ((), ("extends",)) for fault in faults.items):
         faults.close()  # what a file that cannot be read would have said is not missing
     layer = override(merge(layer_of(defaults(name), {(): DEFAULT}, faults), below, faults), overrides, faults)

@@ -51,7 +51,7 @@ def fixed(target: Target, pinned: Pinned) -> Target:
 
 
 @dataclass(frozen=True)
-class Explainer:
+class CaseExplainer:
     """Explains cases again, whatever method each is by; those at equal inputs share one pass.
 
     context   of the clean pass, narrowed to the target of the cases
@@ -92,7 +92,8 @@ class Explainer:
     def _distinct(self, cases: Sequence[Case], images: Tensor) -> tuple[list[tuple[Case, Tensor]], list[int]]:
         """Every pair of a photograph and an image once, and which of them each case has."""
         samples: dict[tuple[int, bytes], int] = {}
-        distinct, places = [], []
+        distinct: list[tuple[Case, Tensor]] = []
+        places: list[int] = []
         for case, image in zip(cases, images, strict=True):
             data = image.detach().cpu().contiguous()
             key = (case.sample, hashlib.sha256(data.numpy().tobytes()).digest())

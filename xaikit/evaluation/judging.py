@@ -16,7 +16,7 @@ from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct
 from xaikit.errors import PluginContract
-from xaikit.evaluation.again import Explainer
+from xaikit.evaluation.again import CaseExplainer
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
 from xaikit.evaluation.scoring import KINDS, ScoreCache, Scorer
@@ -156,7 +156,7 @@ class Judge:
             setting.batch.shared,
         )
         scorer = Scorer(context, cases, self._caches.setdefault(cases[0].place, ScoreCache()))
-        explainer = Explainer(context, setting.batch, setting.requests, self._readout)
+        explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout)
         image = self.trace.input_layout.to_map(first_tensor(setting.batch.inputs))
         samples = torch.tensor([case.sample for case in cases], device=image.device)
         raws = zip(*(case.raws for case in cases), strict=True)
@@ -178,7 +178,7 @@ class FurtherPasses:
 
     setting: Setting
     scorer: Scorer
-    explainer: Explainer
+    explainer: CaseExplainer
     policy: Policy
     metric: str
 

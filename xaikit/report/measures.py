@@ -19,6 +19,7 @@ MEASURED = pa.schema(
         pa.field("column", pa.int16()),
         pa.field("seed", pa.int64()),
         pa.field("metric", pa.string()),  # as printed: name, options and which map it judges
+        pa.field("metric_use", pa.string()),  # the plugin
         pa.field("metric_label", pa.string()),
         pa.field("metric_name", pa.string()),
         pa.field("family", pa.string()),
@@ -59,6 +60,7 @@ def measures(index: Index) -> pa.Table:
                 "model": trial.model,
                 "seed": trial.seed,
                 "metric": metric.printed,
+                "metric_use": metric.use,
                 "metric_label": metric.label,
                 "metric_name": metric.name,
                 "family": metric.family,

@@ -34,14 +34,23 @@ def query(index: Index, sql: str) -> pa.Table:
     probability, warnings, seconds), of the photograph (truth, truth_name, correct), of the trial (trial, id, label, method,
     model, data, layers, seed, precision, options, finish) and one for every swept key, quoted:
     ``"methods.sharp.top_channels"``. ``measures`` has those of
-    :data:`xaikit.report.measures.MEASURED`. Nothing else can be read, and nothing written: the query opens no file, loads no extension
-    and changes no setting. Of columns of one name the second is called ``name_1``.
+    :data:`xaikit.report.measures.MEASURED`. Nothing else can be read, and nothing written: the query opens no file, loads no
+    extension and changes no setting. Of columns of one name the second is called ``name_1``.
 
     Raises:
         StoreError: the query is wrong; duckdb's own words are in the message.
         DamagedFile: a file of the run is not what was written.
     """
     return index.on_current_parts(lambda: _answer(index, sql))
+
+
+def to_pandas(index: Index) -> Any:
+    """The records as a DataFrame. Raises StoreError where pandas is not installed."""
+    try:
+        import pandas  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+    except ImportError as error:
+        raise StoreError("to_pandas: pandas is not installed: pip install 'xaikit[pandas]'") from error
+    return query(index, 'SELECT * FROM records ORDER BY position, trial, "column"').to_pandas()
 
 
 def _answer(index: Index, sql: str) -> pa.Table:

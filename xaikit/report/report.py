@@ -21,7 +21,7 @@ from xaikit.report.html import as_html
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
 from xaikit.report.measures import measures
-from xaikit.report.query import query
+from xaikit.report.query import query, to_pandas
 from xaikit.report.record import Record
 from xaikit.report.warned import grouped_warnings
 from xaikit.schema.sections import FinishConfig
@@ -190,18 +190,11 @@ class Report:
 
     def to_pandas(self) -> Any:
         """The records as a DataFrame (extra ``pandas``). Raises StoreError where pandas is not installed."""
-        try:
-            import pandas  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
-        except ImportError as error:
-            raise StoreError("to_pandas: pandas is not installed: pip install 'xaikit[pandas]'") from error
-        return self.query('SELECT * FROM records ORDER BY position, trial, "column"').to_pandas()
+        return to_pandas(self.index)
 
     def overlay(self, image: str, trial: str, column: int = 0) -> Path | str:
-        """The overlay of a photograph, a URL where the folder is one; ``column`` is the place on the target axis.
-
-        Raises:
-            StoreError: no such photograph, trial or column; or no overlay was drawn.
-        """
+        """The overlay of a photograph, a URL where the folder is one; ``column`` is the place on the target axis. Raises
+        StoreError where there is no such photograph, trial or column, or no overlay was drawn."""
         return self._place(self._overlay_name(image, trial, column))
 
     def show(self, image: str, trial: str, column: int = 0) -> Image.Image:

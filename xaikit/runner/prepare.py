@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from xaikit._version import __version__
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import device_for
 from xaikit.bench.timing import first_picture, picture_costs, seconds_of
-from xaikit.errors import ConfigError, DamagedFile
+from xaikit.errors import ConfigError
 from xaikit.evaluation.cases import has_target
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
 from xaikit.planning.benches import Benches, bench_cache
 from xaikit.planning.costs import plan_bench
-from xaikit.planning.measures import missing_measures, stored_metrics
+from xaikit.planning.judging import plan_evaluation
+from xaikit.planning.measures import load_metrics, missing_measures, stored_metrics
 from xaikit.planning.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.planning.planned import Plan, PlannedBench
 from xaikit.planning.shards import Job, Shard, cut, cut_measures, rounds
@@ -34,10 +31,9 @@ from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
 from xaikit.sources import Photograph
 from xaikit.store.measures import StoredMetric
-from xaikit.store.names import DataName, data_of, model_of, stems_of_places
-from xaikit.store.rows import committed_now, identity_of
+from xaikit.store.names import model_of
 from xaikit.store.store import Store
-from xaikit.store.trials import StoredTrial, to_table
+from xaikit.store.trials import StoredTrial
 from xaikit.targets import needs_labels
 from xaikit.trials.expansion import expand
 from xaikit.trials.metric import NamedMetric
@@ -93,10 +89,12 @@ class PreparedRun:
         """Those of all benches."""
         return tuple(trial for bench in self.benches for trial in bench.trials)
 
-    def plan(self, missing: Sequence[MissingEvidence] | None = None) -> Plan:
-        """What is to be computed of what is missing; of everything by default."""
-        counts = [each.photographs for each in missing] if missing else [len(each.photographs) for each in self.benches]
-        benches = [bench.plan.of_missing(count) for bench, count in zip(self.benches, counts, strict=True)]
+    def plan(self, missing: Sequence[MissingEvidence] | None = None, unjudged: Sequence[int] | None = None) -> Plan:
+        """What is to be computed of what is missing, and judged of so many photographs a bench; of everything by default."""
+        everything = [len(each.photographs) for each in self.benches]
+        counts = [each.photographs for each in missing] if missing else everything
+        parts = zip(self.benches, counts, unjudged or counts, strict=True)
+        benches = [bench.plan.of_missing(count, judging) for bench, count, judging in parts]
         if not self.job.draws:
             benches = [replace(bench, drawing=None) for bench in benches]
             unasked = self.config.report.overlays == "auto"
@@ -142,7 +140,9 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     threads = int(frozen.get("threads") or executor.thread_count())
     opened = bench_cache(config, bench_groups, registry)
     with torch_threads(threads):
-        benches = tuple(_prepare_bench(opened(place), group.metrics) for place, group in enumerate(bench_groups))
+        benches = tuple(
+            _prepare_bench(opened(place), group.metrics, registry) for place, group in enumerate(bench_groups)
+        )
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
     draws = _draws(config, len(points), sum(bench.plan.overlays for bench in benches))
     job = Job(config, bench_groups, folder_of(config), threads, draws, tuple(bench.key for bench in benches), names)
@@ -175,8 +175,9 @@ def _draws(config: Config, points: int, overlays: int) -> bool:
     return config.report.overlays
 
 
-def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric]) -> PreparedBench:
+def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric], registry: Registry) -> PreparedBench:
     opened = bench.opened
+    loaded = load_metrics(metrics, registry, Path(opened.config.base))
     picture, reading = first_picture(bench)
     seconds = seconds_of(bench, picture) + reading / max(1, opened.config.data.workers)
     return PreparedBench(
@@ -188,7 +189,9 @@ def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric]) -> PreparedBenc
         labelled=frozenset(key for key, request in bench.evidence.items() if needs_labels(request.target)),
         weights=opened.weights,
         origin=opened.model.origin,
-        plan=plan_bench(bench, seconds, picture_costs(picture, opened.config.report)),
+        plan=plan_bench(
+            bench, seconds, picture_costs(picture, opened.config.report), plan_evaluation(bench, loaded, picture)
+        ),
         metrics=tuple(each.metric.id for each in metrics),
         judged=frozenset(key for key, request in bench.evidence.items() if has_target(request.method)),
     )
@@ -208,47 +211,6 @@ def missing_of(run: PreparedRun, store: Store) -> tuple[MissingEvidence, ...]:
     )
 
 
-def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidence]) -> None:
-    """Write the plan to the folder, and take over what that holds under other names."""
-    config = run.config
-    plan = {
-        "config": config.written(),
-        "base": config.base,
-        "version": __version__,
-        "device": config.device,
-        "threads": run.job.threads,
-        "batch_size": config.data.batch_size,
-        "shard": config.report.shard,
-        "maps": config.report.maps,
-        "points": run.points,
-        "chunks": [bench.plan.chunks for bench in run.benches],
-        "benches": list(run.job.keys),
-        "metrics": [metric.plain() for metric in run.metrics],
-    }
-    tables = [_photographs(*each) for each in zip(run.benches, missing, _stems(run, store), strict=True)]
-    store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
-    for bench, each in zip(run.benches, missing, strict=True):
-        _adopt(store, bench.key, each.adopted)
-
-
-def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
-    """By bench, the stem of each photograph. Photographs of one name have one stem if they are of the same data."""
-    of_benches = [[DataName(data_of(bench.key), each.name) for each in bench.photographs] for bench in run.benches]
-    # the pictures of photographs that the folder has already lie under their stems
-    existing = {DataName(data_of(row["bench"]), row["name"]): row["stem"] for row in _stored_photographs(store)}
-    chosen = stems_of_places([place for places in of_benches for place in places], existing)
-    return [[chosen[place] for place in places] for places in of_benches]
-
-
-def _stored_photographs(store: Store) -> list[dict[str, Any]]:
-    """Those of the plan before; none where that is new, or lost."""
-    try:
-        rows: list[dict[str, Any]] = store.photographs().to_pylist()
-    except DamagedFile:
-        return []
-    return rows
-
-
 def shards_of(
     run: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None = None
 ) -> list[Shard]:
@@ -264,46 +226,37 @@ def shards_of(
     return rounds(shards, together=config.budget is not None)
 
 
+def unjudged_of(run: PreparedRun, store: Store | None, missing: Sequence[MissingEvidence] | None) -> list[int]:
+    """How many photographs of each bench have maps to be judged, those among them that are to be made first."""
+    if not run.metrics or store is None or missing is None:
+        return [len(bench.photographs) if run.metrics else 0 for bench in run.benches]
+    measures = _missing_measures(run, store)
+    return [
+        sum(bool(evidence or judging) for evidence, judging in zip(lacking.missing, each, strict=True))
+        for lacking, each in zip(missing, measures, strict=True)
+    ]
+
+
+def _missing_measures(run: PreparedRun, store: Store) -> list[list[frozenset[tuple[str, str]]]]:
+    index = Index(store)
+    return [
+        missing_measures(
+            index,
+            bench.key,
+            bench.photographs,
+            bench.judged,
+            [metric for metric in run.metrics if metric.id in bench.metrics],
+            run.config.controls,
+        )
+        for bench in run.benches
+    ]
+
+
 def measure_shards(run: PreparedRun, share: tuple[int, int] | None = None) -> list[Shard]:
     """The work of judging the maps that the folder holds by now, in its order; ``share`` as in :func:`shards_of`."""
     if not run.metrics:
         return []
-    index, config = Index(Store.open(run.job.folder)), run.config
-    sizes = {"batch_size": config.data.batch_size, "shard_size": config.report.shard}
-    shards: list[Shard] = []
-    for place, bench in enumerate(run.benches):
-        metrics = [metric for metric in run.metrics if metric.id in bench.metrics]
-        missing = missing_measures(index, bench.key, bench.photographs, bench.judged, metrics, config.controls)
-        shards += cut_measures(place, missing, **sizes)
+    sizes = {"batch_size": run.config.data.batch_size, "shard_size": run.config.report.shard}
+    missing = enumerate(_missing_measures(run, Store.open(run.job.folder)))
+    shards = [shard for place, each in missing for shard in cut_measures(place, each, **sizes)]
     return [shard for shard in shards if share is None or shard.number % share[1] == share[0] - 1]
-
-
-def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequence[str]) -> pa.Table:
-    names = [photograph.name for photograph in bench.photographs]
-    return pa.table(
-        {
-            "bench": pa.array([bench.key] * len(names), pa.string()),
-            "position": pa.array(range(len(names)), pa.int64()),
-            "name": pa.array(names, pa.string()),
-            "stem": pa.array(chosen, pa.string()),
-            "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
-            "truth": pa.array(missing.truths, pa.int32()),
-            "truth_name": pa.array(map(_truth_name, bench.photographs, missing.truths, repeat(bench)), pa.string()),
-        }
-    )
-
-
-def _truth_name(photograph: Photograph, truth: int | None, bench: PreparedBench) -> str:
-    """The class that the data states in words: the model's where it knows that class, else those of the data."""
-    return str(photograph.label or "") if truth is None else bench.loader.classes.name(truth)
-
-
-def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
-    if rows.num_rows:
-        files: dict[str, Any] = {}
-        for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
-            for part in store.parts(bench_of_file):
-                files |= store.files(part)
-        about = {"files": {file: files[file] for file in dict.fromkeys(rows["file"].to_pylist())}}
-        name = f"shards/{bench}/adopted-{identity_of(rows)[:16]}.parquet"
-        store.write_part(name, committed_now(rows), about)

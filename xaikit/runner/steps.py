@@ -22,6 +22,7 @@ from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
+from xaikit.planning.missing import MissingEvidence
 from xaikit.planning.planned import Plan
 from xaikit.planning.shards import Receipt, Shard
 from xaikit.registry import Registry
@@ -31,9 +32,10 @@ from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
 from xaikit.report.text import aligned
 from xaikit.runner import isolation
+from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
-from xaikit.runner.prepare import PreparedRun, folder_of, freeze_plan, measure_shards, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
@@ -99,13 +101,13 @@ def run(
         remove_restyled(store, config.report)
         freeze_plan(prepared, store, missing)
         notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
-        watch.started(replace(prepared.plan(missing), notes=notes))
+        watch.started(replace(prepared.plan(missing, unjudged_of(prepared, store, missing)), notes=notes))
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
             worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
-            for shards in (lambda: shards_of(prepared, missing, share), lambda: measure_shards(prepared, share)):
-                parts = isolation.parted(prepared.job, shards(), suspects)
+            for shards in _work(prepared, missing, share):
+                parts = isolation.parted(prepared.job, shards, suspects)
                 for receipt in _receipts(prepared, worker, *parts, stopping, log):
                     log.add(receipt)
                     watch.advanced(receipt)
@@ -115,6 +117,14 @@ def run(
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
+
+
+def _work(
+    prepared: PreparedRun, missing: Sequence[MissingEvidence], share: tuple[int, int] | None
+) -> Iterator[list[Shard]]:
+    """The shards that explain; then, when these are done, those that judge the maps."""
+    yield shards_of(prepared, missing, share)
+    yield measure_shards(prepared, share)
 
 
 def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping) -> None:
@@ -194,7 +204,8 @@ def plan(
     with _not_ended():
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)
-    return prepared.plan(None if store is None else missing_of(prepared, store))
+    missing = None if store is None else missing_of(prepared, store)
+    return prepared.plan(missing, unjudged_of(prepared, store, missing))
 
 
 def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> str:

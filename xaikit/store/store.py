@@ -6,6 +6,7 @@
     shards/<bench>/<shard>.safetensors   raw signed maps, (n, T, *S) by key
     shards/<bench>/<shard>.parquet       their rows, written last: once it is there, the shard is done
     failed.jsonl                   one failure a line; tried again on the next run
+    measures/<bench>/<part>.parquet      what metrics say of the maps
     manifest.json                  what the run was
     sittings/<token>.json          what each sitting at it did, and how it ended
     leases/<token>.json            who writes to the folder now
@@ -126,11 +127,8 @@ class Store:
         """The store of a folder, or None where it holds no run of this format."""
         store = cls(folder_of(where))
         try:
-            return (
-                store
-                if store.folder.size(PLAN) is not None and stated_format(store.folder) == FORMAT and store.plan()
-                else None
-            )
+            current = store.folder.size(PLAN) is not None and stated_format(store.folder) == FORMAT and store.plan()
+            return store if current else None
         except DamagedFile:
             return store if is_of_a_run(store.folder) else None
 

@@ -271,7 +271,7 @@ def test_all_faults_are_reported_at_once(write: Any, faults: Any) -> None:
         ),
         ({"zip": [3]}, "sweep.zip: expected a mapping from keys to values or a list of such, got [3]"),
         ({"zpi": [3]}, "sweep.zpi: unknown key; did you mean 'zip'?"),
-        ({"methds.grad.layers": ["a"]}, "sweep.methds.grad.layers: unknown key; did you mean 'methods'?"),
+        ({"methds.grad.layers": ["a"]}, "sweep.methds.grad.layers: unknown key; did you mean 'methods' or 'metrics'?"),
         ({"executor.threads": [1]}, "sweep.executor.threads: changes no map; write executor.threads: ..."),
         (
             {"a..b": [1]},

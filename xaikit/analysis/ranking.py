@@ -1,0 +1,145 @@
+"""Which method is better, by which metric, and whether anybody may say so: the leaderboard of a run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from xaikit.analysis.competitors import families, judged_of
+from xaikit.analysis.standings import SURE, Draws, Duel, MetricStandings, Standing, standings_of
+from xaikit.errors import ConfigError
+from xaikit.report.report import Report
+
+
+@dataclass(frozen=True)
+class FamilyRank:
+    """A method by all metrics of a family: the median of its ranks, and how far they are apart."""
+
+    model: str
+    family: str
+    method: str
+    median: float
+    lowest: float
+    highest: float
+    metrics: int
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The standings of a run; ``print`` shows them, ``rows`` has all numbers."""
+
+    level: float
+    metrics: tuple[MetricStandings, ...]
+    families: tuple[FamilyRank, ...]
+    flips: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One a competitor and metric, unrounded."""
+        return [_row(each, standing) for each in self.metrics for standing in each.standings]
+
+    def duels(self) -> list[dict[str, Any]]:
+        """One a pair of methods and metric, unrounded."""
+        return [_duel_row(each, duel) for each in self.metrics for duel in each.duels]
+
+
+def leaderboard(
+    report: Report, *, by: Literal["label", "trial"] = "label", level: float = 0.95, draws: int = 10_000, seed: int = 0
+) -> Leaderboard:
+    """Rank the methods of a run by everything that was measured.
+
+    The photograph is what is drawn: targets and seeds are averaged before any test. A method is marked by the controls that it is
+    not better than, with p-values adjusted by Holm over all controls of a metric.
+
+    Args:
+        by: what competes: the trials of one label together, or each trial.
+        level: of the intervals.
+        draws: resamples of an interval, patterns of signs of a test.
+        seed: of these draws.
+
+    Raises:
+        ConfigError: nothing has been measured.
+    """
+    if by not in ("label", "trial"):
+        raise ConfigError(f"by: expected label or trial, got {by!r}")
+    judged = judged_of(report.measures, by)
+    if not judged:
+        raise ConfigError(
+            f"{report.folder}: nothing has been measured: write metrics: quick in the config, or run xaikit evaluate RUN quick"
+        )
+    statistics = Draws(level, draws, seed)
+    metrics = tuple(standings_of(each, statistics) for each in judged)
+    return Leaderboard(level, metrics, tuple(_family_ranks(metrics)), tuple(_flips(metrics)))
+
+
+def _family_ranks(metrics: Sequence[MetricStandings]) -> Iterator[FamilyRank]:
+    by_judged = {id(each.judged): each for each in metrics}
+    for model in dict.fromkeys(each.judged.model for each in metrics):
+        for family, several in families([each.judged for each in metrics if each.judged.model == model]):
+            ranks: dict[str, list[float]] = {}
+            for judged in several:
+                for standing in by_judged[id(judged)].standings:
+                    if standing.competitor.role == "method":
+                        ranks.setdefault(standing.competitor.name, []).append(standing.rank)
+            for method, each in ranks.items():
+                yield FamilyRank(model, family, method, float(np.median(each)), min(each), max(each), len(each))
+
+
+def _flips(metrics: Sequence[MetricStandings]) -> Iterator[str]:
+    """Where two metrics of one kind, which differ in an option or in the map they read, are both sure and disagree."""
+    for one, other in itertools.combinations(metrics, 2):
+        if one.judged.use != other.judged.use or one.judged.model != other.judged.model:
+            continue
+        winners: Mapping[tuple[str, str], Duel] = {(duel.first, duel.second): duel for duel in other.duels}
+        for duel in one.duels:
+            against = winners.get((duel.first, duel.second))
+            if against is None or not (duel.adjusted < SURE and against.adjusted < SURE):
+                continue
+            if duel.test.difference * against.test.difference < 0:
+                best, worst = (duel.first, duel.second) if duel.test.difference > 0 else (duel.second, duel.first)
+                yield f"rank flip: {best} over {worst} by {one.judged.metric}, {worst} over {best} by {other.judged.metric}"
+
+
+def _row(each: MetricStandings, standing: Standing) -> dict[str, Any]:
+    mean = standing.mean
+    return {
+        "model": each.judged.model,
+        "metric": each.judged.metric,
+        "family": each.judged.family,
+        "better": "higher" if each.judged.higher_is_better else "lower",
+        "method": standing.competitor.name,
+        "role": standing.competitor.role,
+        "rank": standing.rank,
+        "group": standing.group,
+        "mean": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+        "n": mean.count - mean.missing,
+        "undefined": mean.missing,
+        "dead": standing.dead,
+        "ties": standing.ties,
+        "chance": standing.chance,
+        "seeds": standing.seeds,
+        "does not beat": "; ".join(standing.unbeaten),
+        "reliability": each.reliability,
+    }
+
+
+def _duel_row(each: MetricStandings, duel: Duel) -> dict[str, Any]:
+    return {
+        "model": each.judged.model,
+        "metric": each.judged.metric,
+        "method": duel.first,
+        "minus": duel.second,
+        "better by": duel.test.difference,
+        "low": duel.test.low,
+        "high": duel.test.high,
+        "n": duel.test.count - duel.test.missing,
+        "p": duel.test.p,
+        "p (Holm)": duel.adjusted,
+        "effect": duel.effect,
+        "won": duel.won,
+    }
