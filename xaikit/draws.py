@@ -61,6 +61,13 @@ class SampleGenerator:
 
 def seeded(purpose: str, samples: Sequence[str], like: Tensor) -> SampleGenerator:
     """Random numbers of one purpose, which seeds them with the sample: a stream a sample."""
-    texts = [f"{purpose}|{sample}" for sample in samples]
-    digests = [hashlib.sha256(text.encode()).digest() for text in texts]
-    return SampleGenerator([int.from_bytes(digest[:8], "big") >> 1 for digest in digests], like)
+    return SampleGenerator([_seed(f"{purpose}|{sample}") for sample in samples], like)
+
+
+def generator(purpose: str) -> torch.Generator:
+    """Random numbers of one purpose, on the CPU, for what is no sample's."""
+    return torch.Generator().manual_seed(_seed(purpose))
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

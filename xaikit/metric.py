@@ -31,6 +31,9 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 Scored = Literal["probability", "logit", "target"]
 """Which number of the pinned target counts: its softmax probability, its logit, or what was explained."""
 
+VariantsOf = Literal["map", "photograph"]
+"""What variants of the input are made from: all maps of a photograph share those that are made from it alone."""
+
 Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
 
 Objects = Literal["target", "any"]
@@ -71,8 +74,8 @@ class Metric(Protocol):
     family        of the class: what kind of question it asks, see :data:`Family`
     equation, citation  of the class: as cards print them
     suites        of the class: the words of ``metrics:`` that it is part of, such as ``quick``
-    further       a property: further scores that a case costs
-    explanations  a property: how often a case is explained again
+    further, explanations  properties: further scores that a case costs, and how often it is explained again
+    no_oracle     of the class, a sentence: why a map of the true evidence may do no better than one that knows nothing
     refine        ``refine(numbers) -> values``: from what ``view.keep`` kept of all photographs of one method, a mapping
                   each, to their final values, where one photograph's depends on the others (a threshold that is chosen)
     """
@@ -153,18 +156,15 @@ class Further(Protocol):
     """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
 
     def score(self, scored: Scored) -> Tensor: ...
-
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable) -> Tensor: ...
-
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor: ...
+    def classes(self) -> tuple[Tensor, int]: ...
     def explain(self, inputs: Tensor) -> Tensor: ...
-
+    def explain_class(self, classes: Tensor) -> Tensor: ...
     def explain_with(self, model: nn.Module) -> Tensor: ...
-
     def copied_model(self) -> nn.Module: ...
-
     def others(self, count: int, purpose: str) -> Tensor: ...
-
     def stream(self, purpose: str) -> SampleGenerator: ...
+    def weights(self, purpose: str) -> torch.Generator: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -175,14 +175,12 @@ class MetricView:
     raws         the raw signed maps as the method made them, (N, T, *s), one a layer
     image        (N, C, *S): the model's (first) input
     black        (C, 1, ...): what a black pixel is in units of the input; 0 where that is no picture
-    classes      (N, T): the class that is explained; -1 where the target is none
     """
 
     maps: Tensor
     raws: tuple[Tensor, ...]
     image: Tensor
     black: Tensor
-    classes: Tensor
     _annotations: tuple[Annotation | None, ...]
     _needs: MetricNeeds
     _further: Further
@@ -213,18 +211,36 @@ class MetricView:
         """One number of the pinned target on the photograph as it is, (N, T)."""
         return self._further.score(scored)
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored = "probability", share: Hashable = None) -> Tensor:
+    def rescore(
+        self,
+        count: int,
+        make: MakeVariants,
+        scored: Scored = "probability",
+        share: Hashable = None,
+        of: VariantsOf = "map",
+    ) -> Tensor:
         """The scores of variants of the input, (N, T, count): of the target that was explained, and no other.
 
         Args:
             count: variants a case.
-            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S) where the map plays no part.
+            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S).
             scored: which number of the target.
-            share: what the variants depend on beside photograph and map, such as the imputer; metrics that state the same ask
-                for the same variants in the same order, and the model sees them once. None shares nothing.
+            share: what the variants depend on beside what they are made from, such as the imputer; metrics that state the same
+                ask for the same variants in the same order, and the model sees them once. None shares nothing.
+            of: what they are made from: the map, or the photograph alone, whose maps are then scored together.
         """
         self._declared("scores", "rescore")
-        return self._further.rescore(count, make, scored, share)
+        return self._checked("score of another input", self._further.rescore(count, make, scored, share, of))
+
+    @property
+    def classes(self) -> Tensor:
+        """The explained class of each case, (N, T); -1 where what is explained is not one class alone."""
+        return self._further.classes()[0]
+
+    @property
+    def class_count(self) -> int:
+        """How many classes the model has; 0 where what is explained is not one class alone."""
+        return self._further.classes()[1]
 
     def objects(self, of: Objects = "target") -> tuple[Annotation, ...]:
         """Where the objects of each case are; empty where the data states none."""
@@ -250,10 +266,14 @@ class MetricView:
         return tuple(one.labels for one in self.objects("any"))
 
     def explain(self, inputs: Tensor) -> Tensor:
-        """The maps of the same method for the same target at other inputs (N, C, *S), with the same draws: (N, T, *S), as
-        ``maps`` are. Costs a pass, which all methods share that are explained at the same inputs."""
+        """The maps of the same method, target and draws at other inputs (N, C, *S): (N, T, *S), as ``maps`` are."""
         self._declared("explains", "explain")
-        return self._further.explain(inputs)
+        return self._checked("map of another input", self._further.explain(inputs))
+
+    def explain_class(self, classes: Tensor) -> Tensor:
+        """The maps of the same method for other classes (N, T): (N, T, *S), as ``maps`` are; NaN where a class is -1."""
+        self._declared("explains", "explain_class")
+        return self._checked("map of another class", self._further.explain_class(classes))
 
     def copied_model(self) -> nn.Module:
         """A copy of the model, to be changed and handed to :meth:`explain_with`; the user's own is out of reach."""
@@ -263,7 +283,7 @@ class MetricView:
     def explain_with(self, model: nn.Module) -> Tensor:
         """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are."""
         self._declared("model", "explain_with")
-        return self._further.explain_with(model)
+        return self._checked("map by another model", self._further.explain_with(model))
 
     def others(self, count: int) -> Tensor:
         """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
@@ -283,6 +303,10 @@ class MetricView:
         """Random numbers from the beginning, the same for all metrics that state the same purpose."""
         return self._further.stream(f"shared {purpose}")
 
+    def weights(self, purpose: str) -> torch.Generator:
+        """Random numbers for weights of a model, which are no photograph's; drawn by the seed and the purpose alone."""
+        return self._further.weights(purpose)
+
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""
         self.numbers[name] = values
@@ -290,6 +314,10 @@ class MetricView:
     def undefined(self, reason: str, where: Tensor) -> None:
         """Say why there is no value, in a few words; ``where`` (N, T) of bool."""
         self.reasons.append((reason, where))
+
+    def _checked(self, what: str, values: Tensor) -> Tensor:
+        self.undefined(f"a {what} is not finite", ~values.isfinite().flatten(2).all(2))
+        return values
 
     def _declared(self, need: str, read: str) -> None:
         if not getattr(self._needs, need):

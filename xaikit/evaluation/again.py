@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -16,11 +16,11 @@ from xaikit.errors import XaikitError
 from xaikit.evaluation.cases import BLURRED, Case
 from xaikit.evaluation.policies import at_input, blurred
 from xaikit.evidence.forward import Readout
-from xaikit.evidence.pinned import TargetAt, whole
+from xaikit.evidence.pinned import PinnedPart, TargetAt, whole
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.rescore import inputs_of
-from xaikit.targets import Pinned, Target, layer_of
+from xaikit.targets import Pinned, PinnedClasses, Target, layer_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +65,22 @@ class CaseExplainer:
     requests: Mapping[str, Request]
     readout: Readout
 
-    def maps(self, cases: Sequence[Case], images: Tensor, model: nn.Module | None = None) -> Tensor:
+    def maps(
+        self,
+        cases: Sequence[Case],
+        images: Tensor,
+        model: nn.Module | None = None,
+        classes: Sequence[int] | None = None,
+    ) -> Tensor:
         """The raw maps (N, *S) at the size of the input, of each case at its own image (N, C, *S).
+
+        Args:
+            classes: one a case, that is explained in place of its own; see :func:`one_class`.
 
         Raises:
             XaikitError: a method cannot explain these inputs.
         """
-        samples, place_of = self._distinct(cases, images)
+        samples, place_of = _distinct(cases, images, classes)
         by_evidence: dict[str, list[int]] = {}
         for number, case in enumerate(cases):
             by_evidence.setdefault(case.row["evidence"], []).append(number)
@@ -80,48 +89,30 @@ class CaseExplainer:
             together.setdefault(tuple(dict.fromkeys(place_of[number] for number in numbers)), []).append(evidence)
         maps = torch.empty(len(cases), *images.shape[2:], device=images.device, dtype=cases[0].saliency.dtype)
         for places, several in together.items():
-            chosen = [samples[place] for place in places]
-            explained = self._explain(several, [case for case, _ in chosen], [image for _, image in chosen], model)
+            explained = self._explain(several, [samples[place] for place in places], model)
             for evidence in several:
                 for number in by_evidence[evidence]:
                     case = cases[number]
-                    saliency = explained[evidence][places.index(place_of[number]), case.column]
+                    column = case.column if classes is None else 0
+                    saliency = explained[evidence][places.index(place_of[number]), column]
                     maps[number] = blurred(saliency.unsqueeze(0))[0] if case.control == BLURRED else saliency
         return maps
 
-    def _distinct(self, cases: Sequence[Case], images: Tensor) -> tuple[list[tuple[Case, Tensor]], list[int]]:
-        """Every pair of a photograph and an image once, and which of them each case has."""
-        samples: dict[tuple[int, bytes], int] = {}
-        distinct: list[tuple[Case, Tensor]] = []
-        places: list[int] = []
-        for case, image in zip(cases, images, strict=True):
-            data = image.detach().cpu().contiguous()
-            key = (case.sample, hashlib.sha256(data.numpy().tobytes()).digest())
-            if key not in samples:
-                samples[key] = len(distinct)
-                distinct.append((case, image))
-            places.append(samples[key])
-        return distinct, places
-
     def _explain(
-        self, evidence: Sequence[str], cases: Sequence[Case], images: Sequence[Tensor], model: nn.Module | None
+        self, evidence: Sequence[str], samples: Sequence[Sample], model: nn.Module | None
     ) -> dict[str, Tensor]:
         """Raw maps (n, T, *S) at the size of the input, by evidence."""
-        index = torch.tensor([case.sample for case in cases])
-        pinned = self.context.pinned_of(index)
-        if pinned is None:
-            raise XaikitError(f"target {self.context.pinned}: expected one that can be explained on other samples")
-        first = first_tensor(self.batch.inputs)
+        index = torch.tensor([sample.row for sample in samples])
         inputs = inputs_of(self.context, index)
-        arranged = self.context.trace.input_layout.from_map(torch.stack(list(images)).to(first), first_tensor(inputs))
+        images = torch.stack([sample.image for sample in samples]).to(first_tensor(inputs))
         batch = replace(
             self.batch,
-            inputs=varied(inputs, arranged),
+            inputs=varied(inputs, self.context.trace.input_layout.from_map(images, first_tensor(inputs))),
             ids=tuple(self.batch.ids[sample] for sample in index.tolist()),
             labels=None if self.batch.labels is None else self.batch.labels[index.to(self.batch.labels.device)],
         )
         requests = {key: self.requests[key] for key in evidence}
-        target = fixed(requests[evidence[0]].target, pinned)
+        target = fixed(requests[evidence[0]].target, self._pinned(index, [sample.target for sample in samples]))
         asked = [replace(each, label=key, target=target) for key, each in requests.items()]
         _, explanations = engine.explain(
             model or self.context.model,
@@ -131,8 +122,63 @@ class CaseExplainer:
             mode=self.readout.mode,
             tally=self.context.tally,
         )
-        space = tuple(images[0].shape[1:])
+        space = tuple(images.shape[2:])
         return {key: _at_input(explanations[key], requests[key], space) for key in evidence}
+
+    def _pinned(self, index: Tensor, classes: Sequence[int | None]) -> Pinned:
+        """The target of chosen samples, or the same of other classes."""
+        pinned = self.context.pinned_of(index)
+        if pinned is None:
+            raise XaikitError(f"target {self.context.pinned}: expected one that can be explained on other samples")
+        stated, others = whole(pinned), [one for one in classes if one is not None]
+        if not others:
+            return stated
+        if not isinstance(stated, PinnedClasses):
+            raise XaikitError(f"target {stated}: expected a class, in whose place another can be explained")
+        return replace(stated, indices=torch.tensor(others, device=stated.indices.device).unsqueeze(1))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What is explained again.
+
+    row     of the photograph in the batch
+    target  the class in place of its own, if there is one
+    """
+
+    row: int
+    image: Tensor
+    target: int | None
+
+
+def one_class(context: PassContext) -> tuple[Tensor, int] | None:
+    """The classes that are explained, (samples, T), and how many the model has; None where what is explained is something else,
+    or sets a class against others."""
+    pinned = context.pinned
+    stated = whole(pinned)
+    output = pinned.read(context.trace.output) if isinstance(pinned, PinnedPart) else context.trace.output
+    # further fields are classes that it is set against
+    alone = isinstance(stated, PinnedClasses) and {item.name for item in fields(stated)} == _FIELDS
+    return (stated.indices, output.shape[1]) if alone else None
+
+
+_FIELDS = {item.name for item in fields(PinnedClasses)}
+
+
+def _distinct(cases: Sequence[Case], images: Tensor, classes: Sequence[int] | None) -> tuple[list[Sample], list[int]]:
+    """What there is to explain, each once, and which of it is each case's."""
+    places_of: dict[tuple[int, bytes, int | None], int] = {}
+    distinct: list[Sample] = []
+    places: list[int] = []
+    for number, (case, image) in enumerate(zip(cases, images, strict=True)):
+        data = image.detach().cpu().contiguous()
+        target = None if classes is None else classes[number]
+        key = (case.sample, hashlib.sha256(data.numpy().tobytes()).digest(), target)
+        if key not in places_of:
+            places_of[key] = len(distinct)
+            distinct.append(Sample(case.sample, image, target))
+        places.append(places_of[key])
+    return distinct, places
 
 
 def _at_input(explanation: Any, request: Request, space: tuple[int, ...]) -> Tensor:

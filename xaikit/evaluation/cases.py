@@ -44,9 +44,14 @@ class Case:
     control: str = ""
 
     @property
+    def photograph(self) -> tuple[int, int, int]:
+        """Equal for cases of one photograph and target, whatever their maps."""
+        return self.sample, self.place, self.column
+
+    @property
     def identity(self) -> tuple[Any, ...]:
         """Equal for cases that a metric which explains nothing again need judge once."""
-        return self.sample, self.place, self.column, self.digest, tuple(tuple(raw.shape) for raw in self.raws)
+        return *self.photograph, self.digest, tuple(tuple(raw.shape) for raw in self.raws)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,26 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.draws import SampleGenerator, seeded
+from xaikit.draws import SampleGenerator, generator, seeded
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct
 from xaikit.errors import PluginContract
-from xaikit.evaluation.again import CaseExplainer
+from xaikit.evaluation.again import CaseExplainer, one_class
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
 from xaikit.evaluation.scoring import KINDS, ScoreCache, Scorer
 from xaikit.evidence.observe import Tally, observe
-from xaikit.evidence.pinned import pin, readout_of, whole
+from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import INPUT
 from xaikit.evidence.trace import Trace
-from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, chance_of, reads_of
+from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, VariantsOf, chance_of, reads_of
 from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.process import as_before
 from xaikit.reruns.context import PassContext
 from xaikit.schema.sections import Precision
-from xaikit.targets import Pinned, PinnedClasses
 
 Others = Callable[[Case, int, str], Tensor]
 """``others(case, count, purpose)``: other photographs (count, C, *S) for a case, as the model takes them."""
@@ -165,7 +164,6 @@ class Judge:
             raws=tuple(torch.stack(each).unsqueeze(1) for each in raws),
             image=image[samples].clone(),
             black=setting.black.to(image).clone(),
-            classes=_classes(context.pinned, cases),
             _annotations=tuple(setting.annotations[case.sample] for case in cases),
             _needs=metric.needs,
             _further=FurtherPasses(setting, scorer, explainer, policy, repr(metric)),
@@ -185,18 +183,37 @@ class FurtherPasses:
     def score(self, scored: Scored) -> Tensor:
         return self.scorer.clean(scored)
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any) -> Tensor:
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any, of: VariantsOf) -> Tensor:
         if scored not in KINDS:
             raise PluginContract(f"rescore: expected one of {', '.join(KINDS)}, got {scored!r}")
-        return self.scorer.rescore(count, make, scored, None if share is None else (self.policy, share))
+        policy = self.policy if of == "map" else None
+        return self.scorer.rescore(count, make, scored, None if share is None else (policy, share), of)
 
     def explain(self, inputs: Tensor) -> Tensor:
         return judged(self.explainer.maps(self.scorer.cases, inputs), self.policy).unsqueeze(1)
 
+    def classes(self) -> tuple[Tensor, int]:
+        cases, one = self.scorer.cases, one_class(self.scorer.context)
+        if one is None:
+            return torch.full((len(cases), 1), -1), 0
+        indices, count = one
+        return torch.stack([indices[case.sample, case.column] for case in cases]).unsqueeze(1), count
+
+    def explain_class(self, classes: Tensor) -> Tensor:
+        cases, nowhere = self.scorer.cases, classes.flatten() < 0
+        if nowhere.all():
+            return torch.full_like(torch.stack([case.saliency for case in cases]), torch.nan).unsqueeze(1)
+        maps = self.explainer.maps(cases, self._images, classes=classes.flatten().clamp(min=0).tolist())
+        maps[nowhere.to(maps.device)] = torch.nan
+        return judged(maps, self.policy).unsqueeze(1)
+
     def explain_with(self, model: nn.Module) -> Tensor:
+        return judged(self.explainer.maps(self.scorer.cases, self._images, model), self.policy).unsqueeze(1)
+
+    @property
+    def _images(self) -> Tensor:
         image = self.scorer.context.trace.input_layout.to_map(first_tensor(self.setting.batch.inputs))
-        images = image[[case.sample for case in self.scorer.cases]]
-        return judged(self.explainer.maps(self.scorer.cases, images, model), self.policy).unsqueeze(1)
+        return image[[case.sample for case in self.scorer.cases]]
 
     def copied_model(self) -> nn.Module:
         return copy.deepcopy(self.setting.model)
@@ -210,13 +227,8 @@ class FurtherPasses:
         samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
         return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
 
-
-def _classes(pinned: Pinned, cases: Sequence[Case]) -> Tensor:
-    """The class that each case is of, (N, 1); -1 where that is none."""
-    stated = whole(pinned)
-    if not isinstance(stated, PinnedClasses):
-        return torch.full((len(cases), 1), -1)
-    return torch.tensor([[int(stated.indices[case.sample, case.column])] for case in cases])
+    def weights(self, purpose: str) -> torch.Generator:
+        return generator(f"{self.setting.seed}|weights {purpose}")
 
 
 def _timed(measure: Measure, seconds: float) -> Measure:

@@ -83,7 +83,9 @@ def _ranks(maps: Tensor) -> Tensor:
     ordered = flat.sort(1).values
     below = torch.searchsorted(ordered, flat.contiguous(), right=False)
     upto = torch.searchsorted(ordered, flat.contiguous(), right=True)
-    return ((below + upto - 1).to(maps.dtype) / (2 * max(count - 1, 1))).reshape(maps.shape)
+    ranks = (below + upto - 1).to(maps.dtype) / (2 * max(count - 1, 1))
+    # no place has a rank where one of them has no value
+    return torch.where(flat.isfinite().all(1, keepdim=True), ranks, torch.nan).reshape(maps.shape)
 
 
 _POLICIES: Mapping[Policy, Callable[[Tensor], Tensor]] = {

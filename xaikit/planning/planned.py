@@ -82,7 +82,7 @@ class PlannedEvaluation:
     def __str__(self) -> str:
         again = f" and {self.explanations:,} explanations again" if self.explanations else ""
         return (
-            f"metrics: {', '.join(self.metrics)}: {self.cases} maps a photograph, controls and blurred copies among them: at most "
+            f"metrics: {', '.join(self.metrics)}: {self.cases} maps a photograph with controls and blurred copies, at most "
             f"{self.scores:,} further scores{again} for each of {self.photographs} photographs, about {duration(self.seconds)}"
         )
 

@@ -16,7 +16,7 @@ from xaikit.evaluation.policies import at_input, digest_of, is_constant
 from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.metric import Annotation, Metric
-from xaikit.targets import PinnedClasses
+from xaikit.targets import PinnedClasses, Target
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def judged(
     maps: Tensor,
     *,
     classes: Sequence[int] | None = None,
+    target: Target | None = None,
     annotations: Sequence[Annotation | None] | None = None,
     method: Any = None,
     layer: str = "",
@@ -55,6 +56,7 @@ def judged(
         images: of the model, (N, C, *S).
         maps: raw and signed, (N, *s).
         classes: that are explained; the highest by default.
+        target: that is explained, in place of classes.
         method, layer: that made the maps, for a metric that explains again.
         others: other photographs (count, C, *S), for a metric that asks for some.
         ids: what random numbers are drawn for; the places of the samples by default.
@@ -64,7 +66,7 @@ def judged(
         Exception: whatever the metric raises.
     """
     count = len(images)
-    target = ChosenClasses(None if classes is None else tuple(classes))
+    target = target or ChosenClasses(None if classes is None else tuple(classes))
     taps = (Tap(layer),) if layer else ()
     request = Request("judged", "judged", method, taps, target, None, seed)
 
