@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from xaikit.registry.modules import lies_at as lies_at
     from xaikit.registry.modules import module_at as module_at
     from xaikit.report.report import Report as Report
-    from xaikit.runner.steps import evaluate as evaluate
+    from xaikit.runner.evaluating import evaluate as evaluate
     from xaikit.runner.steps import plan as plan
     from xaikit.runner.steps import run as run
     from xaikit.schema.sections import Config as Config
@@ -85,7 +85,8 @@ _NAMES = {
     "registry.modules": "lies_at module_at",
     "report.report": "Report open",
     "planning.planned": "Plan",
-    "runner.steps": "evaluate plan run",
+    "runner.evaluating": "evaluate",
+    "runner.steps": "plan run",
     "store.damage": "verify",
     "targets": "PinnedClasses class_indices class_logits",
 }

@@ -7,7 +7,7 @@ is one map of one photograph; which photographs and methods its neighbours are o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -31,7 +31,13 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 Scored = Literal["probability", "logit", "target"]
 """Which number of the pinned target counts: its softmax probability, its logit, or what was explained."""
 
+VariantsOf = Literal["map", "photograph"]
+"""What variants of the input are made from: all maps of a photograph share those that are made from it alone."""
+
 Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
+
+Objects = Literal["target", "any"]
+"""Which objects count: those of the explained class and those of no stated class, or all."""
 
 MakeVariants = Callable[[slice], Tensor]
 
@@ -41,7 +47,7 @@ class MetricNeeds:
     """What a metric asks of the engine.
 
     scores       further passes of the model from other inputs (``view.rescore``)
-    annotations  where the objects are (``view.boxes``, ``view.masks``)
+    annotations  where the objects are (``view.objects``, ``view.boxes``, ``view.masks``)
     explains     the same method once more, at other inputs (``view.explain``)
     model        the same with a copy of the model (``view.copied_model``, ``view.explain_with``)
     photographs  other photographs of the data (``view.others``)
@@ -116,22 +122,41 @@ class Annotation:
     """Where the objects of a sample are, in the frame of the model's input.
 
     boxes   (K, 4): x0, y0, x1, y1 in pixels of the input
-    labels  one a box, as the data states them; None where they are of any class
+    labels  one a box: the index of its class, what the data states where the model has no such class, or None for any class
     mask    (*S) of bool; None where the data has boxes alone
     lost    objects that the crop has cut away
+    note    why nothing is known of what the data states; "" where all is well
     """
 
     boxes: Tensor
     labels: tuple[str | int | None, ...] = ()
     mask: Tensor | None = None
     lost: int = 0
+    note: str = ""
+
+    def of(self, index: int) -> Annotation:
+        """The same without boxes of other classes."""
+        chosen = [
+            place for place, label in enumerate(self.labels or [None] * len(self.boxes)) if label in (None, index)
+        ]
+        labels = self.labels and tuple(self.labels[place] for place in chosen)
+        return replace(self, boxes=self.boxes[chosen], labels=labels)
+
+    def places(self, space: Sequence[int]) -> Tensor:
+        """Where an object is, (*S) of bool: the mask, or the union of the boxes."""
+        if self.mask is not None:
+            return self.mask
+        places = torch.zeros(tuple(space), dtype=torch.bool)
+        for left, top, right, bottom in self.boxes.round().long().tolist():
+            places[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+        return places
 
 
 class Further(Protocol):
     """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
 
     def score(self, scored: Scored) -> Tensor: ...
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable) -> Tensor: ...
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor: ...
     def classes(self) -> tuple[Tensor, int]: ...
     def explain(self, inputs: Tensor) -> Tensor: ...
     def explain_class(self, classes: Tensor) -> Tensor: ...
@@ -150,7 +175,6 @@ class MetricView:
     raws         the raw signed maps as the method made them, (N, T, *s), one a layer
     image        (N, C, *S): the model's (first) input
     black        (C, 1, ...): what a black pixel is in units of the input; 0 where that is no picture
-    annotations  one a case, empty where the data has none
     """
 
     maps: Tensor
@@ -187,18 +211,26 @@ class MetricView:
         """One number of the pinned target on the photograph as it is, (N, T)."""
         return self._further.score(scored)
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored = "probability", share: Hashable = None) -> Tensor:
+    def rescore(
+        self,
+        count: int,
+        make: MakeVariants,
+        scored: Scored = "probability",
+        share: Hashable = None,
+        of: VariantsOf = "map",
+    ) -> Tensor:
         """The scores of variants of the input, (N, T, count): of the target that was explained, and no other.
 
         Args:
             count: variants a case.
-            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S) where the map plays no part.
+            make: from a slice of range(count) to its variants, (N, T, m, C, *S), or (N, m, C, *S).
             scored: which number of the target.
-            share: what the variants depend on beside photograph and map, such as the imputer; metrics that state the same ask
-                for the same variants in the same order, and the model sees them once. None shares nothing.
+            share: what the variants depend on beside what they are made from, such as the imputer; metrics that state the same
+                ask for the same variants in the same order, and the model sees them once. None shares nothing.
+            of: what they are made from: the map, or the photograph alone, whose maps are then scored together.
         """
         self._declared("scores", "rescore")
-        return self._checked("score of another input", self._further.rescore(count, make, scored, share))
+        return self._checked("score of another input", self._further.rescore(count, make, scored, share, of))
 
     @property
     def classes(self) -> Tensor:
@@ -210,23 +242,28 @@ class MetricView:
         """How many classes the model has; 0 where what is explained is not one class alone."""
         return self._further.classes()[1]
 
+    def objects(self, of: Objects = "target") -> tuple[Annotation, ...]:
+        """Where the objects of each case are; empty where the data states none."""
+        self._declared("annotations", "objects")
+        stated = [Annotation(torch.zeros(0, 4)) if one is None else one for one in self._annotations]
+        if of == "any":
+            return tuple(stated)
+        return tuple(one.of(index) for one, index in zip(stated, self.classes[:, 0].tolist(), strict=True))
+
     @property
     def boxes(self) -> tuple[Tensor, ...]:
-        """The boxes of each case, (K, 4) in pixels of the input; K is 0 where the data states none."""
-        self._declared("annotations", "boxes")
-        return tuple(self.image.new_zeros(0, 4) if one is None else one.boxes for one in self._annotations)
+        """All boxes of each case, (K, 4) in pixels of the input; K is 0 where the data states none."""
+        return tuple(one.boxes.to(self.image) for one in self.objects("any"))
 
     @property
     def masks(self) -> Tensor:
-        """Where the object of each case is, (N, *S) of bool: its mask or the union of its boxes; nowhere without either."""
-        self._declared("annotations", "masks")
-        return torch.stack([_mask_of(one, self.image[0, 0]) for one in self._stated()])
+        """Where an object of each case is, (N, *S) of bool; nowhere where the data states none."""
+        return torch.stack([one.places(self.shape[2:]) for one in self.objects("any")]).to(self.image.device)
 
     @property
     def labels(self) -> tuple[tuple[str | int | None, ...], ...]:
         """Of the boxes of each case."""
-        self._declared("annotations", "labels")
-        return tuple(one.labels for one in self._stated())
+        return tuple(one.labels for one in self.objects("any"))
 
     def explain(self, inputs: Tensor) -> Tensor:
         """The maps of the same method, target and draws at other inputs (N, C, *S): (N, T, *S), as ``maps`` are."""
@@ -282,19 +319,6 @@ class MetricView:
         self.undefined(f"a {what} is not finite", ~values.isfinite().flatten(2).all(2))
         return values
 
-    def _stated(self) -> Sequence[Annotation]:
-        nothing = Annotation(self.image.new_zeros(0, 4))
-        return [nothing if one is None else one for one in self._annotations]
-
     def _declared(self, need: str, read: str) -> None:
         if not getattr(self._needs, need):
             raise UndeclaredNeed(f"view.{read} was read but not declared: needs = MetricNeeds({need}=True)")
-
-
-def _mask_of(annotation: Annotation, like: Tensor) -> Tensor:
-    if annotation.mask is not None:
-        return annotation.mask.to(like.device)
-    mask = torch.zeros_like(like, dtype=torch.bool)
-    for left, top, right, bottom in annotation.boxes.round().long().tolist():
-        mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-    return mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,22 +19,36 @@ STEPS = 2**20
 class Blocks:
     """The blocks of a space.
 
-    of     the block of each place, (*S)
-    count  of them
+    of     the block of each place, (N, *S), or (1, *S) where all photographs are divided alike
+    count  of them, of the photograph that has most
     """
 
     of: Tensor
     count: int
 
+    @cached_property
+    def sizes(self) -> Tensor:
+        """Places of each block, (N or 1, count); 0 for one that a photograph does not have."""
+        return self.sum(torch.ones_like(self.of))
+
+    @property
+    def present(self) -> Tensor:
+        """Which blocks a photograph has, (N or 1, count)."""
+        return self.sizes > 0
+
+    def sum(self, maps: Tensor) -> Tensor:
+        """The sum of maps (N, *S) in each block, (N, count)."""
+        flat, index = maps.flatten(1).double(), self.of.flatten(1).expand(len(maps), -1)
+        return flat.new_zeros(len(maps), self.count).scatter_add_(1, index, flat)
+
     def mean(self, maps: Tensor) -> Tensor:
-        """The mean of maps (N, *S) in each block, (N, count)."""
-        flat, index = maps.flatten(1), self.of.flatten()
-        sums = torch.zeros(len(maps), self.count, device=maps.device, dtype=maps.dtype).index_add_(1, index, flat)
-        return sums / torch.bincount(index, minlength=self.count).to(maps)
+        """The mean of maps (N, *S) in each block, (N, count); 0 of an absent one."""
+        return self.sum(maps) / self.sizes.clamp(min=1)
 
     def spread(self, values: Tensor) -> Tensor:
-        """A value a block, (..., count), as one a place, (..., *S)."""
-        return values[..., self.of]
+        """A value a block, (N, m, count), as one a place, (N, m, *S)."""
+        index = self.of.flatten(1).unsqueeze(1).expand(len(values), values.shape[1], -1)
+        return values.gather(2, index).reshape(*values.shape[:2], *self.of.shape[1:])
 
 
 def blocks_of(space: tuple[int, ...], side: int, device: torch.device) -> Blocks:
@@ -42,29 +57,32 @@ def blocks_of(space: tuple[int, ...], side: int, device: torch.device) -> Blocks
     for axis, size in enumerate(space):
         places = torch.arange(size, device=device) // side
         index = index * math.ceil(size / side) + places.reshape([-1 if at == axis else 1 for at in range(len(space))])
-    return Blocks(index, math.prod(math.ceil(size / side) for size in space))
+    return Blocks(index.unsqueeze(0), math.prod(math.ceil(size / side) for size in space))
 
 
-def ranked(values: Tensor, view: MetricView) -> Tensor:
-    """The rank of each value (N, count), 0 for the highest; ties are broken at random, by the seed and the photograph, and the
-    share of values that have an equal is kept as ``ties``."""
-    steps = _steps(values)
-    noise = view.stream("ties").uniform(values.shape[1])
+def ranked(blocks: Blocks, maps: Tensor, view: MetricView) -> Tensor:
+    """The rank of each block by the mean of maps (N, *S) in it, (N, count), 0 for the highest, absent ones behind all others;
+    ties are broken at random, by the seed and the photograph, and the share of blocks that have an equal is kept as ``ties``."""
+    steps = stepped(blocks.mean(maps)).masked_fill(~blocks.present, -2 * STEPS)
+    noise = view.stream("ties").uniform(blocks.count)
     shuffled = noise.argsort(1)
     order = shuffled.gather(1, steps.gather(1, shuffled).argsort(dim=1, descending=True, stable=True))
-    view.keep("ties", _ties(steps).unsqueeze(1))
-    places = torch.arange(values.shape[1], device=values.device).expand_as(order)
+    present = blocks.present.expand_as(order).gather(1, order)
+    ties = (_tied(steps) & present).sum(1) / present.sum(1)
+    view.keep("ties", ties.unsqueeze(1))
+    places = torch.arange(blocks.count, device=order.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places)
 
 
-def _steps(values: Tensor) -> Tensor:
-    largest = values.abs().amax(1, keepdim=True)
+def stepped(values: Tensor) -> Tensor:
+    """Values (..., count) in whole steps, so that equal ones are equal."""
+    largest = values.abs().amax(-1, keepdim=True)
     return (values / largest.masked_fill(largest == 0, 1) * STEPS).round()
 
 
-def _ties(steps: Tensor) -> Tensor:
-    """The share of values that are equal to another, (N,)."""
-    ordered = steps.sort(1).values
+def _tied(steps: Tensor) -> Tensor:
+    """Whether a value is equal to another, (N, count), from the highest to the lowest."""
+    ordered = steps.sort(1, descending=True).values
     equal = ordered[:, 1:] == ordered[:, :-1]
     nothing = equal.new_zeros(len(equal), 1)
-    return (torch.cat([nothing, equal], 1) | torch.cat([equal, nothing], 1)).double().mean(1).to(steps)
+    return torch.cat([nothing, equal], 1) | torch.cat([equal, nothing], 1)

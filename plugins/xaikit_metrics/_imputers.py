@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor
 from torch.nn.functional import conv1d
 
 from xaikit.metric import MetricView
+from xaikit_metrics._road import LinearImputation
 
-Imputer = Literal["mean", "blur", "black", "zero", "noise"]
-"""What stands in place of what is removed::
+Filling = Literal["mean", "blur", "black", "zero", "noise"]
+"""What stands in place of what is removed, whatever else is::
 
     mean   the mean of each channel of the photograph
     blur   the photograph under a Gaussian of 5 % of each side
@@ -20,10 +22,25 @@ Imputer = Literal["mean", "blur", "black", "zero", "noise"]
     noise  normal noise with mean and deviation of each channel of the photograph, drawn by the seed
 """
 
+Imputer = Literal["mean", "blur", "black", "zero", "noise", "road"]
+"""A :data:`Filling`, or what depends on what is left: ``road``, each removed pixel the weighted mean of its neighbours, see
+:mod:`xaikit_metrics._road`."""
+
+Impute = Callable[[Tensor], Tensor]
+"""From what is removed, (N, m, *S) of bool, to the photographs without it, (N, m, C, *S)."""
+
 BLUR = 0.05
 
 
-def filling(view: MetricView, imputer: Imputer) -> Tensor:
+def imputation(view: MetricView, imputer: Imputer) -> Impute:
+    """How photographs lose places."""
+    if imputer == "road":
+        return LinearImputation(view.image, view.stream("road").normal(*view.image.shape[1:]))
+    image, fill = view.image.unsqueeze(1), filling(view, imputer).unsqueeze(1)
+    return lambda gone: torch.where(gone.unsqueeze(2), fill, image)
+
+
+def filling(view: MetricView, imputer: Filling) -> Tensor:
     """What would stand everywhere if all was removed, (N, C, *S)."""
     image = view.image
     space = tuple(range(2, image.dim()))

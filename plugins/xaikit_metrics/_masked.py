@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from xaikit.metric import MetricNeeds, MetricView, Policy, Scored
-from xaikit_metrics._imputers import Imputer, filling
+from xaikit_metrics._imputers import Filling, filling
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Masked:
     reads    which map masks
     """
 
-    imputer: Imputer = "zero"
+    imputer: Filling = "zero"
     scored: Scored = "probability"
     reads: Policy = "minmax"
 
@@ -33,22 +32,19 @@ class Masked:
         """The score of one masked photograph."""
         return 1
 
-    def clean(self, view: MetricView) -> Tensor:
-        """The score of the photograph as it is, (N, T), NaN with a reason where it is 0: nothing can be lost of it."""
-        clean = view.scored(self.scored)
-        view.undefined(f"the {self.scored} of the photograph itself is 0", clean == 0)
-        view.undefined("the target is no class, and has no probability", clean.isnan())
-        return torch.where(clean == 0, torch.nan, clean)
-
-    def kept(self, view: MetricView) -> Tensor:
+    def shown(self, view: MetricView) -> Tensor:
         """The score of what the map shows, (N, T)."""
-        return self._score(view, view.maps, "shown")
+        return self._score(view, masked(view, view.maps, self.imputer), "shown")
 
     def hidden(self, view: MetricView) -> Tensor:
         """The score of the rest, (N, T)."""
-        return self._score(view, 1 - view.maps, "hidden")
+        return self._score(view, masked(view, 1 - view.maps, self.imputer), "hidden")
 
-    def _score(self, view: MetricView, mask: Tensor, what: str) -> Tensor:
-        fill = filling(view, self.imputer)
-        masked = fill + (view.image - fill) * mask
-        return view.rescore(1, lambda _: masked.unsqueeze(1), self.scored, (what, self.imputer)).squeeze(2)
+    def _score(self, view: MetricView, image: Tensor, what: str) -> Tensor:
+        return view.rescore(1, lambda _: image.unsqueeze(1), self.scored, (what, self.imputer)).squeeze(2)
+
+
+def masked(view: MetricView, mask: Tensor, imputer: Filling) -> Tensor:
+    """The photographs (N, C, *S) through a mask (N, 1, *S), the rest filled."""
+    fill = filling(view, imputer)
+    return fill + (view.image - fill) * mask

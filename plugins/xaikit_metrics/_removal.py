@@ -3,64 +3,59 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from xaikit.metric import MetricNeeds, MetricView, Policy, Scored
-from xaikit_metrics._blocks import Blocks, blocks_of, ranked
-from xaikit_metrics._imputers import Imputer, filling
+from xaikit.metric import MetricView, Policy
+from xaikit_metrics._blocks import ranked
+from xaikit_metrics._imputers import Imputer
+from xaikit_metrics._occlusion import Occlusion, at_least_one
+from xaikit_metrics._scores import clean
 
 
 @dataclass(frozen=True)
-class Removal:
+class Removal(Occlusion):
     """The options of metrics that remove blocks in order.
 
-    imputer  what takes their place
-    block    pixels a side
-    steps    from the whole photograph to nothing of it
-    scored   which number of the target is followed
-    reads    which map ranks the blocks
+    steps  from the whole photograph to nothing of it
+    reads  which map ranks the blocks
     """
 
     imputer: Imputer = "blur"
-    block: int = 8
     steps: int = 14
-    scored: Scored = "probability"
     reads: Policy = "ranks"
 
-    needs: ClassVar[MetricNeeds] = MetricNeeds(scores=True)
-    family: ClassVar[str] = "faithfulness"
-
     def __post_init__(self) -> None:
-        for name in ("block", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        super().__post_init__()
+        at_least_one(self, "steps")
 
     def curve(self, view: MetricView, most_first: bool) -> Tensor:
-        """The scores after 0, 1, ... ``steps`` steps, (N, T, steps + 1): those of highest rank go first, or of lowest."""
-        image, fill = view.image, filling(view, self.imputer)
-        blocks = blocks_of(view.shape[2:], self.block, image.device)
-        ranks = ranked(blocks.mean(view.maps[:, 0]), view)
-        place = ranks if most_first else blocks.count - 1 - ranks
-        numbers = torch.linspace(0, blocks.count, self.steps + 1, device=image.device).round()
+        """The scores after 0, 1, ... ``steps`` steps, (N, T, steps + 1): the blocks of highest rank go first, or those of
+        lowest."""
+        return torch.cat([clean(view, self.scored).unsqueeze(2), self.between(view, most_first), self._blank(view)], 2)
 
-        def make(part: slice) -> Tensor:
-            return removed(image, fill, blocks, place, numbers[1:-1][part])
+    def between(self, view: MetricView, most_first: bool) -> Tensor:
+        """The same without both ends, (N, T, steps - 1)."""
+        if self.steps == 1:
+            return view.maps.new_empty(*view.shape[:2], 0)
+        blocks = self.blocks(view)
+        ranks, total = ranked(blocks, view.maps[:, 0], view), blocks.present.sum(1, keepdim=True)
+        place = ranks if most_first else total - 1 - ranks
+        numbers = torch.arange(1, self.steps, device=ranks.device)
+        # the nearest whole number of blocks, in whole numbers
+        counts = (2 * numbers * total + self.steps) // (2 * self.steps)
 
-        about = (self.imputer, self.block, self.steps, most_first)
-        between = view.rescore(self.steps - 1, make, self.scored, ("removed", *about)) if self.steps > 1 else None
-        blank = view.rescore(1, lambda _: fill.unsqueeze(1), self.scored, ("blank", self.imputer))
-        parts = [view.scored(self.scored).unsqueeze(2), *([] if between is None else [between]), blank]
-        return torch.cat(parts, 2)
+        def gone(part: slice) -> Tensor:
+            return place.unsqueeze(1) < counts[:, part].unsqueeze(2)
 
+        return self.without(view, blocks, self.steps - 1, gone, "removed", self.steps, most_first)
 
-def removed(image: Tensor, fill: Tensor, blocks: Blocks, place: Tensor, counts: Tensor) -> Tensor:
-    """The photographs (N, m, C, *S) without the first ``counts`` (m,) blocks by ``place`` (N, count)."""
-    gone = place.unsqueeze(1) < counts.reshape(1, -1, 1)
-    mask = blocks.spread(gone).unsqueeze(2)
-    return torch.where(mask, fill.unsqueeze(1), image.unsqueeze(1))
+    def _blank(self, view: MetricView) -> Tensor:
+        """The score where all is removed, (N, T, 1)."""
+        blocks = self.blocks(view)
+        everything = torch.ones(len(view.maps), 1, blocks.count, dtype=torch.bool, device=view.image.device)
+        return self.without(view, blocks, 1, lambda _: everything, "blank", of="photograph")
 
 
 def area(curve: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from xaikit import hookimpl
 from xaikit.metric import MetricView
 from xaikit_metrics._masked import Masked
+from xaikit_metrics._scores import divisor
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class AverageDrop(Masked):
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def measure(self, view: MetricView) -> Tensor:
-        """(N, T), a share of p; NaN where p is 0."""
-        clean, masked = self.clean(view), self.kept(view)
-        return (clean - masked).clamp(min=0) / clean
+        """(N, T), a share of p; NaN where p is not above 0."""
+        score = divisor(view, self.scored)
+        return (score - self.shown(view)).clamp(min=0) / score
 
 
 @hookimpl

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from xaikit import DataError, Located, hookimpl
 from xaikit.sources import Photograph
+from xaikit_sources._annotations import Annotations, annotated
 from xaikit_sources._paths import missing, photograph, pictures
 
 
@@ -17,10 +18,12 @@ from xaikit_sources._paths import missing, photograph, pictures
 class Files:
     """Files in the order given, those of a glob in natural order (2.jpg before 10.jpg); a file that is named twice counts once.
 
-    path  a path, a glob (``**`` crosses folders; only files with a picture's suffix are taken), or a list of both
+    path         a path, a glob (``**`` crosses folders; only files with a picture's suffix are taken), or a list of both
+    annotations  where objects are: a .csv of boxes, COCO's .json, or a folder of VOC's .xml or of masks (.png)
     """
 
     path: Annotated[str | list[str], Located()]
+    annotations: Annotations = None
 
     def photographs(self) -> Sequence[Photograph]:
         """The files. Raises DataError where one does not exist, is a folder, or a glob finds no picture."""
@@ -28,7 +31,9 @@ class Files:
         if not given:
             raise DataError("data files: path: expected at least one path, got an empty list")
         names = dict.fromkeys(str(path) for pattern in given for path in _matches(pattern))
-        return [photograph(Path(name).expanduser(), name) for name in names]
+        files = [Path(name).expanduser() for name in names]
+        photographs = [photograph(file, name) for file, name in zip(files, names, strict=True)]
+        return annotated(photographs, files, self.annotations)
 
 
 def _matches(pattern: str) -> list[Path]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from torch import Tensor, nn
 
+from helpers.additive import additive
+from xaikit.targets import FunctionTarget
 from xaikit.testing.judged import judged
 from xaikit_metrics.deletion import Deletion
+from xaikit_metrics.insertion import Insertion
+from xaikit_metrics.irof import Irof
+from xaikit_metrics.pixelflipping import PixelFlipping
+from xaikit_metrics.road import Road
 from xaikit_metrics.srg import SymmetricRelevanceGain
 
 
-def additive(seed: int = 0) -> tuple[nn.Module, Tensor, Tensor]:
-    """A linear model, one photograph, and what each place adds to its score where nothing stands for 0."""
-    draw = torch.Generator().manual_seed(seed)
-    image = torch.rand(1, 1, 6, 6, generator=draw, dtype=torch.float64)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 2, bias=False)).double()
-    with torch.no_grad():
-        net[1].weight.copy_(torch.randn(2, 36, generator=draw, dtype=torch.float64))
-    return net, image, (net[1].weight[0].reshape(1, 6, 6) * image[:, 0]).detach()
-
-
-@pytest.mark.parametrize("metric", [Deletion, SymmetricRelevanceGain])
+@pytest.mark.parametrize("metric", [Deletion, Insertion, PixelFlipping, SymmetricRelevanceGain])
 def test_no_order_is_better_than_that_of_the_exact_attribution(metric: type) -> None:
     net, image, exact = additive()
     judge = metric(imputer="zero", block=1, steps=36, scored="logit")
@@ -36,7 +33,7 @@ def test_no_order_is_better_than_that_of_the_exact_attribution(metric: type) -> 
 def test_the_curves_end_at_the_photograph_and_at_nothing_of_it() -> None:
     net, image, exact = additive()
     numbers = judged(
-        SymmetricRelevanceGain(imputer="zero", block=2, steps=3, scored="logit"), net, image, exact, classes=[0]
+        SymmetricRelevanceGain(imputer="zero", block=1, steps=3, scored="logit"), net, image, exact, classes=[0]
     )
     curves = numbers[0].numbers
     assert curves is not None
@@ -64,3 +61,47 @@ def test_a_constant_map_is_at_chance_in_the_mean() -> None:
     assert values.std() > 0
     assert abs(values.mean()) < 3 * values.std() / 200**0.5
     assert all(each.numbers == {**(each.numbers or {}), "ties": 1.0} for each in measures)
+
+
+def test_insertion_is_half_of_the_gain_and_costs_nothing_beside_it() -> None:
+    net, image, exact = additive()
+    options = {"imputer": "mean", "block": 1, "steps": 7, "scored": "logit"}
+    gain, back, away = (
+        judged(metric(**options), net, image, exact, classes=[0])[0].value
+        for metric in (SymmetricRelevanceGain, Insertion, Deletion)
+    )
+    assert gain == pytest.approx(back - away)
+
+
+def test_pixel_flipping_is_the_mean_of_what_is_lost() -> None:
+    net, image, exact = additive()
+    (measure,) = judged(
+        PixelFlipping(imputer="zero", block=1, steps=36, scored="logit"), net, image, exact, classes=[0]
+    )
+    ordered = exact.flatten().sort(descending=True).values
+    lost = torch.cat([torch.zeros(1), ordered.cumsum(0)])
+    assert measure.value == pytest.approx(float(lost.mean()))
+
+
+@pytest.mark.parametrize("metric", [Deletion, Insertion, PixelFlipping, SymmetricRelevanceGain, Road, Irof])
+def test_neither_the_batch_nor_a_monotone_map_of_the_map_changes_a_value(metric: type) -> None:
+    draw = torch.Generator().manual_seed(3)
+    images = torch.rand(4, 1, 6, 6, generator=draw, dtype=torch.float64)
+    maps = torch.randn(4, 6, 6, generator=draw, dtype=torch.float64)
+    net, judge = (
+        additive()[0],
+        metric(block=2, steps=4, **({"reads": "ranks", "segments": "grid"} if metric is Irof else {})),
+    )
+    together = [each.value for each in judged(judge, net, images, maps, ids=list("abcd"))]
+    alone = [
+        judged(judge, net, images[row : row + 1], maps[row : row + 1].exp(), ids=["abcd"[row]])[0].value
+        for row in range(4)
+    ]
+    assert together == pytest.approx(alone, rel=1e-12)
+
+
+def test_a_target_without_probability_is_undefined_with_the_reason() -> None:
+    net, image, exact = additive()
+    (measure,) = judged(Insertion(block=2), net, image, exact, target=FunctionTarget(lambda output: output[:, 0]))
+    assert math.isnan(measure.value)
+    assert measure.reason == "the target has no probability: it is no class"

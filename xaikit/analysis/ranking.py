@@ -11,6 +11,7 @@ import numpy as np
 
 from xaikit.analysis.competitors import families, judged_of
 from xaikit.analysis.standings import SURE, Draws, Duel, MetricStandings, Standing, standings_of
+from xaikit.analysis.statistics import Interval, Paired
 from xaikit.errors import ConfigError
 from xaikit.report.report import Report
 
@@ -44,6 +45,19 @@ class Leaderboard:
     def duels(self) -> list[dict[str, Any]]:
         """One a pair of methods and metric, unrounded."""
         return [_duel_row(each, duel) for each in self.metrics for duel in each.duels]
+
+    def sentences(self, first: str, second: str) -> list[str]:
+        """What may be said of two methods, a sentence a metric and model.
+
+        Raises:
+            ConfigError: there is no such pair of methods.
+        """
+        pairs = ((each, duel) for each in self.metrics for duel in each.duels)
+        sentences = [_sentence(each, duel) for each, duel in pairs if {duel.first, duel.second} == {first, second}]
+        if not sentences:
+            methods = dict.fromkeys(row["method"] for row in self.rows() if row["role"] == "method")
+            raise ConfigError(f"expected two of {', '.join(methods)}, got {first!r} and {second!r}")
+        return sentences
 
 
 def leaderboard(
@@ -101,6 +115,29 @@ def _flips(metrics: Sequence[MetricStandings]) -> Iterator[str]:
             if duel.test.difference * against.test.difference < 0:
                 best, worst = (duel.first, duel.second) if duel.test.difference > 0 else (duel.second, duel.first)
                 yield f"rank flip: {best} over {worst} by {one.judged.metric}, {worst} over {best} by {other.judged.metric}"
+
+
+def _sentence(each: MetricStandings, duel: Duel) -> str:
+    """The better one first."""
+    test, won, names = duel.test, duel.won, (duel.first, duel.second)
+    if test.difference < 0:
+        test = Paired(-test.difference, -test.high, -test.low, test.p, test.count, test.missing)
+        won, names = 1 - won, names[::-1]
+    better, worse = names
+    standing = {one.competitor.name: one for one in each.standings}
+    unbeaten = standing[better].unbeaten
+    verdict = "is better than" if duel.adjusted < SURE else "cannot be told from"
+    controls = f"; it is not better than {', '.join(unbeaten)}" if unbeaten else "; it beats every control"
+    return (
+        f"By {each.judged.metric} on {each.judged.model}, {better} ({_with_interval(standing[better].mean)}) {verdict} {worse} "
+        f"({_with_interval(standing[worse].mean)}): a paired difference of {test.difference:.3f} "
+        f"[{test.low:.3f}, {test.high:.3f}] over {test.count - test.missing} photographs, p = {duel.adjusted:.2g} after Holm "
+        f"over {len(each.duels)} pairs, d = {abs(duel.effect):.2f}, better on {won:.0%} of them{controls}."
+    )
+
+
+def _with_interval(mean: Interval) -> str:
+    return f"{mean.mean:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
 
 
 def _row(each: MetricStandings, standing: Standing) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from xaikit.bench.annotations import framed_annotation
 from xaikit.bench.decode import decode
 from xaikit.bench.transforms import AXES, Framed, OwnTransform, Prepare, framed
 from xaikit.errors import DataError
@@ -101,8 +102,10 @@ class Loader:
             digest = hashlib.sha256(data).hexdigest()
             ready = self._framed(photograph, data)
             label = self.label(photograph)
-            shown = (ready.whole, ready.frames)
-            return Picture(photograph, digest, ready.shown, ready.pixels, *label, *shown, window=ready.window)
+            shown = (ready.whole, ready.frames, ready.window)
+            space = tuple(first_tensor(ready.pixels).shape[1:])
+            annotation = framed_annotation(photograph, ready.window, space, self.classes)
+            return Picture(photograph, digest, ready.shown, ready.pixels, *label, *shown, annotation)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
         except Exception as error:  # memory and numbers run out over one picture, and the next is fine

@@ -16,9 +16,13 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import trace_requests
+from xaikit.evidence.conditions import undisturbed
+from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import hooked
 from xaikit.evidence.taps import module_at
 from xaikit.method import further_of
+from xaikit.passes.chunks import rows_of_inputs
+from xaikit.passes.nests import copied
 from xaikit.pictures.overlay import overlay
 from xaikit.pictures.sheet import HEIGHT
 from xaikit.schema.sections import ReportConfig
@@ -93,6 +97,20 @@ def seconds_of(bench: Bench, picture: Picture) -> float:
         passes = _Passes(bench, batch, config)
         seconds += augmented_passes(requests) * seconds + sum(map(passes.seconds, requests)) * count
     return seconds / count
+
+
+def forward_seconds(bench: Bench, picture: Picture) -> float:
+    """Of one input through the model, among others and without gradients."""
+    opened = bench.opened
+    count = min(rows_of_inputs(bench.probe.row), TOGETHER)
+    inputs = opened.batch([picture] * count).inputs
+
+    def forward() -> None:
+        with undisturbed(opened.model.module, opened.config.model.mode), torch.no_grad():
+            call(opened.model.module, copied(inputs), ())
+        _wait(opened.device)
+
+    return fastest(forward) / count
 
 
 def further_passes(bench: Bench) -> int:

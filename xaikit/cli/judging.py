@@ -31,12 +31,12 @@ def evaluate(run: str, metrics: tuple[str, ...]) -> None:
     allocator.settle()  # before torch is imported and allocates
     from xaikit.analysis.ranking import leaderboard as ranked
     from xaikit.cli.progress import Progress
-    from xaikit.runner import steps
+    from xaikit.runner.evaluating import evaluate as judge
     from xaikit.runner.stop import exit_codes
 
     overrides = [each for each in metrics if "=" in each]
     with Progress() as progress:
-        report = steps.evaluate(run, [each for each in metrics if "=" not in each], overrides, watcher=progress)
+        report = judge(run, [each for each in metrics if "=" not in each], overrides, watcher=progress)
     progress.show(report)
     if report.measures.num_rows:
         show(ranked(report))
@@ -78,7 +78,7 @@ def show(board: Leaderboard) -> None:
 
     console = Console()
     for each in board.metrics:
-        table = Table(*COLUMNS, title=heading(each), box=None, title_justify="left")
+        table = Table(*COLUMNS, title=cell(heading(each)), box=None, title_justify="left")
         for standing in each.standings:
             table.add_row(*map(cell, cells(standing)), style="dim" if standing.competitor.role != "method" else None)
         console.print(table)

@@ -78,7 +78,7 @@ class Progress:
     def started(self, plan: Plan) -> None:
         """The run begins; the plan knows what earlier sittings have done."""
         self._plan = plan
-        self._total, self._done = plan.photographs, sum(bench.done for bench in plan.benches)
+        self._total, self._done = plan.photographs + plan.judged, sum(bench.done for bench in plan.benches)
         self._say(str(plan))
         self._bar.update(self._task, total=self._total, completed=self._done)
         self._began = self._printed = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaikit.evaluation.policies import at_input, blurred, digest_of, is_constant
+from xaikit.evaluation.policies import at_input, blurred, digest_of, is_constant, settled
 from xaikit.method import parts_of
 from xaikit.store.maps import Array
 
@@ -44,9 +44,14 @@ class Case:
     control: str = ""
 
     @property
+    def photograph(self) -> tuple[int, int, int]:
+        """Equal for cases of one photograph and target, whatever their maps."""
+        return self.sample, self.place, self.column
+
+    @property
     def identity(self) -> tuple[Any, ...]:
         """Equal for cases that a metric which explains nothing again need judge once."""
-        return self.sample, self.place, self.column, self.digest, tuple(tuple(raw.shape) for raw in self.raws)
+        return *self.photograph, self.digest, tuple(tuple(raw.shape) for raw in self.raws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +68,7 @@ def cases_of(stored: Iterable[StoredMaps], space: tuple[int, ...], device: torch
     """The cases of stored maps."""
     cases: list[Case] = []
     for each in stored:
-        tensors = [torch.from_numpy(array).to(device) for array in each.arrays]
+        tensors = [settled(torch.from_numpy(array)).to(device) for array in each.arrays]
         maps = at_input(tensors, space)
         for row in each.rows:
             column = int(row["column"])

@@ -24,7 +24,7 @@ from xaikit.evidence.observe import Tally, observe
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import INPUT
 from xaikit.evidence.trace import Trace
-from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, chance_of, reads_of
+from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, VariantsOf, chance_of, reads_of
 from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import copied, first_tensor
@@ -183,10 +183,11 @@ class FurtherPasses:
     def score(self, scored: Scored) -> Tensor:
         return self.scorer.clean(scored)
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any) -> Tensor:
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any, of: VariantsOf) -> Tensor:
         if scored not in KINDS:
             raise PluginContract(f"rescore: expected one of {', '.join(KINDS)}, got {scored!r}")
-        return self.scorer.rescore(count, make, scored, None if share is None else (self.policy, share))
+        policy = self.policy if of == "map" else None
+        return self.scorer.rescore(count, make, scored, None if share is None else (policy, share), of)
 
     def explain(self, inputs: Tensor) -> Tensor:
         return judged(self.explainer.maps(self.scorer.cases, inputs), self.policy).unsqueeze(1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from xaikit._numeric import exact
 from xaikit.errors import ConfigError
 from xaikit.evaluation.cases import Case
-from xaikit.metric import MakeVariants, Scored
+from xaikit.metric import MakeVariants, Scored, VariantsOf
 from xaikit.passes.chunks import in_chunks, rows_of_inputs
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.reruns.context import PassContext
@@ -25,24 +25,13 @@ Key = tuple[Hashable, ...]
 
 @dataclass(frozen=True)
 class ScoreCache:
-    """The three scores of variants that may be asked for again: by what they depend on, then by number and case."""
+    """The three scores of variants that may be asked for again: by what they depend on, then by number and case or photograph."""
 
     _scores: dict[Key, dict[tuple[int, Key], Tensor]] = field(default_factory=dict)
 
-    def find(self, key: Key, part: range, cases: Sequence[Case]) -> Tensor | None:
-        """(N, 3, m), where all of them are there."""
-        stored = self._scores.get(key, {})
-        rows = [[stored.get((number, case.identity)) for number in part] for case in cases]
-        if any(each is None for row in rows for each in row):
-            return None
-        return torch.stack([torch.stack([each for each in row if each is not None], 1) for row in rows])
-
-    def store(self, key: Key, part: range, cases: Sequence[Case], scores: Tensor) -> None:
-        """Keep (N, 3, m)."""
-        stored = self._scores.setdefault(key, {})
-        for case, row in zip(cases, scores, strict=True):
-            for place, number in enumerate(part):
-                stored[number, case.identity] = row[:, place]
+    def of(self, key: Key | None) -> dict[tuple[int, Key], Tensor]:
+        """Where those are that state this; somewhere new for None, which nobody else can state."""
+        return {} if key is None else self._scores.setdefault(key, {})
 
 
 @dataclass(frozen=True)
@@ -62,32 +51,39 @@ class Scorer:
         rows = [scores[case.sample, :, case.column] for case in self.cases]
         return torch.stack(rows)[:, [KINDS.index(scored)]]
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, key: Key | None) -> Tensor:
-        """See :meth:`xaikit.metric.MetricView.rescore`; ``key`` says all that variants depend on beside the case."""
+    def rescore(
+        self, count: int, make: MakeVariants, scored: Scored, key: Key | None, of: VariantsOf = "map"
+    ) -> Tensor:
+        """See :meth:`xaikit.metric.MetricView.rescore`; ``key`` says all that variants depend on beside what they are ``of``."""
+        names = [case.identity if of == "map" else case.photograph for case in self.cases]
+        first = {name: row for row, name in reversed(list(enumerate(names)))}
+        stored = self.cache.of(key)
 
         def work(part: slice) -> Tensor:
             numbers = range(*part.indices(count))
-            cached = None if key is None else self.cache.find(key, numbers, self.cases)
-            if cached is not None:
-                return cached
-            scores = self._scores(_shaped(make(part), len(self.cases), len(numbers)))
-            if key is not None:
-                self.cache.store(key, numbers, self.cases, scores)
-            return scores
+            missing = [row for name, row in first.items() if any((number, name) not in stored for number in numbers)]
+            if missing:
+                variants = _shaped(make(part), len(self.cases), len(numbers))[missing]
+                scores = self._scores([self.cases[row] for row in missing], variants)
+                for row, each in zip(missing, scores.unbind(0), strict=True):
+                    stored.update(
+                        {(number, names[row]): one for number, one in zip(numbers, each.unbind(1), strict=True)}
+                    )
+            return torch.stack([torch.stack([stored[number, name] for number in numbers], 1) for name in names])
 
-        size = max(1, rows_of_inputs(first_tensor(self.context.inputs)[:1]) // len(self.cases))
+        size = max(1, rows_of_inputs(first_tensor(self.context.inputs)[:1]) // len(first))
         parts = in_chunks(count, size, work, self._halved)
         return torch.cat(parts, 2)[:, [KINDS.index(scored)]]
 
     def _halved(self, size: int) -> None:
         self.context.tally.halvings += 1
 
-    def _scores(self, variants: Tensor) -> Tensor:
-        """The three scores (N, 3, m) of variants (N, m, C, *S)."""
+    def _scores(self, cases: Sequence[Case], variants: Tensor) -> Tensor:
+        """The three scores (n, 3, m) of variants (n, m, C, *S) of some cases."""
         if self.context.trace.dependent:
-            return torch.stack([self._beside_others(*pair) for pair in zip(self.cases, variants, strict=True)])
+            return torch.stack([self._beside_others(*pair) for pair in zip(cases, variants, strict=True)])
         each = variants.shape[1]
-        index = torch.tensor([case.sample for case in self.cases]).repeat_interleave(each)
+        index = torch.tensor([case.sample for case in cases]).repeat_interleave(each)
         pinned = self.context.pinned_of(index)
         if pinned is None:
             raise ConfigError(
@@ -95,10 +91,10 @@ class Scorer:
                 "that says no rows only maps can be measured"
             )
         output = run(self.context, self._with(inputs_of(self.context, index), variants.flatten(0, 1)))
-        columns = torch.tensor([case.column for case in self.cases], device=variants.device).repeat_interleave(each)
+        columns = torch.tensor([case.column for case in cases], device=variants.device).repeat_interleave(each)
         scores = _three(self.context, output, pinned)
         chosen = scores[torch.arange(len(scores), device=scores.device), :, columns.to(scores.device)]
-        return chosen.reshape(len(self.cases), each, len(KINDS)).transpose(1, 2)
+        return chosen.reshape(len(cases), each, len(KINDS)).transpose(1, 2)
 
     def _beside_others(self, case: Case, variants: Tensor) -> Tensor:
         """The same (3, m) of one case, each variant beside the other samples as they are: where a model mixes samples."""

@@ -24,7 +24,7 @@ from xaikit.evidence.observe import Tally
 from xaikit.metric import Metric
 from xaikit.passes.nests import first_tensor
 from xaikit.passes.raised import error_text
-from xaikit.sources import Transform
+from xaikit.sources import FileAnnotation, Transform
 from xaikit.store.maps import Array
 from xaikit.store.measures import MEASURES
 from xaikit.store.rows import Failure
@@ -147,7 +147,8 @@ class Evaluation:
         except Exception as error:  # a metric is anybody's code
             failure = self._failure(pictures[cases[0].sample], cases[0].row["evidence"], error, loaded.name)
         else:
-            yield from (row_of(case, loaded.id, measure) for case, measure in measured)
+            for case, measure in measured:
+                yield row_of(case, loaded, measure, pictures[case.sample].photograph.annotation)
             return
         middle = len(cases) // 2
         if not middle:
@@ -168,12 +169,12 @@ def control_evidence(trials: Sequence[StoredTrial]) -> frozenset[str]:
     return frozenset(trial.evidence for trial in trials) - others
 
 
-def row_of(case: Case, metric: str, measure: Measure) -> dict[str, Any]:
-    """What is stored of one value."""
+def row_of(case: Case, loaded: LoadedMetric, measure: Measure, stated: FileAnnotation | None) -> dict[str, Any]:
+    """What is stored of one value; ``stated`` is what the data states of the photograph."""
     about = ("bench", "evidence", "image", "name", "truth", "column", "checksum")
     return {
         **{name: case.row[name] for name in about},
-        "metric": metric,
+        "metric": loaded.id,
         "control": case.control,
         "value": measure.value,
         "chance": measure.chance,
@@ -181,6 +182,7 @@ def row_of(case: Case, metric: str, measure: Measure) -> dict[str, Any]:
         "reason": measure.reason,
         "numbers": json.dumps(dict(measure.numbers or {})),
         "seconds": measure.seconds,
+        "annotation": "" if stated is None or not loaded.metric.needs.annotations else stated.digest(),
         "commit": time.time_ns(),
     }
 

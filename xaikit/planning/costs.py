@@ -15,7 +15,7 @@ from xaikit.method import parts_of
 from xaikit.needs import union
 from xaikit.passes.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.pictures.spaces import DRAWN
-from xaikit.planning.planned import PlannedBench, PlannedPictures, PlannedTrial
+from xaikit.planning.planned import PlannedBench, PlannedEvaluation, PlannedPictures, PlannedTrial
 from xaikit.schema.keys import Use
 from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
@@ -24,7 +24,9 @@ ROW = 100
 """Bytes of a row of records, about."""
 
 
-def plan_bench(bench: Bench, seconds: float, pictures: PictureCosts) -> PlannedBench:
+def plan_bench(
+    bench: Bench, seconds: float, pictures: PictureCosts, evaluation: PlannedEvaluation | None = None
+) -> PlannedBench:
     """The plan for all photographs of a bench, at so many seconds for each, without what drawing adds."""
     opened, requests = bench.opened, bench.requests()
     count = len(opened.photographs)
@@ -51,6 +53,7 @@ def plan_bench(bench: Bench, seconds: float, pictures: PictureCosts) -> PlannedB
         drawing=PlannedPictures(
             pictures.seconds * overlays, pictures.overlay * overlays + pictures.frame, pictures.cell
         ).of(count),
+        evaluation=evaluation,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from xaikit.evaluation.cases import BLURRED
@@ -13,6 +13,7 @@ from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
+from xaikit.sources import Photograph
 from xaikit.store.measures import StoredMetric, read_measures
 from xaikit.trials.metric import NamedMetric
 from xaikit.trials.placement import Group
@@ -53,32 +54,46 @@ def _stored(named: NamedMetric, metric: object) -> StoredMetric:
         higher_is_better=bool(metric.higher_is_better),  # type: ignore[attr-defined]
         low=low,
         high=high,
+        annotations=bool(metric.needs.annotations),  # type: ignore[attr-defined]
     )
 
 
 def missing_measures(
-    index: Index, bench: str, names: Sequence[str], judged: Collection[str], metrics: Sequence[str], controls: bool
+    index: Index,
+    bench: str,
+    photographs: Sequence[Photograph],
+    judged: Collection[str],
+    metrics: Sequence[StoredMetric],
+    controls: bool,
 ) -> list[frozenset[tuple[str, str]]]:
     """Evidence and metric that the stored maps of each photograph have not been judged by.
 
     Args:
-        names: of the photographs, in the order of the plan.
+        photographs: in the order of the plan.
         judged: the evidence whose maps are of targets.
     """
     alone = control_evidence([trial for trial in index.trials if trial.bench == bench])
-    about = ("name", "evidence", "column", "checksum", "metric", "control")
-    table = read_measures(index.store.folder, [bench], metrics)
+    about = ("name", "evidence", "column", "checksum", "metric", "control", "annotation")
+    table = read_measures(index.store.folder, [bench], [metric.id for metric in metrics])
     measured = set(zip(*(table[name].to_pylist() for name in about), strict=True))
-    missing: dict[str, set[tuple[str, str]]] = {name: set() for name in names}
+    missing: dict[str, set[tuple[str, str]]] = {photograph.name: set() for photograph in photographs}
+    stated = _annotations(photographs) if any(metric.annotations for metric in metrics) else {}
     rows = index.rows()
     columns = (rows[name].to_pylist() for name in ("bench", *about[:4]))
-    for of_bench, name, evidence, column, checksum in zip(*columns, strict=True):
+    for of_bench, *case in zip(*columns, strict=True):
+        name, evidence = case[:2]
         if of_bench != bench or evidence not in judged or name not in missing:
             continue
         variants = ("", BLURRED) if controls and evidence not in alone else ("",)
         missing[name] |= {
-            (evidence, metric)
+            (evidence, metric.id)
             for metric in metrics
-            if any((name, evidence, column, checksum, metric, control) not in measured for control in variants)
+            for control in variants
+            if (*case, metric.id, control, stated.get(name, "") if metric.annotations else "") not in measured
         }
-    return [frozenset(missing[name]) for name in names]
+    return [frozenset(each) for each in missing.values()]
+
+
+def _annotations(photographs: Iterable[Photograph]) -> Mapping[str, str]:
+    """The digest of what the data states of each photograph, by name."""
+    return {each.name: each.annotation.digest() for each in photographs if each.annotation is not None}

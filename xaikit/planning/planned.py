@@ -56,6 +56,38 @@ class PlannedPictures:
 
 
 @dataclass(frozen=True)
+class PlannedEvaluation:
+    """What judging the maps of a bench costs.
+
+    metrics       their names
+    photographs   whose maps are to be judged
+    cases         maps of one photograph that are judged, copies and controls among them
+    scores        of variants, for each photograph
+    explanations  of each photograph at other inputs
+    seconds       for all of them
+    """
+
+    metrics: tuple[str, ...]
+    photographs: int
+    cases: int
+    scores: int
+    explanations: int
+    seconds: float
+
+    def of(self, photographs: int) -> PlannedEvaluation:
+        """Of so many photographs."""
+        share = photographs / max(self.photographs, 1)
+        return replace(self, photographs=photographs, seconds=self.seconds * share)
+
+    def __str__(self) -> str:
+        again = f" and {self.explanations:,} explanations again" if self.explanations else ""
+        return (
+            f"metrics: {', '.join(self.metrics)}: {self.cases} maps a photograph with controls and blurred copies, at most "
+            f"{self.scores:,} further scores{again} for each of {self.photographs} photographs, about {duration(self.seconds)}"
+        )
+
+
+@dataclass(frozen=True)
 class PlannedBench:
     """One model on one set of photographs, and what all trials on it share.
 
@@ -72,6 +104,7 @@ class PlannedBench:
     chunks          how many variants are in memory at once, where a method makes some
     overlays        pictures that are drawn of all that is missing; none are where ``drawing`` is None
     drawing         what they cost beside
+    evaluation      what is to be judged; None where no metric is
     """
 
     model: str
@@ -93,15 +126,18 @@ class PlannedBench:
     forwards: int = 1
     overlays: int = 0
     drawing: PlannedPictures | None = None
+    evaluation: PlannedEvaluation | None = None
 
     @property
     def batches(self) -> int:
         """How often the model is run for all one-pass methods together."""
         return -(-self.photographs // self.batch_size)
 
-    def of_missing(self, count: int) -> PlannedBench:
-        """The same where so many photographs miss something, of the plan for all of them."""
+    def of_missing(self, count: int, unjudged: int | None = None) -> PlannedBench:
+        """The same where so many photographs miss something, and so many are to be judged, of the plan for all of them."""
         share = count / max(self.photographs, 1)
+        judging = count if unjudged is None else unjudged
+        evaluation = None if self.evaluation is None or not judging else self.evaluation.of(judging)
         return replace(
             self,
             done=self.photographs - count,
@@ -109,6 +145,7 @@ class PlannedBench:
             disk=round(self.disk * share),
             overlays=round(self.overlays * share),
             drawing=None if self.drawing is None else self.drawing.of(share),
+            evaluation=evaluation,
         )
 
     def __str__(self) -> str:
@@ -122,6 +159,7 @@ class PlannedBench:
             *(f"  {trial}" for trial in self.trials[:MOST_TRIALS]),
             f"  ... and {len(self.trials) - MOST_TRIALS} more" if len(self.trials) > MOST_TRIALS else "",
             self.chunks,
+            str(self.evaluation or ""),
             f"about {duration(self.total_seconds)}, memory {_bytes(self.memory)}, disk {_bytes(self.total_bytes)}"
             + (f" with {_many(self.overlays, 'overlay')}" if self.drawing and self.overlays else "")
             + f"; {self.done} of {self.photographs} photographs are done",
@@ -131,8 +169,9 @@ class PlannedBench:
 
     @property
     def total_seconds(self) -> float:
-        """Of all that is missing, drawing included."""
-        return self.seconds + (self.drawing.seconds if self.drawing else 0)
+        """Of all that is missing, drawing and judging included."""
+        parts = (self.drawing, self.evaluation)
+        return self.seconds + sum(part.seconds for part in parts if part is not None)
 
     @property
     def total_bytes(self) -> int:
@@ -183,6 +222,11 @@ class Plan:
     def photographs(self) -> int:
         """Of all benches."""
         return sum(bench.photographs for bench in self.benches)
+
+    @property
+    def judged(self) -> int:
+        """Photographs whose maps are to be judged, of all benches."""
+        return sum(bench.evaluation.photographs for bench in self.benches if bench.evaluation)
 
     @property
     def batches(self) -> int:

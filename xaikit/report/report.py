@@ -193,11 +193,8 @@ class Report:
         return to_pandas(self.index)
 
     def overlay(self, image: str, trial: str, column: int = 0) -> Path | str:
-        """The overlay of a photograph, a URL where the folder is one; ``column`` is the place on the target axis.
-
-        Raises:
-            StoreError: no such photograph, trial or column; or no overlay was drawn.
-        """
+        """The overlay of a photograph, a URL where the folder is one; ``column`` is the place on the target axis. Raises
+        StoreError where there is no such photograph, trial or column, or no overlay was drawn."""
         return self._place(self._overlay_name(image, trial, column))
 
     def show(self, image: str, trial: str, column: int = 0) -> Image.Image:

@@ -18,7 +18,8 @@ from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
 from xaikit.planning.benches import Benches, bench_cache
 from xaikit.planning.costs import plan_bench
-from xaikit.planning.measures import missing_measures, stored_metrics
+from xaikit.planning.judging import plan_evaluation
+from xaikit.planning.measures import load_metrics, missing_measures, stored_metrics
 from xaikit.planning.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.planning.planned import Plan, PlannedBench
 from xaikit.planning.shards import Job, Shard, cut, cut_measures, rounds
@@ -88,10 +89,12 @@ class PreparedRun:
         """Those of all benches."""
         return tuple(trial for bench in self.benches for trial in bench.trials)
 
-    def plan(self, missing: Sequence[MissingEvidence] | None = None) -> Plan:
-        """What is to be computed of what is missing; of everything by default."""
-        counts = [each.photographs for each in missing] if missing else [len(each.photographs) for each in self.benches]
-        benches = [bench.plan.of_missing(count) for bench, count in zip(self.benches, counts, strict=True)]
+    def plan(self, missing: Sequence[MissingEvidence] | None = None, unjudged: Sequence[int] | None = None) -> Plan:
+        """What is to be computed of what is missing, and judged of so many photographs a bench; of everything by default."""
+        everything = [len(each.photographs) for each in self.benches]
+        counts = [each.photographs for each in missing] if missing else everything
+        parts = zip(self.benches, counts, unjudged or counts, strict=True)
+        benches = [bench.plan.of_missing(count, judging) for bench, count, judging in parts]
         if not self.job.draws:
             benches = [replace(bench, drawing=None) for bench in benches]
             unasked = self.config.report.overlays == "auto"
@@ -137,7 +140,9 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     threads = int(frozen.get("threads") or executor.thread_count())
     opened = bench_cache(config, bench_groups, registry)
     with torch_threads(threads):
-        benches = tuple(_prepare_bench(opened(place), group.metrics) for place, group in enumerate(bench_groups))
+        benches = tuple(
+            _prepare_bench(opened(place), group.metrics, registry) for place, group in enumerate(bench_groups)
+        )
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
     draws = _draws(config, len(points), sum(bench.plan.overlays for bench in benches))
     job = Job(config, bench_groups, folder_of(config), threads, draws, tuple(bench.key for bench in benches), names)
@@ -170,8 +175,9 @@ def _draws(config: Config, points: int, overlays: int) -> bool:
     return config.report.overlays
 
 
-def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric]) -> PreparedBench:
+def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric], registry: Registry) -> PreparedBench:
     opened = bench.opened
+    loaded = load_metrics(metrics, registry, Path(opened.config.base))
     picture, reading = first_picture(bench)
     seconds = seconds_of(bench, picture) + reading / max(1, opened.config.data.workers)
     return PreparedBench(
@@ -183,7 +189,9 @@ def _prepare_bench(bench: Bench, metrics: Sequence[NamedMetric]) -> PreparedBenc
         labelled=frozenset(key for key, request in bench.evidence.items() if needs_labels(request.target)),
         weights=opened.weights,
         origin=opened.model.origin,
-        plan=plan_bench(bench, seconds, picture_costs(picture, opened.config.report)),
+        plan=plan_bench(
+            bench, seconds, picture_costs(picture, opened.config.report), plan_evaluation(bench, loaded, picture)
+        ),
         metrics=tuple(each.metric.id for each in metrics),
         judged=frozenset(key for key, request in bench.evidence.items() if has_target(request.method)),
     )
@@ -218,15 +226,37 @@ def shards_of(
     return rounds(shards, together=config.budget is not None)
 
 
+def unjudged_of(run: PreparedRun, store: Store | None, missing: Sequence[MissingEvidence] | None) -> list[int]:
+    """How many photographs of each bench have maps to be judged, those among them that are to be made first."""
+    if not run.metrics or store is None or missing is None:
+        return [len(bench.photographs) if run.metrics else 0 for bench in run.benches]
+    measures = _missing_measures(run, store)
+    return [
+        sum(bool(evidence or judging) for evidence, judging in zip(lacking.missing, each, strict=True))
+        for lacking, each in zip(missing, measures, strict=True)
+    ]
+
+
+def _missing_measures(run: PreparedRun, store: Store) -> list[list[frozenset[tuple[str, str]]]]:
+    index = Index(store)
+    return [
+        missing_measures(
+            index,
+            bench.key,
+            bench.photographs,
+            bench.judged,
+            [metric for metric in run.metrics if metric.id in bench.metrics],
+            run.config.controls,
+        )
+        for bench in run.benches
+    ]
+
+
 def measure_shards(run: PreparedRun, share: tuple[int, int] | None = None) -> list[Shard]:
     """The work of judging the maps that the folder holds by now, in its order; ``share`` as in :func:`shards_of`."""
     if not run.metrics:
         return []
-    index, config = Index(Store.open(run.job.folder)), run.config
-    sizes = {"batch_size": config.data.batch_size, "shard_size": config.report.shard}
-    shards: list[Shard] = []
-    for place, bench in enumerate(run.benches):
-        names = [photograph.name for photograph in bench.photographs]
-        missing = missing_measures(index, bench.key, names, bench.judged, bench.metrics, config.controls)
-        shards += cut_measures(place, missing, **sizes)
+    sizes = {"batch_size": run.config.data.batch_size, "shard_size": run.config.report.shard}
+    missing = enumerate(_missing_measures(run, Store.open(run.job.folder)))
+    shards = [shard for place, each in missing for shard in cut_measures(place, each, **sizes)]
     return [shard for shard in shards if share is None or shard.number % share[1] == share[0] - 1]

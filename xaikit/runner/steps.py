@@ -17,7 +17,7 @@ from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
 from xaikit.bench.named import target_of_classes
 from xaikit.bench.objects import Objects
-from xaikit.bench.opened import find_photographs, open_bench
+from xaikit.bench.opened import open_bench
 from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
@@ -35,7 +35,7 @@ from xaikit.runner import isolation
 from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
-from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of
+from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
 from xaikit.runner.worker import Worker
@@ -101,7 +101,7 @@ def run(
         remove_restyled(store, config.report)
         freeze_plan(prepared, store, missing)
         notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
-        watch.started(replace(prepared.plan(missing), notes=notes))
+        watch.started(replace(prepared.plan(missing, unjudged_of(prepared, store, missing)), notes=notes))
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
@@ -117,40 +117,6 @@ def run(
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
-
-
-def evaluate(
-    folder: str | Path,
-    metrics: str | Sequence[str] | Mapping[str, Any] = (),
-    overrides: Sequence[str] = (),
-    *,
-    model: nn.Module | None = None,
-    data: Any = None,
-    share: tuple[int, int] | None = None,
-    watcher: Watcher | None = None,
-) -> Report:
-    """Judge the maps that a run has stored; nothing is explained again but what a metric asks for, and the controls once.
-
-    Args:
-        folder: of the run, a path or URL.
-        metrics: beside those that the run has: names, words of suites, or a mapping as ``metrics`` of a config. Where neither has
-            any, ``quick``.
-        overrides: of the run's config, such as ``metrics.srg.imputer=black`` or ``controls=false``.
-        model, data: the objects, of a run that was handed them.
-        share, watcher: as of :func:`run`.
-
-    Raises:
-        ConfigError: all faults at once.
-        StoreError: there is no run in the folder, or somebody else writes to it.
-    """
-    plan, registry = Store.open(folder).plan(), Registry()
-    config = dict(plan["config"])
-    labels = [metrics] if isinstance(metrics, str) else metrics
-    stated = dict(labels) if isinstance(labels, Mapping) else {name: {} for name in labels}
-    config["metrics"] = {**config.get("metrics", {}), **stated} or {"quick": {}}
-    config["report"] = {**config["report"], "to": str(folder)}
-    source = load(config, overrides, registry, base=Path(plan.get("base", ".")))
-    return run(source, model=model, data=data, share=share, watcher=watcher)
 
 
 def _work(
@@ -238,24 +204,8 @@ def plan(
     with _not_ended():
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)
-    return prepared.plan(None if store is None else missing_of(prepared, store))
-
-
-def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> str:
-    """What a config amounts to, without any model being opened: points, trials, photographs."""
-    registry = Registry()
-    config = load(source, overrides, registry, axes=axes)
-    points = expand(config, registry)
-    lines = [f"{len(points)} points, {sum(len(group.placed) for group in groups(points))} trials"]
-    for group in groups(points):
-        count = len(find_photographs(group.data, registry, Path(config.base)))
-        evidence = len({placed.trial.evidence for placed in group.placed})
-        requests = len({placed.trial.request for placed in group.placed})
-        lines.append(
-            f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
-            f"{evidence} sets of raw maps, from {requests} calls of methods a batch"
-        )
-    return "\n".join(lines)
+    missing = None if store is None else missing_of(prepared, store)
+    return prepared.plan(missing, unjudged_of(prepared, store, missing))
 
 
 def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", width: int | None = None) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from torch import nn
-
+from xaikit.errors import DataError
 from xaikit.sources.transform import Transform
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Kind = Literal["picture", "series", "volume", "video"]
 
@@ -36,6 +38,34 @@ class OpenedModel:
     usual: Transform | None = None
 
 
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels, x1 and y1 just outside."""
+
+
+@dataclass(frozen=True)
+class FileAnnotation:
+    """Where the objects of a photograph are, in pixels of its upright file.
+
+    boxes   one an object
+    labels  of each box its class as the data states it, as that of a photograph; None where it is of any class
+    mask    the bytes of a picture of the same size, not 0 where an object is; None where the data has boxes alone
+    """
+
+    boxes: tuple[Box, ...] = ()
+    labels: tuple[str | int | None, ...] = ()
+    mask: Callable[[], bytes] | None = None
+
+    def digest(self) -> str:
+        """The SHA-256 of what it states; a mask that cannot be read is one more thing that it may state."""
+        stated = hashlib.sha256(repr((self.boxes, self.labels)).encode())
+        if self.mask is not None:
+            try:
+                stated.update(self.mask())
+            except (DataError, OSError) as error:
+                stated.update(str(error).encode())
+        return stated.hexdigest()
+
+
 @dataclass(frozen=True)
 class Photograph:
     """One picture to explain, not read yet; or a series, a volume or a video.
@@ -47,6 +77,7 @@ class Photograph:
     decode  of what is no picture, its bytes to numbers, float32 (channels, *S): one axis S of a series, three of a volume
             (slices, rows, columns) or of a video (frames, rows, columns; in [0, 1]); a tuple or mapping of such where a model
             takes several inputs. Raises :class:`DataError`
+    annotation  where its objects are, where the data states it: no map depends on it, but what is measured of maps
     """
 
     name: str
@@ -54,6 +85,7 @@ class Photograph:
     label: str | int | None = None
     kind: Kind = "picture"
     decode: Callable[[bytes], Any] | None = None
+    annotation: FileAnnotation | None = None
 
     def digest(self) -> str:
         """The SHA-256 of the bytes: the identity of the picture, wherever it lies."""

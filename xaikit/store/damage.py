@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from xaikit.errors import DamagedFile, StoreError
 from xaikit.store.checksums import KEY, checksum, from_json
 from xaikit.store.folder import Folder, folder_of
+from xaikit.store.measures import FOLDER as MEASURED
 from xaikit.store.owner import PLAN, SHARDS, TRIALS, check_format, check_run, is_of_a_run
 from xaikit.store.pictures import check_picture, run_pictures
 from xaikit.store.sittings import SITTINGS
 from xaikit.store.store import MANIFEST, Store
-from xaikit.store.tables import VanishedPart, is_own_file, is_sealed_file, readable
+from xaikit.store.tables import VanishedPart, is_own_file, is_sealed_file, read_table, readable
 
 
 def verify(where: str | Path) -> tuple[DamagedFile, ...]:
@@ -87,6 +88,8 @@ def _checks(store: Store) -> Iterator[Callable[[], object]]:
         yield partial(store.check_part, part)
     for file, stated in _stated_files(store).items():
         yield partial(_check_maps, store, file, stated)
+    for name in folder.names(MEASURED, ".parquet"):
+        yield partial(read_table, folder, name)
     for name in run_pictures(folder):
         yield partial(check_picture, folder, name)
 

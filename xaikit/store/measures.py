@@ -34,6 +34,7 @@ MEASURES = pa.schema(
         pa.field("numbers", pa.string()),  # JSON: what was kept beside, such as curves and the share of ties
         pa.field("seconds", pa.float32()),
         pa.field("checksum", pa.string()),  # of the maps that were judged
+        pa.field("annotation", pa.string()),  # digest of where the objects are; "" for a metric that does not ask
         pa.field("commit", pa.int64()),  # nanoseconds since 1970, UTC
     ]
 )
@@ -41,7 +42,7 @@ MEASURES = pa.schema(
 SAME_MEASURE = ("bench", "evidence", "name", "column", "metric", "control")
 """The columns in which rows agree of which the newest counts."""
 
-_IDENTITY = ("bench", "evidence", "image", "name", "truth", "column", "metric", "control", "checksum")
+_IDENTITY = ("bench", "evidence", "image", "name", "truth", "column", "metric", "control", "checksum", "annotation")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class StoredMetric:
     family            what kind of question it asks, "" where it does not say
     higher_is_better  which way
     low, high         the range of its values; None where there is no end
+    annotations       whether it asks where the objects are
     """
 
     id: str
@@ -68,6 +70,7 @@ class StoredMetric:
     higher_is_better: bool
     low: float | None
     high: float | None
+    annotations: bool = False
 
     @property
     def printed(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit.metric import Further, MakeVariants, MetricView, Scored
+from xaikit.metric import Further, MakeVariants, MetricView, Scored, VariantsOf
 from xaikit.testing.explaining import twin
 
 
@@ -48,9 +48,9 @@ class Watched:
     def score(self, scored: Scored) -> Tensor:
         return self._without(self.further.score(scored))
 
-    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable) -> Tensor:
-        self.requested.count(count, (share, scored) if share is not None else None)
-        return self._without(self.further.rescore(count, make, scored, share))
+    def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor:
+        self.requested.count(count, share)
+        return self._without(self.further.rescore(count, make, scored, share, of))
 
     def explain(self, inputs: Tensor) -> Tensor:
         self.requested.maps += 1

@@ -64,6 +64,7 @@ def judged(
     maps: Tensor,
     *,
     classes: Sequence[int] | None = None,
+    target: Target | None = None,
     annotations: Sequence[Annotation | None] | None = None,
     method: Any = None,
     layer: str = "",
@@ -80,6 +81,7 @@ def judged(
         images: of the model, (N, C, *S).
         maps: raw and signed, (N, *s).
         classes: that are explained; the highest by default.
+        target: that is explained, in place of classes.
         method, layer: that made the maps, for a metric that explains again.
         others: other photographs (count, C, *S), for a metric that asks for some.
         ids: what random numbers are drawn for; the places of the samples by default.

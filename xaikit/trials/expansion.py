@@ -22,14 +22,18 @@ from xaikit.trials.trial import Trial, effective_finish
 
 
 @uncollected()
-def expand(config: Config, registry: Registry) -> tuple[Point, ...]:
+def expand(config: Config, registry: Registry, engine: str | None = None) -> tuple[Point, ...]:
     """The points of a config, in order; one, where it has no sweep.
+
+    Args:
+        engine: what their keys say of xaikit's own code: its digest by default, which only those need that look for results.
 
     Raises:
         ConfigError: a value of the sweep, or a combination of values, is wrong; ``load`` has found that before.
         PluginContract: the finish that a method's paper asks for does not exist.
     """
-    trials, metrics = _Trials(config, registry), _Metrics(config, registry)
+    trials = _Trials(config, registry, digests.engine() if engine is None else engine)
+    metrics = _Metrics(config, registry, digests.judges() if engine is None else engine)
     return tuple(
         Point(where, point.model, point.data, tuple(trials.of_point(point)), tuple(metrics.of_point(point)))
         for where, point in read_points(config, registry)
@@ -48,9 +52,9 @@ class _Plugin:
 class _Trials:
     """Makes the trials of points. What points have in common is one object, so that trials are told apart by identity."""
 
-    def __init__(self, config: Config, registry: Registry) -> None:
+    def __init__(self, config: Config, registry: Registry, engine: str) -> None:
         self._registry, self._base, self._batch = registry, Path(config.base), config.data.batch_size
-        self._engine = digests.engine()
+        self._engine = engine
         self._trials: dict[tuple[Any, ...], Trial] = {}
         self._finishes: dict[tuple[Any, ...], FinishConfig] = {}
         self._plugin, self._traits = cache(self._find), cache(traits_of)
@@ -134,8 +138,8 @@ class _Trials:
 class _Metrics:
     """Makes the metrics of points; what points have in common is one object."""
 
-    def __init__(self, config: Config, registry: Registry) -> None:
-        self._registry, self._base = registry, Path(config.base)
+    def __init__(self, config: Config, registry: Registry, judges: str) -> None:
+        self._registry, self._base, self._judges = registry, Path(config.base), judges
         self._metrics: dict[tuple[Any, ...], PlannedMetric] = {}
 
     def of_point(self, point: Config) -> list[PlannedMetric]:
@@ -151,7 +155,7 @@ class _Metrics:
                 use=metric.use,
                 options=metric.options,
                 metric_class=digests.identity(plugin),
-                sources=digests.short(f"{digests.plugin(plugin)} {digests.judges()}"),
+                sources=digests.short(f"{digests.plugin(plugin)} {self._judges}"),
                 seed=point.seed,
                 precision=point.precision,
             )

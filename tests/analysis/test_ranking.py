@@ -1,0 +1,173 @@
+"""The leaderboard: who is better, who cannot be told apart, and what a metric itself is worth."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import xaikit
+from xaikit.analysis.competitors import judged_of
+from xaikit.analysis.ranking import Leaderboard, leaderboard
+from xaikit.analysis.standings import MetricStandings
+from xaikit.report.measures import MEASURED
+
+
+def measured(
+    values: dict[str, Any],
+    *,
+    metric: str = "srg [blur]",
+    higher: bool = True,
+    controls: tuple[str, ...] = (),
+    copies: dict[str, Any] | None = None,
+    seeds: int = 1,
+) -> list[dict[str, Any]]:
+    """Rows of measures, from values by label and photograph."""
+    rows = []
+    every = [(label, "", column) for label, column in values.items()]
+    every += [(label, "blurred", column) for label, column in (copies or {}).items()]
+    for label, control, column in every:
+        for place, value in enumerate(np.asarray(column, dtype=float)):
+            for seed in range(seeds):
+                rows.append(
+                    {
+                        "name": f"{place}.png",
+                        "trial": label,
+                        "label": label,
+                        "model": "net",
+                        "column": 0,
+                        "seed": seed,
+                        "metric": metric,
+                        "metric_use": "srg",
+                        "metric_label": "srg",
+                        "metric_name": "srg",
+                        "family": "faithfulness",
+                        "higher_is_better": higher,
+                        "control": control,
+                        "is_control": label in controls,
+                        "value": value + 0.001 * seed,
+                        "chance": 0.0,
+                        "dead": False,
+                        "reason": "",
+                        "numbers": '{"ties": 0.25}',
+                        "seconds": 0.1,
+                        "image": str(place),
+                    }
+                )
+    return rows
+
+
+class Measured:
+    """As much of a report as a leaderboard reads."""
+
+    folder = "runs/x"
+
+    def __init__(self, *rows: list[dict[str, Any]]) -> None:
+        self.measures = pa.Table.from_pylist([row for each in rows for row in each], schema=MEASURED)
+
+
+def board_of(*rows: list[dict[str, Any]]) -> Leaderboard:
+    return leaderboard(Measured(*rows), draws=1000)  # type: ignore[arg-type]
+
+
+def only(board: Leaderboard) -> MetricStandings:
+    (one,) = board.metrics
+    return one
+
+
+def noisy(mean: float, seed: int, count: int = 40) -> np.ndarray[Any, Any]:
+    return mean + 0.1 * np.random.default_rng(seed).standard_normal(count)
+
+
+def test_nothing_measured_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(xaikit.ConfigError, match="nothing has been measured: write metrics: quick in the config"):
+        board_of([])
+
+
+def test_the_order_of_the_means_and_who_can_be_told_apart() -> None:
+    each = only(board_of(measured({"good": noisy(0.9, 0), "same": noisy(0.9, 1), "bad": noisy(0.1, 2)})))
+    standing = {one.competitor.name: one for one in each.standings}
+    assert standing["bad"].rank == 3
+    assert standing["good"].group == standing["same"].group == "a"
+    assert standing["bad"].group == "b"
+    assert standing["good"].ties == 0.25
+    duel = {(one.first, one.second): one for one in each.duels}
+    assert duel["good", "bad"].adjusted < 0.05
+    assert duel["good", "bad"].won == 1
+    assert duel["good", "bad"].effect > 3
+    assert duel["good", "same"].adjusted > 0.05
+
+
+def test_lower_may_be_better() -> None:
+    each = only(board_of(measured({"good": noisy(0.1, 0), "bad": noisy(0.9, 1)}, higher=False)))
+    assert [one.competitor.name for one in each.standings] == ["good", "bad"]
+    (duel,) = each.duels
+    assert duel.test.difference == pytest.approx(0.8, abs=0.1), "positive where the first is better"
+
+
+def test_a_method_that_beats_no_control_is_marked() -> None:
+    rows = measured(
+        {"good": noisy(0.9, 0), "blind": noisy(0.2, 1), "center": noisy(0.2, 2)},
+        controls=("center",),
+        copies={"good": noisy(0.3, 3), "blind": noisy(0.2, 4)},
+    )
+    standing = {one.competitor.name: one for one in only(board_of(rows)).standings}
+    assert standing["good"].unbeaten == ()
+    assert standing["blind"].unbeaten == ("center", "blind, blurred")
+    assert math.isnan(standing["center"].rank)
+
+
+def test_seeds_are_averaged_within_a_photograph() -> None:
+    (judged,) = judged_of(Measured(measured({"one": [0.0, 1.0]}, seeds=3)).measures)
+    np.testing.assert_allclose(judged.values["one"], [0.001, 1.001])
+    assert judged.seeds["one"] == 3
+
+
+def test_what_is_undefined_is_counted_and_not_averaged() -> None:
+    each = only(board_of(measured({"one": [0.5, math.nan, 0.7], "two": [0.1, 0.2, 0.3]})))
+    standing = {one.competitor.name: one for one in each.standings}
+    assert standing["one"].mean.mean == pytest.approx(0.6)
+    assert standing["one"].mean.missing == 1
+    assert each.duels[0].test.count - each.duels[0].test.missing == 2
+
+
+def test_a_metric_of_noise_is_not_reliable_and_one_of_signal_is() -> None:
+    methods = {f"m{n}": noisy(0.5, n) for n in range(5)}
+    assert not only(board_of(measured(methods))).reliability > 0.9
+    spread = only(board_of(measured({f"m{n}": noisy(0.2 * n, n) for n in range(5)})))
+    assert spread.reliability > 0.95
+    assert spread.is_reliable
+
+
+def test_a_flip_between_two_imputers_is_said() -> None:
+    rows = measured({"one": noisy(0.9, 0), "two": noisy(0.1, 1)}, metric="srg [blur]")
+    other = measured({"one": noisy(0.1, 2), "two": noisy(0.9, 3)}, metric="srg [black]")
+    board = board_of(rows, other)
+    assert board.flips == ("rank flip: one over two by srg [blur], two over one by srg [black]",)
+    ranks = {each.method: each for each in board.families}
+    assert (ranks["one"].median, ranks["one"].lowest, ranks["one"].highest) == (1.5, 1, 2)
+
+
+def test_all_numbers_are_in_the_rows() -> None:
+    board = board_of(measured({"good": noisy(0.9, 0), "bad": noisy(0.1, 1)}))
+    rows = board.rows()
+    assert [row["method"] for row in rows] == ["good", "bad"]
+    assert rows[0]["n"] == 40
+    assert rows[0]["low"] < rows[0]["mean"] < rows[0]["high"]
+    assert board.duels()[0]["p (Holm)"] < 0.05
+
+
+def test_a_sentence_says_who_is_better_by_what_and_whether_one_may_say_so() -> None:
+    board = board_of(measured({"bad": noisy(0.1, 1), "good": noisy(0.9, 0), "same": noisy(0.9, 2)}))
+    (sentence,) = board.sentences("bad", "good")
+    assert sentence.startswith("By srg [blur] on net, good (0.")
+    assert "is better than bad" in sentence
+    assert "over 40 photographs" in sentence
+    assert "after Holm over 3 pairs" in sentence
+    assert "better on 100% of them; it beats every control." in sentence
+    assert "cannot be told from" in board.sentences("same", "good")[0]
+    with pytest.raises(xaikit.ConfigError, match="expected two of same, good, bad, got 'good' and 'worse'"):
+        board.sentences("good", "worse")
