@@ -73,7 +73,6 @@ def judged(
     ids: Sequence[str] | None = None,
     black: Tensor | None = None,
     tally: Tally | None = None,
-    target: Target | None = None,
 ) -> list[Measure]:
     """What a metric says of one raw map a sample.
 
@@ -86,7 +85,6 @@ def judged(
         others: other photographs (count, C, *S), for a metric that asks for some.
         ids: what random numbers are drawn for; the places of the samples by default.
         tally: counts passes.
-        target: in place of classes.
 
     Raises:
         Exception: whatever the metric raises.
