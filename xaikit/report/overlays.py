@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from torch import Tensor
@@ -48,6 +48,8 @@ AHEAD = 32
 
 PLAIN = ReportConfig()
 """How overlays are drawn where nothing is said."""
+
+T = TypeVar("T")
 
 Columns = Sequence[Entry]
 """What one trial says of one photograph: an entry for each place on the target axis."""
@@ -88,7 +90,7 @@ def write_overlays(
     with drawing() as draw:
         for part in parts:
             entries = index.records(index.rows([part]))
-            missing = [entry for entry in entries if _is_missing(index, *entry[:2], existing, style)]
+            missing = [entry for entry in entries if _is_missing(index, entry, existing, style)]
             frames = frames_of(index, (entry[0].stem for entry in missing), style)
             shown = [entry for entry in missing if entry[0].stem in frames]
             for columns, fused in finished(report, shown):
@@ -101,10 +103,8 @@ def write_overlays(
     return failures
 
 
-def _is_missing(
-    index: Index, record: Record, trial: StoredTrial, existing: Collection[str], style: ReportConfig
-) -> bool:
-    name = overlay_name(record.stem, trial.name, record.column, style.format)
+def _is_missing(index: Index, entry: Entry, existing: Collection[str], style: ReportConfig) -> bool:
+    name, (record, trial, _) = file_of_overlay(entry, style), entry
     if not is_drawn(trial):
         return False
     return name not in existing or (
@@ -151,11 +151,14 @@ class Pen:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[Future[Any]] = deque()
 
-    def __call__(self, draw: partial[None]) -> None:
+    def __call__(self, draw: partial[T]) -> Future[T]:
+        """All begins in the order in which it was handed over, so that one may wait for those before it."""
         self.wait(AHEAD)
-        self._waiting.append(self._pool.submit(draw))
+        drawn = self._pool.submit(draw)
+        self._waiting.append(drawn)
+        return drawn
 
     def wait(self, most: int) -> None:
         """Until at most so many pictures are not drawn yet."""
@@ -206,12 +209,18 @@ def _write(index: Index, frame: Frame, columns: Columns, fused: Tensor, style: R
     """The overlays of one photograph by one trial, one for each place on the target axis."""
     for entry in columns:
         record, trial, _ = entry
-        name = overlay_name(record.stem, trial.name, record.column, style.format)
+        name = file_of_overlay(entry, style)
         save_picture(index.store.folder, name, drawn(frame, entry, fused, style), record.image)
         if frame.film is not None and style.format != "pdf":
             name = overlay_name(record.stem, trial.name, record.column, "gif")
             first, *further = frames_of_map(frame.film, _numbers(entry, fused), style.alpha, **_look(trial, style))
             save_picture(index.store.folder, name, first, record.image, further=further)
+
+
+def file_of_overlay(entry: Entry, style: ReportConfig) -> str:
+    """Where the overlay of an entry lies."""
+    record, trial, _ = entry
+    return overlay_name(record.stem, trial.name, record.column, style.format)
 
 
 def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Image.Image:

@@ -7,7 +7,8 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, BinaryIO, Literal
 
 from PIL import Image
 from PIL.PdfParser import PdfFormatError, PdfParser
@@ -48,7 +49,12 @@ def film_name(stem: str) -> str:
 def overlay_name(stem: str, trial: str, column: int, stored_as: PictureFormat = "png") -> str:
     """Where the overlay of a trial lies; the first target of a plural one is column 0."""
     ending = f".{column}" if column else ""
-    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.{stored_as}"
+    return f"overlays/{stem}.{_safe_name(trial)}{ending}.{stored_as}"
+
+
+@lru_cache(maxsize=1024)
+def _safe_name(trial: str) -> str:
+    return safe_names([trial])[trial]
 
 
 def sheet_name(page: int, stored_as: PictureFormat) -> str:
@@ -74,7 +80,7 @@ def save_picture(
     """
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
-        file.write(encoded(picture, name, image, further=further, window=window))
+        _write(file, picture, name, image, further, window)
 
 
 def encoded(
@@ -87,14 +93,29 @@ def encoded(
 ) -> bytes:
     """The content of such a file."""
     data = io.BytesIO()
+    _write(data, picture, name, image, further, window)
+    return data.getvalue()
+
+
+def _write(
+    file: BinaryIO,
+    picture: Image.Image,
+    name: str,
+    image: str,
+    further: Sequence[Image.Image],
+    window: Sequence[float] | None,
+) -> None:
+    """To the file itself, and no buffer: Pillow lets other threads draw while it writes a JPEG to one."""
     marks = {MARK: name, _IMAGE: image} | ({} if window is None else {_WINDOW: json.dumps(list(window))})
-    picture.save(data, **_options(name.rpartition(".")[2], marks, further))
-    return data.getvalue() if name.endswith(".png") else _sealed(data.getvalue())
+    picture.save(file, **_options(name.rpartition(".")[2], marks, further))
+    if not name.endswith(".png"):
+        file.seek(0)
+        file.write(_seal(file.read()))
 
 
-def _sealed(content: bytes) -> bytes:
-    """With its checksum behind its end, where no reader looks: only PNGs have checksums of their own."""
-    return content + b"\n%" + checksum(content).encode()
+def _seal(content: bytes) -> bytes:
+    """The checksum that stands behind the end, where no reader looks: only PNGs have checksums of their own."""
+    return b"\n%" + checksum(content).encode()
 
 
 def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.Image]) -> dict[str, Any]:
@@ -154,7 +175,7 @@ def check_picture(folder: Folder, name: str) -> None:
     """Raises DamagedFile where a picture is not whole, by its checksums."""
     with readable(folder, name):
         data = folder.read(name)
-        if not (_is_whole(data) if name.endswith(".png") else _sealed(data[:-_SEAL]) == data):
+        if not (_is_whole(data) if name.endswith(".png") else _seal(data[:-_SEAL]) == data[-_SEAL:]):
             raise ValueError("its content does not match its checksums")
 
 
