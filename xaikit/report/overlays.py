@@ -24,6 +24,7 @@ from xaikit.pictures.marks import Box, Outline, PictureMark, Words
 from xaikit.pictures.overlay import Floats
 from xaikit.pictures.spaces import DRAWN, frames_of_map, overlay_of
 from xaikit.report.index import Entry, Index
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
@@ -56,12 +57,15 @@ Columns = Sequence[Entry]
 
 
 def write_missing_overlays(
-    report: Report, style: ReportConfig = PLAIN, stops: Callable[[], bool] = lambda: False
+    report: Report,
+    style: ReportConfig = PLAIN,
+    stops: Callable[[], bool] = lambda: False,
+    recent: RecentOverlays | None = None,
 ) -> list[Failure]:
     """Draw what a plan asks for and the folder does not have: of a finish that is new, what was deleted, or what shows a
-    photograph as it was before it was edited. ``stops`` says when to leave the rest."""
+    photograph as it was before it was edited. The rest is as of :func:`write_overlays`."""
     existing = report.index.store.folder.names("overlays", f".{style.format}")
-    return write_overlays(report, report.index.parts, existing, style, stops)
+    return write_overlays(report, report.index.parts, existing, style, stops, recent)
 
 
 def write_overlays(
@@ -70,6 +74,7 @@ def write_overlays(
     existing: Collection[str] = (),
     style: ReportConfig = PLAIN,
     stops: Callable[[], bool] = lambda: False,
+    recent: RecentOverlays | None = None,
 ) -> list[Failure]:
     """Draw finished maps over the photographs as the model saw them; from the store, so that picture and query agree.
 
@@ -78,6 +83,7 @@ def write_overlays(
         existing: those that are not drawn again.
         style: how.
         stops: asked before every map: whether to leave the rest to somebody else.
+        recent: is handed what is drawn.
 
     Returns:
         Why maps could not be finished or drawn.
@@ -87,6 +93,7 @@ def write_overlays(
     """
     index, existing = report.index, set(existing)
     failures: list[Failure] = []
+    recent = recent or RecentOverlays(0)
     with drawing() as draw:
         for part in parts:
             entries = index.records(index.rows([part]))
@@ -99,7 +106,7 @@ def write_overlays(
                 if isinstance(fused, Failure):
                     failures.append(fused)
                 else:
-                    draw(partial(_write, index, frames[columns[0][0].stem], columns, fused, style))
+                    draw(partial(_write, index, frames[columns[0][0].stem], columns, fused, style, recent))
     return failures
 
 
@@ -153,7 +160,7 @@ class Pen:
         self._pool = pool
         self._waiting: deque[Future[Any]] = deque()
 
-    def __call__(self, draw: partial[T]) -> Future[T]:
+    def __call__(self, draw: Callable[[], T]) -> Future[T]:
         """All begins in the order in which it was handed over, so that one may wait for those before it."""
         self.wait(AHEAD)
         drawn = self._pool.submit(draw)
@@ -205,12 +212,15 @@ def _failure(columns: Columns, error: Exception) -> Failure:
     return Failure(trial.bench, record.name, record.image, trial.evidence, message, details)
 
 
-def _write(index: Index, frame: Frame, columns: Columns, fused: Tensor, style: ReportConfig) -> None:
+def _write(
+    index: Index, frame: Frame, columns: Columns, fused: Tensor, style: ReportConfig, recent: RecentOverlays
+) -> None:
     """The overlays of one photograph by one trial, one for each place on the target axis."""
     for entry in columns:
         record, trial, _ = entry
-        name = file_of_overlay(entry, style)
-        save_picture(index.store.folder, name, drawn(frame, entry, fused, style), record.image)
+        name, picture = file_of_overlay(entry, style), drawn(frame, entry, fused, style)
+        save_picture(index.store.folder, name, picture, record.image)
+        recent.add(name, picture)
         if frame.film is not None and style.format != "pdf":
             name = overlay_name(record.stem, trial.name, record.column, "gif")
             first, *further = frames_of_map(frame.film, _numbers(entry, fused), style.alpha, **_look(trial, style))

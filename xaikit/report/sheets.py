@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from xaikit.plain.text import flow
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import file_name
 from xaikit.report.overlays import PLAIN, Frame, Pen, drawing, drawn, file_of_overlay, finished, frames_of, is_drawn
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
@@ -28,14 +29,17 @@ from xaikit.store.trials import StoredTrial
 MOST_ROWS, MOST_TRIALS = 240, 28
 """What sheets show of a run: the first photographs and trials; more are for a query, not for the eye."""
 
-Page = partial[Image.Image]
+Page = Callable[[], Image.Image]
 """What composes a page."""
 
 _SIZE, _MOST = 14, 3  # of the words on a sheet, lines of them below a cell
 
 
-def write_sheets(report: Report, style: ReportConfig = PLAIN) -> list[str]:
+def write_sheets(report: Report, style: ReportConfig = PLAIN, recent: RecentOverlays | None = None) -> list[str]:
     """Draw the contact sheets of a run from what lies in its folder: so many photographs and trials a page, as the style says.
+
+    Args:
+        recent: overlays that need not be read.
 
     Returns:
         Their names: contact-sheet.jpg, contact-sheet-2.jpg and so on, or one PDF of all pages. Those of an earlier sitting are
@@ -45,12 +49,12 @@ def write_sheets(report: Report, style: ReportConfig = PLAIN) -> list[str]:
     stored_as: PictureFormat = "jpg" if style.format == "png" else style.format
     folder, names = report.index.store.folder, []
     with drawing() as draw:
-        pages = _pages(report, style, draw)
+        pages = _pages(report, style, draw, recent or RecentOverlays(0))
         if stored_as == "pdf":
-            first, *further = [page() for page in pages] or [None]
-            if first is not None:
+            composed = [page() for page in pages]
+            if composed:
                 names = [sheet_name(0, stored_as)]
-                save_picture(folder, names[0], first, further=further)
+                save_picture(folder, names[0], composed[0], further=composed[1:])
             return names
         for number, page in enumerate(pages):
             names.append(sheet_name(number, stored_as))
@@ -75,18 +79,25 @@ def pages_of(photographs: int, trials: int, style: ReportConfig) -> int:
     return -(-rows // style.rows) * -(-columns // (style.columns - 1))
 
 
-def _pages(report: Report, style: ReportConfig, draw: Pen) -> Iterator[Page]:
+def _pages(report: Report, style: ReportConfig, draw: Pen, recent: RecentOverlays) -> Iterator[Page]:
     """What composes each page; what stands in its cells is handed to the pen before."""
-    rows, folder = _rows(report.index), report.index.store.folder
+    rows, made = _rows(report.index), _made(report.index.store.folder, style, recent)
     trials = list({trial.name: trial for trial in report.index.trials}.values())[:MOST_TRIALS]
-    files = set() if style.format == "pdf" or isinstance(folder, Remote) else set(folder.names("overlays"))
     for start in range(0, len(rows), style.rows):
         shown = rows[start : start + style.rows]
         frames = frames_of(report.index, (row.stem for row in shown), style)
         for first in range(0, len(trials), style.columns - 1):
             columns = trials[first : first + style.columns - 1]
-            pictures = _pictures(report, style, frames, _entries(shown, columns, frames), files, draw)
+            pictures = _pictures(report, style, frames, _entries(shown, columns, frames), made, draw)
             yield partial(_composed, shown, columns, frames, pictures)
+
+
+def _made(folder: Folder, style: ReportConfig, recent: RecentOverlays) -> dict[str, Callable[[], Image.Image]]:
+    """What gives the overlays that need not be drawn, by the names of their files: those that are held, and those of files
+    that are near and can be opened."""
+    opens = style.format != "pdf" and not isinstance(folder, Remote)
+    names = folder.names("overlays") if opens else []
+    return {name: partial(open_overlay, folder, name) for name in names} | recent.pictures
 
 
 def _entries(rows: Sequence[SheetRow], trials: Sequence[StoredTrial], frames: Collection[str]) -> list[Entry]:
@@ -106,13 +117,12 @@ def _pictures(
     style: ReportConfig,
     frames: Mapping[str, Frame],
     entries: Sequence[Entry],
-    files: Collection[str],
+    made: Mapping[str, Callable[[], Image.Image]],
     draw: Pen,
 ) -> dict[int, Future[Image.Image]]:
-    """The overlays of entries, by the identity of their records: those that have a file out of it."""
-    folder = report.index.store.folder
+    """The overlays of entries, by the identity of their records; those that are made already are not drawn."""
     names = {id(entry[0]): file_of_overlay(entry, style) for entry in entries}
-    pictures = {key: draw(partial(open_overlay, folder, name)) for key, name in names.items() if name in files}
+    pictures = {key: draw(made[name]) for key, name in names.items() if name in made}
     for columns, fused in finished(report, [entry for entry in entries if id(entry[0]) not in pictures]):
         if not isinstance(fused, Failure):
             for entry in columns:

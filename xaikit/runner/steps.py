@@ -25,6 +25,7 @@ from xaikit.passes.raised import naming_the_layer
 from xaikit.registry import Registry
 from xaikit.report.boxes import write_boxes
 from xaikit.report.overlays import write_missing_overlays
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
 from xaikit.report.text import aligned
@@ -103,20 +104,21 @@ def run(
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
-            worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
+            recent = RecentOverlays()
+            worker = Worker(prepared.job, prepared.opened, registry, stopping, watch, recent)
             parts = isolation.parted(prepared.job, shards_of(prepared, missing, share), suspects)
             for receipt in _receipts(prepared, worker, *parts, stopping, log):
                 log.add(receipt)
                 watch.advanced(receipt)
             report = worker.open_report(stopping.reason)
-            _draw(prepared, report, log, stopping)
+            _draw(prepared, report, log, stopping, recent)
             if config.report.boxes is not None and not stopping.by_signal:
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
     return report
 
 
-def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping) -> None:
+def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping, recent: RecentOverlays) -> None:
     """The pictures that are missing, and the contact sheets; none of a signal has come, or as soon as one comes."""
     style = prepared.config.report
     if stopping.by_signal:
@@ -126,9 +128,9 @@ def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping
         return
     with log.timed("draw"):
         log.fail(save_missing_pictures(prepared, report.index))
-        log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal))
+        log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal, recent))
         if not stopping.by_signal:
-            write_sheets(report, style)
+            write_sheets(report, style, recent)
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from typing import Any, BinaryIO, Literal
 
 from PIL import Image
 from PIL.PdfParser import PdfFormatError, PdfParser
-from PIL.PngImagePlugin import PngInfo
 
 from xaikit.errors import StoreError
 from xaikit.store.checksums import MARK, checksum
 from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
+from xaikit.store.png import SIGNATURE, png
 from xaikit.store.tables import readable
 
 PictureFormat = Literal["png", "jpg", "webp", "pdf", "gif"]
@@ -28,7 +28,6 @@ _WINDOW = "xaikit-window"
 _NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, PdfFormatError)
 """What Pillow says of what is no picture."""
 _SEAL = 66  # bytes behind the end of what is no PNG
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def picture_name(stem: str) -> str:
@@ -107,8 +106,10 @@ def _write(
 ) -> None:
     """To the file itself, and no buffer: Pillow lets other threads draw while it writes a JPEG to one."""
     marks = {MARK: name, _IMAGE: image} | ({} if window is None else {_WINDOW: json.dumps(list(window))})
-    picture.save(file, **_options(name.rpartition(".")[2], marks, further))
-    if not name.endswith(".png"):
+    if name.endswith(".png"):
+        file.write(png(picture, marks))
+    else:
+        picture.save(file, **_options(name.rpartition(".")[2], marks, further))
         file.seek(0)
         file.write(_seal(file.read()))
 
@@ -122,12 +123,6 @@ def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.I
     """What Pillow is told."""
     text = json.dumps(marks)
     match stored_as:
-        case "png":
-            chunks = PngInfo()
-            for key, value in marks.items():
-                chunks.add_itxt(key, value)
-            # a low level, and no search for repeats: a photograph has few, and most of the time would go there
-            return {"format": "PNG", "pnginfo": chunks, "compress_level": 1, "compress_type": zlib.Z_RLE}
         case "jpg":
             return {"format": "JPEG", "quality": 92, "subsampling": 0, "comment": text.encode()}
         case "webp":
@@ -197,8 +192,8 @@ def is_sheet(name: str) -> bool:
 
 def _is_whole(png: bytes) -> bool:
     """Whether all chunks up to the last one are there, each with its checksum."""
-    start, kind = len(_SIGNATURE), b""
-    if not png.startswith(_SIGNATURE):
+    start, kind = len(SIGNATURE), b""
+    if not png.startswith(SIGNATURE):
         return False
     while kind != b"IEND":
         end = start + 8 + int.from_bytes(png[start : start + 4])
