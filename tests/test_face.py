@@ -41,6 +41,7 @@ def command(*args: str) -> str:
         command("--version"),
         command("methods"),
         command("methods", "--help"),
+        command("methods", "layercam"),
         "import xaikit",
         "from xaikit import Needs, hookimpl, ConfigError, Registry, load",
         "from xaikit import Registry\nfrom xaikit.registry import KINDS\n[Registry().catalogue(kind) for kind in KINDS]",
@@ -57,8 +58,8 @@ def test_this_test_can_fail(name: str) -> None:
     assert name in loaded_by(f"{command('--help')}\nimport {name}")
 
 
-def test_a_named_method_is_loaded_with_what_it_needs() -> None:
-    assert "torch" in loaded_by(command("methods", "layercam"))
+def test_a_plugin_whose_options_may_be_tensors_is_loaded_with_what_it_needs() -> None:
+    assert "torch" in loaded_by(command("methods", "box", "--kind", "target"))
 
 
 def test_python_m_is_the_same_command() -> None:

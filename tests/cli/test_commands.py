@@ -13,6 +13,7 @@ from helpers.runs import config, pictures
 from xaikit.cli import main
 
 HEAVY = ("torch", "torchvision", "numpy")
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def cli(*args: str) -> int:
@@ -215,13 +216,58 @@ def _imported_by(code: str) -> set[str]:
     return set(filter(None, done.stdout.splitlines()[-1].split("|")))
 
 
+def _command(args: list[str], code: int = 0) -> str:
+    """Python that runs a command and asserts its exit code."""
+    return f"from xaikit.cli import main\ntry: main({args!r})\nexcept SystemExit as stop: assert (stop.code or 0) == {code}"
+
+
 @pytest.mark.parametrize("args", [["--help"], ["methods"], ["methods", "--kind", "model"], ["--version"]])
 def test_help_and_the_catalogue_import_nothing_heavy(args: list[str]) -> None:
-    code = f"from xaikit.cli import main\ntry: main({args!r})\nexcept SystemExit as stop: assert not stop.code"
-    assert _imported_by(code) == set()
+    assert _imported_by(_command(args)) == set()
 
 
-def test_that_the_test_above_can_fail() -> None:
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["show", str(CONFIGS / "quickstart.yaml"), "methods.scorecam.top_channels=8", "target={use: margin, of: 281}"],
+        ["show", str(CONFIGS / "sweep.yaml")],
+        ["plan", "--dry", str(CONFIGS / "quickstart.yaml")],
+        ["plan", "--dry", str(CONFIGS / "sweep.yaml"), "model={source: torchvision, name: resnet18}"],
+        ["methods", "rollout"],
+    ],
+)
+def test_commands_that_compute_nothing_import_nothing_heavy(args: list[str]) -> None:
+    assert _imported_by(_command(args)) == set()
+
+
+def test_neither_do_those_that_read_a_run(yaml_file: str, tmp_path: Path) -> None:
+    assert cli("run", yaml_file) == 0
+    run = str(tmp_path / "run")
+    commands = [_command(["query", run, "FROM records"]), _command(["compact", run]), _command(["show", run], 2)]
+    assert "torch" not in _imported_by("\n".join([*commands, _command(["diff", run, run])]))
+
+
+@pytest.mark.parametrize("command", [["show"], ["plan", "--dry"]])
+def test_they_find_the_faults_that_a_run_would_find(command: list[str], tmp_path: Path) -> None:
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text(
+        "model: {source: torchvision, nmae: resnet18}\n"
+        "data: {source: folder, path: photos, recursive: maybe}\n"
+        "methods:\n  scorecam: {top_channels: 0, masks: first}\n  smoothgradcampp: {n: 0}\n  gradcm:\n"
+        "target: {use: contrast, of: true}\n"
+        "model.layout: {use: tokens, grid: [0, 4]}\n"
+        "finish: {scale: {use: tanh, gama: 1}}\n"
+    )
+    with pytest.raises(xaikit.ConfigError) as caught:
+        xaikit.load(faulty)
+    script = f"from xaikit.cli import main; import sys; main({[*command, str(faulty)]!r})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(str(caught.value).strip())
+    assert str(caught.value).count("faulty.yaml:") >= 8
+
+
+def test_that_the_tests_above_can_fail() -> None:
     assert _imported_by("import torch") >= {"torch"}
     assert _imported_by("import xaikit; xaikit.explain") >= {"torch"}
 

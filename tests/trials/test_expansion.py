@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -346,3 +348,24 @@ def test_the_batch_size_matters_to_a_method_whose_maps_depend_on_the_batch() -> 
     (grad, factored), (again, other) = requests(2), requests(3)
     assert grad == again
     assert factored != other
+
+
+LAZY_IDS = """
+import json, sys
+from xaikit.config import load
+from xaikit.registry import Registry
+from xaikit.trials.expansion import expand
+registry = Registry().lazy()
+(point,) = expand(load(json.loads(sys.argv[1]), registry=registry), registry)
+print(json.dumps([[trial.id for trial in point.trials], "torch" in sys.modules]))
+"""
+
+
+def test_the_keys_are_the_same_where_plugins_are_lazy() -> None:
+    methods = {"gradcam": None, "again": {"use": "xaikit:gradcam"}, "scorecam": {"target": {"use": "margin", "of": 3}}}
+    stated = {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": methods}
+    done = subprocess.run(
+        [sys.executable, "-c", LAZY_IDS, json.dumps(stated)], capture_output=True, text=True, check=True
+    )
+    (point,) = expand(load(stated), Registry())
+    assert json.loads(done.stdout) == [[trial.id for trial in point.trials], False]

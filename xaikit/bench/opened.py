@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,22 +15,22 @@ from torch import Tensor
 
 from xaikit.bench.fingerprint import architecture_of, digest_of
 from xaikit.bench.loader import Loader, Picture
-from xaikit.bench.objects import Objects, device_of
+from xaikit.bench.objects import device_of
+from xaikit.bench.photographs import find_photographs, worded
 from xaikit.bench.stated import stated_transform
 from xaikit.engine import Batch
-from xaikit.errors import ConfigError, DataError, XaikitError
+from xaikit.errors import ConfigError, DataError
 from xaikit.evidence.conditions import unwrapped
 from xaikit.layouts import Arrangement
 from xaikit.passes.nests import first_tensor, mapped, replaced, signature, tensor_at, tensors_in, varied
 from xaikit.passes.samples import shared_by_name
-from xaikit.plain.options import without_base
 from xaikit.plain.values import spelling
 from xaikit.registry import Registry
 from xaikit.schema.class_files import read_classes
 from xaikit.schema.classes import Classes
 from xaikit.schema.data import MAX_PIXELS
 from xaikit.schema.plugins import instantiate
-from xaikit.schema.sections import Config, DataConfig
+from xaikit.schema.sections import Config
 from xaikit.sources import ModelSource, OpenedModel, Photograph
 from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group
@@ -143,7 +142,7 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     data = dataclasses.replace(group.data, batch_size=config.data.batch_size, workers=config.data.workers)
     config = dataclasses.replace(config, model=group.model, data=data)
     photographs = _uniquely_named(find_photographs(data, registry, base, config.objects))
-    with _worded(ConfigError, f"model {config.model.source.use}"):
+    with worded(ConfigError, f"model {config.model.source.use}"):
         source: ModelSource = instantiate("model", config.model.source, registry, base)
         model = config.objects.opened(source) if config.objects else source.open()
     if config.model.classes is not None:
@@ -180,28 +179,6 @@ def _shapes(picture: Picture) -> str:
 
 def _digest(parts: Sequence[str]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def find_photographs(
-    data: DataConfig, registry: Registry, base: Path, objects: Objects | None = None
-) -> Sequence[Photograph]:
-    """What the source of the data finds, or the call was handed. Raises DataError where that is nothing."""
-    with _worded(DataError, f"data {data.source.use}"):
-        source = instantiate("data", data.source, registry, base)
-        photographs: Sequence[Photograph] = objects.photographs(source) if objects else source.photographs()
-    if all(getattr(source, option, value) == value for option, value in data.source.options.items()):
-        return photographs
-    return [dataclasses.replace(each, name=without_base(each.name, base)) for each in photographs]
-
-
-@contextmanager
-def _worded(kind: type[XaikitError], where: str) -> Iterator[None]:
-    """What the system says of a path that is none, such as one of 5,000 letters, as an error of ours."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        text = str(error)
-        raise kind(f"{where}: {type(error).__name__}: {text if len(text) <= 400 else text[:400] + '...'}") from error
 
 
 def device_for(config: Config) -> torch.device:

@@ -12,7 +12,6 @@ from typing import Any
 from xaikit.needs import Needs
 from xaikit.plain.text import flow
 from xaikit.registry import Entry, Plugin, needs_of, paper_of, traits_of
-from xaikit.registry.modules import summary_of
 
 
 def shown(plain: Mapping[str, Any], origins: Mapping[str, str]) -> str:
@@ -52,7 +51,7 @@ def card(plugin: Plugin) -> str:
     module = sys.modules[plugin.cls.__module__]
     parts = [
         f"{plugin.name}  ({plugin.kind} of {plugin.distribution} {plugin.version})".rstrip(),
-        summary_of(plugin.cls.__module__) if module.__doc__ is None else module.__doc__.splitlines()[0],
+        (module.__doc__ or "(no docstring)").splitlines()[0],
         "",
         inspect.cleandoc(plugin.cls.__doc__ or "(no docstring)"),
         "",

@@ -91,10 +91,16 @@ def sweep(config: str, overrides: tuple[str, ...], force: bool, shard: str | Non
 def plan(config: str, overrides: tuple[str, ...], dry: bool) -> None:
     """Say which passes a run of CONFIG makes, who shares them, what they cost and what is done; axes as with `sweep`."""
     from xaikit.config.overrides import split_axes
-    from xaikit.runner import steps
 
     plain, axes = split_axes(overrides)
-    echo(steps.outline(config, plain, axes=axes) if dry else str(steps.plan(config, plain, axes=axes)))
+    if dry:
+        from xaikit.runner.outline import outline
+
+        echo(outline(config, plain, axes=axes))
+    else:
+        from xaikit.runner import steps
+
+        echo(str(steps.plan(config, plain, axes=axes)))
 
 
 @commands.command()
@@ -192,8 +198,9 @@ def show(config: str, overrides: tuple[str, ...]) -> None:
     """Print CONFIG resolved, with where each value came from."""
     from xaikit.cli.cards import shown
     from xaikit.config import load
+    from xaikit.registry import Registry
 
-    resolved = load(config, overrides)
+    resolved = load(config, overrides, Registry().lazy())
     echo(shown(resolved.plain(), resolved.origins))
 
 
@@ -207,7 +214,7 @@ def methods(name: str | None, kind: str) -> None:
 
     if kind not in KINDS:
         raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
-    registry = Registry()
+    registry = Registry().lazy()
     others = [other for other in KINDS if name in registry.names(other)]
     if name and others and kind not in others:
         raise click.UsageError(f"{name} is no {kind} but a {others[0]}: xaikit methods {name} --kind {others[0]}")

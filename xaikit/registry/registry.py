@@ -12,16 +12,18 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from xaikit import hookspecs
 from xaikit.errors import PluginConflict, PluginError, UnknownPlugin, nearest
 from xaikit.registry.kinds import KINDS, check_class
+from xaikit.registry.lazy import lazy_module
 from xaikit.registry.modules import class_in, module_from_file, summary_of
 
 
@@ -72,12 +74,20 @@ class Registry:
         self._groups: dict[str, list[metadata.EntryPoint]] = {}
         self._loaded: dict[tuple[str, str, Path | None], Plugin] = {}
         self._paths = paths
+        self._module: Callable[[str], ModuleType] = importlib.import_module
 
     def without_paths(self) -> Registry:
         """The same, with the files and modules that have been imported, and no others."""
         shut = copy.copy(self)
         shut._loaded, shut._paths = dict(self._loaded), False
         return shut
+
+    def lazy(self) -> Registry:
+        """The same, for who computes nothing: of a plugin that is installed no more is executed than is used, so that one whose
+        options need no torch imports none."""
+        lazy = copy.copy(self)
+        lazy._loaded, lazy._module = {}, lazy_module
+        return lazy
 
     def catalogue(self, kind: str) -> tuple[Entry, ...]:
         """The plugins of a kind by name, none of them imported.
@@ -124,13 +134,13 @@ class Registry:
             if not self._paths:
                 raise PluginError(f"{kind} {use!r}: {_UNTRUSTED}")
             return _from_path(kind, use, left, right, base, offered)
-        return _from_entry_point(kind, _only(kind, right, points))
+        return _from_entry_point(kind, _only(kind, right, points), self._module)
 
     def _group(self, kind: str) -> list[metadata.EntryPoint]:
         """The points of a kind. The disk is asked once: what is installed later is seen by the next process."""
         if kind not in self._groups:
             group = KINDS[kind].group
-            points = _installed(group, tuple(sys.path)) if self._points is None else self._points
+            points = _installed(tuple(sys.path)).select(group=group) if self._points is None else self._points
             mine = [point for point in points if point.group == group]
             # an editable install beside a checkout on sys.path shows the same distribution twice
             unique = {(point.name, _distribution(point)): point for point in mine}
@@ -159,9 +169,9 @@ def _only(kind: str, name: str, points: Sequence[metadata.EntryPoint]) -> metada
     return named[0]
 
 
-def _from_entry_point(kind: str, point: metadata.EntryPoint) -> Plugin:
+def _from_entry_point(kind: str, point: metadata.EntryPoint, load: Callable[[str], ModuleType]) -> Plugin:
     where = f"{kind} {point.name!r} ({point.value}, from {' '.join(_owner(point.dist))})"
-    module = _import(where, point.module)
+    module = _import(where, point.module, load)
     cls = hookspecs.returned_by(module, KINDS[kind].hook, where)
     check_class(kind, cls, where)
     return Plugin(kind, point.name, cls, *_owner(point.dist), point.value)
@@ -189,12 +199,12 @@ def _only_class(kind: str, path: Path, where: str) -> str:
         raise UnknownPlugin(f"{where}: {error}") from error
 
 
-def _import(where: str, module: str | Path) -> ModuleType:
+def _import(where: str, module: str | Path, load: Callable[[str], ModuleType] = importlib.import_module) -> ModuleType:
     """A module by its dotted name or its file."""
     if isinstance(module, Path) and not module.is_file():
         raise UnknownPlugin(f"{where}: there is no file {module}")
     try:
-        return importlib.import_module(module) if isinstance(module, str) else module_from_file(module, "file")
+        return load(module) if isinstance(module, str) else module_from_file(module, "file")
     except (Exception, SystemExit) as error:
         raise PluginError(f"{where} failed to import: {type(error).__name__}: {error}") from error
 
@@ -204,10 +214,11 @@ def _canonical(name: str) -> str:
     return name.strip() if ":" in name else re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
-@lru_cache(maxsize=64)
-def _installed(group: str, path: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
-    """The entry points of a group on a path; reading them anew would be most of the time of a small explanation."""
-    return tuple(metadata.entry_points(group=group))
+@lru_cache(maxsize=8)
+def _installed(path: tuple[str, ...]) -> Any:
+    """All entry points on a path, to select from; reading them anew would be most of the time of a small explanation. Their type
+    is another before Python 3.12."""
+    return metadata.entry_points()
 
 
 def _distribution(point: metadata.EntryPoint) -> str:

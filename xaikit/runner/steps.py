@@ -17,7 +17,7 @@ from xaikit.auto.auto import first_sample
 from xaikit.auto.survey import HEADER, survey
 from xaikit.bench.named import target_of_classes
 from xaikit.bench.objects import Objects
-from xaikit.bench.opened import find_photographs, open_bench
+from xaikit.bench.opened import open_bench
 from xaikit.config import load
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
@@ -196,23 +196,6 @@ def plan(
         prepared = prepare(config, registry, _frozen(config))
     store = Store.look(prepared.job.folder)
     return prepared.plan(None if store is None else missing_of(prepared, store))
-
-
-def outline(source: Source, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> str:
-    """What a config amounts to, without any model being opened: points, trials, photographs."""
-    registry = Registry()
-    config = load(source, overrides, registry, axes=axes)
-    points = expand(config, registry)
-    lines = [f"{len(points)} points, {sum(len(group.placed) for group in groups(points))} trials"]
-    for group in groups(points):
-        count = len(find_photographs(group.data, registry, Path(config.base)))
-        evidence = len({placed.trial.evidence for placed in group.placed})
-        requests = len({placed.trial.request for placed in group.placed})
-        lines.append(
-            f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
-            f"{evidence} sets of raw maps, from {requests} calls of methods a batch"
-        )
-    return "\n".join(lines)
 
 
 def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", width: int | None = None) -> str:

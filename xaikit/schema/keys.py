@@ -20,6 +20,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from xaikit.errors import PluginContract
 from xaikit.plain.options import CLASS, Located
+from xaikit.registry.lazy import home_of
 
 FIXED = "maps do not depend on it"
 """Of a key: it may not vary in a sweep."""
@@ -206,7 +207,7 @@ def fields_of(cls: type) -> dict[str, Key]:
             _fields[cls] = {name: key for name, key in keys.items() if HIDDEN not in key.marks}
         return _fields[cls]
     except NameError as error:
-        raise PluginContract(f"{cls.__module__}.{cls.__qualname__}: a type hint cannot be read: {error}") from error
+        raise PluginContract(f"{home_of(cls)}.{cls.__qualname__}: a type hint cannot be read: {error}") from error
 
 
 def keys_of(cls: type) -> dict[str, Key]:

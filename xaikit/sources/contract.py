@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from xaikit.sources.transform import Transform
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Kind = Literal["picture", "series", "volume", "video"]
 

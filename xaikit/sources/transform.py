@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 Fit = Literal["crop", "squash"]
@@ -74,7 +76,7 @@ class Transform:
 
     def tensor(self, picture: Image.Image | Tensor) -> Tensor:
         """What the model receives of a picture in its frame: float32 (channels, H, W)."""
-        pixels = picture if isinstance(picture, Tensor) else _torchvision().to_tensor(picture)
+        pixels = _torchvision().to_tensor(picture) if isinstance(picture, Image.Image) else picture
         normalized: Tensor = _torchvision().normalize(pixels, list(self.mean), list(self.std))
         return normalized
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from xaikit.registry import Plugin
+from xaikit.registry.lazy import home_of
 from xaikit.registry.modules import file_in, file_of
 
 ROOTS = ("xaikit.engine", "xaikit.evidence.taps", "xaikit.auto.auto", "xaikit.ops", "xaikit.view")
@@ -68,7 +69,7 @@ def plugin(plugin: Plugin) -> str:
     memory) counts with its name and the version of its distribution.
     """
     modules = modules_of(plugin)
-    return short(f"{plugin.version}:{plugin.cls.__module__}") if not modules else _digest(modules)
+    return short(f"{plugin.version}:{home_of(plugin.cls)}") if not modules else _digest(modules)
 
 
 def modules_of(plugin: Plugin) -> dict[str, Path]:
@@ -76,9 +77,9 @@ def modules_of(plugin: Plugin) -> dict[str, Path]:
     file = _own_file(plugin.module)
     if file is not None:
         return _closure([file.stem], lambda module: file_in(file.parent, module))
-    tops = {name.partition(".")[0] for name in (plugin.module, plugin.cls.__module__)} | _tops(plugin.distribution)
+    tops = {name.partition(".")[0] for name in (plugin.module, home_of(plugin.cls))} | _tops(plugin.distribution)
     tops -= {"xaikit"}
-    names = [plugin.module.partition(":")[0], plugin.cls.__module__]
+    names = [plugin.module.partition(":")[0], home_of(plugin.cls)]
     return _closure(names, lambda module: file_of(module) if module.partition(".")[0] in tops else None)
 
 
@@ -96,7 +97,7 @@ def source_digest(module: ModuleType) -> str:
 def identity(plugin: Plugin) -> str:
     """One name for a plugin, however it was asked for: module and class."""
     file = _own_file(plugin.module)
-    return f"{file.name if file else plugin.cls.__module__}:{plugin.cls.__qualname__}"
+    return f"{file.name if file else home_of(plugin.cls)}:{plugin.cls.__qualname__}"
 
 
 def _own_file(module: str) -> Path | None:

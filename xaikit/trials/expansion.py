@@ -17,14 +17,17 @@ from xaikit.trials.trial import Trial, effective_finish
 
 
 @uncollected()
-def expand(config: Config, registry: Registry) -> tuple[Point, ...]:
+def expand(config: Config, registry: Registry, engine: str | None = None) -> tuple[Point, ...]:
     """The points of a config, in order; one, where it has no sweep.
+
+    Args:
+        engine: what their keys say of xaikit's own code: its digest by default, which only those need that look for results.
 
     Raises:
         ConfigError: a value of the sweep, or a combination of values, is wrong; ``load`` has found that before.
         PluginContract: the finish that a method's paper asks for does not exist.
     """
-    trials = _Trials(config, registry)
+    trials = _Trials(config, registry, digests.engine() if engine is None else engine)
     return tuple(
         Point(where, point.model, point.data, tuple([trials.of(label, point) for label in point.methods]))
         for where, point in read_points(config, registry)
@@ -43,9 +46,9 @@ class _Plugin:
 class _Trials:
     """Makes the trials of points. What points have in common is one object, so that trials are told apart by identity."""
 
-    def __init__(self, config: Config, registry: Registry) -> None:
+    def __init__(self, config: Config, registry: Registry, engine: str) -> None:
         self._registry, self._base, self._batch = registry, Path(config.base), config.data.batch_size
-        self._engine = digests.engine()
+        self._engine = engine
         self._trials: dict[tuple[Any, ...], Trial] = {}
         self._finishes: dict[tuple[Any, ...], FinishConfig] = {}
         self._plugin, self._traits = cache(self._find), cache(traits_of)
