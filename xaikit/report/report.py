@@ -133,13 +133,13 @@ class Report:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the methods."""
-        return distinct(trial.label for trial in self.trials)
+        """The labels of the methods, controls aside."""
+        return distinct(trial.label for trial in self.trials if not trial.control)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the trials: the labels, where nothing was swept."""
-        return distinct(trial.name for trial in self.trials)
+        return distinct(trial.name for trial in self.trials if not trial.control)
 
     @property
     def counts(self) -> dict[str, Any]:
