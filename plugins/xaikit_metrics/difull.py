@@ -91,7 +91,7 @@ class DiFull:
             borders = torch.arange(1, self.side, device=view.maps.device) * size
             near = ((places[:, None] - borders).abs() < seam).any(1)
             counts &= ~near.reshape(1, 1, *[-1 if at == axis else 1 for at in range(2)])
-        return counts, cell(torch.zeros(1, dtype=torch.long, device=view.maps.device), self.side, (space[0], space[1]))
+        return counts, cell(torch.zeros(1, dtype=torch.long, device=view.maps.device), self.side, space)
 
 
 @hookimpl
