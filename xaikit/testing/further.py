@@ -61,9 +61,9 @@ class Watched:
         self.requested.classes = True
         return self._without(self.further.explain_class(classes))
 
-    def explain_with(self, model: nn.Module) -> Tensor:
+    def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor:
         self.requested.maps += 1
-        return self._without(self.further.explain_with(model))
+        return self._without(self.further.explain_with(model, inputs))
 
     def _without(self, values: Tensor) -> Tensor:
         values = values.clone()
