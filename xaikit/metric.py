@@ -165,6 +165,7 @@ class Further(Protocol):
     def others(self, count: int, purpose: str) -> Tensor: ...
     def stream(self, purpose: str) -> SampleGenerator: ...
     def weights(self, purpose: str) -> torch.Generator: ...
+    def case(self, row: int) -> Further: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -306,6 +307,12 @@ class MetricView:
     def weights(self, purpose: str) -> torch.Generator:
         """Random numbers for weights of a model, which are no photograph's; drawn by the seed and the purpose alone."""
         return self._further.weights(purpose)
+
+    def case(self, row: int) -> MetricView:
+        """One case as a view of its own, for code that knows no others; what it keeps and gives as a reason is its own."""
+        one, raws = slice(row, row + 1), tuple(raw[row : row + 1] for raw in self.raws)
+        about = {"maps": self.maps[one], "raws": raws, "image": self.image[one], "_annotations": self._annotations[one]}
+        return replace(self, **about, _further=self._further.case(row))
 
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""
