@@ -15,11 +15,11 @@ from xaikit.bench.annotations import framed_annotation
 from xaikit.bench.decode import decode
 from xaikit.bench.transforms import AXES, Framed, OwnTransform, Prepare, framed
 from xaikit.errors import DataError
-from xaikit.metric import Annotation
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.schema.classes import Classes
 from xaikit.schema.data import MAX_PIXELS
 from xaikit.sources import Photograph, Transform
+from xaikit.sources.framed import Annotation
 
 AHEAD = 2
 """Batches that are read before they are needed."""

@@ -154,7 +154,7 @@ def verify(run: str) -> None:
 @commands.command()
 @_folder
 @click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
-@click.option("--measure", help="Only this measure, such as area or gini.")
+@click.option("--measure", help="Only this measure, such as area, gini or a metric of the run.")
 @click.option("--csv", is_flag=True, help="Comma-separated values, unrounded, instead of tables; notes go to stderr.")
 @click.option(
     "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."

@@ -207,8 +207,9 @@ class FurtherPasses:
         maps[nowhere.to(maps.device)] = torch.nan
         return judged(maps, self.policy).unsqueeze(1)
 
-    def explain_with(self, model: nn.Module) -> Tensor:
-        return judged(self.explainer.maps(self.scorer.cases, self._images, model), self.policy).unsqueeze(1)
+    def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor:
+        images = self._images if inputs is None else inputs
+        return judged(self.explainer.maps(self.scorer.cases, images, model), self.policy).unsqueeze(1)
 
     @property
     def _images(self) -> Tensor:
