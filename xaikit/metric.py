@@ -7,7 +7,7 @@ is one map of one photograph; which photographs and methods its neighbours are o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
