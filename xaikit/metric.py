@@ -6,7 +6,7 @@ is one map of one photograph; which photographs and methods its neighbours are o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, get_args
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from xaikit.draws import SampleGenerator
 from xaikit.errors import PluginContract, UndeclaredNeed, declared, is_count
+from xaikit.sources.framed import Annotation as Annotation
 
 Policy = Literal["raw", "rectified", "minmax", "ranks"]
 """Which map a metric judges, of the raw signed one at the size of the model's input (bilinear; of several layers the mean, each
@@ -117,41 +118,6 @@ def chance_of(metric: Metric, view: MetricView) -> Tensor:
     return filled
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """Where the objects of a sample are, in the frame of the model's input.
-
-    boxes   (K, 4): x0, y0, x1, y1 in pixels of the input
-    labels  one a box: the index of its class, what the data states where the model has no such class, or None for any class
-    mask    (*S) of bool; None where the data has boxes alone
-    lost    objects that the crop has cut away
-    note    why nothing is known of what the data states; "" where all is well
-    """
-
-    boxes: Tensor
-    labels: tuple[str | int | None, ...] = ()
-    mask: Tensor | None = None
-    lost: int = 0
-    note: str = ""
-
-    def of(self, index: int) -> Annotation:
-        """The same without boxes of other classes."""
-        chosen = [
-            place for place, label in enumerate(self.labels or [None] * len(self.boxes)) if label in (None, index)
-        ]
-        labels = self.labels and tuple(self.labels[place] for place in chosen)
-        return replace(self, boxes=self.boxes[chosen], labels=labels)
-
-    def places(self, space: Sequence[int]) -> Tensor:
-        """Where an object is, (*S) of bool: the mask, or the union of the boxes."""
-        if self.mask is not None:
-            return self.mask
-        places = torch.zeros(tuple(space), dtype=torch.bool)
-        for left, top, right, bottom in self.boxes.round().long().tolist():
-            places[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-        return places
-
-
 class Further(Protocol):
     """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
 
@@ -160,11 +126,12 @@ class Further(Protocol):
     def classes(self) -> tuple[Tensor, int]: ...
     def explain(self, inputs: Tensor) -> Tensor: ...
     def explain_class(self, classes: Tensor) -> Tensor: ...
-    def explain_with(self, model: nn.Module) -> Tensor: ...
+    def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor: ...
     def copied_model(self) -> nn.Module: ...
     def others(self, count: int, purpose: str) -> Tensor: ...
     def stream(self, purpose: str) -> SampleGenerator: ...
     def weights(self, purpose: str) -> torch.Generator: ...
+    def case(self, row: int) -> Further: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -280,10 +247,11 @@ class MetricView:
         self._declared("model", "copied_model")
         return self._further.copied_model()
 
-    def explain_with(self, model: nn.Module) -> Tensor:
-        """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are."""
+    def explain_with(self, model: nn.Module, inputs: Tensor | None = None) -> Tensor:
+        """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are; at
+        other inputs (N, C, *S), where these are given."""
         self._declared("model", "explain_with")
-        return self._checked("map by another model", self._further.explain_with(model))
+        return self._checked("map by another model", self._further.explain_with(model, inputs))
 
     def others(self, count: int) -> Tensor:
         """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
@@ -306,6 +274,12 @@ class MetricView:
     def weights(self, purpose: str) -> torch.Generator:
         """Random numbers for weights of a model, which are no photograph's; drawn by the seed and the purpose alone."""
         return self._further.weights(purpose)
+
+    def case(self, row: int) -> MetricView:
+        """One case as a view of its own, for code that knows no others; what it keeps and gives as a reason is its own."""
+        one, raws = slice(row, row + 1), tuple(raw[row : row + 1] for raw in self.raws)
+        about = {"maps": self.maps[one], "raws": raws, "image": self.image[one], "_annotations": self._annotations[one]}
+        return replace(self, **about, _further=self._further.case(row))
 
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""

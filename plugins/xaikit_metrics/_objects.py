@@ -61,14 +61,13 @@ def or_nan(shares: Tensor) -> Tensor:
     return torch.where(shares == 0, torch.nan, shares)
 
 
-def energy(maps: Tensor, masks: Tensor) -> Tensor:
-    """The share of what is positive in maps (N, T, *S) that lies in masks (N, 1, *S), (N, T); a map that is positive nowhere
-    tells no place from another, and is taken as an equal one."""
-    positive = maps.clamp(min=0).double().flatten(2)
-    inside = masks.flatten(2)
-    nothing = (positive == 0).all(2, keepdim=True)
-    positive = torch.where(nothing, 1.0, positive)
-    return (positive * inside).sum(2) / positive.sum(2)
+def energy(maps: Tensor, masks: Tensor, among: Tensor | None = None) -> Tensor:
+    """The share of what is positive in maps (N, T, *S) that lies in masks (N, 1, *S), (N, T): of all places, or of some
+    (N, 1, *S). A map that is positive at none of them tells no place from another, and is taken as an equal one."""
+    places = torch.ones_like(maps) if among is None else among.to(maps).expand_as(maps)
+    positive, places = (maps.clamp(min=0) * places).double().flatten(2), places.double().flatten(2)
+    positive = torch.where((positive == 0).all(2, keepdim=True), places, positive)
+    return (positive * masks.flatten(2)).sum(2) / positive.sum(2)
 
 
 def at_least(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricView
+from xaikit_metrics._imputers import Imputer
 from xaikit_metrics._removal import Removal
 
 
@@ -19,13 +20,15 @@ class EffectiveComplexity(Removal):
 
     The shares that are tried are 0, 1/steps, ... 1; the loss is |s - s_k| / |s| with s_k the score of the k highest blocks alone.
 
-    Cost: steps scores, shared with srg of the same options.
-    Fails: a score that is the same without the photograph needs nothing of it, and any map is simple then.
+    Cost: steps scores, shared with insertion of the same options.
+    Fails: a score that is the same without the photograph needs nothing of it, and any map is simple then: so does that of a
+    blurred one often, which is why the imputer is another than elsewhere.
     Peers: Quantus' EffectiveComplexity counts the values of the map above a number, and asks the model nothing.
 
     tolerance  of the loss, as a share of the score
     """
 
+    imputer: Imputer = "zero"
     tolerance: float = 0.1
 
     equation: ClassVar[str] = "EC = min k / d with |s(x) - s(x without all but the k highest)| <= e |s(x)|"

@@ -62,7 +62,9 @@ class IntersectionOverUnion(Localisation):
             return self._of_frame(one, space)
         parts = regions(saliency, self.threshold, self.keep)
         if self.by == "box":
-            return best_iou(torch.tensor([part.box for part in parts], dtype=torch.float64), boxes_of(one, space))
+            return best_iou(
+                np.array([part.box for part in parts], dtype=np.float64).reshape(-1, 4), boxes_of(one, space)
+            )
         covered = np.logical_or.reduce([np.zeros(space, bool), *(part.mask for part in parts)])
         return _iou(torch.from_numpy(covered), one.places(space))
 

@@ -169,5 +169,5 @@ def test_a_sentence_says_who_is_better_by_what_and_whether_one_may_say_so() -> N
     assert "after Holm over 3 pairs" in sentence
     assert "better on 100% of them; it beats every control." in sentence
     assert "cannot be told from" in board.sentences("same", "good")[0]
-    with pytest.raises(xaikit.ConfigError, match="expected two of good, same, bad, got 'good' and 'worse'"):
+    with pytest.raises(xaikit.ConfigError, match="expected two of same, good, bad, got 'good' and 'worse'"):
         board.sentences("good", "worse")

@@ -72,6 +72,70 @@ def test_a_file_that_is_not_installed_is_checked_and_what_fails_can_be_seen_agai
     assert output.splitlines()[-1] == "0 of 1 checks hold"
 
 
+METRIC = '''"""Mine."""
+
+import math
+from dataclasses import dataclass
+
+from xaikit.metric import MetricNeeds
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How unequal a map is, without a word on maps that are 0."""
+
+    needs = MetricNeeds()
+    reads = "rectified"
+    family = "complexity"
+    equation = "M = max m / sum m"
+    citation = "no paper"
+    higher_is_better = True
+    range = (0.0, 1.0)
+
+    def measure(self, view):
+        maps = view.maps.flatten(2)
+        return maps.amax(2) / maps.sum(2)
+'''
+
+
+def test_a_metric_is_checked_by_its_name_and_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, output = run("sparseness", "--only", "card_is_complete", "--only", "the_truth_is_better_than_noise")
+    assert (code, output.splitlines()[0].strip()) == (0, "metric sparseness")
+    (tmp_path / "mine.py").write_text(METRIC)
+    monkeypatch.chdir(tmp_path)
+    code, output = run("./mine.py")
+    assert code == 1
+    assert [line.split()[1] for line in output.splitlines() if "FAILED" in line] == ["no_value_has_a_reason"]
+    assert "again: xaikit check ./mine.py --kind metric --only no_value_has_a_reason" in output
+    assert run("./mine.py:Spread", "--kind", "metric", "--only", "no_value_has_a_reason")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("use", "text", "message"),
+    [
+        ("mine.py", METRIC.replace("    range = (0.0, 1.0)\n", ""), "metric './mine.py': Spread lacks range"),
+        ("mine.py:Spread", METRIC.replace("    range = (0.0, 1.0)\n", ""), "Spread lacks range"),
+        ("mine.py", METRIC.replace("import math", "import nowhere"), "failed to import: ModuleNotFoundError"),
+        ("mine.py", METRIC.replace("def measure", "def weigh"), "expected one class with explain()"),
+        ("mine.py:Spread", METRIC.replace("def measure", "def weigh"), "Spread lacks explain"),
+    ],
+)
+def test_a_file_that_is_no_metric_says_what_it_lacks(
+    use: str,
+    text: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["check", f"./{use}"])
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_one_cause_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken.py").write_text(MINE.replace("return", "raise KeyError('oh')  #"))
     monkeypatch.chdir(tmp_path)
@@ -89,6 +153,11 @@ def test_one_cause_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (
             ["check", "gradcam", "--only", "trait_liner"],
             "xaikit: ConfigError: no check 'trait_liner'; did you mean 'trait_linear'",
+        ),
+        (["check", "spareness"], "xaikit: UnknownPlugin: no metric 'spareness'; did you mean 'sparseness'?"),
+        (
+            ["check", "max"],
+            "xaikit: ConfigError: max: expected a plugin of one kind, got a normalizer and a fuser: say which",
         ),
         (["check", "./nowhere.py"], "xaikit: UnknownPlugin: method './nowhere.py': there is no file"),
     ],

@@ -55,6 +55,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / "nets.py").write_text(NETS + MAKERS)
     (home / "mine.py").write_text(MINE)
     (home / "names.txt").write_text("\n".join(NAMES))
+    (home / "boxes.csv").write_text(
+        "path,x_min,y_min,x_max,y_max,label\ntench/a.png,4,4,30,30,tench\ntabby_cat/b.png,0,0,9,9,\n"
+    )
+    Image.new("L", (40, 40), 255).save(home / "mask.png")
+    (home / "objects.csv").write_text(
+        "path,class,object,left,top,right,bottom,mask\n"
+        "photos/tench/a.png,tench,eye,2,2,9,9,\nphotos/tench/a.png,tench,,2,2,30,9,\nphotos/tench/b.png,tench,,,,,,mask.png\n"
+    )
     torch.save(torchvision.models.resnet18(num_classes=3).state_dict(), home / "mine.pth")
     space: dict[str, object] = {}
     exec(NETS + MAKERS, space)
@@ -79,12 +87,15 @@ def test_every_config_of_the_page_runs_to_a_picture(folder: Path) -> None:
         assert report.folder == Path("runs", f"of{place}"), "written where one is"
         with Image.open(str(report.sheets[0])) as sheet:
             assert min(sheet.size) > 100
-    assert place == 5, "none is left out"
+        rows = report.measures.to_pylist()
+        assert not rows or any(row["value"] == row["value"] for row in rows), text
+    assert place == 7, "none is left out"
 
 
 def test_its_python_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "classes.yaml").write_text(blocks("yaml")[0])
+    (folder / "objects.yaml").write_text(blocks("yaml")[4])
     space: dict[str, object] = {}
     for code in blocks("python"):
         exec(compile(code, "docs/own-data.md", "exec"), space)

@@ -8,10 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaikit.evaluation.judging import Measure
 from xaikit.testing.judged import judged
+from xaikit_cams.elementcam import ElementCAM
+from xaikit_cams.gradcam import GradCAM
 from xaikit_cams.hirescam import HiResCAM
+from xaikit_cams.layercam import LayerCAM
 from xaikit_cams.uniform import Uniform
+from xaikit_metrics._cellwise import cells, differs, disconnect, joined
 from xaikit_metrics._mosaic import cell, mosaic
+from xaikit_metrics.difull import DiFull
 from xaikit_metrics.gridpg import GridPointing, _placed
 
 SIDE = 16
@@ -82,3 +88,81 @@ def test_the_draws_are_of_the_photograph_and_batches_change_nothing() -> None:
     for place in range(6):
         (alone,) = judged(metric, Colours(), images[[place]], maps[[place]], ids=[ids[place]], **about)  # type: ignore[arg-type]
         assert alone.value == pytest.approx(together[place].value, abs=1e-6)
+
+
+class Pooled(nn.Module):
+    """Convolutions with padding, pooling of both kinds, and a squeeze and excitation between."""
+
+    def __init__(self, mixing: str = "", seed: int = 0) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(4, 8, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 1, 1))
+        self.gate = nn.Conv2d(8, 8, 1)
+        self.features = nn.Sequential(nn.Conv2d(8, 6, 3, 1, 1), nn.BatchNorm2d(6), nn.ReLU())
+        self.head = nn.Linear(6 * (16 if mixing == "flat" else 1), 5)
+        self.mixing = mixing
+        draw = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for value in self.parameters():
+                value.copy_(torch.randn(value.shape, generator=draw))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        values = self.stem(inputs)
+        values = values * self.gate(nn.functional.adaptive_avg_pool2d(values, 1)).sigmoid()
+        values = self.features(values)
+        if self.mixing == "roll":
+            values = values.roll(2, 3)
+        if self.mixing == "small" and inputs.shape[2] != SIDE:
+            raise ValueError("too large")
+        if self.mixing == "flat":
+            return self.head(nn.functional.adaptive_avg_pool2d(values, 4).relu().flatten(1))  # type: ignore[no-any-return]
+        return self.head(values.mean([2, 3]))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("mixing", ["", "flat"])
+def test_a_copy_on_a_mosaic_answers_for_its_first_cell_alone(mixing: str) -> None:
+    net, images = Pooled(mixing).eval(), torch.rand(3, 4, 4, SIDE, SIDE)
+    alone = net(images[:, 0]).detach()
+    whole = mosaic(images, 2).requires_grad_()
+    assert torch.equal(joined(cells(whole, 2), 2), whole)
+    assert differs(net(whole).detach(), alone).all()
+    disconnect(net, 2)
+    output = net(whole)
+    assert torch.allclose(output, alone, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(output.sum(), whole)
+    elsewhere = ~cell(torch.zeros(3, dtype=torch.long), 2, (2 * SIDE, 2 * SIDE)).expand_as(gradient)
+    assert not gradient[elsewhere].any(), "nothing else has a part in the score"
+
+
+ABOUT = {"layer": "features", "others": torch.rand(3, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(1))}
+
+
+def disconnected(method: object, mixing: str = "") -> list[Measure]:
+    draw = torch.Generator().manual_seed(0)
+    images, maps = torch.rand(4, 4, SIDE, SIDE, generator=draw), torch.rand(4, SIDE // 2, SIDE // 2, generator=draw)
+    net = Pooled(mixing).eval()
+    measured = judged(DiFull(confidence=0), net, images, maps, method=method, **ABOUT)  # type: ignore[arg-type]
+    assert "forward" not in vars(net), "the user's model is out of reach"
+    return measured
+
+
+@pytest.mark.parametrize("method", [HiResCAM(), LayerCAM(), ElementCAM()], ids=lambda method: type(method).__name__)
+def test_methods_that_weigh_each_place_put_nothing_on_what_had_no_part(method: object) -> None:
+    assert [each.value for each in disconnected(method)] == [1] * 4
+
+
+def test_weights_of_whole_channels_leak_into_what_had_no_part() -> None:
+    assert all(each.value < 0.9 for each in disconnected(GradCAM()))
+    blind = disconnected(Uniform())
+    assert [each.value for each in blind] == pytest.approx([0.25] * 4)
+    assert [each.chance for each in blind] == [0.25] * 4
+
+
+def test_where_places_are_mixed_unseen_there_is_no_value() -> None:
+    for each in disconnected(HiResCAM(), "roll"):
+        assert math.isnan(each.value)
+        assert each.reason == "the copy on the mosaic does not answer as the model does for the photograph alone"
+
+
+def test_a_model_of_one_size_alone_has_no_value() -> None:
+    reasons = {each.reason for each in disconnected(HiResCAM(), "small")}
+    assert reasons == {"the model does not take the mosaic: ValueError: too large"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 import xaikit
 from helpers.runs import config
+from xaikit_metrics.maxboxacc import MaxBoxAcc
 
 HEADER = "path,x_min,y_min,x_max,y_max,label\n"
 
@@ -59,3 +61,22 @@ def test_labels_of_boxes_are_matched_with_the_class_that_is_explained(tmp_path: 
     _, rows = judged(tmp_path, annotations=str(boxes))
     assert math.isfinite(rows["one.png", "energypointing"]["value"])
     assert rows["two.png", "energypointing"]["reason"] == "no object of the explained class is stated"
+
+
+def test_a_threshold_is_chosen_when_all_photographs_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(HEADER + "".join(f"{name}.png,4,4,{end},30,\n" for name, end in (("one", 30), ("two", 20))))
+    written = config(tmp_path, metrics=["maxboxacc"], methods=["gradcam"], controls=False)
+    written["data"] |= {"annotations": str(boxes)}
+    report = xaikit.run(written)
+    rows = [row for row in report.measures.to_pylist() if not row["reason"]]
+    stored = [row for row in report.index.measures().to_pylist() if not row["reason"]]
+    expected = MaxBoxAcc.refine([json.loads(row["numbers"]) for row in stored])
+    assert [row["value"] for row in rows] == expected
+    queried = report.query("SELECT value FROM measures WHERE reason = '' ORDER BY name")
+    assert sorted(queried["value"].to_pylist()) == sorted(expected)
+
+    monkeypatch.setattr(MaxBoxAcc, "refine", lambda self, numbers: numbers[0]["gone"])
+    gone = xaikit.open(report.folder).measures.to_pylist()
+    assert [row["reason"] for row in gone].count("refine: KeyError: 'gone'") == 2
+    assert all(math.isnan(row["value"]) for row in gone)

@@ -225,3 +225,15 @@ def test_numbers_beside_a_value_are_read_as_json(tmp_path: Path) -> None:
         assert len(numbers["least_first"]) == len(numbers["most_first"]) == 5
         assert row["chance"] == 0
         assert row["metric"].startswith("srg [")
+
+
+def test_methods_are_compared_by_the_metrics_of_a_run(tmp_path: Path) -> None:
+    report = xaikit.run(judged(tmp_path, controls=True))
+    comparison = xaikit.compare(report, measure="mean")
+    assert [group.name for group in comparison.groups] == ["gradcam", "layercam"]
+    assert "mean: mean [" in str(comparison)
+    values = [row["value"] for row in report.measures.to_pylist() if row["trial"] == "gradcam" and not row["control"]]
+    assert comparison.groups[0].mean.mean == pytest.approx(sum(values) / 3)
+    assert "mean" in {row["measure"] for row in xaikit.compare(report).rows()}
+    with pytest.raises(xaikit.ConfigError, match=r"measure: expected one of score, .*, mean, got 'men'"):
+        xaikit.compare(report, measure="men")

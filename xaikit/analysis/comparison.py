@@ -7,16 +7,15 @@ import math
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaikit.analysis.measures import MEASURES
 from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
-from xaikit.analysis.table import chosen_measures, table
+from xaikit.analysis.table import chosen_measures, known_measures, table
 from xaikit.analysis.truth import Only, known_predictions, only_of, sentences
 from xaikit.analysis.values import PHOTOGRAPH, TARGET, means, rows_by, shared, spread
 from xaikit.errors import ConfigError
@@ -71,7 +70,8 @@ class Pair:
 class Comparison:
     """Groups of trials by one or more measures; as text, up to two tables a measure.
 
-    notes  what a group is the mean of, beside photographs; what could not be compared, and why
+    notes     what a group is the mean of, beside photographs; what could not be compared, and why
+    measures  what each says, by its name
     """
 
     by: By
@@ -79,6 +79,7 @@ class Comparison:
     groups: tuple[GroupMean, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
+    measures: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """All numbers, unrounded, as rows of one table: a mean each, and the difference of ``group`` and ``minus``."""
@@ -103,7 +104,7 @@ class Comparison:
         for measure in dict.fromkeys(group.measure for group in self.groups):
             groups = [_group_cells(group) for group in self.groups if group.measure == measure]
             pairs = [_pair_cells(pair) for pair in self.pairs if pair.measure == measure]
-            blocks += [f"{measure}: {MEASURES[measure]}", aligned([means, *groups], NUMBERS)]
+            blocks += [f"{measure}: {self.measures[measure]}", aligned([means, *groups], NUMBERS)]
             blocks += [aligned([tests, *pairs], NUMBERS)] if pairs else []
         return "\n\n".join([*blocks, *self.notes])
 
@@ -124,7 +125,7 @@ def compare(
 
     Args:
         by: what makes a group: the trials of one label, or one trial.
-        measure: this one alone, see :data:`xaikit.analysis.measures.MEASURES`; None for all.
+        measure: this one alone, see :func:`xaikit.analysis.table.known_measures`; None for all.
         only: the photographs on which the model is right, or wrong, where the data state their classes.
         level: of the intervals, see :func:`xaikit.analysis.statistics.bootstrap`.
         draws: resamples of an interval, and patterns of signs of a test.
@@ -146,8 +147,8 @@ def compare(
 
     groups: list[GroupMean] = []
     pairs: list[Pair] = []
-    notes = [*sentences(predictions, only), *_pooled(report.trials, by)]
-    for key in chosen_measures(measure):
+    notes = [*sentences(predictions, only), *_pooled([trial for trial in report.trials if not trial.control], by)]
+    for key in chosen_measures(report, measure):
         rows = long.filter(pc.equal(long["measure"], key))
         if np.isnan(rows["value"].to_numpy()).all():
             notes.append(f"{key}: not defined for any photograph")
@@ -160,7 +161,7 @@ def compare(
         pairs += _pairs(key, present, draw) if len(names) <= MOST_PAIRED else []
     if len(names) > MOST_PAIRED:
         notes.append(f"{len(names)} groups: pairs are tested of {MOST_PAIRED} at most, these are means only")
-    return Comparison(by, level, tuple(groups), tuple(pairs), tuple(notes))
+    return Comparison(by, level, tuple(groups), tuple(pairs), tuple(notes), known_measures(report))
 
 
 def _pooled(trials: Sequence[StoredTrial], by: By) -> Iterator[str]:

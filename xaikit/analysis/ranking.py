@@ -131,8 +131,8 @@ def _sentence(each: MetricStandings, duel: Duel) -> str:
     return (
         f"By {each.judged.metric} on {each.judged.model}, {better} ({_with_interval(standing[better].mean)}) {verdict} {worse} "
         f"({_with_interval(standing[worse].mean)}): a paired difference of {test.difference:.3f} "
-        f"[{test.low:.3f}, {test.high:.3f}] over {test.count - test.missing} photographs, p = {duel.adjusted:.2g} after Holm over {len(each.duels)} pairs, "
-        f"d = {abs(duel.effect):.2f}, better on {won:.0%} of them{controls}."
+        f"[{test.low:.3f}, {test.high:.3f}] over {test.count - test.missing} photographs, p = {duel.adjusted:.2g} after Holm "
+        f"over {len(each.duels)} pairs, d = {abs(duel.effect):.2f}, better on {won:.0%} of them{controls}."
     )
 
 

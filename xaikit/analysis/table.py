@@ -12,6 +12,7 @@ from torch import Tensor
 from xaikit.analysis.measures import MEASURES, OF_FUSED, OF_RAW, measures
 from xaikit.errors import ConfigError, nearest
 from xaikit.report.report import Report, ReportShard
+from xaikit.store.measures import StoredMetric
 from xaikit.store.trials import to_table
 
 COLUMNS = ("name", "image", "trial", "label", "model", "seed", "column", "measure", "value")
@@ -30,13 +31,24 @@ _PART = pa.schema(
 )
 
 
-def chosen_measures(measure: str | None) -> tuple[str, ...]:
+def known_measures(report: Report) -> dict[str, str]:
+    """What there is to compare, by name, with what it says: what every map has, and the metrics of the run."""
+    metrics = {metric.name: f"{metric.printed}, {_way(metric)}" for metric in report.index.metrics}
+    return {**MEASURES, **metrics}
+
+
+def _way(metric: StoredMetric) -> str:
+    return "higher is better" if metric.higher_is_better else "lower is better"
+
+
+def chosen_measures(report: Report, measure: str | None) -> tuple[str, ...]:
     """One measure, or all of them for None. Raises ConfigError where there is no such one."""
+    measures = known_measures(report)
     if measure is None:
-        return tuple(MEASURES)
-    if measure not in MEASURES:
+        return tuple(measures)
+    if measure not in measures:
         raise ConfigError(
-            f"measure: expected one of {', '.join(MEASURES)}, got {measure!r}; {nearest(measure, MEASURES)}"
+            f"measure: expected one of {', '.join(measures)}, got {measure!r}; {nearest(measure, measures)}"
         )
     return (measure,)
 
@@ -54,10 +66,12 @@ def table(report: Report, *, measure: str | None = None) -> pa.Table:
         ConfigError: there is no such measure.
         StoreError: the run is damaged.
     """
-    chosen = chosen_measures(measure)
-    places = {trial.name: place for place, trial in enumerate(report.trials)}
-    parts = [_shard_table(shard, report, chosen, places) for shard in report.shards()]
-    long = pa.concat_tables(parts).unify_dictionaries() if parts else _PART.empty_table()
+    chosen = chosen_measures(report, measure)
+    of_maps = [each for each in chosen if each in MEASURES]
+    places = {trial.name: place for place, trial in enumerate(report.trials) if not trial.control}
+    parts = [_shard_table(shard, report, of_maps, places) for shard in report.shards()] if of_maps else []
+    parts += [_metrics_table(report, chosen, places)]
+    long = pa.concat_tables(parts).unify_dictionaries()
     trials = to_table(report.trials)
     swept = tuple(dict.fromkeys(key for trial in report.trials for key in trial.where if key not in COLUMNS))
     for name, source in {"trial": "name", **{key: key for key in ("label", "model", "seed", *swept)}}.items():
@@ -70,9 +84,22 @@ def table(report: Report, *, measure: str | None = None) -> pa.Table:
 def _shard_table(shard: ReportShard, report: Report, chosen: Sequence[str], places: Mapping[str, int]) -> pa.Table:
     rows = []
     for record, (raws, fused) in zip(shard.records, _maps(shard, report, chosen), strict=True):
+        if record.trial not in places:
+            continue
         values = measures(record, raws, fused)
         about = {"name": record.name, "image": record.image, "place": places[record.trial], "column": record.column}
         rows += [{**about, "measure": measure, "value": values[measure]} for measure in chosen]
+    return pa.Table.from_pylist(rows, schema=_PART)
+
+
+def _metrics_table(report: Report, chosen: Sequence[str], places: Mapping[str, int]) -> pa.Table:
+    """What metrics say of the maps themselves, not of their blurred copies."""
+    rows = [
+        {**{name: row[name] for name in ("name", "image", "column", "value")}, "place": places[row["trial"]]}
+        | {"measure": row["metric_name"]}
+        for row in (report.measures.to_pylist() if not MEASURES.keys() >= set(chosen) else ())
+        if row["metric_name"] in chosen and not row["control"] and row["trial"] in places
+    ]
     return pa.Table.from_pylist(rows, schema=_PART)
 
 

@@ -10,9 +10,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from xaikit.errors import DataError
-from xaikit.metric import Annotation
 from xaikit.schema.classes import Classes
 from xaikit.sources import Box, FileAnnotation, Photograph
+from xaikit.sources.framed import Annotation
 
 NOWHERE = "where in the file the model looks is not known"
 

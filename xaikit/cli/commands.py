@@ -13,6 +13,7 @@ from xaikit._version import __version__
 from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
 from xaikit.cli.judging import evaluate, leaderboard
+from xaikit.cli.metrics import metrics
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
 from xaikit.passes import allocator
@@ -153,7 +154,7 @@ def verify(run: str) -> None:
 @commands.command()
 @_folder
 @click.option("--by", type=click.Choice(["label", "trial"]), default="label", show_default=True)
-@click.option("--measure", help="Only this measure, such as area or gini.")
+@click.option("--measure", help="Only this measure, such as area, gini or a metric of the run.")
 @click.option("--csv", is_flag=True, help="Comma-separated values, unrounded, instead of tables; notes go to stderr.")
 @click.option(
     "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
@@ -224,16 +225,18 @@ def methods(name: str | None, kind: str) -> None:
 
 @commands.command()
 @click.argument("plugin")
-@click.option("--kind", default="method", show_default=True, help="Another kind of plugin: target, scaler, model, ...")
+@click.option(
+    "--kind", help="Of the plugin: method, metric, target, scaler, model, ...; what its name or file says by default."
+)
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be given more than once.")
-def check(plugin: str, kind: str, only: tuple[str, ...]) -> None:
+def check(plugin: str, kind: str | None, only: tuple[str, ...]) -> None:
     """Check that PLUGIN keeps its contract: the name of an installed one, or a file such as ./mycam.py."""
     from xaikit.cli import check
     from xaikit.registry import KINDS
 
-    if kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise click.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}", param_hint="--kind")
-    if not check.check(kind, plugin, only):
+    if not check.check(kind or check.kind_of(plugin), plugin, only):
         sys.exit(SOME_FAILED)
 
 
@@ -248,7 +251,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (boxes, evaluate, explain, init, leaderboard, new):
+for written_apart in (boxes, evaluate, explain, init, leaderboard, metrics, new):
     commands.add_command(written_apart)
 
 

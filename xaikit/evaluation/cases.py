@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaikit.evaluation.policies import at_input, blurred, digest_of, is_constant
+from xaikit.evaluation.policies import at_input, blurred, digest_of, is_constant, settled
 from xaikit.method import parts_of
 from xaikit.store.maps import Array
 
@@ -68,7 +68,7 @@ def cases_of(stored: Iterable[StoredMaps], space: tuple[int, ...], device: torch
     """The cases of stored maps."""
     cases: list[Case] = []
     for each in stored:
-        tensors = [torch.from_numpy(array).to(device) for array in each.arrays]
+        tensors = [settled(torch.from_numpy(array)).to(device) for array in each.arrays]
         maps = at_input(tensors, space)
         for row in each.rows:
             column = int(row["column"])

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -207,8 +207,9 @@ class FurtherPasses:
         maps[nowhere.to(maps.device)] = torch.nan
         return judged(maps, self.policy).unsqueeze(1)
 
-    def explain_with(self, model: nn.Module) -> Tensor:
-        return judged(self.explainer.maps(self.scorer.cases, self._images, model), self.policy).unsqueeze(1)
+    def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor:
+        images = self._images if inputs is None else inputs
+        return judged(self.explainer.maps(self.scorer.cases, images, model), self.policy).unsqueeze(1)
 
     @property
     def _images(self) -> Tensor:
@@ -226,6 +227,9 @@ class FurtherPasses:
         whose = purpose or f"metric {self.metric}"
         samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
         return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
+
+    def case(self, row: int) -> FurtherPasses:
+        return replace(self, scorer=replace(self.scorer, cases=self.scorer.cases[row : row + 1]))
 
     def weights(self, purpose: str) -> torch.Generator:
         return generator(f"{self.setting.seed}|weights {purpose}")

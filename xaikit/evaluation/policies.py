@@ -25,6 +25,18 @@ def at_input(raws: Sequence[Tensor], space: tuple[int, ...]) -> Tensor:
     return torch.stack([each / _largest(each) for each in resized]).mean(0)
 
 
+SHAPE, UNIT = 2.0**18, 2.0**14
+
+
+def settled(maps: Tensor) -> Tensor:
+    """Raw maps (T, *s) without the last digits, in which those differ that are equal by theory: the largest magnitude to 14 bits,
+    and every value to 18 bits of it. Storing has rounded more, and equal maps get equal values."""
+    largest = _largest(maps)
+    mantissa, exponent = torch.frexp(largest)
+    unit = torch.ldexp((mantissa * UNIT).round() / UNIT, exponent)
+    return (maps / largest * SHAPE).round() / SHAPE * unit
+
+
 def _resized(raw: Tensor, space: tuple[int, ...]) -> Tensor:
     if tuple(raw.shape[1:]) == space:
         return raw

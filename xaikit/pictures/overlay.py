@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,13 +59,6 @@ class Scale:
         """Its colours (256, 3)."""
         return colors.table(self.colormap)
 
-    @cached_property
-    def weights(self) -> NDArray[np.float32]:
-        """The share of each colour that is laid over a picture, (257,), the last one of what is not finite: all of it, but of a
-        signed scale |x| / high, so that 0 leaves the picture as it is."""
-        every = np.abs(np.linspace(-1, 1, 256)) if self.low < 0 else np.ones(256)
-        return np.append(every, 1).astype(np.float32)
-
     def places(self, saliency: Floats) -> NDArray[np.intp]:
         """Where the values of a map are in the table; 256 where they are not finite."""
         with np.errstate(invalid="ignore"):  # infinity is put right below
@@ -75,22 +68,21 @@ class Scale:
         rounded: NDArray[np.intp] = np.rint(places).astype(np.intp)
         return rounded
 
-    @cached_property
-    def _colors(self) -> NDArray[np.float32]:
-        """Those of the table, and the one of what is not finite."""
-        return np.concatenate([self.table, [colors.NOT_FINITE]]).astype(np.float32)
-
-    def colored(self, saliency: Floats) -> NDArray[np.float32]:
-        """The colours of a map (H, W), each a float of 0 to 255: (H, W, 3)."""
-        return self._colors.take(self.places(saliency), 0)
-
     def blend(self, picture: Image.Image, saliency: Floats, alpha: float) -> Image.Image:
         """The colours of a map (H, W) over an RGB picture of that size; magenta where it is not finite."""
-        places, weights = self.places(saliency), alpha * self.weights
-        laid = weights[:, None] * self._colors
-        pixels = np.asarray(picture, np.float32) * (1 - weights).take(places)[..., None]
-        pixels += laid.take(places, 0)
-        return Image.fromarray(np.rint(pixels, pixels).astype(np.uint8))
+        places = 256 * self.places(saliency)
+        bands = zip(picture.split(), _blends(self.colormap, self.low < 0, alpha), strict=True)
+        return Image.merge("RGB", [Image.fromarray(blends.take(places + np.asarray(band))) for band, blends in bands])
+
+
+@lru_cache(maxsize=8)
+def _blends(colormap: str, signed: bool, alpha: float) -> NDArray[np.uint8]:
+    """What comes of a value of a picture below each colour of a table, and below what is not finite: (3, 257 * 256), a channel a
+    row. The colour of a signed scale counts by |x| / high, so that 0 leaves the picture as it is."""
+    laid = np.concatenate([colors.table(colormap), [colors.NOT_FINITE]]).T[..., None]
+    weights = alpha * np.append(np.abs(np.linspace(-1, 1, 256)) if signed else np.ones(256), 1)[:, None]
+    blends: NDArray[np.uint8] = np.rint((1 - weights) * np.arange(256) + weights * laid).astype(np.uint8)
+    return blends.reshape(3, -1)
 
 
 def overlay(

@@ -55,6 +55,7 @@ def _stored(named: NamedMetric, metric: object) -> StoredMetric:
         low=low,
         high=high,
         annotations=bool(metric.needs.annotations),  # type: ignore[attr-defined]
+        refines=hasattr(metric, "refine"),
     )
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xaikit.registry import Registry
 from xaikit.report.index import Index
+from xaikit.schema.keys import Use
+from xaikit.schema.plugins import instantiate
+from xaikit.store.measures import StoredMetric
 
 MEASURED = pa.schema(
     [
@@ -40,8 +48,12 @@ MEASURED = pa.schema(
 _OF_ROW = ("name", "column", "control", "value", "chance", "dead", "reason", "numbers", "seconds", "image")
 
 
-def measures(index: Index) -> pa.Table:
-    """A row for each photograph, trial, target, metric and control, in the order of the plan."""
+def measures(index: Index, registry: Registry) -> pa.Table:
+    """A row for each photograph, trial, target, metric and control, in the order of the plan.
+
+    Args:
+        registry: where metrics come from whose values depend on all photographs.
+    """
     if not index.metrics:
         return MEASURED.empty_table()
     metrics = {metric.id: (place, metric) for place, metric in enumerate(index.metrics)}
@@ -50,7 +62,7 @@ def measures(index: Index) -> pa.Table:
         key: [(place, trial) for place, trial in enumerate(index.trials) if (trial.bench, trial.evidence) == key]
         for key in index.by_evidence
     }
-    for row in index.measures().to_pylist():
+    for row in _refined(index.measures().to_pylist(), index, registry):
         at, metric = metrics[row["metric"]]
         position = index.photographs[row["bench"]][row["name"]].position
         for place, trial in trials[row["bench"], row["evidence"]]:
@@ -70,6 +82,30 @@ def measures(index: Index) -> pa.Table:
             order = (at, place, position, row["column"], row["control"])
             rows.append((order, {**{name: row[name] for name in _OF_ROW}, **about}))
     return pa.Table.from_pylist([row for _, row in sorted(rows, key=lambda each: each[0])], schema=MEASURED)
+
+
+def _refined(rows: list[dict[str, Any]], index: Index, registry: Registry) -> list[dict[str, Any]]:
+    """Rows with the final values of metrics that look at all photographs of one method."""
+    refining = {metric.id: metric for metric in index.metrics if metric.refines}
+    together: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["metric"] in refining and math.isfinite(row["value"]):
+            together[tuple(row[name] for name in ("metric", "bench", "evidence", "column", "control"))].append(row)
+    for (metric, *_), several in together.items():
+        _refine(several, refining[metric], index, registry)
+    return rows
+
+
+def _refine(rows: Sequence[dict[str, Any]], stored: StoredMetric, index: Index, registry: Registry) -> None:
+    try:
+        base = Path(index.store.plan().get("base", "."))
+        metric = instantiate("metric", Use(stored.use, stored.options), registry, base)
+        values = metric.refine([json.loads(row["numbers"]) for row in rows])
+        final: list[dict[str, Any]] = [{"value": float(value)} for value in values]
+    except Exception as error:  # a metric is anybody's code, and may be gone or not trusted by now
+        final = [{"value": math.nan, "reason": f"refine: {type(error).__name__}: {error}"}] * len(rows)
+    for row, each in zip(rows, final, strict=True):
+        row.update(each)
 
 
 def defined(table: pa.Table) -> pa.Table:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from torch import Tensor
@@ -24,6 +24,7 @@ from xaikit.pictures.marks import Box, Outline, PictureMark, Words
 from xaikit.pictures.overlay import Floats
 from xaikit.pictures.spaces import DRAWN, frames_of_map, overlay_of
 from xaikit.report.index import Entry, Index
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
@@ -49,17 +50,22 @@ AHEAD = 32
 PLAIN = ReportConfig()
 """How overlays are drawn where nothing is said."""
 
+T = TypeVar("T")
+
 Columns = Sequence[Entry]
 """What one trial says of one photograph: an entry for each place on the target axis."""
 
 
 def write_missing_overlays(
-    report: Report, style: ReportConfig = PLAIN, stops: Callable[[], bool] = lambda: False
+    report: Report,
+    style: ReportConfig = PLAIN,
+    stops: Callable[[], bool] = lambda: False,
+    recent: RecentOverlays | None = None,
 ) -> list[Failure]:
     """Draw what a plan asks for and the folder does not have: of a finish that is new, what was deleted, or what shows a
-    photograph as it was before it was edited. ``stops`` says when to leave the rest."""
+    photograph as it was before it was edited. The rest is as of :func:`write_overlays`."""
     existing = report.index.store.folder.names("overlays", f".{style.format}")
-    return write_overlays(report, report.index.parts, existing, style, stops)
+    return write_overlays(report, report.index.parts, existing, style, stops, recent)
 
 
 def write_overlays(
@@ -68,6 +74,7 @@ def write_overlays(
     existing: Collection[str] = (),
     style: ReportConfig = PLAIN,
     stops: Callable[[], bool] = lambda: False,
+    recent: RecentOverlays | None = None,
 ) -> list[Failure]:
     """Draw finished maps over the photographs as the model saw them; from the store, so that picture and query agree.
 
@@ -76,6 +83,7 @@ def write_overlays(
         existing: those that are not drawn again.
         style: how.
         stops: asked before every map: whether to leave the rest to somebody else.
+        recent: is handed what is drawn.
 
     Returns:
         Why maps could not be finished or drawn.
@@ -85,10 +93,11 @@ def write_overlays(
     """
     index, existing = report.index, set(existing)
     failures: list[Failure] = []
+    recent = recent or RecentOverlays(0)
     with drawing() as draw:
         for part in parts:
             entries = index.records(index.rows([part]))
-            missing = [entry for entry in entries if _is_missing(index, *entry[:2], existing, style)]
+            missing = [entry for entry in entries if _is_missing(index, entry, existing, style)]
             frames = frames_of(index, (entry[0].stem for entry in missing), style)
             shown = [entry for entry in missing if entry[0].stem in frames]
             for columns, fused in finished(report, shown):
@@ -97,14 +106,12 @@ def write_overlays(
                 if isinstance(fused, Failure):
                     failures.append(fused)
                 else:
-                    draw(partial(_write, index, frames[columns[0][0].stem], columns, fused, style))
+                    draw(partial(_write, index, frames[columns[0][0].stem], columns, fused, style, recent))
     return failures
 
 
-def _is_missing(
-    index: Index, record: Record, trial: StoredTrial, existing: Collection[str], style: ReportConfig
-) -> bool:
-    name = overlay_name(record.stem, trial.name, record.column, style.format)
+def _is_missing(index: Index, entry: Entry, existing: Collection[str], style: ReportConfig) -> bool:
+    name, (record, trial, _) = file_of_overlay(entry, style), entry
     if not is_drawn(trial):
         return False
     return name not in existing or (
@@ -151,11 +158,14 @@ class Pen:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[Future[Any]] = deque()
 
-    def __call__(self, draw: partial[None]) -> None:
+    def __call__(self, draw: Callable[[], T]) -> Future[T]:
+        """All begins in the order in which it was handed over, so that one may wait for those before it."""
         self.wait(AHEAD)
-        self._waiting.append(self._pool.submit(draw))
+        drawn = self._pool.submit(draw)
+        self._waiting.append(drawn)
+        return drawn
 
     def wait(self, most: int) -> None:
         """Until at most so many pictures are not drawn yet."""
@@ -202,16 +212,25 @@ def _failure(columns: Columns, error: Exception) -> Failure:
     return Failure(trial.bench, record.name, record.image, trial.evidence, message, details)
 
 
-def _write(index: Index, frame: Frame, columns: Columns, fused: Tensor, style: ReportConfig) -> None:
+def _write(
+    index: Index, frame: Frame, columns: Columns, fused: Tensor, style: ReportConfig, recent: RecentOverlays
+) -> None:
     """The overlays of one photograph by one trial, one for each place on the target axis."""
     for entry in columns:
         record, trial, _ = entry
-        name = overlay_name(record.stem, trial.name, record.column, style.format)
-        save_picture(index.store.folder, name, drawn(frame, entry, fused, style), record.image)
+        name, picture = file_of_overlay(entry, style), drawn(frame, entry, fused, style)
+        save_picture(index.store.folder, name, picture, record.image)
+        recent.add(name, picture)
         if frame.film is not None and style.format != "pdf":
             name = overlay_name(record.stem, trial.name, record.column, "gif")
             first, *further = frames_of_map(frame.film, _numbers(entry, fused), style.alpha, **_look(trial, style))
             save_picture(index.store.folder, name, first, record.image, further=further)
+
+
+def file_of_overlay(entry: Entry, style: ReportConfig) -> str:
+    """Where the overlay of an entry lies."""
+    record, trial, _ = entry
+    return overlay_name(record.stem, trial.name, record.column, style.format)
 
 
 def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Image.Image:

@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 
 from xaikit.errors import StoreError
 from xaikit.plain.remarks import ALL_NEGATIVE
+from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.report.measures import measures
 from xaikit.store.folder import Remote
@@ -27,7 +28,7 @@ _HIDDEN = ("extent", "bench", "evidence", "truth", "warnings", "checksum", "comm
 """Of the columns of rows, what the records do not show; warnings are shown as the trial has them."""
 
 
-def query(index: Index, sql: str) -> pa.Table:
+def query(index: Index, sql: str, registry: Registry) -> pa.Table:
     """The answer to a query over the views ``records``, ``measures``, ``trials``, ``photographs`` and ``failures``.
 
     ``records`` has the columns of the rows (image, name, column, target, target_name, score, prediction, prediction_name,
@@ -41,22 +42,22 @@ def query(index: Index, sql: str) -> pa.Table:
         StoreError: the query is wrong; duckdb's own words are in the message.
         DamagedFile: a file of the run is not what was written.
     """
-    return index.on_current_parts(lambda: _answer(index, sql))
+    return index.on_current_parts(lambda: _answer(index, sql, registry))
 
 
-def to_pandas(index: Index) -> Any:
+def to_pandas(index: Index, registry: Registry) -> Any:
     """The records as a DataFrame. Raises StoreError where pandas is not installed."""
     try:
         import pandas  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
     except ImportError as error:
         raise StoreError("to_pandas: pandas is not installed: pip install 'xaikit[pandas]'") from error
-    return query(index, 'SELECT * FROM records ORDER BY position, trial, "column"').to_pandas()
+    return query(index, 'SELECT * FROM records ORDER BY position, trial, "column"', registry).to_pandas()
 
 
-def _answer(index: Index, sql: str) -> pa.Table:
+def _answer(index: Index, sql: str, registry: Registry) -> pa.Table:
     connection = duckdb.connect()
     try:
-        _views(connection, index)
+        _views(connection, index, registry)
         for setting in _LOCKED:
             connection.execute(f"SET {setting}")
         answer = connection.sql(sql)
@@ -90,7 +91,7 @@ def _uniquely_named(table: pa.Table) -> pa.Table:
     return table.rename_columns(names)
 
 
-def _views(connection: Any, index: Index) -> None:
+def _views(connection: Any, index: Index, registry: Registry) -> None:
     trials = index.store.trials()
     connection.register("trials", trials)
     axes = _axes(index, trials)
@@ -100,7 +101,7 @@ def _views(connection: Any, index: Index) -> None:
         photographs = photographs.append_column("truth_name", pa.array([""] * photographs.num_rows, pa.string()))
     connection.register("photographs", photographs)
     connection.register("failures", _failures(index))
-    connection.register("measures", measures(index))
+    connection.register("measures", measures(index, registry))
     connection.register("stored", _stored(index))
     connection.execute(_records(axes))
 

@@ -133,13 +133,13 @@ class Report:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the methods."""
-        return distinct(trial.label for trial in self.trials)
+        """The labels of the methods, controls aside."""
+        return distinct(trial.label for trial in self.trials if not trial.control)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the trials: the labels, where nothing was swept."""
-        return distinct(trial.name for trial in self.trials)
+        return distinct(trial.name for trial in self.trials if not trial.control)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -181,16 +181,16 @@ class Report:
         Raises:
             StoreError: the query is wrong; the message says how.
         """
-        return query(self.index, sql)
+        return query(self.index, sql, self._registry)
 
     @cached_property
     def measures(self) -> pa.Table:
         """What metrics say of each photograph, trial, target and control: :data:`xaikit.report.measures.MEASURED`."""
-        return self.index.on_current_parts(lambda: measures(self.index))
+        return self.index.on_current_parts(lambda: measures(self.index, self._registry))
 
     def to_pandas(self) -> Any:
         """The records as a DataFrame (extra ``pandas``). Raises StoreError where pandas is not installed."""
-        return to_pandas(self.index)
+        return to_pandas(self.index, self._registry)
 
     def overlay(self, image: str, trial: str, column: int = 0) -> Path | str:
         """The overlay of a photograph, a URL where the folder is one; ``column`` is the place on the target axis. Raises

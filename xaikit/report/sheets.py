@@ -4,54 +4,66 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
 from PIL import Image
-from torch import Tensor
 
 from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.plain.text import flow
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import file_name
-from xaikit.report.overlays import PLAIN, Frame, drawing, drawn, finished, frames_of, is_drawn
+from xaikit.report.overlays import PLAIN, Frame, Pen, drawing, drawn, file_of_overlay, finished, frames_of, is_drawn
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.schema.sections import ReportConfig
-from xaikit.store.pictures import is_sheet, remove_picture, save_picture, sheet_name
+from xaikit.store.folder import Folder, Remote
+from xaikit.store.pictures import PictureFormat, is_sheet, open_overlay, remove_picture, save_picture, sheet_name
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 
 MOST_ROWS, MOST_TRIALS = 240, 28
 """What sheets show of a run: the first photographs and trials; more are for a query, not for the eye."""
 
+Page = Callable[[], Image.Image]
+"""What composes a page."""
 
 _SIZE, _MOST = 14, 3  # of the words on a sheet, lines of them below a cell
 
 
-def write_sheets(report: Report, style: ReportConfig = PLAIN) -> list[str]:
+def write_sheets(report: Report, style: ReportConfig = PLAIN, recent: RecentOverlays | None = None) -> list[str]:
     """Draw the contact sheets of a run from what lies in its folder: so many photographs and trials a page, as the style says.
+
+    Args:
+        recent: overlays that need not be read.
 
     Returns:
         Their names: contact-sheet.jpg, contact-sheet-2.jpg and so on, or one PDF of all pages. Those of an earlier sitting are
         gone.
     """
     remove_sheets(report)
-    stored_as = "jpg" if style.format == "png" else style.format
+    stored_as: PictureFormat = "jpg" if style.format == "png" else style.format
     folder, names = report.index.store.folder, []
-    pages = (partial(_page, report, style, *page) for page in _pages(report.index, style))
-    if stored_as == "pdf":
-        drawn_pages = [page() for page in pages]
-        if drawn_pages:
-            names = [sheet_name(0, stored_as)]
-            save_picture(folder, names[0], drawn_pages[0], further=drawn_pages[1:])
-        return names
-    for number, page in enumerate(pages):
-        names.append(sheet_name(number, stored_as))
-        save_picture(folder, names[-1], page())
+    with drawing() as draw:
+        pages = _pages(report, style, draw, recent or RecentOverlays(0))
+        if stored_as == "pdf":
+            composed = [page() for page in pages]
+            if composed:
+                names = [sheet_name(0, stored_as)]
+                save_picture(folder, names[0], composed[0], further=composed[1:])
+            return names
+        for number, page in enumerate(pages):
+            names.append(sheet_name(number, stored_as))
+            draw(partial(_save, folder, names[-1], page))
     return names
+
+
+def _save(folder: Folder, name: str, page: Page) -> None:
+    save_picture(folder, name, page())
 
 
 def remove_sheets(report: Report) -> None:
@@ -67,22 +79,32 @@ def pages_of(photographs: int, trials: int, style: ReportConfig) -> int:
     return -(-rows // style.rows) * -(-columns // (style.columns - 1))
 
 
-def _pages(index: Index, style: ReportConfig) -> Iterator[tuple[Sequence[SheetRow], Sequence[StoredTrial]]]:
-    """The rows and trials of each page."""
-    rows = _rows(index)
-    trials = list({trial.name: trial for trial in index.trials if not trial.control}.values())[:MOST_TRIALS]
+def _pages(report: Report, style: ReportConfig, draw: Pen, recent: RecentOverlays) -> Iterator[Page]:
+    """What composes each page; what stands in its cells is handed to the pen before."""
+    rows, made = _rows(report.index), _made(report.index.store.folder, style, recent)
+    trials = list({trial.name: trial for trial in report.index.trials if not trial.control}.values())[:MOST_TRIALS]
     for start in range(0, len(rows), style.rows):
+        shown = rows[start : start + style.rows]
+        frames = frames_of(report.index, (row.stem for row in shown), style)
         for first in range(0, len(trials), style.columns - 1):
-            yield rows[start : start + style.rows], trials[first : first + style.columns - 1]
+            columns = trials[first : first + style.columns - 1]
+            pictures = _pictures(report, style, frames, _entries(shown, columns, frames), made, draw)
+            yield partial(_composed, shown, columns, frames, pictures)
 
 
-def _page(report: Report, style: ReportConfig, rows: Sequence[SheetRow], trials: Sequence[StoredTrial]) -> Image.Image:
-    frames = frames_of(report.index, (row.stem for row in rows), style)
+def _made(folder: Folder, style: ReportConfig, recent: RecentOverlays) -> dict[str, Callable[[], Image.Image]]:
+    """What gives the overlays that need not be drawn, by the names of their files: those that are held, and those of files
+    that are near and can be opened."""
+    opens = style.format != "pdf" and not isinstance(folder, Remote)
+    names = folder.names("overlays") if opens else []
+    return {name: partial(open_overlay, folder, name) for name in names} | recent.pictures
+
+
+def _entries(rows: Sequence[SheetRow], trials: Sequence[StoredTrial], frames: Collection[str]) -> list[Entry]:
+    """What a page shows that can be drawn, all of one trial together."""
     names = {trial.name for trial in trials}
     entries = [entry for row in rows for name, entry in row.entries.items() if name in names and row.stem in frames]
-    pictures = _drawn(report, frames, sorted(entries, key=_of_one_map), style)
-    cells = [row.cells(frames, [trial.name for trial in trials], pictures) for row in rows]
-    return contact_sheet(["photograph", *map(header, trials)], cells)
+    return sorted((entry for entry in entries if is_drawn(entry[1])), key=_of_one_map)
 
 
 def _of_one_map(entry: Entry) -> tuple[str, str, str]:
@@ -90,23 +112,33 @@ def _of_one_map(entry: Entry) -> tuple[str, str, str]:
     return trial.bench, trial.name, record.name
 
 
-def _drawn(
-    report: Report, frames: Mapping[str, Frame], entries: Sequence[Entry], style: ReportConfig
-) -> dict[int, Image.Image]:
-    """The overlays of entries, by the identity of their records."""
-    pictures: dict[int, Image.Image] = {}
-
-    def draw(frame: Frame, entry: Entry, fused: Tensor) -> None:
-        pictures[id(entry[0])] = drawn(frame, entry, fused, style)
-
-    fusing = [entry for entry in entries if is_drawn(entry[1])]
-    with drawing() as pen:
-        for columns, fused in finished(report, fusing):
-            if isinstance(fused, Failure):
-                continue
+def _pictures(
+    report: Report,
+    style: ReportConfig,
+    frames: Mapping[str, Frame],
+    entries: Sequence[Entry],
+    made: Mapping[str, Callable[[], Image.Image]],
+    draw: Pen,
+) -> dict[int, Future[Image.Image]]:
+    """The overlays of entries, by the identity of their records; those that are made already are not drawn."""
+    names = {id(entry[0]): file_of_overlay(entry, style) for entry in entries}
+    pictures = {key: draw(made[name]) for key, name in names.items() if name in made}
+    for columns, fused in finished(report, [entry for entry in entries if id(entry[0]) not in pictures]):
+        if not isinstance(fused, Failure):
             for entry in columns:
-                pen(partial(draw, frames[entry[0].stem], entry, fused))
+                pictures[id(entry[0])] = draw(partial(drawn, frames[entry[0].stem], entry, fused, style))
     return pictures
+
+
+def _composed(
+    rows: Sequence[SheetRow],
+    trials: Sequence[StoredTrial],
+    frames: Mapping[str, Frame],
+    pictures: Mapping[int, Future[Image.Image]],
+) -> Image.Image:
+    shown = {key: picture.result() for key, picture in pictures.items()}
+    cells = [row.cells(frames, [trial.name for trial in trials], shown) for row in rows]
+    return contact_sheet(["photograph", *map(header, trials)], cells)
 
 
 def header(trial: StoredTrial) -> str:

@@ -28,6 +28,7 @@ from xaikit.planning.shards import Receipt, Shard
 from xaikit.registry import Registry
 from xaikit.report.boxes import write_boxes
 from xaikit.report.overlays import write_missing_overlays
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.report import Report
 from xaikit.report.sheets import remove_sheets, write_sheets
 from xaikit.report.text import aligned
@@ -105,14 +106,15 @@ def run(
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
-            worker = Worker(prepared.job, prepared.opened, registry, stopping, watch)
+            recent = RecentOverlays()
+            worker = Worker(prepared.job, prepared.opened, registry, stopping, watch, recent)
             for shards in _work(prepared, missing, share):
                 parts = isolation.parted(prepared.job, shards, suspects)
                 for receipt in _receipts(prepared, worker, *parts, stopping, log):
                     log.add(receipt)
                     watch.advanced(receipt)
             report = worker.open_report(stopping.reason)
-            _draw(prepared, report, log, stopping)
+            _draw(prepared, report, log, stopping, recent)
             if config.report.boxes is not None and not stopping.by_signal:
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
@@ -127,7 +129,7 @@ def _work(
     yield measure_shards(prepared, share)
 
 
-def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping) -> None:
+def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping, recent: RecentOverlays) -> None:
     """The pictures that are missing, and the contact sheets; none of a signal has come, or as soon as one comes."""
     style = prepared.config.report
     if stopping.by_signal:
@@ -137,9 +139,9 @@ def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping
         return
     with log.timed("draw"):
         log.fail(save_missing_pictures(prepared, report.index))
-        log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal))
+        log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal, recent))
         if not stopping.by_signal:
-            write_sheets(report, style)
+            write_sheets(report, style, recent)
 
 
 @contextmanager

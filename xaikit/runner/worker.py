@@ -21,6 +21,7 @@ from xaikit.planning.benches import Benches, bench_cache
 from xaikit.planning.shards import Job, Receipt, Shard
 from xaikit.registry import Registry
 from xaikit.report.overlays import drawing, write_overlays
+from xaikit.report.recent import RecentOverlays
 from xaikit.report.report import Report
 from xaikit.runner.batches import BatchProgress
 from xaikit.runner.bisection import PictureFailure, explain_pictures
@@ -44,6 +45,7 @@ class Worker:
         registry: what imported their plugins.
         stopping: says when to leave a shard between two batches.
         watcher: is told of every batch.
+        recent: is handed what is drawn.
 
     Raises:
         StoreError: there is no plan in the folder.
@@ -56,12 +58,14 @@ class Worker:
         registry: Registry | None = None,
         stopping: Stopping | None = None,
         watcher: Watcher | None = None,
+        recent: RecentOverlays | None = None,
     ) -> None:
         self.job = job
         self._stopping = stopping or Stopping(None)
         self._watcher = watcher or Unwatched()
         self._store = Store.open(job.folder)
         self._registry = registry or Registry()
+        self._recent = recent
         self._benches = benches or bench_cache(job.config, job.groups, self._registry)
 
     def read(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Read]]:
@@ -105,7 +109,7 @@ class Worker:
         with clock("draw"):
             # after a signal there is little time, and the next sitting draws what is missing
             draws = self.job.draws and not self._stopping.by_signal
-            failures = write_overlays(self._report, [part], style=self.job.config.report) if draws else []
+            failures = self._draw(part) if draws else []
         return Receipt(
             shard, progress.done, part, (*results.failures, *failures), asdict(progress.tally), clock.seconds
         )
@@ -138,6 +142,9 @@ class Worker:
     def _judging(self) -> Judging:
         """The stored maps as they are when the first shard is judged: by then all are there."""
         return Judging(self._store, self._registry, self.job.config)
+
+    def _draw(self, part: str) -> list[Failure]:
+        return write_overlays(self._report, [part], style=self.job.config.report, recent=self._recent)
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""

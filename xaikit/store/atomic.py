@@ -22,7 +22,8 @@ FORGOTTEN = 24 * 3600
 
 @contextmanager
 def whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Open a file to write; it takes the place of ``path`` when the block ends well, and leaves no trace otherwise.
+    """Open a file to write and read back; it takes the place of ``path`` when the block ends well, and leaves no trace
+    otherwise.
 
     Args:
         durable: wait until the disk has it, so that it outlives a loss of power as well.
@@ -31,7 +32,7 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     writer = f"{_host()}+{threading.get_native_id()}.{os.getpid()}"
     unfinished = path.with_name(f".{path.name}.{writer}{UNFINISHED}")
     try:
-        with unfinished.open("wb") as file:
+        with unfinished.open("w+b") as file:
             yield file
             file.flush()
             if durable:
@@ -39,8 +40,9 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         os.replace(unfinished, path)
         if durable:
             _sync(path.parent)
-    finally:
+    except BaseException:
         unfinished.unlink(missing_ok=True)
+        raise
 
 
 def sweep(folder: Path) -> None:

@@ -58,6 +58,7 @@ class StoredMetric:
     higher_is_better  which way
     low, high         the range of its values; None where there is no end
     annotations       whether it asks where the objects are
+    refines           whether its values are final only when all photographs are there, see :class:`xaikit.metric.Metric`
     """
 
     id: str
@@ -71,6 +72,7 @@ class StoredMetric:
     low: float | None
     high: float | None
     annotations: bool = False
+    refines: bool = False
 
     @property
     def printed(self) -> str:

@@ -7,16 +7,17 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, BinaryIO, Literal
 
 from PIL import Image
 from PIL.PdfParser import PdfFormatError, PdfParser
-from PIL.PngImagePlugin import PngInfo
 
 from xaikit.errors import StoreError
 from xaikit.store.checksums import MARK, checksum
 from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
+from xaikit.store.png import SIGNATURE, png
 from xaikit.store.tables import readable
 
 PictureFormat = Literal["png", "jpg", "webp", "pdf", "gif"]
@@ -27,7 +28,6 @@ _WINDOW = "xaikit-window"
 _NO_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, PdfFormatError)
 """What Pillow says of what is no picture."""
 _SEAL = 66  # bytes behind the end of what is no PNG
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def picture_name(stem: str) -> str:
@@ -48,7 +48,12 @@ def film_name(stem: str) -> str:
 def overlay_name(stem: str, trial: str, column: int, stored_as: PictureFormat = "png") -> str:
     """Where the overlay of a trial lies; the first target of a plural one is column 0."""
     ending = f".{column}" if column else ""
-    return f"overlays/{stem}.{safe_names([trial])[trial]}{ending}.{stored_as}"
+    return f"overlays/{stem}.{_safe_name(trial)}{ending}.{stored_as}"
+
+
+@lru_cache(maxsize=1024)
+def _safe_name(trial: str) -> str:
+    return safe_names([trial])[trial]
 
 
 def sheet_name(page: int, stored_as: PictureFormat) -> str:
@@ -74,7 +79,7 @@ def save_picture(
     """
     # drawn again from the maps where it is lost, so that nobody waits for the disk
     with folder.write(name, durable=False) as file:
-        file.write(encoded(picture, name, image, further=further, window=window))
+        _write(file, picture, name, image, further, window)
 
 
 def encoded(
@@ -87,26 +92,37 @@ def encoded(
 ) -> bytes:
     """The content of such a file."""
     data = io.BytesIO()
+    _write(data, picture, name, image, further, window)
+    return data.getvalue()
+
+
+def _write(
+    file: BinaryIO,
+    picture: Image.Image,
+    name: str,
+    image: str,
+    further: Sequence[Image.Image],
+    window: Sequence[float] | None,
+) -> None:
+    """To the file itself, and no buffer: Pillow lets other threads draw while it writes a JPEG to one."""
     marks = {MARK: name, _IMAGE: image} | ({} if window is None else {_WINDOW: json.dumps(list(window))})
-    picture.save(data, **_options(name.rpartition(".")[2], marks, further))
-    return data.getvalue() if name.endswith(".png") else _sealed(data.getvalue())
+    if name.endswith(".png"):
+        file.write(png(picture, marks))
+    else:
+        picture.save(file, **_options(name.rpartition(".")[2], marks, further))
+        file.seek(0)
+        file.write(_seal(file.read()))
 
 
-def _sealed(content: bytes) -> bytes:
-    """With its checksum behind its end, where no reader looks: only PNGs have checksums of their own."""
-    return content + b"\n%" + checksum(content).encode()
+def _seal(content: bytes) -> bytes:
+    """The checksum that stands behind the end, where no reader looks: only PNGs have checksums of their own."""
+    return b"\n%" + checksum(content).encode()
 
 
 def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.Image]) -> dict[str, Any]:
     """What Pillow is told."""
     text = json.dumps(marks)
     match stored_as:
-        case "png":
-            chunks = PngInfo()
-            for key, value in marks.items():
-                chunks.add_itxt(key, value)
-            # a low level, and no search for repeats: a photograph has few, and most of the time would go there
-            return {"format": "PNG", "pnginfo": chunks, "compress_level": 1, "compress_type": zlib.Z_RLE}
         case "jpg":
             return {"format": "JPEG", "quality": 92, "subsampling": 0, "comment": text.encode()}
         case "webp":
@@ -154,7 +170,7 @@ def check_picture(folder: Folder, name: str) -> None:
     """Raises DamagedFile where a picture is not whole, by its checksums."""
     with readable(folder, name):
         data = folder.read(name)
-        if not (_is_whole(data) if name.endswith(".png") else _sealed(data[:-_SEAL]) == data):
+        if not (_is_whole(data) if name.endswith(".png") else _seal(data[:-_SEAL]) == data[-_SEAL:]):
             raise ValueError("its content does not match its checksums")
 
 
@@ -176,8 +192,8 @@ def is_sheet(name: str) -> bool:
 
 def _is_whole(png: bytes) -> bool:
     """Whether all chunks up to the last one are there, each with its checksum."""
-    start, kind = len(_SIGNATURE), b""
-    if not png.startswith(_SIGNATURE):
+    start, kind = len(SIGNATURE), b""
+    if not png.startswith(SIGNATURE):
         return False
     while kind != b"IEND":
         end = start + 8 + int.from_bytes(png[start : start + 4])

@@ -23,6 +23,7 @@ from xaikit.testing.contract import (
     finisher_checks,
     layout_checks,
     method_checks,
+    metric_checks,
     source_checks,
     target_checks,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "finisher_checks",
     "layout_checks",
     "method_checks",
+    "metric_checks",
     "source_checks",
     "target_checks",
     "untouched",

@@ -11,6 +11,7 @@ from xaikit.testing.checks import Check, Work, named
 from xaikit.testing.finishers import CHECKS as OF_FINISHERS
 from xaikit.testing.layouts import CHECKS as OF_LAYOUTS
 from xaikit.testing.methods import CHECKS as OF_METHODS
+from xaikit.testing.metrics import CHECKS as OF_METRICS
 from xaikit.testing.reference import Reference, equals_its_reference
 from xaikit.testing.sources import CHECKS as OF_SOURCES
 from xaikit.testing.subjects import Subject
@@ -21,6 +22,7 @@ Examples = Sequence[Mapping[str, Any]]
 
 WORKS: dict[str, dict[str, Work]] = {
     "method": {**named(OF_METHODS), **{f"trait_{name}": trait_holds(name) for name in TRAITS}},
+    "metric": named(OF_METRICS),
     "target": named(OF_TARGETS),
     "layout": named(OF_LAYOUTS),
     **{kind: named(works) for kind, works in {**OF_FINISHERS, **OF_SOURCES}.items()},
@@ -38,6 +40,11 @@ def method_checks(method: str | type, reference: Reference | None = None, exampl
     """
     formula = {} if reference is None else {"equals_its_reference": equals_its_reference(reference)}
     return _checks("method", method, {**WORKS["method"], **formula}, examples)
+
+
+def metric_checks(metric: str | type, examples: Examples = ()) -> list[Check]:
+    """The contract of a metric, on photographs of which it is known where the evidence is."""
+    return checks_of("metric", metric, examples)
 
 
 def target_checks(target: str | type, examples: Examples = ()) -> list[Check]:

@@ -63,7 +63,7 @@ def _process() -> Iterator[tuple[str, Any]]:
     yield "default dtype", torch.get_default_dtype()
     yield "threads", torch.get_num_threads()
     yield from _switches()
-    yield from _random_states()
+    yield from random_states()
     for key, value in vars(torch.nn.modules.module).items():
         if key.startswith("_global_") and isinstance(value, dict):
             yield key, _hooks(value)
@@ -81,7 +81,8 @@ def _switches() -> Iterator[tuple[str, Any]]:
     yield "compile stance", sys.modules["torch._dynamo.eval_frame"]._stance.stance if loaded else "default"
 
 
-def _random_states() -> Iterator[tuple[str, Any]]:
+def random_states() -> Iterator[tuple[str, Any]]:
+    """The states of the random numbers of the process, by name."""
     yield "torch random state", _bytes(torch.get_rng_state())
     for device in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         yield f"cuda:{device} random state", _bytes(torch.cuda.get_rng_state(device))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit import engine
 from xaikit.engine import Batch, Request
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.judging import Judge, Measure, Setting
@@ -31,6 +32,29 @@ class ChosenClasses:
         """The classes, (N, 1)."""
         chosen = output.argmax(1) if self.classes is None else torch.tensor(self.classes, device=output.device)
         return PinnedClasses(chosen.unsqueeze(1))
+
+
+def _chosen(classes: Sequence[int] | None) -> ChosenClasses:
+    return ChosenClasses(None if classes is None else tuple(classes))
+
+
+def _request(method: Any, layer: str, target: Target, seed: int) -> Request:
+    return Request("judged", "judged", method, (Tap(layer),) if layer else (), target, None, seed)
+
+
+def maps_of(
+    method: Any,
+    layer: str,
+    net: nn.Module,
+    images: Tensor,
+    classes: Sequence[int] | None = None,
+    ids: Sequence[str] | None = None,
+) -> Tensor:
+    """The raw maps (N, *s) of a method, drawing what it draws where a metric explains again."""
+    batch = Batch(images, tuple(ids or map(str, range(len(images)))))
+    _, explanations = engine.explain(net, batch, [_request(method, layer, _chosen(classes), 0)])
+    (saliency,) = explanations["judged"].maps.values()
+    return saliency
 
 
 def judged(
@@ -66,9 +90,7 @@ def judged(
         Exception: whatever the metric raises.
     """
     count = len(images)
-    target = target or ChosenClasses(None if classes is None else tuple(classes))
-    taps = (Tap(layer),) if layer else ()
-    request = Request("judged", "judged", method, taps, target, None, seed)
+    request = _request(method, layer, target or _chosen(classes), seed)
 
     def drawn(case: Case, wanted: int, purpose: str) -> Tensor:
         assert others is not None, "the metric asks for other photographs: hand some over"
