@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xaikit.metric import MetricView, Policy
 from xaikit_metrics._blocks import ranked
-from xaikit_metrics._imputers import Imputer
+from xaikit_metrics._imputers import Imputer, imputation
 from xaikit_metrics._occlusion import Occlusion, at_least_one
 from xaikit_metrics._scores import clean
 
@@ -53,9 +53,9 @@ class Removal(Occlusion):
 
     def _blank(self, view: MetricView) -> Tensor:
         """The score where all is removed, (N, T, 1)."""
-        blocks = self.blocks(view)
-        everything = torch.ones(len(view.maps), 1, blocks.count, dtype=torch.bool, device=view.image.device)
-        return self.without(view, blocks, 1, lambda _: everything, "blank", of="photograph")
+        impute = imputation(view, self.imputer)
+        everything = torch.ones(len(view.maps), 1, *view.shape[2:], dtype=torch.bool, device=view.image.device)
+        return view.rescore(1, lambda _: impute(everything), self.scored, ("blank", self.imputer), "photograph")
 
 
 def area(curve: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricNeeds, MetricView, Policy, Scored
-from xaikit_metrics._imputers import Imputer, filling
+from xaikit_metrics._imputers import Filling, filling
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Completeness:
     scored   which number of the target is to be added up to
     """
 
-    imputer: Imputer = "zero"
+    imputer: Filling = "zero"
     scored: Scored = "target"
 
     needs: ClassVar[MetricNeeds] = MetricNeeds(scores=True)
@@ -48,7 +48,7 @@ class Completeness:
     def measure(self, view: MetricView) -> Tensor:
         """(N, T); NaN of several layers, whose maps have no common units, and where the photograph adds nothing."""
         nothing = filling(view, self.imputer).unsqueeze(1)
-        blank = view.rescore(1, lambda _: nothing, self.scored, ("blank", self.imputer)).squeeze(2)
+        blank = view.rescore(1, lambda _: nothing, self.scored, ("blank", self.imputer), "photograph").squeeze(2)
         added = view.scored(self.scored) - blank
         several = torch.full(view.shape[:2], len(view.raws) > 1, device=added.device)
         view.undefined("the map is of several layers", several)

@@ -12,6 +12,7 @@ from xaikit.evaluation.policies import digest_of
 from xaikit.evidence.observe import Tally
 from xaikit.metric import Metric
 from xaikit.testing.judged import ChosenClasses
+from xaikit_cams.gradcam import GradCAM
 from xaikit_metrics.deletion import Deletion
 from xaikit_metrics.faithfulnesscorrelation import FaithfulnessCorrelation
 from xaikit_metrics.infidelity import Infidelity
@@ -26,6 +27,8 @@ MAPS = 3
 
 class Counting(nn.Module):
     """A linear model that counts the photographs that it is shown."""
+
+    weight: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +49,7 @@ def judge_of(net: nn.Module, photographs: int = 2) -> tuple[Judge, list[Case]]:
     setting = Setting(
         model=net,
         batch=Batch(images, tuple(map(str, range(photographs)))),
-        requests={"judged": Request("judged", "judged", None, (), target, None, 0)},
+        requests={"judged": Request("judged", "judged", GradCAM(), (), target, None, 0)},
         black=torch.zeros(1, 1, 1),
         annotations=[None] * photographs,
         others=lambda case, count, purpose: images,

@@ -161,6 +161,6 @@ def test_a_share_of_nothing_or_all_is_refused(share: float) -> None:
 
 
 @pytest.mark.parametrize("options", [{"block": 0}, {"groups": 0}])
-def test_a_count_below_one_is_refused(options: dict[str, int]) -> None:
+def test_a_count_below_one_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))}: expected 1 or more, got 0"):
         Saco(**options)

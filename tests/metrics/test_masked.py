@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from xaikit_metrics.complexity import Complexity
 from xaikit_metrics.dropindeletion import DropInDeletion
 from xaikit_metrics.increase import Increase
 
-SEEN = [AverageDrop, Increase, AverageGain, DropInDeletion]
+SEEN: list[Any] = [AverageDrop, Increase, AverageGain, DropInDeletion]
 
 
 def restated(net: nn.Module, image: Tensor, saliency: Tensor) -> dict[type, float]:
@@ -73,7 +74,7 @@ def test_a_map_that_covers_everything_but_a_pixel_drops_nothing_and_gains_nothin
     assert hidden == restated_blank(net, image)
 
 
-def restated_blank(net: nn.Module, image: Tensor) -> float:
+def restated_blank(net: nn.Module, image: Tensor) -> Any:
     p, blank = (net(each).detach().softmax(1)[0, 0].item() for each in (image, image * 0))
     return pytest.approx(max(0, p - blank) / p)
 

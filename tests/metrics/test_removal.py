@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_a_constant_map_is_at_chance_in_the_mean() -> None:
 
 def test_insertion_is_half_of_the_gain_and_costs_nothing_beside_it() -> None:
     net, image, exact = additive()
-    options = {"imputer": "mean", "block": 1, "steps": 7, "scored": "logit"}
+    options: dict[str, Any] = {"imputer": "mean", "block": 1, "steps": 7, "scored": "logit"}
     gain, back, away = (
         judged(metric(**options), net, image, exact, classes=[0])[0].value
         for metric in (SymmetricRelevanceGain, Insertion, Deletion)

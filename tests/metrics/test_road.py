@@ -92,7 +92,8 @@ def slow_road(net: nn.Module, image: Tensor, saliency: Tensor, noise: Tensor, or
         gone = gone.reshape(tuple(image.shape[2:]))
         filled = restated(image[0].numpy(), gone) + 0.01 * noise.numpy() * gone
         values.append(net(torch.from_numpy(filled)[None]).detach().softmax(1)[0, 0].item())
-    return score - float(np.mean(values)) if order == "morf" else float(np.mean(values)) - score
+    lost: float = score - float(np.mean(values))
+    return lost if order == "morf" else -lost
 
 
 def test_road_is_that_of_its_definition(monkeypatch: pytest.MonkeyPatch) -> None:

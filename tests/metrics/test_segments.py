@@ -18,7 +18,8 @@ from xaikit_metrics.irof import Irof, superpixels
 
 def test_segments_are_those_of_slic_and_removed_by_their_mean() -> None:
     """The curve of one photograph, restated: segment by segment."""
-    image = torch.from_numpy(data.astronaut()[::16, ::16] / 255.0).movedim(-1, 0).unsqueeze(0)
+    picture = data.astronaut()  # type: ignore[no-untyped-call]
+    image = torch.from_numpy(picture[::16, ::16] / 255.0).movedim(-1, 0).unsqueeze(0)
     saliency = torch.rand(1, *image.shape[2:], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

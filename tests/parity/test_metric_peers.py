@@ -48,7 +48,7 @@ def test_average_drop_and_increase_are_torchcams(layercam: tuple[nn.Module, Tens
     """On the same maps: left to itself, TorchCAM's metric explains what it scores, the probability, and not the logit; and it
     brings a map to [0, 1] before it is resized, which takes its maximum down, so that ours must not be brought there again."""
     net, images, classes, maps = layercam
-    judge = ClassificationMetric(_Extractor(net, maps), partial(torch.softmax, dim=-1))  # type: ignore[arg-type]
+    judge = ClassificationMetric(_Extractor(net, maps), partial(torch.softmax, dim=-1))
     judge.update(images, class_idx=classes)
     expected = judge.summary()
     drops = values_of(AverageDrop(reads="rectified"), net, images, maps, classes)
@@ -63,7 +63,7 @@ def test_deletion_and_insertion_are_torchcams_where_no_pixels_tie() -> None:
     steps = 8
     for metric, key in ((Deletion, "deletion_auc"), (Insertion, "insertion_auc")):
         ours = values_of(metric(imputer="zero", block=1, steps=steps), net, images, maps, classes)
-        judge = DeletionInsertionMetric(_Extractor(net, maps), partial(torch.softmax, dim=-1), steps=steps)  # type: ignore[arg-type]
+        judge = DeletionInsertionMetric(_Extractor(net, maps), partial(torch.softmax, dim=-1), steps=steps)
         judge.update(images, class_idx=classes)
         assert np.mean(ours) == pytest.approx(judge.summary()[key], abs=1e-5)
 
@@ -91,8 +91,7 @@ def small() -> tuple[nn.Module, Tensor, list[int]]:
             nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
         ).eval()
         net.requires_grad_(False)
-        with torch.no_grad():
-            net[4].weight.mul_(20)
+        net[4].get_parameter("weight").mul_(20)
         return net, torch.rand(3, 3, 8, 8), [0, 1, 2]
 
 
