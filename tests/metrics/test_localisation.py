@@ -11,8 +11,8 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
+from xaikit.evaluation.judged import judged
 from xaikit.metric import Annotation
-from xaikit.testing.judged import judged
 from xaikit_metrics.averageprecision import AveragePrecision
 from xaikit_metrics.energypointing import EnergyPointing
 from xaikit_metrics.iou import IntersectionOverUnion
