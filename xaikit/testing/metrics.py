@@ -32,7 +32,7 @@ from xaikit.testing.measured import (
 )
 from xaikit.testing.subjects import Subject, changed, is_fixed
 
-SOME = 16
+SOME = 8
 NEEDS = tuple(item.name for item in dataclasses.fields(MetricNeeds))
 
 
