@@ -29,7 +29,7 @@ from xaikit.testing.measured import (
     values_of,
     what_is_not_finite_stays_visible,
 )
-from xaikit.testing.scenes import Exact, Noise, scene
+from xaikit.testing.scenes import Constant, Exact, Noise, scene
 from xaikit.testing.subjects import Subject, changed
 
 NEEDS = tuple(item.name for item in dataclasses.fields(MetricNeeds))
@@ -90,7 +90,7 @@ def _is_missed(metric: Any, need: str) -> bool:
 def every_option_changes_something(subject: Subject) -> None:
     """On one of the kit's maps, or in a case that the author names in ``examples``."""
     made, one = subject.instances(), scene(FEW)
-    maps = [(one.maps(method), method) for method in (Exact(), Noise())]
+    maps = [(one.maps(method), method) for method in (Exact(), Noise(), Constant())]
 
     def differ(first: Any, second: Any) -> bool:
         pairs = ([values_of(one.judge(each, *map_of)) for each in (first, second)] for map_of in maps)

@@ -102,8 +102,12 @@ class Scene:
 
     @property
     def annotations(self) -> list[Annotation]:
-        """A box each, of the class."""
-        return [Annotation(box.unsqueeze(0), (label,)) for box, label in zip(self.boxes, self.classes, strict=True)]
+        """A box of the class each, and all of the photograph as one of a class that there is not."""
+        frame = self.boxes.new_tensor([0, 0, SIDE, SIDE])
+        return [
+            Annotation(torch.stack([box, frame]), (label, COLOURS))
+            for box, label in zip(self.boxes, self.classes, strict=True)
+        ]
 
     def maps(self, method: Any) -> Tensor:
         """The raw maps of a method, (N, SIDE, SIDE)."""
