@@ -7,7 +7,7 @@ is one map of one photograph; which photographs and methods its neighbours are o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -131,6 +131,7 @@ class Further(Protocol):
     def others(self, count: int, purpose: str) -> Tensor: ...
     def stream(self, purpose: str) -> SampleGenerator: ...
     def weights(self, purpose: str) -> torch.Generator: ...
+    def case(self, row: int) -> Further: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -273,6 +274,12 @@ class MetricView:
     def weights(self, purpose: str) -> torch.Generator:
         """Random numbers for weights of a model, which are no photograph's; drawn by the seed and the purpose alone."""
         return self._further.weights(purpose)
+
+    def case(self, row: int) -> MetricView:
+        """One case as a view of its own, for code that knows no others; what it keeps and gives as a reason is its own."""
+        one, raws = slice(row, row + 1), tuple(raw[row : row + 1] for raw in self.raws)
+        about = {"maps": self.maps[one], "raws": raws, "image": self.image[one], "_annotations": self._annotations[one]}
+        return replace(self, **about, _further=self._further.case(row))
 
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""

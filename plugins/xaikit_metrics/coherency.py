@@ -33,6 +33,7 @@ class Coherency:
     family: ClassVar[str] = "faithfulness"
     equation: ClassVar[str] = "Coh = (1 + r(M(x), M(x_m))) / 2"
     citation: ClassVar[str] = "Poppi et al. 2021, arXiv:2104.10252, section 3"
+    no_oracle: ClassVar[str] = "a map that does not look at the photograph is the most coherent of all"
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 

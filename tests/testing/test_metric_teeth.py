@@ -66,7 +66,8 @@ def test_the_evidence_of_the_kits_photographs_is_where_it_says() -> None:
     with torch.no_grad():
         assert one.net(one.images).argmax(1).tolist() == list(one.classes)
     maps = one.maps(Exact())
-    for saliency, (left, top, right, bottom) in zip(maps, one.boxes.long().tolist(), strict=True):
+    boxes = [boxes[label] for boxes, label in zip(one.boxes.long().tolist(), one.classes, strict=True)]
+    for saliency, (left, top, right, bottom) in zip(maps, boxes, strict=True):
         inside = saliency[top:bottom, left:right].clamp(min=0).sum()
         assert float(inside / saliency.clamp(min=0).sum()) > 0.9
     assert torch.equal(one.mirrored().maps(Exact()), maps.flip(1, 2))

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xaikit.cli import metrics
+from xaikit.cli.metric_facts import declared
 from xaikit.needs import Needs
 from xaikit.plain.text import flow
 from xaikit.registry import Entry, Plugin, needs_of, paper_of, traits_of
@@ -79,7 +79,7 @@ def _default(item: dataclasses.Field[Any]) -> str:
 
 def _declared(cls: type) -> list[str]:
     if hasattr(cls, "measure"):
-        return list(metrics.declared(cls))
+        return list(declared(cls))
     lines = []
     needs, traits = needs_of(cls), traits_of(cls)
     if needs is not None:

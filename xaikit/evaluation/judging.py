@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -227,6 +227,9 @@ class FurtherPasses:
         whose = purpose or f"metric {self.metric}"
         samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
         return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
+
+    def case(self, row: int) -> FurtherPasses:
+        return replace(self, scorer=replace(self.scorer, cases=self.scorer.cases[row : row + 1]))
 
     def weights(self, purpose: str) -> torch.Generator:
         return generator(f"{self.setting.seed}|weights {purpose}")

@@ -65,6 +65,11 @@ class Watched:
         self.requested.maps += 1
         return self._without(self.further.explain_with(model, inputs))
 
+    def case(self, row: int) -> Watched:
+        """Of other cases than the first nothing is counted: each asks for the same."""
+        requested = self.requested if row == 0 else Requested()
+        return Watched(self.further.case(row), requested, self.lost and row == 0)
+
     def _without(self, values: Tensor) -> Tensor:
         values = values.clone()
         if self.lost:

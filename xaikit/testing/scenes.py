@@ -89,7 +89,7 @@ class Scene:
     """Photographs with a large patch of the colour of their class and a small one of every other.
 
     images  (N, COLOURS, SIDE, SIDE)
-    boxes   of the large patches
+    boxes   of the patches, (N, COLOURS, 4), each at the place of its class
     others  photographs of other classes, for a metric that asks for some
     """
 
@@ -102,12 +102,8 @@ class Scene:
 
     @property
     def annotations(self) -> list[Annotation]:
-        """A box of the class each, and all of the photograph as one of a class that there is not."""
-        frame = self.boxes.new_tensor([0, 0, SIDE, SIDE])
-        return [
-            Annotation(torch.stack([box, frame]), (label, COLOURS))
-            for box, label in zip(self.boxes, self.classes, strict=True)
-        ]
+        """A box a patch, with its class."""
+        return [Annotation(boxes, tuple(range(COLOURS))) for boxes in self.boxes]
 
     def maps(self, method: Any) -> Tensor:
         """The raw maps of a method, (N, SIDE, SIDE)."""
@@ -115,7 +111,7 @@ class Scene:
 
     def mirrored(self) -> Scene:
         """All of it turned by half."""
-        boxes = SIDE - self.boxes[:, [2, 3, 0, 1]]
+        boxes = SIDE - self.boxes[..., [2, 3, 0, 1]]
         return replace(self, images=self.images.flip(2, 3), boxes=boxes, others=self.others.flip(2, 3))
 
     def of(self, rows: Sequence[int]) -> Scene:
@@ -161,15 +157,14 @@ def scene(
 
 def _photograph(label: int, reach: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
     image = 0.25 * torch.rand(COLOURS, SIDE, SIDE, generator=draw, dtype=torch.float64)
-    box = torch.zeros(4, dtype=torch.float64)
+    boxes = []
     for colour in range(COLOURS):
         side = PATCH if colour == label else SMALL
         top, left = torch.randint(reach if colour == label else SIDE - SMALL, (2,), generator=draw).tolist()
-        bright = 0.7 + 0.3 * torch.rand(side, side, generator=draw, dtype=torch.float64)
+        bright = 0.95 + 0.05 * torch.rand(side, side, generator=draw, dtype=torch.float64)
         image[colour, top : top + side, left : left + side] = bright
-        if colour == label:
-            box = torch.tensor([left, top, left + side, top + side], dtype=torch.float64)
-    return image, box
+        boxes.append([left, top, left + side, top + side])
+    return image, torch.tensor(boxes, dtype=torch.float64)
 
 
 def blank(one: Scene) -> Scene:

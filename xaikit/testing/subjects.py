@@ -76,6 +76,12 @@ class Subject:
         return instantiate(self.kind, Use(self.spec, dict(options)), self.registry, Path.cwd())
 
 
+def is_fixed(instance: Any, name: str) -> bool:
+    """Whether the class accepts no other value of an option than the one it has, of all that its type tells."""
+    hint = get_type_hints(type(instance)).get(name)
+    return bool(_others(hint, getattr(instance, name))) and not any(True for _ in changed(instance, name))
+
+
 def changed(instance: Any, name: str) -> Iterator[Any]:
     """The same with other values of one option, as far as its type tells any that the class accepts."""
     hint = get_type_hints(type(instance)).get(name)
