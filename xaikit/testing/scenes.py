@@ -16,7 +16,7 @@ from xaikit.testing.facts import untouched
 from xaikit.testing.judged import judged, maps_of
 from xaikit.view import View
 
-COLOURS, SIDE, PATCH, SMALL = 5, 48, 12, 6
+COLOURS, SIDE, PATCH, SMALL = 5, 32, 8, 4
 LAYER = "act"
 
 
