@@ -25,24 +25,27 @@ class Cellwise(TorchFunctionMode):
     def __init__(self, side: int) -> None:
         super().__init__()
         self._side = side
+        self._pooled: set[tuple[int, ...]] = set()
 
     def __torch_function__(
         self, func: Any, types: Collection[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         name, options = getattr(func, "__name__", "").removesuffix("_with_indices"), dict(kwargs or {})
-        if not args or not _has_cells(args[0], self._side):
+        if not args or not self._has_cells(args[0]):
             return func(*args, **options)
         if name in NEAR:
             return joined(func(cells(args[0], self._side), *args[1:], **options), self._side)
         if name in POOLING and _is_of_space(name, args, options):
-            return func(cells(args[0], self._side)[:: self._side**2], *args[1:], **options)
+            pooled = func(cells(args[0], self._side)[:: self._side**2], *args[1:], **options)
+            self._pooled |= {tuple(each.shape[2:]) for each in _tensors(pooled)}
+            return pooled
         return func(*args, **options)
 
-
-def _has_cells(value: object, side: int) -> bool:
-    if not isinstance(value, Tensor) or value.dim() != 4:
-        return False
-    return all(size >= side and size % side == 0 for size in value.shape[2:])
+    def _has_cells(self, value: object) -> bool:
+        """Whether it is a mosaic; what has been pooled of the first cell, to several places, is none any more."""
+        if not isinstance(value, Tensor) or value.dim() != 4 or tuple(value.shape[2:]) in self._pooled:
+            return False
+        return all(size % self._side == 0 for size in value.shape[2:])
 
 
 def _is_of_space(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -14,7 +16,7 @@ def mosaic(tiles: Tensor, side: int) -> Tensor:
     return rows.reshape(count, channels, side * high, side * wide)
 
 
-def cell(place: Tensor, side: int, space: tuple[int, int]) -> Tensor:
+def cell(place: Tensor, side: int, space: Sequence[int]) -> Tensor:
     """Where the cell at a place (N,) of a mosaic lies in a map of it, (N, 1, H, W) of bool: a pixel counts as its middle does."""
     rows, columns = (
         ((torch.arange(size, device=place.device) + 0.5) * side / size).long().clamp(max=side - 1) for size in space
@@ -23,6 +25,6 @@ def cell(place: Tensor, side: int, space: tuple[int, int]) -> Tensor:
     return inside.unsqueeze(1)
 
 
-def shrunk(inputs: Tensor, space: tuple[int, int]) -> Tensor:
+def shrunk(inputs: Tensor, space: Sequence[int]) -> Tensor:
     """Inputs (N, C, H, W) at another size, averaged over what becomes one pixel."""
-    return interpolate(inputs, size=space, mode="bilinear", antialias=True, align_corners=False)
+    return interpolate(inputs, size=list(space), mode="bilinear", antialias=True, align_corners=False)

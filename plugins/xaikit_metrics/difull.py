@@ -68,7 +68,12 @@ class DiFull:
         inputs, model = mosaic(tiles, self.side), view.copied_model().eval()
         alone = model(view.image)
         disconnect(model, self.side)
-        mixed = differs(model(inputs), alone).unsqueeze(1)
+        try:
+            mixed = differs(model(inputs), alone).unsqueeze(1)
+        except Exception as error:  # a model is anybody's code, and may take one size alone
+            nowhere = torch.ones(view.shape[:2], dtype=torch.bool)
+            view.undefined(f"the model does not take the mosaic: {type(error).__name__}: {error}", nowhere)
+            return torch.full(view.shape[:2], torch.nan)
         view.undefined("the copy on the mosaic does not answer as the model does for the photograph alone", mixed)
         unsure = ~(view.probability >= self.confidence)
         view.undefined(f"the probability of the explained class is below {self.confidence}", unsure)
@@ -86,7 +91,7 @@ class DiFull:
             borders = torch.arange(1, self.side, device=view.maps.device) * size
             near = ((places[:, None] - borders).abs() < seam).any(1)
             counts &= ~near.reshape(1, 1, *[-1 if at == axis else 1 for at in range(2)])
-        return counts, cell(torch.zeros(1, dtype=torch.long, device=view.maps.device), self.side, (space[0], space[1]))
+        return counts, cell(torch.zeros(1, dtype=torch.long, device=view.maps.device), self.side, space)
 
 
 @hookimpl

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricView, Policy
-from xaikit_metrics._boxes import best_iou, boxes_of, check_space, frame_of
+from xaikit_metrics._boxes import Boxes, best_iou, boxes_of, check_space, frame_of
 from xaikit_metrics._objects import Localisation
 
 LEVELS = (0.3, 0.5, 0.7)
@@ -39,12 +40,10 @@ class MaxBoxAcc(Localisation):
     Peers: wsolevaluation chooses one threshold for all levels on a validation set of its own, or on the test set itself, and
     takes the outlines of holes for boxes as well.
 
-    of     which objects count: those of the explained class and of no stated class (target), or all (any)
-    reads  which map is looked at
+    of  which objects count: those of the explained class and of no stated class (target), or all (any)
     """
 
-    reads: Policy = "minmax"
-
+    reads: ClassVar[Policy] = "minmax"
     equation: ClassVar[str] = "mean_d [IoU(box(m > t_d), object) >= d], d in .3, .5, .7"
     citation: ClassVar[str] = "Choe et al. 2020, arXiv:2007.04178, section 4.2"
 
@@ -84,23 +83,27 @@ def _right(fits: Tensor) -> Tensor:
     return torch.stack([fits >= level for level in LEVELS]).double().mean(0)
 
 
-def _fits(saliency: Tensor, boxes: Tensor) -> Tensor:
+def _fits(saliency: Tensor, boxes: Boxes) -> Tensor:
     """By threshold, the best intersection over union of a box around a connected part of a map (H, W) with an object's."""
     values = saliency.double().numpy()
-    space = values.shape
     if values.min() == values.max():
-        return torch.full((COUNT,), best_iou(frame_of(space), boxes), dtype=torch.float64)
+        return torch.full((COUNT,), best_iou(frame_of(values.shape), boxes), dtype=torch.float64)
     fits = [best_iou(_around(values > threshold / COUNT), boxes) for threshold in range(COUNT)]
     return torch.tensor(fits, dtype=torch.float64)
 
 
-def _around(places: np.ndarray) -> Tensor:
-    """The box of each connected part, (K, 4)."""
+def _around(places: NDArray[np.bool_]) -> Boxes:
+    """The box of each connected part."""
     from scipy import ndimage
 
-    labels, _ = ndimage.label(places, np.ones((3, 3)))
-    parts = ndimage.find_objects(labels)
-    return torch.tensor([[x.start, y.start, x.stop, y.stop] for y, x in parts], dtype=torch.float64).reshape(-1, 4)
+    labels, count = ndimage.label(places, np.ones((3, 3)))
+    rows, columns = places.nonzero()
+    part = labels[rows, columns] - 1
+    first, last = np.full((2, count), places.size), np.zeros((2, count), int)
+    for axis, at in enumerate((columns, rows)):
+        np.minimum.at(first[axis], part, at)
+        np.maximum.at(last[axis], part, at + 1)
+    return np.concatenate([first, last]).T.astype(np.float64)
 
 
 @hookimpl

@@ -40,7 +40,8 @@ class Stated:
 
     def annotation(self) -> FileAnnotation:
         """As a photograph has it."""
-        return FileAnnotation(tuple(self.boxes), tuple(self.labels), self.mask and partial(read_bytes, self.mask))
+        mask = None if self.mask is None else partial(read_bytes, self.mask)
+        return FileAnnotation(tuple(self.boxes), tuple(self.labels), mask)
 
 
 def annotated(photographs: Sequence[Photograph], files: Sequence[Path], annotations: str | None) -> list[Photograph]:
@@ -152,12 +153,11 @@ def _coco(file: Path) -> Mapping[str, Stated]:
         where = f"{file}: annotation {number}"
         if image not in names:
             raise DataError(f"{where}: there is no image with the id {image!r}")
-        x, y, *sides = box_of_sides(bbox, where)
-        stated[names[image]].add((x, y, *sides), categories.get(category))
+        stated[names[image]].add(_box_of_sides(bbox, where), categories.get(category))
     return stated
 
 
-def box_of_sides(bbox: Sequence[Any], where: str) -> Box:
+def _box_of_sides(bbox: Sequence[Any], where: str) -> Box:
     """x, y, width, height as a box. Raises DataError."""
     try:
         x, y, width, height = map(float, bbox)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaikit.evaluation.judged import judged
 from xaikit.evaluation.judging import Measure
-from xaikit.testing.judged import judged
 from xaikit_cams.elementcam import ElementCAM
 from xaikit_cams.gradcam import GradCAM
 from xaikit_cams.hirescam import HiResCAM
@@ -98,7 +98,7 @@ class Pooled(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(4, 8, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 1, 1))
         self.gate = nn.Conv2d(8, 8, 1)
         self.features = nn.Sequential(nn.Conv2d(8, 6, 3, 1, 1), nn.BatchNorm2d(6), nn.ReLU())
-        self.head = nn.Linear(6 * (9 if mixing == "flat" else 1), 5)
+        self.head = nn.Linear(6 * (16 if mixing == "flat" else 1), 5)
         self.mixing = mixing
         draw = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -111,8 +111,10 @@ class Pooled(nn.Module):
         values = self.features(values)
         if self.mixing == "roll":
             values = values.roll(2, 3)
+        if self.mixing == "small" and inputs.shape[2] != SIDE:
+            raise ValueError("too large")
         if self.mixing == "flat":
-            return self.head(nn.functional.adaptive_avg_pool2d(values, 3).flatten(1))  # type: ignore[no-any-return]
+            return self.head(nn.functional.adaptive_avg_pool2d(values, 4).relu().flatten(1))  # type: ignore[no-any-return]
         return self.head(values.mean([2, 3]))  # type: ignore[no-any-return]
 
 
@@ -159,3 +161,8 @@ def test_where_places_are_mixed_unseen_there_is_no_value() -> None:
     for each in disconnected(HiResCAM(), "roll"):
         assert math.isnan(each.value)
         assert each.reason == "the copy on the mosaic does not answer as the model does for the photograph alone"
+
+
+def test_a_model_of_one_size_alone_has_no_value() -> None:
+    reasons = {each.reason for each in disconnected(HiResCAM(), "small")}
+    assert reasons == {"the model does not take the mosaic: ValueError: too large"}

@@ -7,7 +7,7 @@ import torch
 
 from xaikit.registry import Registry
 from xaikit.testing.explaining import raw, served, space_of
-from xaikit.testing.nets import ATTENTION, CASES, TAIL, Case
+from xaikit.testing.nets import ATTENTION, CASES, TAIL, NetCase
 from xaikit.testing.reference import evidence
 
 
@@ -27,7 +27,7 @@ def made(name: str) -> object:
     ],
 )
 def test_methods_of_the_whole_model_are_served_by_the_nets_that_have_what_they_need(
-    name: str, cases: list[Case]
+    name: str, cases: list[NetCase]
 ) -> None:
     assert served(made(name)) == cases
 
@@ -41,7 +41,7 @@ def test_methods_of_the_whole_model_are_served_by_the_nets_that_have_what_they_n
         ("rollout", ATTENTION, (4, 3)),
     ],
 )
-def test_maps_have_the_space_of_what_they_are_maps_of(name: str, case: Case, space: tuple[int, ...]) -> None:
+def test_maps_have_the_space_of_what_they_are_maps_of(name: str, case: NetCase, space: tuple[int, ...]) -> None:
     assert space_of(made(name), case) == space
     assert tuple(raw(made(name), case).shape[1:]) == space
 

@@ -102,10 +102,10 @@ class Loader:
             digest = hashlib.sha256(data).hexdigest()
             ready = self._framed(photograph, data)
             label = self.label(photograph)
-            shown = (ready.whole, ready.frames, ready.window)
+            shown = (ready.whole, ready.frames)
             space = tuple(first_tensor(ready.pixels).shape[1:])
-            annotation = framed_annotation(photograph, ready.window, space, self.classes)
-            return Picture(photograph, digest, ready.shown, ready.pixels, *label, *shown, annotation)
+            stated = framed_annotation(photograph, ready.window, space, self.classes)
+            return Picture(photograph, digest, ready.shown, ready.pixels, *label, *shown, ready.window, stated)
         except (DataError, OSError) as error:
             return UnreadablePicture(photograph, digest, str(error))
         except Exception as error:  # memory and numbers run out over one picture, and the next is fine

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xaikit.cli import metrics
+from xaikit.cli.metric_facts import declared
 from xaikit.needs import Needs
 from xaikit.plain.text import flow
 from xaikit.registry import Entry, Plugin, needs_of, paper_of, traits_of
@@ -57,7 +57,7 @@ def card(plugin: Plugin) -> str:
         inspect.cleandoc(plugin.cls.__doc__ or "(no docstring)"),
         "",
         *_options(plugin.cls),
-        *(metrics.declared(plugin.cls) if plugin.kind == "metric" else _declared(plugin.cls)),
+        *(declared(plugin.cls) if plugin.kind == "metric" else _declared(plugin.cls)),
     ]
     return "\n".join(parts)
 

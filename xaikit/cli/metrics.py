@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from xaikit.cli.metric_facts import better_of, costs_of, default_of
 from xaikit.cli.terminal import echo, line_width
 from xaikit.errors import PluginError
 
@@ -43,52 +43,9 @@ def _row(registry: Registry, entry: Entry) -> Sequence[str]:
     return (
         entry.name,
         getattr(cls, "family", ""),
-        _default(cls, "reads"),
-        _better(cls),
-        _costs(cls),
+        default_of(cls, "reads"),
+        better_of(cls),
+        costs_of(cls),
         suites,
         f"{entry.summary}{owner}",
     )
-
-
-def declared(cls: Any) -> Iterator[str]:
-    """What the class of a metric declares, a line each."""
-    for member in ("equation", "citation", "family"):
-        if stated := getattr(cls, member, ""):
-            yield f"{member}: {stated}"
-    yield f"reads: {_default(cls, 'reads')}"
-    low, high = (
-        (f"{end:g}" for end in cls.range) if isinstance(cls.range, tuple) else ("of its options", "of its options")
-    )
-    yield f"better: {_better(cls)}, of {low} to {high}"
-    chance = getattr(cls, "chance", None)
-    if chance is not None:
-        yield f"chance: {chance:g}" if isinstance(chance, int | float) else "chance: of each case"
-    needs = [item.name for item in fields(cls.needs) if getattr(cls.needs, item.name)]
-    yield f"needs: {', '.join(['maps', *needs])}"
-    yield f"costs: {_costs(cls)}"
-    if suites := getattr(cls, "suites", ()):
-        yield f"suites: {', '.join(sorted(suites, reverse=True))}"
-    if why := getattr(cls, "no_oracle", ""):
-        yield f"does not rank the truth above noise: {why}"
-
-
-def _default(cls: Any, name: str) -> str:
-    value = getattr(cls, name, None)
-    return value if isinstance(value, str) else "of its options"
-
-
-def _better(cls: Any) -> str:
-    if not isinstance(cls.higher_is_better, bool):
-        return "of its options"
-    return "higher" if cls.higher_is_better else "lower"
-
-
-def _costs(cls: Any) -> str:
-    """With the default options."""
-    try:
-        made = cls()
-    except TypeError:
-        return "of its options"
-    counts = {"score": getattr(made, "further", 0), "explanation": getattr(made, "explanations", 0)}
-    return ", ".join(f"{count} {what}{'s' * (count != 1)}" for what, count in counts.items() if count) or "nothing"

@@ -241,7 +241,7 @@ def _timed(measure: Measure, seconds: float) -> Measure:
 
 def _reason(view: MetricView, row: int) -> str:
     reasons = [reason for reason, where in view.reasons if bool(where[row].any())]
-    return "; ".join(reasons) or "no reason was given"
+    return "; ".join(dict.fromkeys(reasons)) or "no reason was given"
 
 
 def _numbers(view: MetricView, row: int) -> dict[str, float | list[float]]:

@@ -101,7 +101,7 @@ def _refine(rows: Sequence[dict[str, Any]], stored: StoredMetric, index: Index, 
         base = Path(index.store.plan().get("base", "."))
         metric = instantiate("metric", Use(stored.use, stored.options), registry, base)
         values = metric.refine([json.loads(row["numbers"]) for row in rows])
-        final = [{"value": float(value)} for value in values]
+        final: list[dict[str, Any]] = [{"value": float(value)} for value in values]
     except Exception as error:  # a metric is anybody's code, and may be gone or not trusted by now
         final = [{"value": math.nan, "reason": f"refine: {type(error).__name__}: {error}"}] * len(rows)
     for row, each in zip(rows, final, strict=True):

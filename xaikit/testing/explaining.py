@@ -17,7 +17,7 @@ from xaikit.needs import Needs
 from xaikit.ops import pool, weigh
 from xaikit.testing.checks import Work, for_each
 from xaikit.testing.facts import untouched
-from xaikit.testing.nets import CASES, CLASSES, Case
+from xaikit.testing.nets import CASES, CLASSES, NetCase
 from xaikit.testing.subjects import Subject
 from xaikit.view import View
 
@@ -38,7 +38,7 @@ RAW = {"rectify": "none", "normalize": "none", "scale": "none", "resize": "none"
 
 def explained(
     methods: Mapping[str, Any],
-    case: Case,
+    case: NetCase,
     target: Any = 1,
     inputs: Tensor | None = None,
     net: nn.Module | None = None,
@@ -51,7 +51,7 @@ def explained(
         return explain(net, x, methods, layers=case.layer, target=target, finish=RAW, **more)
 
 
-def raw(method: Any, case: Case, target: Any = 1, inputs: Tensor | None = None, **more: Any) -> Tensor:
+def raw(method: Any, case: NetCase, target: Any = 1, inputs: Tensor | None = None, **more: Any) -> Tensor:
     """The raw map of one method, (N, *S) or (N, T, *S)."""
     return only(explained({"checked": method}, case, target, inputs, **more)["checked"])
 
@@ -62,12 +62,12 @@ def only(explanation: Explanation) -> Tensor:
     return saliency
 
 
-def space_of(method: Any, case: Case) -> tuple[int, ...]:
+def space_of(method: Any, case: NetCase) -> tuple[int, ...]:
     """The space of a method's map: that of the layer, of the tokens, or of the input."""
     return case.space if whole(method.needs) in (INPUT, BIASES) else case.grid
 
 
-def served(method: Any) -> list[Case]:
+def served(method: Any) -> list[NetCase]:
     """The nets of the kit that a method explains; a ConfigError is its way to refuse one."""
     cases = []
     reasons = []
@@ -83,17 +83,17 @@ def served(method: Any) -> list[Case]:
     return cases
 
 
-def served_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
+def served_cases(subject: Subject) -> Iterator[tuple[Any, NetCase]]:
     """Every instance of a method with every net of the kit that it explains."""
     return ((method, case) for method in subject.instances() for case in served(method))
 
 
-def simplest_cases(subject: Subject) -> Iterator[tuple[Any, Case]]:
+def simplest_cases(subject: Subject) -> Iterator[tuple[Any, NetCase]]:
     """Every instance of a method with the first net of the kit that it explains."""
     return ((method, served(method)[0]) for method in subject.instances())
 
 
-def on_every_net(*promises: Callable[[Any, Case], None]) -> tuple[Work, ...]:
+def on_every_net(*promises: Callable[[Any, NetCase], None]) -> tuple[Work, ...]:
     """Promises of a method about one net, as promises about all that it explains; a failure says on which."""
     return for_each(served_cases, *promises, where=lambda method, case: f"on {case.name}: ")
 

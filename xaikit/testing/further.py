@@ -61,9 +61,9 @@ class Watched:
         self.requested.classes = True
         return self._without(self.further.explain_class(classes))
 
-    def explain_with(self, model: nn.Module) -> Tensor:
+    def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor:
         self.requested.maps += 1
-        return self._without(self.further.explain_with(model))
+        return self._without(self.further.explain_with(model, inputs))
 
     def case(self, row: int) -> Watched:
         """Of other cases than the first nothing is counted: each asks for the same."""

@@ -14,17 +14,17 @@ from xaikit.engine.explainer import ChangedEvidence
 from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import CheckFailed, expect
 from xaikit.testing.explaining import explained
-from xaikit.testing.nets import Case
+from xaikit.testing.nets import NetCase
 
 FAULTS: tuple[type[BaseException], ...] = (RuntimeError, KeyboardInterrupt, torch.OutOfMemoryError)
 
 
-def untouched_when_a_pass_fails(method: Any, case: Case) -> None:
+def untouched_when_a_pass_fails(method: Any, case: NetCase) -> None:
     for fault, at in itertools.product(FAULTS, range(1, 4)):
         _fails(method, case, fault, at)
 
 
-def _fails(method: Any, case: Case, fault: type[BaseException], at: int) -> None:
+def _fails(method: Any, case: NetCase, fault: type[BaseException], at: int) -> None:
     """Forwards from the ``at``-th on raise in the middle; the kit around it says what was left behind."""
     net = case.net().train()
     count = 0
@@ -46,7 +46,7 @@ def _fails(method: Any, case: Case, fault: type[BaseException], at: int) -> None
     )
 
 
-def bystanders_see_nothing(method: Any, case: Case) -> None:
+def bystanders_see_nothing(method: Any, case: NetCase) -> None:
     """Another thread, a task of asyncio and a copy of the model predict in the middle of a pass as ever."""
     net, x = case.net(), case.inputs()
     try:
@@ -56,7 +56,7 @@ def bystanders_see_nothing(method: Any, case: Case) -> None:
         raise CheckFailed(f"expected a model that others can use meanwhile: {error}") from error
 
 
-def evidence_is_left_alone(method: Any, case: Case) -> None:
+def evidence_is_left_alone(method: Any, case: NetCase) -> None:
     """What a view shows is shown to other methods too, and may be changed by none."""
     try:
         explained({"checked": method}, case)
@@ -64,7 +64,7 @@ def evidence_is_left_alone(method: Any, case: Case) -> None:
         raise CheckFailed(str(error)) from error
 
 
-def nothing_is_left_behind(method: Any, case: Case) -> None:
+def nothing_is_left_behind(method: Any, case: NetCase) -> None:
     """Neither hooks nor tensors: what a method keeps would grow with every explanation."""
     net, x = case.net(), case.inputs()
     # what is there already is not looked through again: all of torch's modules and the process's tests

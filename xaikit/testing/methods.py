@@ -48,7 +48,7 @@ from xaikit.testing.left_alone import (
     nothing_is_left_behind,
     untouched_when_a_pass_fails,
 )
-from xaikit.testing.nets import POOLED, TOKENS, Case
+from xaikit.testing.nets import POOLED, TOKENS, NetCase
 from xaikit.testing.subjects import Subject, changed
 from xaikit.testing.traits import traits_are_known
 from xaikit.testing.variants import equal_variants_are_equal
@@ -84,27 +84,27 @@ def _differ(one: Any, other: Any) -> bool:
     return any(first.shape != second.shape or distance(first, second) > ROUNDING for first, second in pairs)
 
 
-def shape_in_one_two_and_three_dimensions(method: Any, case: Case) -> None:
+def shape_in_one_two_and_three_dimensions(method: Any, case: NetCase) -> None:
     saliency, parts = raw(method, case), parts_of(method)
     expected = (2, *([parts] if parts else []), *space_of(method, case))
     expect(saliency.shape == expected, f"expected a map {expected}, got {tuple(saliency.shape)}")
     expect_finite(saliency, "the map")
 
 
-def half_precision(method: Any, case: Case) -> None:
+def half_precision(method: Any, case: NetCase) -> None:
     for dtype in (torch.bfloat16, torch.float32):
         expect_finite(raw(method, case, inputs=case.inputs(dtype=dtype), net=case.net(dtype)), f"in {dtype}")
 
 
-def finite_on_zero_gradients(method: Any, case: Case) -> None:
+def finite_on_zero_gradients(method: Any, case: NetCase) -> None:
     expect_finite(raw(method, case, target=of_class(0, times=0.0)), "zero gradients")
 
 
-def finite_on_constant_activations(method: Any, case: Case) -> None:
+def finite_on_constant_activations(method: Any, case: NetCase) -> None:
     expect_finite(raw(method, case, inputs=torch.zeros_like(case.inputs())), "zero inputs")
 
 
-def small_gradients_are_not_swallowed(method: Any, case: Case) -> None:
+def small_gradients_are_not_swallowed(method: Any, case: NetCase) -> None:
     """An absolute epsilon outweighs the gradients of real networks, 1e-4 and smaller: the picture would depend on scale."""
     if not method.needs.gradients:
         return
@@ -118,13 +118,13 @@ def small_gradients_are_not_swallowed(method: Any, case: Case) -> None:
         )
 
 
-def _normalized(method: Any, case: Case, times: float) -> Tensor:
+def _normalized(method: Any, case: NetCase, times: float) -> Tensor:
     saliency = raw(method, case, target=of_class(1, times))
     peak = saliency.abs().amax()
     return saliency / peak if peak > 0 else saliency
 
 
-def same_seed_same_map(method: Any, case: Case) -> None:
+def same_seed_same_map(method: Any, case: NetCase) -> None:
     explanations = [explained({"checked": method}, case, seed=3)["checked"] for _ in range(2)]
     # the process's own random numbers are put back after a method, which may hide that it drew from them
     drawn = [remark.reason for remark in explanations[0].warnings if remark.reason.startswith(DREW)]
@@ -136,7 +136,7 @@ def same_seed_same_map(method: Any, case: Case) -> None:
     expect(torch.equal(one, other), f"expected the same map twice, got a difference of {far:.2g}")
 
 
-def alone_equals_shared(method: Any, case: Case) -> None:
+def alone_equals_shared(method: Any, case: NetCase) -> None:
     # "same" is one answer with it, a twin is asked anew
     others = {"before": Pooled(), "checked": method, "same": method, "again": twin(method), "after": twin(Pooled())}
     shared = {label: only(explanation) for label, explanation in explained(others, case).items()}
@@ -155,7 +155,7 @@ def tokens_equal_maps(method: Any) -> None:
         expect_close(as_tokens, as_map, ROUNDING, "the same activations as tokens and as a map")
 
 
-def several_targets_equal_one_by_one(method: Any, case: Case) -> None:
+def several_targets_equal_one_by_one(method: Any, case: NetCase) -> None:
     together = raw(method, case, target={"use": "classes", "of": [2, 0]})
     for place, index in enumerate([2, 0]):
         # parts are the same whatever is asked for
@@ -163,7 +163,7 @@ def several_targets_equal_one_by_one(method: Any, case: Case) -> None:
         expect_close(mine, raw(method, case, target=index), ROUNDING, "a class alone and among others")
 
 
-def the_pinned_target_is_explained(method: Any, case: Case) -> None:
+def the_pinned_target_is_explained(method: Any, case: NetCase) -> None:
     """The class that is likeliest on the clean input is explained in every further pass, whatever wins there."""
     with torch.no_grad():
         likeliest = case.net()(case.inputs()).argmax(1).tolist()

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import torch
 
 from xaikit.errors import UndeclaredNeed
+from xaikit.evaluation.scenes import Exact, Noise, scene
 from xaikit.metric import Family, MetricNeeds, explanations_of, further_of, reads_of
 from xaikit.registry.declarations import suites_of
 from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, for_each, instances, shown
@@ -29,7 +30,6 @@ from xaikit.testing.measured import (
     values_of,
     what_is_not_finite_stays_visible,
 )
-from xaikit.testing.scenes import Exact, Noise, scene
 from xaikit.testing.subjects import Subject, changed, is_fixed
 
 SOME = 8

@@ -17,7 +17,7 @@ CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Co
 
 
 @dataclass(frozen=True)
-class Case:
+class NetCase:
     """A net, a layer of it, and inputs.
 
     name     as a failing check says it
@@ -135,12 +135,12 @@ class Attending(nn.Module):
         return self.head(tokens[:, 0])
 
 
-POOLED = Case("a convolution, ReLU, pooling and a linear head", Net, "act")
-TAIL = Case("two convolutions with a smooth function", lambda: Net(tail=True, stride=2), "act", (11, 10), 2)
-SIGNED = Case("signed activations before a ReLU", lambda: Net(act=nn.ReLU(inplace=True)), "conv")
-FLAT = Case("a convolution, ReLU and a linear head on every place", Flat, "act")
-TOKENS = Case("the same as tokens behind a class token", Tokens, "block")
-LINE = Case("one dimension of space", lambda: Net(1, tail=True), "act", (12,))
-SOLID = Case("three dimensions of space", lambda: Net(3, tail=True), "act", (4, 3, 3))
-ATTENTION = Case("two blocks of attention behind a class token", Attending, "blocks.0", (8, 6), 2)
+POOLED = NetCase("a convolution, ReLU, pooling and a linear head", Net, "act")
+TAIL = NetCase("two convolutions with a smooth function", lambda: Net(tail=True, stride=2), "act", (11, 10), 2)
+SIGNED = NetCase("signed activations before a ReLU", lambda: Net(act=nn.ReLU(inplace=True)), "conv")
+FLAT = NetCase("a convolution, ReLU and a linear head on every place", Flat, "act")
+TOKENS = NetCase("the same as tokens behind a class token", Tokens, "block")
+LINE = NetCase("one dimension of space", lambda: Net(1, tail=True), "act", (12,))
+SOLID = NetCase("three dimensions of space", lambda: Net(3, tail=True), "act", (4, 3, 3))
+ATTENTION = NetCase("two blocks of attention behind a class token", Attending, "blocks.0", (8, 6), 2)
 CASES = (POOLED, FLAT, TAIL, SIGNED, LINE, SOLID, ATTENTION)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit.testing.checks import expect_close
 from xaikit.testing.explaining import raw, served, twin
-from xaikit.testing.nets import Case
+from xaikit.testing.nets import NetCase
 from xaikit.testing.subjects import Subject
 from xaikit.view import View
 
@@ -37,16 +37,16 @@ def equals_its_reference(reference: Reference) -> Callable[[Subject], None]:
     return work
 
 
-def _of_sample(reference: Any, case: Case, index: int) -> Tensor:
+def _of_sample(reference: Any, case: NetCase, index: int) -> Tensor:
     return torch.stack([reference(a, g) for a, g in zip(*evidence(case, index), strict=True)])
 
 
-def _of_view(reference: Any, method: Any, case: Case, index: int) -> Tensor:
+def _of_view(reference: Any, method: Any, case: NetCase, index: int) -> Tensor:
     """By a method of the same name and options, so that it draws the same numbers."""
     return raw(twin(method, explain=lambda self, view: reference(view)), case, target=index)
 
 
-def evidence(case: Case, index: int) -> tuple[Tensor, Tensor]:
+def evidence(case: NetCase, index: int) -> tuple[Tensor, Tensor]:
     """Activations and gradients of a case by plain autograd on the whole graph, nothing of xaikit's engine."""
     net, outputs = case.net().requires_grad_(), []
 

@@ -14,7 +14,7 @@ from xaikit.errors import nearest
 from xaikit.registry import needs_of, traits_of
 from xaikit.testing.checks import Work, distance, expect, expect_close, for_each, instances, named
 from xaikit.testing.explaining import Scores, explained, of_class, on_every_net, only, raw, served
-from xaikit.testing.nets import FLAT, POOLED, Case, Net
+from xaikit.testing.nets import FLAT, POOLED, Net, NetCase
 from xaikit.testing.subjects import Subject
 
 ROUNDING = 1e-9
@@ -22,7 +22,7 @@ DEFAULT = frozenset({"per_sample"})
 """Of a method that declares nothing: it explains every sample for itself."""
 
 
-def per_sample(method: Any, case: Case) -> None:
+def per_sample(method: Any, case: NetCase) -> None:
     """The map of a sample is the same whatever batch it stands in, and in whatever order."""
     x, ids = case.inputs(3), ["a", "b", "c"]
     batch = raw(method, case, inputs=x, ids=ids)
@@ -39,7 +39,7 @@ def class_specific(method: Any) -> None:
     expect(far > 1e-3, "expected another map for another class, got the same on every net of the kit")
 
 
-def class_agnostic(method: Any, case: Case) -> None:
+def class_agnostic(method: Any, case: NetCase) -> None:
     """Every class has the same map."""
     one, other = (raw(method, case, target=index) for index in (0, 1))
     expect_close(one, other, 0.0, "the maps of two classes")
@@ -55,14 +55,14 @@ def _most_between_classes(method: Any) -> float:
     return max(distance(raw(method, case, target=0), raw(method, case, target=1)) for case in served(method))
 
 
-def linear(method: Any, case: Case) -> None:
+def linear(method: Any, case: NetCase) -> None:
     """The map of a difference of scores is the difference of their maps."""
     difference = raw(method, case, target=Scores((1.0, -1.0, 0.0)))
     apart = raw(method, case, target=of_class(0)) - raw(method, case, target=of_class(1))
     expect_close(difference, apart, ROUNDING, "the map of y_0 - y_1 and the difference of maps")
 
 
-def scale_free(method: Any, case: Case) -> None:
+def scale_free(method: Any, case: NetCase) -> None:
     """Scores times ten leave the picture as it is."""
     once, tenfold = (raw(method, case, target=of_class(1, times)) for times in (1.0, 10.0))
     expect(bool(once.any()), "expected a map that is not zero")
@@ -81,7 +81,7 @@ def complete(method: Any) -> None:
         expect_close(total, explanation.scores, ROUNDING, f"on {case.name}: sum + bias and the score")
 
 
-def deterministic(method: Any, case: Case) -> None:
+def deterministic(method: Any, case: NetCase) -> None:
     """Nothing is drawn: another seed changes nothing."""
     expect(torch.equal(raw(method, case, seed=0), raw(method, case, seed=1)), "another seed, another map")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from xaikit.method import variants_of
 from xaikit.testing.checks import expect
 from xaikit.testing.explaining import raw, served, twin
-from xaikit.testing.nets import Case
+from xaikit.testing.nets import NetCase
 from xaikit.testing.subjects import Subject, changed
 from xaikit.view import Make, View
 
@@ -44,7 +44,7 @@ def _equal(subject: Subject, declaring: list[Any]) -> Iterator[tuple[Any, Any]]:
                 yield one, other
 
 
-def _rescored(method: Any, case: Case) -> list[Tensor]:
+def _rescored(method: Any, case: NetCase) -> list[Tensor]:
     """The variants of every call of ``view.rescore``, (N, count, ...) each."""
     calls: list[list[Tensor]] = []
     cls: Any = type(method)

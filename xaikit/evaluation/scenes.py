@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from xaikit.evaluation.judged import judged, maps_of
 from xaikit.evaluation.judging import Measure
 from xaikit.metric import Annotation
 from xaikit.needs import Needs
-from xaikit.testing.facts import untouched
-from xaikit.testing.judged import judged, maps_of
 from xaikit.view import View
 
 COLOURS, SIDE, PATCH, SMALL = 5, 32, 8, 4
@@ -126,10 +125,9 @@ class Scene:
         )
 
     def judge(self, metric: Any, maps: Tensor, method: Any = None, **more: Any) -> list[Measure]:
-        """What a metric says of one map a photograph, which are of that method; all of the model and the photographs stays."""
+        """What a metric says of one map a photograph, which are of that method."""
         options = {"classes": self.classes, "annotations": self.annotations, "others": self.others, "ids": self.ids}
-        with untouched(self.net, self.images, maps):
-            return judged(metric, self.net, self.images, maps, method=method or Exact(), layer=LAYER, **options | more)
+        return judged(metric, self.net, self.images, maps, method=method or Exact(), layer=LAYER, **options | more)
 
 
 def scene(

@@ -1,0 +1,52 @@
+"""What the class of a metric says of itself, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+
+def declared(cls: Any) -> Iterator[str]:
+    """What the class of a metric declares, a line each."""
+    for member in ("equation", "citation", "family"):
+        if stated := getattr(cls, member, ""):
+            yield f"{member}: {stated}"
+    yield f"reads: {default_of(cls, 'reads')}"
+    low, high = (
+        (f"{end:g}" for end in cls.range) if isinstance(cls.range, tuple) else ("of its options", "of its options")
+    )
+    yield f"better: {better_of(cls)}, of {low} to {high}"
+    chance = getattr(cls, "chance", None)
+    if chance is not None:
+        yield f"chance: {chance:g}" if isinstance(chance, int | float) else "chance: of each case"
+    needs = [item.name for item in fields(cls.needs) if getattr(cls.needs, item.name)]
+    yield f"needs: {', '.join(['maps', *needs])}"
+    yield f"costs: {costs_of(cls)}"
+    if suites := getattr(cls, "suites", ()):
+        yield f"suites: {', '.join(sorted(suites, reverse=True))}"
+    if why := getattr(cls, "no_oracle", ""):
+        yield f"does not rank the truth above noise: {why}"
+
+
+def default_of(cls: Any, name: str) -> str:
+    """A member of the class, where it does not depend on options."""
+    value = getattr(cls, name, None)
+    return value if isinstance(value, str) else "of its options"
+
+
+def better_of(cls: Any) -> str:
+    """Which way a metric points."""
+    if not isinstance(cls.higher_is_better, bool):
+        return "of its options"
+    return "higher" if cls.higher_is_better else "lower"
+
+
+def costs_of(cls: Any) -> str:
+    """With the default options."""
+    try:
+        made = cls()
+    except TypeError:
+        return "of its options"
+    counts = {"score": getattr(made, "further", 0), "explanation": getattr(made, "explanations", 0)}
+    return ", ".join(f"{count} {what}{'s' * (count != 1)}" for what, count in counts.items() if count) or "nothing"
