@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricNeeds, MetricView, Policy, Scored
-from xaikit_metrics._imputers import Imputer, filling
+from xaikit_metrics._imputers import Filling, filling
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Completeness:
     scored   which number of the target is to be added up to
     """
 
-    imputer: Imputer = "zero"
+    imputer: Filling = "zero"
     scored: Scored = "target"
 
     needs: ClassVar[MetricNeeds] = MetricNeeds(scores=True)

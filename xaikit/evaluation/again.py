@@ -168,8 +168,9 @@ def one_class(context: PassContext) -> tuple[Tensor, int] | None:
     stated = whole(pinned)
     output = pinned.read(context.trace.output) if isinstance(pinned, PinnedPart) else context.trace.output
     # further fields are classes that it is set against
-    alone = isinstance(stated, PinnedClasses) and {item.name for item in fields(stated)} == _FIELDS
-    return (stated.indices, output.shape[1]) if alone else None
+    if not isinstance(stated, PinnedClasses) or {item.name for item in fields(stated)} != _FIELDS:
+        return None
+    return stated.indices, output.shape[1]
 
 
 _FIELDS = {item.name for item in fields(PinnedClasses)}

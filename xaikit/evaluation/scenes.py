@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from xaikit.metric import Annotation
 from xaikit.needs import Needs
 from xaikit.view import View
 
-COLOURS, SIDE, PATCH, SMALL = 5, 48, 12, 6
+COLOURS, SIDE, PATCH, SMALL = 5, 32, 8, 4
 LAYER = "act"
 
 
@@ -37,8 +37,8 @@ class Patches(nn.Module):
         with torch.no_grad():
             for layer in (self.first, self.second):
                 layer.weight.copy_(same.reshape(COLOURS, COLOURS, 1, 1))
-                layer.bias.zero_()
-            self.first.bias.fill_(-0.3)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+            nn.init.constant_(cast(Tensor, self.first.bias), -0.3)
             self.head.weight.copy_(150 * (1.2 * same - 0.2))
             self.head.bias.copy_(torch.linspace(0, 0.1, COLOURS))
 

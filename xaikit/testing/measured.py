@@ -18,7 +18,7 @@ from xaikit.testing.explaining import twin
 from xaikit.testing.facts import random_states, untouched
 from xaikit.testing.further import Requested, watched
 
-FEW, MANY = 4, 32
+FEW, MANY = 3, 24
 DEVIATIONS = 4.0
 """Of a mean from what is promised, in units of its standard error."""
 ROUNDING = 1e-8
