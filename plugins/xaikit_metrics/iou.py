@@ -69,8 +69,10 @@ class IntersectionOverUnion(Localisation):
         space = tuple(saliency.shape)
         if saliency.min() == saliency.max():
             return np.ones(space, bool)
-        parts = regions(saliency, self.threshold, self.keep)
-        return np.logical_or.reduce([np.zeros(space, bool), *(part.mask for part in parts)])
+        marked = np.zeros(space, bool)
+        for part in regions(saliency, self.threshold, self.keep):
+            marked |= part.mask
+        return marked
 
 
 def _is_somewhere(one: Annotation) -> bool:
