@@ -28,47 +28,39 @@ class Subsets(Occlusion):
         super().__post_init__()
         at_least_one(self, "draws")
 
-    def gone(self, view: MetricView, share: float, part: slice) -> Tensor:
-        """Some of the subsets that are a share of all blocks, (N, m, blocks) of bool; larger ones contain smaller ones of the
-        same number."""
+    def subsets(self, view: MetricView, share: float) -> Tensor:
+        """Subsets that are a share of all blocks, (N, draws, blocks) of bool; larger ones contain smaller ones of the same
+        number."""
         count = self.blocks(view).count
         size = min(max(round(share * count), 1), max(count - 1, 1))
-        streams = [view.stream(f"subset {number}") for number in range(self.draws)[part]]
-        orders = [stream.uniform(count).argsort(dim=1, stable=True) for stream in streams]
+        stream = view.stream("subsets")
+        # one after another, so that more draws begin with the same
+        orders = (stream.uniform(count).argsort(dim=1, stable=True) for _ in range(self.draws))
         return torch.stack([torch.zeros_like(order).bool().scatter_(1, order[:, :size], True) for order in orders], 1)
 
-    def given(self, view: MetricView, share: float, maps: Tensor) -> Tensor:
-        """The sum of maps (N, *S) over each subset, (N, draws)."""
-        sums = self.blocks(view).sum(maps)
-        parts = [self.gone(view, share, slice(number, number + 1))[:, 0] for number in range(self.draws)]
-        return torch.stack([(sums * part).sum(1) for part in parts], 1)
-
-    def lost(self, view: MetricView, share: float) -> Tensor:
-        """What the score loses without each subset, (N, draws)."""
-        scores = self.without(
-            view,
-            self.blocks(view),
-            self.draws,
-            lambda part: self.gone(view, share, part),
-            "subsets",
-            share,
-            of="photograph",
-        )
-        return (clean(view, self.scored).unsqueeze(2) - scores)[:, 0].double()
+    def pairs(self, view: MetricView, share: float, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """The sum of maps (N, *S) over each subset, and what the score loses without it; (N, draws) both."""
+        blocks, subsets = self.blocks(view), self.subsets(view, share)
+        sums = blocks.sum(maps)
+        given = torch.stack([(sums * subset).sum(1) for subset in subsets.unbind(1)], 1)
+        about = ("subsets", share)
+        scores = self.without(view, blocks, self.draws, lambda part: subsets[:, part], *about, of="photograph")
+        return given, (clean(view, self.scored).unsqueeze(2) - scores)[:, 0].double()
 
     def correlation(self, view: MetricView, share: float) -> Tensor:
         """Of both, (N, T); NaN with a reason where one of them is the same for all subsets."""
-        given, lost = self.given(view, share, view.maps[:, 0]), self.lost(view, share)
-        largest = self.given(view, share, view.maps[:, 0].abs()).amax(1)
-        alike = is_constant(given, margin(largest)).unsqueeze(1)
+        given, lost = self.pairs(view, share, view.maps[:, 0])
+        whole = self.blocks(view).sum(view.maps[:, 0].abs()).sum(1)
+        alike = is_constant(given, margin(whole)).unsqueeze(1)
         unmoved = is_constant(lost, margin(clean(view, self.scored)[:, 0])).unsqueeze(1)
         view.undefined("the map gives all subsets the same", alike)
         view.undefined("the score loses the same without any subset", unmoved)
         return pearson(given, lost).unsqueeze(1).masked_fill(alike | unmoved, torch.nan)
 
 
-def check_shares(*shares: float) -> None:
-    """Raises ValueError for what is no share of the blocks."""
+def checked_shares(*shares: float) -> tuple[float, ...]:
+    """The shares, of a list too. Raises ValueError for what is no share of the blocks."""
     for share in shares:
         if not 0 < share < 1:
             raise ValueError(f"share: expected above 0 and below 1, got {share}")
+    return shares

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricView
-from xaikit_metrics._subsets import Subsets, check_shares
+from xaikit_metrics._subsets import Subsets, checked_shares
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FaithfulnessCorrelation(Subsets):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shares(self.share)
+        checked_shares(self.share)
 
     @property
     def further(self) -> int:

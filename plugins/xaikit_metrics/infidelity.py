@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricView
-from xaikit_metrics._subsets import Subsets, check_shares
+from xaikit_metrics._subsets import Subsets, checked_shares
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Infidelity(Subsets):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shares(*self.shares)
+        object.__setattr__(self, "shares", checked_shares(*self.shares))  # of YAML it is a list
 
     @property
     def further(self) -> int:
@@ -66,8 +66,8 @@ class Infidelity(Subsets):
 
     def _errors(self, view: MetricView, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The best factor of maps (N, *S), the error with it, and that without; (N, T) each."""
-        given = torch.cat([self.given(view, share, maps) for share in self.shares], 1)
-        lost = torch.cat([self.lost(view, share) for share in self.shares], 1)
+        pairs = [self.pairs(view, share, maps) for share in self.shares]
+        given, lost = (torch.cat(each, 1) for each in zip(*pairs, strict=True))
         square = (given**2).sum(1, keepdim=True)
         scale = (given * lost).sum(1, keepdim=True) / torch.where(square == 0, 1, square)
         errors = [((factor * given - lost) ** 2).mean(1, keepdim=True) for factor in (scale, 1)]

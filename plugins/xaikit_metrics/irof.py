@@ -45,6 +45,7 @@ class Irof(Removal):
     equation: ClassVar[str] = "IROF = AOC of s(x without the k highest segments) / s(x) over k"
     citation: ClassVar[str] = "Rieger, Hansen 2020, arXiv:2003.08747"
     suites: ClassVar[frozenset[str]] = frozenset({"full"})
+    examples: ClassVar[tuple[dict[str, object], ...]] = ({"segments": "grid"},)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 

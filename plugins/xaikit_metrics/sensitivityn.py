@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricView
-from xaikit_metrics._subsets import Subsets, check_shares
+from xaikit_metrics._subsets import Subsets, checked_shares
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,14 @@ class SensitivityN(Subsets):
     equation: ClassVar[str] = "mean_n r(sum_{i in I} a_i, s(x) - s(x without I)) over random I of n blocks"
     citation: ClassVar[str] = "Ancona et al. 2018, arXiv:1711.06104, section 3.1"
     suites: ClassVar[frozenset[str]] = frozenset({"full"})
+    examples: ClassVar[tuple[dict[str, object], ...]] = ({"shares": (0.2, 0.6)},)
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     chance: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shares(*self.shares)
+        object.__setattr__(self, "shares", checked_shares(*self.shares))  # of YAML it is a list
 
     @property
     def further(self) -> int:
