@@ -15,7 +15,7 @@ from xaikit.metric import Annotation
 from xaikit.needs import Needs
 from xaikit.view import View
 
-COLOURS, SIDE, PATCH, SMALL = 5, 32, 8, 4
+COLOURS, SIDE, PATCH, SMALL = 5, 48, 12, 6
 LAYER = "act"
 
 
