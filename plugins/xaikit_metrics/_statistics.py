@@ -11,7 +11,8 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     centred = [values.double() - values.double().mean(1, keepdim=True) for values in (first, second)]
     constant = (first == first[:, :1]).all(1) | (second == second[:, :1]).all(1)
     product = (centred[0] * centred[1]).sum(1)
-    return (product / (centred[0].norm(dim=1) * centred[1].norm(dim=1))).masked_fill(constant, torch.nan).clamp(-1, 1)
+    correlation: Tensor = product / (centred[0].norm(dim=1) * centred[1].norm(dim=1))
+    return correlation.masked_fill(constant, torch.nan).clamp(-1, 1)
 
 
 def spearman(first: Tensor, second: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class DiFull:
         check_space(view.shape[2:], "difull")
         tiles = torch.cat([view.image.unsqueeze(1), view.others(self.side**2 - 1)], 1)
         inputs, model = mosaic(tiles, self.side), view.copied_model().eval()
-        distinct, which = inputs.unique(dim=0, return_inverse=True)  # all methods have the same of a photograph
+        distinct, which = torch.unique(inputs, dim=0, return_inverse=True)  # all methods have the same of a photograph
         alone = model(cells(distinct, self.side)[:: self.side**2])
         disconnect(model, self.side)
         try:
