@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xaikit import finish, hookspecs, layouts, method, sources, targets
+from xaikit import finish, hookspecs, layouts, method, metric, sources, targets
 from xaikit.cli.cards import card
 from xaikit.registry import KINDS, Registry
 from xaikit.runner import executors
@@ -21,6 +21,7 @@ from xaikit.runner import executors
 HERE = Path(__file__).parent
 PROTOCOLS: dict[str, type] = {
     "method": method.Method,
+    "metric": metric.Metric,
     "target": targets.Target,
     "rectifier": finish.Rectifier,
     "normalizer": finish.Normalizer,

@@ -155,7 +155,7 @@ def measure(photographs: Path, run: Path, boxes: Path | None, step: int) -> None
 
 def page(boards: Mapping[str, Any]) -> str:
     """The page."""
-    blocks = [(HERE / "leaderboard_head.md").read_text(encoding="utf-8").rstrip()]
+    blocks = [(HERE / "leaderboard_head.txt").read_text(encoding="utf-8").rstrip()]
     for kind, of_models in (
         ("Faithfulness, randomisation, complexity", boards["faithfulness"]),
         ("Localisation", boards["localisation"]),

@@ -278,8 +278,8 @@ class MetricView:
     def case(self, row: int) -> MetricView:
         """One case as a view of its own, for code that knows no others; what it keeps and gives as a reason is its own."""
         one, raws = slice(row, row + 1), tuple(raw[row : row + 1] for raw in self.raws)
-        about = {"maps": self.maps[one], "raws": raws, "image": self.image[one], "_annotations": self._annotations[one]}
-        return replace(self, **about, _further=self._further.case(row))
+        view = replace(self, maps=self.maps[one], raws=raws, image=self.image[one], _annotations=self._annotations[one])
+        return replace(view, _further=self._further.case(row))
 
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""

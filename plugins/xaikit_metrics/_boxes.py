@@ -15,7 +15,12 @@ def boxes_of(annotation: Annotation, space: tuple[int, ...]) -> Boxes:
     """The boxes of the objects; of a mask alone the box around it."""
     if len(annotation.boxes) or annotation.mask is None:
         return annotation.boxes.cpu().double().numpy()
-    places = annotation.places(space).nonzero().cpu().numpy()
+    return box_around(annotation.places(space).cpu().numpy())
+
+
+def box_around(mask: NDArray[np.bool_]) -> Boxes:
+    """The box around the places of a mask (H, W), (1, 4); none where there is no place."""
+    places = np.argwhere(mask)
     if not len(places):
         return np.zeros((0, 4))
     return np.concatenate([places.min(0)[::-1], places.max(0)[::-1] + 1])[None].astype(np.float64)
@@ -35,6 +40,22 @@ def best_iou(boxes: Boxes, others: Boxes) -> float:
     common = (last - first).clip(min=0).prod(2)
     areas = [(each[:, 2:] - each[:, :2]).prod(1) for each in (boxes, others)]
     return float((common / (areas[0][:, None] + areas[1][None] - common)).max())
+
+
+def moved_iou(box: Boxes, others: Boxes, space: tuple[int, ...]) -> float:
+    """What :func:`best_iou` is of a box (1, 4) in the mean, wherever in the frame (H, W) it lies."""
+    sides = (box[0, 2:] - box[0, :2]).astype(int)
+    common = []
+    for axis in (0, 1):
+        start = np.arange(space[1 - axis] - sides[axis] + 1)
+        first, last = (
+            np.maximum(start, others[:, None, axis]),
+            np.minimum(start + sides[axis], others[:, None, axis + 2]),
+        )
+        common.append((last - first).clip(min=0))
+    both = common[1][:, :, None] * common[0][:, None]
+    areas = (others[:, 2:] - others[:, :2]).prod(1)[:, None, None]
+    return float((both / (sides.prod() + areas - both)).max(0).mean())
 
 
 def check_space(space: tuple[int, ...], metric: str) -> None:

@@ -44,7 +44,8 @@ def without_constant(view: MetricView, absolute: bool) -> Tensor:
 def spearman(one: Tensor, other: Tensor) -> Tensor:
     """The correlation of the ranks, (N, T)."""
     first, second = (_centred_ranks(maps) for maps in (one, other))
-    return (first * second).sum(2) / (first.norm(dim=2) * second.norm(dim=2))
+    correlation: Tensor = (first * second).sum(2) / (first.norm(dim=2) * second.norm(dim=2))
+    return correlation
 
 
 def _centred_ranks(maps: Tensor) -> Tensor:

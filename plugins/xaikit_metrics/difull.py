@@ -11,7 +11,7 @@ from torch import Tensor
 from xaikit import hookimpl
 from xaikit.metric import MetricNeeds, MetricView, Policy
 from xaikit_metrics._boxes import check_space
-from xaikit_metrics._cellwise import differs, disconnect
+from xaikit_metrics._cellwise import cells, differs, disconnect
 from xaikit_metrics._mosaic import cell, mosaic
 from xaikit_metrics._objects import energy
 
@@ -66,10 +66,11 @@ class DiFull:
         check_space(view.shape[2:], "difull")
         tiles = torch.cat([view.image.unsqueeze(1), view.others(self.side**2 - 1)], 1)
         inputs, model = mosaic(tiles, self.side), view.copied_model().eval()
-        alone = model(view.image)
+        distinct, which = torch.unique(inputs, dim=0, return_inverse=True)  # all methods have the same of a photograph
+        alone = model(cells(distinct, self.side)[:: self.side**2])
         disconnect(model, self.side)
         try:
-            mixed = differs(model(inputs), alone).unsqueeze(1)
+            mixed = differs(model(distinct), alone)[which].unsqueeze(1)
         except Exception as error:  # a model is anybody's code, and may take one size alone
             nowhere = torch.ones(view.shape[:2], dtype=torch.bool)
             view.undefined(f"the model does not take the mosaic: {type(error).__name__}: {error}", nowhere)

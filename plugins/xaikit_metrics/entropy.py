@@ -39,7 +39,8 @@ class Entropy:
         values = view.maps.flatten(2).abs().double()
         total = values.sum(2, keepdim=True)
         view.undefined("the map is 0 everywhere", total.squeeze(2) == 0)
-        return torch.special.entr(values / torch.where(total == 0, torch.nan, total)).sum(2)
+        terms: Tensor = torch.special.entr(values / torch.where(total == 0, torch.nan, total))
+        return terms.sum(2)
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class Infidelity(Subsets):
     equation: ClassVar[str] = "mean_I (b sum_{i in I} a_i - (s(x) - s(x without I)))^2"
     citation: ClassVar[str] = "Yeh et al. 2019, arXiv:1901.09392"
     suites: ClassVar[frozenset[str]] = frozenset({"full"})
-    examples: ClassVar[tuple[dict[str, object], ...]] = ({"shares": (0.2, 0.6)},)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"shares": (0.2,), "draws": 4},)
     higher_is_better: ClassVar[bool] = False
     range: ClassVar[tuple[float, float]] = (0.0, math.inf)
 

@@ -40,12 +40,10 @@ class MaxBoxAcc(Localisation):
     Peers: wsolevaluation chooses one threshold for all levels on a validation set of its own, or on the test set itself, and
     takes the outlines of holes for boxes as well.
 
-    of     which objects count: those of the explained class and of no stated class (target), or all (any)
-    reads  which map is looked at
+    of  which objects count: those of the explained class and of no stated class (target), or all (any)
     """
 
-    reads: Policy = "minmax"
-
+    reads: ClassVar[Policy] = "minmax"
     equation: ClassVar[str] = "mean_d [IoU(box(m > t_d), object) >= d], d in .3, .5, .7"
     citation: ClassVar[str] = "Choe et al. 2020, arXiv:2007.04178, section 4.2"
 

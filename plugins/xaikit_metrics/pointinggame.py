@@ -24,7 +24,7 @@ class PointingGame(Localisation):
     Cost: none.
     Fails: it looks at one place; where objects are large most places hit, so read it beside its chance.
     Peers: TorchRay takes the first of equal places in the order of the rows; Quantus' PointingGame lets any of them hit, so
-    that a constant map always wins.
+    that a constant map always wins, and a photograph without an object too.
 
     of         which objects count: those of the explained class and of no stated class (target), or all (any)
     tolerance  pixels of the model's input, as the crow flies

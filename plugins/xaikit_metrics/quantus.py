@@ -158,9 +158,11 @@ class Again:
             return self.view.explain(inputs)
         if model is self.model and is_photograph:
             return self.view.explain_class(torch.full((1, 1), label))
-        if is_target and is_photograph:
-            return self.view.explain_with(copy.deepcopy(model).to(image.dtype))
-        raise ValueError("quantus: expected one change of input, class or model, got several at once")
+        if is_target:
+            return self.view.explain_with(copy.deepcopy(model).to(image.dtype), inputs)
+        raise ValueError(
+            "quantus: expected another class of the photograph and the model as they are, got another of these"
+        )
 
 
 def _only(row: int, view: MetricView) -> Tensor:

@@ -24,12 +24,10 @@ class RelevanceRank(Localisation):
     Fails: it does not ask how much higher the K places are.
     Peers: Quantus' RelevanceRankAccuracy, whose ties fall in the order of the rows.
 
-    of     which objects count: those of the explained class and of no stated class (target), or all (any)
-    reads  which map is looked at
+    of  which objects count: those of the explained class and of no stated class (target), or all (any)
     """
 
-    reads: Policy = "raw"
-
+    reads: ClassVar[Policy] = "raw"
     equation: ClassVar[str] = "|top_K(m) and object| / K, K = |object|"
     citation: ClassVar[str] = "Arras, Osman, Samek 2022, arXiv:2003.07258, section 3.3"
 

@@ -25,8 +25,8 @@ from torchcam import methods as torchcam
 from torchcam.metrics import DeletionInsertionMetric
 
 import xaikit
+from xaikit.evaluation.judged import judged
 from xaikit.passes import allocator
-from xaikit.testing.judged import judged
 from xaikit_metrics.road import Road
 
 PAIRS = {

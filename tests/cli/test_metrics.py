@@ -29,6 +29,7 @@ def test_all_metrics_are_listed_with_what_they_ask_and_cost() -> None:
     assert cells["srg"][1:6] == ["faithfulness", "ranks", "higher", "27 scores", "quick, full"]
     assert cells["sparseness"][1:6] == ["complexity", "rectified", "higher", "nothing", "quick, full"]
     assert cells["maxsensitivity"][1:6] == ["robustness", "raw", "lower", "10 explanations", "full"]
+    assert cells["quantus"][1:5] == ["of its options", "raw", "of its options", "of its options"]
     families = [cells[row.split()[0]][1] for row in rows]
     assert families == sorted(families)
 

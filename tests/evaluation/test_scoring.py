@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from xaikit.engine import Batch, Request
 from xaikit.evaluation.cases import Case
+from xaikit.evaluation.judged import ChosenClasses
 from xaikit.evaluation.judging import Judge, Setting
 from xaikit.evaluation.policies import digest_of
 from xaikit.evidence.observe import Tally
 from xaikit.metric import Metric
-from xaikit.testing.judged import ChosenClasses
 from xaikit_cams.gradcam import GradCAM
 from xaikit_metrics.deletion import Deletion
 from xaikit_metrics.faithfulnesscorrelation import FaithfulnessCorrelation

@@ -60,12 +60,14 @@ def examples(kind: str, name: str) -> list[dict[str, Any]]:
 
 HANDED = "object"
 """What xaikit.run is handed, which no file holds: it gives nothing by itself. See tests/runner/test_model_object.py."""
+OPTIONAL = "quantus"
+"""What works with a package that need not be installed. See tests/metrics/test_quantus.py."""
 OF_FILES = {work.__name__ for kind in ("model", "data") for work in CHECKS[kind]} - {work.__name__ for work in COMMON}
 
 
 def everything() -> Iterator[tuple[str, str, Check]]:
     for kind in KINDS_CHECKED:
-        for entry in Registry().catalogue(kind):
+        for entry in [entry for entry in Registry().catalogue(kind) if entry.name != OPTIONAL]:
             for check in checks_of(kind, entry.name, examples(kind, entry.name)):
                 if entry.name != HANDED or check.name not in OF_FILES:
                     yield kind, entry.name, check

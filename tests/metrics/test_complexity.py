@@ -10,8 +10,8 @@ from scipy.stats import entropy as scipy_entropy
 from torch import Tensor, nn
 
 import xaikit
+from xaikit.evaluation.judged import judged
 from xaikit.registry import Registry
-from xaikit.testing.judged import judged
 from xaikit_metrics.completeness import Completeness
 from xaikit_metrics.effectivecomplexity import EffectiveComplexity
 from xaikit_metrics.entropy import Entropy

@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from helpers.additive import Constant, additive
-from xaikit.testing.judged import judged
+from xaikit.evaluation.judged import judged
 from xaikit_metrics.faithfulnesscorrelation import FaithfulnessCorrelation
 from xaikit_metrics.infidelity import Infidelity
 from xaikit_metrics.monotonicity import Monotonicity

@@ -15,9 +15,9 @@ from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from xaikit.draws import generator, seeded
+from xaikit.evaluation.judged import judged
 from xaikit.evidence.observe import Tally
 from xaikit.registry import Registry
-from xaikit.testing.judged import judged
 from xaikit_metrics._randomised import randomise, stages_of
 from xaikit_metrics._similarity import similarity
 from xaikit_metrics.emprt import EfficientRandomisation, histogram_entropy

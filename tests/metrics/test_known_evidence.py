@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from xaikit.testing.judged import judged
+from xaikit.evaluation.judged import judged
 from xaikit_metrics.averagedrop import AverageDrop
 from xaikit_metrics.averagegain import AverageGain
 from xaikit_metrics.deletion import Deletion

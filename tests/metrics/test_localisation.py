@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
+from xaikit.evaluation.judged import judged
 from xaikit.metric import Annotation
-from xaikit.testing.judged import judged
 from xaikit_metrics.averageprecision import AveragePrecision
 from xaikit_metrics.energypointing import EnergyPointing
 from xaikit_metrics.iou import IntersectionOverUnion
@@ -30,6 +31,7 @@ METRICS = [
     AveragePrecision(),
     IntersectionOverUnion(),
     IntersectionOverUnion(by="box", keep="largest", threshold="otsu"),
+    IntersectionOverUnion(threshold="90%"),
     MaxBoxAcc(),
 ]
 
@@ -169,14 +171,31 @@ def test_boxes_of_regions_meet_boxes_of_objects() -> None:
     maps = torch.zeros(1, SIDE, SIDE, dtype=torch.float64)
     maps[0, 5:12, 3:6] = 1  # half of the box
     maps[0, 0, 15] = 0.9
-    assert values(IntersectionOverUnion(by="box"), maps) == pytest.approx([0.5])
+    assert values(IntersectionOverUnion(by="box", keep="largest"), maps) == pytest.approx([0.5])
+    assert values(IntersectionOverUnion(by="box"), maps) == pytest.approx([42 / (12 * 13)])
     assert values(IntersectionOverUnion(by="mask"), maps) == pytest.approx([21 / 43])
     assert values(IntersectionOverUnion(by="mask", keep="largest"), maps) == pytest.approx([0.5])
     assert values(IntersectionOverUnion(by="mask", threshold=0.95), maps) == pytest.approx([0.5])
     around = Annotation(torch.zeros(0, 4), mask=mask())
-    assert values(IntersectionOverUnion(by="box"), maps, [around]) == pytest.approx([0.5])
+    assert values(IntersectionOverUnion(by="box", keep="largest"), maps, [around]) == pytest.approx([0.5])
     with pytest.raises(Exception, match="threshold"):
         IntersectionOverUnion(threshold=-1)
+
+
+def test_the_chance_of_boxes_is_that_of_the_same_box_anywhere() -> None:
+    maps = torch.zeros(1, SIDE, SIDE, dtype=torch.float64)
+    maps[0, 2:9, 4:8] = 1
+    others = ((3.5, 5, 9, 12), (0, 0, 6, 16))
+    (measured,) = measures(IntersectionOverUnion(by="box"), maps, [annotation(*others)])
+    ious = []
+    for top in range(SIDE - 7 + 1):
+        for left in range(SIDE - 4 + 1):
+            best = 0.0
+            for x0, y0, x1, y1 in others:
+                common = max(0, min(left + 4, x1) - max(left, x0)) * max(0, min(top + 7, y1) - max(top, y0))
+                best = max(best, common / (28 + (x1 - x0) * (y1 - y0) - common))
+            ious.append(best)
+    assert measured.chance == pytest.approx(np.mean(ious))
 
 
 def test_maxboxacc_chooses_each_threshold_on_the_other_half() -> None:
@@ -191,7 +210,6 @@ def test_maxboxacc_chooses_each_threshold_on_the_other_half() -> None:
 
 
 def test_maxboxacc_against_a_slow_restatement() -> None:
-    cv2 = pytest.importorskip("cv2")
     smooth = nn.functional.avg_pool2d(drawn(4).unsqueeze(1), 5, 1, 2).squeeze(1)
     for saliency, measured in zip(smooth, measures(MaxBoxAcc(), smooth), strict=True):
         unit = saliency.clamp(min=0) / saliency.max()

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaikit.evaluation.judged import judged
 from xaikit.evaluation.judging import Measure
-from xaikit.testing.judged import judged
 from xaikit_cams.elementcam import ElementCAM
 from xaikit_cams.gradcam import GradCAM
 from xaikit_cams.hirescam import HiResCAM

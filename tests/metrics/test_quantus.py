@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from xaikit import ConfigError, Needs
 from xaikit.config import load
+from xaikit.evaluation.judged import judged, maps_of
 from xaikit.registry import Registry
 from xaikit.testing import Check, metric_checks
-from xaikit.testing.judged import judged, maps_of
 from xaikit.view import View
 
 needs_quantus = pytest.mark.skipif(

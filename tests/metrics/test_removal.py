@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from helpers.additive import additive
+from xaikit.evaluation.judged import judged
 from xaikit.targets import FunctionTarget
-from xaikit.testing.judged import judged
 from xaikit_metrics.deletion import Deletion
 from xaikit_metrics.insertion import Insertion
 from xaikit_metrics.irof import Irof

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.additive import additive
-from xaikit.testing.judged import judged
+from xaikit.evaluation.judged import judged
 from xaikit_metrics._road import NOISE, LinearImputation, _equations
 from xaikit_metrics.averagedrop import AverageDrop
 from xaikit_metrics.road import Road

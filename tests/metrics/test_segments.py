@@ -11,7 +11,7 @@ from skimage.segmentation import slic
 from torch import nn
 
 from helpers.additive import additive
-from xaikit.testing.judged import judged
+from xaikit.evaluation.judged import judged
 from xaikit_metrics._blocks import Blocks
 from xaikit_metrics.irof import Irof, superpixels
 

@@ -17,8 +17,8 @@ from torchcam.metrics import ClassificationMetric, DeletionInsertionMetric
 
 import xaikit
 from helpers.nets import PLACES, subject
+from xaikit.evaluation.judged import judged
 from xaikit.metric import Metric
-from xaikit.testing.judged import judged
 from xaikit_metrics.averagedrop import AverageDrop
 from xaikit_metrics.deletion import Deletion
 from xaikit_metrics.increase import Increase

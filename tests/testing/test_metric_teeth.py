@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from helpers.faulty_metrics import PLANTS, Sound
+from xaikit.evaluation.scenes import Exact, Noise, scene
 from xaikit.testing import Check, CheckFailed, metric_checks
-from xaikit.testing.scenes import Exact, Noise, scene
 
 
 @pytest.fixture(autouse=True)

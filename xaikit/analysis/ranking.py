@@ -85,7 +85,8 @@ def leaderboard(
             f"{report.folder}: nothing has been measured: write metrics: quick in the config, or run xaikit evaluate RUN quick"
         )
     statistics = Draws(level, draws, seed)
-    metrics = tuple(standings_of(each, statistics) for each in judged)
+    fails = {metric.printed: metric.fails for metric in report.index.metrics}
+    metrics = tuple(standings_of(each, statistics, fails.get(each.metric, "")) for each in judged)
     return Leaderboard(level, metrics, tuple(_family_ranks(metrics)), tuple(_flips(metrics)))
 
 
@@ -162,6 +163,7 @@ def _row(each: MetricStandings, standing: Standing) -> dict[str, Any]:
         "seeds": standing.seeds,
         "does not beat": "; ".join(standing.unbeaten),
         "reliability": each.reliability,
+        "fails": each.fails,
     }
 
 

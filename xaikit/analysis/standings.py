@@ -67,6 +67,7 @@ class Duel:
 class MetricStandings:
     """All that a metric says.
 
+    fails        what the metric gets wrong where the truth is known, "" where nothing
     reliability  Spearman's rank correlation of the methods' means on two halves of the photographs, the mean over splits
     critical     by how much mean ranks must differ (Nemenyi); NaN for fewer than two methods
     """
@@ -76,6 +77,7 @@ class MetricStandings:
     duels: tuple[Duel, ...]
     reliability: float
     critical: float
+    fails: str = ""
 
     @property
     def is_reliable(self) -> bool:
@@ -104,7 +106,7 @@ class Draws:
         return paired(one, other, level=self.level, draws=self.count, generator=self.generator(*of))
 
 
-def standings_of(judged: Judged, draws: Draws) -> MetricStandings:
+def standings_of(judged: Judged, draws: Draws, fails: str = "") -> MetricStandings:
     """All that a metric says of the competitors that it has judged."""
     about = (judged.model, judged.metric)
     methods = judged.of_role("method")
@@ -133,7 +135,9 @@ def standings_of(judged: Judged, draws: Draws) -> MetricStandings:
         key=lambda each: (each.competitor.role != "method", -judged.sign * _or_lowest(each.mean.mean, judged))
     )
     duels = _duels(judged, methods, draws)
-    return MetricStandings(judged, tuple(standings), duels, _reliability(table, draws.generator(*about)), critical)
+    return MetricStandings(
+        judged, tuple(standings), duels, _reliability(table, draws.generator(*about)), critical, fails
+    )
 
 
 def _mean(values: Floats) -> float:

@@ -57,7 +57,7 @@ def card(plugin: Plugin) -> str:
         inspect.cleandoc(plugin.cls.__doc__ or "(no docstring)"),
         "",
         *_options(plugin.cls),
-        *_declared(plugin.cls),
+        *(declared(plugin.cls) if plugin.kind == "metric" else _declared(plugin.cls)),
     ]
     return "\n".join(parts)
 
@@ -78,8 +78,6 @@ def _default(item: dataclasses.Field[Any]) -> str:
 
 
 def _declared(cls: type) -> list[str]:
-    if hasattr(cls, "measure"):
-        return list(declared(cls))
     lines = []
     needs, traits = needs_of(cls), traits_of(cls)
     if needs is not None:

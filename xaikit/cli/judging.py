@@ -101,7 +101,8 @@ def heading(each: MetricStandings) -> str:
     reliability = "" if math.isnan(each.reliability) else f", reliability {each.reliability:.2f}"
     doubt = "" if each.is_reliable else " (other photographs would give another order)"
     way = "higher is better" if judged.higher_is_better else "lower is better"
-    return f"{judged.metric} on {judged.model}: {way}{reliability}{doubt}"
+    failed = f" - FAILS: it {each.fails}" if each.fails else ""
+    return f"{judged.metric} on {judged.model}: {way}{reliability}{doubt}{failed}"
 
 
 def cells(standing: Standing) -> list[str]:

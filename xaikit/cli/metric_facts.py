@@ -10,8 +10,8 @@ from typing import Any
 def declared(cls: Any) -> Iterator[str]:
     """What the class of a metric declares, a line each."""
     for member in ("equation", "citation", "family"):
-        if stated := getattr(cls, member, ""):
-            yield f"{member}: {stated}"
+        if hasattr(cls, member):
+            yield f"{member}: {default_of(cls, member)}"
     yield f"reads: {default_of(cls, 'reads')}"
     low, high = (
         (f"{end:g}" for end in cls.range) if isinstance(cls.range, tuple) else ("of its options", "of its options")

@@ -42,7 +42,7 @@ def _row(registry: Registry, entry: Entry) -> Sequence[str]:
     suites = ", ".join(sorted(getattr(cls, "suites", ()), reverse=True))
     return (
         entry.name,
-        getattr(cls, "family", ""),
+        default_of(cls, "family"),
         default_of(cls, "reads"),
         better_of(cls),
         costs_of(cls),

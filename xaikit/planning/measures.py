@@ -8,7 +8,8 @@ from pathlib import Path
 
 from xaikit.evaluation.cases import BLURRED
 from xaikit.evaluation.shard import LoadedMetric, control_evidence
-from xaikit.metric import explanations_of, further_of, reads_of
+from xaikit.evaluation.worth import worth_of
+from xaikit.metric import Metric, explanations_of, further_of, reads_of
 from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.schema.keys import Use
@@ -34,28 +35,35 @@ def load_metrics(named: Iterable[NamedMetric], registry: Registry, base: Path) -
     return loaded
 
 
-def stored_metrics(groups: Iterable[Group], registry: Registry, base: Path) -> tuple[StoredMetric, ...]:
-    """The metrics of all groups as the plan keeps them, each once."""
+def stored_metrics(
+    groups: Iterable[Group], registry: Registry, base: Path, earlier: Iterable[StoredMetric] = ()
+) -> tuple[StoredMetric, ...]:
+    """The metrics of all groups as the plan keeps them, each once; each is judged itself, but those of an earlier plan."""
     named = {each.metric.id: each for group in groups for each in group.metrics}
     loaded = load_metrics(named.values(), registry, base)
-    return tuple(_stored(named[key], one.metric) for key, one in loaded.items())
+    fails = {metric.id: metric.fails for metric in earlier}
+    return tuple(
+        _stored(named[key], one.metric, fails[key] if key in fails else worth_of(one.metric).fails)
+        for key, one in loaded.items()
+    )
 
 
-def _stored(named: NamedMetric, metric: object) -> StoredMetric:
-    low, high = (float(end) if math.isfinite(end) else None for end in metric.range)  # type: ignore[attr-defined]
+def _stored(named: NamedMetric, metric: Metric, fails: str) -> StoredMetric:
+    low, high = (float(end) if math.isfinite(end) else None for end in metric.range)
     return StoredMetric(
         id=named.metric.id,
         label=named.metric.label,
         name=named.name,
         use=named.metric.use,
         options=dict(named.metric.options),
-        reads=reads_of(metric),  # type: ignore[arg-type]
+        reads=reads_of(metric),
         family=str(getattr(metric, "family", "")),
-        higher_is_better=bool(metric.higher_is_better),  # type: ignore[attr-defined]
+        higher_is_better=bool(metric.higher_is_better),
         low=low,
         high=high,
-        annotations=bool(metric.needs.annotations),  # type: ignore[attr-defined]
+        annotations=bool(metric.needs.annotations),
         refines=hasattr(metric, "refine"),
+        fails=fails,
     )
 
 

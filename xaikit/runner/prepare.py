@@ -12,7 +12,7 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Loader
 from xaikit.bench.opened import device_for
 from xaikit.bench.timing import first_picture, picture_costs, seconds_of
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, DamagedFile
 from xaikit.evaluation.cases import has_target
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
@@ -146,8 +146,17 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
     draws = _draws(config, len(points), sum(bench.plan.overlays for bench in benches))
     job = Job(config, bench_groups, folder_of(config), threads, draws, tuple(bench.key for bench in benches), names)
-    metrics = stored_metrics(bench_groups, registry, base)
+    metrics = stored_metrics(bench_groups, registry, base, _earlier_metrics(folder_of(config)))
     return PreparedRun(job, len(points), executor, registry, opened, benches, metrics)
+
+
+def _earlier_metrics(folder: str) -> tuple[StoredMetric, ...]:
+    """Those of the plan that a folder has; none where that is new, lost or of another version."""
+    store = Store.look(folder)
+    try:
+        return () if store is None else tuple(StoredMetric(**each) for each in store.plan().get("metrics", ()))
+    except (DamagedFile, TypeError):
+        return ()
 
 
 def _check_map_format(config: Config, bench_groups: Sequence[Group], registry: Registry) -> None:

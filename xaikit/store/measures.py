@@ -59,6 +59,7 @@ class StoredMetric:
     low, high         the range of its values; None where there is no end
     annotations       whether it asks where the objects are
     refines           whether its values are final only when all photographs are there, see :class:`xaikit.metric.Metric`
+    fails             what it gets wrong where the truth is known, see :mod:`xaikit.evaluation.worth`; "" where nothing
     """
 
     id: str
@@ -73,6 +74,7 @@ class StoredMetric:
     high: float | None
     annotations: bool = False
     refines: bool = False
+    fails: str = ""
 
     @property
     def printed(self) -> str:

@@ -15,6 +15,7 @@ In a test::
 
 from __future__ import annotations
 
+from xaikit.evaluation.judged import judged
 from xaikit.testing.beside import bystanders
 from xaikit.testing.checks import Check, CheckFailed
 from xaikit.testing.contract import (
@@ -38,6 +39,7 @@ __all__ = [
     "bystanders",
     "checks_of",
     "finisher_checks",
+    "judged",
     "layout_checks",
     "method_checks",
     "metric_checks",

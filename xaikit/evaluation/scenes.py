@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from xaikit.evaluation.judged import judged, maps_of
 from xaikit.evaluation.judging import Measure
 from xaikit.metric import Annotation
 from xaikit.needs import Needs
-from xaikit.testing.facts import untouched
-from xaikit.testing.judged import judged, maps_of
 from xaikit.view import View
 
 COLOURS, SIDE, PATCH, SMALL = 5, 48, 12, 6
@@ -38,8 +37,8 @@ class Patches(nn.Module):
         with torch.no_grad():
             for layer in (self.first, self.second):
                 layer.weight.copy_(same.reshape(COLOURS, COLOURS, 1, 1))
-                layer.bias.zero_()
-            self.first.bias.fill_(-0.3)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+            nn.init.constant_(cast(Tensor, self.first.bias), -0.3)
             self.head.weight.copy_(150 * (1.2 * same - 0.2))
             self.head.bias.copy_(torch.linspace(0, 0.1, COLOURS))
 
@@ -126,10 +125,9 @@ class Scene:
         )
 
     def judge(self, metric: Any, maps: Tensor, method: Any = None, **more: Any) -> list[Measure]:
-        """What a metric says of one map a photograph, which are of that method; all of the model and the photographs stays."""
+        """What a metric says of one map a photograph, which are of that method."""
         options = {"classes": self.classes, "annotations": self.annotations, "others": self.others, "ids": self.ids}
-        with untouched(self.net, self.images, maps):
-            return judged(metric, self.net, self.images, maps, method=method or Exact(), layer=LAYER, **options | more)
+        return judged(metric, self.net, self.images, maps, method=method or Exact(), layer=LAYER, **options | more)
 
 
 def scene(
