@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -209,7 +210,6 @@ def test_maxboxacc_chooses_each_threshold_on_the_other_half() -> None:
 
 
 def test_maxboxacc_against_a_slow_restatement() -> None:
-    cv2 = pytest.importorskip("cv2")
     smooth = nn.functional.avg_pool2d(drawn(4).unsqueeze(1), 5, 1, 2).squeeze(1)
     for saliency, measured in zip(smooth, measures(MaxBoxAcc(), smooth), strict=True):
         unit = saliency.clamp(min=0) / saliency.max()

@@ -17,6 +17,7 @@ from xaikit.evaluation.cases import BLURRED, Case
 from xaikit.evaluation.policies import at_input, blurred
 from xaikit.evidence.forward import Readout
 from xaikit.evidence.pinned import PinnedPart, TargetAt, whole
+from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.rescore import inputs_of
@@ -89,7 +90,7 @@ class CaseExplainer:
             together.setdefault(tuple(dict.fromkeys(place_of[number] for number in numbers)), []).append(evidence)
         maps = torch.empty(len(cases), *images.shape[2:], device=images.device, dtype=cases[0].saliency.dtype)
         for places, several in together.items():
-            explained = self._explain(several, [samples[place] for place in places], model)
+            explained = self._explained(several, [samples[place] for place in places], model)
             for evidence in several:
                 for number in by_evidence[evidence]:
                     case = cases[number]
@@ -97,6 +98,15 @@ class CaseExplainer:
                     saliency = explained[evidence][places.index(place_of[number]), column]
                     maps[number] = blurred(saliency.unsqueeze(0))[0] if case.control == BLURRED else saliency
         return maps
+
+    def _explained(
+        self, evidence: Sequence[str], samples: Sequence[Sample], model: nn.Module | None
+    ) -> dict[str, Tensor]:
+        """The same of any number of samples: as many at a time as the batch has, or go through the model at once."""
+        size = max(len(self.batch.ids), rows_of_inputs(first_tensor(self.batch.inputs)[:1]))
+        starts = range(0, len(samples), size)
+        parts = [self._explain(evidence, samples[start : start + size], model) for start in starts]
+        return {key: torch.cat([part[key] for part in parts]) for key in evidence}
 
     def _explain(
         self, evidence: Sequence[str], samples: Sequence[Sample], model: nn.Module | None

@@ -36,6 +36,11 @@ Others = Callable[[Case, int, str], Tensor]
 """``others(case, count, purpose)``: other photographs (count, C, *S) for a case, as the model takes them."""
 
 
+MOST_AGAIN = 256
+"""Cases that a metric sees at a time which explains again: all methods at one input, and all photographs by one method, share
+passes then. One that only scores sees as many as go through the model at once."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """What a metric says of a case.
@@ -113,7 +118,8 @@ class Judge:
                 continue
             key = (case.row["evidence"], case.control, case.identity) if again else case.identity
             groups.setdefault(key, []).append(case)
-        for several in self._views([each[0] for each in groups.values()]):
+        size = MOST_AGAIN if again else rows_of_inputs(first_tensor(self._setting.batch.inputs)[:1])
+        for several in self._views([each[0] for each in groups.values()], size):
             began = time.perf_counter()
             measures = self._measure(metric, name, several)
             seconds = (time.perf_counter() - began) / len(several)
@@ -121,12 +127,11 @@ class Judge:
                 key = (case.row["evidence"], case.control, case.identity) if again else case.identity
                 yield from ((one, _timed(measure, seconds / len(groups[key]))) for one in groups[key])
 
-    def _views(self, cases: Iterable[Case]) -> Iterator[list[Case]]:
-        """Cases that are looked at together: of one target, with maps of one shape, as many as go through the model at once."""
+    def _views(self, cases: Iterable[Case], size: int) -> Iterator[list[Case]]:
+        """Cases that are looked at together: of one target, with maps of one shape, at most so many."""
         alike: dict[Any, list[Case]] = {}
         for case in cases:
             alike.setdefault((case.place, tuple(tuple(raw.shape) for raw in case.raws)), []).append(case)
-        size = rows_of_inputs(first_tensor(self._setting.batch.inputs)[:1])
         for several in alike.values():
             yield from (several[start : start + size] for start in range(0, len(several), size))
 

@@ -82,7 +82,10 @@ class Scorer:
         """The three scores (n, 3, m) of variants (n, m, C, *S) of some cases."""
         if self.context.trace.dependent:
             return torch.stack([self._beside_others(*pair) for pair in zip(cases, variants, strict=True)])
-        each = variants.shape[1]
+        each, most = variants.shape[1], rows_of_inputs(first_tensor(self.context.inputs)[:1])
+        if each == 1 and len(cases) > most:
+            starts = range(0, len(cases), most)
+            return torch.cat([self._scores(cases[at : at + most], variants[at : at + most]) for at in starts])
         index = torch.tensor([case.sample for case in cases]).repeat_interleave(each)
         pinned = self.context.pinned_of(index)
         if pinned is None:
