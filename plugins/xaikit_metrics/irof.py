@@ -42,6 +42,7 @@ class Irof(Removal):
     segments: Literal["auto", "slic", "grid"] = "auto"
     count: int = 100
 
+    examples: ClassVar[tuple[dict[str, str], ...]] = ({"segments": "grid"},)
     equation: ClassVar[str] = "IROF = AOC of s(x without the k highest segments) / s(x) over k"
     citation: ClassVar[str] = "Rieger, Hansen 2020, arXiv:2003.08747"
     suites: ClassVar[frozenset[str]] = frozenset({"full"})
