@@ -37,9 +37,8 @@ class Saco(Groups):
         """(N, T), from -1 to 1; 0 where the map gives all groups the same."""
         given, lost = (values.unsqueeze(2) - values.unsqueeze(1) for values in self.apart(view))
         weights = given.abs().sum((1, 2))
-        agreeing = (given * lost.sign()).sum((1, 2))
         # the sign of NaN is 0
-        agreeing = agreeing.masked_fill(lost.isnan().flatten(1).any(1), torch.nan)
+        agreeing = (given * lost.sign()).sum((1, 2)).masked_fill(lost.isnan().flatten(1).any(1), torch.nan)
         return (agreeing / torch.where(weights == 0, 1, weights)).unsqueeze(1)
 
 
