@@ -55,6 +55,15 @@ def test_two_workers_write_the_same_bytes_as_one_process(tmp_path: Path) -> None
     assert together.counts["forwards"] == alone.counts["forwards"]
 
 
+def test_two_workers_measure_what_one_process_does(tmp_path: Path) -> None:
+    values = config_in(tmp_path, metrics={"srg": {"block": 8, "steps": 3}, "sparseness": {}}, controls=False)
+    alone = xaikit.run(values)
+    together = xaikit.run(with_ray(values, tmp_path / "ray"))
+    assert alone.measures.num_rows == 2 * 2 * len(PHOTOGRAPHS)
+    about = ["name", "trial", "column", "metric", "value", "chance", "numbers"]
+    assert together.measures.select(about) == alone.measures.select(about)
+
+
 def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     values = config_in(tmp_path)
     xaikit.run(values)
