@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xaikit.analysis.measures import MEASURES
 from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
 from xaikit.analysis.table import chosen_measures, known_measures, table
 from xaikit.analysis.truth import Only, known_predictions, only_of, sentences
@@ -79,7 +80,7 @@ class Comparison:
     groups: tuple[GroupMean, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
-    measures: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, str] = field(default_factory=lambda: MEASURES)
 
     def rows(self) -> list[dict[str, Any]]:
         """All numbers, unrounded, as rows of one table: a mean each, and the difference of ``group`` and ``minus``."""
