@@ -93,7 +93,7 @@ def config(model: str, folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def every(path: Path, step: int, to: Path) -> Path:
     """A CSV file of every so manieth photograph of another."""
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))[::step]
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))[::step]
     return write(to, [{"path": str(path.parent.resolve() / row["file"])} for row in rows])
 
 
@@ -109,7 +109,7 @@ def write(to: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 
 def known(model: str, path: Path, folder: Path) -> Path:
     """The boxes of those photographs whose class, as the model says it, is of a category that they have boxes of."""
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     names = dict.fromkeys(str(path.parent.resolve() / row["file"]) for row in rows)
     every_one = write(folder / "all.csv", [{"path": name} for name in names])
     values = config(model, folder / "predictions", {"path": str(every_one)})

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
-import torch
-from torch import Tensor, nn
-
-from xaikit.draws import SampleGenerator
 from xaikit.errors import PluginContract, UndeclaredNeed, declared, is_count
 from xaikit.sources.framed import Annotation as Annotation
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from xaikit.draws import SampleGenerator
 
 Policy = Literal["raw", "rectified", "minmax", "ranks"]
 """Which map a metric judges, of the raw signed one at the size of the model's input (bilinear; of several layers the mean, each
@@ -40,7 +42,7 @@ Family = Literal["faithfulness", "localisation", "robustness", "randomisation", 
 Objects = Literal["target", "any"]
 """Which objects count: those of the explained class and those of no stated class, or all."""
 
-MakeVariants = Callable[[slice], Tensor]
+MakeVariants = Callable[[slice], "Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def chance_of(metric: Metric, view: MetricView) -> Tensor:
     """What maps get that know nothing, (N, T); NaN where a metric does not say. Raises PluginContract for another shape."""
     chance: Any = getattr(metric, "chance", None)
     value = chance(view) if callable(chance) else float("nan") if chance is None else float(chance)
-    filled = value if isinstance(value, Tensor) else view.maps.new_full(view.shape[:2], value)
+    filled = value if hasattr(value, "shape") else view.maps.new_full(view.shape[:2], value)
     if filled.shape != view.shape[:2]:
         raise PluginContract(f"chance: expected (N, T) {tuple(view.shape[:2])}, got {tuple(filled.shape)}")
     return filled
@@ -212,7 +214,8 @@ class MetricView:
     def objects(self, of: Objects = "target") -> tuple[Annotation, ...]:
         """Where the objects of each case are; empty where the data states none."""
         self._declared("annotations", "objects")
-        stated = [Annotation(torch.zeros(0, 4)) if one is None else one for one in self._annotations]
+        nothing = Annotation(self.image.new_zeros(0, 4, device="cpu"))
+        stated = [nothing if one is None else one for one in self._annotations]
         if of == "any":
             return tuple(stated)
         return tuple(one.of(index) for one, index in zip(stated, self.classes[:, 0].tolist(), strict=True))
@@ -225,6 +228,8 @@ class MetricView:
     @property
     def masks(self) -> Tensor:
         """Where an object of each case is, (N, *S) of bool; nowhere where the data states none."""
+        import torch
+
         return torch.stack([one.places(self.shape[2:]) for one in self.objects("any")]).to(self.image.device)
 
     @property
@@ -255,10 +260,7 @@ class MetricView:
 
     def others(self, count: int) -> Tensor:
         """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
-
-        Raises:
-            DataError: there are not as many.
-        """
+        Raises DataError where there are not as many."""
         self._declared("photographs", "others")
         return self._further.others(count, "others")
 

@@ -16,7 +16,7 @@ OWN = [entry.name for entry in Registry().catalogue("metric") if entry.distribut
 
 
 def run(*args: str) -> str:
-    result = CliRunner().invoke(commands, ["metrics", *args], catch_exceptions=False)
+    result = CliRunner().invoke(commands, ["metrics", *args], catch_exceptions=False, env={"COLUMNS": None})
     assert result.exit_code == 0
     return result.output
 

@@ -14,7 +14,7 @@ from xaikit.evidence.taps import resolve, whole
 from xaikit.registry import Registry
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
-from xaikit.testing.nets import ATTENTION, POOLED, Case
+from xaikit.testing.nets import ATTENTION, POOLED, NetCase
 
 REGISTRY = Registry()
 ONE_PASS = {
@@ -29,7 +29,7 @@ def needs(name: str) -> Any:
     return REGISTRY.find("method", name).cls.needs
 
 
-def requests(case: Case, names: list[str], layers: list[str], target: Use) -> list[Request]:
+def requests(case: NetCase, names: list[str], layers: list[str], target: Use) -> list[Request]:
     taps, aim = resolve(case.net(), layers), instantiate("target", target, REGISTRY)
     listed = []
     for name in names:
@@ -50,7 +50,7 @@ CASES = pytest.mark.parametrize(
 
 @CASES
 @pytest.mark.parametrize("classes", [(1,), (0, 2)], ids=["one class", "two classes"])
-def test_all_one_pass_methods_share_one_forward(case: Case, layers: list[str], classes: tuple[int, ...]) -> None:
+def test_all_one_pass_methods_share_one_forward(case: NetCase, layers: list[str], classes: tuple[int, ...]) -> None:
     names = ONE_PASS[case.name].split()
     net, x, tally = case.net(), case.inputs(), Tally()
     target = Use("classes", {"of": list(classes)})

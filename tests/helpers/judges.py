@@ -28,7 +28,7 @@ class Mean:
     def measure(self, view):
         if self.log:
             with Path(self.log).open("a") as file:
-                file.write(f"{len(view.maps)}\\n")
+                file.write(f"{len(view.maps)} {view.maps.shape[-1]}\\n")
         return self.scale * view.maps.flatten(2).mean(2)
 
 

@@ -16,7 +16,7 @@ from xaikit.registry import needs_of, paper_of, traits_of
 from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
 
 MEMBERS = "needs paper traits further variants parts count plural layer needs_labels rows probabilities spatial"
-HOMES = {"errors.py", "method.py", "targets.py", "registry/declarations.py"}
+HOMES = {"errors.py", "method.py", "targets.py", "registry/declarations.py", "cli/metric_facts.py"}
 
 
 def made(**members: Any) -> Any:

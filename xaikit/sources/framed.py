@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Annotation:
         """Where an object is, (*S) of bool: the mask, or the union of the boxes."""
         if self.mask is not None:
             return self.mask
+        import torch
+
         places = torch.zeros(tuple(space), dtype=torch.bool)
         for left, top, right, bottom in self.boxes.round().long().tolist():
             places[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
