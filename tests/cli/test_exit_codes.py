@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -62,7 +63,8 @@ def test_a_signal_commits_the_shard_and_is_the_exit_code(tmp_path: Path) -> None
     report = xaikit.open(tmp_path / "run")
     assert 4 <= len(report.images) < len(PHOTOGRAPHS)
     assert len(report.images) % 2 == 0, "in whole batches"
-    assert "terminated: finishing 2 photographs; again to stop now" in out
+    # the shard is committed at once, and what follows that may still be going on
+    assert re.search("terminated: finishing (2 photographs|what is being written); again to stop now", out)
     assert report.counts["explained"] == len(report.images)
     assert report.stopped == "terminated"
 
