@@ -113,7 +113,7 @@ def reads_of(metric: Metric) -> Policy:
 def chance_of(metric: Metric, view: MetricView) -> Tensor:
     """What maps get that know nothing, (N, T); NaN where a metric does not say. Raises PluginContract for another shape."""
     chance: Any = getattr(metric, "chance", None)
-    value = chance(view) if callable(chance) else float("nan") if chance is None else float(chance)
+    value: Any = chance(view) if callable(chance) else float("nan") if chance is None else float(chance)
     filled: Tensor = value if hasattr(value, "shape") else view.maps.new_full(view.shape[:2], value)
     if filled.shape != view.shape[:2]:
         raise PluginContract(f"chance: expected (N, T) {tuple(view.shape[:2])}, got {tuple(filled.shape)}")

@@ -60,7 +60,7 @@ def test_two_workers_measure_what_one_process_does(tmp_path: Path) -> None:
     alone = xaikit.run(values)
     together = xaikit.run(with_ray(values, tmp_path / "ray"))
     assert alone.measures.num_rows == 2 * 2 * len(PHOTOGRAPHS)
-    about = ["name", "trial", "column", "metric", "value", "chance", "numbers"]
+    about = ["name", "trial", "column", "metric", "value", "numbers"]
     assert together.measures.select(about) == alone.measures.select(about)
 
 
