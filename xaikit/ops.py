@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv1d
 
 from xaikit._numeric import MODES, ROUNDINGS, exact, leading_eigenvector
 
 if TYPE_CHECKING:
     from xaikit.view import View
 
-__all__ = ["MODES", "combine", "exact", "kernel_principal", "pool", "principal", "weigh"]
+__all__ = ["MODES", "blurred", "combine", "exact", "kernel_principal", "pool", "principal", "weigh"]
 
 
 def pool(evidence: Tensor, view: View) -> Tensor:
@@ -137,3 +138,23 @@ def kernel_principal(kernel: Tensor) -> tuple[Tensor, Tensor]:
     separable = (value > slack) | ~finite
     component = (leading * value.clamp_min(0).sqrt()).where(separable, 0).where(finite, torch.nan)
     return component.squeeze(-1), separable.squeeze(-1)
+
+
+def blurred(values: Tensor, share: float) -> Tensor:
+    """Values (N, C, *S) under a Gaussian whose deviation is a share of each side, edges repeated."""
+    for axis in range(2, values.dim()):
+        values = _blurred_along(values, axis, share * values.shape[axis])
+    return values
+
+
+def _blurred_along(values: Tensor, axis: int, deviation: float) -> Tensor:
+    size = values.shape[axis]
+    reach = max(1, min(size, int(3 * deviation)))
+    offsets = torch.arange(-reach, reach + 1, device=values.device, dtype=values.dtype)
+    weights = torch.exp(-0.5 * (offsets / max(deviation, 1e-6)) ** 2)
+    moved = values.movedim(axis, -1)
+    # clamped places repeat the edge, however far the kernel reaches
+    places = torch.arange(-reach, size + reach, device=values.device).clamp(0, size - 1)
+    rows = moved[..., places].reshape(-1, 1, size + 2 * reach)
+    summed = conv1d(rows, (weights / weights.sum()).reshape(1, 1, -1))
+    return summed.reshape(moved.shape).movedim(-1, axis)

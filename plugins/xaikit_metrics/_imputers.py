@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv1d
 
 from xaikit.metric import MetricView
+from xaikit.ops import blurred
 from xaikit_metrics._road import LinearImputation
 
 Filling = Literal["mean", "blur", "black", "zero", "noise"]
@@ -55,21 +55,3 @@ def filling(view: MetricView, imputer: Filling) -> Tensor:
         return mean.clone()
     deviation = image.std(space, keepdim=True, correction=0)
     return mean + deviation * view.stream("imputer").normal(*image.shape[1:]).to(image)
-
-
-def blurred(values: Tensor, share: float) -> Tensor:
-    """Values (N, C, *S) under a Gaussian whose deviation is a share of each side, edges repeated."""
-    for axis in range(2, values.dim()):
-        values = _along(values, axis, share * values.shape[axis])
-    return values
-
-
-def _along(values: Tensor, axis: int, deviation: float) -> Tensor:
-    size = values.shape[axis]
-    reach = max(1, min(size, int(3 * deviation)))
-    offsets = torch.arange(-reach, reach + 1, device=values.device, dtype=values.dtype)
-    weights = torch.exp(-0.5 * (offsets / max(deviation, 1e-6)) ** 2)
-    moved = values.movedim(axis, -1)
-    places = torch.arange(-reach, size + reach, device=values.device).clamp(0, size - 1)
-    rows = moved[..., places].reshape(-1, 1, size + 2 * reach)
-    return conv1d(rows, (weights / weights.sum()).view(1, 1, -1)).reshape(moved.shape).movedim(-1, axis)

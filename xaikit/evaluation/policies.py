@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv1d, interpolate
+from torch.nn.functional import interpolate
 
+from xaikit import ops
 from xaikit._numeric import MODES, exact
 from xaikit.metric import Policy
 
@@ -50,23 +51,7 @@ def _largest(maps: Tensor) -> Tensor:
 
 def blurred(maps: Tensor) -> Tensor:
     """Maps (N, *S) under a Gaussian, edges repeated."""
-    for axis in range(1, maps.dim()):
-        maps = _blurred_along(maps, axis)
-    return maps
-
-
-def _blurred_along(maps: Tensor, axis: int) -> Tensor:
-    size = maps.shape[axis]
-    deviation = BLUR * size
-    reach = max(1, min(size, int(3 * deviation)))
-    offsets = torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype)
-    weights = torch.exp(-0.5 * (offsets / max(deviation, 1e-6)) ** 2)
-    moved = maps.movedim(axis, -1)
-    # clamped places repeat the edge, however far the kernel reaches
-    places = torch.arange(-reach, size + reach, device=maps.device).clamp(0, size - 1)
-    rows = moved[..., places].reshape(-1, 1, size + 2 * reach)
-    summed = conv1d(rows, (weights / weights.sum()).reshape(1, 1, -1))
-    return summed.reshape(moved.shape).movedim(-1, axis)
+    return ops.blurred(maps.unsqueeze(1), BLUR).squeeze(1)
 
 
 def is_constant(maps: Tensor) -> Tensor:

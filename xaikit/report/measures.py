@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from xaikit.registry import Registry
 from xaikit.report.index import Index
@@ -106,8 +105,3 @@ def _refine(rows: Sequence[dict[str, Any]], stored: StoredMetric, index: Index, 
         final = [{"value": math.nan, "reason": f"refine: {type(error).__name__}: {error}"}] * len(rows)
     for row, each in zip(rows, final, strict=True):
         row.update(each)
-
-
-def defined(table: pa.Table) -> pa.Table:
-    """The rows that have a value."""
-    return table.filter(pc.invert(pc.is_nan(pc.fill_null(table["value"], math.nan))))
