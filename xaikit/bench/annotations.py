@@ -33,7 +33,8 @@ def framed_annotation(
         return Annotation(torch.zeros(0, 4), note=NOWHERE)
     boxes = [_placed(box, window, space) for box in stated.boxes]
     inside = [place for place, (x0, y0, x1, y1) in enumerate(boxes) if x1 > x0 and y1 > y0]
-    labels, outlines = (each or (empty,) * len(boxes) for each, empty in ((stated.labels, None), (stated.outlines, ())))
+    labels = stated.labels or (None,) * len(boxes)
+    outlines = stated.outlines or ((),) * len(boxes)
     mask, hidden, note = _mask(stated, window, space)
     return Annotation(
         boxes=torch.tensor([boxes[place] for place in inside]).reshape(-1, 4),

@@ -36,7 +36,8 @@ class Annotation:
         chosen = [
             place for place, label in enumerate(self.labels or [None] * len(self.boxes)) if label in (None, index)
         ]
-        labels, outlines = (each and tuple(each[place] for place in chosen) for each in (self.labels, self.outlines))
+        labels = self.labels and tuple(self.labels[place] for place in chosen)
+        outlines = self.outlines and tuple(self.outlines[place] for place in chosen)
         return replace(self, boxes=self.boxes[chosen], labels=labels, outlines=outlines)
 
     def places(self, space: Sequence[int]) -> Tensor:

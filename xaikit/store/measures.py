@@ -89,9 +89,24 @@ class StoredMetric:
 
 def commit_measures(folder: Folder, bench: str, number: int, rows: pa.Table) -> str:
     """Write rows as one part, whose name says what is in it; gives the name. Raises OSError where the disk does not take it."""
+    return _write(folder, f"{FOLDER}/{bench}/{number:06d}", rows)
+
+
+def merge_measures(folder: Folder, bench: str, parts: Sequence[str]) -> str:
+    """Write the rows of some parts as one, of those that say the same the newest; gives its name. Raises DamagedFile."""
+    rows = newest(pa.concat_tables([read_table(folder, part).cast(MEASURES) for part in parts]))
+    return _write(folder, f"{FOLDER}/{bench}/merged", rows)
+
+
+def measure_parts(folder: Folder, bench: str) -> list[str]:
+    """The names of a bench's parts."""
+    return folder.names(f"{FOLDER}/{bench}", ".parquet")
+
+
+def _write(folder: Folder, stem: str, rows: pa.Table) -> str:
     columns = [rows[name].to_pylist() for name in _IDENTITY]
     digest = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:16]
-    name = f"{FOLDER}/{bench}/{number:06d}-{digest}.parquet"
+    name = f"{stem}-{digest}.parquet"
     about = {"metrics": sorted(rows["metric"].unique().to_pylist())}
     write_table(folder, name, rows.replace_schema_metadata({MARK: json.dumps(about)}))
     return name
@@ -99,7 +114,7 @@ def commit_measures(folder: Folder, bench: str, number: int, rows: pa.Table) -> 
 
 def read_measures(folder: Folder, benches: Iterable[str], metrics: Sequence[str]) -> pa.Table:
     """The rows of some benches and metrics, the newest of those that say the same. Raises DamagedFile for a damaged part."""
-    names = [name for bench in benches for name in folder.names(f"{FOLDER}/{bench}", ".parquet")]
+    names = [name for bench in benches for name in measure_parts(folder, bench)]
     tables = [read_table(folder, name) for name in names]
     wanted = pa.array(metrics, pa.string())
     tables = [table.filter(pc.is_in(table["metric"], wanted)).cast(MEASURES) for table in tables]
