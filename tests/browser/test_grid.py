@@ -121,7 +121,7 @@ def test_an_overlay_of_a_known_map_has_exactly_the_colours_of_the_run(grid: Tab)
     assert picture == pytest.approx(COLORS[0], abs=3)  # as WebP keeps it
     top = table("sequential")[255].tolist()
     expected = tuple(round((1 - 0.5) * below + 0.5 * above) for below, above in zip(picture, top, strict=True))
-    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == pytest.approx(expected, abs=1)
+    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == pytest.approx(expected, abs=2)
     grid.choose("Opacity", 1)
     grid.choose("Layer", "layer3")
     assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == tuple(top)
@@ -139,7 +139,7 @@ def test_raw_maps_are_signed_and_coloured_so(grid: Tab) -> None:
     weight, color = abs(2 * place / 255 - 1), table("diverging")[place].tolist()
     picture = grid.pixel("x-grid .photo canvas", 0.999, 0.999)
     expected = [(1 - weight) * below + weight * above for below, above in zip(picture, color, strict=True)]
-    assert grid.pixel(f"{CELL} canvas", 0.999, 0.999) == pytest.approx(expected, abs=1)
+    assert grid.pixel(f"{CELL} canvas", 0.999, 0.999) == pytest.approx(expected, abs=2)
 
 
 @pytest.mark.parametrize("name", ["sequential", "diverging", "viridis", "gray"])
