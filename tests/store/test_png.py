@@ -1,4 +1,7 @@
+import importlib.util
 import io
+import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -41,3 +44,14 @@ def test_a_photograph_takes_no_more_bytes_than_pillow_needs() -> None:
     by_pillow = io.BytesIO()
     photograph.save(by_pillow, "PNG", compress_level=1)
     assert len(png(photograph, {})) < 1.02 * len(by_pillow.getvalue())
+
+
+def test_a_processor_without_isal_writes_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal.isal_zlib", None)
+    spec = importlib.util.find_spec("xaikit.store.png")
+    plain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plain)
+    assert plain.compress is zlib.compress
+    picture = Image.fromarray(DRAW.integers(0, 256, (20, 30, 3), np.uint8))
+    with Image.open(io.BytesIO(plain.png(picture, {}))) as opened:
+        assert opened.tobytes() == picture.tobytes()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 
 from PIL import Image
 
-ROOM = 128 * 2**20
+ROOM = 192 * 2**20
 """Bytes of pictures that are held."""
 
 
@@ -29,9 +30,13 @@ class RecentOverlays:
 
     @property
     def pictures(self) -> dict[str, Callable[[], Image.Image]]:
-        """What gives a copy of each, by the name of its file."""
-        return {name: picture.copy for name, picture in self._pictures.items()}
+        """What gives each, to be looked at and not drawn on, by the name of its file."""
+        return {name: partial(_same, picture) for name, picture in self._pictures.items()}
 
 
 def _bytes(picture: Image.Image | None) -> int:
     return 0 if picture is None else picture.width * picture.height * len(picture.getbands())
+
+
+def _same(picture: Image.Image) -> Image.Image:
+    return picture

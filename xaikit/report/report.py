@@ -249,13 +249,13 @@ class Report:
         raws = {layer: torch.stack([maps[layer] for maps in several]) for layer in several[0]}
         strides = dict(zip(trial.layers, trial.strides, strict=True))
         with as_before(f"the finish of {trial.name}"):
-            fused = finish_maps(self._finish(trial), raws, strides, trial.space)[1]
+            fused = finish_maps(self.finish_of(trial), raws, strides, trial.space)[1]
         if fused is None:
             raise StoreError(f"{trial.name} has no fused map (finish.fuse: none); read its layers with maps()")
         return fused
 
-    def _finish(self, trial: StoredTrial) -> Finish:
-        """Built once for all trials whose stages are the same."""
+    def finish_of(self, trial: StoredTrial) -> Finish:
+        """The stages of a trial, built once for all trials whose stages are the same. Raises ConfigError as :meth:`finish` does."""
         from xaikit.finish import build_finish
 
         stages = repr(trial.finish)

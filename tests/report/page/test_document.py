@@ -1,0 +1,75 @@
+"""One file of HTML: what is inside is text, its modules are one, and nothing comes from outside."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from xaikit.report.page.document import STATIC, document, script_text
+from xaikit.report.page.payload import as_json
+
+MODULES = {path.stem: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js")}
+MOST_LINES = 300
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and what refers to something outside."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+        self.sources: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] += 1
+        self.sources += [str(value) for name, value in attrs if name in ("src", "href", "srcset", "data", "style")]
+
+
+def test_nothing_refers_to_anything_outside() -> None:
+    elements = Elements(document({"title": "run"}))
+    assert elements.sources == ["data:,"]
+    assert "http" not in re.sub(r'"http://www\.w3\.org/2000/svg"', "", script_text())
+
+
+def test_what_a_run_says_is_text_wherever_it_stands() -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\u2028"
+    page = document({"title": hostile, "names": [hostile, {hostile: hostile}]})
+    assert Elements(page).count["script"] == 2
+    assert Elements(page).count["img"] == 0
+    assert as_json({"name": hostile}).isascii()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_are_small_and_import_what_the_page_can_join(name: str) -> None:
+    text = MODULES[name]
+    assert len(text.splitlines()) <= MOST_LINES
+    imports = [line for line in text.splitlines() if line.startswith(("import", "} from"))]
+    pattern = r'import (\{ [\w, ]+ \} from )?"\./(\w+)\.js";'
+    assert [line for line in imports if not (match := re.fullmatch(pattern, line)) or match[2] not in MODULES] == []
+    assert text.startswith("// ")
+
+
+def test_no_two_modules_have_a_name_in_common() -> None:
+    pattern = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE)
+    names = Counter(name for text in MODULES.values() for name in pattern.findall(text))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_module_is_in_the_page_once() -> None:
+    script = script_text()
+    assert [name for name, text in MODULES.items() if script.count(text.splitlines()[0]) != 1] == []
+    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+
+
+def test_no_module_writes_html() -> None:
+    words = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser")
+    assert [(name, word) for name, text in MODULES.items() for word in words if word in text] == []
+
+
+def test_the_template_is_beside_them() -> None:
+    assert (Path(STATIC).parent / "page.html.j2").is_file()

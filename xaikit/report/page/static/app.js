@@ -1,0 +1,43 @@
+// Starts the page: reads what is in it, and hands the store to every view.
+
+import { make } from "./dom.js";
+import { readPage } from "./data.js";
+import { Store } from "./state.js";
+import { Palette } from "./colors.js";
+import { Photographs } from "./paint.js";
+import "./grid.js";
+import "./detail.js";
+import "./summary.js";
+import "./about.js";
+
+export const VIEWS = ["grid", "detail", "summary", "about"];
+
+function tab(store, name) {
+  const title = name[0].toUpperCase() + name.slice(1);
+  return make("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `view-${name}`,
+    on: { click: () => store.open({ view: name }) } }, title);
+}
+
+function showView(store) {
+  for (const name of VIEWS) {
+    const isShown = name === store.state.view;
+    document.getElementById(`view-${name}`).hidden = !isShown;
+    const button = document.getElementById(`tab-${name}`);
+    button.setAttribute("aria-selected", isShown);
+    button.tabIndex = isShown ? 0 : -1;
+  }
+}
+
+async function start() {
+  const page = await readPage();
+  const store = new Store(page);
+  store.palette = new Palette(page);
+  store.photographs = new Photographs(page);
+  document.querySelector("nav").append(...VIEWS.map((name) => tab(store, name)));
+  showView(store);
+  store.addEventListener("change", (event) => event.detail.has("view") && showView(store));
+  for (const name of VIEWS) document.getElementById(`view-${name}`).store = store;
+  document.documentElement.dataset.ready = "true";
+}
+
+start();

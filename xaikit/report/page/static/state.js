@@ -1,0 +1,147 @@
+// What is on the screen, in one place: kept in the location's hash, so that every link shows the same.
+
+import { matching } from "./filters.js";
+import { ordered } from "./sorting.js";
+
+const START = {
+  view: "grid",
+  text: "",
+  method: [],
+  layer: "",
+  target: "",
+  explained: "",
+  class: "",
+  model: "",
+  outcome: "",
+  warning: "",
+  controls: false,
+  photographs: [], // names, those that a view has opened
+  sort: "order",
+  of: "", // the trial that is sorted by; "" for the mean over those that are shown
+  down: false,
+  pair: [], // of trials, whose disagreement is sorted by
+  kind: "finished",
+  colors: "auto",
+  alpha: 0.5,
+  scale: "map",
+  blink: false,
+  side: 144,
+  key: "", // of the line in the grid that the detail shows
+  trial: "",
+  beside: "",
+  threshold: 0.5,
+  regions: false,
+  slice: 0.5,
+  theme: "",
+  metric: "", // of the summary's heat map and strips; "" for the first one, as in all below
+  x: "", // of the trade-off
+  y: "",
+  rowAxis: "", // of the heat map
+  columnAxis: "",
+  clustered: "", // the trial whose maps are grouped
+  clusters: 0, // how many groups; 0 for the number that fits best
+};
+
+export class Store extends EventTarget {
+  constructor(page) {
+    super();
+    this.page = page;
+    this.state = { ...START, ...fromHash(location.hash) };
+    this.cache = new Map();
+    window.addEventListener("hashchange", () => this.#read());
+  }
+
+  get start() {
+    return START;
+  }
+
+  // Change some of the state; views listen to "change", whose detail has the names of what is new.
+  set(changes) {
+    const names = Object.keys(changes).filter((name) => !same(changes[name], this.state[name]));
+    if (!names.length) return;
+    this.state = { ...this.state, ...changes };
+    this.#tell(names);
+    const hash = toHash(this.state);
+    this.written = hash;
+    if (hash !== location.hash.slice(1)) history.replaceState(null, "", `#${hash}`);
+  }
+
+  // Open another view, so that the browser's back button leads here.
+  open(changes) {
+    history.pushState(null, "", location.hash || "#");
+    this.set(changes);
+  }
+
+  reset() {
+    this.set({ ...START, view: this.state.view, theme: this.state.theme });
+  }
+
+  get permalink() {
+    return `${location.href.split("#")[0]}#${toHash(this.state)}`;
+  }
+
+  // The places of the trials that are shown, in the order of the run.
+  get trials() {
+    return this.#kept("trials", () => matching(this.page, this.state).trials);
+  }
+
+  // The lines of the grid that are shown, in order; see Page.keyOf.
+  get keys() {
+    return this.#kept("keys", () => ordered(this, matching(this.page, this.state).keys));
+  }
+
+  // The rows that are shown: what of the lines is of a shown trial, and passes the filters.
+  get rows() {
+    return this.#kept("rows", () => {
+      const { rows } = matching(this.page, this.state);
+      return this.keys.flatMap((key) => this.trials.map((trial) => this.page.rowOf(key, trial)))
+        .filter((row) => row !== null && rows.has(row));
+    });
+  }
+
+  #kept(name, compute) {
+    if (!this.cache.has(name)) this.cache.set(name, compute());
+    return this.cache.get(name);
+  }
+
+  #read() {
+    if (location.hash.slice(1) === this.written) return;
+    const state = { ...START, ...fromHash(location.hash) };
+    const names = Object.keys(START).filter((name) => !same(state[name], this.state[name]));
+    this.state = state;
+    if (names.length) this.#tell(names);
+  }
+
+  #tell(names) {
+    this.cache.clear();
+    this.dispatchEvent(new CustomEvent("change", { detail: new Set(names) }));
+  }
+}
+
+function same(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+export function toHash(state) {
+  const words = new URLSearchParams();
+  for (const [name, value] of Object.entries(state)) {
+    if (same(value, START[name])) continue;
+    for (const each of Array.isArray(value) ? value : [value]) words.append(name, String(each));
+  }
+  return words.toString();
+}
+
+// What a hash says; what it cannot say is left out.
+export function fromHash(hash) {
+  const words = new URLSearchParams(hash.replace(/^#/, ""));
+  const state = {};
+  for (const [name, start] of Object.entries(START)) {
+    if (!words.has(name)) continue;
+    const value = words.get(name);
+    if (Array.isArray(start)) state[name] = words.getAll(name);
+    else if (typeof start === "boolean") state[name] = value === "true";
+    else if (typeof start !== "number") state[name] = value;
+    else if (Number.isFinite(Number(value))) state[name] = Number(value);
+  }
+  return state;
+}
