@@ -27,6 +27,8 @@ POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+METHODS = ("GET", "HEAD")
+
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -84,10 +86,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
 
-    def _refuse_method(self) -> None:
-        self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = _refuse_method
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if self.command not in METHODS:
+            self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
+        return self.command in METHODS
 
     def _answer(self, *, with_body: bool) -> None:
         # a foreign name that leads here is a foreign page that reads the folder (DNS rebinding)
@@ -118,8 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
     def end_headers(self) -> None:
         for name, value in HEADERS.items():
             self.send_header(name, value)
-        if self.command not in ("GET", "HEAD"):
-            self.send_header("Allow", "GET, HEAD")
+        if self.command not in METHODS:
+            self.send_header("Allow", ", ".join(METHODS))
         super().end_headers()
 
     def log_message(self, *_: object) -> None:

@@ -39,11 +39,12 @@ function failureTable(store, rows, kinds) {
   const heads = kinds.map(({ title }) => make("th", { scope: "col" }, title));
   const lines = [...trials].map(([name, several]) => {
     const own = new Set(several);
-    const cells = kinds.map((kind) => make("td", {}, failureCell(store, name, kind, kind.rows.filter((row) => own.has(row)))));
-    return make("tr", {}, make("th", { scope: "row", dir: "auto" }, name), ...cells);
+    const failed = kinds.map((kind) => kind.rows.filter((row) => own.has(row)));
+    if (!failed.some((each) => each.length)) return null;
+    return make("tr", {}, make("th", { scope: "row", dir: "auto" }, name), ...failed.map((each, at) => make("td", {}, failureCell(store, name, kinds[at], each))));
   });
-  return make("table", { class: "counts" }, make("caption", {}, "maps, by method"),
-    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "method"), ...heads)), make("tbody", {}, ...lines));
+  return make("table", { class: "counts" }, make("caption", {}, "maps, by the methods that have any"),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "method"), ...heads)), make("tbody", {}, ...lines.filter(Boolean)));
 }
 
 function failureCell(store, name, kind, rows) {

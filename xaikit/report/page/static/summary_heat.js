@@ -28,6 +28,7 @@ export function axesOf(page, rows) {
 }
 
 function wordOf(value) {
+  if (Array.isArray(value)) return value.map(wordOf).join(", ");
   return value === undefined ? "none" : typeof value === "string" ? value : JSON.stringify(value);
 }
 
@@ -87,6 +88,6 @@ export function inkOn(color) {
 
 export function colorBar(scale, low, high, quantity) {
   const stops = Array.from({ length: 17 }, (_, at) => `rgb(${[...scale.colorAt(Math.round((255 * at) / 16))].join(" ")})`);
-  return make("div", { class: "colorbar" }, make("span", {}, short(low)), styled(make("span", { class: "bar", "aria-hidden": "true" }), { stops: stops.join(", ") }),
+  return make("div", { class: "colorbar" }, make("span", {}, short(low)), styled(make("span", { class: "ramp", "aria-hidden": "true" }), { stops: stops.join(", ") }),
     make("span", {}, short(high)), make("span", { class: "faint" }, betterText(quantity)));
 }

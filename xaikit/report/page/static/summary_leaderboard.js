@@ -15,8 +15,9 @@ export function leaderboardPart(store) {
     ...board.flips.map((flip) => make("p", { class: "flip" }, flip)),
   ]);
   const percent = short(100 * boards[0].board.level);
-  return part("leaderboard", "Leaderboard", `Means over photographs with their ${percent} % intervals (bootstrap). Grey bands are the controls: `
-    + "who does not stand apart from them has shown nothing yet. Methods that share a letter cannot be told apart.", ...cards.filter(Boolean));
+  return part("leaderboard", "Leaderboard", `Means over photographs with their ${percent} % intervals (bootstrap). Grey bands are the controls, `
+    + "the tick is a blurred copy of the method's own maps: a hollow dot is not better than one of these and has shown nothing yet. "
+    + "Methods that share a letter cannot be told apart.", ...cards.filter(Boolean));
 }
 
 function metricCard(store, run, each) {

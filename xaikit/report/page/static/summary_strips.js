@@ -11,6 +11,7 @@ const SIDE = 56; // cells of a mean map
 const MOST_BARS = 120;
 const PERCENTILES = [0, 2, 5, 50, 95, 98, 100]; // of the paper; thirds where there are too few photographs for them
 const FEW = 100;
+const MOST_STRIPS = 10; // that are drawn before somebody asks for the rest
 
 export function stripsPart(store) {
   const { page, state } = store;
@@ -18,10 +19,18 @@ export function stripsPart(store) {
   const rows = rowsOfPage(page).filter((row) => page.mapOf(row, "", "finished")?.slices === 1);
   if (!quantities.length || !rows.length) return null;
   const quantity = quantities.find(({ id }) => id === state.metric) ?? quantities[0];
-  const strips = [...groupedBy(rows, (row) => page.rows.trial[row])].map(([trial, several]) => strip(store, page.trials[trial], several, quantity));
+  const trials = [...groupedBy(rows, (row) => page.rows.trial[row])];
+  const drawn = (several) => several.map(([trial, own]) => strip(store, page.trials[trial], own, quantity)).filter(Boolean);
   return part("strips", "Best, middle, worst", `Each method's photographs in the order of ${quantity.name}${quantity.sign ? ` (${betterText(quantity)})` : ""}, and the mean of their `
     + "maps by part (AggAtt): what a method does where it does well, and where it fails. Each map counts in units of its own maximum.",
-    make("div", { class: "choices" }, choice(store, "metric", "order by ", quantities.map(({ id, name }) => [id, name]), quantity.id)), ...strips.filter(Boolean));
+    make("div", { class: "choices" }, choice(store, "metric", "order by ", quantities.map(({ id, name }) => [id, name]), quantity.id)), ...drawn(trials.slice(0, MOST_STRIPS)), rest(trials.slice(MOST_STRIPS), drawn));
+}
+
+function rest(trials, drawn) {
+  if (!trials.length) return null;
+  const details = make("details", {}, make("summary", {}, `${countText(trials.length, "more trial")}`));
+  details.addEventListener("toggle", () => details.append(...drawn(trials)), { once: true });
+  return details;
 }
 
 // Rows with a value, the best first.
@@ -98,5 +107,6 @@ function bars(store, trial, order, { id, name }) {
     const middle = (first + last) / 2;
     marks.push(styled(mark(store, rows, `${trial.name}, ${words}`, { class: "bar" }, {}), { low: height(Math.min(0, middle)), high: height(Math.max(0, middle)) }));
   }
-  return roving(make("div", { class: "bars", role: "group", "aria-label": `${trial.name}: ${name}, a bar a photograph` }, ...marks), ".bar");
+  const group = make("div", { class: "bars", role: "group", "aria-label": `${trial.name}: ${name}, a bar a photograph` }, ...marks);
+  return roving(styled(group, { zero: height(0) }), ".bar");
 }

@@ -6,8 +6,11 @@ import { groupedBy, meanOverPhotographs, roundTicks } from "./summary_numbers.js
 import { betterText, choice, opens, part, quantitiesOf, roving, rowsOfPage, styled } from "./summary_parts.js";
 
 const LETTER = 7; // pixels of a letter of a dot's name, about
-const [WIDE, HIGH] = [640, 340]; // pixels in which dots and names are kept apart
+const HIGH = 340; // pixels of the plot in which dots and names are kept apart
+const wide = () => Math.min(700, window.innerWidth - 110);
 const SAME = 7;
+const MOST_NAMES = 14; // dots that all show their names
+const MOST_LETTERS = 40;
 
 export function tradeoffPart(store) {
   const { page, state } = store;
@@ -50,8 +53,9 @@ function chart(store, dots, x, y) {
   const lines = front.slice(1).map((dot, at) => draw("line", { class: "front", x1: percent(front[at].left), y1: percent(front[at].top), x2: percent(dot.left), y2: percent(dot.top) }));
   const grid = [...across.map((tick) => rule("x", share(across, tick))), ...up.map((tick) => rule("y", 1 - share(up, tick)))];
   const names = namePlaces(placed);
-  const plot = draw("svg", { class: "plot", role: "group", "aria-label": `${x.name} across, ${y.name} up: a mark a trial` },
-    ...grid, ...lines, ...placed.map((dot, at) => dotMark(store, dot, names[at], x, y)));
+  const isCrowded = placed.length > MOST_NAMES;
+  const plot = draw("svg", { class: isCrowded ? "plot crowded" : "plot", role: "group", "aria-label": `${x.name} across, ${y.name} up: a mark a trial` },
+    ...grid, ...lines, ...placed.map((dot, at) => dotMark(store, { ...dot, isUnbeaten: front.includes(dot) }, names[at], x, y)));
   const ticks = (name, values, place) => make("div", { class: `ticks-${name}`, "aria-hidden": "true" },
     ...values.map((tick) => styled(make("span", {}, short(tick)), { at: percent(place(tick)) })));
   return make("div", { class: "scatter" }, make("span", { class: "title-y" }, titleOf(y)), ticks("y", up, (tick) => 1 - share(up, tick)),
@@ -63,7 +67,7 @@ function together(dots) {
   const several = [];
   for (const dot of dots) {
     const same = several.find((other) => other.isControl === dot.isControl
-      && Math.hypot((other.left - dot.left) * WIDE, (other.top - dot.top) * HIGH) < SAME);
+      && Math.hypot((other.left - dot.left) * wide(), (other.top - dot.top) * HIGH) < SAME);
     if (!same) several.push({ ...dot });
     else Object.assign(same, { name: `${same.name}, ${dot.name}`, rows: [...same.rows, ...dot.rows] });
   }
@@ -93,9 +97,10 @@ function dotMark(store, dot, name, x, y) {
     on.click();
   };
   const at = { x: percent(dot.left), y: percent(dot.top) };
-  return draw("g", { class: `dot-mark${dot.isControl ? " control" : ""}`, role: "button", tabindex: "-1", ...attributes, on: { ...on, keydown } },
+  const kind = dot.isControl ? " control" : dot.isUnbeaten ? " unbeaten" : "";
+  return draw("g", { class: `dot-mark${kind}`, role: "button", tabindex: "-1", ...attributes, on: { ...on, keydown } },
     draw("title", {}, text), draw("circle", { class: "reach", cx: at.x, cy: at.y, r: 14 }), draw("circle", { class: "dot", cx: at.x, cy: at.y, r: 6 }),
-    draw("text", { ...at, dx: name.dx, dy: name.dy, "text-anchor": name.anchor }, dot.name));
+    draw("text", { ...at, dx: name.dx, dy: name.dy, "text-anchor": name.anchor }, shownName(dot.name)));
 }
 
 const SIDES = [
@@ -107,19 +112,23 @@ const SIDES = [
 
 // For each dot the side on which its name covers the fewest dots and names before.
 function namePlaces(dots) {
-  const taken = dots.map(({ left, top }) => ({ left: left * WIDE - 7, right: left * WIDE + 7, top: top * HIGH - 7, bottom: top * HIGH + 7 }));
+  const taken = dots.map(({ left, top }) => ({ left: left * wide() - 7, right: left * wide() + 7, top: top * HIGH - 7, bottom: top * HIGH + 7 }));
   return dots.map((dot) => {
     const boxes = SIDES.map((side) => nameBox(dot, side));
-    const costs = boxes.map((box) => taken.filter((other) => overlap(box, other)).length + (box.left < 0 || box.right > WIDE + 60 ? 9 : 0));
+    const costs = boxes.map((box) => taken.filter((other) => overlap(box, other)).length + (box.left < 0 || box.right > wide() + (wide() < 500 ? 16 : 70) ? 9 : 0));
     const best = costs.indexOf(Math.min(...costs));
     taken.push(boxes[best]);
     return SIDES[best];
   });
 }
 
+function shownName(name) {
+  return name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS - 1)}…` : name;
+}
+
 function nameBox({ left, top, name }, { dx, dy, anchor }) {
-  const length = LETTER * name.length;
-  const start = left * WIDE + dx - { start: 0, middle: length / 2, end: length }[anchor];
+  const length = LETTER * shownName(name).length;
+  const start = left * wide() + dx - { start: 0, middle: length / 2, end: length }[anchor];
   return { left: start, right: start + length, top: top * HIGH + dy - 12, bottom: top * HIGH + dy + 3 };
 }
 
