@@ -35,6 +35,13 @@ const START = {
   regions: false,
   slice: 0.5,
   theme: "",
+  metric: "", // of the summary's heat map and strips; "" for the first one, as in all below
+  x: "", // of the trade-off
+  y: "",
+  rowAxis: "", // of the heat map
+  columnAxis: "",
+  clustered: "", // the trial whose maps are grouped
+  clusters: 0, // how many groups; 0 for the number that fits best
 };
 
 // What changes neither which maps are shown nor their order.
