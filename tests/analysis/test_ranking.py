@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -174,3 +175,16 @@ def test_a_sentence_says_who_is_better_by_what_and_whether_one_may_say_so() -> N
     assert "cannot be told from" in board.sentences("same", "good")[0]
     with pytest.raises(xaikit.ConfigError, match="expected two of same, good, bad, got 'good' and 'worse'"):
         board.sentences("good", "worse")
+
+
+def test_as_plain_data_it_has_the_numbers_of_the_rows_and_none_for_those_that_are_none() -> None:
+    rows = measured({"good": noisy(0.9, 0), "bad": noisy(0.1, 1), "edge": noisy(0.1, 2)}, controls=("edge",))
+    board = board_of(rows, measured({"good": [0.5], "bad": [math.nan]}, metric="iou"))
+    plain = json.loads(json.dumps(board.plain(), allow_nan=False))
+    standings = [(each, standing) for each in plain["metrics"] for standing in each["standings"]]
+    for row, (each, standing) in zip(board.rows(), standings, strict=True):
+        for name, key in {"mean": "mean", "low": "low", "high": "high", "rank": "rank", "chance": "chance"}.items():
+            assert standing[name] == (row[key] if math.isfinite(row[key]) else None)
+        assert (each["metric"], standing["name"], standing["n"]) == (row["metric"], row["method"], row["n"])
+        assert "; ".join(standing["unbeaten"]) == row["does not beat"]
+    assert [standing["mean"] for _, standing in standings][-1] is None

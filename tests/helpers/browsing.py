@@ -54,7 +54,7 @@ class Tab:
     def wait(self, condition: str, *arguments: Any) -> None:
         """Until an expression holds; promises are not waited for."""
         WebDriverWait(self.browser, PATIENCE, 0.05).until(
-            lambda browser: browser.execute_script(f"return Boolean({condition})", *arguments), condition
+            lambda browser: browser.execute_script(f"return Boolean({condition.strip()})", *arguments), condition
         )
 
     def all(self, selector: str) -> list[WebElement]:
@@ -88,7 +88,8 @@ class Tab:
         return str(self.run("return location.hash.slice(1)"))
 
     def pixel(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[int, ...]:
-        """The colour of a canvas at shares of its width and height: red, green, blue."""
+        """The colour of a canvas at shares of its width and height, once it is painted: red, green, blue."""
+        self.wait(_IS_PAINTED, selector)
         return tuple(self.run(_PIXEL, selector, x, y))
 
     def errors(self) -> list[str]:
@@ -114,6 +115,10 @@ if (control.multiple) for (const option of control.options) option.selected = va
 else control.value = value;
 control.dispatchEvent(new Event("input", { bubbles: true }));
 control.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+_IS_PAINTED = """
+((canvas) => canvas && canvas.painted !== undefined && canvas.drawn === canvas.painted)(document.querySelector(arguments[0]))
 """
 
 _PIXEL = """

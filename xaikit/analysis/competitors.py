@@ -36,6 +36,7 @@ class Judged:
     """One metric on one model: the value of each competitor on each photograph, the mean of its targets and seeds.
 
     metric            as printed
+    label             of the metric in the config
     use               the plugin behind it
     family            "" where it says none
     photographs       in the order of the arrays
@@ -46,6 +47,7 @@ class Judged:
 
     model: str
     metric: str
+    label: str
     use: str
     family: str
     higher_is_better: bool
@@ -94,6 +96,7 @@ def _judged(model: str, metric: str, rows: Sequence[Mapping[str, Any]], by: str)
     return Judged(
         model=model,
         metric=metric,
+        label=first["metric_label"],
         use=first["metric_use"],
         family=first["family"],
         higher_is_better=first["higher_is_better"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,6 +42,23 @@ class Leaderboard:
     def rows(self) -> list[dict[str, Any]]:
         """One a competitor and metric, unrounded."""
         return [_row(each, standing) for each in self.metrics for standing in each.standings]
+
+    def plain(self) -> dict[str, Any]:
+        """The same numbers as JSON knows them, None where there is none: what the page of a run shows."""
+        metrics = [
+            {
+                "model": each.judged.model,
+                "label": each.judged.label,
+                "metric": each.judged.metric,
+                "family": each.judged.family,
+                "higher_is_better": each.judged.higher_is_better,
+                "reliability": _defined(each.reliability),
+                "fails": each.fails,
+                "standings": [_plain_standing(standing) for standing in each.standings],
+            }
+            for each in self.metrics
+        ]
+        return {"level": self.level, "metrics": metrics, "flips": list(self.flips)}
 
     def duels(self) -> list[dict[str, Any]]:
         """One a pair of methods and metric, unrounded."""
@@ -165,6 +183,34 @@ def _row(each: MetricStandings, standing: Standing) -> dict[str, Any]:
         "reliability": each.reliability,
         "fails": each.fails,
     }
+
+
+def _plain_standing(standing: Standing) -> dict[str, Any]:
+    mean = standing.mean
+    numbers = {
+        "rank": standing.rank,
+        "mean": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+        "chance": standing.chance,
+        "dead": standing.dead,
+        "ties": standing.ties,
+    }
+    return {
+        "name": standing.competitor.name,
+        "role": standing.competitor.role,
+        "of": standing.competitor.of,
+        "group": standing.group,
+        "n": mean.count - mean.missing,
+        "missing": mean.missing,
+        "seeds": standing.seeds,
+        "unbeaten": list(standing.unbeaten),
+        **{name: _defined(value) for name, value in numbers.items()},
+    }
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _duel_row(each: MetricStandings, duel: Duel) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from xaikit.cli.judging import evaluate, leaderboard
 from xaikit.cli.metrics import metrics
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
+from xaikit.cli.viewing import view
 from xaikit.passes import allocator
 
 SOME_FAILED, STOPPED, CLOSED = 1, 3, 141
@@ -251,7 +252,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (boxes, evaluate, explain, init, leaderboard, metrics, new):
+for written_apart in (boxes, evaluate, explain, init, leaderboard, metrics, new, view):
     commands.add_command(written_apart)
 
 

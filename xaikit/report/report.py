@@ -255,7 +255,7 @@ class Report:
         return fused
 
     def finish_of(self, trial: StoredTrial) -> Finish:
-        """The stages of a trial, built once for all trials whose stages are the same. Raises ConfigError as :meth:`finish` does."""
+        """The stages of a trial, built once for all that have the same. Raises ConfigError as :meth:`finish` does."""
         from xaikit.finish import build_finish
 
         stages = repr(trial.finish)

@@ -64,6 +64,7 @@ def _run(report: Report) -> Plain:
         "name": file_name(str(report.folder)),
         "folder": str(report.folder),
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        "values": config,
         "manifest": {
             key: value for key, value in report.manifest.items() if key not in ("config", "origins", "trials")
         },

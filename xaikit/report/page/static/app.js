@@ -5,6 +5,8 @@ import { readPage } from "./data.js";
 import { Store } from "./state.js";
 import { Palette } from "./colors.js";
 import { Photographs } from "./paint.js";
+import { startActions } from "./actions.js";
+import "./controls.js";
 import "./grid.js";
 import "./detail.js";
 import "./summary.js";
@@ -34,6 +36,7 @@ async function start() {
   store.palette = new Palette(page);
   store.photographs = new Photographs(page);
   document.querySelector("nav").append(...VIEWS.map((name) => tab(store, name)));
+  startActions(store);
   showView(store);
   store.addEventListener("change", (event) => event.detail.has("view") && showView(store));
   for (const name of VIEWS) document.getElementById(`view-${name}`).store = store;

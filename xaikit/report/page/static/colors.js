@@ -1,16 +1,19 @@
 // Colour tables of the run itself, and how the values of a map become colours.
 
-import { fromBase64 } from "./data.js";
+import { Difference, fromBase64 } from "./data.js";
 
 export const NOT_FINITE_COLOR = [255, 0, 255];
 
 // Linear from `low` (the table's first colour) to `high` (its last); a signed scale leaves a picture as it is at 0.
 export class Scale {
-  constructor(low, high, table, name) {
-    this.low = low;
+  constructor(signed, high, table, name) {
     this.high = high || 1;
-    this.table = table;
+    this.low = signed ? -this.high : 0;
     this.name = name;
+    this.colors = new Uint8Array(3 * 257);
+    this.colors.set(table);
+    this.colors.set(NOT_FINITE_COLOR, 3 * 256);
+    this.factor = 255 / (this.high - this.low);
   }
 
   get signed() {
@@ -20,11 +23,11 @@ export class Scale {
   // The place of a value in the table; 256 where it is not finite.
   place(value) {
     if (!Number.isFinite(value)) return 256;
-    return Math.min(255, Math.max(0, Math.round((value - this.low) * (255 / (this.high - this.low)))));
+    return Math.min(255, Math.max(0, Math.round((value - this.low) * this.factor)));
   }
 
   colorAt(place) {
-    return place === 256 ? NOT_FINITE_COLOR : this.table.subarray(3 * place, 3 * place + 3);
+    return this.colors.subarray(3 * place, 3 * place + 3);
   }
 
   css(value) {
@@ -50,27 +53,24 @@ export class Palette {
     return Object.keys(this.tables);
   }
 
-  scale(low, high, chosen) {
-    const name = chosen === "auto" ? (low < 0 ? "diverging" : "sequential") : chosen;
-    return new Scale(low, high, this.tables[name] ?? this.tables.sequential, name);
+  scale(signed, high, chosen) {
+    const name = chosen === "auto" ? (signed ? "diverging" : "sequential") : chosen;
+    return new Scale(signed, high, this.tables[name] ?? this.tables.sequential, name);
   }
 }
 
 // The scale of one map, or the one that all maps share which are shown.
 export function scaleOf(store, map) {
   const { palette, state } = store;
-  if (state.scale === "map") return palette.scale(map.low, map.high, state.colors);
-  const [low, high] = lockedRange(store);
-  return palette.scale(low, high, state.colors);
+  // what two maps differ by has a scale of its own
+  if (state.scale === "map" || map instanceof Difference) return palette.scale(map.signed, map.high, state.colors);
+  return palette.scale(map.signed, lockedHigh(store), state.colors);
 }
 
-export function lockedRange(store) {
-  let [low, high] = [0, 0];
-  for (const row of store.rows) {
-    const entry = store.page.entryOf(row, store.state.layer, store.state.kind);
-    if (!entry) continue;
-    low = Math.min(low, entry[4]);
-    high = Math.max(high, entry[5]);
-  }
-  return [low < 0 ? -high : 0, high];
+// The end of the scale that all maps share which are shown; signed ones begin at its negative, others at 0.
+export function lockedHigh(store) {
+  return store.kept("high", () => {
+    const entries = store.rows.map((row) => store.page.entryOf(row, store.state.layer, store.state.kind));
+    return entries.reduce((most, entry) => Math.max(most, entry?.[5] ?? 0), 0);
+  });
 }

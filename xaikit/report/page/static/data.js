@@ -1,5 +1,7 @@
 // The payload: facts as columns, maps as bytes that become numbers when they are looked at.
 
+import { resized } from "./maths.js";
+
 export async function readPage() {
   const data = JSON.parse(document.getElementById("page-data").textContent);
   return new Page(data, await inflated(data.maps.bytes));
@@ -29,6 +31,8 @@ export class Page {
     this.photographs = data.photographs;
     this.measures = data.measures;
     this.count = data.rows.trial.length;
+    this.titles = titlesOf(data);
+    this.hasOdd = bytes.includes(NOT_FINITE);
     this.places = new Map();
     for (let row = 0; row < this.count; row++) this.places.set(`${this.keyOf(row)}\n${this.rows.trial[row]}`, row);
   }
@@ -36,6 +40,10 @@ export class Page {
   // What stands in one line of the grid: a photograph and a place on the target axis, of whatever model or run.
   keyOf(row) {
     return `${this.rows.column[row]}\n${this.photographOf(row).name}`;
+  }
+
+  nameOf(key) {
+    return key.slice(key.indexOf("\n") + 1);
   }
 
   rowOf(key, trial) {
@@ -59,17 +67,38 @@ export class Page {
 
   mapOf(row, layer, kind) {
     const entry = this.entryOf(row, layer, kind);
-    return entry && new SaliencyMap(entry, this.bytes);
+    return entry && new SaliencyMap(entry, this.bytes, this.isSigned(row, entry, kind));
   }
 
-  measure(row, metric) {
-    return this.measures[metric].values[row];
+  // Whether maps of that kind may be negative, so that even one that is 0 everywhere has their colours.
+  isSigned(row, entry, kind) {
+    return kind === "raw" || this.trialOf(row).signed || entry[4] < 0;
   }
+
+  // What one map has more than another; null where they cannot be compared.
+  differenceOf(row, other, layer, kind, otherLayer = layer) {
+    const maps = [[row, layer], [other, otherLayer]].map(([each, at]) => each === null ? null : this.mapOf(each, at, kind));
+    return maps.includes(null) || maps[0].slices !== maps[1].slices ? null : new Difference(...maps);
+  }
+
+  trialTitled(title) {
+    const place = this.titles.indexOf(title);
+    return place < 0 ? null : place;
+  }
+}
+
+// The names of the trials, each with what tells it from others of its name: the run, then the model.
+function titlesOf(data) {
+  const names = data.trials.map((trial) => trial.name);
+  const isDouble = (texts, text) => texts.indexOf(text) !== texts.lastIndexOf(text);
+  const withRun = data.trials.map(({ name, run }) => isDouble(names, name) && data.runs.length > 1 ? `${name} (${data.runs[run].name})` : name);
+  return withRun.map((text, place) => isDouble(withRun, text) ? `${text} (${data.trials[place].model}, ${place + 1})` : text);
 }
 
 // A map at its native size: `values` in the order of slices, lines and columns, NaN where it is not finite.
 export class SaliencyMap {
-  constructor(entry, bytes) {
+  constructor(entry, bytes, signed) {
+    this.signed = signed;
     [this.layer, this.offset, this.height, this.width, this.low, this.high, this.slices, this.whole] = entry;
     this.bytes = bytes;
   }
@@ -87,5 +116,31 @@ export class SaliencyMap {
       values[at] = byte === NOT_FINITE ? NaN : this.low < 0 ? (byte - STEPS / 2) * step : byte * step;
     }
     return values;
+  }
+}
+
+// One map less another, at the larger of their sizes: signed, whatever they are.
+export class Difference {
+  constructor(one, other) {
+    this.layer = one.layer;
+    this.signed = true;
+    this.slices = one.slices;
+    this.height = Math.max(one.height, other.height);
+    this.width = Math.max(one.width, other.width);
+    this.cells = this.height * this.width;
+    const [first, second] = [one, other].map((map) => this.#sized(map));
+    this.values = first.map((value, at) => value - second[at]);
+    this.high = this.values.reduce((most, value) => Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most, 0);
+    this.whole = null;
+  }
+
+  #sized(map) {
+    const { values } = map;
+    const wide = new Float32Array(this.slices * this.cells);
+    for (let slice = 0; slice < this.slices; slice++) {
+      const part = values.subarray(slice * map.cells, (slice + 1) * map.cells);
+      wide.set(resized(part, map.height, map.width, this.height, this.width), slice * this.cells);
+    }
+    return wide;
   }
 }

@@ -3,7 +3,7 @@
 export const OUTCOMES = { right: true, wrong: false, unknown: null };
 
 export function matching(page, state) {
-  const trials = page.trials.map((trial, place) => [trial, place]).filter(([trial]) => isShown(trial, state)).map(([, place]) => place);
+  const trials = page.trials.map((trial, place) => [trial, place]).filter(([trial, place]) => isShown(trial, page.titles[place], state)).map(([, place]) => place);
   const shown = new Set(trials);
   const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
   const opened = new Set(state.photographs);
@@ -17,9 +17,9 @@ export function matching(page, state) {
   return { trials, rows, keys: [...keys] };
 }
 
-function isShown(trial, state) {
+function isShown(trial, title, state) {
   if (trial.control && !state.controls) return false;
-  if (state.method.length && !state.method.includes(trial.name)) return false;
+  if (state.method.length && !state.method.includes(title)) return false;
   if (state.model && trial.model !== state.model) return false;
   if (state.target && targetText(trial) !== state.target) return false;
   return !state.layer || trial.layers.includes(state.layer);
@@ -33,7 +33,7 @@ function passes(page, row, state, words, opened) {
   if (state.class && className(page, row) !== state.class) return false;
   if (state.outcome && rows.correct[row] !== OUTCOMES[state.outcome]) return false;
   if (state.warning && !hasWarning(rows.warnings[row], state.warning)) return false;
-  const text = () => [photograph.name, rows.target_name[row], rows.prediction_name[row], rows.truth_name[row], page.trialOf(row).name,
+  const text = () => [photograph.name, rows.target_name[row], rows.prediction_name[row], rows.truth_name[row], page.titles[rows.trial[row]],
     ...rows.warnings[row]].join("\n").toLowerCase();
   return !words.length || words.every((word) => text().includes(word));
 }
@@ -59,4 +59,17 @@ export function targetText(trial) {
   const { use, ...options } = trial.target;
   const words = Object.entries(options).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return words.length ? `${use} (${words.join(", ")})` : use;
+}
+
+// Of each column the trial, and the one that is taken from it, or null.
+export function columnsOf(page, state, trials) {
+  const versus = page.trialTitled(state.versus);
+  if (versus !== null) return trials.map((trial) => ({ trial, less: trial === versus ? null : versus }));
+  if (page.data.runs.length < 2) return trials.map((trial) => ({ trial, less: null }));
+  const [first, second] = [0, 1].map((run) => trials.filter((trial) => page.trials[trial].run === run));
+  const twin = (trial) => second.find((other) => page.trials[other].name === page.trials[trial].name);
+  const paired = first.flatMap((trial) => twin(trial) === undefined ? [{ trial, less: null }]
+    : [{ trial, less: null }, { trial: twin(trial), less: null }, { trial, less: twin(trial) }]);
+  const alone = second.filter((other) => !paired.some(({ trial }) => trial === other));
+  return [...paired, ...alone.map((trial) => ({ trial, less: null }))];
 }

@@ -1,6 +1,6 @@
-// Pixels: a photograph, a map over it, and what a place of it is worth.
+// Pixels: a photograph, and a map over it.
 
-import { between, resized, sliceOf } from "./maths.js";
+import { resized, sliceOf } from "./maths.js";
 import { scaleOf } from "./colors.js";
 
 // The photographs, as pixels of the size that somebody wants to draw on.
@@ -11,22 +11,22 @@ export class Photographs {
     this.sized = new Map();
   }
 
-  // The picture of a thumbnail, once it is decoded; null where there is none.
-  async load(thumbnail) {
+  // Pixels of a thumbnail (null: grey) at a size: a copy that may be painted on. A promise where it is not decoded yet.
+  pixels(thumbnail, width, height) {
+    const key = `${thumbnail} ${width} ${height}`;
+    const pixels = this.sized.get(key);
+    if (pixels) return new ImageData(new Uint8ClampedArray(pixels.data), width, height);
+    return this.#load(thumbnail).then((image) => {
+      if (this.sized.size > 500) this.sized.clear();
+      this.sized.set(key, pixelsOf(image, width, height));
+      return this.pixels(thumbnail, width, height);
+    });
+  }
+
+  async #load(thumbnail) {
     if (thumbnail === null) return null;
     if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.data.thumbnails[thumbnail]));
     return this.images.get(thumbnail);
-  }
-
-  // Its pixels at a size: a copy that may be painted on.
-  async pixels(thumbnail, width, height) {
-    const key = `${thumbnail} ${width} ${height}`;
-    if (!this.sized.has(key)) {
-      if (this.sized.size > 400) this.sized.clear();
-      this.sized.set(key, pixelsOf(await this.load(thumbnail), width, height));
-    }
-    const pixels = this.sized.get(key);
-    return new ImageData(new Uint8ClampedArray(pixels.data), width, height);
   }
 }
 
@@ -50,16 +50,54 @@ function pixelsOf(image, width, height) {
 export function paintOver(picture, values, height, width, scale, alpha) {
   const wide = resized(values, height, width, picture.height, picture.width);
   const weights = scale.weights(alpha);
+  const colors = scale.colors;
   const { data } = picture;
-  for (let at = 0; at < wide.length; at++) {
+  for (let at = 0, pixel = 0; at < wide.length; at++, pixel += 4) {
     const place = scale.place(wide[at]);
-    const color = scale.colorAt(place);
     const weight = weights[place];
-    const pixel = 4 * at;
-    data[pixel] = Math.round((1 - weight) * data[pixel] + weight * color[0]);
-    data[pixel + 1] = Math.round((1 - weight) * data[pixel + 1] + weight * color[1]);
-    data[pixel + 2] = Math.round((1 - weight) * data[pixel + 2] + weight * color[2]);
+    for (let channel = 0; channel < 3; channel++) {
+      data[pixel + channel] = Math.round((1 - weight) * data[pixel + channel] + weight * colors[3 * place + channel]);
+    }
   }
+}
+
+const STRONGEST = 0.75;
+const CURVE = "rgb(176 32 48)";
+
+// Of a plotted series: its columns in the colours of a map, as far as the curves leave white.
+export function paintBehind(picture, values, scale) {
+  const wide = resized(values, 1, values.length, 1, picture.width);
+  const colors = scale.colors;
+  const { data } = picture;
+  for (let x = 0; x < picture.width; x++) {
+    const place = scale.place(wide[x]);
+    const strength = (place === 256 ? 1 : Math.abs(wide[x]) / scale.high) * STRONGEST;
+    for (let pixel = 4 * x; pixel < data.length; pixel += 4 * picture.width) {
+      for (let channel = 0; channel < 3; channel++) {
+        data[pixel + channel] *= (255 * (1 - strength) + strength * colors[3 * place + channel]) / 255;
+      }
+    }
+  }
+}
+
+// A map of one axis as a line over its series, broken where it is not finite.
+export function drawCurve(context, values, scale) {
+  const { width, height } = context.canvas;
+  const margin = height * 0.055;
+  const wide = resized(values, 1, values.length, 1, width);
+  context.strokeStyle = CURVE;
+  context.lineWidth = Math.max(1.5, height / 110);
+  context.beginPath();
+  let isDown = false;
+  for (let x = 0; x < width; x++) {
+    const share = (wide[x] - scale.low) / (scale.high - scale.low);
+    if (!Number.isFinite(share)) isDown = false;
+    else {
+      context[isDown ? "lineTo" : "moveTo"](x + 0.5, height - margin - share * (height - 2 * margin));
+      isDown = true;
+    }
+  }
+  context.stroke();
 }
 
 // Which frame of a sample is shown, by the state's share of its depth, and the thumbnail of it.
@@ -74,32 +112,27 @@ export function shownSlice(map, photograph, share) {
   return sliceOf(map, frameOf(photograph, share).number, photograph.space.length === 3 ? photograph.space[0] : 1);
 }
 
-// Draw one row on a canvas of some width: its photograph, and its map over it unless `bare`.
-export async function paintRow(store, canvas, row, width, { bare = false, layer = store.state.layer, kind = store.state.kind } = {}) {
+// Draw a map, or none, over the photograph of a row on a canvas, at a width in pixels. Gives a promise where it has to wait.
+export function paintRow(store, canvas, row, map, width) {
   const photograph = store.page.photographOf(row);
   const height = Math.max(1, Math.round(width * photograph.height / photograph.width));
-  const frame = frameOf(photograph, store.state.slice);
-  const picture = await store.photographs.pixels(frame.thumbnail, width, height);
-  const map = bare ? null : store.page.mapOf(row, layer, kind);
-  if (map) {
-    const values = shownSlice(map, photograph, store.state.slice);
-    paintOver(picture, values, map.height, map.width, scaleOf(store, map), store.state.alpha);
-  }
-  canvas.width = width;
-  canvas.height = height;
-  canvas.getContext("2d").putImageData(picture, 0, 0);
+  const picture = store.photographs.pixels(frameOf(photograph, store.state.slice).thumbnail, width, height);
+  canvas.painted = `${row} ${map?.offset} ${width}`;
+  if (!(picture instanceof Promise)) return paintPicture(store, canvas, picture, photograph, map);
+  const wanted = canvas.painted;
+  return picture.then((pixels) => canvas.painted === wanted && paintPicture(store, canvas, pixels, photograph, map));
 }
 
-// The value of a map at a place of its picture, x and y in [0, 1], as it is drawn.
-export function valueAt(values, height, width, x, y) {
-  const fine = 4096;
-  const down = between(height, fine);
-  const across = between(width, fine);
-  const [line, column] = [Math.min(fine - 1, Math.floor(y * fine)), Math.min(fine - 1, Math.floor(x * fine))];
-  const at = (upper, left) => values[upper * width + left];
-  const part = across.share[column];
-  const [left, right] = [across.low[column], across.high[column]];
-  const upper = at(down.low[line], left) * (1 - part) + at(down.low[line], right) * part;
-  const lower = at(down.high[line], left) * (1 - part) + at(down.high[line], right) * part;
-  return upper * (1 - down.share[line]) + lower * down.share[line];
+function paintPicture(store, canvas, picture, photograph, map) {
+  const isSeries = photograph.space.length === 1;
+  const scale = map && scaleOf(store, map);
+  const values = map && shownSlice(map, photograph, store.state.slice);
+  if (map && isSeries) paintBehind(picture, values, scale);
+  else if (map) paintOver(picture, values, map.height, map.width, scale, store.state.alpha);
+  canvas.width = picture.width;
+  canvas.height = picture.height;
+  canvas.drawn = canvas.painted;
+  const context = canvas.getContext("2d");
+  context.putImageData(picture, 0, 0);
+  if (map && isSeries) drawCurve(context, values, scale);
 }

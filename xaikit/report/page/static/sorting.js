@@ -8,7 +8,7 @@ export const RECORD_COLUMNS = ["score", "probability", "seconds"];
 export function sortValues(store, keys) {
   const { page, state } = store;
   if (state.sort === "order") return null;
-  if (state.sort === "name") return new Map(keys.map((key) => [key, key.slice(key.indexOf("\n") + 1)]));
+  if (state.sort === "name") return new Map(keys.map((key) => [key, page.nameOf(key)]));
   if (state.sort === "disagreement") return new Map(keys.map((key) => [key, disagreement(store, key)]));
   return new Map(keys.map((key) => [key, mean(rowsOf(store, key).map((row) => valueOf(page, row, state.sort)))]));
 }
@@ -35,7 +35,7 @@ function position(page, trials, key) {
 
 function rowsOf(store, key) {
   const { page, state } = store;
-  const trials = state.of ? store.trials.filter((trial) => page.trials[trial].name === state.of) : store.trials;
+  const trials = state.of ? store.trials.filter((trial) => page.titles[trial] === state.of) : store.trials;
   return trials.map((trial) => page.rowOf(key, trial)).filter((row) => row !== null);
 }
 
@@ -54,7 +54,7 @@ export function mean(values) {
 // The trials whose disagreement counts: those that were chosen, else the first two.
 export function pairOf(store) {
   const { page, state, trials } = store;
-  const chosen = state.pair.map((name) => trials.find((trial) => page.trials[trial].name === name));
+  const chosen = state.pair.map((name) => trials.find((trial) => page.titles[trial] === name));
   return chosen.length === 2 && !chosen.includes(undefined) ? chosen : trials.slice(0, 2);
 }
 

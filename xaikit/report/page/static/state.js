@@ -1,6 +1,6 @@
 // What is on the screen, in one place: kept in the location's hash, so that every link shows the same.
 
-import { matching } from "./filters.js";
+import { columnsOf, matching } from "./filters.js";
 import { ordered } from "./sorting.js";
 
 const START = {
@@ -19,6 +19,7 @@ const START = {
   sort: "order",
   of: "", // the trial that is sorted by; "" for the mean over those that are shown
   down: false,
+  versus: "", // the trial that all others are shown less of
   pair: [], // of trials, whose disagreement is sorted by
   kind: "finished",
   colors: "auto",
@@ -28,12 +29,24 @@ const START = {
   side: 144,
   key: "", // of the line in the grid that the detail shows
   trial: "",
+  depth: "", // the layer in the detail; "" for all of them, fused
   beside: "",
   threshold: 0.5,
   regions: false,
   slice: 0.5,
   theme: "",
+  metric: "", // of the summary's heat map and strips; "" for the first one, as in all below
+  x: "", // of the trade-off
+  y: "",
+  rowAxis: "", // of the heat map
+  columnAxis: "",
+  clustered: "", // the trial whose maps are grouped
+  clusters: 0, // how many groups; 0 for the number that fits best
 };
+
+// What changes neither which maps are shown nor their order.
+const LOOKS = new Set(["view", "colors", "alpha", "scale", "blink", "side", "key", "trial", "depth", "beside", "threshold", "regions", "slice",
+  "theme"]);
 
 export class Store extends EventTarget {
   constructor(page) {
@@ -59,6 +72,12 @@ export class Store extends EventTarget {
     if (hash !== location.hash.slice(1)) history.replaceState(null, "", `#${hash}`);
   }
 
+  // Which of the maps is drawn in a cell.
+  mapOf(row, less) {
+    const { layer, kind } = this.state;
+    return less === null ? this.page.mapOf(row, layer, kind) : this.page.differenceOf(row, less, layer, kind);
+  }
+
   // Open another view, so that the browser's back button leads here.
   open(changes) {
     history.pushState(null, "", location.hash || "#");
@@ -75,24 +94,48 @@ export class Store extends EventTarget {
 
   // The places of the trials that are shown, in the order of the run.
   get trials() {
-    return this.#kept("trials", () => matching(this.page, this.state).trials);
+    return this.kept("trials", () => this.#matching.trials);
   }
 
   // The lines of the grid that are shown, in order; see Page.keyOf.
   get keys() {
-    return this.#kept("keys", () => ordered(this, matching(this.page, this.state).keys));
+    return this.kept("keys", () => ordered(this, this.#matching.keys));
   }
 
   // The rows that are shown: what of the lines is of a shown trial, and passes the filters.
   get rows() {
-    return this.#kept("rows", () => {
-      const { rows } = matching(this.page, this.state);
+    return this.kept("rows", () => {
+      const { rows } = this.#matching;
       return this.keys.flatMap((key) => this.trials.map((trial) => this.page.rowOf(key, trial)))
         .filter((row) => row !== null && rows.has(row));
     });
   }
 
-  #kept(name, compute) {
+  // The columns of the grid: trials, and what a trial has more than another; two runs stand beside each other, trial by trial.
+  get columns() {
+    return this.kept("columns", () => columnsOf(this.page, this.state, this.trials));
+  }
+
+  get #matching() {
+    return this.kept("matching", () => matching(this.page, this.state));
+  }
+
+  get rowSet() {
+    return this.kept("rowSet", () => new Set(this.rows));
+  }
+
+  // What is on the screen, in words.
+  tell(text) {
+    document.querySelector(".status").textContent = text;
+  }
+
+  // What is under the pointer.
+  read(text) {
+    document.querySelector(".readout").textContent = text;
+  }
+
+  // What follows from the state, computed once for each.
+  kept(name, compute) {
     if (!this.cache.has(name)) this.cache.set(name, compute());
     return this.cache.get(name);
   }
@@ -106,7 +149,7 @@ export class Store extends EventTarget {
   }
 
   #tell(names) {
-    this.cache.clear();
+    if (names.some((name) => !LOOKS.has(name))) this.cache.clear();
     this.dispatchEvent(new CustomEvent("change", { detail: new Set(names) }));
   }
 }
