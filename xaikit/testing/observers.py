@@ -15,7 +15,7 @@ from xaikit.hookspecs import RunDone, RunFailed, RunStarted, ShardDone
 from xaikit.runner.observing import hooks_of, manager, register
 from xaikit.testing.checks import COMMON, Work, for_each, instances
 
-CONFIG = {"name": "run", "methods": {"a: <b>": {"use": "./mycam.py"}}, "layers": ["auto"], "budget": None, "observers": {}}
+CONFIG = {"name": "run", "methods": {"a: <b>": {"use": "./mycam.py"}}, "layers": ["auto"], "observers": {}}
 
 
 def is_told_of_a_run(observer: Any) -> None:
