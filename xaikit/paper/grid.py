@@ -122,7 +122,8 @@ def _settings() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
+        settings: Any = matplotlib.rcParams
+        settings.update(SETTINGS)
         yield
 
 
