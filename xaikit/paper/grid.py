@@ -40,6 +40,7 @@ SETTINGS: dict[str, Any] = {
 NAMES, NUMBERS = 7.0, 6.0  # points: of rows and columns, and of everything else
 INCH, POINT = 25.4, 25.4 / 72  # millimetres
 GAP, BAR, LEADING = 1.0, 1.8, 1.2  # millimetres between cells and of the bar; of text, in its size
+_LINE = LEADING * NUMBERS * POINT
 DOTS = 600
 """Pixels an inch of a PNG."""
 
@@ -183,13 +184,13 @@ class _Layout:
     @cached_property
     def tops(self) -> list[float]:
         """Of each row."""
-        notes = LEADING * NUMBERS * POINT if any(cell.note for row in self.grid.cells for cell in row) else 0.0
+        notes = _LINE if any(cell.note for row in self.grid.cells for cell in row) else 0.0
         return [self.top + sum(self.heights[:row]) + row * (GAP + notes) for row in range(len(self.heights) + 1)]
 
     @property
     def height(self) -> float:
         """Of the whole."""
-        return self.tops[-1] + GAP + BAR + LEADING * NUMBERS * POINT * (1 + len(self.caption)) + 1.2
+        return self.tops[-1] + GAP + BAR + _LINE * (1 + len(self.caption)) + 1.2
 
     @cached_property
     def caption(self) -> list[str]:
@@ -209,7 +210,7 @@ class _Layout:
             axes.set_axis_off()
         if cell.note:
             lines = fitted(cell.note, self.side, NUMBERS, most=1 if picture is not None else 4)
-            at, align = (below + 0.4, "top") if picture is not None else (top + height / 2, "center")
+            at, align = (below + 0.4 + _LINE, "bottom") if picture is not None else (top + height / 2, "center")
             self._text(figure, left + self.side / 2, at, lines, NUMBERS, align, color="0.3")
 
     def _bar(self, figure: Any) -> None:
@@ -224,9 +225,9 @@ class _Layout:
         places = {2: (0.0, 1.0), 3: (0.0, 0.5, 1.0)}[len(ticks)]
         for place, tick in zip(places, ticks, strict=True):
             at = left + place * length
-            self._text(figure, at, top + BAR + 0.4, [tick], NUMBERS, "top", words[round(2 * place)])
-        below = top + BAR + 0.6 + LEADING * NUMBERS * POINT
-        self._text(figure, self.left + wide / 2, below, self.caption, NUMBERS, "top", color="0.3")
+            self._text(figure, at, top + BAR + 0.4 + _LINE, [tick], NUMBERS, "bottom", words[round(2 * place)])
+        below = top + BAR + 0.6 + _LINE * (1 + len(self.caption))
+        self._text(figure, self.left + wide / 2, below, self.caption, NUMBERS, "bottom", color="0.3")
 
     @property
     def _has_notes(self) -> bool:
