@@ -35,6 +35,7 @@ from xaikit.report.text import aligned
 from xaikit.runner import isolation
 from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
+from xaikit.runner.page import write_page
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
 from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
@@ -118,6 +119,8 @@ def run(
             if config.report.boxes is not None and not stopping.by_signal:
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
+            if config.report.page and share is None and not stopping.by_signal:
+                write_page(report, registry)
     return report
 
 
