@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from xaikit import DataError, Located, nearest
-from xaikit.sources import Box, FileAnnotation, Photograph
+from xaikit.sources import Box, FileAnnotation, Photograph, Polygon
 from xaikit_sources._paths import is_file, missing, read_bytes
 
 Annotations = Annotated[str | None, Located()]
@@ -31,17 +31,19 @@ class Stated:
 
     boxes: list[Box] = field(default_factory=list)
     labels: list[str | int | None] = field(default_factory=list)
+    outlines: list[tuple[Polygon, ...]] = field(default_factory=list)
     mask: Path | None = None
 
-    def add(self, box: Box, label: str | int | None) -> None:
+    def add(self, box: Box, label: str | int | None, outlines: tuple[Polygon, ...] = ()) -> None:
         """One more object."""
         self.boxes.append(box)
         self.labels.append(label)
+        self.outlines.append(outlines)
 
     def annotation(self) -> FileAnnotation:
         """As a photograph has it."""
         mask = None if self.mask is None else partial(read_bytes, self.mask)
-        return FileAnnotation(tuple(self.boxes), tuple(self.labels), mask)
+        return FileAnnotation(tuple(self.boxes), tuple(self.labels), mask, tuple(self.outlines))
 
 
 def annotated(photographs: Sequence[Photograph], files: Sequence[Path], annotations: str | None) -> list[Photograph]:
@@ -139,21 +141,24 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _coco(file: Path) -> Mapping[str, Stated]:
-    """The boxes of COCO's format, which are x, y, width, height; crowds count as one object."""
+    """The boxes of COCO's format, which are x, y, width, height, with their polygons; crowds count as one object."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         categories = {category["id"]: str(category["name"]) for category in content.get("categories", ())}
-        objects = [(each["image_id"], each.get("category_id"), list(each["bbox"])) for each in content["annotations"]]
+        objects = [
+            (each["image_id"], each.get("category_id"), list(each["bbox"]), each.get("segmentation"))
+            for each in content["annotations"]
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         got = f"no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise DataError(f"{file}: expected images, annotations and categories as in COCO's JSON, got {got}") from error
     stated = {name: Stated() for name in names.values()}
-    for number, (image, category, bbox) in enumerate(objects):
+    for number, (image, category, bbox, segmentation) in enumerate(objects):
         where = f"{file}: annotation {number}"
         if image not in names:
             raise DataError(f"{where}: there is no image with the id {image!r}")
-        stated[names[image]].add(_box_of_sides(bbox, where), categories.get(category))
+        stated[names[image]].add(_box_of_sides(bbox, where), categories.get(category), _outlines(segmentation, where))
     return stated
 
 
@@ -164,6 +169,24 @@ def _box_of_sides(bbox: Sequence[Any], where: str) -> Box:
     except (TypeError, ValueError):
         raise DataError(f"{where}: expected bbox as x, y, width, height, got {bbox}") from None
     return box_of((x, y, x + width, y + height), where)
+
+
+def _outlines(segmentation: Any, where: str) -> tuple[Polygon, ...]:
+    """The polygons x, y, x, y, ... of an object; none of run lengths, which crowds have: their box stands for them.
+
+    Raises:
+        DataError: a polygon has fewer than three corners, half a corner, or what is no number.
+    """
+    polygons = segmentation if isinstance(segmentation, list) else []
+    try:
+        numbers = [[float(number) for number in polygon] for polygon in polygons]
+    except (TypeError, ValueError):
+        numbers = [[]]
+    if any(len(each) < 6 or len(each) % 2 or not all(map(math.isfinite, each)) for each in numbers):
+        raise DataError(
+            f"{where}: expected polygons x, y, x, y, ... of three corners or more as segmentation, got {segmentation}"
+        )
+    return tuple(tuple(zip(each[::2], each[1::2], strict=True)) for each in numbers)
 
 
 def _folder(folder: Path, pictures: Collection[Path]) -> Mapping[str, Stated]:

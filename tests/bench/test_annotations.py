@@ -63,6 +63,24 @@ def test_boxes_and_masks_go_where_the_pixels_go(transform: Transform) -> None:
     assert annotation.lost == 0
 
 
+CORNERS = ((30, 10), (50, 10), (50, 40), (30, 40))
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_outlines_go_where_the_pixels_go(transform: Transform) -> None:
+    picture = read(transform, FileAnnotation((BOX,), outlines=((CORNERS,),)))
+    seen, annotation = picture.pixels[0] > 0.5, annotation_of(picture)
+    places = annotation.places(seen.shape)
+    assert int((places & seen).sum()) >= 0.9 * int((places | seen).sum()), "but for the rounding of edges"
+
+
+def test_outlines_of_what_the_crop_cuts_away_go_with_their_box() -> None:
+    outline = ((0, 0), (60, 0), (60, 5))
+    stated = FileAnnotation(((0, 0, 60, 5), BOX), ("dog", "cat"), outlines=((outline,), (CORNERS,)))
+    annotation = annotation_of(read(TRANSFORMS[0], stated))
+    assert (annotation.labels, annotation.lost, len(annotation.outlines)) == ((0,), 1, 1)
+
+
 def test_labels_are_classes_of_the_model_where_it_has_them() -> None:
     stated = FileAnnotation((BOX, BOX, BOX), ("dog", "bowl", None))
     assert annotation_of(read(TRANSFORMS[0], stated)).labels == (1, "bowl", None)

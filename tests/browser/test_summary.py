@@ -149,13 +149,13 @@ def test_failures_are_those_of_the_records(tab: Tab, summary: Path, report: Repo
     opened(tab, summary)
     counts: Mapping[str, Any] = dict(
         tab.run(
-            "return [...document.querySelectorAll('.tile')].map((each) => [each.querySelector('.tile-title').textContent, "
+            "return [...document.querySelectorAll('.kind')].map((each) => [each.querySelector('.kind-title').textContent, "
             "Number(each.querySelector('strong').textContent)])"
         )
     )
     wrong = {record.name for record in report.records if record.correct is False}
     assert counts == {"wrong prediction": len(wrong), "dead map": 1, "NaN": 0, "flat map": 0, "disconnected": 0}
-    tab.click(".tile-dead")
+    tab.click(".kind-dead")
     _, names, trials = shown(tab)
     assert (names, trials) == ([report.images[-1]], ["eigencam"])
 
@@ -163,7 +163,7 @@ def test_failures_are_those_of_the_records(tab: Tab, summary: Path, report: Repo
 def test_strips_are_in_the_order_of_the_metric(tab: Tab, summary: Path, report: Report) -> None:
     opened(tab, summary, "metric=metric:srg")
     labels = tab.run(
-        "return [...document.querySelectorAll('.strip')[0].querySelectorAll('.bar')].map((each) => each.ariaLabel)"
+        "return [...document.querySelectorAll('.order')[0].querySelectorAll('.value-bar')].map((each) => each.ariaLabel)"
     )
     values = {
         row["name"]: row["value"]
@@ -172,5 +172,5 @@ def test_strips_are_in_the_order_of_the_metric(tab: Tab, summary: Path, report: 
     }
     order = sorted(values, key=lambda name: -values[name])
     assert [label.split(", ", 1)[1].split(": ")[0] for label in labels] == order
-    tab.run("document.querySelectorAll('.strip')[0].querySelectorAll('.figure')[2].click()")
+    tab.run("document.querySelectorAll('.order')[0].querySelectorAll('.figure')[2].click()")
     assert set(shown(tab)[1]) == set(order[-2:])

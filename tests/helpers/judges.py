@@ -33,6 +33,13 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Others(Mean):
+    """The same, and it may look at other photographs."""
+
+    needs: ClassVar = MetricNeeds(photographs=True)
+
+
+@dataclass(frozen=True)
 class Score:
     """The probability of a photograph without its colours."""
 

@@ -76,6 +76,25 @@ def test_nothing_is_judged_twice_and_a_new_label_judges_only_its_own(tmp_path: P
         assert value == (2 if label == "double" else 1) * rows[trial, name, "mean"]
 
 
+@pytest.mark.parametrize("name", ["Mean", "Others"])
+def test_maps_that_are_taken_over_are_not_judged_again(tmp_path: Path, name: str) -> None:
+    """But by what asks for other photographs, as these are other ones."""
+    values = judged(tmp_path)
+    values["metrics"]["mean"]["use"] = values["metrics"]["mean"]["use"].replace("Mean", name)
+
+    def measured(report: xaikit.Report) -> set[tuple[Any, ...]]:
+        return {(row["trial"], row["image"], row["value"]) for row in report.measures.to_pylist()}
+
+    before = measured(xaikit.run(values))
+    assert calls(tmp_path) == len(before) == 6
+    Path(values["data"]["path"]).rename(tmp_path / "renamed")
+    (tmp_path / "renamed" / "one.png").rename(tmp_path / "renamed" / "first.png")
+    after = xaikit.run({**values, "data": {**values["data"], "path": str(tmp_path / "renamed")}})
+    assert calls(tmp_path) == (6 if name == "Others" else 0)
+    assert measured(after) == before
+    assert {Path(row["name"]).stem for row in after.measures.to_pylist()} == {"first", "two", "three"}
+
+
 def test_a_finished_run_is_evaluated_without_explaining_again(tmp_path: Path) -> None:
     values = judged(tmp_path)
     metrics = values.pop("metrics")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,37 @@ def test_coco(photos):
     source = ImageFolder(str(photos), annotations=str(photos / "coco.json"))
     assert stated(source) == {"c.png": (((1, 2, 4, 6),), ("dog",))}
     assert [each.label for each in source.photographs()] == ["cats", "cats", "dogs"]
+
+
+def coco(folder: Path, **annotation: Any) -> Files:
+    content = {
+        "images": [{"id": 7, "file_name": "2.png"}],
+        "annotations": [{"image_id": 7, "bbox": [0, 0, 4, 4], **annotation}],
+    }
+    (folder / "coco.json").write_text(json.dumps(content))
+    return Files([str(folder / "2.png")], annotations=str(folder / "coco.json"))
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "outlines"),
+    [
+        ([[0, 0, 4, 0, 4, 4], [1, 1, 2, 1, 2, 2]], (((0, 0), (4, 0), (4, 4)), ((1, 1), (2, 1), (2, 2)))),
+        ({"counts": [3, 1], "size": [2, 2]}, ()),
+        ([], ()),
+    ],
+)
+def test_polygons_of_coco(photos, segmentation, outlines):
+    (photograph,) = coco(photos, segmentation=segmentation).photographs()
+    assert photograph.annotation.outlines == (outlines,)
+    assert (photograph.annotation.digest() == coco(photos).photographs()[0].annotation.digest()) == (not outlines)
+
+
+@pytest.mark.parametrize(
+    "segmentation", [[[0, 0, 4, 0]], [[0, 0, 4, 0, 4, 4, 1]], [["x"] * 6], [[0, 0, 4, 0, 4, float("nan")]], [7]]
+)
+def test_what_is_no_polygon(photos, segmentation):
+    with pytest.raises(DataError, match=r"annotation 0: expected polygons x, y, x, y, .* of three corners or more"):
+        coco(photos, segmentation=segmentation).photographs()
 
 
 def test_voc_counts_pixels_from_one_and_the_last_is_inside(photos):

@@ -1,11 +1,15 @@
 from pathlib import Path
+from unittest import mock
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.run_folders import BENCH, commit, everything, planned, row
 from xaikit.errors import StoreError
 from xaikit.report.index import Index
 from xaikit.store.compact import compact
+from xaikit.store.measures import MEASURES, commit_measures, measure_parts, read_measures
 from xaikit.store.store import Store
 
 NAMES = tuple(f"{letter}.jpg" for letter in "abcdef")
@@ -128,3 +132,34 @@ def test_other_benches_and_damaged_parts_stay(store: Store, tmp_path: Path) -> N
     with pytest.raises(StoreError, match=r"000001-x\.parquet: damaged"):
         compact(store, ["other"])
     assert len(store.folder.names("shards/other", ".parquet")) == 2
+
+
+def measures_of(*names: str, value: float, commit: int) -> pa.Table:
+    row = {field.name: None for field in MEASURES} | {"bench": BENCH, "metric": "srg", "control": "", "column": 0}
+    rows = [row | {"name": name, "value": value, "commit": commit} for name in names]
+    return pa.Table.from_pylist(rows, schema=MEASURES)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_parts_of_measures_become_one_of_the_newest(
+    store: Store, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    commit_measures(store.folder, BENCH, 0, measures_of("a.jpg", "b.jpg", value=0.25, commit=1))
+    commit_measures(store.folder, BENCH, 1, measures_of("b.jpg", "c.jpg", value=0.75, commit=2))
+    compact(store, [BENCH])
+    commit_measures(store.folder, BENCH, 2, measures_of("c.jpg", value=1.0, commit=3))
+    if killed:
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store.folder), "remove", mock.Mock(side_effect=KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                compact(store, [BENCH])
+    assert compact(store, [BENCH]) == (3 if killed else 2), "the merged part of one that was killed is there already"
+    (part,) = measure_parts(store.folder, BENCH)
+    table = read_measures(store.folder, [BENCH], ["srg"])
+    assert dict(zip(table["name"].to_pylist(), table["value"].to_pylist(), strict=True)) == {
+        "a.jpg": 0.25,
+        "b.jpg": 0.75,
+        "c.jpg": 1.0,
+    }
+    assert pq.read_metadata(store.folder.url(part)).num_rows == 3
+    assert compact(store, [BENCH]) == 0

@@ -34,6 +34,7 @@ def framed_annotation(
     boxes = [_placed(box, window, space) for box in stated.boxes]
     inside = [place for place, (x0, y0, x1, y1) in enumerate(boxes) if x1 > x0 and y1 > y0]
     labels = stated.labels or (None,) * len(boxes)
+    outlines = stated.outlines or ((),) * len(boxes)
     mask, hidden, note = _mask(stated, window, space)
     return Annotation(
         boxes=torch.tensor([boxes[place] for place in inside]).reshape(-1, 4),
@@ -41,18 +42,26 @@ def framed_annotation(
         mask=mask,
         lost=len(boxes) - len(inside) + hidden,
         note=note,
+        outlines=tuple(
+            tuple(tuple(_point(point, window, space) for point in polygon) for polygon in outlines[place])
+            for place in inside
+        ),
     )
 
 
 def _placed(box: Box, window: tuple[float, ...], space: tuple[int, ...]) -> Box:
     """A box of the file in the frame, cut off at its edges: nothing is left of one that lies outside."""
-    left, top, right, bottom = window[2:]
-    x, y = space[1] / (right - left), space[0] / (bottom - top)
-    corners = ((box[0] - left) * x, (box[1] - top) * y, (box[2] - left) * x, (box[3] - top) * y)
+    corners = (*_point(box[:2], window, space), *_point(box[2:], window, space))
     x0, y0, x1, y1 = (
         min(max(corner, 0.0), float(end)) for corner, end in zip(corners, (*space[::-1],) * 2, strict=True)
     )
     return x0, y0, x1, y1
+
+
+def _point(point: tuple[float, float], window: tuple[float, ...], space: tuple[int, ...]) -> tuple[float, float]:
+    """A point x, y of the file in the frame, or outside of it."""
+    left, top, right, bottom = window[2:]
+    return (point[0] - left) * space[1] / (right - left), (point[1] - top) * space[0] / (bottom - top)
 
 
 def _class(label: str | int | None, classes: Classes, name: str) -> str | int | None:

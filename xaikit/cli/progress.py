@@ -103,6 +103,10 @@ class Progress:
         """A signal came."""
         self._say(message, style="yellow")
 
+    def warned(self, message: str) -> None:
+        """An observer of the run raised."""
+        self._say(f"warning: {message}", style="yellow")
+
     def _update(self) -> None:
         now = time.monotonic()
         done = min(self._done + self._current, self._total)

@@ -62,6 +62,7 @@ def _stored(named: NamedMetric, metric: Metric, fails: str) -> StoredMetric:
         low=low,
         high=high,
         annotations=bool(metric.needs.annotations),
+        others=bool(metric.needs.photographs),
         refines=hasattr(metric, "refine"),
         fails=fails,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -14,7 +14,8 @@ from xaikit.errors import DamagedFile
 from xaikit.planning.missing import MissingEvidence
 from xaikit.runner.prepare import PreparedBench, PreparedRun
 from xaikit.sources import Photograph
-from xaikit.store.names import DataName, data_of, stems_of_places
+from xaikit.store.measures import StoredMetric, adopt_measures
+from xaikit.store.names import DataName, data_of, model_of, stems_of_places
 from xaikit.store.rows import committed_now, identity_of
 from xaikit.store.store import Store
 from xaikit.store.trials import to_table
@@ -40,7 +41,9 @@ def freeze_plan(run: PreparedRun, store: Store, missing: Sequence[MissingEvidenc
     tables = [_photographs(*each) for each in zip(run.benches, missing, _stems(run, store), strict=True)]
     store.write_plan(plan, to_table(run.trials()), pa.concat_tables(tables))
     for bench, each in zip(run.benches, missing, strict=True):
-        _adopt(store, bench.key, each.adopted)
+        if each.adopted.num_rows:
+            _adopt(store, bench.key, each.adopted)
+            _adopt_measures(store, bench, each.adopted, run.metrics)
 
 
 def _stems(run: PreparedRun, store: Store) -> list[list[str]]:
@@ -93,11 +96,16 @@ def _boxes(photograph: Photograph) -> str | None:
 
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:
-    if rows.num_rows:
-        files: dict[str, Any] = {}
-        for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
-            for part in store.parts(bench_of_file):
-                files |= store.files(part)
-        about = {"files": {file: files[file] for file in dict.fromkeys(rows["file"].to_pylist())}}
-        name = f"shards/{bench}/adopted-{identity_of(rows)[:16]}.parquet"
-        store.write_part(name, committed_now(rows), about)
+    files: dict[str, Any] = {}
+    for bench_of_file in dict.fromkeys(file.split("/")[1] for file in rows["file"].unique().to_pylist()):
+        for part in store.parts(bench_of_file):
+            files |= store.files(part)
+    about = {"files": {file: files[file] for file in dict.fromkeys(rows["file"].to_pylist())}}
+    name = f"shards/{bench}/adopted-{identity_of(rows)[:16]}.parquet"
+    store.write_part(name, committed_now(rows), about)
+
+
+def _adopt_measures(store: Store, bench: PreparedBench, rows: pa.Table, metrics: Iterable[StoredMetric]) -> None:
+    benches = [each for each in store.benches() if model_of(each) == model_of(bench.key)]
+    chosen = [metric.id for metric in metrics if metric.id in bench.metrics and not metric.others]
+    adopt_measures(store.folder, bench.key, rows, benches, chosen)

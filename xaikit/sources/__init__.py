@@ -7,6 +7,7 @@ from xaikit.sources.contract import Kind as Kind
 from xaikit.sources.contract import ModelSource as ModelSource
 from xaikit.sources.contract import OpenedModel as OpenedModel
 from xaikit.sources.contract import Photograph as Photograph
+from xaikit.sources.contract import Polygon as Polygon
 from xaikit.sources.transform import IMAGENET as IMAGENET
 from xaikit.sources.transform import Fit as Fit
 from xaikit.sources.transform import Interpolation as Interpolation

@@ -41,6 +41,9 @@ class OpenedModel:
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, x1 and y1 just outside."""
 
+Polygon = tuple[tuple[float, float], ...]
+"""The corners x, y of an outline, in pixels; the last one is joined to the first."""
+
 
 @dataclass(frozen=True)
 class FileAnnotation:
@@ -49,15 +52,17 @@ class FileAnnotation:
     boxes   one an object
     labels  of each box its class as the data states it, as that of a photograph; None where it is of any class
     mask    the bytes of a picture of the same size, not 0 where an object is; None where the data has boxes alone
+    outlines  of each box the outlines of the parts of its object; () of one of which the box alone is stated
     """
 
     boxes: tuple[Box, ...] = ()
     labels: tuple[str | int | None, ...] = ()
     mask: Callable[[], bytes] | None = None
+    outlines: tuple[tuple[Polygon, ...], ...] = ()
 
     def digest(self) -> str:
         """The SHA-256 of what it states; a mask that cannot be read is one more thing that it may state."""
-        stated = hashlib.sha256(repr((self.boxes, self.labels)).encode())
+        stated = hashlib.sha256(repr((self.boxes, self.labels, *filter(any, [self.outlines]))).encode())
         if self.mask is not None:
             try:
                 stated.update(self.mask())

@@ -6,17 +6,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.store.doubles import PLACE, SAME, older, placed
+from xaikit.store.measures import measure_parts, merge_measures
 from xaikit.store.store import SHARDS, Store
 from xaikit.store.tables import read_footer, writable
 
 
 def compact(store: Store, bench_keys: Iterable[str], *, rows_per_part: int = 500_000) -> int:
-    """Merge the parts of each bench into parts of at most ``rows_per_part`` rows, and remove those that were merged.
+    """Merge the parts of each bench, and those of its measures, into parts of at most ``rows_per_part`` rows, and remove those
+    that were merged.
 
     Of rows that say the same of the same picture the newest is kept. A merged part is there, whole, before those in it are
     removed: whoever opens the folder meanwhile sees every row once, as it does where this is killed; who has it open may find
@@ -33,13 +36,18 @@ def compact(store: Store, bench_keys: Iterable[str], *, rows_per_part: int = 500
 
 
 def _compact(store: Store, bench: str, most: int) -> int:
+    kinds = (
+        (store.parts(bench), partial(_merge, store, bench)),
+        (measure_parts(store.folder, bench), partial(merge_measures, store.folder, bench)),
+    )
     merged = 0
-    for group in _groups(store, store.parts(bench), most):
-        name = _merge(store, bench, group)
-        for part in group:
-            if part != name:
-                store.folder.remove(part)
-        merged += len(group)
+    for parts, merge in kinds:
+        for group in _groups(store, parts, most):
+            name = merge(group)
+            for part in group:
+                if part != name:
+                    store.folder.remove(part)
+            merged += len(group)
     return merged
 
 

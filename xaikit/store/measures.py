@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -58,6 +59,7 @@ class StoredMetric:
     higher_is_better  which way
     low, high         the range of its values; None where there is no end
     annotations       whether it asks where the objects are
+    others            whether it asks for other photographs, so that its values are of these data alone
     refines           whether its values are final only when all photographs are there, see :class:`xaikit.metric.Metric`
     fails             what it gets wrong where the truth is known, see :mod:`xaikit.evaluation.worth`; "" where nothing
     """
@@ -73,6 +75,7 @@ class StoredMetric:
     low: float | None
     high: float | None
     annotations: bool = False
+    others: bool = False
     refines: bool = False
     fails: str = ""
 
@@ -89,9 +92,40 @@ class StoredMetric:
 
 def commit_measures(folder: Folder, bench: str, number: int, rows: pa.Table) -> str:
     """Write rows as one part, whose name says what is in it; gives the name. Raises OSError where the disk does not take it."""
+    return _write(folder, f"{FOLDER}/{bench}/{number:06d}", rows)
+
+
+def merge_measures(folder: Folder, bench: str, parts: Sequence[str]) -> str:
+    """Write the rows of some parts as one, of those that say the same the newest; gives its name. Raises DamagedFile."""
+    rows = newest(pa.concat_tables([read_table(folder, part).cast(MEASURES) for part in parts]))
+    return _write(folder, f"{FOLDER}/{bench}/merged", rows)
+
+
+def adopt_measures(folder: Folder, bench: str, maps: pa.Table, benches: Iterable[str], metrics: Sequence[str]) -> str:
+    """Write what was measured of maps in other benches, for a bench that has taken over their rows; gives the part's name, ""
+    where nothing was.
+
+    Args:
+        maps: the rows, as they are in the bench.
+    """
+    about = ("evidence", "image", "column", "checksum")
+    named: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in maps.select([*about, "name", "truth"]).to_pylist():
+        named[tuple(row[key] for key in about)].append({"bench": bench, "name": row["name"], "truth": row["truth"]})
+    measured = read_measures(folder, benches, metrics).to_pylist()
+    rows = [row | names for row in measured for names in named.get(tuple(row[key] for key in about), ())]
+    return _write(folder, f"{FOLDER}/{bench}/adopted", pa.Table.from_pylist(rows, schema=MEASURES)) if rows else ""
+
+
+def measure_parts(folder: Folder, bench: str) -> list[str]:
+    """The names of a bench's parts."""
+    return folder.names(f"{FOLDER}/{bench}", ".parquet")
+
+
+def _write(folder: Folder, stem: str, rows: pa.Table) -> str:
     columns = [rows[name].to_pylist() for name in _IDENTITY]
     digest = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:16]
-    name = f"{FOLDER}/{bench}/{number:06d}-{digest}.parquet"
+    name = f"{stem}-{digest}.parquet"
     about = {"metrics": sorted(rows["metric"].unique().to_pylist())}
     write_table(folder, name, rows.replace_schema_metadata({MARK: json.dumps(about)}))
     return name
@@ -99,7 +133,7 @@ def commit_measures(folder: Folder, bench: str, number: int, rows: pa.Table) -> 
 
 def read_measures(folder: Folder, benches: Iterable[str], metrics: Sequence[str]) -> pa.Table:
     """The rows of some benches and metrics, the newest of those that say the same. Raises DamagedFile for a damaged part."""
-    names = [name for bench in benches for name in folder.names(f"{FOLDER}/{bench}", ".parquet")]
+    names = [name for bench in benches for name in measure_parts(folder, bench)]
     tables = [read_table(folder, name) for name in names]
     wanted = pa.array(metrics, pa.string())
     tables = [table.filter(pc.is_in(table["metric"], wanted)).cast(MEASURES) for table in tables]

@@ -1,7 +1,7 @@
 """PNGs of photographs, in a fifth of the time that Pillow takes for the same number of bytes.
 
-Pillow looks for the best filter of every line; on photographs that of the average (PNG specification, 9.3) is close to it, and ISA-L
-packs what is left faster than zlib.
+Pillow looks for the best filter of every line; on photographs that of the average (PNG specification, 9.3) is close to it.
+What is left is packed faster by ISA-L than by zlib.
 """
 
 from __future__ import annotations
