@@ -35,8 +35,8 @@ from xaikit.report.text import aligned
 from xaikit.runner import isolation
 from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
-from xaikit.runner.page import write_page
 from xaikit.runner.observing import Observers
+from xaikit.runner.page import write_page
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
 from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
