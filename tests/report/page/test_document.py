@@ -75,6 +75,13 @@ def test_no_two_modules_have_a_name_in_common() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_what_a_module_imports_is_there(name: str) -> None:
+    for words, module in re.findall(r'^import \{ ([\w, ]+) \} from "\./(\w+)\.js";', MODULES[name], re.MULTILINE):
+        exported = re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", MODULES[module], re.MULTILINE)
+        assert set(words.split(", ")) <= set(exported)
+
+
 def test_every_module_is_in_the_page_once() -> None:
     script = script_text()
     assert [name for name, text in MODULES.items() if script.count(text.splitlines()[0]) != 1] == []

@@ -3,9 +3,8 @@
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined) continue;
-    if (name.startsWith("aria-")) element.setAttribute(name, String(value));
-    else if (value === false) continue;
+    if (name.startsWith("aria-") && value !== null && value !== undefined) element.setAttribute(name, String(value));
+    else if (value === null || value === undefined || value === false) continue;
     else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     else if (name === "class") element.className = value;
     else if (name in element && name !== "list") element[name] = value;
