@@ -1,6 +1,6 @@
 // A quantity over two axes: what was swept, the methods, layers and classes.
 
-import { colorBar } from "./bar.js";
+import { scaleBar } from "./bar.js";
 import { make, short } from "./dom.js";
 import { className, targetText } from "./filters.js";
 import { valueOf } from "./sorting.js";
@@ -65,7 +65,7 @@ function heatTable(store, rows, [downName, downWord], [acrossName, acrossWord], 
   const table = make("table", { class: "heat" }, make("caption", {}, `${quantity.name} by ${downName} and ${acrossName}`),
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, `${downName} \\ ${acrossName}`),
       ...columns.map((column) => make("th", { scope: "col", dir: "auto" }, column)))), make("tbody", {}, ...body));
-  return make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "heat map" }, table, values.length ? make("div", { class: "ramp" }, colorBar(store, scale, [short(low), short(high)]), ` ${betterText(quantity)}`) : null);
+  return make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "heat map" }, table, values.length ? make("div", { class: "ramp" }, scaleBar(store, scale, [short(low), short(high)]), ` ${betterText(quantity)}`) : null);
 }
 
 function cellOf(page, rows, { id }) {
