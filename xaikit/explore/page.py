@@ -19,7 +19,8 @@ POLICY = (
 """Whatever gradio's files ask for elsewhere, a browser does not fetch it."""
 
 Message = MutableMapping[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 def serve(
