@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xaikit.report.index import Entry
 from xaikit.report.page.packing import Entry as Packed
 from xaikit.report.page.packing import Packer
-from xaikit.report.report import Report
+from xaikit.report.page.run import PagedRun
 from xaikit.store.trials import StoredTrial
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class PackedMaps:
         self._finished: list[list[Packed]] = []
         self._unfinished: dict[int, str] = {}
 
-    def add(self, report: Report, entries: Sequence[Entry]) -> None:
+    def add(self, report: PagedRun, entries: Sequence[Entry]) -> None:
         """Add the maps of some rows; only those of as many axes as the input has, which can be laid over it."""
         for _, group in groupby(entries, key=lambda entry: (entry[0].name, entry[1].bench, entry[1].name)):
             columns = list(group)
@@ -54,7 +54,7 @@ class PackedMaps:
         return [self._packer.add(layer, saliency[column].float().numpy(), signed) for layer, saliency in maps.items()]
 
 
-def _finished(report: Report, trial: StoredTrial, raws: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+def _finished(report: PagedRun, trial: StoredTrial, raws: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """The finished maps (T, *S) by layer and their fusion as "", or why there are none."""
     try:
         return _finish(report, trial, raws), ""
@@ -64,7 +64,7 @@ def _finished(report: Report, trial: StoredTrial, raws: Mapping[str, Tensor]) ->
         return {}, f"{type(error).__name__}: {error}"
 
 
-def _finish(report: Report, trial: StoredTrial, raws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _finish(report: PagedRun, trial: StoredTrial, raws: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A map that is resized to the input stays as it is, as a browser resizes alike; a fusion is taken from the run's own where
     sizes differ."""
     from xaikit.finish import finish_maps
