@@ -36,6 +36,7 @@ from xaikit.runner import isolation
 from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.observing import Observers
+from xaikit.runner.page import write_page
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
 from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
@@ -133,6 +134,8 @@ def _sitting(
             if config.report.boxes is not None and not stopping.by_signal:
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
+            if config.report.page and share is None and not stopping.by_signal:
+                write_page(report, registry)
     return report
 
 

@@ -156,6 +156,7 @@ class ReportConfig(Section):
     rows      photographs on a page of the contact sheet
     columns   of a page of the contact sheet, the photograph itself among them
     format    of overlays; contact sheets are jpg where it is png, which is too large for them
+    page      whether report.html is written, which shows and compares all of this in a browser
     boxes     of what stands out: a table of them, boxes.csv; none by default
     maps      how raw maps are kept
     shard     photographs that are committed together, rounded up to whole batches; a kill loses at most these
@@ -170,6 +171,7 @@ class ReportConfig(Section):
     rows: Annotated[int, Field(ge=1)] = 24
     columns: Annotated[int, Field(ge=2)] = 8
     format: Literal["png", "jpg", "webp", "pdf"] = "png"
+    page: bool = True
     boxes: BoxesConfig | None = None
     maps: Literal["float16", "uint8", "float32"] = "float16"
     shard: Annotated[int, Field(ge=1)] = 64
