@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from xaikit.hookspecs import ShardDone as ShardDone
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
+    from xaikit.paper.figure import figure as figure
     from xaikit.pictures.regions import Region as Region
     from xaikit.pictures.regions import regions as regions
     from xaikit.pictures.window import overlay as overlay
@@ -82,6 +83,7 @@ _NAMES = {
     "explanation": "Explanation",
     "hookspecs": "RunDone RunFailed RunStarted ShardDone hookimpl",
     "needs": "Needs",
+    "paper.figure": "figure",
     "pictures.regions": "Region regions",
     "pictures.window": "overlay",
     "plain.options": "ClassIndex Located",

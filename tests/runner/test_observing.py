@@ -65,7 +65,7 @@ def test_a_mean_of_nothing_is_nan_and_dead_maps_are_counted(tmp_path: Path) -> N
 def test_files_are_what_there_is_to_look_at(tmp_path: Path) -> None:
     xaikit.run(config(tmp_path, observers={"mine": observed(tmp_path)}))
     files = [Path(file).name for file in told(tmp_path / "told.jsonl")[-1][1]["files"]]
-    assert {"contact-sheet.jpg", "manifest.json"} <= set(files)
+    assert {"contact-sheet.jpg", "report.html", "manifest.json"} <= set(files)
 
 
 def test_each_listener_is_handed_a_copy_in_the_order_of_the_config(tmp_path: Path) -> None:

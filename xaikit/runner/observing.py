@@ -25,10 +25,10 @@ from xaikit.runner.prepare import PreparedRun
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config
+from xaikit.store.pages import PAGE
 from xaikit.store.store import MANIFEST
 
 HOOKS = tuple(name for name, hook in vars(ObserverHooks).items() if hasattr(hook, f"{PROJECT}_spec"))
-PAGE = "report.html"
 
 Tell = Callable[[str], object]
 
