@@ -44,7 +44,7 @@ def test_what_is_shown_is_a_config_that_loads(tab: Tab, run: Path) -> None:
     assert values["layers"] == ["stem"]
     assert (values["report"]["colormap"], values["report"]["alpha"]) == ("viridis", 0.3)
     loaded = load(values)
-    assert [method.label for method in loaded.methods] == ["gradcam"]
+    assert list(loaded.methods) == ["gradcam"]
     assert "sweep" not in values
 
 
