@@ -154,9 +154,11 @@ def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping
         return
     if not prepared.job.draws:
         remove_sheets(report)
-        return
     with log.timed("draw"):
-        log.fail(save_missing_pictures(prepared, report.index))
+        if prepared.job.shows:
+            log.fail(save_missing_pictures(prepared, report.index))
+        if not prepared.job.draws:
+            return
         log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal, recent))
         if not stopping.by_signal:
             write_sheets(report, style, recent)
