@@ -12,6 +12,7 @@ from xaikit.errors import ConfigError, XaikitError
 from xaikit.explore.session import MOST_BYTES, Choice, Session
 
 HOST = "127.0.0.1"
+_A_DAY = (86400, 86400)
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
@@ -73,51 +74,22 @@ def blocks(session: Session) -> Any:
     """The page: choices to the left, maps to the right."""
     import gradio as gr
 
-    models = list(session.models)
-    with gr.Blocks(
-        title=f"xaikit: {session.config.name}", analytics_enabled=False, delete_cache=(86400, 86400)
-    ) as page:
+    with gr.Blocks(title=f"xaikit: {session.config.name}", analytics_enabled=False, delete_cache=_A_DAY) as page:
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                picture = gr.Image(
-                    label="Picture",
-                    type="filepath",
-                    image_mode=None,
-                    sources=["upload", "clipboard"],
-                    height=260,
-                    elem_id="picture",
-                )
-                model = gr.Dropdown(models, value=models[0], label="Model", visible=len(models) > 1)
-                methods = gr.Dropdown(
-                    list(session.methods), value=list(session.config.methods), multiselect=True, label="Methods"
-                )
-                layers = gr.Dropdown(
-                    [],
-                    value=[],
-                    multiselect=True,
-                    allow_custom_value=True,
-                    label="Layers",
-                    info="none: as the config says",
-                )
-                target = gr.Textbox(
-                    label="Target", placeholder="as the config says; or top3, 281, tabby cat", elem_id="target"
-                )
-                button = gr.Button("Explain", variant="primary", elem_id="explain")
+                chosen, button = _choices(session)
             with gr.Column(scale=3):
-                maps = gr.Gallery(
-                    label="Maps", format="png", columns=3, height="auto", object_fit="contain", elem_id="maps"
-                )
-                notes = gr.Textbox(label="Notes", lines=2, interactive=False, elem_id="notes")
-                config = gr.Code(label="The same as YAML", language="yaml", interactive=False, elem_id="yaml")
+                results = _results()
+        picture, _, _, layers, target = chosen
         gr.on(
             [picture.input, button.click, target.submit],
-            lambda *chosen: shown(session, *chosen),
-            [picture, model, methods, layers, target],
-            [maps, notes, config],
+            lambda *values: shown(session, *values),
+            chosen,
+            results,
             api_name="explain",
         ).then(
-            lambda *chosen: gr.Dropdown(choices=list(layer_choices(session, *chosen))),
-            [picture, model, methods, layers, target],
+            lambda *values: gr.Dropdown(choices=list(layer_choices(session, *values))),
+            chosen,
             [layers],
             api_name="layers",
             show_progress="hidden",
@@ -125,29 +97,55 @@ def blocks(session: Session) -> Any:
     return page
 
 
+def _choices(session: Session) -> tuple[list[Any], Any]:
+    """Picture, model, methods, layers and target; and the button."""
+    import gradio as gr
+
+    models, methods = list(session.models), list(session.methods)
+    sources: Any = ["upload", "clipboard"]
+    return [
+        gr.Image(label="Picture", type="filepath", image_mode=None, sources=sources, height=260, elem_id="picture"),
+        gr.Dropdown(models, value=models[0], label="Model", visible=len(models) > 1),
+        gr.Dropdown(methods, value=list(session.config.methods), multiselect=True, label="Methods"),
+        gr.Dropdown([], multiselect=True, allow_custom_value=True, label="Layers", info="none: as the config says"),
+        gr.Textbox(label="Target", placeholder="as the config says; or top3, 281, tabby cat", elem_id="target"),
+    ], gr.Button("Explain", variant="primary", elem_id="explain")
+
+
+def _results() -> list[Any]:
+    """Maps, notes and YAML."""
+    import gradio as gr
+
+    return [
+        gr.Gallery(label="Maps", format="png", columns=3, height="auto", object_fit="contain", elem_id="maps"),
+        gr.Textbox(label="Notes", lines=2, interactive=False, elem_id="notes"),
+        gr.Code(label="The same as YAML", language="yaml", interactive=False, elem_id="yaml"),
+    ]
+
+
 def shown(
-    session: Session, picture: str | None, model: str, methods: Sequence[str], layers: Sequence[str], target: str
+    session: Session, picture: str | None, model: str, methods: Sequence[str], layers: Sequence[str] | None, target: str
 ) -> tuple[list[tuple[Any, str]], str, str]:
     """What the page shows of a choice: maps with captions, notes, YAML; an error is a note."""
     if not picture:
         return [], "drop a picture first", ""
     try:
-        explored = session.explore(Choice(Path(picture), model, methods, layers, target or ""))
+        explored = session.explore(Choice(Path(picture), model, methods, layers or (), target or ""))
     except XaikitError as error:
         return [], f"{type(error).__name__}: {error}", ""
     return list(explored.overlays), "\n".join(explored.notes), explored.yaml
 
 
 def layer_choices(
-    session: Session, picture: str | None, model: str, methods: Sequence[str], layers: Sequence[str], target: str
+    session: Session, picture: str | None, model: str, methods: Sequence[str], layers: Sequence[str] | None, target: str
 ) -> Sequence[str]:
     """The layers of the model, where they can be had."""
     if not picture:
-        return layers
+        return layers or ()
     try:
         return session.layers(Choice(Path(picture), model, methods))
     except XaikitError:  # the maps' notes have said it
-        return layers
+        return layers or ()
 
 
 class ContentPolicy:
