@@ -20,16 +20,22 @@ VERSION = 1
 COLORMAPS = ("sequential", "diverging", "viridis", "gray")
 """Those of which lightness rises evenly, which the colour-blind read as others do."""
 
+MOST = 2000
+"""Photographs in one file."""
 
-def payload(reports: Sequence[Report], registry: Registry, boards: Sequence[Plain | None] = ()) -> Plain:
+
+def payload(
+    reports: Sequence[Report], registry: Registry, boards: Sequence[Plain | None] = (), together: int = MOST
+) -> Plain:
     """All that a page holds, ready for JSON: lists as columns, None for what is no number.
 
     Args:
         reports: one run, or two that are looked at beside each other.
         registry: where the cards of methods and metrics come from.
         boards: the leaderboard of each run; None where nothing was measured.
+        together: photographs whose maps are in one part of the page.
     """
-    facts = Facts()
+    facts = Facts(together)
     for report in reports:
         facts.add(report)
     methods = sorted({trial.method for report in reports for trial in report.trials})

@@ -46,6 +46,7 @@ class Grid extends HTMLElement {
     this.seen.disconnect();
     this.visible.clear();
     const values = sortValues(this.shown, keys);
+    if (state.sort === "disagreement") this.shown.page.need()?.then(() => this.shown.refresh(), (error) => this.shown.tell(error.message));
     this.lines = keys.map((key) => this.#line(key, values?.get(key)));
     const heads = columns.map((column) => this.#head(column));
     const corner = make("div", { class: "head corner", role: "columnheader" }, this.bars);
@@ -106,6 +107,8 @@ class Grid extends HTMLElement {
 
   // Make the cells of a line where it has none, and paint them.
   #fill(line) {
+    const waiting = this.shown.page.need(this.shown.columns.map(({ trial }) => this.shown.page.rowOf(line.key, trial)));
+    if (waiting) return waiting.then(() => line.isConnected && this.#fill(line), (error) => this.shown.tell(error.message));
     if (line.childElementCount === 1) {
       line.querySelector(".photo").append(make("canvas", { "aria-hidden": true }));
       line.append(...line.rows.map((row, place) => this.#cell(row, place)));
