@@ -54,8 +54,10 @@ class Grid extends HTMLElement {
     this.table.style.setProperty("--columns", columns.length);
     this.table.style.setProperty("--side", `${state.side}px`);
     this.table.replaceChildren(make("div", { class: "line header", role: "row" }, corner, ...heads), ...(keys.length ? this.lines : [empty]));
-    this.lines.forEach((line) => this.seen.observe(line));
     this.#repaint();
+    // what is in view at once, and not a frame later
+    if (state.view === "grid") this.lines.slice(0, Math.ceil(window.innerHeight / state.side)).forEach((line) => this.#fill(line));
+    this.lines.forEach((line) => this.seen.observe(line));
     this.shown.tell(this.#count());
   }
 
