@@ -26,7 +26,7 @@ export class Photographs {
 
   async #load(thumbnail) {
     if (thumbnail === null) return null;
-    if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.data.thumbnails[thumbnail]));
+    if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.thumbnails[thumbnail]));
     return this.images.get(thumbnail);
   }
 }
