@@ -148,6 +148,10 @@ export class SaliencyMap {
   }
 
   get values() {
+    return this.decoded ??= this.#decode();
+  }
+
+  #decode() {
     const count = this.slices * this.cells;
     const step = (this.high - this.low) / STEPS;
     const values = new Float32Array(count);

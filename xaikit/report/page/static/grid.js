@@ -2,7 +2,7 @@
 
 import { gridBars } from "./bar.js";
 import { fileName, make, short } from "./dom.js";
-import { frameOf, paintRow, shownSlice } from "./paint.js";
+import { needPhotograph, paintRow, shownSlice } from "./paint.js";
 import { peakOf, valueAt, whereText } from "./reading.js";
 import { sortValues, valueOf } from "./sorting.js";
 
@@ -111,22 +111,22 @@ class Grid extends HTMLElement {
   // What is not in view takes no memory.
   #release(line) {
     line.drawn = null;
-    for (const canvas of line.querySelectorAll("canvas")) Object.assign(canvas, { width: 0, height: 0, painted: null, drawn: null });
+    for (const canvas of line.querySelectorAll("canvas")) Object.assign(canvas, { width: 0, painted: null, drawn: null });
   }
 
   // Make the cells of a line where it has none, and paint them.
   #fill(line) {
-    const waiting = this.shown.page.need(this.shown.columns.map(({ trial }) => this.shown.page.rowOf(line.key, trial)));
-    if (waiting) return waiting.then(() => line.isConnected && this.#fill(line), (error) => this.shown.tell(error.message));
+    line.drawn = this.painted;
+    const { page, columns } = this.shown;
+    const first = line.rows.find((row) => row !== null);
+    const width = this.#pixels(first);
+    const waiting = page.need(columns.map(({ trial }) => page.rowOf(line.key, trial))) ?? needPhotograph(this.shown, first, width);
+    if (waiting) return waiting.then(() => line.isConnected && line.drawn && this.#fill(line), (error) => this.shown.tell(error.message));
     if (line.childElementCount === 1) {
       line.querySelector(".photo").append(make("canvas", { "aria-hidden": true }));
       line.append(...line.rows.map((row, place) => this.#cell(row, place)));
     }
-    line.drawn = this.painted;
-    const first = line.rows.find((row) => row !== null);
-    const width = this.#pixels(first);
-    const photo = line.querySelector(".photo canvas");
-    paintRow(this.shown, photo, first, null, width);
+    paintRow(this.shown, line.querySelector(".photo canvas"), first, null, width);
     for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, width);
   }
 

@@ -1,66 +1,78 @@
 // Pixels: a photograph, and a map over it.
 
-import { resized, sliceOf } from "./maths.js";
 import { scaleOf } from "./colors.js";
+import { fromBase64 } from "./data.js";
+import { eachLine, resized, sliceOf } from "./maths.js";
+
+const MOST_SIZED = 500;
 
 // The photographs, as pixels of the size that somebody wants to draw on.
 export class Photographs {
   constructor(page) {
     this.page = page;
-    this.images = new Map();
     this.sized = new Map();
-    this.context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    this.loading = new Map();
+    this.context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true, alpha: false });
   }
 
-  // Pixels of a thumbnail (null: grey) at a size: a copy that may be painted on. A promise where it is not decoded yet.
-  pixels(thumbnail, width, height) {
+  // A promise of the pixels of a thumbnail (null: grey) at a size; null where they are there.
+  need(thumbnail, width, height) {
     const key = `${thumbnail} ${width} ${height}`;
-    const pixels = this.sized.get(key);
-    if (pixels) return new ImageData(new Uint8ClampedArray(pixels.data), width, height);
-    return this.#load(thumbnail).then((image) => {
-      if (this.sized.size > 500) this.sized.clear();
-      this.sized.set(key, pixelsOf(this.context, image, width, height));
-      return this.pixels(thumbnail, width, height);
-    });
+    if (this.sized.has(key)) return null;
+    if (!this.loading.has(key)) this.loading.set(key, this.#load(key, thumbnail, width, height));
+    return this.loading.get(key);
   }
 
-  async #load(thumbnail) {
-    if (thumbnail === null) return null;
-    if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.thumbnails[thumbnail]));
-    return this.images.get(thumbnail);
+  // To be read only, as all that draw on the photograph share them.
+  pixels(thumbnail, width, height) {
+    return this.sized.get(`${thumbnail} ${width} ${height}`);
+  }
+
+  async #load(key, thumbnail, width, height) {
+    const image = thumbnail === null ? null : await decoded(this.page.thumbnails[thumbnail], width, height);
+    if (this.sized.size >= MOST_SIZED) this.sized.delete(this.sized.keys().next().value);
+    this.sized.set(key, pixelsOf(this.context, image, width, height));
+    this.loading.delete(key);
   }
 }
 
-async function decoded(source) {
-  const image = new Image();
-  image.src = source;
-  await image.decode();
-  return image;
+// Beside the page's own work, other than an <img> is.
+function decoded(source, width, height) {
+  const [head, bytes] = source.split(",");
+  const blob = new Blob([fromBase64(bytes)], { type: head.slice(5, head.indexOf(";")) });
+  return createImageBitmap(blob, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
 }
 
 function pixelsOf(context, image, width, height) {
-  Object.assign(context.canvas, { width, height });
+  const { canvas } = context;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   context.fillStyle = "rgb(128 128 128)";
   context.fillRect(0, 0, width, height);
-  context.imageSmoothingQuality = "high";
-  if (image) context.drawImage(image, 0, 0, width, height);
+  if (image) context.drawImage(image, 0, 0);
+  image?.close();
   return context.getImageData(0, 0, width, height);
 }
 
-// Lay a slice of a map (height * width) over a picture: (1 - weight) picture + weight colour.
-export function paintOver(picture, values, height, width, scale, alpha) {
-  const wide = resized(values, height, width, picture.height, picture.width);
+// Lay a slice of a map (height * width) over the pixels `under`, into `picture`: (1 - weight) under + weight colour.
+export function paintOver(under, picture, values, height, width, scale, alpha) {
   const { bare, laid } = scale.layers(alpha);
-  const { data } = picture;
-  for (let at = 0, pixel = 0; at < wide.length; at++, pixel += 4) {
-    const place = scale.place(wide[at]);
-    const share = bare[place];
-    const color = 3 * place;
-    // an array of bytes rounds by itself
-    data[pixel] = share * data[pixel] + laid[color];
-    data[pixel + 1] = share * data[pixel + 1] + laid[color + 1];
-    data[pixel + 2] = share * data[pixel + 2] + laid[color + 2];
-  }
+  const { low, factor } = scale;
+  const from = new Uint32Array(under.data.buffer);
+  const to = new Uint32Array(picture.data.buffer);
+  let pixel = 0;
+  // a pixel is one number, its red lowest, as all machines that run browsers have it
+  eachLine(values, height, width, picture.height, picture.width, (wide) => {
+    for (let x = 0; x < wide.length; x++, pixel++) {
+      const level = (wide[x] - low) * factor + 0.5;
+      const place = level >= 0 && level < 256 ? level | 0 : scale.place(wide[x]);
+      const share = bare[place];
+      const color = from[pixel];
+      const red = share * (color & 255) + laid[3 * place];
+      const green = share * (color >> 8 & 255) + laid[3 * place + 1];
+      const blue = share * (color >> 16 & 255) + laid[3 * place + 2];
+      to[pixel] = 0xff000000 | (blue + 0.5) << 16 | (green + 0.5) << 8 | (red + 0.5);
+    }
+  });
 }
 
 const STRONGEST = 0.75;
@@ -116,25 +128,49 @@ export function shownSlice(map, photograph, share) {
 
 // Draw a map, or none, over the photograph of a row on a canvas, at a width in pixels. Gives a promise where it has to wait.
 export function paintRow(store, canvas, row, map, width) {
-  const photograph = store.page.photographOf(row);
-  const height = Math.max(1, Math.round(width * photograph.height / photograph.width));
-  const picture = store.photographs.pixels(frameOf(photograph, store.state.slice).thumbnail, width, height);
-  canvas.painted = `${row} ${map?.offset} ${width}`;
-  if (!(picture instanceof Promise)) return paintPicture(store, canvas, picture, photograph, map);
-  const wanted = canvas.painted;
-  return picture.then((pixels) => canvas.painted === wanted && paintPicture(store, canvas, pixels, photograph, map));
+  const wanted = `${row} ${map?.offset} ${width}`;
+  canvas.painted = wanted;
+  const waiting = needPhotograph(store, row, width);
+  if (!waiting) return paintPicture(store, canvas, row, map, width);
+  return waiting.then(() => canvas.painted === wanted && paintRow(store, canvas, row, map, width));
 }
 
-function paintPicture(store, canvas, picture, photograph, map) {
-  const isSeries = photograph.space.length === 1;
-  const scale = map && scaleOf(store, map);
-  const values = map && shownSlice(map, photograph, store.state.slice);
-  if (map && isSeries) paintBehind(picture, values, scale);
-  else if (map) paintOver(picture, values, map.height, map.width, scale, store.state.alpha);
-  canvas.width = picture.width;
-  canvas.height = picture.height;
+// A promise of the photograph of a row at a width; null where it is there.
+export function needPhotograph(store, row, width) {
+  return store.photographs.need(...sizedFrame(store, row, width));
+}
+
+function sizedFrame(store, row, width) {
+  const photograph = store.page.photographOf(row);
+  const height = Math.max(1, Math.round(width * photograph.height / photograph.width));
+  return [frameOf(photograph, store.state.slice).thumbnail, width, height];
+}
+
+function paintPicture(store, canvas, row, map, width) {
+  const photograph = store.page.photographOf(row);
+  const under = store.photographs.pixels(...sizedFrame(store, row, width));
+  if (canvas.width !== under.width || canvas.height !== under.height) Object.assign(canvas, { width: under.width, height: under.height });
   canvas.drawn = canvas.painted;
   const context = canvas.getContext("2d", { alpha: false });
-  context.putImageData(picture, 0, 0);
-  if (map && isSeries) drawCurve(context, values, scale);
+  if (!map) return context.putImageData(under, 0, 0);
+  const scale = scaleOf(store, map);
+  const values = shownSlice(map, photograph, store.state.slice);
+  if (photograph.space.length === 1) {
+    const picture = new ImageData(Uint8ClampedArray.from(under.data), under.width, under.height);
+    paintBehind(picture, values, scale);
+    context.putImageData(picture, 0, 0);
+    drawCurve(context, values, scale);
+  } else {
+    const picture = sketchOf(under);
+    paintOver(under, picture, values, map.height, map.width, scale, store.state.alpha);
+    context.putImageData(picture, 0, 0);
+  }
+}
+
+// One picture that all maps of a size are painted on before they are put on their canvas.
+let sketch = new ImageData(1, 1);
+
+function sketchOf({ width, height }) {
+  if (sketch.width !== width || sketch.height !== height) sketch = new ImageData(width, height);
+  return sketch;
 }
