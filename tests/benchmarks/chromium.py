@@ -28,8 +28,8 @@ LINES = """
 const done = arguments[arguments.length - 1] ?? ((result) => { window.result = result; });
 const lines = [...document.querySelectorAll("x-grid .line:not(.header)")];
 const isShown = (line) => line.getBoundingClientRect().bottom > 0 && line.getBoundingClientRect().top < innerHeight;
-const isDone = (canvas) => canvas.width && canvas.drawn && canvas.drawn === canvas.painted;
-const isPainted = (line) => line.childElementCount > 1 && [...line.querySelectorAll("canvas")].every(isDone);
+const isDone = (part) => part.width && part.drawn && part.drawn === part.painted;
+const isPainted = (line) => line.childElementCount > 1 && [...line.querySelectorAll(".photo canvas, .view")].every(isDone);
 """
 IN_VIEW = f"""{LINES}
 const wait = () => {{

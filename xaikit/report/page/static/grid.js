@@ -2,7 +2,7 @@
 
 import { gridBars } from "./bar.js";
 import { fileName, make, short } from "./dom.js";
-import { needPhotograph, paintRow, shownSlice } from "./paint.js";
+import { heightOf, needPhotograph, paintRow, shownSlice, sized } from "./paint.js";
 import { peakOf, valueAt, whereText } from "./reading.js";
 import { sortValues, valueOf } from "./sorting.js";
 
@@ -10,6 +10,12 @@ const REPAINTED = new Set(["colors", "alpha", "scale", "slice"]);
 const REMADE = new Set(["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "controls", "photographs", "sort",
   "of", "down", "pair", "kind", "versus", "side"]);
 const BLINK = 700;
+const GAP = 10; // pixels between two cells
+
+function placed(cell, place) {
+  cell.style.gridColumn = place + 2;
+  return cell;
+}
 
 class Grid extends HTMLElement {
   set store(store) {
@@ -111,7 +117,8 @@ class Grid extends HTMLElement {
   // What is not in view takes no memory.
   #release(line) {
     line.drawn = null;
-    for (const canvas of line.querySelectorAll("canvas")) Object.assign(canvas, { width: 0, painted: null, drawn: null });
+    for (const canvas of line.querySelectorAll("canvas")) canvas.width = 0;
+    for (const drawn of line.querySelectorAll("canvas, .view")) Object.assign(drawn, { painted: null, drawn: null });
   }
 
   // Make the cells of a line where it has none, and paint them.
@@ -124,20 +131,27 @@ class Grid extends HTMLElement {
     if (waiting) return waiting.then(() => line.isConnected && line.drawn && this.#fill(line), (error) => this.shown.tell(error.message));
     if (line.childElementCount === 1) {
       line.querySelector(".photo").append(make("canvas", { "aria-hidden": true }));
-      line.append(...line.rows.map((row, place) => this.#cell(row, place)));
+      line.append(...line.rows.map((row, place) => this.#cell(row, place)), make("canvas", { class: "sheet", "aria-hidden": true }));
     }
+    const height = heightOf(this.shown, first, width);
     paintRow(this.shown, line.querySelector(".photo canvas"), first, null, width);
-    for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, width);
+    const step = width * (1 + GAP / this.shown.state.side);
+    const sheet = sized(line.lastChild, Math.round(step * columns.length - step + width), height);
+    for (const cell of line.querySelectorAll(".cell[data-row]")) {
+      Object.assign(cell.firstChild, { sheet, left: Math.round(cell.place * step), width, height });
+      this.#paint(cell);
+    }
   }
 
-  #paint(cell, width, isBare = false) {
-    const canvas = cell.firstChild;
+  // All maps of a line are on one sheet behind its cells, as a canvas of its own for each takes a browser longer than its colours.
+  #paint(cell, isBare = false) {
+    const view = cell.firstChild;
     const { page, state } = this.shown;
     const map = this.shown.mapOf(cell.row, cell.less);
     cell.slice = map && { ...page.photographOf(cell.row), map, values: shownSlice(map, page.photographOf(cell.row), state.slice) };
     const where = map ? whereText(peakOf(cell.slice.values, map.height, map.width)) : "no map";
-    canvas.setAttribute("aria-label", `${cell.title} of ${fileName(page.photographOf(cell.row).name)}, ${page.rows.target_name[cell.row]}: ${where}`);
-    paintRow(this.shown, canvas, cell.row, isBare ? null : map, width);
+    view.setAttribute("aria-label", `${cell.title} of ${fileName(page.photographOf(cell.row).name)}, ${page.rows.target_name[cell.row]}: ${where}`);
+    paintRow(this.shown, view, cell.row, isBare ? null : map, view.width, view.height);
   }
 
   #pixels(row) {
@@ -146,7 +160,7 @@ class Grid extends HTMLElement {
   }
 
   #cell(row, place) {
-    if (row === null) return make("div", { class: "cell none", role: "gridcell" }, "–");
+    if (row === null) return placed(make("div", { class: "cell none", role: "gridcell" }, "–"), place);
     const { page, columns, state } = this.shown;
     const { trial, less } = columns[place];
     const warnings = page.rows.warnings[row];
@@ -155,9 +169,9 @@ class Grid extends HTMLElement {
     const unfinished = page.data.maps.unfinished[row];
     const caption = make("span", { class: "caption" }, make("span", { dir: "auto" }, page.rows.target_name[row]), make("span", {}, short(value)),
       (warnings.length > 0 || unfinished) && make("span", { class: "warned", title: [...warnings, unfinished].filter(Boolean).join("\n") }, "⚠"));
-    const cell = make("div", { class: "cell", role: "gridcell", tabIndex: -1, "data-row": row }, make("canvas", { role: "img" }), caption);
+    const cell = make("div", { class: "cell", role: "gridcell", tabIndex: -1, "data-row": row }, make("div", { class: "view", role: "img" }), caption);
     const title = less === null ? page.titles[trial] : `${page.titles[trial]} less ${page.titles[less]}`;
-    return Object.assign(cell, { row, title, less: less === null ? null : page.rowOf(page.keyOf(row), less) });
+    return Object.assign(placed(cell, place), { row, place, title, less: less === null ? null : page.rowOf(page.keyOf(row), less) });
   }
 
   #repaint(isBare = false) {
@@ -171,7 +185,7 @@ class Grid extends HTMLElement {
     if (!state.blink || state.view !== "grid") return;
     this.isBare = !this.isBare;
     for (const line of this.visible) {
-      for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, cell.firstChild.width, this.isBare);
+      for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, this.isBare);
     }
   }
 
@@ -202,7 +216,7 @@ class Grid extends HTMLElement {
     event.preventDefault();
     const line = cell.parentElement;
     const [down, across] = [this.lines.indexOf(line) + step[0], [...line.children].indexOf(cell) + step[1]];
-    this.focusCell(Math.min(Math.max(down, 0), this.lines.length - 1), Math.min(Math.max(across, 1), line.children.length - 1));
+    this.focusCell(Math.min(Math.max(down, 0), this.lines.length - 1), Math.min(Math.max(across, 1), this.shown.columns.length));
   }
 
   focusCell(down = 0, across = 1) {

@@ -45,7 +45,7 @@ function decoded(source, width, height) {
 
 function pixelsOf(context, image, width, height) {
   const { canvas } = context;
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  sized(canvas, width, height);
   context.fillStyle = "rgb(128 128 128)";
   context.fillRect(0, 0, width, height);
   if (image) context.drawImage(image, 0, 0);
@@ -55,31 +55,32 @@ function pixelsOf(context, image, width, height) {
 
 // Lay a slice of a map (height * width) over the pixels `under`, into `picture`: (1 - weight) under + weight colour.
 export function paintOver(under, picture, values, height, width, scale, alpha) {
-  const { bare, laid } = scale.layers(alpha);
+  const layers = scale.layers(alpha);
+  const [from, to] = [under, picture].map(({ data }) => new Uint32Array(data.buffer));
+  eachLine(values, height, width, picture.height, picture.width, (line, y) => layLine(line, y * picture.width, from, to, scale, layers));
+}
+
+// A pixel is one number, its red the lowest byte, as all machines have it that run browsers.
+function layLine(line, start, from, to, scale, { bare, laid }) {
   const { low, factor } = scale;
-  const from = new Uint32Array(under.data.buffer);
-  const to = new Uint32Array(picture.data.buffer);
-  let pixel = 0;
-  // a pixel is one number, its red lowest, as all machines that run browsers have it
-  eachLine(values, height, width, picture.height, picture.width, (wide) => {
-    for (let x = 0; x < wide.length; x++, pixel++) {
-      const level = (wide[x] - low) * factor + 0.5;
-      const place = level >= 0 && level < 256 ? level | 0 : scale.place(wide[x]);
-      const share = bare[place];
-      const color = from[pixel];
-      const red = share * (color & 255) + laid[3 * place];
-      const green = share * (color >> 8 & 255) + laid[3 * place + 1];
-      const blue = share * (color >> 16 & 255) + laid[3 * place + 2];
-      to[pixel] = 0xff000000 | (blue + 0.5) << 16 | (green + 0.5) << 8 | (red + 0.5);
-    }
-  });
+  for (let x = 0; x < line.length; x++) {
+    const level = (line[x] - low) * factor + 0.5;
+    const place = level >= 0 && level < 256 ? level | 0 : scale.place(line[x]);
+    const share = bare[place];
+    const color = from[start + x];
+    const red = share * (color & 255) + laid[3 * place];
+    const green = share * (color >> 8 & 255) + laid[3 * place + 1];
+    const blue = share * (color >> 16 & 255) + laid[3 * place + 2];
+    to[start + x] = 0xff000000 | (blue + 0.5) << 16 | (green + 0.5) << 8 | (red + 0.5);
+  }
 }
 
 const STRONGEST = 0.75;
 const CURVE = "rgb(176 32 48)";
 
 // Of a plotted series: its columns in the colours of a map, as far as the curves leave white.
-export function paintBehind(picture, values, scale) {
+function paintBehind(under, picture, values, scale) {
+  picture.data.set(under.data);
   const wide = resized(values, 1, values.length, 1, picture.width);
   const colors = scale.colors;
   const { data } = picture;
@@ -95,8 +96,7 @@ export function paintBehind(picture, values, scale) {
 }
 
 // A map of one axis as a line over its series, broken where it is not finite.
-export function drawCurve(context, values, scale) {
-  const { width, height } = context.canvas;
+function drawCurve(context, left, { width, height }, values, scale) {
   const margin = height * 0.055;
   const wide = resized(values, 1, values.length, 1, width);
   context.strokeStyle = CURVE;
@@ -107,7 +107,7 @@ export function drawCurve(context, values, scale) {
     const share = (wide[x] - scale.low) / (scale.high - scale.low);
     if (!Number.isFinite(share)) isDown = false;
     else {
-      context[isDown ? "lineTo" : "moveTo"](x + 0.5, height - margin - share * (height - 2 * margin));
+      context[isDown ? "lineTo" : "moveTo"](left + x + 0.5, height - margin - share * (height - 2 * margin));
       isDown = true;
     }
   }
@@ -126,45 +126,52 @@ export function shownSlice(map, photograph, share) {
   return sliceOf(map, frameOf(photograph, share).number, photograph.space.length === 3 ? photograph.space[0] : 1);
 }
 
-// Draw a map, or none, over the photograph of a row on a canvas, at a width in pixels. Gives a promise where it has to wait.
-export function paintRow(store, canvas, row, map, width) {
+// Draw a map, or none, over the photograph of a row, at a size in pixels: on a canvas, or on its place of a sheet, see placeOn.
+// Gives a promise where it has to wait.
+export function paintRow(store, target, row, map, width, height = heightOf(store, row, width)) {
   const wanted = `${row} ${map?.offset} ${width}`;
-  canvas.painted = wanted;
-  const waiting = needPhotograph(store, row, width);
-  if (!waiting) return paintPicture(store, canvas, row, map, width);
-  return waiting.then(() => canvas.painted === wanted && paintRow(store, canvas, row, map, width));
+  target.painted = wanted;
+  const waiting = needPhotograph(store, row, width, height);
+  if (!waiting) return paintPicture(store, target, row, map, width, height);
+  return waiting.then(() => target.painted === wanted && paintRow(store, target, row, map, width, height));
 }
 
-// A promise of the photograph of a row at a width; null where it is there.
-export function needPhotograph(store, row, width) {
-  return store.photographs.need(...sizedFrame(store, row, width));
+// A promise of the photograph of a row at a size; null where it is there.
+export function needPhotograph(store, row, width, height = heightOf(store, row, width)) {
+  return store.photographs.need(thumbnailOf(store, row), width, height);
 }
 
-function sizedFrame(store, row, width) {
+export function heightOf(store, row, width) {
   const photograph = store.page.photographOf(row);
-  const height = Math.max(1, Math.round(width * photograph.height / photograph.width));
-  return [frameOf(photograph, store.state.slice).thumbnail, width, height];
+  return Math.max(1, Math.round(width * photograph.height / photograph.width));
 }
 
-function paintPicture(store, canvas, row, map, width) {
+function thumbnailOf(store, row) {
+  return frameOf(store.page.photographOf(row), store.state.slice).thumbnail;
+}
+
+function paintPicture(store, target, row, map, width, height) {
+  const under = store.photographs.pixels(thumbnailOf(store, row), width, height);
+  const sheet = target.sheet ?? sized(target, width, height);
+  const context = sheet.getContext("2d", { alpha: Boolean(target.sheet) });
+  const left = target.left ?? 0;
+  target.drawn = target.painted;
+  if (!map) return context.putImageData(under, left, 0);
   const photograph = store.page.photographOf(row);
-  const under = store.photographs.pixels(...sizedFrame(store, row, width));
-  if (canvas.width !== under.width || canvas.height !== under.height) Object.assign(canvas, { width: under.width, height: under.height });
-  canvas.drawn = canvas.painted;
-  const context = canvas.getContext("2d", { alpha: false });
-  if (!map) return context.putImageData(under, 0, 0);
   const scale = scaleOf(store, map);
   const values = shownSlice(map, photograph, store.state.slice);
-  if (photograph.space.length === 1) {
-    const picture = new ImageData(Uint8ClampedArray.from(under.data), under.width, under.height);
-    paintBehind(picture, values, scale);
-    context.putImageData(picture, 0, 0);
-    drawCurve(context, values, scale);
-  } else {
-    const picture = sketchOf(under);
-    paintOver(under, picture, values, map.height, map.width, scale, store.state.alpha);
-    context.putImageData(picture, 0, 0);
-  }
+  const picture = sketchOf(under);
+  if (photograph.space.length === 1) paintBehind(under, picture, values, scale);
+  else paintOver(under, picture, values, map.height, map.width, scale, store.state.alpha);
+  context.putImageData(picture, left, 0);
+  if (photograph.space.length === 1) drawCurve(context, left, under, values, scale);
+}
+
+// A size that is set anew takes new memory, even where it is the same.
+export function sized(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  return canvas;
 }
 
 // One picture that all maps of a size are painted on before they are put on their canvas.
