@@ -217,3 +217,31 @@ def test_a_hash_that_says_nonsense_is_no_error(grid: Tab, page: Path) -> None:
     grid.open(page, "view=grid&alpha=abc&sort=metric:none&of=nobody&key=x&nothing=1&side=1e999")
     assert shown(grid) == 12
     assert grid.errors() == []
+
+
+PICKED = "x-grid .cell[aria-selected='true']"
+
+
+def test_maps_are_picked_by_hand_and_shown_alone(grid: Tab, page: Path) -> None:
+    grid.click(f"{CELL} .pick")
+    grid.run("document.querySelector('x-grid').focusCell(2, 3)")
+    grid.press(" ")
+    assert len(grid.all(PICKED)) == 2
+    assert shown(grid) == 12  # nothing is hidden before somebody wants that
+    assert grid.run("return document.getElementById('view-detail').hidden")
+    grid.press("o")
+    assert grid.texts(".chip.only") == ["only 2 picked"]
+    assert (names(grid), heads(grid), shown(grid)) == (["tabby_0.jpg", "rocket_2.jpg"], ["gradcam", "eigencam"], 2)
+    grid.open(page, grid.hash)
+    assert (names(grid), heads(grid), shown(grid)) == (["tabby_0.jpg", "rocket_2.jpg"], ["gradcam", "eigencam"], 2)
+    grid.click(f"{PICKED} .pick")
+    assert names(grid) == ["rocket_2.jpg"]
+    grid.click(f"{PICKED} .pick")
+    assert shown(grid) == 12  # there is no pick left to be alone
+    assert "only" not in grid.hash
+
+
+def test_a_pick_that_there_is_not_is_no_error(grid: Tab, page: Path) -> None:
+    grid.open(page, "picked=nothing&picked=gradcam%0A0%0Anowhere.jpg&only=true")
+    assert "Nothing is like that" in grid.texts("x-grid .empty")[0]
+    assert grid.errors() == []

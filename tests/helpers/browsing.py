@@ -88,8 +88,7 @@ class Tab:
         return str(self.run("return location.hash.slice(1)"))
 
     def pixel(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[int, ...]:
-        """The colour of a canvas, or of a place on the sheet of a line, at shares of its width and height, once it is painted: red,
-        green, blue."""
+        """The colour of a canvas, or of a place on a line's sheet, at shares of its width and height, once it is painted."""
         self.wait(_IS_PAINTED, selector)
         return tuple(self.run(_PIXEL, selector, x, y))
 

@@ -81,6 +81,11 @@ export class Page {
     return `${this.rows.column[row]}\n${this.photographOf(row).name}`;
   }
 
+  // A map by a name that lasts: its trial and its line.
+  idOf(row) {
+    return `${this.titles[this.rows.trial[row]]}\n${this.keyOf(row)}`;
+  }
+
   nameOf(key) {
     return key.slice(key.indexOf("\n") + 1);
   }

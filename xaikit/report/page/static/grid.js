@@ -7,7 +7,7 @@ import { peakOf, valueAt, whereText } from "./reading.js";
 import { sortValues, valueOf } from "./sorting.js";
 
 const REPAINTED = new Set(["colors", "alpha", "scale", "slice"]);
-const REMADE = new Set(["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "controls", "photographs", "sort",
+const REMADE = new Set(["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "controls", "photographs", "only", "sort",
   "of", "down", "pair", "kind", "versus", "side"]);
 const BLINK = 700;
 const GAP = 10; // pixels between two cells
@@ -28,7 +28,7 @@ class Grid extends HTMLElement {
     this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => this.#see(entry)), { rootMargin: "300px" });
     this.visible = new Set();
     store.addEventListener("change", (event) => this.#changed(event.detail));
-    this.table.addEventListener("click", (event) => this.#open(event.target.closest(".cell[data-row], .photo")));
+    this.table.addEventListener("click", (event) => this.#click(event));
     this.table.addEventListener("pointermove", (event) => this.#read(event));
     this.table.addEventListener("pointerleave", () => store.read(""));
     this.table.addEventListener("keydown", (event) => this.#move(event));
@@ -38,11 +38,12 @@ class Grid extends HTMLElement {
   }
 
   #changed(names) {
-    if ([...names].some((name) => REMADE.has(name))) this.stale = true;
+    if ([...names].some((name) => REMADE.has(name)) || names.has("picked") && this.shown.state.only) this.stale = true;
     else if ([...names].some((name) => REPAINTED.has(name))) this.painted = null;
     if (this.shown.state.view !== "grid") return;
     if (this.stale) this.#render();
     else if (this.painted === null) this.#repaint();
+    if (names.has("picked")) this.#mark();
     if (names.has("blink") && !this.shown.state.blink) this.#repaint();
   }
 
@@ -169,7 +170,8 @@ class Grid extends HTMLElement {
     const unfinished = page.data.maps.unfinished[row];
     const caption = make("span", { class: "caption" }, make("span", { dir: "auto" }, page.rows.target_name[row]), make("span", {}, short(value)),
       (warnings.length > 0 || unfinished) && make("span", { class: "warned", title: [...warnings, unfinished].filter(Boolean).join("\n") }, "⚠"));
-    const cell = make("div", { class: "cell", role: "gridcell", tabIndex: -1, "data-row": row }, make("div", { class: "view", role: "img" }), caption);
+    const cell = make("div", { class: "cell", role: "gridcell", tabIndex: -1, "data-row": row, "aria-selected": this.shown.picks.has(row) },
+      make("div", { class: "view", role: "img" }), caption, make("button", { type: "button", class: "pick", tabIndex: -1, title: "pick (Space)", "aria-label": "pick this map" }, "✓"));
     const title = less === null ? page.titles[trial] : `${page.titles[trial]} less ${page.titles[less]}`;
     return Object.assign(placed(cell, place), { row, place, title, less: less === null ? null : page.rowOf(page.keyOf(row), less) });
   }
@@ -189,6 +191,18 @@ class Grid extends HTMLElement {
     }
   }
 
+  #mark() {
+    for (const cell of this.table.querySelectorAll(".cell[data-row]")) cell.setAttribute("aria-selected", this.shown.picks.has(cell.row));
+  }
+
+  // A map is picked by its tick, or with a key held down, and opened otherwise.
+  #click(event) {
+    const cell = event.target.closest(".cell[data-row]");
+    const isPick = event.target.closest(".pick") || event.shiftKey || event.ctrlKey || event.metaKey;
+    if (cell && isPick) this.shown.pick(cell.row);
+    else this.#open(cell ?? event.target.closest(".photo"));
+  }
+
   #open(part) {
     if (!part) return;
     const line = part.closest(".line");
@@ -206,10 +220,14 @@ class Grid extends HTMLElement {
     this.shown.read(`${value} — ${cell.title}, ${fileName(cell.slice.name)} at (${Math.floor(x * across)}, ${Math.floor(y * down)}) of ${across} × ${down}`);
   }
 
-  // Arrows go from map to map, Enter opens one.
+  // Arrows go from map to map, Enter opens one, Space picks it.
   #move(event) {
     const cell = event.target.closest(".cell[data-row]");
-    if (!cell) return;
+    if (!cell || event.target !== cell) return;
+    if (event.key === " ") {
+      event.preventDefault();
+      return this.shown.pick(cell.row);
+    }
     if (event.key === "Enter") return this.#open(cell);
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -1e6], End: [0, 1e6] }[event.key];
     if (!step) return;
