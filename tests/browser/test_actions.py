@@ -16,7 +16,8 @@ from helpers.runs import config
 from xaikit.config import load
 
 CELL = "x-grid .cell[data-row]"
-HEAR = """Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => { window.copied = text; } } })"""
+HEAR = """Object.defineProperty(navigator, "clipboard", { configurable: true,
+  value: { writeText: async (text) => { window.copied = text; } } })"""
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,10 @@ def test_picked_maps_are_named(tab: Tab, run: Path) -> None:
     text = copied(tab, "y")
     assert f"# picked by hand:\n#   {json.dumps(first.trial)} of {json.dumps(first.name)}\n" in text
     tab.press("o")
+    tab.run("window.copied = null")
     text = copied(tab, "y")
     assert yaml.safe_load(text)["layers"] == ["stem"]
-    assert "# 1 of 2 photographs:" in text
+    assert "# 1 of 3 photographs:" in text
 
 
 def test_some_photographs_are_named(tab: Tab, run: Path) -> None:

@@ -164,7 +164,7 @@ def test_it_is_of_what_the_grid_shows_and_says_so(tab: Tab, summary: Path) -> No
     wrong = tab.texts("x-summary .kind-wrong strong")
     opened(tab, summary, "method=gradcam&method=layercam&outcome=right")
     assert tab.texts("x-summary .scope span") == [
-        "Of 4 of 8 photographs and 2 of 3 methods: what the grid's filters let through."
+        "Of 6 of 8 photographs and 2 of 3 methods: what the grid's filters let through."
     ]
     assert tab.texts("x-summary .order h3") == ["gradcam", "layercam"]
     assert tab.texts("x-summary .kind-wrong strong") == []
