@@ -29,7 +29,10 @@ WIDTH = 900
 def shot(page: str, view: str, size: tuple[int, int], dark: bool) -> Image.Image:
     """The page as a window of that size shows it."""
     options = webdriver.ChromeOptions()
+    # as with a mouse, which a phone has not
+    mouse = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
     for flag in (
+        *([] if size[0] < 500 else [f"--blink-settings={mouse}"]),
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
