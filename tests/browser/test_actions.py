@@ -142,6 +142,10 @@ def test_a_phone_need_not_scroll_sideways_but_for_the_methods(tab: Tab, page: Pa
 
 def test_on_paper_all_maps_are_drawn(tab: Tab, page: Path) -> None:
     tab.open(page, "side=320")
+    sizes = """document.querySelector("x-grid").lines.map((line) => line.querySelector(".sheet")?.width ?? 0)"""
     tab.run("window.dispatchEvent(new Event('beforeprint'))")
+    tab.wait(f"{sizes}.every(Boolean)")  # when the photographs are decoded
     assert len(tab.all(CELL)) == 12
     assert tab.browser.print_page()
+    tab.run("window.dispatchEvent(new Event('afterprint'))")
+    assert tab.run(f"return {sizes}")[-1] == 0  # what is not in view takes no memory

@@ -33,6 +33,7 @@ class Grid extends HTMLElement {
     this.table.addEventListener("pointerleave", () => store.read(""));
     this.table.addEventListener("keydown", (event) => this.#move(event));
     window.addEventListener("beforeprint", () => this.lines.forEach((line) => this.#fill(line)));
+    window.addEventListener("afterprint", () => this.lines.filter((line) => !this.visible.has(line)).forEach((line) => this.#release(line)));
     setInterval(() => this.#blink(), BLINK);
     this.#render();
   }
