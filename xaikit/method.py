@@ -71,3 +71,15 @@ def variants_of(method: Method) -> Hashable:
     except TypeError as error:
         raise PluginContract(f"variants: expected a hashable value, got {stated!r}") from error
     return stated
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises ValueError unless the value is a choice."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def at_least(name: str, value: float, least: float) -> None:
+    """Raises ValueError for less than the least; NaN is less."""
+    if not value >= least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
