@@ -20,7 +20,8 @@ class Method(Protocol):
     paper     of the class, stage to choice: the finish that its paper asks for
     traits    of the class, names of what its maps keep to, see :mod:`xaikit.testing.traits`; ``per_sample`` without it
     control   of the class, True: it is there to be beaten, and a run with metrics judges it beside its methods
-    examples  of the class, options that it is checked with beside the default ones
+    examples  of the class, options that it is checked with beside the default ones, or in place of them where these take it
+              hundreds of passes
     further   ``further(channels, places) -> int``: further scores or passes that a sample costs at a tap of so many
               channels and places, for the plan
     variants  ``variants() -> Hashable``: what its re-run variants depend on. Instances of equal variants ask

@@ -9,7 +9,7 @@ from typing import ClassVar, get_args
 
 from torch import Tensor
 
-from xaikit import ConfigError, Needs, hookimpl
+from xaikit import Needs, hookimpl
 from xaikit.method import at_least, one_of
 from xaikit.view import View
 from xaikit_inputs._baselines import Baseline, baseline_of
@@ -21,7 +21,8 @@ Window = tuple[slice, ...]
 class Occlusion:
     """L_p = mean over the windows that cover p of y(x) - y(x with the baseline in that window).
 
-    Windows begin every ``stride`` numbers along each axis; the last one ends where the input does.
+    Windows begin every ``stride`` numbers along each axis; the last one ends where the input does. One that is larger than the
+    input is all of it.
 
     Cost: ((side - window) / stride + 1)^2 scores a photograph: 784 at 224 pixels, whatever the number of targets.
     Fails: for what is larger than the window, or there twice: neither is missed.
@@ -80,10 +81,6 @@ class Occlusion:
         return summed / count
 
     def _windows(self, space: Sequence[int]) -> list[Window]:
-        if min(space) < self.window:
-            raise ConfigError(
-                f"occlusion: expected a window of at most {min(space)}, as the input has, got {self.window}"
-            )
         starts = [self._starts(side) for side in space]
         return [tuple(slice(start, start + self.window) for start in corner) for corner in product(*starts)]
 

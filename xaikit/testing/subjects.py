@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xaikit.errors import UnknownPlugin
+from xaikit.method import further_of
 from xaikit.registry import Plugin, Registry, check_class
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
+
+COSTLY = 40
+"""Further passes from which on a method is checked with its examples alone."""
+SMALL = (4, 30)
+"""Channels and places of the kit's nets, about."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Subject:
         return self.plugin.cls
 
     def instances(self) -> list[Any]:
-        """With default options, and with those of each of its ``examples``; only the latter where some have no default.
+        """With default options, and with those of each of its ``examples``; only the latter where some options have no default,
+        or the default ones take a method hundreds of passes.
 
         Raises:
             UnknownPlugin: an option has no default and there is no example.
@@ -66,8 +73,14 @@ class Subject:
                 f"{self.name}: option {required[0]} has no default; give the kit options to use: "
                 f"examples: ClassVar = ({{{required[0]!r}: ...}},)"
             )
-        first: list[Mapping[str, Any]] = [] if required else [{}]
-        return [self.made(options) for options in [*first, *examples]]
+        made = [self.made(options) for options in examples]
+        if required:
+            return made
+        first = self.made({})
+        return made if made and self._is_costly(first) else [first, *made]
+
+    def _is_costly(self, instance: Any) -> bool:
+        return self.kind == "method" and further_of(instance, *SMALL) > COSTLY
 
     def made(self, options: Mapping[str, Any]) -> Any:
         """An instance, as a config makes it."""
