@@ -29,7 +29,7 @@ class SmoothGrad(Noisy):
     squared: bool = False
     absolute: bool = True
 
-    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "percentile"}
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""

@@ -26,7 +26,7 @@ class VarGrad(Noisy):
     Peers: Captum's NoiseTunnel with ``vargrad``, whose noise is absolute.
     """
 
-    paper: ClassVar[dict[str, str]] = {"rectify": "none"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "percentile"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
