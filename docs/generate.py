@@ -32,6 +32,7 @@ PROTOCOLS: dict[str, type] = {
     "data": sources.DataSource,
     "layout": layouts.Arrangement,
     "executor": executors.Executor,
+    "observer": hookspecs.Observer,
 }
 MADE = "<!-- made by `python docs/generate.py`; do not edit -->"
 DISCRIMINATION = """
@@ -83,11 +84,13 @@ def _contract(kind: str) -> str:
     protocol = PROTOCOLS[kind]
     where = f"`{protocol.__module__}.{protocol.__name__}`"
     text = f"The class keeps {where}; no option is called {reserved}:\n\n{_source(protocol)}"
-    return (
-        f"{text}\n\nWhat it pins keeps `xaikit.targets.Pinned`:\n\n{_source(targets.Pinned)}"
-        if kind == "target"
-        else text
-    )
+    if kind == "target":
+        return f"{text}\n\nWhat it pins keeps `xaikit.targets.Pinned`:\n\n{_source(targets.Pinned)}"
+    if kind == "observer":
+        told = (hookspecs.RunStarted, hookspecs.ShardDone, hookspecs.RunDone, hookspecs.RunFailed)
+        handed = "\n\n".join(map(_source, told))
+        return f"{text}\n\nThe hooks of who listens:\n\n{_source(hookspecs.ObserverHooks)}\n\nWhat is handed over:\n\n{handed}"
+    return text
 
 
 def _source(protocol: type) -> str:

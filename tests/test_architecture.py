@@ -214,9 +214,10 @@ def test_a_module_that_hides_a_function_would_be_seen() -> None:
 # words of the configuration file: its defaults, and what it spells shorter
 SPELLING = ("xaikit.config", "xaikit.schema", "xaikit.trials.trial", "xaikit.api")
 BY_NAME = {"methods", "targets", "rectifiers", "normalizers", "scalers", "resizers", "fusers"}
-# English words that stand for something else too: a label of a trial, a mean over seeds, where a detection is
+# English words that stand for something else too: a label of a trial, a mean over seeds, where a detection or a word is
 WORDS = {
     "box",
+    "center",
     "classes",
     "input",
     "label",

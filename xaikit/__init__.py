@@ -40,8 +40,13 @@ if TYPE_CHECKING:
     from xaikit.errors import XaikitError as XaikitError
     from xaikit.errors import nearest as nearest
     from xaikit.explanation import Explanation as Explanation
+    from xaikit.hookspecs import RunDone as RunDone
+    from xaikit.hookspecs import RunFailed as RunFailed
+    from xaikit.hookspecs import RunStarted as RunStarted
+    from xaikit.hookspecs import ShardDone as ShardDone
     from xaikit.hookspecs import hookimpl as hookimpl
     from xaikit.needs import Needs as Needs
+    from xaikit.paper.figure import figure as figure
     from xaikit.pictures.regions import Region as Region
     from xaikit.pictures.regions import regions as regions
     from xaikit.pictures.window import overlay as overlay
@@ -76,8 +81,9 @@ _NAMES = {
     """,
     "draws": "global_draws",
     "explanation": "Explanation",
-    "hookspecs": "hookimpl",
+    "hookspecs": "RunDone RunFailed RunStarted ShardDone hookimpl",
     "needs": "Needs",
+    "paper.figure": "figure",
     "pictures.regions": "Region regions",
     "pictures.window": "overlay",
     "plain.options": "ClassIndex Located",

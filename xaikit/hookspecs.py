@@ -1,15 +1,19 @@
 """Every hook of xaikit. A plugin module implements exactly one of them, with :data:`hookimpl`.
 
 A hook returns a class: a frozen dataclass whose fields are the plugin's options. The name of the entry point
-under which the module is registered is the plugin's name.
+under which the module is registered is the plugin's name. What is told to observers are hooks of another sort: any number of
+listeners implement those of :class:`ObserverHooks`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
 from types import ModuleType
+from typing import Any, Protocol
 
 import pluggy
 
@@ -82,6 +86,99 @@ def xaikit_layout() -> type:  # type: ignore[empty-body]
 @hookspec(firstresult=True)
 def xaikit_executor() -> type:  # type: ignore[empty-body]
     """Who does the shards of a run (group ``xaikit.executors``): ``execute(job, shards) -> Iterator[Receipt]``."""
+
+
+@hookspec(firstresult=True)
+def xaikit_observer() -> type:  # type: ignore[empty-body]
+    """Who is told of a run (group ``xaikit.observers``): ``listen() -> object``, with hooks of :class:`ObserverHooks`."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run begins.
+
+    name         of its config
+    folder       a path or URL
+    config       as YAML would say it; of what comes of the environment, a token perhaps, the reference that was written
+    trials       their names
+    photographs  to be explained or judged now: those that an earlier sitting has done are left out
+    """
+
+    name: str
+    folder: str
+    config: Mapping[str, Any]
+    trials: tuple[str, ...]
+    photographs: int
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """Photographs were explained, or their maps judged, and committed.
+
+    done      photographs of this sitting, those of this shard included
+    failures  of this shard: the name of the photograph, and why
+    counts    of this shard: forwards, gradient calls and so on
+    seconds   of this shard, by step
+    """
+
+    done: int
+    failures: tuple[tuple[str, str], ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """A run has ended, and everything is written.
+
+    stopped  why early, "" where it is done
+    numbers  ``explained`` and ``failed`` photographs, ``dead`` maps, ``seconds`` of all sittings; and ``metric/trial``, for each,
+             the mean of the values that are finite: NaN where none is
+    files    contact sheets, the page and the manifest; none where the folder is a URL
+    """
+
+    name: str
+    folder: str
+    stopped: str
+    numbers: Mapping[str, float]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A run was ended by an error, which is raised when all have been told."""
+
+    name: str
+    folder: str
+    error: str
+
+
+class Observer(Protocol):
+    """The class behind a plugin of ``xaikit.observers``: a frozen dataclass whose fields are its options."""
+
+    def listen(self) -> object:
+        """Who is told of one run: an object with some of the methods of :class:`ObserverHooks`, each marked with ``hookimpl``."""
+
+
+class ObserverHooks:
+    """What a run tells, in the process that was started. All listeners are called, in the order of the config; what one raises is
+    reported once and stops nothing, and it is told nothing more but how the run ended."""
+
+    @hookspec
+    def run_started(self, run: RunStarted) -> None:
+        """Before the first photograph."""
+
+    @hookspec
+    def shard_done(self, shard: ShardDone) -> None:
+        """Whenever a shard has been committed, whoever computed it."""
+
+    @hookspec
+    def run_done(self, run: RunDone) -> None:
+        """At the end, also of one that a signal or its budget ended early."""
+
+    @hookspec
+    def failed(self, failure: RunFailed) -> None:
+        """In place of ``run_done``."""
 
 
 _one_at_a_time = Lock()

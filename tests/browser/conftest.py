@@ -10,9 +10,11 @@ from selenium.webdriver import Chrome
 
 from helpers.browsing import Tab, find_chromium, start_chromium
 from helpers.page_runs import page_run
+from xaikit.analysis.ranking import leaderboard
 from xaikit.registry import Registry
 from xaikit.report.page.document import document
 from xaikit.report.page.payload import payload
+from xaikit.report.report import Report
 
 
 @pytest.fixture(scope="session")
@@ -36,4 +38,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     file = folder / "report.html"
     file.write_text(document(payload([page_run(folder / "run")], Registry().lazy())), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return page_run(tmp_path_factory.mktemp("summary") / "run", photographs=8)
+
+
+@pytest.fixture(scope="session")
+def summary(measured: Report) -> Path:
+    file = Path(measured.folder) / "report.html"
+    file.write_text(
+        document(payload([measured], Registry().lazy(), [leaderboard(measured, draws=500).plain()])), encoding="utf-8"
+    )
     return file

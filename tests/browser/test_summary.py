@@ -10,28 +10,10 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from helpers.browsing import Tab
-from helpers.page_runs import page_run
 from xaikit.analysis.ranking import leaderboard
-from xaikit.registry import Registry
-from xaikit.report.page.document import document
-from xaikit.report.page.payload import payload
 from xaikit.report.report import Report
 
 PARTS = ["failures", "leaderboard", "tradeoff", "heat", "strips", "clusters"]
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return page_run(tmp_path_factory.mktemp("summary") / "run", photographs=8)
-
-
-@pytest.fixture(scope="module")
-def summary(report: Report) -> Path:
-    file = Path(report.folder) / "report.html"
-    file.write_text(
-        document(payload([report], Registry().lazy(), [leaderboard(report, draws=500).plain()])), encoding="utf-8"
-    )
-    return file
 
 
 def opened(tab: Tab, page: Path, hash: str = "") -> None:
@@ -84,10 +66,10 @@ def test_every_mark_opens_as_many_photographs_as_it_says(tab: Tab, summary: Path
         assert f"Open {count} photograph" in label
 
 
-def test_the_leaderboard_has_the_numbers_of_the_command(tab: Tab, summary: Path, report: Report) -> None:
+def test_the_leaderboard_has_the_numbers_of_the_command(tab: Tab, summary: Path, measured: Report) -> None:
     opened(tab, summary)
     labels = tab.run("return [...document.querySelectorAll('.standing')].map((each) => each.ariaLabel)")
-    rows = leaderboard(report, draws=500).rows()
+    rows = leaderboard(measured, draws=500).rows()
     assert len(labels) == len(rows)
     for label, row in zip(labels, rows, strict=True):
         name, numbers = label.split(": ", 1)
@@ -98,7 +80,7 @@ def test_the_leaderboard_has_the_numbers_of_the_command(tab: Tab, summary: Path,
         assert (mean, low, high) == pytest.approx((row["mean"], row["low"], row["high"]), rel=5e-3, abs=1e-9)
 
 
-def test_means_of_the_heat_map_are_those_of_a_query(tab: Tab, summary: Path, report: Report) -> None:
+def test_means_of_the_heat_map_are_those_of_a_query(tab: Tab, summary: Path, measured: Report) -> None:
     opened(tab, summary, "rowAxis=method&columnAxis=class&metric=metric:srg")
     sql = """
     SELECT r.label, coalesce(nullif(r.truth_name, ''), r.prediction_name) AS class, avg(m.value) AS mean
@@ -109,7 +91,7 @@ def test_means_of_the_heat_map_are_those_of_a_query(tab: Tab, summary: Path, rep
         "return [...document.querySelectorAll('.heat-cell')].map((each) => [each.ariaLabel, each.textContent])"
     )
     means = {label.split(":")[0]: float(text) for label, text in cells}
-    expected = {f"{row['label']}, {row['class']}": row["mean"] for row in report.query(sql).to_pylist()}
+    expected = {f"{row['label']}, {row['class']}": row["mean"] for row in measured.query(sql).to_pylist()}
     assert means == pytest.approx(expected, rel=5e-3)
 
 
@@ -145,32 +127,32 @@ def test_the_keyboard_goes_from_dot_to_dot_and_opens_one(tab: Tab, summary: Path
     tab.wait("document.querySelector('x-summary').shown.state.view === 'summary'")
 
 
-def test_failures_are_those_of_the_records(tab: Tab, summary: Path, report: Report) -> None:
+def test_failures_are_those_of_the_records(tab: Tab, summary: Path, measured: Report) -> None:
     opened(tab, summary)
     counts: Mapping[str, Any] = dict(
         tab.run(
-            "return [...document.querySelectorAll('.tile')].map((each) => [each.querySelector('.tile-title').textContent, "
+            "return [...document.querySelectorAll('.kind')].map((each) => [each.querySelector('.kind-title').textContent, "
             "Number(each.querySelector('strong').textContent)])"
         )
     )
-    wrong = {record.name for record in report.records if record.correct is False}
+    wrong = {record.name for record in measured.records if record.correct is False}
     assert counts == {"wrong prediction": len(wrong), "dead map": 1, "NaN": 0, "flat map": 0, "disconnected": 0}
-    tab.click(".tile-dead")
+    tab.click(".kind-dead")
     _, names, trials = shown(tab)
-    assert (names, trials) == ([report.images[-1]], ["eigencam"])
+    assert (names, trials) == ([measured.images[-1]], ["eigencam"])
 
 
-def test_strips_are_in_the_order_of_the_metric(tab: Tab, summary: Path, report: Report) -> None:
+def test_strips_are_in_the_order_of_the_metric(tab: Tab, summary: Path, measured: Report) -> None:
     opened(tab, summary, "metric=metric:srg")
     labels = tab.run(
-        "return [...document.querySelectorAll('.strip')[0].querySelectorAll('.bar')].map((each) => each.ariaLabel)"
+        "return [...document.querySelectorAll('.order')[0].querySelectorAll('.value-bar')].map((each) => each.ariaLabel)"
     )
     values = {
         row["name"]: row["value"]
-        for row in report.measures.to_pylist()
+        for row in measured.measures.to_pylist()
         if (row["trial"], row["metric_name"]) == ("gradcam", "srg")
     }
     order = sorted(values, key=lambda name: -values[name])
     assert [label.split(", ", 1)[1].split(": ")[0] for label in labels] == order
-    tab.run("document.querySelectorAll('.strip')[0].querySelectorAll('.figure')[2].click()")
+    tab.run("document.querySelectorAll('.order')[0].querySelectorAll('.figure')[2].click()")
     assert set(shown(tab)[1]) == set(order[-2:])

@@ -34,6 +34,7 @@ CALLS = {
     "metric": 'metric_checks("my-own")',
     "target": 'target_checks("my-own")',
     "layout": 'layout_checks("my-own")',
+    "observer": 'observer_checks("my-own")',
     **{kind: f'finisher_checks("{kind}", "my-own")' for kind in scaffold.STAGES.values()},
     **{kind: f'source_checks("{kind}", "my-own")' for kind in scaffold.SOURCES},
 }
@@ -177,7 +178,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     [
         (
             ("metod",),
-            r"KIND: expected one of method, metric, target, layout, finisher, source, got 'metod'; did you mean 'method'\?",
+            r"KIND: expected one of method, .*, source, observer, got 'metod'; did you mean 'method'\?",
         ),
         (("finisher", "scal"), r"--stage: expected one of rectify, .*, got 'scal'; did you mean 'scale'"),
         (("source", None, "dat"), r"--of: expected one of data, model, got 'dat'; did you mean 'data'"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import PluginContract
+from xaikit.hookspecs import RunDone, RunFailed, RunStarted, hookimpl
 from xaikit.registry import check_class
 from xaikit.sources import OpenedModel, Photograph
 from xaikit.targets import PinnedClasses
@@ -232,3 +233,40 @@ def test_a_stage_that_does_not_declare_its_sign_is_refused(kind: str, member: st
 @pytest.mark.parametrize(("kind", "cls", "name"), SOURCES)
 def test_a_faulty_source_is_found(kind: str, cls: type, name: str) -> None:
     failing(kind, cls, name)
+
+
+class Misspelt:
+    @hookimpl
+    def run_dne(self, run: RunDone) -> None: ...
+
+
+class Wanting:
+    @hookimpl
+    def run_started(self, run: RunStarted, model: str) -> None: ...
+
+
+class Strict:
+    """Takes no mean that is NaN, and no failure."""
+
+    @hookimpl
+    def run_done(self, run: RunDone) -> None:
+        assert all(value == value for value in run.numbers.values())
+
+    @hookimpl
+    def failed(self, failure: RunFailed) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("listener", "name"),
+    [
+        (Misspelt, "is_told_of_a_run"),
+        (Wanting, "is_told_of_a_run"),
+        (object, "is_told_of_a_failure"),
+        (Strict, "is_told_of_a_run"),
+        (Strict, "is_told_of_a_failure"),
+    ],
+)
+def test_a_faulty_observer_is_found(listener: type, name: str) -> None:
+    members = {"__doc__": "An observer.", "listen": lambda self: listener()}
+    failing("observer", dataclass(frozen=True)(type("Faulty", (), members)), name)

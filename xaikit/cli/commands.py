@@ -12,8 +12,10 @@ import click
 from xaikit._version import __version__
 from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
+from xaikit.cli.figure import figure
 from xaikit.cli.judging import evaluate, leaderboard
 from xaikit.cli.metrics import metrics
+from xaikit.cli.page import page
 from xaikit.cli.starting import init, new
 from xaikit.cli.terminal import echo, line_width
 from xaikit.cli.viewing import view
@@ -252,7 +254,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (boxes, evaluate, explain, init, leaderboard, metrics, new, view):
+for written_apart in (boxes, evaluate, explain, figure, init, leaderboard, metrics, new, page, view):
     commands.add_command(written_apart)
 
 

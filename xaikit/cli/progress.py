@@ -17,6 +17,7 @@ from rich.table import Table
 from xaikit.cli.terminal import cell, show
 from xaikit.passes import allocator
 from xaikit.plain.text import duration, escaped
+from xaikit.store.pages import PAGE
 
 if TYPE_CHECKING:
     from xaikit.planning.planned import Plan
@@ -102,6 +103,10 @@ class Progress:
         """A signal came."""
         self._say(message, style="yellow")
 
+    def warned(self, message: str) -> None:
+        """An observer of the run raised."""
+        self._say(f"warning: {message}", style="yellow")
+
     def _update(self) -> None:
         now = time.monotonic()
         done = min(self._done + self._current, self._total)
@@ -135,7 +140,9 @@ class Progress:
             self._say(line)
         if verbose:
             self._say(f"allocator: {allocator.describe()}")
-        self._say(f"written to {report.folder}")
+        folder = report.index.store.folder
+        is_shown = folder.size(PAGE) is not None
+        self._say(f"written to {report.folder}{f'; open {folder.url(PAGE)}' if is_shown else ''}")
         if report.stopped:
             text = f"stopped early: {report.stopped}; what is finished is kept, the same command goes on from here"
             self._say(text, style="yellow")

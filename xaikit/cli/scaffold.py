@@ -23,7 +23,7 @@ from xaikit.schema.sections import WORDS as STAGE_WORDS
 SOURCES = ("data", "model")
 
 
-WORDS = ("method", "metric", "target", "layout", "finisher", "source")
+WORDS = ("method", "metric", "target", "layout", "finisher", "source", "observer")
 
 
 _TEMPLATES = Path(__file__).parent / "templates" / "new"

@@ -29,7 +29,8 @@ def init(path: str) -> None:
 @click.option("--stage", help="Of a finisher: rectify (the default), normalize, scale, resize or fuse.")
 @click.option("--of", help="What a source gives: data (the default) or model.")
 def new(kind: str, name: str, to: str, stage: str | None, of: str | None) -> None:
-    """Write a distribution of your own, xaikit-NAME, with a plugin of KIND: method, metric, target, layout, finisher, source."""
+    """Write a distribution of your own, xaikit-NAME, with a plugin of KIND: method, metric, target, layout, finisher, source,
+    observer."""
     from xaikit.cli import scaffold
 
     word = scaffold.kind_of(kind, stage, of)

@@ -13,6 +13,20 @@ NEGATIVE_GRADIENTS = "all-negative gradients: nothing is left of them"
 ALL_NEGATIVE = "all-negative evidence: nothing is left after rectifying"
 CONSTANT = "constant map: every place matters the same"
 ZERO_MAP = "zero map: the evidence cancels"
+DEAD = (
+    *(NOT_FINITE, ZERO_ACTIVATIONS, ZERO_GRADIENTS, ZERO_HALF_GRADIENTS, ONE_PLACE, NEGATIVE_GRADIENTS, ALL_NEGATIVE),
+    *(CONSTANT, ZERO_MAP),
+)
+"""Reasons why a map says nothing."""
+
+
+def is_dead(remark: str) -> bool:
+    """Whether a remark says that a map says nothing.
+
+    >>> is_dead("layer4: zero gradients (2 times)"), is_dead("layer4: the biases are left out")
+    (True, False)
+    """
+    return any(reason in remark for reason in DEAD)
 
 
 def holds_for(remark: str, drops_negative: bool) -> bool:

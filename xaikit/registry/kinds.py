@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     ),
     "layout": Kind("xaikit.layouts", "xaikit_layout", ("layout",)),
     "executor": Kind("xaikit.executors", "xaikit_executor", ("execute",)),
+    "observer": Kind("xaikit.observers", "xaikit_observer", ("listen",)),
 }
 
 

@@ -36,13 +36,14 @@ _SHARED = [item.name for item in fields(Record) if item.name in ROWS.names and i
 @dataclass(frozen=True)
 class PlannedPhotograph:
     """A photograph of the plan; ``image`` is its digest where that is known, ``truth`` the class that its data states, by its
-    index and in words."""
+    index and in words, ``boxes`` where its data states that objects are, as JSON."""
 
     position: int
     stem: str
     image: str | None
     truth: int | None
     truth_name: str
+    boxes: str | None = None
 
 
 class Index:
@@ -74,7 +75,9 @@ class Index:
         for row in self.store.photographs().to_pylist():
             about = {name: row[name] for name in ("position", "stem", "image", "truth")}
             truth_name = row.get("truth_name") or ""  # folders of before have none
-            photographs[row["bench"]][row["name"]] = PlannedPhotograph(**about, truth_name=truth_name)
+            photographs[row["bench"]][row["name"]] = PlannedPhotograph(
+                **about, truth_name=truth_name, boxes=row.get("boxes")
+            )
         return dict(photographs)
 
     @cached_property

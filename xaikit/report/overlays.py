@@ -22,6 +22,7 @@ from torch import Tensor
 from xaikit.passes.process import torch_threads
 from xaikit.pictures.marks import Box, Outline, PictureMark, Words
 from xaikit.pictures.overlay import Floats
+from xaikit.pictures.places import read_place
 from xaikit.pictures.spaces import DRAWN, frames_of_map, overlay_of
 from xaikit.report.index import Entry, Index
 from xaikit.report.recent import RecentOverlays
@@ -37,7 +38,6 @@ from xaikit.store.pictures import (
     shown_image,
     whole_name,
 )
-from xaikit.store.places import read_place
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
 

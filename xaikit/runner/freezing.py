@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
@@ -74,6 +75,7 @@ def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequenc
             "image": pa.array([missing.digests.get(name) for name in names], pa.string()),
             "truth": pa.array(missing.truths, pa.int32()),
             "truth_name": pa.array(map(_truth_name, bench.photographs, missing.truths, repeat(bench)), pa.string()),
+            "boxes": pa.array(map(_boxes, bench.photographs), pa.string()),
         }
     )
 
@@ -81,6 +83,16 @@ def _photographs(bench: PreparedBench, missing: MissingEvidence, chosen: Sequenc
 def _truth_name(photograph: Photograph, truth: int | None, bench: PreparedBench) -> str:
     """The class that the data states in words: the model's where it knows that class, else those of the data."""
     return str(photograph.label or "") if truth is None else bench.loader.classes.name(truth)
+
+
+def _boxes(photograph: Photograph) -> str | None:
+    """Where the data states that objects are: JSON of `{"box": [x0, y0, x1, y1], "label": ...}` each, in pixels of the file; None
+    where it states no box."""
+    stated = photograph.annotation
+    if stated is None or not stated.boxes:
+        return None
+    labels = stated.labels or (None,) * len(stated.boxes)
+    return json.dumps([{"box": list(box), "label": label} for box, label in zip(stated.boxes, labels, strict=True)])
 
 
 def _adopt(store: Store, bench: str, rows: pa.Table) -> None:

@@ -59,7 +59,7 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 
 def _plugins(run: PreparedRun) -> dict[str, dict[str, str]]:
     """The lock: every plugin that took part, by group and name, with its distribution, version, module and source."""
-    used = {("executor", run.config.executor.use)}
+    used = {("executor", run.config.executor.use), *(("observer", each.use) for each in run.config.observers.values())}
     for group in run.job.groups:
         used |= {("model", group.model.source.use), ("data", group.data.source.use)}
         for each in group.placed:

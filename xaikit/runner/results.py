@@ -14,10 +14,10 @@ from xaikit.bench.bench import Bench, map_key
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
+from xaikit.pictures.places import written_place
 from xaikit.planning.shards import Shard
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.store.maps import Array, encode, map_checksums
-from xaikit.store.places import written_place
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
 from xaikit.targets import PinnedClasses, needs_labels, place_of

@@ -35,6 +35,8 @@ from xaikit.report.text import aligned
 from xaikit.runner import isolation
 from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
+from xaikit.runner.observing import Observers
+from xaikit.runner.page import write_page
 from xaikit.runner.pictures import remove_restyled, save_missing_pictures
 from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
@@ -91,9 +93,20 @@ def run(
     """
     registry = Registry()
     config = _loaded(source, overrides, registry, axes, Objects(model, data))
+    watch = watcher or Unwatched()
+    observers = Observers(config, registry, watch.warned)
     with _not_ended():
         prepared = prepare(config, registry, {} if again else _frozen(config))
-    watch = watcher or Unwatched()
+    with observers.told_of_failure():
+        report = _sitting(prepared, again, share, watch, observers)
+    observers.done(report)
+    return report
+
+
+def _sitting(
+    prepared: PreparedRun, again: bool, share: tuple[int, int] | None, watch: Watcher, observers: Observers
+) -> Report:
+    config, registry = prepared.config, prepared.registry
     with _lease(prepared, share) as lease, Stopping(config.budget, watch.stopping) as stopping:
         store = Store.claim(prepared.job.folder, again=again)
         damaged = mend(store)
@@ -102,7 +115,9 @@ def run(
         remove_restyled(store, config.report)
         freeze_plan(prepared, store, missing)
         notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
-        watch.started(replace(prepared.plan(missing, unjudged_of(prepared, store, missing)), notes=notes))
+        planned = replace(prepared.plan(missing, unjudged_of(prepared, store, missing)), notes=notes)
+        watch.started(planned)
+        observers.started(prepared, planned)
         suspects = isolation.suspects(store, lease.holder.share)
         log.begin(missing)
         with log.guarded(), isolation.crash_recorded(store.folder, lease.holder.token):
@@ -113,11 +128,14 @@ def run(
                 for receipt in _receipts(prepared, worker, *parts, stopping, log):
                     log.add(receipt)
                     watch.advanced(receipt)
+                    observers.advanced(receipt)
             report = worker.open_report(stopping.reason)
             _draw(prepared, report, log, stopping, recent)
             if config.report.boxes is not None and not stopping.by_signal:
                 write_boxes(report, config.report.boxes)
             log.finish(stopping.reason)
+            if config.report.page and share is None and not stopping.by_signal:
+                write_page(report, registry)
     return report
 
 

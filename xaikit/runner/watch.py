@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Protocol
 
 from xaikit.planning.planned import Plan
@@ -22,6 +23,9 @@ class Watcher(Protocol):
     def stopping(self, message: str) -> None:
         """A signal came; what is done about it. Called while anything else may be going on."""
 
+    def warned(self, message: str) -> None:
+        """An observer of the run raised."""
+
 
 class Unwatched:
     """Nobody."""
@@ -33,3 +37,6 @@ class Unwatched:
     def advanced(self, receipt: Receipt) -> None: ...
 
     def stopping(self, message: str) -> None: ...
+
+    def warned(self, message: str) -> None:
+        warnings.warn(message, stacklevel=2)

@@ -11,19 +11,28 @@ from xaikit.registry import Registry
 from xaikit.registry.declarations import suites_of
 from xaikit.schema.keys import Key, PluginKey, Section, Use, keys_of
 from xaikit.schema.plugins import Reader
-from xaikit.schema.sections import Config, DataConfig, FinishConfig, MethodConfig, MetricConfig, ModelConfig
+from xaikit.schema.sections import (
+    Config,
+    DataConfig,
+    FinishConfig,
+    MethodConfig,
+    MetricConfig,
+    ModelConfig,
+    ObserverConfig,
+)
 from xaikit.schema.shorthand import of_class
 
 _INLINE = {
     MethodConfig: ("method", "use"),
     MetricConfig: ("metric", "use"),
+    ObserverConfig: ("observer", "use"),
     ModelConfig: ("model", "source"),
     DataConfig: ("data", "source"),
 }
 """Sections that are a plugin's: its kind, and the key of its name; its options stand beside their keys."""
 
 
-_BY_LABEL = (MethodConfig, MetricConfig)
+_BY_LABEL = (MethodConfig, MetricConfig, ObserverConfig)
 
 
 def read_config(reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,8 +52,13 @@ def read_methods(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[
     """Methods by label; a label's plugin is the label where nothing else is said."""
     if not values and not reader.faults.is_faulty(path):
         reader.faults.add(path, f"expected at least one method; {nearest('', reader.registry.names('method'))}")
-    methods = {label: _read_section(reader, MethodConfig, (*path, label), value) for label, value in values.items()}
-    return {label: method for label, method in methods.items() if method is not None}
+    return _read_labels(reader, MethodConfig, path, values)
+
+
+def _read_labels(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of labels, without those that something is wrong with."""
+    read = {label: _read_section(reader, section, (*path, label), value) for label, value in values.items()}
+    return {label: value for label, value in read.items() if value is not None}
 
 
 def read_metrics(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[str, MetricConfig]:
@@ -93,6 +107,8 @@ def _read(reader: Reader, key: Key, path: Path, value: Any) -> Any:
         return read_methods(reader, path, value)
     if key.section is MetricConfig:
         return read_metrics(reader, path, value)
+    if key.section is ObserverConfig:
+        return _read_labels(reader, ObserverConfig, path, value)
     if key.partial:
         return read_finish(reader, path, value)
     return _read_section(reader, key.section, path, value) if key.section else reader.value(key, path, value)

@@ -18,6 +18,8 @@ from xaikit.schema.class_files import NAMES
 from xaikit.schema.data import DataConfig as DataConfig
 from xaikit.schema.data import TransformConfig as TransformConfig
 from xaikit.schema.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
+from xaikit.schema.labels import MetricConfig as MetricConfig
+from xaikit.schema.labels import ObserverConfig as ObserverConfig
 from xaikit.schema.scalars import VERSION, Device, Layers, Seconds, Shares, Version
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -126,15 +128,6 @@ class MethodConfig(Section):
 
 
 @dataclass(frozen=True)
-class MetricConfig(Section):
-    """One label of ``metrics``."""
-
-    brief = True
-    use: str
-    options: Annotated[Mapping[str, Any], INLINE] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class ModelConfig(Section):
     """Where the model comes from, which output is explained (``auto``, a key or an index), and how tensors are arranged at its
     layers and in its input (None: found from the model). In ``mode`` eval all modules evaluate; as_is: as its source left it.
@@ -163,6 +156,7 @@ class ReportConfig(Section):
     rows      photographs on a page of the contact sheet
     columns   of a page of the contact sheet, the photograph itself among them
     format    of overlays; contact sheets are jpg where it is png, which is too large for them
+    page      whether report.html is written, which shows and compares all of this in a browser
     boxes     of what stands out: a table of them, boxes.csv; none by default
     maps      how raw maps are kept
     shard     photographs that are committed together, rounded up to whole batches; a kill loses at most these
@@ -177,6 +171,7 @@ class ReportConfig(Section):
     rows: Annotated[int, Field(ge=1)] = 24
     columns: Annotated[int, Field(ge=2)] = 8
     format: Literal["png", "jpg", "webp", "pdf"] = "png"
+    page: bool = True
     boxes: BoxesConfig | None = None
     maps: Literal["float16", "uint8", "float32"] = "float16"
     shard: Annotated[int, Field(ge=1)] = 64
@@ -237,6 +232,7 @@ class Config(Section):
     report: Annotated[ReportConfig, FIXED] = ReportConfig()
     executor: Annotated[Use, PluginKey("executor"), FIXED] = SERIAL
     budget: Annotated[Seconds | None, FIXED] = None
+    observers: Annotated[Mapping[str, ObserverConfig], FIXED] = field(default_factory=dict)
     sweep: Annotated[SweepConfig, FIXED] = SweepConfig()
     origins: Annotated[Mapping[str, str], HIDDEN] = field(default_factory=dict, compare=False, repr=False)
     base: Annotated[str, HIDDEN] = field(default=".", compare=False)
@@ -249,6 +245,7 @@ class Config(Section):
         plain = super().plain()
         left_out = {
             "sweep": not self.sweep,
+            "observers": not self.observers,
             "metrics": not self.metrics,
             "controls": not self.metrics and self.controls,
         }
@@ -271,7 +268,7 @@ def defaults(name: str) -> dict[str, Any]:
     return {"name": name, **values, "layers": list(Config.layers), "report": Config.report.plain()}
 
 
-LABELLED = ("methods", "metrics")
+LABELLED = ("methods", "metrics", "observers")
 """Keys whose own keys are labels, each of a plugin."""
 
 

@@ -20,6 +20,7 @@ from xaikit.schema.sections import (
     MethodConfig,
     MetricConfig,
     ModelConfig,
+    ObserverConfig,
     SweepConfig,
     TransformConfig,
     key_at,
@@ -167,10 +168,12 @@ def _labelled(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
 def _listed(path: Path, names: list[Any], faults: Faults) -> dict[str, Any]:
     labels: dict[str, Any] = {}
     kind = str(path[0]).removesuffix("s")
+    a_kind = f"a{'n' * (kind[0] in 'aeiou')} {kind}"
     for index, name in enumerate(names):
         if not isinstance(name, str):
             faults.add(
-                (*path, index), f"expected a {kind}'s name, got {shown(name)}; write {path[0]}: {{label: {{...}}}}"
+                (*path, index),
+                f"expected {a_kind}'s name, got {shown(name)}; write {path[0]}: {{label: {{...}}}}",
             )
         elif name in labels:
             faults.add((*path, index), f"{name!r} stands twice; write {path[0]}: {{label: {{use: {name}}}}}")
@@ -185,6 +188,7 @@ _OF_KIND: Mapping[str, Rule] = {"target": _target, "resizer": _resize, "layout":
 _OF_SECTION: dict[type[Section], Rule | None] = {
     MethodConfig: _labelled,
     MetricConfig: _labelled,
+    ObserverConfig: _labelled,
     ModelConfig: _source,
     DataConfig: _source,
     TransformConfig: _transform,

@@ -15,6 +15,7 @@ from xaikit.store.checksums import KEY, checksum, from_json
 from xaikit.store.folder import Folder, folder_of
 from xaikit.store.measures import FOLDER as MEASURED
 from xaikit.store.owner import PLAN, SHARDS, TRIALS, check_format, check_run, is_of_a_run
+from xaikit.store.pages import check_page, run_pages
 from xaikit.store.pictures import check_picture, run_pictures
 from xaikit.store.sittings import SITTINGS
 from xaikit.store.store import MANIFEST, Store
@@ -92,6 +93,8 @@ def _checks(store: Store) -> Iterator[Callable[[], object]]:
         yield partial(read_table, folder, name)
     for name in run_pictures(folder):
         yield partial(check_picture, folder, name)
+    for name in run_pages(folder):
+        yield partial(check_page, folder, name)
 
 
 def _is_unplanned(store: Store) -> bool:

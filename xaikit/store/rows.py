@@ -28,7 +28,7 @@ ROWS = pa.schema(
         pa.field("target", pa.int32()),
         pa.field("target_name", pa.string()),
         pa.field("score", pa.float64()),
-        pa.field("extent", pa.string()),  # what of the picture it is of, see xaikit.store.places; null for all
+        pa.field("extent", pa.string()),  # what of the picture it is of, see xaikit.pictures.places; null for all
         pa.field("prediction", pa.int32()),
         pa.field("prediction_name", pa.string()),
         pa.field("probability", pa.float64()),

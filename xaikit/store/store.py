@@ -47,6 +47,7 @@ from xaikit.store.owner import (
     stated_format,
 )
 from xaikit.store.owner import SHARDS as SHARDS
+from xaikit.store.pages import is_own_page, run_pages
 from xaikit.store.pictures import is_own_picture, picture_files
 from xaikit.store.rows import ROWS, Failure, committed_now, with_column
 from xaikit.store.sittings import SITTINGS, with_sittings
@@ -281,15 +282,13 @@ class Store:
     def remove_run(self) -> None:
         """Remove what a run wrote, the plan last, and no other file. Raises StoreError where no run wrote the plan."""
         check_own(self.folder)
-        shards = [
-            *self.folder.names(SHARDS, ".parquet"),
-            *self.folder.names(SHARDS, ".safetensors"),
-            *self.folder.names(MEASURED, ".parquet"),
-        ]
+        shards = [*self.folder.names(SHARDS, ".parquet"), *self.folder.names(SHARDS, ".safetensors")]
+        shards += self.folder.names(MEASURED, ".parquet")
         others = [*self.folder.names(SITTINGS, ".json"), *self.failure_files(), MANIFEST, TRIALS, PHOTOGRAPHS, PLAN]
-        marks = ((shards, is_own_file), (picture_files(self.folder), is_own_picture), (others, is_own))
-        for name in [name for names, is_marked in marks for name in names if is_marked(self.folder, name)]:
-            self.folder.remove(name)
+        drawn = ((picture_files(self.folder), is_own_picture), (run_pages(self.folder), is_own_page))
+        for names, is_marked in ((shards, is_own_file), *drawn, (others, is_own)):
+            for name in [name for name in names if is_marked(self.folder, name)]:
+                self.folder.remove(name)
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         with self.folder.write(name) as file:

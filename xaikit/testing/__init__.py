@@ -25,6 +25,7 @@ from xaikit.testing.contract import (
     layout_checks,
     method_checks,
     metric_checks,
+    observer_checks,
     source_checks,
     target_checks,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "layout_checks",
     "method_checks",
     "metric_checks",
+    "observer_checks",
     "source_checks",
     "target_checks",
     "untouched",

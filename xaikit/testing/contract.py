@@ -12,6 +12,7 @@ from xaikit.testing.finishers import CHECKS as OF_FINISHERS
 from xaikit.testing.layouts import CHECKS as OF_LAYOUTS
 from xaikit.testing.methods import CHECKS as OF_METHODS
 from xaikit.testing.metrics import CHECKS as OF_METRICS
+from xaikit.testing.observers import CHECKS as OF_OBSERVERS
 from xaikit.testing.reference import Reference, equals_its_reference
 from xaikit.testing.sources import CHECKS as OF_SOURCES
 from xaikit.testing.subjects import Subject
@@ -25,6 +26,7 @@ WORKS: dict[str, dict[str, Work]] = {
     "metric": named(OF_METRICS),
     "target": named(OF_TARGETS),
     "layout": named(OF_LAYOUTS),
+    "observer": named(OF_OBSERVERS),
     **{kind: named(works) for kind, works in {**OF_FINISHERS, **OF_SOURCES}.items()},
 }
 KINDS_CHECKED = tuple(WORKS)
@@ -65,6 +67,11 @@ def source_checks(kind: str, source: str | type, examples: Examples = ()) -> lis
 def layout_checks(layout: str | type, examples: Examples = ()) -> list[Check]:
     """The contract of a layout."""
     return checks_of("layout", layout, examples)
+
+
+def observer_checks(observer: str | type, examples: Examples = ()) -> list[Check]:
+    """The contract of an observer."""
+    return checks_of("observer", observer, examples)
 
 
 def checks_of(kind: str, plugin: str | type, examples: Examples = ()) -> list[Check]:

@@ -54,10 +54,32 @@ def test_modules_are_small_and_import_what_the_page_can_join(name: str) -> None:
     assert text.startswith("// ")
 
 
+def test_what_is_imported_is_exported() -> None:
+    exported = {
+        name: set(re.findall(r"^export (?:async )?(?:function\*?|class|const|let) (\w+)", text, re.MULTILINE))
+        for name, text in MODULES.items()
+    }
+    imported = [
+        (name, other, each)
+        for name, text in MODULES.items()
+        for names, other in re.findall(r'^import \{ (.*) \} from "\./(\w+)\.js";', text, re.MULTILINE)
+        for each in names.split(", ")
+    ]
+    assert [place for place in imported if place[2] not in exported[place[1]]] == []
+    assert imported
+
+
 def test_no_two_modules_have_a_name_in_common() -> None:
     pattern = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE)
     names = Counter(name for text in MODULES.values() for name in pattern.findall(text))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_a_module_imports_is_there(name: str) -> None:
+    for words, module in re.findall(r'^import \{ ([\w, ]+) \} from "\./(\w+)\.js";', MODULES[name], re.MULTILINE):
+        exported = re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", MODULES[module], re.MULTILINE)
+        assert set(words.split(", ")) <= set(exported)
 
 
 def test_every_module_is_in_the_page_once() -> None:

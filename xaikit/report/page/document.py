@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from markupsafe import Markup
 
 from xaikit.report.page.facts import Plain
@@ -41,9 +41,13 @@ def document(payload: Plain, *, connect: str = "'none'") -> str:
             "form-action 'none'",
         )
     )
-    template = Environment(autoescape=True).from_string((STATIC.parent / "page.html.j2").read_text(encoding="utf-8"))
     data = Markup(as_json(payload))
-    return template.render(policy=policy, style=style, script=script, data=data, title=payload["title"])
+    return _template().render(policy=policy, style=style, script=script, data=data, title=payload["title"])
+
+
+@cache
+def _template() -> Template:
+    return Environment(autoescape=True).from_string((STATIC.parent / "page.html.j2").read_text(encoding="utf-8"))
 
 
 @cache

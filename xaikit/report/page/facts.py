@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -75,12 +75,14 @@ class Facts:
         folder = report.index.store.folder
         frames = frames_of_sample(folder, record.stem, trial.space)
         size = frames[0][1].size if frames else (trial.space[-1], trial.space[-2:][0])
+        planned = report.index.photographs[trial.bench][record.name]
+        window = shown_window(folder, picture_name(record.stem))
         first = len(self._thumbnails)
         self._thumbnails += [thumbnail(picture) for _, picture in frames]
         return {
             "run": self._runs,
             "bench": trial.bench,
-            "position": report.index.photographs[trial.bench][record.name].position,
+            "position": planned.position,
             "name": record.name,
             "stem": record.stem,
             "image": record.image,
@@ -88,10 +90,9 @@ class Facts:
             "space": list(trial.space),
             "width": size[0],
             "height": size[1],
-            "window": list(shown_window(folder, picture_name(record.stem)) or ()),
             "thumbnail": first if frames else None,
             "frames": [number for number, _ in frames],
-            "boxes": [],
+            "boxes": list(_framed(json.loads(planned.boxes or "[]"), window, size)),
         }
 
     def _measure(self, report: Report, first: int) -> None:
@@ -115,6 +116,25 @@ class Facts:
         values = self._values[metric]
         numbers = [_plain(values[place][0]) if place in values else None for place in range(len(self._rows))]
         return {"values": numbers, "reasons": {place: reason for place, (_, reason) in values.items() if reason}}
+
+
+def _framed(boxes: Sequence[Plain], window: tuple[float, ...] | None, size: tuple[int, int]) -> Iterator[Plain]:
+    """Boxes in pixels of the file as they lie on its picture, cut off at the edges; none where it is not known how that lies in
+    the file, or of which nothing is left.
+
+    >>> window = (100.0, 80.0, 10.0, 0.0, 90.0, 80.0)
+    >>> list(_framed([{"box": [50, 20, 100, 40], "label": "cat"}], window, (40, 40)))
+    [{'box': [20.0, 10.0, 40.0, 20.0], 'label': 'cat'}]
+    """
+    if window is None:
+        return
+    left, top, right, bottom = window[2:]
+    for each in boxes:
+        x0, y0, x1, y1 = each["box"]
+        across = [min(max((x - left) * size[0] / (right - left), 0.0), float(size[0])) for x in (x0, x1)]
+        down = [min(max((y - top) * size[1] / (bottom - top), 0.0), float(size[1])) for y in (y0, y1)]
+        if across[0] < across[1] and down[0] < down[1]:
+            yield {"box": [across[0], down[0], across[1], down[1]], "label": each["label"]}
 
 
 def _trial(trial: StoredTrial, run: int) -> Plain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -17,69 +18,93 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TOGETHER = 128
+"""Photographs by trials whose maps are in memory at once."""
+
+Maps = Mapping[str, "Tensor"]
+
+
 class PackedMaps:
     """The maps of rows, in the order in which these are added."""
 
     def __init__(self) -> None:
         self._packer = Packer()
-        self._raw: list[list[Packed]] = []
+        self._raws: list[list[Packed]] = []
         self._finished: list[list[Packed]] = []
         self._unfinished: dict[int, str] = {}
 
     def add(self, report: Report, entries: Sequence[Entry]) -> None:
         """Add the maps of some rows; only those of as many axes as the input has, which can be laid over it."""
-        for _, group in groupby(entries, key=lambda entry: (entry[0].name, entry[1].bench, entry[1].name)):
-            columns = list(group)
-            _, trial, row = columns[0]
-            raws = report.raw(trial, row)
-            raws = {layer: raw for layer, raw in raws.items() if raw.dim() == 1 + len(trial.space)}
-            finished, error = _finished(report, trial, raws)
-            for record, *_ in columns:
+        keyed = groupby(entries, key=lambda entry: (entry[0].name, entry[1].bench, entry[1].name))
+        groups = [list(group) for _, group in keyed]
+        for start in range(0, len(groups), TOGETHER):
+            self._add(report, groups[start : start + TOGETHER])
+
+    def _add(self, report: Report, groups: Sequence[Sequence[Entry]]) -> None:
+        """Those of some photographs by some trials, a group for each; maps of one trial and shape are finished together."""
+        raws = [_raw(report, columns[0]) for columns in groups]
+        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        for place, (columns, maps) in enumerate(zip(groups, raws, strict=True)):
+            alike[columns[0][1].bench, columns[0][1].name, *(maps[layer].shape for layer in maps)].append(place)
+        finished: dict[int, tuple[Maps, str]] = {}
+        for places in alike.values():
+            trial = groups[places[0]][0][1]
+            finished |= zip(places, _finished(report, trial, [raws[place] for place in places]), strict=True)
+        for place, columns in enumerate(groups):
+            maps, error = finished[place]
+            for record, trial, _ in columns:
                 if error:
-                    self._unfinished[len(self._raw)] = error
-                self._raw.append(self._pack(raws, record.column, signed=True))
-                self._finished.append(self._pack(finished, record.column, signed=trial.signed))
+                    self._unfinished[len(self._raws)] = error
+                self._raws.append(self._pack(raws[place], record.column, signed=True))
+                self._finished.append(self._pack(maps, record.column, signed=trial.signed))
 
     def plain(self) -> dict[str, Any]:
         """As a page holds them: the bytes, and where in them the maps of each row lie, a list a row. Of finished maps the layer
         "" is the fused one."""
         return {
             "bytes": self._packer.packed(),
-            "index": self._raw,
+            "index": self._raws,
             "finished": self._finished,
             "unfinished": self._unfinished,
         }
 
-    def _pack(self, maps: Mapping[str, Tensor], column: int, signed: bool) -> list[Packed]:
+    def _pack(self, maps: Maps, column: int, signed: bool) -> list[Packed]:
         return [self._packer.add(layer, saliency[column].float().numpy(), signed) for layer, saliency in maps.items()]
 
 
-def _finished(report: Report, trial: StoredTrial, raws: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """The finished maps (T, *S) by layer and their fusion as "", or why there are none."""
+def _raw(report: Report, entry: Entry) -> Maps:
+    _, trial, row = entry
+    return {layer: raw for layer, raw in report.raw(trial, row).items() if raw.dim() == 1 + len(trial.space)}
+
+
+def _finished(report: Report, trial: StoredTrial, several: Sequence[Maps]) -> list[tuple[Maps, str]]:
+    """Of each photograph the finished maps (T, *S) by layer and their fusion as "", or why there are none."""
     try:
-        return _finish(report, trial, raws), ""
+        finished = _finish(report, trial, several) if several[0] else {}
     except OSError:
         raise
     except Exception as error:  # a finisher of somebody else may raise anything
-        return {}, f"{type(error).__name__}: {error}"
+        if len(several) == 1:
+            return [({}, f"{type(error).__name__}: {error}")]
+        return [_finished(report, trial, [maps])[0] for maps in several]
+    return [({layer: saliency[place] for layer, saliency in finished.items()}, "") for place in range(len(several))]
 
 
-def _finish(report: Report, trial: StoredTrial, raws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A map that is resized to the input stays as it is, as a browser resizes alike; a fusion is taken from the run's own where
-    sizes differ."""
+def _finish(report: Report, trial: StoredTrial, several: Sequence[Maps]) -> Maps:
+    """Maps (N, T, *S). One that is resized to the input stays as it is, as a browser resizes alike; a fusion is taken from the
+    run's own where that is not so, or where there are several layers."""
+    import torch
+
     from xaikit.finish import finish_maps
 
-    if not raws:
-        return {}
     finish = report.finish_of(trial)
     strides = dict(zip(trial.layers, trial.strides, strict=True))
-    batch = {layer: raw[None] for layer, raw in raws.items()}
-    shapes = [tuple(raw.shape[1:]) for raw in raws.values()]
+    batch = {layer: torch.stack([maps[layer] for maps in several]) for layer in several[0]}
+    shapes = [tuple(raw.shape[2:]) for raw in batch.values()]
     resized = None if finish.resize is None else tuple(finish.resize.size(shapes, trial.space))
-    is_alone = len(raws) == 1 and resized in (None, trial.space)
+    is_alone = len(batch) == 1 and resized in (None, trial.space)
     fuse = finish.fuse if is_alone and not getattr(finish.fuse, "renormalize", False) else None
     finished, fused = finish_maps(replace(finish, resize=None, fuse=fuse), batch, strides, trial.space)
     if fused is None and finish.fuse is not None:
-        fused = report.finish(trial, raws)[None]
-    maps = {layer: saliency[0] for layer, saliency in finished.items()}
-    return maps if fused is None else {**maps, "": fused[0]}
+        fused = report.finish_all(trial, several)
+    return finished if fused is None else {**finished, "": fused}

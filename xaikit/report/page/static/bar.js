@@ -3,7 +3,7 @@
 import { lockedHigh } from "./colors.js";
 import { make, short } from "./dom.js";
 
-export function colorBar(store, scale, ends = [short(scale.low), short(scale.high)]) {
+export function scaleBar(store, scale, ends = [short(scale.low), short(scale.high)]) {
   const canvas = make("canvas", { width: 256, height: 1, role: "img", "aria-label": `${scale.name} colours from ${ends[0]} to ${ends[1]}` });
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(256, 1);
@@ -18,7 +18,7 @@ export function gridBars(store) {
   const isSigned = (row) => page.mapOf(row, state.layer, state.kind)?.signed;
   const isLocked = state.scale === "locked";
   const high = isLocked ? lockedHigh(store) : 1;
-  const bar = (signed, ends) => colorBar(store, palette.scale(signed, high, state.colors), isLocked ? undefined : ends);
+  const bar = (signed, ends) => scaleBar(store, palette.scale(signed, high, state.colors), isLocked ? undefined : ends);
   return [
     make("span", { class: "scale" }, isLocked ? `one scale for ${rows.length} maps` : "each map on its own scale"),
     rows.some((row) => !isSigned(row)) && bar(false, ["0", "max"]),

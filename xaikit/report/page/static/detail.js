@@ -76,7 +76,8 @@ class Detail extends HTMLElement {
     const layer = this.#layerOf(trial);
     const figures = [figureOf(this.shown, row, page.mapOf(row, layer, state.kind), page.titles[trial])];
     const otherRow = other === null ? null : page.rowOf(key, other);
-    if (otherRow !== null) {
+    if (otherRow === null) figures.unshift(figureOf(this.shown, row, null, "photograph"));
+    else {
       figures.push(figureOf(this.shown, otherRow, page.mapOf(otherRow, this.#layerOf(other), state.kind), page.titles[other]));
       figures.push(figureOf(this.shown, row, page.differenceOf(row, otherRow, layer, state.kind, this.#layerOf(other)), `${page.titles[trial]} less ${page.titles[other]}`));
     }
@@ -105,7 +106,7 @@ class Detail extends HTMLElement {
     this.thresholdText = make("output", {});
     this.opacity = make("input", { type: "range", min: 0, max: 1, step: 0.05, on: set("alpha", number) });
     this.slice = make("input", { type: "range", min: 0, max: 1, step: 0.01, on: set("slice", number) });
-    const field = (label, control, output = "") => make("label", { class: "field" }, make("span", {}, label, " ", output), control);
+    const field = (label, control, output = "") => make("label", { class: "field" }, make("span", {}, label), control, output);
     this.depthField = field("Layer over depth", this.depth, this.layerName);
     this.sliceField = field("Slice or frame", this.slice);
     return make("div", { class: "row", role: "group", "aria-label": "How the map is shown" }, this.depthField, field("Shown map", this.kind), field("Beside", this.beside),

@@ -3,10 +3,11 @@
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    if (name.startsWith("aria-") && value !== null && value !== undefined) element.setAttribute(name, String(value));
+    else if (value === null || value === undefined || value === false) continue;
+    else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     else if (name === "class") element.className = value;
-    else if (name in element && name !== "list" && !name.startsWith("aria")) element[name] = value;
+    else if (name in element && name !== "list") element[name] = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));

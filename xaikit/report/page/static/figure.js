@@ -1,6 +1,6 @@
 // One large map: over its photograph, with what was scored, where objects are, and what stands out.
 
-import { colorBar } from "./bar.js";
+import { scaleBar } from "./bar.js";
 import { Difference } from "./data.js";
 import { scaleOf } from "./colors.js";
 import { draw, fileName, make, short } from "./dom.js";
@@ -24,7 +24,7 @@ export function figureOf(store, row, map, title) {
   paintRow(store, canvas, row, map, Math.max(photograph.width, 448));
   marks.append(...placeMarks(page.rows.place[row], page.rows.target_name[row]), ...photograph.boxes.map((each) => box(each.box, "known", each.label)));
   if (!map) return figure;
-  caption.append(colorBar(store, scaleOf(store, map)));
+  caption.append(scaleBar(store, scaleOf(store, map)));
   caption.append(make("span", { class: "faint" }, sizeText(map)));
   if (state.regions && photograph.space.length !== 1 && !(map instanceof Difference)) caption.append(...addRegions(marks, values, map, photograph, state.threshold));
   readValues(store, canvas, values, map, photograph, title);

@@ -46,7 +46,7 @@ const START = {
 
 // What changes neither which maps are shown nor their order.
 const LOOKS = new Set(["view", "colors", "alpha", "scale", "blink", "side", "key", "trial", "depth", "beside", "threshold", "regions", "slice",
-  "theme"]);
+  "theme", "metric", "x", "y", "rowAxis", "columnAxis", "clustered", "clusters"]);
 
 export class Store extends EventTarget {
   constructor(page) {

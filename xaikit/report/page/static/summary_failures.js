@@ -20,7 +20,7 @@ export function failuresPart(store) {
   const { page } = store;
   const rows = rowsOfPage(page);
   const kinds = failuresOf(page, rows);
-  const tiles = make("div", { class: "tiles" }, ...kinds.map((kind) => tile(store, kind)));
+  const tiles = make("div", { class: "kinds" }, ...kinds.map((kind) => tile(store, kind)));
   const ofMaps = kinds.filter(({ id, rows: several }) => id !== "wrong" && several.length);
   return part("failures", "Failures first", "What to look at before anything else: a map that says nothing explains nothing.",
     tiles, ofMaps.length ? failureTable(store, rows, ofMaps) : null, unexplained(page));
@@ -28,9 +28,9 @@ export function failuresPart(store) {
 
 function tile(store, { id, title, says, rows }) {
   const text = [make("strong", {}, String(new Set(rows.map((row) => store.page.rows.photograph[row])).size)),
-    make("span", { class: "tile-title" }, title), make("span", { class: "tile-text" }, says)];
-  if (!rows.length) return make("div", { class: "tile none" }, ...text);
-  return mark(store, rows, `${title}: ${says}`, { class: `tile tile-${id}` }, {}, ...text);
+    make("span", { class: "kind-title" }, title), make("span", { class: "kind-text" }, says)];
+  if (!rows.length) return make("div", { class: "kind empty-kind" }, ...text);
+  return mark(store, rows, `${title}: ${says}`, { class: `kind kind-${id}` }, {}, ...text);
 }
 
 function failureTable(store, rows, kinds) {

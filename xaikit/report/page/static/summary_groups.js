@@ -30,7 +30,7 @@ export function clustersPart(store) {
     + "the photograph shows, has found something beside the object.",
     make("div", { class: "choices" }, choice(store, "clustered", "maps of ", names.map((name) => [name, name]), chosen),
       choice(store, "clusters", "groups ", [[0, `${best}, by silhouette`], ...counts], state.clusters)),
-    make("div", { class: "cards groups" }, ...clusters.map((cluster, at) => clusterCard(store, cluster, of, at))),
+    make("div", { class: "panels groups" }, ...clusters.map((cluster, at) => clusterCard(store, cluster, of, at))),
     dead.length ? make("p", {}, mark(store, dead, `${chosen}: maps that are zero everywhere`, { class: "link" }, {}, `${countText(dead.length, "map")} of zeros, in no group`)) : null);
 }
 
@@ -51,12 +51,12 @@ function clusterCard(store, { centroid, members }, of, at) {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const high = Math.max(...centroid.map(Math.abs)) || 1;
   const fine = resized(Float32Array.from(centroid), CELLS, CELLS, SIDE_OF_MEAN, SIDE_OF_MEAN);
-  paintValues(canvas, fine, SIDE_OF_MEAN, SIDE_OF_MEAN, store.palette.scale(centroid.some((value) => value < 0) ? -high : 0, high, store.state.colors));
+  paintValues(canvas, fine, SIDE_OF_MEAN, SIDE_OF_MEAN, store.palette.scale(centroid.some((value) => value < 0), high, store.state.colors));
   const words = groupText(page, rows);
   const [size, ...facts] = words;
-  return make("article", { class: "card cluster" },
+  return make("article", { class: "panel cluster" },
     mark(store, rows, `Group ${at + 1}: ${words.join("; ")}`, { class: "figure" }, {}, canvas),
-    make("div", { class: "about" }, make("h3", {}, size), ...facts.map((fact) => make("p", { class: "facts" }, fact))),
+    make("div", { class: "about" }, make("h3", {}, size), ...facts.map((fact) => make("p", { class: "details-line" }, fact))),
     make("div", { class: "members" }, ...rows.slice(0, NEAREST).map((row) => member(store, row))));
 }
 
@@ -71,6 +71,6 @@ function groupText(page, rows) {
 function member(store, row) {
   const { name } = store.page.photographOf(row);
   const canvas = make("canvas", { "aria-hidden": "true" });
-  paintRow(store, canvas, row, MEMBER, { layer: "", kind: "finished" });
+  paintRow(store, canvas, row, store.page.mapOf(row, "", "finished"), MEMBER);
   return mark(store, [row], `${fileName(name)}, near the middle of its group`, { class: "member" }, {}, canvas);
 }

@@ -1,5 +1,6 @@
 // A quantity over two axes: what was swept, the methods, layers and classes.
 
+import { scaleBar } from "./bar.js";
 import { make, short } from "./dom.js";
 import { className, targetText } from "./filters.js";
 import { valueOf } from "./sorting.js";
@@ -58,13 +59,13 @@ function heatTable(store, rows, [downName, downWord], [acrossName, acrossWord], 
   });
   const values = lines.flatMap(({ cells }) => cells.map(({ value }) => value)).filter((value) => value !== null);
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const scale = store.palette.scale(0, high - low, "sequential");
+  const scale = store.palette.scale(false, high - low, "sequential");
   const body = lines.map(({ word, cells }) => make("tr", {}, make("th", { scope: "row", dir: "auto" }, word),
     ...cells.map((cell, at) => make("td", {}, heatCell(store, cell, `${word}, ${columns[at]}`, quantity, (value) => scale.place(value - low), scale)))));
   const table = make("table", { class: "heat" }, make("caption", {}, `${quantity.name} by ${downName} and ${acrossName}`),
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, `${downName} \\ ${acrossName}`),
       ...columns.map((column) => make("th", { scope: "col", dir: "auto" }, column)))), make("tbody", {}, ...body));
-  return make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "heat map" }, table, values.length ? colorBar(scale, low, high, quantity) : null);
+  return make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "heat map" }, table, values.length ? make("div", { class: "ramp" }, scaleBar(store, scale, [short(low), short(high)]), ` ${betterText(quantity)}`) : null);
 }
 
 function cellOf(page, rows, { id }) {
@@ -84,10 +85,4 @@ function heatCell(store, { rows, value }, words, quantity, place, scale) {
 export function inkOn(color) {
   const [red, green, blue] = [...color].map((each) => (each / 255 <= 0.04045 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4));
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
-}
-
-export function colorBar(scale, low, high, quantity) {
-  const stops = Array.from({ length: 17 }, (_, at) => `rgb(${[...scale.colorAt(Math.round((255 * at) / 16))].join(" ")})`);
-  return make("div", { class: "colorbar" }, make("span", {}, short(low)), styled(make("span", { class: "ramp", "aria-hidden": "true" }), { stops: stops.join(", ") }),
-    make("span", {}, short(high)), make("span", { class: "faint" }, betterText(quantity)));
 }

@@ -11,7 +11,7 @@ export function leaderboardPart(store) {
   const several = boards.length > 1;
   const cards = boards.flatMap(({ board, run }) => [
     several ? make("h3", { class: "run", dir: "auto" }, page.data.runs[run].name) : null,
-    make("div", { class: "cards" }, ...board.metrics.map((each) => metricCard(store, run, each))),
+    make("div", { class: "panels" }, ...board.metrics.map((each) => metricCard(store, run, each))),
     ...board.flips.map((flip) => make("p", { class: "flip" }, flip)),
   ]);
   const percent = short(100 * boards[0].board.level);
@@ -30,7 +30,7 @@ function metricCard(store, run, each) {
   // each in a row of its own, in front of the plane
   const rows = [...methods, ...controls].map((standing, place) =>
     styled(standingRow(store, run, each, standing, copies.get(standing.name), at), { row: place + 1 }));
-  return make("article", { class: "card" }, cardHeader(store.page, each),
+  return make("article", { class: "panel" }, cardHeader(store.page, each),
     make("div", { class: "dots" }, plane(ticks, at, methods, controls), ...rows, axis(ticks, at, each)));
 }
 
@@ -39,7 +39,7 @@ function cardHeader(page, each) {
   const reliability = each.reliability === null ? "" : `reliability ${each.reliability.toFixed(2)}`;
   const doubt = each.reliability !== null && each.reliability < 0.5 ? "other photographs would give another order" : "";
   const words = [options.replace(/[[\]]/g, ""), each.family, page.data.runs.length > 1 ? each.model : "", reliability].filter(Boolean);
-  return make("header", {}, make("h4", { dir: "auto" }, name), make("p", { class: "facts" }, words.join(" · ")),
+  return make("header", {}, make("h4", { dir: "auto" }, name), make("p", { class: "details-line" }, words.join(" · ")),
     doubt && make("p", { class: "doubt" }, doubt), each.fails && make("p", { class: "fails" }, `FAILS: it ${each.fails}`));
 }
 

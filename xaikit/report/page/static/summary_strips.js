@@ -58,7 +58,7 @@ function strip(store, trial, rows, quantity) {
   if (!order.length) return null;
   const parts = partsOfOrder(order.length, quantity).map(({ from, to, title }) => meanFigure(store, trial, order.slice(from, to), title, quantity));
   const missing = rows.length - order.length;
-  return make("article", { class: "strip" }, make("h3", { dir: "auto" }, trial.name, missing ? make("span", { class: "faint" }, ` ${missing} without a value`) : null),
+  return make("article", { class: "order" }, make("h3", { dir: "auto" }, trial.name, missing ? make("span", { class: "faint" }, ` ${missing} without a value`) : null),
     make("div", { class: "means" }, ...parts), bars(store, trial, order, quantity));
 }
 
@@ -81,8 +81,7 @@ function evenMap(page, row) {
 
 export function paintMean(store, canvas, rows) {
   const mean = meanVector(rows.map((row) => evenMap(store.page, row)));
-  const low = mean.some((value) => value < 0) ? -1 : 0;
-  paintValues(canvas, mean, SIDE, SIDE, store.palette.scale(low, 1, store.state.colors));
+  paintValues(canvas, mean, SIDE, SIDE, store.palette.scale(mean.some((value) => value < 0), 1, store.state.colors));
 }
 
 export function paintValues(canvas, values, height, width, scale) {
@@ -105,8 +104,8 @@ function bars(store, trial, order, { id, name }) {
     const [first, last] = [values[at], values[at + rows.length - 1]];
     const words = rows.length === 1 ? `${page.photographOf(rows[0]).name}: ${name} ${short(first)}` : `${rows.length} maps: ${name} ${short(last)} to ${short(first)}`;
     const middle = (first + last) / 2;
-    marks.push(styled(mark(store, rows, `${trial.name}, ${words}`, { class: "bar" }, {}), { low: height(Math.min(0, middle)), high: height(Math.max(0, middle)) }));
+    marks.push(styled(mark(store, rows, `${trial.name}, ${words}`, { class: "value-bar" }, {}), { low: height(Math.min(0, middle)), high: height(Math.max(0, middle)) }));
   }
-  const group = make("div", { class: "bars", role: "group", "aria-label": `${trial.name}: ${name}, a bar a photograph` }, ...marks);
-  return roving(styled(group, { zero: height(0) }), ".bar");
+  const group = make("div", { class: "values", role: "group", "aria-label": `${trial.name}: ${name}, a bar a photograph` }, ...marks);
+  return roving(styled(group, { zero: height(0) }), ".value-bar");
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xaikit.store.places import read_place, written_place
+from xaikit.pictures.places import read_place, written_place
 
 
 @pytest.mark.parametrize("seed", range(4))

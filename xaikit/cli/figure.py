@@ -1,0 +1,54 @@
+"""``xaikit figure``: a grid of a run's maps as a paper prints it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from xaikit.cli.terminal import echo
+from xaikit.errors import ConfigError
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option("--to", required=True, help="A file such as figure.pdf, figure.svg or figure.png.")
+@click.option(
+    "--rows", default="", metavar="NAME,...", help="Photographs by file name or stem; the first four by default."
+)
+@click.option(
+    "--columns", default="", metavar="NAME,...", help="Trials or labels, or a layer's map: layer4, gradcam:layer4."
+)
+@click.option("--title", "titles", multiple=True, metavar="NAME=TEXT", help="Other words for a row or column.")
+@click.option("--width", default=85.0, show_default=True, help="In millimetres.")
+@click.option("--raw", is_flag=True, help="Maps as the method made them, not as the run finished them.")
+@click.option("--each", is_flag=True, help="Each map on a scale of its own, not one for all.")
+@click.option(
+    "--alpha", type=float, help="Share of the colours, 0.5 by default, 0.9 of signed maps; 1 is the map alone."
+)
+@click.option("--colormap", default="auto", show_default=True)
+@click.option("--photograph/--no-photograph", default=True, show_default=True, help="The photograph as first column.")
+@click.option("--target", default=0, show_default=True, help="Which of several targets.")
+@click.option(
+    "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
+)
+def figure(run: str, to: str, titles: tuple[str, ...], raw: bool, each: bool, trust: bool, **options: Any) -> None:
+    """Draw a grid of the maps of a RUN for a paper: fonts embedded, sizes in millimetres, one colour bar (extra `plot`)."""
+    from xaikit.paper.figure import figure as figure_of
+    from xaikit.report.report import Report
+
+    options |= {key: [name for name in options[key].split(",") if name] for key in ("rows", "columns")}
+    options |= {
+        "titles": dict(map(_title, titles)),
+        "maps": "raw" if raw else "finished",
+        "scale": "each" if each else "locked",
+    }
+    drawn = figure_of(Report(run, trust=trust), **options)
+    echo(f"{len(drawn.rows)} rows and {len(drawn.columns)} columns, {drawn.width:g} mm wide: {drawn.save(to)}")
+
+
+def _title(text: str) -> tuple[str, str]:
+    name, equals, title = text.rpartition("=")
+    if not (name and equals):
+        raise ConfigError(f"--title: expected NAME=TEXT, got {text!r}")
+    return name, title

@@ -1,0 +1,37 @@
+"""``xaikit page``: the page of a run once more, or of two runs beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from xaikit.cli.terminal import echo
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.argument("beside", metavar="[RUN_B]", required=False)
+@click.option(
+    "--to", type=click.Path(dir_okay=False), help="A file; RUN/report.html, or RUN/beside-<RUN_B>.html of two."
+)
+@click.option(
+    "--trust", is_flag=True, help="Import finishers that RUN names from files or modules: its author's code is run."
+)
+def page(run: str, beside: str | None, to: str | None, trust: bool) -> None:
+    """Write the page of a RUN once more, or one of RUN and RUN_B beside each other, with what they differ by."""
+    from xaikit.registry import Registry
+    from xaikit.report.lookup import file_name
+    from xaikit.report.report import Report
+    from xaikit.runner.page import page_of
+    from xaikit.store.folder import folder_of
+    from xaikit.store.pages import PAGE, save_page
+
+    reports = [Report(each, trust=trust) for each in (run, beside) if each is not None]
+    text = page_of(reports, Registry(paths=trust).lazy())
+    name = PAGE if beside is None else f"beside-{file_name(str(reports[1].folder))}.html"
+    folder = reports[0].index.store.folder
+    if to is not None:
+        folder, name = folder_of(Path(to).parent), Path(to).name
+    save_page(folder, name, text)
+    echo(f"{len(text.encode()) / 1e6:.1f} MB: {folder.url(name)}")

@@ -1,0 +1,1 @@
+"""The maps of a run as a figure for a paper."""
