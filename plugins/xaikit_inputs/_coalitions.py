@@ -72,4 +72,5 @@ def solved(design: Tensor, values: Tensor, weights: Tensor, ridge: float = 0.0) 
     gram = weighed.mT @ design
     gram = gram + ridge * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
     # by the pseudoinverse: fewer choices than cells leave several answers, of which it takes the smallest
-    return (torch.linalg.pinv(gram, hermitian=True) @ (weighed.mT @ values.mT)).mT
+    inverse: Tensor = torch.linalg.pinv(gram, hermitian=True)
+    return (inverse @ (weighed.mT @ values.mT)).mT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
@@ -14,7 +14,8 @@ from xaikit.method import at_least, one_of
 from xaikit.view import View
 from xaikit_inputs._baselines import Baseline, baseline_of
 
-Window = tuple[slice, ...]
+Window = tuple[Any, ...]
+"""An index into the last axes of a tensor."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,19 @@ class Occlusion:
         def make(part: slice) -> Tensor:
             occluded = image.unsqueeze(1).repeat(1, len(windows[part]), *[1] * (image.dim() - 1))
             for place, window in enumerate(windows[part]):
-                occluded[(slice(None), place, slice(None), *window)] = baseline[(..., *window)]
+                occluded[:, place][window] = baseline[window]
             return occluded
 
         lost = view.scores.unsqueeze(2) - view.rescore(len(windows), make)
         summed, count = lost.new_zeros(view.shape), lost.new_zeros(view.shape[2:])
         for place, window in enumerate(windows):
-            summed[(..., *window)] += lost[..., place].reshape(*lost.shape[:2], *[1] * len(window))
+            summed[window] += lost[..., place].reshape(*lost.shape[:2], *[1] * count.dim())
             count[window] += 1
         return summed / count
 
     def _windows(self, space: Sequence[int]) -> list[Window]:
         starts = [self._starts(side) for side in space]
-        return [tuple(slice(start, start + self.window) for start in corner) for corner in product(*starts)]
+        return [(..., *(slice(start, start + self.window) for start in corner)) for corner in product(*starts)]
 
     def _starts(self, side: int) -> list[int]:
         last = max(side - self.window, 0)
