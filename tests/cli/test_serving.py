@@ -21,6 +21,7 @@ FILES = {
     "pictures/\u0421\u043e\u0431\u0430\u043a\u0430.jpg": b"JFIF",
     "evil.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
     "manifest.json": b"{}",
+    "report/1.js": b"page(1)",
     "shards/x.safetensors": b"\0" * 300_000,
 }
 
@@ -78,6 +79,7 @@ def requested(
         ("/pictures/%2541.png", "pictures/%41.png", "image/png"),
         ("/pictures/%D0%A1%D0%BE%D0%B1%D0%B0%D0%BA%D0%B0.jpg", "pictures/\u0421\u043e\u0431\u0430\u043a\u0430.jpg", "image/jpeg"),
         ("/manifest.json", "manifest.json", "application/json"),
+        ("/report/1.js", "report/1.js", "text/javascript; charset=utf-8"),
         ("/inner.json", "manifest.json", "application/json"),
         ("/evil.svg", "evil.svg", "application/octet-stream"),
         ("/shards/x.safetensors", "shards/x.safetensors", "application/octet-stream"),

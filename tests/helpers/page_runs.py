@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def page_run(
     side: int = SIDE,
     metrics: Sequence[str] = METRICS,
     names: Sequence[str] = (),
+    boxes: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
     trial: Mapping[str, Any] | None = None,
 ) -> Report:
     """A run in which photograph k is of one colour, and of the class k modulo 3; the model takes photograph 1 for another, and of
@@ -46,6 +48,7 @@ def page_run(
     The map of label m at layer l is :func:`bump`; the last label's map of the last photograph is flat, which a warning says.
 
     Args:
+        boxes: where the objects of photograph k are known to be, in pixels of its file, which is as large as the picture.
         trial: what is changed in each trial.
     """
     about = {"layers": tuple(layers), "strides": tuple(8.0 * 2**at for at in range(len(layers))), "space": (side, side)}
@@ -56,9 +59,10 @@ def page_run(
     ]
     written(folder, trials, shots, together=16)
     store = Store.open(folder)
-    _plan(store, trials, names, metrics)
+    _plan(store, trials, names, metrics, boxes or {})
     for k in range(len(names)):
-        save_picture(store.folder, picture_name(f"p{k}"), Image.new("RGB", (side, side), COLORS[k % len(COLORS)]))
+        picture = Image.new("RGB", (side, side), COLORS[k % len(COLORS)])
+        save_picture(store.folder, picture_name(f"p{k}"), picture, window=(side, side, 0, 0, side, side))
     _measure(Report(folder), metrics)
     return Report(folder)
 
@@ -89,13 +93,21 @@ def _shot(name: str, k: int, trial: StoredTrial, m: int, cells: int, count: int)
     return Shot(name, trial, maps, score=10.0 - k - 0.5 * m, noted=noted)
 
 
-def _plan(store: Store, trials: Sequence[StoredTrial], names: Sequence[str], metrics: Sequence[str]) -> None:
+def _plan(
+    store: Store,
+    trials: Sequence[StoredTrial],
+    names: Sequence[str],
+    metrics: Sequence[str],
+    boxes: Mapping[int, Sequence[Mapping[str, Any]]],
+) -> None:
     """The plan once more, with classes and metrics."""
     truth = [None if k == 2 else k % 3 for k in range(len(names))]
     photographs = store.photographs().drop_columns(["truth"])
     photographs = photographs.append_column("truth", pa.array(truth, pa.int32()))
     words = ["" if place is None else CLASSES[place] for place in truth]
     photographs = photographs.append_column("truth_name", pa.array(words, pa.string()))
+    stated = [json.dumps(list(boxes[k])) if k in boxes else None for k in range(len(names))]
+    photographs = photographs.append_column("boxes", pa.array(stated, pa.string()))
     plan = {**store.plan(), "metrics": [_metric(name).plain() for name in metrics]}
     plan |= {
         "config": {"version": 1, "name": "built", "methods": {trial.label: {"use": trial.method} for trial in trials}}

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".csv": "text/plain; charset=utf-8",
     ".jpg": "image/jpeg",
@@ -23,7 +24,7 @@ TYPES = {
 
 # a page's own policy names the digests of its scripts, and a browser keeps both policies
 POLICY = (
-    "default-src 'none'; img-src 'self' data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "default-src 'none'; img-src 'self' data: blob:; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -62,6 +62,12 @@ class Job:
     keys: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
 
+    @property
+    def shows(self) -> bool:
+        """Whether photographs are saved as the model saw them: for overlays, for boxes, or for the page."""
+        report = self.config.report
+        return self.draws or report.boxes is not None or (report.page and report.overlays is not False)
+
 
 @dataclass(frozen=True)
 class Receipt:

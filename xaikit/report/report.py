@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from xaikit.config.arguments import read_finish
 from xaikit.errors import StoreError
 from xaikit.registry import Registry
-from xaikit.report.html import as_html
 from xaikit.report.index import Entry, Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
 from xaikit.report.measures import measures
+from xaikit.report.page.embedded import embedded
 from xaikit.report.query import query, to_pandas
 from xaikit.report.record import Record
 from xaikit.report.warned import grouped_warnings
@@ -203,7 +203,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The first photographs by the first trials, in one piece, as a notebook shows them."""
-        return as_html(repr(self), self.images, self.names, self.show)
+        return embedded(self, self.images, self.names, self._registry)
 
     def maps(self, image: str, trial: str) -> dict[str, Tensor]:
         """The raw signed maps by layer: (*S), or (T, *S) for a plural target, as of one sample of :func:`xaikit.explain`."""

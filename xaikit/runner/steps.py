@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from xaikit.auto.auto import first_sample
-from xaikit.auto.survey import HEADER, survey
+from xaikit.auto.survey import HEADER, Row, survey
 from xaikit.bench.named import target_of_classes
 from xaikit.bench.objects import Objects
 from xaikit.bench.opened import open_bench
@@ -154,9 +154,11 @@ def _draw(prepared: PreparedRun, report: Report, log: RunLog, stopping: Stopping
         return
     if not prepared.job.draws:
         remove_sheets(report)
-        return
     with log.timed("draw"):
-        log.fail(save_missing_pictures(prepared, report.index))
+        if prepared.job.shows:
+            log.fail(save_missing_pictures(prepared, report.index))
+        if not prepared.job.draws:
+            return
         log.fail(write_missing_overlays(report, style, lambda: stopping.by_signal, recent))
         if not stopping.by_signal:
             write_sheets(report, style, recent)
@@ -239,7 +241,23 @@ def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", w
         LayerNotFound: no name is like that; the nearest are listed.
     """
     registry = Registry()
-    config = load(source, overrides, registry)
+    rows, module = _surveyed(load(source, overrides, registry), registry)
+    matching = [row for row in rows if fnmatchcase(row.name, match)]
+    if not matching:
+        names = [row.name for row in rows]
+        raise LayerNotFound(f"no layer with a map is like {match!r}; {nearest(match.strip('*'), names)}")
+    left_out = len(list(module.modules())) - len({row.name for row in rows})
+    note = f"{len(matching)} of {len(rows)} layers; {left_out} modules are left out: nothing they return is laid out in space"
+    return f"{aligned([HEADER, *(row.cells for row in matching)], width=width)}\n{note}"
+
+
+def layer_names(config: Config) -> tuple[str, ...]:
+    """Those layers of a configuration's model that have a map."""
+    return tuple(row.name for row in _surveyed(config, Registry())[0])
+
+
+def _surveyed(config: Config, registry: Registry) -> tuple[Sequence[Row], nn.Module]:
+    """The layers of a configuration's model, and the model."""
     target = instantiate("target", config.target, registry, Path(config.base))
     opened = open_bench(config, groups(expand(config, registry))[0], registry, labelled=needs_labels(target))
     use = target_of_classes(config.target, opened.loader.classes, "target", config, registry)
@@ -253,13 +271,7 @@ def layers(source: Source, overrides: Sequence[str] = (), *, match: str = "*", w
             readout_of([target], config.model.output, config.model.mode),
             opened.input_layout,
         )
-    matching = [row for row in rows if fnmatchcase(row.name, match)]
-    if not matching:
-        names = [row.name for row in rows]
-        raise LayerNotFound(f"no layer with a map is like {match!r}; {nearest(match.strip('*'), names)}")
-    left_out = len(list(opened.model.module.modules())) - len({row.name for row in rows})
-    note = f"{len(matching)} of {len(rows)} layers; {left_out} modules are left out: nothing they return is laid out in space"
-    return f"{aligned([HEADER, *(row.cells for row in matching)], width=width)}\n{note}"
+    return rows, opened.model.module
 
 
 def _frozen(config: Config) -> Mapping[str, Any]:

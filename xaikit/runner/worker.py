@@ -148,7 +148,7 @@ class Worker:
 
     def _save_pictures(self, bench: str, pictures: Iterable[Picture]) -> None:
         """Before the shard counts: later the photographs are not read again."""
-        if not (self.job.draws or self.job.config.report.boxes):
+        if not self.job.shows:
             return
         photographs = self._report.index.photographs[bench]
         with drawing() as draw:

@@ -7,10 +7,15 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from helpers.page_runs import page_run
+from xaikit.registry import Registry
 from xaikit.report.page.document import STATIC, document, script_text
-from xaikit.report.page.payload import as_json
+from xaikit.report.page.payload import as_json, payload
+from xaikit.store.pictures import picture_name, save_picture
 
 MODULES = {path.stem: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js")}
 MOST_LINES = 300
@@ -95,3 +100,17 @@ def test_no_module_writes_html() -> None:
 
 def test_the_template_is_beside_them() -> None:
     assert (Path(STATIC).parent / "page.html.j2").is_file()
+
+
+def test_64_photographs_by_8_labels_are_less_than_3_mb(tmp_path: Path) -> None:
+    """Photographs of noise, which take twice what real ones do, and maps of 14 cells a side at one layer."""
+    labels = [f"label{place}" for place in range(8)]
+    report = page_run(tmp_path / "run", photographs=64, labels=labels, layers=("layer4",), cells=14, side=224)
+    draw = np.random.default_rng(0)
+    for k in range(64):
+        coarse = Image.fromarray(draw.integers(0, 256, (56, 56, 3), np.uint8)).resize(
+            (224, 224), Image.Resampling.BICUBIC
+        )
+        save_picture(report.index.store.folder, picture_name(f"p{k}"), coarse)
+    page = document(payload([report], Registry().lazy()))
+    assert len(page.encode()) < 3_000_000

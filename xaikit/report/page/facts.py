@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from xaikit.report.index import Entry
 from xaikit.report.page.maps import PackedMaps
+from xaikit.report.page.run import PagedRun
 from xaikit.report.page.thumbnails import frames_of_sample, thumbnail
 from xaikit.report.record import Record
-from xaikit.report.report import Report
 from xaikit.store.measures import StoredMetric
 from xaikit.store.pictures import picture_name, shown_window
 from xaikit.store.trials import StoredTrial
@@ -38,14 +38,19 @@ class Facts:
         self._maps = PackedMaps()
         self._thumbnails: list[str] = []
 
-    def add(self, report: Report) -> None:
-        """Add those of a run."""
+    def add(
+        self, report: PagedRun, images: Collection[str] | None = None, names: Collection[str] | None = None
+    ) -> None:
+        """Add those of a run: of all its photographs and trials, or of some that are named."""
         index, first = report.index, len(self._rows)
-        trials = {(trial.bench, trial.name): len(self._trials) + at for at, trial in enumerate(report.trials)}
-        self._trials += [_trial(trial, self._runs) for trial in report.trials]
+        chosen = [trial for trial in report.trials if names is None or trial.name in names]
+        trials = {(trial.bench, trial.name): len(self._trials) + at for at, trial in enumerate(chosen)}
+        self._trials += [_trial(trial, self._runs) for trial in chosen]
         photographs: dict[tuple[str, str], int] = {}
         for part in index.parts:
-            entries = index.records(index.rows([part]))
+            entries = [
+                each for each in index.records(index.rows([part], images)) if (each[1].bench, each[1].name) in trials
+            ]
             for entry in entries:
                 record, trial, _ = entry
                 key = (trial.bench, record.name)
@@ -70,7 +75,7 @@ class Facts:
             "thumbnails": self._thumbnails,
         }
 
-    def _photograph(self, report: Report, entry: Entry) -> Plain:
+    def _photograph(self, report: PagedRun, entry: Entry) -> Plain:
         record, trial, _ = entry
         folder = report.index.store.folder
         frames = frames_of_sample(folder, record.stem, trial.space)
@@ -95,7 +100,7 @@ class Facts:
             "boxes": list(_framed(json.loads(planned.boxes or "[]"), window, size)),
         }
 
-    def _measure(self, report: Report, first: int) -> None:
+    def _measure(self, report: PagedRun, first: int) -> None:
         """The values of the maps themselves; those of their blurred copies count in the leaderboard alone."""
         places = {self._key(row): first + at for at, row in enumerate(self._rows[first:])}
         stated = {metric.name: metric for metric in report.index.metrics}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xaikit.report.index import Entry
 from xaikit.report.page.packing import Entry as Packed
 from xaikit.report.page.packing import Packer
-from xaikit.report.report import Report
+from xaikit.report.page.run import PagedRun
 from xaikit.store.trials import StoredTrial
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class PackedMaps:
         self._finished: list[list[Packed]] = []
         self._unfinished: dict[int, str] = {}
 
-    def add(self, report: Report, entries: Sequence[Entry]) -> None:
+    def add(self, report: PagedRun, entries: Sequence[Entry]) -> None:
         """Add the maps of some rows; only those of as many axes as the input has, which can be laid over it."""
         keyed = groupby(entries, key=lambda entry: (entry[0].name, entry[1].bench, entry[1].name))
         groups = [list(group) for _, group in keyed]
         for start in range(0, len(groups), TOGETHER):
             self._add(report, groups[start : start + TOGETHER])
 
-    def _add(self, report: Report, groups: Sequence[Sequence[Entry]]) -> None:
+    def _add(self, report: PagedRun, groups: Sequence[Sequence[Entry]]) -> None:
         """Those of some photographs by some trials, a group for each; maps of one trial and shape are finished together."""
         raws = [_raw(report, columns[0]) for columns in groups]
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -72,12 +72,12 @@ class PackedMaps:
         return [self._packer.add(layer, saliency[column].float().numpy(), signed) for layer, saliency in maps.items()]
 
 
-def _raw(report: Report, entry: Entry) -> Maps:
+def _raw(report: PagedRun, entry: Entry) -> Maps:
     _, trial, row = entry
     return {layer: raw for layer, raw in report.raw(trial, row).items() if raw.dim() == 1 + len(trial.space)}
 
 
-def _finished(report: Report, trial: StoredTrial, several: Sequence[Maps]) -> list[tuple[Maps, str]]:
+def _finished(report: PagedRun, trial: StoredTrial, several: Sequence[Maps]) -> list[tuple[Maps, str]]:
     """Of each photograph the finished maps (T, *S) by layer and their fusion as "", or why there are none."""
     try:
         finished = _finish(report, trial, several) if several[0] else {}
@@ -90,7 +90,7 @@ def _finished(report: Report, trial: StoredTrial, several: Sequence[Maps]) -> li
     return [({layer: saliency[place] for layer, saliency in finished.items()}, "") for place in range(len(several))]
 
 
-def _finish(report: Report, trial: StoredTrial, several: Sequence[Maps]) -> Maps:
+def _finish(report: PagedRun, trial: StoredTrial, several: Sequence[Maps]) -> Maps:
     """Maps (N, T, *S). One that is resized to the input stays as it is, as a browser resizes alike; a fusion is taken from the
     run's own where that is not so, or where there are several layers."""
     import torch

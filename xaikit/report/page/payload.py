@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import yaml
 
@@ -14,24 +14,32 @@ from xaikit.registry import Registry
 from xaikit.report.lookup import file_name
 from xaikit.report.page.cards import cards
 from xaikit.report.page.facts import Facts, Plain
-from xaikit.report.report import Report
+from xaikit.report.page.run import PagedRun
 
 VERSION = 1
 COLORMAPS = ("sequential", "diverging", "viridis", "gray")
 """Those of which lightness rises evenly, which the colour-blind read as others do."""
 
 
-def payload(reports: Sequence[Report], registry: Registry, boards: Sequence[Plain | None] = ()) -> Plain:
+def payload(
+    reports: Sequence[PagedRun],
+    registry: Registry,
+    boards: Sequence[Plain | None] = (),
+    *,
+    images: Collection[str] | None = None,
+    trials: Collection[str] | None = None,
+) -> Plain:
     """All that a page holds, ready for JSON: lists as columns, None for what is no number.
 
     Args:
         reports: one run, or two that are looked at beside each other.
         registry: where the cards of methods and metrics come from.
         boards: the leaderboard of each run; None where nothing was measured.
+        images, trials: the names of the photographs and trials that are in it; all by default.
     """
     facts = Facts()
     for report in reports:
-        facts.add(report)
+        facts.add(report, images, trials)
     methods = sorted({trial.method for report in reports for trial in report.trials})
     metrics = sorted({metric.use for report in reports for metric in report.index.metrics})
     return {
@@ -57,7 +65,7 @@ def as_json(values: Plain) -> str:
     return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
 
 
-def _run(report: Report) -> Plain:
+def _run(report: PagedRun) -> Plain:
     plan = report.index.store.plan()
     config = report.manifest.get("config") or plan.get("config", {})
     return {

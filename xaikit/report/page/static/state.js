@@ -69,7 +69,8 @@ export class Store extends EventTarget {
     this.#tell(names);
     const hash = toHash(this.state);
     this.written = hash;
-    if (hash !== location.hash.slice(1)) history.replaceState(null, "", `#${hash}`);
+    // in full, as a frame in a notebook takes a mere hash for one of the notebook
+    if (hash !== location.hash.slice(1)) history.replaceState(null, "", this.permalink);
   }
 
   // Which of the maps is drawn in a cell.
@@ -80,7 +81,7 @@ export class Store extends EventTarget {
 
   // Open another view, so that the browser's back button leads here.
   open(changes) {
-    history.pushState(null, "", location.hash || "#");
+    history.pushState(null, "", this.permalink);
     this.set(changes);
   }
 
