@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -81,7 +81,7 @@ class Tab:
 
     def press(self, keys: str) -> None:
         """Keys, on whatever has the focus."""
-        self.browser.switch_to.active_element.send_keys(keys)
+        ActionChains(self.browser).send_keys(keys).perform()
 
     @property
     def hash(self) -> str:

@@ -25,13 +25,13 @@ def page(run: str, beside: str | None, to: str | None, trust: bool) -> None:
     from xaikit.report.report import Report
     from xaikit.runner.page import page_of
     from xaikit.store.folder import folder_of
-    from xaikit.store.pages import PAGE, save_page
+    from xaikit.store.pages import PAGE, save_pages
 
     reports = [Report(each, trust=trust) for each in (run, beside) if each is not None]
-    text = page_of(reports, Registry(paths=trust).lazy())
     name = PAGE if beside is None else f"beside-{file_name(str(reports[1].folder))}.html"
     folder = reports[0].index.store.folder
     if to is not None:
         folder, name = folder_of(Path(to).parent), Path(to).name
-    save_page(folder, name, text)
-    echo(f"{len(text.encode()) / 1e6:.1f} MB: {folder.url(name)}")
+    files = page_of(reports, Registry(paths=trust).lazy(), name)
+    save_pages(folder, files)
+    echo(f"{sum(len(text.encode()) for text in files.values()) / 1e6:.1f} MB: {folder.url(name)}")

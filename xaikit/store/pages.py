@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from xaikit.store.checksums import checksum
 from xaikit.store.folder import Folder
@@ -13,6 +14,21 @@ PARTS = "report"
 """Where what does not fit into one file lies beside the page."""
 
 _LAST = re.compile(rb"(?:<!--|//) xaikit ([0-9a-f]{64})(?: -->)?\n$")
+
+
+def save_pages(folder: Folder, files: Mapping[str, str]) -> None:
+    """Write a page, the first, and the scripts beside it; what an earlier page of the name had beside it and this one has not is
+    removed. Raises OSError where the disk does not take it."""
+    for name, text in reversed(list(files.items())):  # the page is there when all that it loads is
+        save_page(folder, name, text)
+    page = next(iter(files)).removesuffix(".html")
+    for name in folder.names(PARTS, ".js"):
+        if (
+            name not in files
+            and re.fullmatch(rf"{PARTS}/{re.escape(page)}-\d+\.js", name)
+            and is_own_page(folder, name)
+        ):
+            folder.remove(name)
 
 
 def save_page(folder: Folder, name: str, text: str) -> None:

@@ -23,20 +23,28 @@ _IMPORT = re.compile(r'^import [^"]*"\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
 
 
-def document(payload: Plain, *, connect: str = "'none'") -> str:
-    """A page, as HTML.
+def files_of(payload: Plain, name: str = "report.html", beside: str = "report") -> dict[str, str]:
+    """The files of a page, by name: itself, and where it has several parts, a script of each in the folder beside it, which is
+    loaded when somebody looks at what it holds."""
+    parts = payload["parts"]
+    if len(parts) < 2:
+        return {name: document(payload)}
+    scripts = [f"{beside}/{name.removesuffix('.html')}-{at}.js" for at in range(len(parts))]
+    page = document({**payload, "parts": [{"file": script} for script in scripts]})
+    texts = (f"(globalThis.xaikitParts ??= {{}})[{at}] = {as_json(part)};\n" for at, part in enumerate(parts))
+    return {name: page, **dict(zip(scripts, texts, strict=True))}
 
-    Args:
-        connect: what it may load: nothing, or ``'self'`` where a server has more of it.
-    """
+
+def document(payload: Plain) -> str:
+    """A page, as HTML, which may load nothing but what is in it, and scripts of its own folder where it has parts there."""
     script, style = Markup(script_text()), Markup(style_text())
+    own = " 'self'" if any("file" in part for part in payload.get("parts", ())) else ""
     policy = "; ".join(
         (
             "default-src 'none'",
             "img-src data: blob:",
             f"style-src {_digest(style)}",
-            f"script-src {_digest(script)}",
-            f"connect-src {connect}",
+            f"script-src {_digest(script)}{own}",
             "base-uri 'none'",
             "form-action 'none'",
         )

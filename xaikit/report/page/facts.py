@@ -26,9 +26,14 @@ _OF_RECORD = [
 
 
 class Facts:
-    """The facts of one run, or of two beside each other, as they are gathered."""
+    """The facts of one run, or of two beside each other, as they are gathered.
 
-    def __init__(self) -> None:
+    Args:
+        together: photographs whose maps and thumbnails are in one part of the page.
+    """
+
+    def __init__(self, together: int) -> None:
+        self._together = together
         self._runs = 0
         self._trials: list[Plain] = []
         self._photographs: list[Plain] = []
@@ -59,7 +64,7 @@ class Facts:
                     self._photographs.append(self._photograph(report, entry))
                 place = {"photograph": photographs[key], "trial": trials[trial.bench, trial.name]}
                 self._rows.append(place | _row(entry))
-            self._maps.add(report, entries)
+            self._maps.add(report, entries, lambda entry: self._part(photographs[entry[1].bench, entry[0].name]))
         self._measure(report, first)
         self._runs += 1
 
@@ -72,8 +77,23 @@ class Facts:
             "rows": {name: [row[name] for row in self._rows] for name in names},
             "measures": {name: about | self._measured(name) for name, about in self._measures.items()},
             "maps": self._maps.plain(),
-            "thumbnails": self._thumbnails,
+            "parts": list(self._parts()),
         }
+
+    def _part(self, photograph: int) -> int:
+        return photograph // self._together
+
+    def _parts(self) -> Iterator[Plain]:
+        """What is large: the bytes of the maps of some photographs, and their thumbnails, the first of which has a number."""
+        for part in range(1 + self._part(max(len(self._photographs) - 1, 0))):
+            of_part = range(part * self._together, min((part + 1) * self._together, len(self._photographs)))
+            first = sum(len(self._photographs[place]["frames"]) for place in range(of_part.start))
+            count = sum(len(self._photographs[place]["frames"]) for place in of_part)
+            yield {
+                "bytes": self._maps.packed(part),
+                "first": first,
+                "thumbnails": self._thumbnails[first : first + count],
+            }
 
     def _photograph(self, report: PagedRun, entry: Entry) -> Plain:
         record, trial, _ = entry
@@ -86,6 +106,7 @@ class Facts:
         self._thumbnails += [thumbnail(picture) for _, picture in frames]
         return {
             "run": self._runs,
+            "part": self._part(len(self._photographs)),
             "bench": trial.bench,
             "position": planned.position,
             "name": record.name,

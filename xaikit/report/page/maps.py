@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -24,23 +24,28 @@ TOGETHER = 128
 Maps = Mapping[str, "Tensor"]
 
 
+PartOf = Callable[[Entry], int]
+"""The part of the page that holds the maps of a photograph."""
+
+
 class PackedMaps:
     """The maps of rows, in the order in which these are added."""
 
     def __init__(self) -> None:
-        self._packer = Packer()
+        self._packers: dict[int, Packer] = defaultdict(Packer)
         self._raws: list[list[Packed]] = []
         self._finished: list[list[Packed]] = []
         self._unfinished: dict[int, str] = {}
 
-    def add(self, report: PagedRun, entries: Sequence[Entry]) -> None:
-        """Add the maps of some rows; only those of as many axes as the input has, which can be laid over it."""
+    def add(self, report: PagedRun, entries: Sequence[Entry], part_of: PartOf) -> None:
+        """Add the maps of some rows, in the parts of their photographs; only those of as many axes as the input has, which can be
+        laid over it."""
         keyed = groupby(entries, key=lambda entry: (entry[0].name, entry[1].bench, entry[1].name))
         groups = [list(group) for _, group in keyed]
         for start in range(0, len(groups), TOGETHER):
-            self._add(report, groups[start : start + TOGETHER])
+            self._add(report, groups[start : start + TOGETHER], part_of)
 
-    def _add(self, report: PagedRun, groups: Sequence[Sequence[Entry]]) -> None:
+    def _add(self, report: PagedRun, groups: Sequence[Sequence[Entry]], part_of: PartOf) -> None:
         """Those of some photographs by some trials, a group for each; maps of one trial and shape are finished together."""
         raws = [_raw(report, columns[0]) for columns in groups]
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -52,24 +57,24 @@ class PackedMaps:
             finished |= zip(places, _finished(report, trial, [raws[place] for place in places]), strict=True)
         for place, columns in enumerate(groups):
             maps, error = finished[place]
+            packer = self._packers[part_of(columns[0])]
             for record, trial, _ in columns:
                 if error:
                     self._unfinished[len(self._raws)] = error
-                self._raws.append(self._pack(raws[place], record.column, signed=True))
-                self._finished.append(self._pack(maps, record.column, signed=trial.signed))
+                self._raws.append(_pack(packer, raws[place], record.column, signed=True))
+                self._finished.append(_pack(packer, maps, record.column, signed=trial.signed))
 
     def plain(self) -> dict[str, Any]:
-        """As a page holds them: the bytes, and where in them the maps of each row lie, a list a row. Of finished maps the layer
-        "" is the fused one."""
-        return {
-            "bytes": self._packer.packed(),
-            "index": self._raws,
-            "finished": self._finished,
-            "unfinished": self._unfinished,
-        }
+        """Where in the bytes of their part the maps of each row lie, a list a row; the fused one is of the layer ""."""
+        return {"index": self._raws, "finished": self._finished, "unfinished": self._unfinished}
 
-    def _pack(self, maps: Maps, column: int, signed: bool) -> list[Packed]:
-        return [self._packer.add(layer, saliency[column].float().numpy(), signed) for layer, saliency in maps.items()]
+    def packed(self, part: int) -> str:
+        """The bytes of a part, see :meth:`xaikit.report.page.packing.Packer.packed`."""
+        return self._packers[part].packed()
+
+
+def _pack(packer: Packer, maps: Maps, column: int, signed: bool) -> list[Packed]:
+    return [packer.add(layer, saliency[column].float().numpy(), signed) for layer, saliency in maps.items()]
 
 
 def _raw(report: PagedRun, entry: Entry) -> Maps:

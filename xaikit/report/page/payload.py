@@ -20,6 +20,9 @@ VERSION = 1
 COLORMAPS = ("sequential", "diverging", "viridis", "gray")
 """Those of which lightness rises evenly, which the colour-blind read as others do."""
 
+MOST = 2000
+"""Photographs in one file."""
+
 
 def payload(
     reports: Sequence[PagedRun],
@@ -28,6 +31,7 @@ def payload(
     *,
     images: Collection[str] | None = None,
     trials: Collection[str] | None = None,
+    together: int = MOST,
 ) -> Plain:
     """All that a page holds, ready for JSON: lists as columns, None for what is no number.
 
@@ -36,8 +40,9 @@ def payload(
         registry: where the cards of methods and metrics come from.
         boards: the leaderboard of each run; None where nothing was measured.
         images, trials: the names of the photographs and trials that are in it; all by default.
+        together: photographs whose maps are in one part of the page.
     """
-    facts = Facts()
+    facts = Facts(together)
     for report in reports:
         facts.add(report, images, trials)
     methods = sorted({trial.method for report in reports for trial in report.trials})

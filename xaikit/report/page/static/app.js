@@ -30,6 +30,26 @@ function showView(store) {
   }
 }
 
+// It looks at all maps: where these are many it begins when somebody looks at it.
+async function startSummary(store) {
+  const summary = document.getElementById("view-summary");
+  const begin = async () => {
+    if (store.state.view !== "summary" || summary.isBegun) return;
+    summary.isBegun = true;
+    try {
+      await store.page.need();
+      summary.store = store;
+    } catch (error) {
+      store.tell(error.message);
+    }
+  };
+  if (store.page.isWhole) summary.store = store;
+  else {
+    store.addEventListener("change", begin);
+    await begin();
+  }
+}
+
 async function start() {
   const page = await readPage();
   const store = new Store(page);
@@ -39,7 +59,8 @@ async function start() {
   startActions(store);
   showView(store);
   store.addEventListener("change", (event) => event.detail.has("view") && showView(store));
-  for (const name of VIEWS) document.getElementById(`view-${name}`).store = store;
+  for (const name of VIEWS.filter((each) => each !== "summary")) document.getElementById(`view-${name}`).store = store;
+  await startSummary(store);
   document.documentElement.dataset.ready = "true";
 }
 

@@ -15,7 +15,10 @@ export function scaleBar(store, scale, ends = [short(scale.low), short(scale.hig
 // The bars of the grid, of unsigned and of signed maps: in numbers where all maps share one scale, else in what its ends are.
 export function gridBars(store) {
   const { page, state, palette, rows } = store;
-  const isSigned = (row) => page.mapOf(row, state.layer, state.kind)?.signed;
+  const isSigned = (row) => {
+    const entry = page.entryOf(row, state.layer, state.kind);
+    return entry !== null && page.isSigned(row, entry, state.kind);
+  };
   const isLocked = state.scale === "locked";
   const high = isLocked ? lockedHigh(store) : 1;
   const bar = (signed, ends) => scaleBar(store, palette.scale(signed, high, state.colors), isLocked ? undefined : ends);

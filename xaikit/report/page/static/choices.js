@@ -18,13 +18,13 @@ export function filtersOf(page) {
   const reasons = distinct(page.rows.warnings.flat().map(reasonOf));
   const layers = distinct(page.trials.flatMap((trial) => trial.layers));
   return [
-    { name: "layer", label: "Layer", any: "as the run fused them", choices: plain(layers) },
+    { name: "layer", label: "Layer", any: "all, fused", choices: plain(layers) },
     { name: "target", label: "Target", any: "any", choices: plain(distinct(page.trials.map(targetText))) },
     { name: "explained", label: "Explained", any: "any", choices: plain(distinct(page.rows.target_name).sort()) },
     { name: "class", label: "Class", any: "any", choices: plain(distinct(all.map((row) => className(page, row))).sort()) },
     { name: "model", label: "Model", any: "any", choices: plain(distinct(page.trials.map((trial) => trial.model))) },
     { name: "outcome", label: "Prediction", any: "any", choices: plain(outcomes) },
-    { name: "warning", label: "Warning", any: "any or none", least: 1,
+    { name: "warning", label: "Warning", any: "all", least: 1,
       choices: reasons.length ? [...plain(["any", "none"]), ...plain(reasons)] : [] },
   ].filter(({ choices, least = 2 }) => choices.length >= least);
 }

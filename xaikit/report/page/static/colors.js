@@ -22,8 +22,8 @@ export class Scale {
 
   // The place of a value in the table; 256 where it is not finite.
   place(value) {
-    if (!Number.isFinite(value)) return 256;
-    return Math.min(255, Math.max(0, Math.round((value - this.low) * this.factor)));
+    const place = (value - this.low) * this.factor + 0.5;
+    return place >= 256 ? (value === Infinity ? 256 : 255) : place >= 0 ? Math.floor(place) : value > -Infinity ? 0 : 256;
   }
 
   colorAt(place) {
@@ -34,12 +34,16 @@ export class Scale {
     return `rgb(${[...this.colorAt(this.place(value))].join(" ")})`;
   }
 
-  // How much of its colour is laid over the picture, by place.
-  weights(alpha) {
-    const weights = new Float32Array(257);
-    for (let place = 0; place < 256; place++) weights[place] = alpha * (this.signed ? Math.abs(2 * place / 255 - 1) : 1);
-    weights[256] = alpha;
-    return weights;
+  // What is left of the picture under the colours, and what of them lies on it, by place; ties are rounded up.
+  layers(alpha) {
+    const bare = new Float32Array(257);
+    const laid = new Float32Array(3 * 257);
+    for (let place = 0; place < 257; place++) {
+      const weight = alpha * (this.signed && place < 256 ? Math.abs(2 * place / 255 - 1) : 1);
+      bare[place] = 1 - weight;
+      for (let channel = 0; channel < 3; channel++) laid[3 * place + channel] = weight * this.colors[3 * place + channel] + 1e-4;
+    }
+    return { bare, laid };
   }
 }
 

@@ -51,7 +51,7 @@ class Controls extends HTMLElement {
   }
 
   #search() {
-    const input = make("input", { type: "search", id: "search", placeholder: "name, class, warning …", on: { input: () => this.shown.set({ text: input.value }) } });
+    const input = make("input", { type: "search", id: "search", placeholder: "name, class …", on: { input: () => this.shown.set({ text: input.value }) } });
     this.updates.push((state) => { if (input.value !== state.text) input.value = state.text; });
     return field("Search", input);
   }
@@ -110,7 +110,7 @@ class Controls extends HTMLElement {
   #sorting() {
     const { page } = this.shown;
     const groups = sortsOf(page).flatMap(([label, choices]) => label ? make("optgroup", { label }, ...options(choices)) : options(choices));
-    const of = this.#select("of", "of", options([{ value: "", title: "all that are shown" }, ...page.titles.map((value) => ({ value, title: value }))]));
+    const of = this.#select("of", "of", options([{ value: "", title: "all shown" }, ...page.titles.map((value) => ({ value, title: value }))]));
     const pair = [0, 1].map((place) => this.#paired(place));
     const way = make("button", { type: "button", class: "way", on: { click: () => this.shown.set({ down: !this.shown.state.down }) } });
     this.updates.push((state) => {

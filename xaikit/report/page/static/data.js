@@ -3,8 +3,20 @@
 import { resized } from "./maths.js";
 
 export async function readPage() {
-  const data = JSON.parse(document.getElementById("page-data").textContent);
-  return new Page(data, await inflated(data.maps.bytes));
+  const page = new Page(JSON.parse(document.getElementById("page-data").textContent));
+  await Promise.all(page.data.parts.map((part, place) => part.file ? null : page.load(place)));
+  return page;
+}
+
+// What a part of the page that lies beside it holds; a script, as pages on a disk may read no other file.
+function loaded(file, place) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.onload = () => resolve(globalThis.xaikitParts[place]);
+    script.onerror = () => reject(new Error(`${file} is not beside this page, or not readable: write it again with xaikit page`));
+    script.src = file;
+    document.head.append(script);
+  });
 }
 
 async function inflated(text) {
@@ -23,18 +35,45 @@ const NOT_FINITE = 255;
 const STEPS = 254;
 
 export class Page {
-  constructor(data, bytes) {
+  constructor(data) {
     this.data = data;
-    this.bytes = bytes;
+    this.bytes = []; // of each part, once it is loaded
+    this.thumbnails = [];
+    this.loading = new Map();
     this.rows = data.rows;
     this.trials = data.trials;
     this.photographs = data.photographs;
     this.measures = data.measures;
     this.count = data.rows.trial.length;
     this.titles = titlesOf(data);
-    this.hasOdd = bytes.includes(NOT_FINITE);
+    this.hasOdd = false;
     this.places = new Map();
     for (let row = 0; row < this.count; row++) this.places.set(`${this.keyOf(row)}\n${this.rows.trial[row]}`, row);
+  }
+
+  // The maps and thumbnails of a part, which is loaded once.
+  load(place) {
+    if (!this.loading.has(place)) this.loading.set(place, this.#load(place));
+    return this.loading.get(place);
+  }
+
+  async #load(place) {
+    const stated = this.data.parts[place];
+    const part = stated.file ? await loaded(stated.file, place) : stated;
+    part.thumbnails.forEach((thumbnail, at) => { this.thumbnails[part.first + at] = thumbnail; });
+    this.bytes[place] = await inflated(part.bytes);
+    this.hasOdd ||= this.bytes[place].includes(NOT_FINITE);
+  }
+
+  get isWhole() {
+    return this.data.parts.every((_, place) => this.bytes[place]);
+  }
+
+  // A promise of the maps of some rows, or of all; null where they are there.
+  need(rows = null) {
+    const parts = rows === null ? [...this.data.parts.keys()] : rows.filter((row) => row !== null).map((row) => this.photographOf(row).part);
+    const missing = [...new Set(parts)].filter((place) => !this.bytes[place]);
+    return missing.length ? Promise.all(missing.map((place) => this.load(place))) : null;
   }
 
   // What stands in one line of the grid: a photograph and a place on the target axis, of whatever model or run.
@@ -67,7 +106,8 @@ export class Page {
 
   mapOf(row, layer, kind) {
     const entry = this.entryOf(row, layer, kind);
-    return entry && new SaliencyMap(entry, this.bytes, this.isSigned(row, entry, kind));
+    const bytes = this.bytes[this.photographOf(row).part];
+    return entry && bytes ? new SaliencyMap(entry, bytes, this.isSigned(row, entry, kind)) : null;
   }
 
   // Whether maps of that kind may be negative, so that even one that is 0 everywhere has their colours.

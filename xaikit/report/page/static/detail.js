@@ -39,13 +39,15 @@ class Detail extends HTMLElement {
   #render() {
     if (this.shown.state.view !== "detail") return;
     const { place } = this;
+    const { page } = this.shown;
+    const waiting = place && page.need([...page.trials.keys()].map((trial) => page.rowOf(place.key, trial)));
+    if (waiting) return waiting.then(() => this.#render(), (error) => this.shown.tell(error.message));
     this.classList.toggle("empty", place === null);
     if (place === null) return this.head.replaceChildren("Nothing is shown; the grid's filters leave no photograph.");
     this.#renderHead(place);
     this.#renderStage(place);
     this.#renderControls(place);
     this.#renderStrips(place);
-    const { page } = this.shown;
     const { method } = page.trials[place.trial];
     this.facts.replaceChildren(...[warningList(page, place.row), recordTable(page, place.row), measureTable(page, place.row), trialTable(page, place.trial),
       cardOf(method, page.data.methods[method])].filter(Boolean));

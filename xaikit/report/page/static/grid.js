@@ -46,6 +46,7 @@ class Grid extends HTMLElement {
     this.seen.disconnect();
     this.visible.clear();
     const values = sortValues(this.shown, keys);
+    if (state.sort === "disagreement") this.shown.page.need()?.then(() => this.shown.refresh(), (error) => this.shown.tell(error.message));
     this.lines = keys.map((key) => this.#line(key, values?.get(key)));
     const heads = columns.map((column) => this.#head(column));
     const corner = make("div", { class: "head corner", role: "columnheader" }, this.bars);
@@ -53,8 +54,10 @@ class Grid extends HTMLElement {
     this.table.style.setProperty("--columns", columns.length);
     this.table.style.setProperty("--side", `${state.side}px`);
     this.table.replaceChildren(make("div", { class: "line header", role: "row" }, corner, ...heads), ...(keys.length ? this.lines : [empty]));
-    this.lines.forEach((line) => this.seen.observe(line));
     this.#repaint();
+    // what is in view at once, and not a frame later
+    if (state.view === "grid") this.lines.slice(0, Math.ceil(window.innerHeight / state.side)).forEach((line) => this.#fill(line));
+    this.lines.forEach((line) => this.seen.observe(line));
     this.shown.tell(this.#count());
   }
 
@@ -106,6 +109,8 @@ class Grid extends HTMLElement {
 
   // Make the cells of a line where it has none, and paint them.
   #fill(line) {
+    const waiting = this.shown.page.need(this.shown.columns.map(({ trial }) => this.shown.page.rowOf(line.key, trial)));
+    if (waiting) return waiting.then(() => line.isConnected && this.#fill(line), (error) => this.shown.tell(error.message));
     if (line.childElementCount === 1) {
       line.querySelector(".photo").append(make("canvas", { "aria-hidden": true }));
       line.append(...line.rows.map((row, place) => this.#cell(row, place)));

@@ -9,6 +9,7 @@ export class Photographs {
     this.page = page;
     this.images = new Map();
     this.sized = new Map();
+    this.context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   }
 
   // Pixels of a thumbnail (null: grey) at a size: a copy that may be painted on. A promise where it is not decoded yet.
@@ -18,14 +19,14 @@ export class Photographs {
     if (pixels) return new ImageData(new Uint8ClampedArray(pixels.data), width, height);
     return this.#load(thumbnail).then((image) => {
       if (this.sized.size > 500) this.sized.clear();
-      this.sized.set(key, pixelsOf(image, width, height));
+      this.sized.set(key, pixelsOf(this.context, image, width, height));
       return this.pixels(thumbnail, width, height);
     });
   }
 
   async #load(thumbnail) {
     if (thumbnail === null) return null;
-    if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.data.thumbnails[thumbnail]));
+    if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.thumbnails[thumbnail]));
     return this.images.get(thumbnail);
   }
 }
@@ -37,8 +38,8 @@ async function decoded(source) {
   return image;
 }
 
-function pixelsOf(image, width, height) {
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+function pixelsOf(context, image, width, height) {
+  Object.assign(context.canvas, { width, height });
   context.fillStyle = "rgb(128 128 128)";
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
@@ -49,15 +50,16 @@ function pixelsOf(image, width, height) {
 // Lay a slice of a map (height * width) over a picture: (1 - weight) picture + weight colour.
 export function paintOver(picture, values, height, width, scale, alpha) {
   const wide = resized(values, height, width, picture.height, picture.width);
-  const weights = scale.weights(alpha);
-  const colors = scale.colors;
+  const { bare, laid } = scale.layers(alpha);
   const { data } = picture;
   for (let at = 0, pixel = 0; at < wide.length; at++, pixel += 4) {
     const place = scale.place(wide[at]);
-    const weight = weights[place];
-    for (let channel = 0; channel < 3; channel++) {
-      data[pixel + channel] = Math.round((1 - weight) * data[pixel + channel] + weight * colors[3 * place + channel]);
-    }
+    const share = bare[place];
+    const color = 3 * place;
+    // an array of bytes rounds by itself
+    data[pixel] = share * data[pixel] + laid[color];
+    data[pixel + 1] = share * data[pixel + 1] + laid[color + 1];
+    data[pixel + 2] = share * data[pixel + 2] + laid[color + 2];
   }
 }
 
@@ -132,7 +134,7 @@ function paintPicture(store, canvas, picture, photograph, map) {
   canvas.width = picture.width;
   canvas.height = picture.height;
   canvas.drawn = canvas.painted;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { alpha: false });
   context.putImageData(picture, 0, 0);
   if (map && isSeries) drawCurve(context, values, scale);
 }

@@ -79,6 +79,11 @@ export class Store extends EventTarget {
     return less === null ? this.page.mapOf(row, layer, kind) : this.page.differenceOf(row, less, layer, kind);
   }
 
+  // All maps are there that were waited for: what follows from them is computed again.
+  refresh() {
+    this.#tell(Object.keys(START));
+  }
+
   // Open another view, so that the browser's back button leads here.
   open(changes) {
     history.pushState(null, "", this.permalink);

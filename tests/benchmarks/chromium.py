@@ -1,0 +1,92 @@
+"""How long a page of many maps takes in Chromium: from its opening until the maps in view, and then all of them, are painted.
+
+``python -m benchmarks.chromium`` in the folder ``tests``: photographs of 224 pixels by eight methods, maps of 7 x 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from helpers.browsing import Tab, find_chromium, start_chromium
+from helpers.page_runs import page_run
+from xaikit.registry import Registry
+from xaikit.report.page.document import document
+from xaikit.report.page.payload import payload
+from xaikit.store.pictures import picture_name, save_picture
+
+LABELS = tuple(f"method{place}" for place in range(8))
+SIDE = 224
+
+IN_VIEW = """
+const done = arguments[arguments.length - 1];
+const painted = (canvas) => canvas.drawn && canvas.drawn === canvas.painted;
+const wait = () => {
+  const canvases = [...document.querySelectorAll("x-grid .cell canvas")];
+  if (canvases.length && canvases.every(painted)) done([performance.now(), canvases.length]);
+  else setTimeout(wait, 5);
+};
+wait();
+"""
+ALL = "window.dispatchEvent(new Event('beforeprint'));" + IN_VIEW
+
+
+def build(folder: Path, photographs: int) -> Path:
+    """The page of a run whose pictures compress as photographs do: noise, smoothed."""
+    report, draw = (
+        page_run(folder / "run", photographs, LABELS, layers=["layer4"], side=SIDE, metrics=()),
+        np.random.default_rng(0),
+    )
+    for number in range(photographs):
+        coarse = Image.fromarray(draw.integers(0, 256, (28, 28, 3), np.uint8)).resize(
+            (SIDE, SIDE), Image.Resampling.BICUBIC
+        )
+        save_picture(report.index.store.folder, picture_name(f"p{number}"), coarse)
+    page = folder / "report.html"
+    start = time.perf_counter()
+    page.write_text(document(payload([report], Registry().lazy())), encoding="utf-8")
+    print(
+        f"{photographs * len(LABELS)} maps: written in {time.perf_counter() - start:.1f} s, {page.stat().st_size / 1e6:.2f} MB"
+    )
+    return page
+
+
+def measure(tab: Tab, page: Path) -> None:
+    """Seconds since the page was asked for."""
+    tab.open(page)
+    ready = tab.run("return performance.now()")
+    in_view, some = tab.browser.execute_async_script(IN_VIEW)
+    start = tab.run("return performance.now()")
+    end, count = tab.browser.execute_async_script(ALL)
+    print(
+        f"  ready {ready / 1e3:.2f} s, the {some} in view {in_view / 1e3:.2f} s; all {count} of them {(end - start) / 1e3:.2f} s"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photographs", type=int, nargs="*", default=[125, 1250])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    programs = find_chromium()
+    if programs is None:
+        raise SystemExit("there is no Chromium with its driver: apt-get install chromium chromium-driver")
+    browser = start_chromium(*programs)
+    browser.set_script_timeout(300)
+    try:
+        for photographs in options.photographs:
+            with tempfile.TemporaryDirectory() as folder:
+                page = build(Path(folder), photographs)
+                for _ in range(options.rounds):
+                    measure(Tab(browser), page)
+    finally:
+        browser.quit()
+
+
+if __name__ == "__main__":
+    main()
