@@ -33,5 +33,5 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_it_names_every_key_colour_map_and_format() -> None:
     keys = {name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall("`(.*?)`", row)}
-    assert keys == {*STYLE, "overlays", "rows", "columns"}
+    assert keys == {*STYLE, "overlays", "page", "rows", "columns"}
     assert all(f"`{name}`" in PAGE for name in (*COLORMAPS, *get_type_hints(ReportConfig)["format"].__args__))

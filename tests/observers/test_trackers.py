@@ -47,9 +47,10 @@ def test_mlflow_has_parameters_metrics_and_artifacts_in_a_database(tmp_path: Pat
     assert "sparseness/gradcam" in numbers
 
 
-def test_mlflow_says_that_a_run_failed(tmp_path: Path) -> None:
+def test_mlflow_says_that_a_run_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
 
+    monkeypatch.chdir(tmp_path)  # MLflow keeps the artifacts of a new experiment in the working directory
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     values = config(tmp_path, observers={"mlflow": {"uri": uri}})
     xaikit.run(values)

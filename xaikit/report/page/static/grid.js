@@ -104,7 +104,14 @@ class Grid extends HTMLElement {
 
   #see({ target, isIntersecting }) {
     this.visible[isIntersecting ? "add" : "delete"](target);
-    if (isIntersecting && target.drawn !== this.painted) this.#fill(target);
+    if (!isIntersecting) this.#release(target);
+    else if (target.drawn !== this.painted) this.#fill(target);
+  }
+
+  // What is not in view takes no memory.
+  #release(line) {
+    line.drawn = null;
+    for (const canvas of line.querySelectorAll("canvas")) Object.assign(canvas, { width: 0, height: 0, painted: null, drawn: null });
   }
 
   // Make the cells of a line where it has none, and paint them.
