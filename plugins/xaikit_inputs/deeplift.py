@@ -29,7 +29,7 @@ class DeepLift:
     traits: ClassVar[frozenset[str]] = frozenset(
         {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
     )
-    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "percentile"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "quantile"}
 
     def further(self, channels: int, places: int) -> int:
         """Further passes a sample, for the plan."""

@@ -30,7 +30,7 @@ class Gradient:
 
     needs: ClassVar[Needs] = Needs(gradients=1, layers="input")
     traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample", "scale_free"})
-    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "percentile"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "quantile"}
 
     def __post_init__(self) -> None:
         one_of("channels", self.channels, get_args(Channels))

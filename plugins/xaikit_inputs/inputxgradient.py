@@ -27,7 +27,7 @@ class InputXGradient:
     traits: ClassVar[frozenset[str]] = frozenset(
         {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
     )
-    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "percentile"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "quantile"}
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""

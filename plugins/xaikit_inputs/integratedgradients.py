@@ -40,7 +40,7 @@ class IntegratedGradients:
     traits: ClassVar[frozenset[str]] = frozenset(
         {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
     )
-    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "percentile"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "quantile"}
     examples: ClassVar[tuple[dict[str, int | str], ...]] = (
         {"steps": 2},
         {"baseline": "blur", "steps": 2},

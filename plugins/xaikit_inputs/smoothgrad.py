@@ -29,7 +29,7 @@ class SmoothGrad(Noisy):
     squared: bool = False
     absolute: bool = True
 
-    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "percentile"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "quantile"}
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""

@@ -26,7 +26,7 @@ class VarGrad(Noisy):
     Peers: Captum's NoiseTunnel with ``vargrad``, whose noise is absolute.
     """
 
-    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "percentile"}
+    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "quantile"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from xaikit import hookimpl
 
 
 @dataclass(frozen=True)
-class Percentile:
+class Quantile:
     """x / q cut off at -1 and 1, where q is the magnitude that a share of the places do not exceed, each map alone.
 
     The authors of SmoothGrad show gradients so (Smilkov et al. 2017, arXiv:1706.03825, section 2). A map of which more places are
@@ -42,4 +42,4 @@ class Percentile:
 
 @hookimpl
 def xaikit_normalizer() -> type:
-    return Percentile
+    return Quantile
