@@ -168,7 +168,8 @@ def page(boards: Mapping[str, Any]) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Methods by metrics: mean and half the width of its interval, in bold the best group, with a dagger who misses a control."""
+    """Methods by metrics: mean and half the width of its interval, in bold the best group; behind a dagger the initials of
+    controls that a method does not beat, and last how many beat their own blurred copy."""
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     roles = {row["method"]: row["role"] for row in rows}
     cells = {(row["method"], row["metric"]): row for row in rows}
@@ -186,7 +187,15 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         name = method if roles[method] == "method" else f"*{method}*"
         lines.append(f"| {name} | {' | '.join(_cell(cells.get((method, metric))) for metric in metrics)} |")
     lines.append(f"| reliability | {' | '.join(f'{worth[metric]:.2f}' for metric in metrics)} |")
+    methods = [row for row in rows if row["role"] == "method"]
+    beats = [[not _blurred(row) for row in methods if row["metric"] == metric] for metric in metrics]
+    lines.append(f"| better than blurred | {' | '.join(f'{sum(each)} of {len(each)}' for each in beats)} |")
     return "\n".join(lines)
+
+
+def _blurred(row: Mapping[str, Any]) -> bool:
+    """Whether a method is no better than a blurred copy of its own maps."""
+    return f"{row['method']}, blurred" in row["does not beat"].split("; ")
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:
@@ -194,7 +203,8 @@ def _cell(row: Mapping[str, Any] | None) -> str:
         return ""
     text = f"{row['mean']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
     text = f"**{text}**" if "a" in row["group"] else text
-    return text + (" †" if row["does not beat"] and row["role"] == "method" else "")
+    missed = [name for name in row["does not beat"].split("; ") if name and not name.endswith(", blurred")]
+    return text + (f" †{''.join(name[0] for name in missed)}" if missed and row["role"] == "method" else "")
 
 
 def main() -> None:

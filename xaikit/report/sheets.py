@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -119,14 +118,14 @@ def _pictures(
     entries: Sequence[Entry],
     made: Mapping[str, Callable[[], Image.Image]],
     draw: Pen,
-) -> dict[int, Future[Image.Image]]:
-    """The overlays of entries, by the identity of their records; those that are made already are not drawn."""
+) -> dict[int, Callable[[], Image.Image]]:
+    """What gives the overlays of entries, by the identity of their records; those that are made already are not drawn."""
     names = {id(entry[0]): file_of_overlay(entry, style) for entry in entries}
-    pictures = {key: draw(made[name]) for key, name in names.items() if name in made}
+    pictures = {key: made[name] for key, name in names.items() if name in made}
     for columns, fused in finished(report, [entry for entry in entries if id(entry[0]) not in pictures]):
         if not isinstance(fused, Failure):
             for entry in columns:
-                pictures[id(entry[0])] = draw(partial(drawn, frames[entry[0].stem], entry, fused, style))
+                pictures[id(entry[0])] = draw(partial(drawn, frames[entry[0].stem], entry, fused, style)).result
     return pictures
 
 
@@ -134,9 +133,9 @@ def _composed(
     rows: Sequence[SheetRow],
     trials: Sequence[StoredTrial],
     frames: Mapping[str, Frame],
-    pictures: Mapping[int, Future[Image.Image]],
+    pictures: Mapping[int, Callable[[], Image.Image]],
 ) -> Image.Image:
-    shown = {key: picture.result() for key, picture in pictures.items()}
+    shown = {key: picture() for key, picture in pictures.items()}
     cells = [row.cells(frames, [trial.name for trial in trials], shown) for row in rows]
     return contact_sheet(["photograph", *map(header, trials)], cells)
 
