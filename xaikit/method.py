@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, ClassVar, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from xaikit.errors import PluginContract, declared, is_count
 from xaikit.needs import Needs
-from xaikit.view import View
+
+if TYPE_CHECKING:  # what checks options is read without torch
+    from torch import Tensor
+
+    from xaikit.view import View
 
 
 class Method(Protocol):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODES",
-    "Quadrature",
     "blurred",
     "combine",
     "exact",
@@ -26,8 +25,6 @@ __all__ = [
     "quadrature",
     "weigh",
 ]
-
-Quadrature = Literal["gauss", "midpoint"]
 
 
 def pool(evidence: Tensor, view: View) -> Tensor:
@@ -173,7 +170,7 @@ def _blurred_along(values: Tensor, axis: int, deviation: float) -> Tensor:
     return summed.reshape(moved.shape).movedim(-1, axis)
 
 
-def quadrature(rule: Quadrature, steps: int) -> list[tuple[float, float]]:
+def quadrature(rule: Literal["gauss", "midpoint"], steps: int) -> list[tuple[float, float]]:
     """Points in [0, 1] and their weights, for an integral along a way.
 
     ``gauss``: Gauss and Legendre's, exact for polynomials up to the degree 2 steps - 1; ``midpoint``: (i + 1/2) / steps.

@@ -1,4 +1,4 @@
-"""Raw attention: what the head's token attends to in one block."""
+"""Raw attention: what the head's token attends to in one block (Caron et al. 2021, arXiv:2104.14294)."""
 
 from __future__ import annotations
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
 from xaikit.method import at_least, one_of
-from xaikit.ops import Quadrature, combine, integrated, quadrature
+from xaikit.ops import combine, integrated, quadrature
 from xaikit.view import View
 from xaikit_inputs._baselines import Baseline, baseline_of
+
+Quadrature = Literal["gauss", "midpoint"]
 
 
 @dataclass(frozen=True)
