@@ -18,8 +18,6 @@ from xaikit.testing import observer_checks
 
 SHELF = Path(__file__).parents[2] / "plugins" / "xaikit_observers"
 TRACKERS = sorted(path.stem for path in SHELF.glob("*.py") if not path.stem.startswith("_"))
-# what MLflow does with SQLAlchemy is no matter of ours
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def run(folder: Path, **observers: Any) -> tuple[xaikit.Report, dict[str, float]]:

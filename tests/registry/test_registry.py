@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
+from unittest.mock import PropertyMock
 
 import pytest
 
@@ -136,6 +137,16 @@ def test_metadata_without_a_name_stops_nothing_else(install: Install) -> None:
     assert (listed["namelesscam"].distribution, listed["namelesscam"].version) == ("unknown", "")
     assert registry.find("method", "gradcam").distribution == "xaikit"
     assert registry.find("method", "namelesscam").cls.__name__ == "MyCam"
+
+
+@pytest.mark.parametrize("missing", [None, KeyError("Name")])
+def test_a_distribution_whose_name_is_missing_is_unknown(missing: KeyError | None) -> None:
+    """Python gives None; its backport importlib_metadata, which takes over once anything imports it, raises."""
+    name = PropertyMock(return_value=None) if missing is None else PropertyMock(side_effect=missing)
+    nameless = type("Nameless", (PathDistribution,), {"name": name, "version": name})(Path("nowhere"))
+    point = EntryPoint("namelesscam", "acme_nameless", "xaikit.methods")
+    vars(point)["dist"] = nameless
+    assert Registry([point]).catalogue("method")[0].distribution == "unknown"
 
 
 # --- unknown names

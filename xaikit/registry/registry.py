@@ -228,4 +228,15 @@ def _distribution(point: metadata.EntryPoint) -> str:
 @lru_cache(maxsize=256)
 def _owner(distribution: metadata.Distribution | None) -> tuple[str, str]:
     """Name and version, which are read from the disk at every asking otherwise."""
-    return (distribution.name or "unknown", distribution.version or "") if distribution else ("unknown", "")
+    if distribution is None:
+        return "unknown", ""
+    return _field(distribution, "name") or "unknown", _field(distribution, "version") or ""
+
+
+def _field(distribution: metadata.Distribution, name: str) -> str | None:
+    # the backport importlib_metadata, which takes Python's place once anything imports it, raises where Python gives None
+    try:
+        value: str | None = getattr(distribution, name)
+    except KeyError:
+        return None
+    return value
