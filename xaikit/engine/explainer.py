@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
-from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
+from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of, of_numbers
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
@@ -90,6 +90,8 @@ class Explainer:
         draw = partial(_generator, request, shared.batch.ids, trace.scores)
         view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
         saliency = _saliency(group, view, context)
+        if request.method.needs.uses_target:
+            saliency = of_numbers(saliency, trace.scores)
         if reduction.kind != "sum" and not reduction.applied:
             raise ConfigError(
                 f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
