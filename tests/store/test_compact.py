@@ -41,7 +41,7 @@ def test_many_parts_become_few_and_their_maps_stay(store: Store) -> None:
     assert store.folder.names("shards", ".parquet") == [part]
     assert len(store.folder.names("shards", ".safetensors")) == 6
     for each in store.rows([part]).to_pylist():
-        assert store.maps(each, ["q1/layer3", "q1/layer4"])["q1/layer3"].shape == (2, 4, 4)
+        assert store.maps([each], ["q1/layer3", "q1/layer4"])[0]["q1/layer3"].shape == (2, 4, 4)
 
 
 def test_parts_are_as_large_as_said_and_a_second_time_does_nothing(store: Store) -> None:

@@ -86,7 +86,7 @@ def test_a_run_lives_in_a_remote_folder() -> None:
     store = Store.open(address)
     (part,) = store.parts()
     assert store.rows([part])["name"].to_pylist() == ["cat.jpg", "dog.jpg"]
-    decoded = store.maps(store.rows([part]).to_pylist()[1], raw)
+    _, decoded = store.maps(store.rows([part]).to_pylist(), raw)
     for key, each in decoded.items():
         assert abs(each - raw[key][1].numpy()).max() <= 2**-11 * raw[key].abs().max()
     store.check("bench1")

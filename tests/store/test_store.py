@@ -215,8 +215,7 @@ def test_maps_and_rows_come_back(tmp_path: Path) -> None:
     assert store.rows([PART], ["name"]).to_pydict() == {"name": ["cat.jpg", "dog.jpg"]}
     assert store.evidence(PART) == {"e1"}
     assert (store.rows([]).schema, store.rows([]).num_rows) == (ROWS, 0)
-    for at, each in enumerate(store.rows([PART]).to_pylist()):
-        stored = store.maps(each, (key for key in raw))
+    for at, stored in enumerate(store.maps(store.rows([PART]).to_pylist(), (key for key in raw))):
         for key, values in raw.items():
             torch.testing.assert_close(
                 torch.from_numpy(stored[key]), values[at], rtol=0, atol=2**-11 * float(values.abs().max())
@@ -260,10 +259,10 @@ def test_the_parts_of_one_bench_are_its_own(tmp_path: Path) -> None:
 def test_a_row_never_gives_the_maps_of_another_photograph(tmp_path: Path) -> None:
     store = committed(tmp_path)
     _, dog = store.rows([PART]).to_pylist()
-    assert store.maps(dog, ["q1/layer3", "q1/layer4"])["q1/layer3"].shape == (1, 4, 4)
+    assert store.maps([dog], ["q1/layer3", "q1/layer4"])[0]["q1/layer3"].shape == (1, 4, 4)
     commit(store, "000000-a", [row("bird.jpg"), row("dog.jpg")], maps(2, seed=1))
     with pytest.raises(DamagedFile, match="do not match the checksum of their row"):
-        store.maps(dog, ["q1/layer3", "q1/layer4"])
+        store.maps([dog], ["q1/layer3", "q1/layer4"])
 
 
 def test_a_folder_whose_name_reads_like_a_column_is_read(tmp_path: Path) -> None:
@@ -283,7 +282,7 @@ def test_damaged_files_are_named_with_the_remedy(tmp_path: Path, content: bytes)
         with pytest.raises(DamagedFile, match=rf"000000-a\.parquet: damaged: .*; {again}"):
             read()
     with pytest.raises(DamagedFile, match=rf"000000-a\.safetensors: damaged: .*; {again}"):
-        store.maps(stored, maps())
+        store.maps([stored], maps())
     with pytest.raises(DamagedFile, match=rf"trials\.parquet: damaged: .*; {again}"):
         store.trials()
 
@@ -310,8 +309,8 @@ def test_maps_that_a_row_does_not_know_are_an_error(tmp_path: Path) -> None:
         (maps(), {**cat, "row": 1}),
     ):
         with pytest.raises(DamagedFile, match=r"000000-a\.safetensors: damaged: .*`xaikit run`"):
-            store.maps(each, keys)
-    assert store.maps(dog, maps()).keys() == maps().keys()
+            store.maps([each], keys)
+    assert store.maps([dog], maps())[0].keys() == maps().keys()
 
 
 def test_what_the_machine_refuses_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +321,7 @@ def test_what_the_machine_refuses_is_no_damage(tmp_path: Path, monkeypatch: pyte
         lambda: store.about(PART),
         store.trials,
         store.plan,
-        lambda: store.maps(cat, maps()),
+        lambda: store.maps([cat], maps()),
     )
     for refusal in (
         MemoryError(),

@@ -109,7 +109,7 @@ def _with_photograph(
     if one is None or other is None:
         only_a, only_b = [name] * (one is not None), [name] * (other is not None)
         return replace(trial, only_a=(*trial.only_a, *only_a), only_b=(*trial.only_b, *only_b))
-    ours, its = a.arrays(*one[1:]), b.arrays(*other[1:])
+    (ours,), (its,) = a.arrays(one[1], [one[2]]), b.arrays(other[1], [other[2]])
     distances = {
         layer: distance(raw, its[layer])
         for layer, raw in ours.items()

@@ -52,14 +52,14 @@ class Evaluation:
 
     metrics   by id
     rows      of the store, by the name of a photograph and evidence
-    read      from a row to its raw maps by key
+    read      from rows to the raw maps of each by key
     controls  whether a blurred copy of every map is judged beside it
     """
 
     bench: Bench
     metrics: Mapping[str, LoadedMetric]
     rows: Mapping[tuple[str, str], Sequence[Row]]
-    read: Callable[[Row, Sequence[str]], Mapping[str, Array]]
+    read: Callable[[Sequence[Row], Sequence[str]], Sequence[Mapping[str, Array]]]
     others: OtherPhotographs
     controls: bool
     seed: int
@@ -127,7 +127,7 @@ class Evaluation:
                 place = next(at for at, target in enumerate(judge.targets) if equal(target, request.target))
                 check_target(judge, place, sample, rows)
                 keys = self._keys[key]
-                maps = self.read(rows[0], keys)
+                (maps,) = self.read(rows[:1], keys)
                 stored.append(StoredMaps(sample, place, rows, [maps[each] for each in keys]))
         cases = cases_of(stored, judge.trace.space, self.bench.opened.device)
         return cases + [blurred_copy(case) for case in cases if self._is_blurred(case)]

@@ -154,7 +154,7 @@ def _cell(report: Report, name: str, column: MapColumn, maps: str, target: int) 
         rows = rows.filter(pc.equal(rows[key], value))
     if not rows.num_rows:
         return PaperCell(note=f"no map{why_failed(report.failures, trial, name)}")
-    values = _values(report, column, report.raw(trial, rows.slice(0, 1).to_pylist()[0]), maps)
+    values = _values(report, column, report.raws(trial, rows.slice(0, 1).to_pylist())[0], maps)
     if values.ndim != 3:
         shape = "x".join(map(str, values.shape[1:]))
         raise ConfigError(f"columns: expected maps of photographs, got {column.called} with maps of {shape}")

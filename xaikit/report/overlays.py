@@ -189,7 +189,7 @@ def _finished(report: Report, several: Sequence[Columns]) -> Iterator[tuple[Colu
     """Of photographs by one trial: together, and one by one where that fails, so that only the guilty one does."""
     trial = several[0][0][1]
     try:
-        raws = [report.raw(trial, columns[0][2]) for columns in several]
+        raws = report.raws(trial, [columns[0][2] for columns in several])
         axes = 1 + len(trial.space)
         kept = [{layer: raw for layer, raw in each.items() if raw.dim() == axes} for each in raws]
         if not kept[0]:

@@ -5,7 +5,7 @@ Records are read without torch, which takes longer to import than most questions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +59,7 @@ class ReportShard:
     def raw(self, place: int) -> dict[str, Tensor]:
         """The same as :meth:`maps`, always with the axis of targets: (T, *S)."""
         _, trial, row = self._entries[place]
-        return self._report.raw(trial, row)
+        return self._report.raws(trial, [row])[0]
 
 
 class Report:
@@ -208,7 +208,7 @@ class Report:
     def maps(self, image: str, trial: str) -> dict[str, Tensor]:
         """The raw signed maps by layer: (*S), or (T, *S) for a plural target, as of one sample of :func:`xaikit.explain`."""
         chosen, row = self._first_row(image, trial)
-        return {layer: chosen.shaped(raw) for layer, raw in self.raw(chosen, row).items()}
+        return {layer: chosen.shaped(raw) for layer, raw in self.raws(chosen, [row])[0].items()}
 
     def map(self, image: str, trial: str) -> Tensor:
         """The finished and fused map as the run drew it, in the shapes of :meth:`maps`.
@@ -217,18 +217,18 @@ class Report:
             StoreError: no such photograph or trial; or the finish of the trial does not fuse.
         """
         chosen, row = self._first_row(image, trial)
-        return chosen.shaped(self.finish(chosen, self.raw(chosen, row)))
+        return chosen.shaped(self.finish(chosen, self.raws(chosen, [row])[0]))
 
-    def raw(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The raw maps that a row of the store points to."""
+    def raws(self, trial: StoredTrial, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Tensor]]:
+        """The raw maps that rows of the store point to; of several in one file they cost little more than one's."""
         import torch
 
-        return {layer: torch.from_numpy(raw) for layer, raw in self.arrays(trial, row).items()}
+        return [{layer: torch.from_numpy(raw) for layer, raw in maps.items()} for maps in self.arrays(trial, rows)]
 
-    def arrays(self, trial: StoredTrial, row: Mapping[str, Any]) -> dict[str, Array]:
+    def arrays(self, trial: StoredTrial, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Array]]:
         """The same as arrays, for which nobody has to wait until torch is imported."""
-        stored = self._store.maps(row, trial.maps)
-        return {layer: stored[key] for layer, key in zip(trial.layers, trial.maps, strict=True)}
+        keys = tuple(zip(trial.layers, trial.maps, strict=True))
+        return [{layer: maps[key] for layer, key in keys} for maps in self._store.maps(rows, trial.maps)]
 
     def finish(self, trial: StoredTrial, maps: Mapping[str, Tensor]) -> Tensor:
         """Raw maps (T, *S) by layer, finished and fused as a trial says.

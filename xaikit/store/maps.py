@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -78,33 +80,42 @@ def _checksum(parts: Sequence[tuple[bytes, Array]], row: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_maps(folder: Folder, row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Array]:
-    """The raw maps that a row points to, float32 (T, *S) by key: all keys of its evidence.
+def read_maps(folder: Folder, rows: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, Array]]:
+    """The raw maps that each row points to, float32 (T, *S) by key: all keys of its evidence. A file is opened once for the rows
+    of it that follow each other.
 
     Raises:
         DamagedFile: they are lost, or not those that were written with the row.
     """
-    file, place = row["file"], row["row"]
+    files = groupby(rows, key=itemgetter("file"))
+    return [maps for file, group in files for maps in _read(folder, file, list(group), keys)]
+
+
+def _read(
+    folder: Folder, file: str, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> Iterator[dict[str, Array]]:
     with readable(folder, file):
         try:
-            stored = _stored(folder, file, keys, slice(place, place + 1))
-            (found,) = map_checksums(stored, keys, [0])
+            stored = _stored(folder, file, keys, [row["row"] for row in rows])
+            checksums = map_checksums(stored, keys, range(len(rows)))
         except (SafetensorError, LookupError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
-        if found != row["checksum"]:
+        if checksums != [row["checksum"] for row in rows]:
             raise ValueError("the maps do not match the checksum of their row")
-    return {key: decode(key, stored)[0] for key in keys}
+    maps = {key: decode(key, stored) for key in keys}
+    return ({key: values[place] for key, values in maps.items()} for place in range(len(rows)))
 
 
-def _stored(folder: Folder, file: str, keys: Sequence[str], rows: slice) -> dict[str, Array]:
+def _stored(folder: Folder, file: str, keys: Sequence[str], places: Sequence[int]) -> dict[str, Array]:
     names = [name for key in keys for name in names_of(key)]
     if isinstance(folder, Remote):
         fetched = _fetched(folder, file, folder.size(file))
-        return {name: fetched[name][rows].copy() for name in names if name in fetched}
+        return {name: fetched[name][places] for name in names if name in fetched}
     with safe_open(folder.url(file), framework="numpy") as opened:
         stored = set(opened.keys())
-        # a copy: the file that it is mapped from may change when it has been checked
-        return {name: np.array(opened.get_slice(name)[rows]) for name in names if name in stored}
+        slices = {name: opened.get_slice(name) for name in names if name in stored}
+        # copies: the file that they are mapped from may change when they have been checked
+        return {name: np.concatenate([rows[place : place + 1] for place in places]) for name, rows in slices.items()}
 
 
 @lru_cache(maxsize=1)

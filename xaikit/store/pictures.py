@@ -14,10 +14,10 @@ from PIL import Image
 from PIL.PdfParser import PdfFormatError, PdfParser
 
 from xaikit.errors import StoreError
+from xaikit.pictures.png import SIGNATURE, png
 from xaikit.store.checksums import MARK, checksum
 from xaikit.store.folder import Folder
 from xaikit.store.names import safe_names
-from xaikit.store.png import SIGNATURE, png
 from xaikit.store.tables import readable
 
 PictureFormat = Literal["png", "jpg", "webp", "pdf", "gif"]
@@ -124,7 +124,7 @@ def _options(stored_as: str, marks: Mapping[str, str], further: Sequence[Image.I
     text = json.dumps(marks)
     match stored_as:
         case "jpg":
-            return {"format": "JPEG", "quality": 92, "subsampling": 0, "comment": text.encode()}
+            return {"format": "JPEG", "quality": 92, "comment": text.encode()}
         case "webp":
             return {"format": "WEBP", "quality": 90, "method": 0, "xmp": text.encode()}
         case "gif":

@@ -237,13 +237,13 @@ class Store:
             got = "no such file" if size is None else f"expected {expected} bytes, got {size}"
             raise DamagedFile(self.folder, file, got)
 
-    def maps(self, row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Array]:
-        """The raw maps that a row points to, float32 (T, *S) by key: all keys of its evidence.
+    def maps(self, rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[dict[str, Array]]:
+        """The raw maps that each row points to, float32 (T, *S) by key: all keys of its evidence.
 
         Raises:
             DamagedFile: they are lost, or not those that were written with the row.
         """
-        return read_maps(self.folder, row, tuple(keys))
+        return read_maps(self.folder, rows, tuple(keys))
 
     def failures(self) -> tuple[Failure, ...]:
         """The failures of the folder, those of all who write to it, in the order of failing."""

@@ -79,7 +79,7 @@ def _pack(packer: Packer, maps: Maps, column: int, signed: bool) -> list[Packed]
 
 def _raw(report: PagedRun, entry: Entry) -> Maps:
     _, trial, row = entry
-    return {layer: raw for layer, raw in report.raw(trial, row).items() if raw.dim() == 1 + len(trial.space)}
+    return {layer: raw for layer, raw in report.raws(trial, [row])[0].items() if raw.dim() == 1 + len(trial.space)}
 
 
 def _finished(report: PagedRun, trial: StoredTrial, several: Sequence[Maps]) -> list[tuple[Maps, str]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaikit.store.png import png
+from xaikit.pictures.png import png
 
 DRAW = np.random.default_rng(0)
 
@@ -48,7 +48,7 @@ def test_a_photograph_takes_no_more_bytes_than_pillow_needs() -> None:
 
 def test_a_processor_without_isal_writes_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal.isal_zlib", None)
-    spec = importlib.util.find_spec("xaikit.store.png")
+    spec = importlib.util.find_spec("xaikit.pictures.png")
     plain = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(plain)
     assert plain.compress is zlib.compress
