@@ -35,8 +35,7 @@ Scored = Literal["probability", "logit", "target"]
 """Which number of the pinned target counts: its softmax probability, its logit, or what was explained."""
 
 VariantsOf = Literal["map", "photograph"]
-"""What variants of the input are made from: ``view.maps``, so that maps of a photograph which the metric reads alike share them,
-or the photograph alone, whose maps then share all of them."""
+"""What variants are made from: ``view.maps``, so that maps which are read alike share them, or the photograph alone."""
 
 Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
 

@@ -176,7 +176,7 @@ class Scaled(Colours):
 
 
 def test_a_model_of_several_inputs_has_no_value_and_says_so() -> None:
-    images, target = coloured(0, 1), ChosenClasses()
+    images, target = coloured(0, 0), ChosenClasses()
     setting = Setting(
         model=Scaled(),
         batch=Batch((images, torch.ones(2, 1)), ("a", "b")),

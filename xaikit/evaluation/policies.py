@@ -33,8 +33,8 @@ STEPS = 2.0**30
 
 
 def settled(maps: Tensor) -> Tensor:
-    """Raw maps (T, *s), in float64, without the last digits, in which those differ that are equal by theory: the largest magnitude to 14 bits,
-    and every value to 18 bits of it. Storing has rounded more, and equal maps get equal values."""
+    """Raw maps (T, *s), in float64, without the last digits, in which those differ that are equal by theory: the largest
+    magnitude to 14 bits, and every value to 18 bits of it. Storing has rounded more, and equal maps get equal values."""
     maps = maps.double()
     largest = _largest(maps)
     mantissa, exponent = torch.frexp(largest)
