@@ -25,7 +25,7 @@ import xaikit
 from xaikit.errors import XaikitError
 from xaikit.needs import Needs
 from xaikit.pictures.overlay import overlay
-from xaikit.registry import Registry
+from xaikit.registry import Registry, needs_of, traits_of
 
 SIDE = 448
 COLLAGE = {"chelsea": 282, "coffee": 967, "rocket": 657, "motorcycle_left": None}
@@ -36,6 +36,12 @@ CHEAPER: dict[str, dict[str, Any]] = {
     "iscam": {"top_channels": 32, "n": 4},
     "sscam": {"top_channels": 32, "n": 4},
     "sess": {"scales": 6},
+    "smoothgrad": {"n": 16},
+    "vargrad": {"n": 16},
+    "occlusion": {"window": 64, "stride": 32},
+    "rise": {"masks": 400},
+    "kernelshap": {"samples": 200},
+    "lime": {"samples": 200},
 }
 """Options of methods that would take minutes with their defaults."""
 
@@ -113,7 +119,7 @@ def methods(controls: Sequence[str] = CONTROLS) -> tuple[dict[str, dict[str, Any
     asked: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
     for name in class_specific():
-        needs: Needs = vars(Registry().find("method", name).cls)["needs"]
+        needs = needs_of(Registry().find("method", name).cls) or Needs()
         if needs.attention:
             left_out[name] = "reads attention, of which this model has none"
         else:
@@ -125,7 +131,7 @@ def class_specific() -> list[str]:
     """The methods of xaikit itself that say so."""
     registry = Registry()
     own = [entry.name for entry in registry.catalogue("method") if entry.distribution == "xaikit"]
-    return [name for name in own if "class_specific" in vars(registry.find("method", name).cls)["traits"]]
+    return [name for name in own if "class_specific" in (traits_of(registry.find("method", name).cls) or ())]
 
 
 def explained(

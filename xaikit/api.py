@@ -79,6 +79,7 @@ def explain(
     layout: str | Mapping[str, Any] | None = None,
     input_layout: str | Mapping[str, Any] | None = None,
     shared: str | int | Sequence[str | int] | None = None,
+    differentiable: bool = False,
 ) -> dict[str, Explanation]:
     """Explain a batch by one or several methods, from one forward and one gradient call.
 
@@ -124,6 +125,9 @@ def explain(
             ``{"use": "axes", "order": "NTCHW"}``.
         shared: names or positions of inputs that are no sample's, such as the prompts that all images are compared with. By
             itself all that is as long as the batch has a row a sample, unless repeating samples shows that it has not.
+        differentiable: keep the graph from the weights to the maps, so that a loss on a map trains the model (methods of one pass
+            alone). Then all of the forward is recorded, in memory too, with whatever weights require a gradient; only a
+            ``backward()`` of your own touches their ``.grad``, and the maps hold the graph as long as you hold them.
         ids: one string a sample, for which its random numbers are drawn; the row by default.
 
     Returns:
@@ -175,7 +179,9 @@ def explain(
             for label, (config, method) in named.items()
         ]
         may_stop = names.names is None
-        trace, explanations = engine.explain(model, batch, requests, output=output, mode=mode, may_stop=may_stop)
+        trace, explanations = engine.explain(
+            model, batch, requests, output=output, mode=mode, may_stop=may_stop, differentiable=differentiable
+        )
     names.check_count(trace.output)
     shown = shown or ShownInputs(trace.input_layout.to_map(first_tensor(inputs)))
     return {label: replace(each, shown=shown, classes=names.names) for label, each in explanations.items()}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, ClassVar, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from xaikit.errors import PluginContract, declared, is_count
 from xaikit.needs import Needs
-from xaikit.view import View
+
+if TYPE_CHECKING:  # what checks options is read without torch
+    from torch import Tensor
+
+    from xaikit.view import View
 
 
 class Method(Protocol):
@@ -20,7 +22,8 @@ class Method(Protocol):
     paper     of the class, stage to choice: the finish that its paper asks for
     traits    of the class, names of what its maps keep to, see :mod:`xaikit.testing.traits`; ``per_sample`` without it
     control   of the class, True: it is there to be beaten, and a run with metrics judges it beside its methods
-    examples  of the class, options that it is checked with beside the default ones
+    examples  of the class, options that it is checked with beside the default ones, or in place of them where these take it
+              hundreds of passes
     further   ``further(channels, places) -> int``: further scores or passes that a sample costs at a tap of so many
               channels and places, for the plan
     variants  ``variants() -> Hashable``: what its re-run variants depend on. Instances of equal variants ask
@@ -71,3 +74,15 @@ def variants_of(method: Method) -> Hashable:
     except TypeError as error:
         raise PluginContract(f"variants: expected a hashable value, got {stated!r}") from error
     return stated
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises ValueError unless the value is a choice."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def at_least(name: str, value: float, least: float) -> None:
+    """Raises ValueError for less than the least; NaN is less."""
+    if not value >= least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")

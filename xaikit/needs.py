@@ -8,8 +8,8 @@ from functools import reduce
 from operator import or_
 from typing import Literal
 
-LayerNeed = Literal["none", "one", "all"]
-_BREADTH: tuple[LayerNeed, ...] = ("none", "one", "all")
+LayerNeed = Literal["none", "input", "one", "all"]
+_BREADTH: tuple[LayerNeed, ...] = ("none", "input", "one", "all")
 """A union that has attention or biases is "all", as one of its parts is."""
 
 
@@ -30,7 +30,8 @@ class Needs:
     scores     what is explained; False for a method that the target is nothing to: where no method of a batch
                needs it, the forward stops at the layer
     layers     "one": ``explain`` sees one tap at a time; "all": it sees the evidence of the whole model, of attention or
-               biases, and makes one map; "none": the inputs alone, and one map. Then ``layers`` of a config plays no part
+               biases, and makes one map; "input": it sees the model's input as a layer, ``layers: input`` for others; "none": the
+               inputs alone, and one map. With all but "one", ``layers`` of a config plays no part
 
     The activations of a tap come without asking.
 

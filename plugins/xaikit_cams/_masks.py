@@ -11,22 +11,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError
+from xaikit.method import one_of
 from xaikit.ops import MODES, weigh
 from xaikit.view import Make, View
 
 Masks = Literal["upsample_first", "normalize_first"]
-
-
-def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises ValueError unless the value is a choice."""
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
-
-
-def at_least(name: str, value: float, least: float) -> None:
-    """Raises ValueError for less than the least; NaN is less."""
-    if not value >= least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
 
 
 def check_masks(masks: str, top_channels: int | None) -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
-from xaikit.ops import combine
+from xaikit.method import at_least, one_of
+from xaikit.ops import combine, integrated, quadrature
 from xaikit.view import View
 
 Quadrature = Literal["gauss", "midpoint"]
-TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,8 @@ class FeatureIG:
     examples: ClassVar[tuple[dict[str, int], ...]] = ({"steps": 2},)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps: expected at least 1, got {self.steps}")
-        if self.quadrature not in get_args(Quadrature):
-            expected = ", ".join(get_args(Quadrature))
-            raise ValueError(f"quadrature: expected one of {expected}, got {self.quadrature!r}")
+        at_least("steps", self.steps, 1)
+        one_of("quadrature", self.quadrature, get_args(Quadrature))
 
     def further(self, channels: int, places: int) -> int:
         """Further passes a sample, for the plan."""
@@ -63,33 +60,8 @@ class FeatureIG:
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
-        true = view.activations.squeeze(1)
-        exact = torch.promote_types(true.dtype, torch.float32)
-        mean = torch.zeros_like(view.gradients, dtype=exact)
-        for place, share in self._points():
-            mean += share * view.retrace_with((place * true).to(true.dtype)).gradients
-        products = mean * view.activations
-        scores = view.scores
-        gained = (scores - view.retrace_with(torch.zeros_like(true)).scores).to(exact)
-        # of the products, as a map may be reduced in another way than by a sum
-        residual = products.flatten(2).sum(2) - gained
-        view.number("residual", residual)
-        # not what is rounding alone, where the layer counts for next to nothing
-        most = TOLERANCE * gained.abs() + 4 * torch.finfo(scores.dtype).eps * scores.abs()
-        view.warn("more than 1 % short of complete: take more steps", residual.abs() > most)
-        return combine(products, view)
-
-    def _points(self) -> list[tuple[float, float]]:
-        """Where on the way, in [0, 1], and with which weight."""
-        count = torch.arange(self.steps, dtype=torch.float64)
-        if self.quadrature == "midpoint":
-            places, shares = (count + 0.5) / self.steps, torch.full_like(count, 1 / self.steps)
-        else:
-            # Golub and Welsch 1969: eigenvalues of the Jacobi matrix of the Legendre polynomials
-            beside = count[1:] / (4 * count[1:].square() - 1).sqrt()
-            values, vectors = torch.linalg.eigh(torch.diag(beside, 1) + torch.diag(beside, -1))
-            places, shares = (values + 1) / 2, vectors[0].square()
-        return list(zip(map(float, places), map(float, shares), strict=True))
+        start = torch.zeros_like(view.activations.squeeze(1))
+        return combine(integrated(view, start, quadrature(self.quadrature, self.steps)), view)
 
 
 @hookimpl

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, Needs, hookimpl
+from xaikit.method import one_of
 from xaikit.ops import MODES, exact
 from xaikit.view import View
-from xaikit_cams._masks import one_of
 
 Rescale = Literal["channel", "layer"]
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}

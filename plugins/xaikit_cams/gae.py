@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.method import one_of
 from xaikit.ops import exact
 from xaikit.view import View
-from xaikit_cams._masks import one_of
 from xaikit_cams._tokens import Read, reader
 
 

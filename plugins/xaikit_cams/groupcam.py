@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.method import at_least, one_of
 from xaikit.ops import pool
 from xaikit.view import View
-from xaikit_cams._masks import along, at_least, bounds, confidences, one_of, smoothing, upsampled
+from xaikit_cams._masks import along, bounds, confidences, smoothing, upsampled
 
 RADIUS, SIGMA = 25, 50.0
 """Of the blur, in pixels, as in the authors' code."""

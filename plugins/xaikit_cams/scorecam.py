@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.method import one_of
 from xaikit.view import View
-from xaikit_cams._masks import Masks, check_masks, live_channels, masks_of, one_of, shares, weigh_chosen
+from xaikit_cams._masks import Masks, check_masks, live_channels, masks_of, shares, weigh_chosen
 
 Weighting = Literal["increase", "softmax", "raw"]
 

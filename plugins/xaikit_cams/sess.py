@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ConfigError, Needs, hookimpl
+from xaikit.method import at_least, one_of
 from xaikit.ops import pool, weigh
 from xaikit.view import View
-from xaikit_cams._masks import along, at_least, confidences, interpolating, one_of, smoothing, stretched
+from xaikit_cams._masks import along, confidences, interpolating, smoothing, stretched
 
 Pool = Literal["mean", "max"]
 RADIUS, SIGMA = 5, 5.0

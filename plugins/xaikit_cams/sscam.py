@@ -10,17 +10,16 @@ import torch
 from torch import Tensor
 
 from xaikit import Needs, hookimpl
+from xaikit.method import at_least, one_of
 from xaikit.view import View
 from xaikit_cams._masks import (
     Masks,
-    at_least,
     bounds,
     check_top,
     chosen_maps,
     confidences,
     live_channels,
     masks_of,
-    one_of,
     shares,
     upsampled,
     weigh_chosen,

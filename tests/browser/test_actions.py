@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -15,7 +16,8 @@ from helpers.runs import config
 from xaikit.config import load
 
 CELL = "x-grid .cell[data-row]"
-HEAR = """Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => { window.copied = text; } } })"""
+HEAR = """Object.defineProperty(navigator, "clipboard", { configurable: true,
+  value: { writeText: async (text) => { window.copied = text; } } })"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,19 @@ def test_all_of_a_sweep_is_the_sweep(tab: Tab, run: Path) -> None:
     values = yaml.safe_load(copied(tab, "y"))
     assert values["sweep"] == {"layers": [["stem"], ["body"]]}
     assert load(values)
+
+
+def test_picked_maps_are_named(tab: Tab, run: Path) -> None:
+    tab.open(run)
+    tab.click(f"{CELL} .pick")
+    first = xaikit.open(run.parent).records[0]
+    text = copied(tab, "y")
+    assert f"# picked by hand:\n#   {json.dumps(first.trial)} of {json.dumps(first.name)}\n" in text
+    tab.press("o")
+    tab.run("window.copied = null")
+    text = copied(tab, "y")
+    assert yaml.safe_load(text)["layers"] == ["stem"]
+    assert "# 1 of 3 photographs:" in text
 
 
 def test_some_photographs_are_named(tab: Tab, run: Path) -> None:

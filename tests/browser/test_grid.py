@@ -72,9 +72,9 @@ def test_methods_are_ticked(grid: Tab) -> None:
 
 
 def test_a_layer_shows_its_own_map(grid: Tab) -> None:
-    fused = grid.pixel(f"{CELL} canvas", 0.01, 0.01)
+    fused = grid.pixel(f"{CELL} .view", 0.01, 0.01)
     grid.choose("Layer", "layer4")
-    assert grid.pixel(f"{CELL} canvas", 0.01, 0.01) != fused
+    assert grid.pixel(f"{CELL} .view", 0.01, 0.01) != fused
 
 
 @pytest.mark.parametrize(
@@ -121,32 +121,32 @@ def test_an_overlay_of_a_known_map_has_exactly_the_colours_of_the_run(grid: Tab)
     assert picture == pytest.approx(COLORS[0], abs=3)  # as WebP keeps it
     top = table("sequential")[255].tolist()
     expected = tuple(round((1 - 0.5) * below + 0.5 * above) for below, above in zip(picture, top, strict=True))
-    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == pytest.approx(expected, abs=2)
+    assert grid.pixel(f"{CELL} .view", 0.001, 0.001) == pytest.approx(expected, abs=2)
     grid.choose("Opacity", 1)
     grid.choose("Layer", "layer3")
-    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == tuple(top)
-    assert grid.pixel(f"{CELL} canvas", 0.999, 0.999) == tuple(table("sequential")[0].tolist())
+    assert grid.pixel(f"{CELL} .view", 0.001, 0.001) == tuple(top)
+    assert grid.pixel(f"{CELL} .view", 0.999, 0.999) == tuple(table("sequential")[0].tolist())
     grid.choose("Opacity", 0)
-    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == picture
+    assert grid.pixel(f"{CELL} .view", 0.001, 0.001) == picture
 
 
 def test_raw_maps_are_signed_and_coloured_so(grid: Tab) -> None:
     grid.choose("Map", "raw")
     grid.choose("Layer", "layer3")
     grid.choose("Opacity", 1)
-    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == tuple(table("diverging")[255].tolist())
+    assert grid.pixel(f"{CELL} .view", 0.001, 0.001) == tuple(table("diverging")[255].tolist())
     place = round((1 - 0.25) * 255 / 2)  # of -0.25, far from the largest value
     weight, color = abs(2 * place / 255 - 1), table("diverging")[place].tolist()
     picture = grid.pixel("x-grid .photo canvas", 0.999, 0.999)
     expected = [(1 - weight) * below + weight * above for below, above in zip(picture, color, strict=True)]
-    assert grid.pixel(f"{CELL} canvas", 0.999, 0.999) == pytest.approx(expected, abs=2)
+    assert grid.pixel(f"{CELL} .view", 0.999, 0.999) == pytest.approx(expected, abs=2)
 
 
 @pytest.mark.parametrize("name", ["sequential", "diverging", "viridis", "gray"])
 def test_colour_maps_are_those_of_the_run(grid: Tab, name: str) -> None:
     grid.choose("Colours", name)
     grid.choose("Opacity", 1)
-    assert grid.pixel(f"{CELL} canvas", 0.001, 0.001) == tuple(table(name)[255].tolist())
+    assert grid.pixel(f"{CELL} .view", 0.001, 0.001) == tuple(table(name)[255].tolist())
 
 
 def test_one_scale_for_all_is_printed(grid: Tab) -> None:
@@ -160,32 +160,32 @@ def test_one_scale_for_all_is_printed(grid: Tab) -> None:
 def test_a_difference_is_signed_and_nothing_where_maps_are_equal(grid: Tab) -> None:
     grid.choose("Difference", "layercam")
     assert [text for text in grid.texts("x-grid .head span") if "less" in text] == ["less layercam", "less layercam"]
-    assert "less layercam" in grid.run(f"return document.querySelector('{CELL} canvas').getAttribute('aria-label')")
+    assert "less layercam" in grid.run(f"return document.querySelector('{CELL} .view').getAttribute('aria-label')")
 
 
 def test_sizes_and_blinking(grid: Tab) -> None:
     grid.choose("Size", 200)
-    assert grid.one(f"{CELL} canvas").rect["width"] == 200
-    with_map = grid.pixel(f"{CELL} canvas")
+    assert grid.one(f"{CELL} .view").rect["width"] == 200
+    with_map = grid.pixel(f"{CELL} .view")
     grid.choose("blink", True)
     grid.wait(f"document.querySelector('{CELL}').firstChild.painted.includes('undefined')")
-    assert grid.pixel(f"{CELL} canvas") == grid.pixel("x-grid .photo canvas")
+    assert grid.pixel(f"{CELL} .view") == grid.pixel("x-grid .photo canvas")
     grid.choose("blink", False)
-    assert grid.pixel(f"{CELL} canvas") == with_map
+    assert grid.pixel(f"{CELL} .view") == with_map
 
 
 def test_the_value_under_the_pointer_is_that_of_the_map(grid: Tab) -> None:
     grid.run(
-        """const canvas = document.querySelector(arguments[0]); const { left, top } = canvas.getBoundingClientRect();
-        canvas.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: left + 1, clientY: top + 1 }))""",
-        f"{CELL} canvas",
+        """const view = document.querySelector(arguments[0]); const { left, top } = view.getBoundingClientRect();
+        view.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: left + 1, clientY: top + 1 }))""",
+        f"{CELL} .view",
     )
     assert grid.texts(".readout")[0].startswith("1 — gradcam, tabby_0.jpg at (0, 0) of 56 × 56")
 
 
 def test_every_map_says_in_words_what_it_shows(grid: Tab) -> None:
     labels = grid.run(
-        f"return [...document.querySelectorAll('{CELL} canvas')].map((each) => each.getAttribute('aria-label'))"
+        f"return [...document.querySelectorAll('{CELL} .view')].map((each) => each.getAttribute('aria-label'))"
     )
     assert labels[0] == "gradcam of tabby_0.jpg, tabby: strongest at the top left"
     assert labels[-1] == "eigencam of tabby_3.jpg, tabby: zero everywhere"
@@ -216,4 +216,32 @@ def test_the_back_button_leads_back(grid: Tab) -> None:
 def test_a_hash_that_says_nonsense_is_no_error(grid: Tab, page: Path) -> None:
     grid.open(page, "view=grid&alpha=abc&sort=metric:none&of=nobody&key=x&nothing=1&side=1e999")
     assert shown(grid) == 12
+    assert grid.errors() == []
+
+
+PICKED = "x-grid .cell[aria-selected='true']"
+
+
+def test_maps_are_picked_by_hand_and_shown_alone(grid: Tab, page: Path) -> None:
+    grid.click(f"{CELL} .pick")
+    grid.run("document.querySelector('x-grid').focusCell(2, 3)")
+    grid.press(" ")
+    assert len(grid.all(PICKED)) == 2
+    assert shown(grid) == 12  # nothing is hidden before somebody wants that
+    assert grid.run("return document.getElementById('view-detail').hidden")
+    grid.press("o")
+    assert grid.texts(".chip.only") == ["only 2 picked"]
+    assert (names(grid), heads(grid), shown(grid)) == (["tabby_0.jpg", "rocket_2.jpg"], ["gradcam", "eigencam"], 2)
+    grid.open(page, grid.hash)
+    assert (names(grid), heads(grid), shown(grid)) == (["tabby_0.jpg", "rocket_2.jpg"], ["gradcam", "eigencam"], 2)
+    grid.click(f"{PICKED} .pick")
+    assert names(grid) == ["rocket_2.jpg"]
+    grid.click(f"{PICKED} .pick")
+    assert shown(grid) == 12  # there is no pick left to be alone
+    assert "only" not in grid.hash
+
+
+def test_a_pick_that_there_is_not_is_no_error(grid: Tab, page: Path) -> None:
+    grid.open(page, "picked=nothing&picked=gradcam%0A0%0Anowhere.jpg&only=true")
+    assert "Nothing is like that" in grid.texts("x-grid .empty")[0]
     assert grid.errors() == []

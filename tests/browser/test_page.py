@@ -27,6 +27,6 @@ def test_what_is_not_of_the_page_is_not_loaded(tab: Tab, page: Path) -> None:
 
 def test_the_grid_has_a_line_a_photograph_and_a_column_a_label(tab: Tab, page: Path) -> None:
     tab.open(page)
-    tab.wait("document.querySelectorAll('x-grid .cell canvas').length === 12")
+    tab.wait("document.querySelectorAll('x-grid .cell .view').length === 12")
     heads = tab.texts("x-grid [role=columnheader]")
     assert [next(head for head in heads if label in head) for label in LABELS]

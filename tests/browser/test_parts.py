@@ -31,7 +31,7 @@ def scripts(tab: Tab) -> set[str]:
 
 def test_what_is_in_view_is_loaded_and_looks_as_in_one_file(tab: Tab, parted: Path, tmp_path: Path) -> None:
     tab.open(parted, "side=320")
-    cell = "x-grid .line:nth-child(3) .cell canvas"
+    cell = "x-grid .line:nth-child(3) .cell .view"
     tab.wait(f"document.querySelector('{cell}')")
     pixel = tab.pixel(cell, 0.15, 0.3)
     loaded = scripts(tab)

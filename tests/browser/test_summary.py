@@ -156,3 +156,22 @@ def test_strips_are_in_the_order_of_the_metric(tab: Tab, summary: Path, measured
     assert [label.split(", ", 1)[1].split(": ")[0] for label in labels] == order
     tab.run("document.querySelectorAll('.order')[0].querySelectorAll('.figure')[2].click()")
     assert set(shown(tab)[1]) == set(order[-2:])
+
+
+def test_it_is_of_what_the_grid_shows_and_says_so(tab: Tab, summary: Path) -> None:
+    opened(tab, summary)
+    assert tab.texts("x-summary .scope") == []
+    wrong = tab.texts("x-summary .kind-wrong strong")
+    opened(tab, summary, "method=gradcam&method=layercam&outcome=right")
+    assert tab.texts("x-summary .scope span") == [
+        "Of 6 of 8 photographs and 2 of 3 methods: what the grid's filters let through."
+    ]
+    assert tab.texts("x-summary .order h3") == ["gradcam", "layercam"]
+    assert tab.texts("x-summary .kind-wrong strong") == []
+    tab.click("x-summary .scope button")
+    drawn(tab)
+    assert tab.texts("x-summary .scope span") == ["Of all 8 photographs and 3 methods, whatever the grid shows."]
+    assert tab.texts("x-summary .kind-wrong strong") == wrong
+    tab.run("document.querySelector('x-summary').shown.set({ text: 'no such thing', whole: false })")
+    drawn(tab)
+    assert tab.errors() == []

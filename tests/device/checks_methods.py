@@ -20,11 +20,18 @@ FEW = {
     "iscam": {"n": 2},
     "featureig": {"steps": 4},
     "dff": {"iterations": 20},
+    "integratedgradients": {"steps": 4},
+    "smoothgrad": {"n": 2},
+    "vargrad": {"n": 2},
+    "occlusion": {"window": 4, "stride": 4},
+    "rise": {"masks": 8},
+    "kernelshap": {"samples": 16, "cells": 2},
+    "lime": {"samples": 16, "cells": 2},
 }
 """Options with fewer passes."""
 
 
-ATTENTION = ["rollout", "gae", "legrad"]
+ATTENTION = ["rollout", "gae", "legrad", "rawattention"]
 NETS: dict[str, Any] = {
     "cnn": (cnn(), pictures(), ["stem", "body"]),
     "vit": (
@@ -52,7 +59,7 @@ def explained(method: Any, net: Any, inputs: Any, layers: list[str], **more: Any
 def served(name: str) -> list[str]:
     if name in ATTENTION:
         return ["vit"]
-    return ["cnn"] if name in ("cam", "liftcam", "fullgrad") else list(NETS)
+    return ["cnn"] if name in ("cam", "liftcam", "fullgrad", "deeplift") else list(NETS)
 
 
 @pytest.mark.parametrize(("name", "net"), [(name, net) for name in METHODS for net in served(name)])

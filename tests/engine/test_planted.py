@@ -30,11 +30,16 @@ FEW: dict[str, dict[str, Any]] = {
     "smoothgradcampp": {"n": 2},
     "featureig": {"steps": 3},
     "iscam": {"n": 3},
+    "occlusion": {"window": 4, "stride": 2},
+    "kernelshap": {"samples": 400, "cells": 8, "baseline": "zero"},
+    "lime": {"samples": 400, "cells": 8, "baseline": "zero"},
 }
+VARYING = {"vargrad"}
+"""Methods that look at what changes under noise, of which a network of one ReLU has next to nothing."""
 METHODS = [
     name
     for name in sorted(REGISTRY.names("method"))
-    if (needs := REGISTRY.find("method", name).cls.needs).uses_target and not needs.attention
+    if (needs := REGISTRY.find("method", name).cls.needs).uses_target and not needs.attention and name not in VARYING
 ]
 """Every method on the shelf that a target plays a part in; those that read attention have a net of their own below."""
 

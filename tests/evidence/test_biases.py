@@ -17,7 +17,8 @@ import xaikit
 from helpers.nets import PROPERTY
 from helpers.untouched import untouched
 from xaikit import ConfigError, Needs
-from xaikit.evidence.biases import added, units
+from xaikit.evidence.biases import units
+from xaikit.passes.added import added
 from xaikit.view import View
 
 EXACT = 1e-12

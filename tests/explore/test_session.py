@@ -76,6 +76,29 @@ def test_the_yaml_says_the_same(session: Session, tmp_path: Path) -> None:
     assert {record.target_name for record in again.records if record.trial == "early"} == {"star"}
 
 
+def test_a_model_is_opened_once_for_all_pictures(session: Session, tmp_path: Path) -> None:
+    """Also for its layers and with other methods; the maps are those of a model that is opened anew."""
+    models = tmp_path / "models.py"
+    counting = "from pathlib import Path\nopened = Path(__file__).with_name('opened')\n"
+    text = models.read_text().replace("def tiny(", "def _tiny(", 1)
+    (tmp_path / "opened").write_text("")
+    models.write_text(
+        f"{counting}{text}\ndef tiny(**kwargs):\n    opened.write_text(opened.read_text() + 'x')\n    return _tiny(**kwargs)\n"
+    )
+    first, second = session.models
+    for name in ("cat.png", "dog.png"):
+        session.explore(choice(session, picture=dropped(session, name)))
+        session.layers(choice(session))
+    assert (tmp_path / "opened").read_text() == "x"
+    session.explore(choice(session, model=second))
+    assert (tmp_path / "opened").read_text() == "xx"
+    explored = session.explore(choice(session, model=first))
+    assert (tmp_path / "opened").read_text() == "xx"
+    again = Session(session.config.written(), to=str(tmp_path / "anew"))
+    for one, other in zip(explored.overlays, again.explore(choice(again)).overlays, strict=True):
+        assert np.array_equal(np.asarray(one[0]), np.asarray(other[0]))
+
+
 def test_layers_of_the_model_are_offered(session: Session) -> None:
     assert {"stem", "body"} <= set(session.layers(choice(session)))
     chosen = choice(session)

@@ -13,6 +13,7 @@ from torch import Tensor
 from helpers.nets import PROPERTY
 from xaikit_finish.normalize.max import Max
 from xaikit_finish.normalize.minmax import MinMax
+from xaikit_finish.normalize.quantile import Quantile
 
 VALUES = st.floats(-1e30, 1e30, allow_subnormal=False)
 SPACES = st.lists(st.integers(1, 4), min_size=1, max_size=3)
@@ -106,3 +107,34 @@ def test_nan_spoils_its_own_map_and_no_other(normalizer: Max | MinMax) -> None:
 @pytest.mark.parametrize("normalizer", [Max(), MinMax()])
 def test_infinity_does_not_pass_for_a_finite_map(normalizer: Max | MinMax) -> None:
     assert normalizer.normalize(torch.tensor([[[1.0, torch.inf, 2.0]]]), (2,)).isnan().any()
+
+
+def test_quantile_cuts_off_what_towers_above_the_rest() -> None:
+    saliency = torch.cat([torch.linspace(-1, 1, 99, dtype=torch.float64), torch.tensor([50.0])]).reshape(1, 1, 10, 10)
+    result = Quantile(share=0.9).normalize(saliency, (2, 3))
+    peak = saliency.abs().flatten().sort().values[89]
+    assert torch.allclose(result, (saliency / peak).clamp(-1, 1))
+    assert float(Quantile(share=1.0).normalize(saliency, (2, 3)).abs().max()) == 1
+    assert torch.equal(Quantile(share=1.0).normalize(saliency, (2, 3)), Max().normalize(saliency, (2, 3)))
+
+
+def test_quantile_of_a_map_of_few_places_is_of_its_largest_and_each_map_is_alone() -> None:
+    saliency = torch.zeros(2, 1, 10, 10)
+    saliency[0, 0, 3, 4] = -5
+    result = Quantile(share=0.5).normalize(saliency, (2, 3))
+    assert float(result[0, 0, 3, 4]) == -1
+    assert int((result != 0).sum()) == 1
+
+
+def test_quantile_keeps_nan_in_sight() -> None:
+    saliency = torch.rand(1, 1, 10, 10)
+    saliency[0, 0, 0, 0] = math.nan
+    result = Quantile(share=0.9).normalize(saliency, (2, 3))
+    assert bool(result[0, 0, 0, 0].isnan())
+    assert int(result.isnan().sum()) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, -1.0, math.nan])
+def test_quantile_of_what_is_no_share(share: float) -> None:
+    with pytest.raises(ValueError, match="share: expected above 0 and at most 1"):
+        Quantile(share=share)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.nets import PROPERTY
+from xaikit_finish.scale.smooth import Smooth
 from xaikit_finish.scale.tanh import Tanh
 
 
@@ -45,3 +46,24 @@ def test_nan_stays_nan() -> None:
 def test_a_gamma_that_bends_nothing_is_refused(gamma: float) -> None:
     with pytest.raises(ValueError, match=rf"^gamma: expected a number above 0, got {gamma}$"):
         Tanh(gamma)
+
+
+def test_smooth_spreads_a_place_and_keeps_the_sum() -> None:
+    saliency = torch.zeros(1, 1, 41, 31, dtype=torch.float64)
+    saliency[..., 20, 15] = 1
+    spread = Smooth(sigma=0.05).scale(saliency, 1.0)
+    assert float(spread.sum()) == pytest.approx(1)
+    assert float(spread.max()) == float(spread[..., 20, 15]) < 0.2
+    assert torch.allclose(spread, spread.flip(2).flip(3))
+
+
+def test_smooth_leaves_coarse_layers_alone_where_it_is_said() -> None:
+    saliency = torch.rand(1, 1, 7, 7)
+    assert torch.equal(Smooth(max_stride=8).scale(saliency, 32.0), saliency)
+    assert not torch.allclose(Smooth(sigma=0.2, max_stride=8).scale(saliency, 8.0), saliency)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, float("inf"), float("nan")])
+def test_smooth_needs_a_deviation(sigma: float) -> None:
+    with pytest.raises(ValueError, match="sigma: expected a number above 0"):
+        Smooth(sigma=sigma)

@@ -88,7 +88,7 @@ class Tab:
         return str(self.run("return location.hash.slice(1)"))
 
     def pixel(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[int, ...]:
-        """The colour of a canvas at shares of its width and height, once it is painted: red, green, blue."""
+        """The colour of a canvas, or of a place on a line's sheet, at shares of its width and height, once it is painted."""
         self.wait(_IS_PAINTED, selector)
         return tuple(self.run(_PIXEL, selector, x, y))
 
@@ -118,12 +118,12 @@ control.dispatchEvent(new Event("change", { bubbles: true }));
 """
 
 _IS_PAINTED = """
-((canvas) => canvas && canvas.painted !== undefined && canvas.drawn === canvas.painted)(document.querySelector(arguments[0]))
+((part) => part && part.painted !== undefined && part.drawn === part.painted)(document.querySelector(arguments[0]))
 """
 
 _PIXEL = """
 const [selector, x, y] = arguments;
-const canvas = document.querySelector(selector);
-const [left, top] = [Math.floor(x * canvas.width), Math.floor(y * canvas.height)];
-return [...canvas.getContext("2d").getImageData(left, top, 1, 1).data].slice(0, 3);
+const part = document.querySelector(selector);
+const [left, top] = [Math.floor(x * part.width) + (part.left ?? 0), Math.floor(y * part.height)];
+return [...(part.sheet ?? part).getContext("2d").getImageData(left, top, 1, 1).data].slice(0, 3);
 """

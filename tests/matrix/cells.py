@@ -36,6 +36,13 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "iscam": {"top_channels": 4, "n": 2},
     "groupcam": {"groups": 16},
     "sess": {"scales": 2},
+    "integratedgradients": {"steps": 2},
+    "smoothgrad": {"n": 2},
+    "vargrad": {"n": 2},
+    "occlusion": {"window": 64, "stride": 64},
+    "rise": {"masks": 8},
+    "kernelshap": {"samples": 8, "cells": 2},
+    "lime": {"samples": 8, "cells": 2},
 }
 """What makes dear methods cheap; all others have their defaults."""
 EVEN = {"uniform"}

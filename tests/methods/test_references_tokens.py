@@ -63,7 +63,7 @@ def read(matrix: Array, how: str) -> Tensor:
     return torch.from_numpy(row[1:].reshape(GRID))
 
 
-FUSED: dict[str, Callable[[Array], Array]] = {"mean": np.mean, "max": np.max, "min": np.min}
+FUSED: dict[str, Callable[..., Array]] = {"mean": np.mean, "max": np.max, "min": np.min}
 
 
 @pytest.mark.parametrize("pool", ["token", "avg"])
@@ -82,6 +82,26 @@ def test_rollout(options: dict[str, Any], pool: str) -> None:
     for row in range(3):
         expected = read(rolled([block[row] for block in blocks], fuse, discard), how)
         assert (saliency[row] - expected).abs().max() <= EXACT
+
+
+@pytest.mark.parametrize("pool", ["token", "avg"])
+@pytest.mark.parametrize("options", [{}, {"block": 0}, {"heads": "max", "block": -2}, {"read": "mean"}], ids=str)
+def test_raw_attention(options: dict[str, Any], pool: str) -> None:
+    explicit, x = Explicit(), pictures(3)
+    blocks, _ = evidence(transformer(explicit, pool=pool), explicit, x, 0)
+    net = transformer(fused, pool=pool)
+    spec = {"it": {"use": "rawattention", **options}}
+    saliency = xaikit.explain(net, x, spec, target="top1")["it"].maps["attention"]
+    how = options.get("read", "class" if pool == "token" else "mean")
+    for row in range(3):
+        attention = FUSED[options.get("heads", "mean")](blocks[options.get("block", -1)][row], axis=0)
+        assert (saliency[row] - read(attention, how)).abs().max() <= EXACT
+
+
+def test_a_block_that_is_not_there() -> None:
+    net = transformer(fused)
+    with pytest.raises(ConfigError, match="block: expected one of the model's 3, from 0 on, got 9"):
+        xaikit.explain(net, pictures(1), {"it": {"use": "rawattention", "block": 9}}, target="top1")
 
 
 @pytest.mark.parametrize("pool", ["token", "avg"])

@@ -123,3 +123,16 @@ def test_a_plan_counts_the_bytes_of_pictures_and_pages(tmp_path: Path) -> None:
     assert drawing is not None
     assert pictures / 2 < drawing.bytes < pictures * 2
     assert plan.sheet / 3 < (run / "contact-sheet.jpg").stat().st_size < plan.sheet * 3
+
+
+def test_overlays_of_a_name_that_means_another_model_are_drawn_anew(tmp_path: Path) -> None:
+    """Of one model, then of another, then of the first again, whose maps the folder holds still."""
+
+    def drawn(seed: int) -> bytes:
+        values = config(tmp_path, methods=["gradcam"])
+        values["model"] = {**values["model"], "kwargs": {"seed": seed}}
+        return Path(xaikit.run(values).overlay("one.png", "gradcam")).read_bytes()
+
+    first = drawn(0)
+    assert drawn(1) != first
+    assert drawn(0) == first

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from helpers.faulty_methods import Sound
 from xaikit.errors import UnknownPlugin
+from xaikit.plain.others import changed
 from xaikit.registry import Registry
 from xaikit.testing import Check, CheckFailed
-from xaikit.testing.subjects import Subject, changed
+from xaikit.testing.subjects import Subject
 
 
 @dataclass(frozen=True)

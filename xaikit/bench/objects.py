@@ -32,15 +32,33 @@ class ObjectModel:
         )
 
 
+class OpenModels:
+    """Models that stay open from one call to the next, by what opens them."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, tuple[ModelSource, OpenedModel]] = {}
+
+    def open(self, source: ModelSource) -> OpenedModel:
+        """The model of an equal source, where there is one. Raises as the source does."""
+        key = repr(source)
+        before = self._opened.get(key)
+        # unequal where the same words mean another class by now, such as of a file that has changed
+        if before is None or before[0] != source:
+            before = self._opened[key] = (source, source.open())
+        return before[1]
+
+
 @dataclass(frozen=True)
 class Objects:
     """What a call was handed beside its config. It is pickled for workers that are processes of their own.
 
-    data  a dataset, see :class:`xaikit.bench.datasets.Samples`, or a loader of one
+    data    a dataset, see :class:`xaikit.bench.datasets.Samples`, or a loader of one
+    models  that are open from earlier calls, and stay so; None where each call opens its own
     """
 
     model: nn.Module | None = None
     data: Any = None
+    models: OpenModels | None = None
 
     def __post_init__(self) -> None:
         if self.model is not None and not isinstance(self.model, nn.Module):
@@ -71,7 +89,7 @@ class Objects:
     def opened(self, source: ModelSource) -> OpenedModel:
         """What the source opens; the module, where that is what the source means. Raises ConfigError."""
         if self.model is None or not isinstance(source, ObjectModel):
-            return source.open()
+            return source.open() if self.models is None else self.models.open(source)
         return OpenedModel(self.model, origin="handed to xaikit.run")
 
     def photographs(self, source: DataSource) -> Sequence[Photograph]:

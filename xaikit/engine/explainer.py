@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xaikit.draws import SampleGenerator, seeded
 from xaikit.engine.augment import variants
-from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of
+from xaikit.engine.raw_maps import RawMaps, check_saliency, mean_of, of_numbers
 from xaikit.engine.requests import PinnedRequest, Request, RequestGroup, SharedPass
 from xaikit.engine.seal import Seal, shared_tensors
 from xaikit.engine.variant_traces import VariantTraces
@@ -89,7 +89,9 @@ class Explainer:
         reduction = Reduction(request.aggregation.reduce)
         draw = partial(_generator, request, shared.batch.ids, trace.scores)
         view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
-        saliency = _saliency(group, view, context)
+        saliency = _saliency(group, view, context, shared.differentiable)
+        if request.method.needs.uses_target:
+            saliency = of_numbers(saliency, trace.scores)
         if reduction.kind != "sum" and not reduction.applied:
             raise ConfigError(
                 f"reduce: {reduction.kind} plays no part in {request.use}, which sums no weighed channels: leave it out"
@@ -106,11 +108,11 @@ class ChangedEvidence(PluginContract):
         self.requests = requests
 
 
-def _saliency(group: RequestGroup, view: View, context: PassContext) -> Tensor:
+def _saliency(group: RequestGroup, view: View, context: PassContext, differentiable: bool) -> Tensor:
     request = group.common
     seal = Seal(shared_tensors(context.trace, context.tap, request.method.needs.inputs))
     try:
-        with torch.no_grad(), as_before(request.use) as remarks:
+        with torch.set_grad_enabled(differentiable), as_before(request.use) as remarks:
             saliency = request.method.explain(view)
         if broken := seal.broken():
             raise ChangedEvidence(

@@ -84,6 +84,15 @@ def check_saliency(saliency: object, shape: tuple[int, ...], parts: int) -> None
         raise PluginContract(f"explain: expected a map of shape {allowed[0]}, got {tuple(saliency.shape)}")
 
 
+def of_numbers(saliency: Tensor, scores: Tensor) -> Tensor:
+    """A map (N, T, *S) that is NaN where the score (N, T) that it explains is no number: gradients of ReLUs, and what is blind to
+    the input, would not show it. A map that all targets share is one where any of their scores is a number."""
+    finite = scores.isfinite()
+    if finite.shape[1] != saliency.shape[1]:
+        finite = finite.any(1, keepdim=True)
+    return torch.where(finite.reshape(*finite.shape, *[1] * (saliency.dim() - 2)), saliency, torch.nan)
+
+
 def mean_of(raw_maps: Sequence[RawMaps], places: Sequence[int]) -> RawMaps:
     """The mean of the maps and numbers, and all remarks on any.
 

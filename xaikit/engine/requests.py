@@ -101,6 +101,7 @@ class SharedPass:
 
     readout  what targets are scored on
     tally    counts this pass and those that follow
+    differentiable  whether maps keep the graph that they are made by
     """
 
     model: nn.Module
@@ -108,6 +109,7 @@ class SharedPass:
     trace: Trace
     readout: Readout
     tally: Tally
+    differentiable: bool = False
 
 
 def group_requests(requests: Iterable[PinnedRequest], pinned: Sequence[Pinned]) -> list[list[RequestGroup]]:

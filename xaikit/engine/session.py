@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from torch import nn
 from xaikit.engine.assemble import assemble
 from xaikit.engine.columns import joined
 from xaikit.engine.diagnosis import Evidence
+from xaikit.engine.differentiable import check_differentiable
 from xaikit.engine.explainer import ChangedEvidence, Explainer
 from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, equal, group_requests
@@ -47,6 +49,7 @@ def explain(
     tally: Tally | None = None,
     may_stop: bool = False,
     failed: Failed | None = None,
+    differentiable: bool = False,
 ) -> tuple[Trace, dict[str, Explanation]]:
     """Explain one batch by every request.
 
@@ -57,6 +60,7 @@ def explain(
         may_stop: leave the forward behind the last layer if no method needs a score; then scores are NaN.
         failed: is given what one request raised, and the others go on; without it, it is raised. Where a method has changed
             the evidence of the others they are explained once more: what has an explanation then has not failed.
+        differentiable: keep the graph from the weights to the maps.
 
     Returns:
         The trace of the shared pass, and the explanation of every label that did not fail.
@@ -69,17 +73,18 @@ def explain(
     stop = may_stop and _may_stop(requests)
     left = list(requests)
     inputs = copied(batch.inputs) if any(request.method.needs.inputs for request in requests) else ()
+    conditions = dict[str, Any](output=output, mode=mode, tally=tally, stop=stop, differentiable=differentiable)
 
     def observe_from(first: int) -> Trace:
-        return trace_requests(
-            model, batch, left or requests, output=output, mode=mode, tally=tally, stop=stop, first=first
-        )
+        return trace_requests(model, batch, left or requests, first=first, **conditions)
 
-    with as_before("the model or a target"):
+    if differentiable:
+        check_differentiable(requests)
+    with as_before("the model or a target"), torch.set_grad_enabled(differentiable or torch.is_grad_enabled()):
         while True:
             trace = observe_from(0)
             try:
-                shared = SharedPass(model, batch, trace, _readout(left, output, mode), tally)
+                shared = SharedPass(model, batch, trace, _readout(left, output, mode), tally, differentiable)
                 explanations = _explanations(shared, left, failed, observe_from)
                 reasons = list(_reasons(model, trace, mode))
                 return trace, {label: remarked(one, reasons) for label, one in explanations.items()}
@@ -140,13 +145,14 @@ def trace_requests(
     tally: Tally | None = None,
     stop: bool = False,
     first: int | None = None,
+    differentiable: bool = False,
 ) -> Trace:
     """The pass that all requests share.
 
     Args:
         gradients: False: none are computed, whoever needs them.
         stop: leave the forward behind the last tap; then scores are NaN.
-        first: see :func:`xaikit.evidence.observe.observe`.
+        first, differentiable: see :func:`xaikit.evidence.observe.observe`.
 
     Raises:
         TapError, Disconnected, ConfigError: the pass cannot serve a layer or a target.
@@ -163,6 +169,7 @@ def trace_requests(
         stop=stop,
         input_layout=batch.input_layout,
         first=first,
+        differentiable=differentiable,
     )
 
 

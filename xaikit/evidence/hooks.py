@@ -33,20 +33,30 @@ def hooked(
     modules: Iterable[tuple[Key, nn.Module]],
     leave: Callable[[Key, nn.Module, Any, Any], Any],
     enter: Callable[[Key, nn.Module, Any], None] | None = None,
+    given: Callable[[Key], bool] = lambda key: False,
 ) -> Iterator[None]:
     """``enter(key, module, args)`` and ``leave(key, module, args, output)`` around every call of these modules, for the
-    length of the block; what ``leave`` returns takes the place of the output, unless it is None.
+    length of the block; what ``leave`` returns takes the place of the output, unless it is None. Of keys for which ``given``
+    is true, ``leave`` comes before the call, with what the module is given, (args, kwargs), as the output.
 
     They act inside the block alone: not in another thread that runs the model, and not in a copy of the model.
     """
     block = object()
     with ExitStack() as stack:
         for key, module in modules:
+            if given(key):
+                hook = _Hook(partial(_before, partial(leave, key)), module, block)
+                stack.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+                continue
             if enter is not None:
                 stack.callback(module.register_forward_pre_hook(_Hook(partial(enter, key), module, block)).remove)
             stack.callback(module.register_forward_hook(_Hook(partial(leave, key), module, block)).remove)
         stack.callback(_blocks.reset, _blocks.set((*_blocks.get(), block)))
         yield
+
+
+def _before(leave: Callable[[nn.Module, Any, Any], Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
+    return leave(module, args, (args, kwargs))
 
 
 class _Hook:
@@ -195,6 +205,11 @@ class TapRecorder:
         self._firings = 0
         self._recorded: list[_HandedOn] = []
 
+    @property
+    def is_given(self) -> bool:
+        """Whether it records what the model is given."""
+        return self._tap.is_given
+
     def leave(self, module: nn.Module, args: Any, output: Any) -> Any:
         """The module has ended: record its tensors, and hand on clones of them."""
         self._firings += 1
@@ -260,4 +275,13 @@ def substituted(
         (original,) = [tensor for place, tensor in tensors_in(output) if place == path]
         return replaced(output, path, substitute(original))
 
-    return hooked([(tap, module_at(model, tap.name))], leave)
+    return hooked([(tap, module_of(model, tap))], leave, given=_is_given)
+
+
+def module_of(model: nn.Module, tap: Tap) -> nn.Module:
+    """The module that a tap is hooked at."""
+    return model if tap.is_given else module_at(model, tap.name)
+
+
+def _is_given(tap: Tap) -> bool:
+    return tap.is_given

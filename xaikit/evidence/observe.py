@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from xaikit.errors import Disconnected
+from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import Readout, call
@@ -78,6 +79,7 @@ def observe(
     substitutes: Mapping[Tap, Substitute] | None = None,
     input_layout: Arrangement | None = None,
     first: int | None = None,
+    differentiable: bool = False,
 ) -> Trace:
     """One pass: a forward, and where gradients are needed one gradient call for all targets (on a CPU, one each).
 
@@ -90,13 +92,16 @@ def observe(
         input_layout: how the (first) input is arranged, where somebody says it.
         first: take gradients from this column of all targets on, and only as many as are in memory at once
             (:func:`columns_at_once`); ``rest`` of the trace says where the next pass begins. Without it, of all.
+        differentiable: keep the graph of the whole pass, from the weights to the gradients, in place of what begins at the taps.
 
     Raises:
         TapError: a tap never ran, ran twice, or has no map.
         Disconnected: a score does not depend on a tap.
     """
     tally = Tally() if tally is None else tally
-    one = _Pass(model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {}, first)
+    one = _Pass(
+        model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {}, first, differentiable
+    )
     with undisturbed(model, readout.mode):
         result = one.run()
         if result.ambiguous and not gradients:
@@ -120,17 +125,19 @@ class _Pass:
     stop: bool
     substitutes: Mapping[Tap, Substitute]
     first: int | None
+    differentiable: bool
 
     def run(self) -> PassResult:
         """The pass; once more on detached weights where grad was off on the way or a score reached no tap."""
-        return attempt(self.model, self._attempt)
+        # with grad on from the beginning there is a result
+        return attempt(self.model, self._attempt) if not self.differentiable else self._attempt(True)  # type: ignore[return-value]
 
     def _attempt(self, grad: bool) -> PassResult | None:
         recording, returned = laid_out(self.model, self.inputs, lambda memory: self._forward(grad, memory))
         recorded = recording.recorded()
         if self.stop:
             _run_once[self.model] |= recorded.points.keys()
-            return PassResult(None, (), (), recorded)
+            return PassResult(None, (), (), recorded, differentiable=self.differentiable)
         output = forward.select(returned, self.readout)
         with torch.enable_grad():
             pinned = tuple(self.pin(output))
@@ -139,11 +146,9 @@ class _Pass:
             dependent = len(first_tensor(self.inputs)) > 1 and normalizes_batches(self.model.modules())
             if self.gradients:
                 mixed = depend(self.model, torch.cat(scores, 1), recorded.tensors)
-                recorded = self._differentiated(
-                    torch.cat(scores, 1), recorded, gradients_by_row if mixed else gradients_at
-                )
+                recorded = self._differentiated(torch.cat(scores, 1), recorded, self._gradients_of(mixed))
                 dependent = dependent or mixed
-        result = PassResult(output, pinned, scores, recorded, dependent, rest)
+        result = PassResult(output, pinned, scores, recorded, dependent, rest, self.differentiable)
         return None if not grad and (recording.severed or result.is_broken) else result
 
     def _served(
@@ -158,6 +163,16 @@ class _Pass:
         if self.first == 0 and stop >= total:
             return pinned, scores, None
         return *columns_of(pinned, scores, slice(self.first, min(stop, total))), stop if stop < total else None
+
+    def _gradients_of(self, mixed: bool) -> GradientsOf:
+        if not self.differentiable:
+            return gradients_by_row if mixed else gradients_at
+        if mixed:
+            raise ConfigError(
+                "differentiable: expected samples that do not depend on each other, got a model that mixes those of a batch, as "
+                'batch normalization in training does; take mode="eval"'
+            )
+        return partial(gradients_at, create_graph=True)
 
     def _differentiated(self, scores: Tensor, recorded: Recorded, gradients_of: GradientsOf) -> Recorded:
         try:

@@ -29,7 +29,7 @@ def origins(model: nn.Module, inputs: Any, taps: Sequence[Tap], mode: Mode) -> d
     """
     first, *others = sample_paths(inputs)
     floating = [path for path in others if _may_have_maps(tensor_at(inputs, path))]
-    taps = [tap for tap in taps if tap.is_hooked]
+    taps = [tap for tap in taps if tap.is_hooked and not tap.is_given]
     if not floating or not taps:
         return {}
     remembered = _paths.setdefault(model, {})

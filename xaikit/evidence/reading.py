@@ -244,6 +244,8 @@ class MapReader:
 
     def at(self, tap: Tap, path: Path, shape: Sequence[int], turn: int = 1) -> MapLayout:
         """Of the tensor at a tap. Raises TapError where it is no map, or may be several."""
+        if tap.is_given:
+            return self.input_layout
         shape = tuple(shape)
         stated = None if tap.layout is None else tap.layout.layout(shape, self.space)
         if stated is not None and len(stated.space(shape)) == len(self.space):

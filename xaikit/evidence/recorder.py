@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from xaikit.evidence.attention import AttentionCall, AttentionRecorder
 from xaikit.evidence.biases import BiasRecorder, LayerCall
-from xaikit.evidence.hooks import Cut, Substitute, TappedTensor, TapRecorder, hooked
-from xaikit.evidence.taps import BIASES, INPUT, Tap, module_at
+from xaikit.evidence.hooks import Cut, Substitute, TappedTensor, TapRecorder, hooked, module_of
+from xaikit.evidence.taps import BIASES, INPUT, Tap
 from xaikit.passes.backprop import gradients_at
 
 GradientsOf = Callable[[Tensor, Sequence[Tensor]], tuple[list[Tensor | None], int]]
@@ -113,7 +113,7 @@ class Recording:
             for beside in (self._attention, self._biases):
                 if beside is not None:
                     stack.enter_context(beside.listening(model))
-            modules = ((recorder, module_at(model, tap.name)) for tap, recorder in self._taps.items())
-            stack.enter_context(hooked(modules, TapRecorder.leave))
+            modules = ((recorder, module_of(model, tap)) for tap, recorder in self._taps.items())
+            stack.enter_context(hooked(modules, TapRecorder.leave, given=lambda recorder: recorder.is_given))
             yield
             self._cut.check()

@@ -31,6 +31,7 @@ class PassResult:
 
     dependent  whether the samples depend on each other
     rest       the first column of all targets that another pass is for
+    differentiable  whether the trace keeps the graph of the pass
     """
 
     output: Any
@@ -39,6 +40,7 @@ class PassResult:
     recorded: Recorded
     dependent: bool = False
     rest: int | None = None
+    differentiable: bool = False
 
     @property
     def ambiguous(self) -> bool:
@@ -72,7 +74,7 @@ class PassResult:
                 leaf = _connected(self.recorded.points.get(tap, ()))
                 points[tap] = TappedTensor((), 1, first, None if leaf is None else leaf.gradient)
                 layouts[tap] = reader.input_layout
-        activations = {tap: layouts[tap].to_map(point.tensor.detach()) for tap, point in points.items()}
+        activations = {tap: layouts[tap].to_map(self._evidence(point.tensor)) for tap, point in points.items()}
         places = {tap: Place(point.path, point.turn, layouts[tap]) for tap, point in points.items()}
         if grid is not None:
             attends, tokens = [tap for tap in taps if tap.attends], attention[0].probabilities.shape[-1]
@@ -86,7 +88,7 @@ class PassResult:
             output=mapped(Tensor.detach, self.output.output if isinstance(self.output, WithLayers) else self.output),
             pinned=self.pinned or (Unpinned(),),
             columns=_columns(scores),
-            scores=torch.cat(scores, 1).detach(),
+            scores=self._evidence(torch.cat(scores, 1)),
             activations=activations,
             gradients=_gradients(points, layouts) if gradients else {},
             places=places,
@@ -97,6 +99,9 @@ class PassResult:
             dependent=self.dependent,
             rest=self.rest,
         )
+
+    def _evidence(self, tensor: Tensor) -> Tensor:
+        return tensor if self.differentiable else tensor.detach()
 
     def _point(self, tap: Tap) -> TappedTensor:
         """The first tensor of a tap that all scores depend on; just the first where no gradients were taken."""

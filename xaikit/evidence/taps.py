@@ -13,7 +13,7 @@ from xaikit.errors import LayerNotFound, TapError
 from xaikit.layouts import Arrangement, Views
 from xaikit.needs import Needs
 from xaikit.passes.layer_names import parsed
-from xaikit.passes.nests import Path, tensors_in
+from xaikit.passes.nests import Path, first_tensor, tensors_in
 
 AUTO = "auto"
 
@@ -30,7 +30,7 @@ class Tap:
             first tensor that the score depends on
     call    which call of a module that runs more than once: ``conv@first``, ``conv@last``, ``conv@2``
     at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``);
-            or no module's, see INPUT and what follows it
+            "given": what the model is given, see GIVEN; or no module's, see INPUT and what follows it
     layout  how the tensor is arranged; None: found from its shape
 
     >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,), call="last"))
@@ -39,7 +39,7 @@ class Tap:
 
     name: str
     index: tuple[str | int, ...] = ()
-    at: Literal["output", "consumed", "input", "biases", "attention", "attended"] = "output"
+    at: Literal["output", "consumed", "given", "input", "biases", "attention", "attended"] = "output"
     layout: Arrangement | None = None
     call: str | int = "only"
 
@@ -55,13 +55,22 @@ class Tap:
 
     @property
     def is_hooked(self) -> bool:
-        """Whether it is the output of a module."""
-        return self.at in ("output", "consumed")
+        """Whether a hook records it: the output of a module, or what the model is given."""
+        return self.at in ("output", "consumed", "given")
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is what the model is given."""
+        return self.at == "given"
 
     @property
     def attends(self) -> bool:
         """Whether it is the attention of all blocks."""
         return self.at in ("attention", "attended")
+
+
+GIVEN = Tap("input", at="given")
+"""The model's (first) input as a layer like any other: ``layers: input``."""
 
 
 INPUT = Tap("input", at="input")
@@ -104,6 +113,8 @@ def whole(needs: Needs, layout: Arrangement | None = None) -> Tap | None:
     """
     if needs.layers == "one":
         return None
+    if needs.layers == "input":
+        return GIVEN
     if needs.attention:
         return replace(ATTENDED if needs.gradients else ATTENTION, layout=layout)
     return BIASES if needs.biases else INPUT
@@ -141,6 +152,8 @@ def inside_compiled(module: nn.Module) -> nn.Module:
 def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:
     if isinstance(spec, nn.Module):
         return [Tap(_name_of(spec, names))]
+    if spec == GIVEN.name and spec not in names:
+        return [GIVEN]
     layer = parsed(spec, names)
     at: Literal["output", "consumed"] = "consumed" if layer.consumed else "output"
     running = [name for name in layer.names if _runs(names[name])]
@@ -168,13 +181,16 @@ def _name_of(module: nn.Module, names: dict[str, nn.Module]) -> str:
 
 
 def tensors_at(output: Any, tap: Tap) -> list[tuple[Path, Tensor]]:
-    """The tensors that a tap may mean in what its module returned, and the way to each: one where it has an index.
+    """The tensors that a tap may mean in what its module returned, or was given, and the way to each: one where it has an index.
 
     Raises:
         TapError: there is none, or the index leads nowhere.
     """
     if tap.index:
         return [_indexed(output, tap)]
+    if tap.is_given:
+        first = first_tensor(output)
+        return [(path, tensor) for path, tensor in tensors_in(output) if tensor is first]
     tensors = list(tensors_in(output))
     if not tensors:
         raise TapError(f"layer {tap}: expected a tensor, got {type(output).__name__}")

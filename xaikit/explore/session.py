@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from PIL import Image
 
+from xaikit.bench.objects import Objects, OpenModels
 from xaikit.config import load, read_points
 from xaikit.errors import ConfigError, DataError, StoreError, nearest
 from xaikit.plain.text import read_value
@@ -48,7 +49,7 @@ class Explored:
 
 
 class Session:
-    """Explorations of one config, all in one folder, which has ``uploads`` and ``run``.
+    """Explorations of one config, all in one folder, which has ``uploads`` and ``run``; a model is opened once for all of them.
 
     Raises:
         ConfigError: all faults of the config at once.
@@ -61,6 +62,7 @@ class Session:
         self.config = load(source, overrides, self._registry)
         self.folder = Path(to or f"runs/{self.config.name}-explore").resolve()
         self._layers: dict[str, tuple[str, ...]] = {}
+        self._objects = Objects(models=OpenModels())
 
     @property
     def uploads(self) -> Path:
@@ -121,11 +123,9 @@ class Session:
         data = {key: value for key, value in plain["data"].items() if key in ("transform", "max_pixels")}
         files = {"source": "files", "path": str(choice.picture), **data}
         report = {"to": str(self.folder / "run"), "overlays": True, "page": False}
-        return load(
-            {**plain, "methods": methods, "data": files, "report": report},
-            registry=self._registry,
-            base=Path(point.base),
-        )
+        values = {**plain, "methods": methods, "data": files, "report": report}
+        config = load(values, registry=self._registry, base=Path(point.base))
+        return replace(config, objects=self._objects)
 
     def explore(self, choice: Choice) -> Explored:
         """Explain the picture. Raises XaikitError as :func:`xaikit.run` does."""

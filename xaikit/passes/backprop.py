@@ -21,7 +21,9 @@ _LINEAR = {
 }
 
 
-def gradients_at(scores: Tensor, points: Sequence[Tensor]) -> tuple[list[Tensor | None], int]:
+def gradients_at(
+    scores: Tensor, points: Sequence[Tensor], create_graph: bool = False
+) -> tuple[list[Tensor | None], int]:
     """Of every column of scores (N, T) at every point, (T, *point) each, None where the scores do not depend on it.
 
     Samples are independent, so the sum of a column will do. A loop over the retained graph on a CPU: exact, as fast as
@@ -32,6 +34,8 @@ def gradients_at(scores: Tensor, points: Sequence[Tensor]) -> tuple[list[Tensor 
     """
     if not scores.requires_grad:
         return [None] * len(points), 0
+    if create_graph:
+        return _looped(scores, points, create_graph), scores.shape[1]
     if scores.shape[1] > 1 and (scores.device.type == "cuda" or _is_trivial(scores)):
         try:
             return _batched(scores, points), 1
@@ -41,10 +45,16 @@ def gradients_at(scores: Tensor, points: Sequence[Tensor]) -> tuple[list[Tensor 
     return _looped(scores, points), scores.shape[1]
 
 
-def _looped(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
+def _looped(scores: Tensor, points: Sequence[Tensor], create_graph: bool = False) -> list[Tensor | None]:
     last = scores.shape[1] - 1
     rows = [
-        torch.autograd.grad(scores[:, column].sum(), points, retain_graph=column < last, allow_unused=True)
+        torch.autograd.grad(
+            scores[:, column].sum(),
+            points,
+            retain_graph=create_graph or column < last,
+            create_graph=create_graph,
+            allow_unused=True,
+        )
         for column in range(scores.shape[1])
     ]
     return [_stacked(column) for column in zip(*rows, strict=True)]

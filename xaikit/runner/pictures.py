@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from xaikit.bench.loader import Picture
+from xaikit.errors import DamagedFile
 from xaikit.report.index import Index
 from xaikit.runner.frames import save_pictures
 from xaikit.runner.prepare import PreparedBench, PreparedRun
 from xaikit.schema.sections import ReportConfig
 from xaikit.sources import Photograph
+from xaikit.store.names import model_of
 from xaikit.store.pictures import picture_files, picture_name, remove_picture, shown_image, whole_name
 from xaikit.store.rows import Failure
 from xaikit.store.store import Store
@@ -32,13 +36,35 @@ STYLE = ("on", "colormap", "alpha", "colorbar", "format")
 """What overlays depend on, of ``report`` in a config."""
 
 
-def remove_restyled(store: Store, style: ReportConfig) -> None:
-    """Remove the overlays of a folder that was planned in another style: they are drawn anew."""
+def remove_outdated(store: Store, run: PreparedRun) -> None:
+    """Remove the overlays of a folder that was planned in another style, or where a name meant another trial or model: they are
+    drawn anew."""
+    if _is_restyled(store, run.config.report) or _is_renamed(store, run):
+        for name in picture_files(store.folder, "overlays"):
+            remove_picture(store.folder, name)
+
+
+def _is_restyled(store: Store, style: ReportConfig) -> bool:
     planned = store.plan().get("config", {}).get("report", {})
-    if all(planned.get(key, getattr(style, key)) == getattr(style, key) for key in STYLE):
-        return
-    for name in picture_files(store.folder, "overlays"):
-        remove_picture(store.folder, name)
+    return any(planned.get(key, getattr(style, key)) != getattr(style, key) for key in STYLE)
+
+
+def _is_renamed(store: Store, run: PreparedRun) -> bool:
+    """Whether a trial of the plan before has the name of another one now: overlays are known by names."""
+    try:
+        before = _meanings(store.trials().to_pylist()) if store.plan() else {}
+    except DamagedFile:
+        return True
+    now = _meanings([vars(trial) for trial in run.trials()])
+    return any(name in before and before[name] != meaning for name, meaning in now.items())
+
+
+def _meanings(trials: Iterable[Mapping[str, Any]]) -> dict[str, set[tuple[str, str]]]:
+    """By name, which trials on which models."""
+    meanings: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for trial in trials:
+        meanings[trial["name"]].add((model_of(trial["bench"]), trial["id"]))
+    return meanings
 
 
 def _save_missing(bench: PreparedBench, index: Index, existing: set[str]) -> Iterator[Failure]:

@@ -37,7 +37,7 @@ from xaikit.runner.freezing import freeze_plan
 from xaikit.runner.log import RunLog
 from xaikit.runner.observing import Observers
 from xaikit.runner.page import write_page
-from xaikit.runner.pictures import remove_restyled, save_missing_pictures
+from xaikit.runner.pictures import remove_outdated, save_missing_pictures
 from xaikit.runner.prepare import PreparedRun, folder_of, measure_shards, missing_of, prepare, shards_of, unjudged_of
 from xaikit.runner.stop import Stopping
 from xaikit.runner.watch import Unwatched, Watcher
@@ -112,7 +112,7 @@ def _sitting(
         damaged = mend(store)
         missing = missing_of(prepared, store)
         log = RunLog(prepared, store, lease)
-        remove_restyled(store, config.report)
+        remove_outdated(store, prepared)
         freeze_plan(prepared, store, missing)
         notes = (*map(_taken_over, lease.taken_over), *map(_made_anew, damaged))
         planned = replace(prepared.plan(missing, unjudged_of(prepared, store, missing)), notes=notes)
@@ -209,7 +209,8 @@ def _receipts(
 def _loaded(
     source: Source, overrides: Sequence[str], registry: Registry, axes: Sequence[str], objects: Objects
 ) -> Config:
-    return replace(load(source, [*objects.overrides(), *overrides], registry, axes=axes), objects=objects)
+    config = load(source, [*objects.overrides(), *overrides], registry, axes=axes)
+    return config if config.objects is not None and objects == Objects() else replace(config, objects=objects)
 
 
 def plan(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xaikit.api import explain
 from xaikit.errors import ConfigError
-from xaikit.evidence.taps import BIASES, INPUT, whole
+from xaikit.evidence.taps import BIASES, GIVEN, INPUT, whole
 from xaikit.explanation import Explanation
 from xaikit.needs import Needs
 from xaikit.ops import pool, weigh
@@ -64,7 +64,7 @@ def only(explanation: Explanation) -> Tensor:
 
 def space_of(method: Any, case: NetCase) -> tuple[int, ...]:
     """The space of a method's map: that of the layer, of the tokens, or of the input."""
-    return case.space if whole(method.needs) in (INPUT, BIASES) else case.grid
+    return case.space if whole(method.needs) in (INPUT, BIASES, GIVEN) else case.grid
 
 
 def served(method: Any) -> list[NetCase]:

@@ -13,6 +13,7 @@ from xaikit.config.arguments import read_finish
 from xaikit.errors import UndeclaredNeed
 from xaikit.method import further_of, parts_of, variants_of
 from xaikit.passes.process import DREW
+from xaikit.plain.others import changed
 from xaikit.registry import paper_of
 from xaikit.registry.modules import summary_of
 from xaikit.schema.plugins import instantiate
@@ -49,7 +50,7 @@ from xaikit.testing.left_alone import (
     untouched_when_a_pass_fails,
 )
 from xaikit.testing.nets import POOLED, TOKENS, NetCase
-from xaikit.testing.subjects import Subject, changed
+from xaikit.testing.subjects import Subject
 from xaikit.testing.traits import traits_are_known
 from xaikit.testing.variants import equal_variants_are_equal
 

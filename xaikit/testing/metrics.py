@@ -11,6 +11,7 @@ import torch
 from xaikit.errors import UndeclaredNeed
 from xaikit.evaluation.scenes import Exact, Noise, scene
 from xaikit.metric import Family, MetricNeeds, explanations_of, further_of, reads_of
+from xaikit.plain.others import changed, is_fixed
 from xaikit.registry.declarations import suites_of
 from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, for_each, instances, shown
 from xaikit.testing.explaining import twin
@@ -30,7 +31,7 @@ from xaikit.testing.measured import (
     values_of,
     what_is_not_finite_stays_visible,
 )
-from xaikit.testing.subjects import Subject, changed, is_fixed
+from xaikit.testing.subjects import Subject
 
 SOME = 8
 NEEDS = tuple(item.name for item in dataclasses.fields(MetricNeeds))

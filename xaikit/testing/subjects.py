@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 from xaikit.errors import UnknownPlugin
+from xaikit.method import further_of
 from xaikit.registry import Plugin, Registry, check_class
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
+
+COSTLY = 40
+"""Further passes from which on a method is checked with its examples alone."""
+SMALL = (4, 30)
+"""Channels and places of the kit's nets, about."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Subject:
         return self.plugin.cls
 
     def instances(self) -> list[Any]:
-        """With default options, and with those of each of its ``examples``; only the latter where some have no default.
+        """With default options, and with those of each of its ``examples``; only the latter where some options have no default,
+        or the default ones take a method hundreds of passes.
 
         Raises:
             UnknownPlugin: an option has no default and there is no example.
@@ -66,40 +71,17 @@ class Subject:
                 f"{self.name}: option {required[0]} has no default; give the kit options to use: "
                 f"examples: ClassVar = ({{{required[0]!r}: ...}},)"
             )
-        first: list[Mapping[str, Any]] = [] if required else [{}]
-        return [self.made(options) for options in [*first, *examples]]
+        made = [self.made(options) for options in examples]
+        if required:
+            return made
+        first = self.made({})
+        return made if made and self._is_costly(first) else [first, *made]
+
+    def _is_costly(self, instance: Any) -> bool:
+        return self.kind == "method" and further_of(instance, *SMALL) > COSTLY
 
     def made(self, options: Mapping[str, Any]) -> Any:
         """An instance, as a config makes it."""
         if isinstance(self.spec, type):
             return self.spec(**options)
         return instantiate(self.kind, Use(self.spec, dict(options)), self.registry, Path.cwd())
-
-
-def is_fixed(instance: Any, name: str) -> bool:
-    """Whether the class accepts no other value of an option than the one it has, of all that its type tells."""
-    hint = get_type_hints(type(instance)).get(name)
-    return bool(_others(hint, getattr(instance, name))) and not any(True for _ in changed(instance, name))
-
-
-def changed(instance: Any, name: str) -> Iterator[Any]:
-    """The same with other values of one option, as far as its type tells any that the class accepts."""
-    hint = get_type_hints(type(instance)).get(name)
-    value = getattr(instance, name)
-    for other in _others(hint, value):
-        with suppress(ValueError, TypeError):
-            yield dataclasses.replace(instance, **{name: other})
-
-
-def _others(hint: Any, value: Any) -> list[Any]:
-    if get_origin(hint) is Literal:
-        return [choice for choice in get_args(hint) if choice != value]
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, int):
-        return [value + 1, 2 * value + 1, max(1, value // 2)]
-    if isinstance(value, float):
-        return [2 * value + 0.5, value / 2]
-    if value is None:
-        return [1, 0.5]
-    return []

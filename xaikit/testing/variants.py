@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from xaikit.method import variants_of
+from xaikit.plain.others import changed
 from xaikit.testing.checks import expect
 from xaikit.testing.explaining import raw, served, twin
 from xaikit.testing.nets import NetCase
-from xaikit.testing.subjects import Subject, changed
+from xaikit.testing.subjects import Subject
 from xaikit.view import Make, View
 
 

@@ -6,13 +6,11 @@ export const NOT_FINITE_COLOR = [255, 0, 255];
 
 // Linear from `low` (the table's first colour) to `high` (its last); a signed scale leaves a picture as it is at 0.
 export class Scale {
-  constructor(signed, high, table, name) {
+  constructor(signed, high, colors, name) {
     this.high = high || 1;
     this.low = signed ? -this.high : 0;
     this.name = name;
-    this.colors = new Uint8Array(3 * 257);
-    this.colors.set(table);
-    this.colors.set(NOT_FINITE_COLOR, 3 * 256);
+    this.colors = colors;
     this.factor = 255 / (this.high - this.low);
   }
 
@@ -50,7 +48,7 @@ export class Scale {
 export class Palette {
   constructor(page) {
     const entries = Object.entries(page.data.colormaps);
-    this.tables = Object.fromEntries(entries.map(([name, text]) => [name, fromBase64(text)]));
+    this.tables = Object.fromEntries(entries.map(([name, text]) => [name, Uint8Array.of(...fromBase64(text), ...NOT_FINITE_COLOR)]));
   }
 
   get names() {

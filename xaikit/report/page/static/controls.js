@@ -21,7 +21,7 @@ class Controls extends HTMLElement {
     const isWide = window.matchMedia("(min-width: 641px)").matches;
     this.append(make("details", { class: "drawer", open: isWide }, summary,
       make("div", { class: "row filters", role: "group", "aria-label": "What is shown" }, this.#search(), this.#methods(),
-        ...filtersOf(page).map((filter) => this.#filter(filter)), this.#controlTrials(), this.#opened(), this.#reset()),
+        ...filtersOf(page).map((filter) => this.#filter(filter)), this.#controlTrials(), this.#opened(), ...this.#picked(), this.#reset()),
       make("div", { class: "row looks", role: "group", "aria-label": "How it is shown" }, ...this.#sorting(), this.#kind(), this.#versus(),
         this.#colors(), this.#scale(), this.#opacity(), this.#side(), this.#slice(), this.#blink())));
     store.addEventListener("change", () => this.#update());
@@ -101,6 +101,19 @@ class Controls extends HTMLElement {
       button.textContent = `${state.photographs.length} chosen photographs ✕`;
     });
     return button;
+  }
+
+  // Maps that are picked by hand: nothing else, or them among all others.
+  #picked() {
+    const only = make("button", { type: "button", class: "chip only", on: { click: () => this.shown.set({ only: !this.shown.state.only }) } });
+    const none = make("button", { type: "button", class: "chip", title: "pick none", "aria-label": "pick none", on: { click: () => this.shown.set({ picked: [], only: false }) } }, "✕");
+    this.updates.push((state) => {
+      const count = this.shown.picks.size;
+      [only, none].forEach((button) => { button.hidden = !count; });
+      only.textContent = state.only ? `only ${count} picked` : `show only ${count} picked`;
+      only.setAttribute("aria-pressed", state.only);
+    });
+    return [only, none];
   }
 
   #reset() {

@@ -81,6 +81,11 @@ export class Page {
     return `${this.rows.column[row]}\n${this.photographOf(row).name}`;
   }
 
+  // A map by a name that lasts: its trial and its line.
+  idOf(row) {
+    return `${this.titles[this.rows.trial[row]]}\n${this.keyOf(row)}`;
+  }
+
   nameOf(key) {
     return key.slice(key.indexOf("\n") + 1);
   }
@@ -148,6 +153,10 @@ export class SaliencyMap {
   }
 
   get values() {
+    return this.decoded ??= this.#decode();
+  }
+
+  #decode() {
     const count = this.slices * this.cells;
     const step = (this.high - this.low) / STEPS;
     const values = new Float32Array(count);

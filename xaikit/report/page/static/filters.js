@@ -3,18 +3,25 @@
 export const OUTCOMES = { right: true, wrong: false, unknown: null };
 
 export function matching(page, state) {
-  const trials = page.trials.map((trial, place) => [trial, place]).filter(([trial, place]) => isShown(trial, page.titles[place], state)).map(([, place]) => place);
+  const picked = state.only ? rowsNamed(page, state.picked) : null;
+  const withPick = picked && new Set([...picked].map((row) => page.rows.trial[row]));
+  const trials = [...page.trials.keys()].filter((place) => isShown(page.trials[place], page.titles[place], state) && (!withPick || withPick.has(place)));
   const shown = new Set(trials);
   const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
   const opened = new Set(state.photographs);
   const rows = new Set();
   const keys = new Set();
   for (let row = 0; row < page.count; row++) {
-    if (!shown.has(page.rows.trial[row]) || !passes(page, row, state, words, opened)) continue;
+    if (picked && !picked.has(row) || !shown.has(page.rows.trial[row]) || !passes(page, row, state, words, opened)) continue;
     rows.add(row);
     keys.add(page.keyOf(row));
   }
   return { trials, rows, keys: [...keys] };
+}
+
+export function rowsNamed(page, ids) {
+  const rows = ids.map((id) => page.rowOf(id.slice(id.indexOf("\n") + 1), page.trialTitled(id.slice(0, id.indexOf("\n")))));
+  return new Set(rows.filter((row) => row !== null).sort((one, other) => one - other));
 }
 
 function isShown(trial, title, state) {

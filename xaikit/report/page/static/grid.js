@@ -2,14 +2,20 @@
 
 import { gridBars } from "./bar.js";
 import { fileName, make, short } from "./dom.js";
-import { frameOf, paintRow, shownSlice } from "./paint.js";
+import { heightOf, needPhotograph, paintRow, shownSlice, sized } from "./paint.js";
 import { peakOf, valueAt, whereText } from "./reading.js";
 import { sortValues, valueOf } from "./sorting.js";
 
 const REPAINTED = new Set(["colors", "alpha", "scale", "slice"]);
-const REMADE = new Set(["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "controls", "photographs", "sort",
+const REMADE = new Set(["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "controls", "photographs", "only", "sort",
   "of", "down", "pair", "kind", "versus", "side"]);
 const BLINK = 700;
+const GAP = 10; // pixels between two cells
+
+function placed(cell, place) {
+  cell.style.gridColumn = place + 2;
+  return cell;
+}
 
 class Grid extends HTMLElement {
   set store(store) {
@@ -22,7 +28,7 @@ class Grid extends HTMLElement {
     this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => this.#see(entry)), { rootMargin: "300px" });
     this.visible = new Set();
     store.addEventListener("change", (event) => this.#changed(event.detail));
-    this.table.addEventListener("click", (event) => this.#open(event.target.closest(".cell[data-row], .photo")));
+    this.table.addEventListener("click", (event) => this.#click(event));
     this.table.addEventListener("pointermove", (event) => this.#read(event));
     this.table.addEventListener("pointerleave", () => store.read(""));
     this.table.addEventListener("keydown", (event) => this.#move(event));
@@ -32,11 +38,12 @@ class Grid extends HTMLElement {
   }
 
   #changed(names) {
-    if ([...names].some((name) => REMADE.has(name))) this.stale = true;
+    if ([...names].some((name) => REMADE.has(name)) || names.has("picked") && this.shown.state.only) this.stale = true;
     else if ([...names].some((name) => REPAINTED.has(name))) this.painted = null;
     if (this.shown.state.view !== "grid") return;
     if (this.stale) this.#render();
     else if (this.painted === null) this.#repaint();
+    if (names.has("picked")) this.#mark();
     if (names.has("blink") && !this.shown.state.blink) this.#repaint();
   }
 
@@ -111,33 +118,41 @@ class Grid extends HTMLElement {
   // What is not in view takes no memory.
   #release(line) {
     line.drawn = null;
-    for (const canvas of line.querySelectorAll("canvas")) Object.assign(canvas, { width: 0, height: 0, painted: null, drawn: null });
+    for (const canvas of line.querySelectorAll("canvas")) canvas.width = 0;
+    for (const drawn of line.querySelectorAll("canvas, .view")) Object.assign(drawn, { painted: null, drawn: null });
   }
 
   // Make the cells of a line where it has none, and paint them.
   #fill(line) {
-    const waiting = this.shown.page.need(this.shown.columns.map(({ trial }) => this.shown.page.rowOf(line.key, trial)));
-    if (waiting) return waiting.then(() => line.isConnected && this.#fill(line), (error) => this.shown.tell(error.message));
-    if (line.childElementCount === 1) {
-      line.querySelector(".photo").append(make("canvas", { "aria-hidden": true }));
-      line.append(...line.rows.map((row, place) => this.#cell(row, place)));
-    }
     line.drawn = this.painted;
+    const { page, columns } = this.shown;
     const first = line.rows.find((row) => row !== null);
     const width = this.#pixels(first);
-    const photo = line.querySelector(".photo canvas");
-    paintRow(this.shown, photo, first, null, width);
-    for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, width);
+    const waiting = page.need(columns.map(({ trial }) => page.rowOf(line.key, trial))) ?? needPhotograph(this.shown, first, width);
+    if (waiting) return waiting.then(() => line.isConnected && line.drawn && this.#fill(line), (error) => this.shown.tell(error.message));
+    if (line.childElementCount === 1) {
+      line.querySelector(".photo").append(make("canvas", { "aria-hidden": true }));
+      line.append(...line.rows.map((row, place) => this.#cell(row, place)), make("canvas", { class: "sheet", "aria-hidden": true }));
+    }
+    const height = heightOf(this.shown, first, width);
+    paintRow(this.shown, line.querySelector(".photo canvas"), first, null, width);
+    const step = width * (1 + GAP / this.shown.state.side);
+    const sheet = sized(line.lastChild, Math.round(step * columns.length - step + width), height);
+    for (const cell of line.querySelectorAll(".cell[data-row]")) {
+      Object.assign(cell.firstChild, { sheet, left: Math.round(cell.place * step), width, height });
+      this.#paint(cell);
+    }
   }
 
-  #paint(cell, width, isBare = false) {
-    const canvas = cell.firstChild;
+  // All maps of a line are on one sheet behind its cells, as a canvas of its own for each takes a browser longer than its colours.
+  #paint(cell, isBare = false) {
+    const view = cell.firstChild;
     const { page, state } = this.shown;
     const map = this.shown.mapOf(cell.row, cell.less);
     cell.slice = map && { ...page.photographOf(cell.row), map, values: shownSlice(map, page.photographOf(cell.row), state.slice) };
     const where = map ? whereText(peakOf(cell.slice.values, map.height, map.width)) : "no map";
-    canvas.setAttribute("aria-label", `${cell.title} of ${fileName(page.photographOf(cell.row).name)}, ${page.rows.target_name[cell.row]}: ${where}`);
-    paintRow(this.shown, canvas, cell.row, isBare ? null : map, width);
+    view.setAttribute("aria-label", `${cell.title} of ${fileName(page.photographOf(cell.row).name)}, ${page.rows.target_name[cell.row]}: ${where}`);
+    paintRow(this.shown, view, cell.row, isBare ? null : map, view.width, view.height);
   }
 
   #pixels(row) {
@@ -146,7 +161,7 @@ class Grid extends HTMLElement {
   }
 
   #cell(row, place) {
-    if (row === null) return make("div", { class: "cell none", role: "gridcell" }, "–");
+    if (row === null) return placed(make("div", { class: "cell none", role: "gridcell" }, "–"), place);
     const { page, columns, state } = this.shown;
     const { trial, less } = columns[place];
     const warnings = page.rows.warnings[row];
@@ -155,9 +170,10 @@ class Grid extends HTMLElement {
     const unfinished = page.data.maps.unfinished[row];
     const caption = make("span", { class: "caption" }, make("span", { dir: "auto" }, page.rows.target_name[row]), make("span", {}, short(value)),
       (warnings.length > 0 || unfinished) && make("span", { class: "warned", title: [...warnings, unfinished].filter(Boolean).join("\n") }, "⚠"));
-    const cell = make("div", { class: "cell", role: "gridcell", tabIndex: -1, "data-row": row }, make("canvas", { role: "img" }), caption);
+    const cell = make("div", { class: "cell", role: "gridcell", tabIndex: -1, "data-row": row, "aria-selected": this.shown.picks.has(row) },
+      make("div", { class: "view", role: "img" }), caption, make("button", { type: "button", class: "pick", tabIndex: -1, title: "pick (Space)", "aria-label": "pick this map" }, "✓"));
     const title = less === null ? page.titles[trial] : `${page.titles[trial]} less ${page.titles[less]}`;
-    return Object.assign(cell, { row, title, less: less === null ? null : page.rowOf(page.keyOf(row), less) });
+    return Object.assign(placed(cell, place), { row, place, title, less: less === null ? null : page.rowOf(page.keyOf(row), less) });
   }
 
   #repaint(isBare = false) {
@@ -171,8 +187,20 @@ class Grid extends HTMLElement {
     if (!state.blink || state.view !== "grid") return;
     this.isBare = !this.isBare;
     for (const line of this.visible) {
-      for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, cell.firstChild.width, this.isBare);
+      for (const cell of line.querySelectorAll(".cell[data-row]")) this.#paint(cell, this.isBare);
     }
+  }
+
+  #mark() {
+    for (const cell of this.table.querySelectorAll(".cell[data-row]")) cell.setAttribute("aria-selected", this.shown.picks.has(cell.row));
+  }
+
+  // A map is picked by its tick, or with a key held down, and opened otherwise.
+  #click(event) {
+    const cell = event.target.closest(".cell[data-row]");
+    const isPick = event.target.closest(".pick") || event.shiftKey || event.ctrlKey || event.metaKey;
+    if (cell && isPick) this.shown.pick(cell.row);
+    else this.#open(cell ?? event.target.closest(".photo"));
   }
 
   #open(part) {
@@ -192,17 +220,21 @@ class Grid extends HTMLElement {
     this.shown.read(`${value} — ${cell.title}, ${fileName(cell.slice.name)} at (${Math.floor(x * across)}, ${Math.floor(y * down)}) of ${across} × ${down}`);
   }
 
-  // Arrows go from map to map, Enter opens one.
+  // Arrows go from map to map, Enter opens one, Space picks it.
   #move(event) {
     const cell = event.target.closest(".cell[data-row]");
-    if (!cell) return;
+    if (!cell || event.target !== cell) return;
+    if (event.key === " ") {
+      event.preventDefault();
+      return this.shown.pick(cell.row);
+    }
     if (event.key === "Enter") return this.#open(cell);
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -1e6], End: [0, 1e6] }[event.key];
     if (!step) return;
     event.preventDefault();
     const line = cell.parentElement;
     const [down, across] = [this.lines.indexOf(line) + step[0], [...line.children].indexOf(cell) + step[1]];
-    this.focusCell(Math.min(Math.max(down, 0), this.lines.length - 1), Math.min(Math.max(across, 1), line.children.length - 1));
+    this.focusCell(Math.min(Math.max(down, 0), this.lines.length - 1), Math.min(Math.max(across, 1), this.shown.columns.length));
   }
 
   focusCell(down = 0, across = 1) {

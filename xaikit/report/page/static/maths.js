@@ -17,21 +17,31 @@ export function between(count, side) {
 // One slice of a map (lines * columns) at another size, linearly by half-pixels, as the run resizes.
 export function resized(values, height, width, toHeight, toWidth) {
   if (height === toHeight && width === toWidth) return values;
+  const wide = new Float32Array(toHeight * toWidth);
+  eachLine(values, height, width, toHeight, toWidth, (line, y) => wide.set(line, y * toWidth));
+  return wide;
+}
+
+// The same line by line, from top to bottom; each is valid until the next one.
+export function eachLine(values, height, width, toHeight, toWidth, visit) {
   const down = between(height, toHeight);
   const across = between(width, toWidth);
   const line = new Float32Array(width);
-  const wide = new Float32Array(toHeight * toWidth);
+  const wide = new Float32Array(toWidth);
   for (let y = 0; y < toHeight; y++) {
-    const upper = down.low[y] * width;
-    const lower = down.high[y] * width;
-    const share = down.share[y];
-    for (let x = 0; x < width; x++) line[x] = share ? values[upper + x] * (1 - share) + values[lower + x] * share : values[upper + x];
+    blend(values, down.low[y] * width, down.high[y] * width, down.share[y], line);
     for (let x = 0; x < toWidth; x++) {
       const part = across.share[x];
-      wide[y * toWidth + x] = part ? line[across.low[x]] * (1 - part) + line[across.high[x]] * part : line[across.low[x]];
+      const first = line[across.low[x]];
+      wide[x] = part ? first * (1 - part) + line[across.high[x]] * part : first;
     }
+    visit(wide, y);
   }
-  return wide;
+}
+
+// What is not finite reaches no further than its share.
+function blend(values, upper, lower, share, line) {
+  for (let x = 0; x < line.length; x++) line[x] = share ? values[upper + x] * (1 - share) + values[lower + x] * share : values[upper + x];
 }
 
 // A slice of a map by its place in [0, 1], linearly between cell centres.

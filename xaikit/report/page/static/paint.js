@@ -1,65 +1,77 @@
 // Pixels: a photograph, and a map over it.
 
-import { resized, sliceOf } from "./maths.js";
 import { scaleOf } from "./colors.js";
+import { fromBase64 } from "./data.js";
+import { eachLine, resized, sliceOf } from "./maths.js";
+
+const MOST_SIZED = 500;
 
 // The photographs, as pixels of the size that somebody wants to draw on.
 export class Photographs {
   constructor(page) {
     this.page = page;
-    this.images = new Map();
     this.sized = new Map();
-    this.context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    this.loading = new Map();
+    this.context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true, alpha: false });
   }
 
-  // Pixels of a thumbnail (null: grey) at a size: a copy that may be painted on. A promise where it is not decoded yet.
-  pixels(thumbnail, width, height) {
+  // A promise of the pixels of a thumbnail (null: grey) at a size; null where they are there.
+  need(thumbnail, width, height) {
     const key = `${thumbnail} ${width} ${height}`;
-    const pixels = this.sized.get(key);
-    if (pixels) return new ImageData(new Uint8ClampedArray(pixels.data), width, height);
-    return this.#load(thumbnail).then((image) => {
-      if (this.sized.size > 500) this.sized.clear();
-      this.sized.set(key, pixelsOf(this.context, image, width, height));
-      return this.pixels(thumbnail, width, height);
-    });
+    if (this.sized.has(key)) return null;
+    if (!this.loading.has(key)) this.loading.set(key, this.#load(key, thumbnail, width, height));
+    return this.loading.get(key);
   }
 
-  async #load(thumbnail) {
-    if (thumbnail === null) return null;
-    if (!this.images.has(thumbnail)) this.images.set(thumbnail, decoded(this.page.thumbnails[thumbnail]));
-    return this.images.get(thumbnail);
+  // To be read only, as all that draw on the photograph share them.
+  pixels(thumbnail, width, height) {
+    return this.sized.get(`${thumbnail} ${width} ${height}`);
+  }
+
+  async #load(key, thumbnail, width, height) {
+    const image = thumbnail === null ? null : await decoded(this.page.thumbnails[thumbnail], width, height);
+    if (this.sized.size >= MOST_SIZED) this.sized.delete(this.sized.keys().next().value);
+    this.sized.set(key, pixelsOf(this.context, image, width, height));
+    this.loading.delete(key);
   }
 }
 
-async function decoded(source) {
-  const image = new Image();
-  image.src = source;
-  await image.decode();
-  return image;
+// Beside the page's own work, other than an <img> is.
+function decoded(source, width, height) {
+  const [head, bytes] = source.split(",");
+  const blob = new Blob([fromBase64(bytes)], { type: head.slice(5, head.indexOf(";")) });
+  return createImageBitmap(blob, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
 }
 
 function pixelsOf(context, image, width, height) {
-  Object.assign(context.canvas, { width, height });
+  const { canvas } = context;
+  sized(canvas, width, height);
   context.fillStyle = "rgb(128 128 128)";
   context.fillRect(0, 0, width, height);
-  context.imageSmoothingQuality = "high";
-  if (image) context.drawImage(image, 0, 0, width, height);
+  if (image) context.drawImage(image, 0, 0);
+  image?.close();
   return context.getImageData(0, 0, width, height);
 }
 
-// Lay a slice of a map (height * width) over a picture: (1 - weight) picture + weight colour.
-export function paintOver(picture, values, height, width, scale, alpha) {
-  const wide = resized(values, height, width, picture.height, picture.width);
-  const { bare, laid } = scale.layers(alpha);
-  const { data } = picture;
-  for (let at = 0, pixel = 0; at < wide.length; at++, pixel += 4) {
-    const place = scale.place(wide[at]);
+// Lay a slice of a map (height * width) over the pixels `under`, into `picture`: (1 - weight) under + weight colour.
+export function paintOver(under, picture, values, height, width, scale, alpha) {
+  const layers = scale.layers(alpha);
+  const [from, to] = [under, picture].map(({ data }) => new Uint32Array(data.buffer));
+  eachLine(values, height, width, picture.height, picture.width, (line, y) => layLine(line, y * picture.width, from, to, scale, layers));
+}
+
+// A pixel is one number, its red the lowest byte, as all machines have it that run browsers.
+function layLine(line, start, from, to, scale, { bare, laid }) {
+  const { low, factor } = scale;
+  for (let x = 0; x < line.length; x++) {
+    const level = (line[x] - low) * factor + 0.5;
+    const place = level >= 0 && level < 256 ? level | 0 : scale.place(line[x]);
     const share = bare[place];
-    const color = 3 * place;
-    // an array of bytes rounds by itself
-    data[pixel] = share * data[pixel] + laid[color];
-    data[pixel + 1] = share * data[pixel + 1] + laid[color + 1];
-    data[pixel + 2] = share * data[pixel + 2] + laid[color + 2];
+    const color = from[start + x];
+    const red = share * (color & 255) + laid[3 * place];
+    const green = share * (color >> 8 & 255) + laid[3 * place + 1];
+    const blue = share * (color >> 16 & 255) + laid[3 * place + 2];
+    to[start + x] = 0xff000000 | (blue + 0.5) << 16 | (green + 0.5) << 8 | (red + 0.5);
   }
 }
 
@@ -67,7 +79,8 @@ const STRONGEST = 0.75;
 const CURVE = "rgb(176 32 48)";
 
 // Of a plotted series: its columns in the colours of a map, as far as the curves leave white.
-export function paintBehind(picture, values, scale) {
+function paintBehind(under, picture, values, scale) {
+  picture.data.set(under.data);
   const wide = resized(values, 1, values.length, 1, picture.width);
   const colors = scale.colors;
   const { data } = picture;
@@ -83,8 +96,7 @@ export function paintBehind(picture, values, scale) {
 }
 
 // A map of one axis as a line over its series, broken where it is not finite.
-export function drawCurve(context, values, scale) {
-  const { width, height } = context.canvas;
+function drawCurve(context, left, { width, height }, values, scale) {
   const margin = height * 0.055;
   const wide = resized(values, 1, values.length, 1, width);
   context.strokeStyle = CURVE;
@@ -95,7 +107,7 @@ export function drawCurve(context, values, scale) {
     const share = (wide[x] - scale.low) / (scale.high - scale.low);
     if (!Number.isFinite(share)) isDown = false;
     else {
-      context[isDown ? "lineTo" : "moveTo"](x + 0.5, height - margin - share * (height - 2 * margin));
+      context[isDown ? "lineTo" : "moveTo"](left + x + 0.5, height - margin - share * (height - 2 * margin));
       isDown = true;
     }
   }
@@ -114,27 +126,58 @@ export function shownSlice(map, photograph, share) {
   return sliceOf(map, frameOf(photograph, share).number, photograph.space.length === 3 ? photograph.space[0] : 1);
 }
 
-// Draw a map, or none, over the photograph of a row on a canvas, at a width in pixels. Gives a promise where it has to wait.
-export function paintRow(store, canvas, row, map, width) {
-  const photograph = store.page.photographOf(row);
-  const height = Math.max(1, Math.round(width * photograph.height / photograph.width));
-  const picture = store.photographs.pixels(frameOf(photograph, store.state.slice).thumbnail, width, height);
-  canvas.painted = `${row} ${map?.offset} ${width}`;
-  if (!(picture instanceof Promise)) return paintPicture(store, canvas, picture, photograph, map);
-  const wanted = canvas.painted;
-  return picture.then((pixels) => canvas.painted === wanted && paintPicture(store, canvas, pixels, photograph, map));
+// Draw a map, or none, over the photograph of a row, at a size in pixels: on a canvas, or on its place of a sheet, see placeOn.
+// Gives a promise where it has to wait.
+export function paintRow(store, target, row, map, width, height = heightOf(store, row, width)) {
+  const wanted = `${row} ${map?.offset} ${width}`;
+  target.painted = wanted;
+  const waiting = needPhotograph(store, row, width, height);
+  if (!waiting) return paintPicture(store, target, row, map, width, height);
+  return waiting.then(() => target.painted === wanted && paintRow(store, target, row, map, width, height));
 }
 
-function paintPicture(store, canvas, picture, photograph, map) {
-  const isSeries = photograph.space.length === 1;
-  const scale = map && scaleOf(store, map);
-  const values = map && shownSlice(map, photograph, store.state.slice);
-  if (map && isSeries) paintBehind(picture, values, scale);
-  else if (map) paintOver(picture, values, map.height, map.width, scale, store.state.alpha);
-  canvas.width = picture.width;
-  canvas.height = picture.height;
-  canvas.drawn = canvas.painted;
-  const context = canvas.getContext("2d", { alpha: false });
-  context.putImageData(picture, 0, 0);
-  if (map && isSeries) drawCurve(context, values, scale);
+// A promise of the photograph of a row at a size; null where it is there.
+export function needPhotograph(store, row, width, height = heightOf(store, row, width)) {
+  return store.photographs.need(thumbnailOf(store, row), width, height);
+}
+
+export function heightOf(store, row, width) {
+  const photograph = store.page.photographOf(row);
+  return Math.max(1, Math.round(width * photograph.height / photograph.width));
+}
+
+function thumbnailOf(store, row) {
+  return frameOf(store.page.photographOf(row), store.state.slice).thumbnail;
+}
+
+function paintPicture(store, target, row, map, width, height) {
+  const under = store.photographs.pixels(thumbnailOf(store, row), width, height);
+  const sheet = target.sheet ?? sized(target, width, height);
+  const context = sheet.getContext("2d", { alpha: Boolean(target.sheet) });
+  const left = target.left ?? 0;
+  target.drawn = target.painted;
+  if (!map) return context.putImageData(under, left, 0);
+  const photograph = store.page.photographOf(row);
+  const scale = scaleOf(store, map);
+  const values = shownSlice(map, photograph, store.state.slice);
+  const picture = sketchOf(under);
+  if (photograph.space.length === 1) paintBehind(under, picture, values, scale);
+  else paintOver(under, picture, values, map.height, map.width, scale, store.state.alpha);
+  context.putImageData(picture, left, 0);
+  if (photograph.space.length === 1) drawCurve(context, left, under, values, scale);
+}
+
+// A size that is set anew takes new memory, even where it is the same.
+export function sized(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  return canvas;
+}
+
+// One picture that all maps of a size are painted on before they are put on their canvas.
+let sketch = new ImageData(1, 1);
+
+function sketchOf({ width, height }) {
+  if (sketch.width !== width || sketch.height !== height) sketch = new ImageData(width, height);
+  return sketch;
 }

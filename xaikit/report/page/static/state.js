@@ -1,6 +1,6 @@
 // What is on the screen, in one place: kept in the location's hash, so that every link shows the same.
 
-import { columnsOf, matching } from "./filters.js";
+import { columnsOf, matching, rowsNamed } from "./filters.js";
 import { ordered } from "./sorting.js";
 
 const START = {
@@ -16,6 +16,8 @@ const START = {
   warning: "",
   controls: false,
   photographs: [], // names, those that a view has opened
+  picked: [], // maps that somebody has picked by hand; see Page.idOf
+  only: false, // whether nothing else is shown
   sort: "order",
   of: "", // the trial that is sorted by; "" for the mean over those that are shown
   down: false,
@@ -42,11 +44,12 @@ const START = {
   columnAxis: "",
   clustered: "", // the trial whose maps are grouped
   clusters: 0, // how many groups; 0 for the number that fits best
+  whole: false, // whether it is of all photographs and methods, and not of those that the grid shows
 };
 
 // What changes neither which maps are shown nor their order.
 const LOOKS = new Set(["view", "colors", "alpha", "scale", "blink", "side", "key", "trial", "depth", "beside", "threshold", "regions", "slice",
-  "theme", "metric", "x", "y", "rowAxis", "columnAxis", "clustered", "clusters"]);
+  "theme", "metric", "x", "y", "rowAxis", "columnAxis", "clustered", "clusters", "whole"]);
 
 export class Store extends EventTarget {
   constructor(page) {
@@ -88,6 +91,20 @@ export class Store extends EventTarget {
   open(changes) {
     history.pushState(null, "", this.permalink);
     this.set(changes);
+  }
+
+  // Pick a map, or put it back.
+  pick(row) {
+    const id = this.page.idOf(row);
+    const { picked } = this.state;
+    const left = picked.filter((each) => each !== id);
+    const after = left.length < picked.length ? left : [...picked, id];
+    this.set({ picked: after, only: this.state.only && after.length > 0 });
+  }
+
+  // The rows that are picked, in the order of the run.
+  get picks() {
+    return this.kept("picks", () => rowsNamed(this.page, this.state.picked));
   }
 
   reset() {

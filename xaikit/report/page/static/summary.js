@@ -7,9 +7,13 @@ import { heatPart } from "./summary_heat.js";
 import { leaderboardPart } from "./summary_leaderboard.js";
 import { stripsPart } from "./summary_strips.js";
 import { tradeoffPart } from "./summary_tradeoff.js";
+import { countText, letThrough, photographsOf, rowsOfPage } from "./summary_parts.js";
 
-// Each part, and what of the state it is drawn by.
+const FILTERS = ["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "photographs", "picked", "only", "whole"];
+
+// Each part, and what of the state it is drawn by, beside the filters.
 const PARTS = [
+  [scopePart, []],
   [failuresPart, []],
   [leaderboardPart, []],
   [tradeoffPart, ["x", "y"]],
@@ -29,7 +33,8 @@ class Summary extends HTMLElement {
   }
 
   #changed(names) {
-    PARTS.forEach(([, uses], at) => uses.some((name) => names.has(name)) && this.stale.add(at));
+    const isOther = FILTERS.some((name) => names.has(name));
+    PARTS.forEach(([, uses], at) => (isOther || uses.some((name) => names.has(name))) && this.stale.add(at));
     this.#draw();
   }
 
@@ -45,6 +50,23 @@ class Summary extends HTMLElement {
     this.dataset.drawn = String(!this.stale.size);
     if (this.stale.size) setTimeout(() => this.#draw());
   }
+}
+
+// What it is of, and the other choice.
+function scopePart(store) {
+  const { page, state } = store;
+  const all = rowsOfPage(page);
+  const some = letThrough(store, all);
+  if (some.length === all.length) return null;
+  const [photographs, trials] = [photographsOf(page, all).length, trialsOf(page, all)];
+  const text = state.whole ? `Of all ${countText(photographs, "photograph")} and ${countText(trials, "method")}, whatever the grid shows.`
+    : `Of ${photographsOf(page, some).length} of ${countText(photographs, "photograph")} and ${trialsOf(page, some)} of ${countText(trials, "method")}: what the grid's filters let through.`;
+  const toggle = make("button", { type: "button", name: "whole", on: { click: () => store.set({ whole: !state.whole }) } }, state.whole ? "What the grid shows" : "All");
+  return make("p", { class: "scope", role: "note" }, make("span", {}, text), toggle);
+}
+
+function trialsOf(page, rows) {
+  return new Set(rows.map((row) => page.rows.trial[row])).size;
 }
 
 customElements.define("x-summary", Summary);

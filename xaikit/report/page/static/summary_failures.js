@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { groupedBy } from "./summary_numbers.js";
-import { countText, mark, part, rowsOfPage } from "./summary_parts.js";
+import { countText, mark, part, summaryRows } from "./summary_parts.js";
 
 const FAILURES = [
   { id: "wrong", title: "wrong prediction", says: "the model says another class than the data", holds: (page, row) => page.rows.correct[row] === false },
@@ -18,7 +18,7 @@ export function failuresOf(page, rows) {
 
 export function failuresPart(store) {
   const { page } = store;
-  const rows = rowsOfPage(page);
+  const rows = summaryRows(store);
   const kinds = failuresOf(page, rows);
   const tiles = make("div", { class: "kinds" }, ...kinds.map((kind) => tile(store, kind)));
   const ofMaps = kinds.filter(({ id, rows: several }) => id !== "wrong" && several.length);

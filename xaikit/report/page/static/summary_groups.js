@@ -6,7 +6,7 @@ import { className } from "./filters.js";
 import { paintRow } from "./paint.js";
 import { bestCount, clustersOf, MOST_CLUSTERS } from "./summary_clusters.js";
 import { groupedBy, pooled, unitVector } from "./summary_numbers.js";
-import { choice, countText, mark, part, photographsOf, rowsOfPage } from "./summary_parts.js";
+import { choice, countText, mark, part, photographsOf, summaryRows } from "./summary_parts.js";
 import { paintValues } from "./summary_strips.js";
 import { resized } from "./maths.js";
 
@@ -17,7 +17,7 @@ const MEMBER = 96; // pixels of one
 
 export function clustersPart(store) {
   const { page, state } = store;
-  const rows = rowsOfPage(page).filter((row) => page.mapOf(row, "", "finished")?.slices === 1);
+  const rows = summaryRows(store).filter((row) => page.mapOf(row, "", "finished")?.slices === 1);
   const names = [...new Set(rows.map((row) => page.trialOf(row).name))];
   if (!names.length) return null;
   const chosen = names.includes(state.clustered) ? state.clustered : names[0];

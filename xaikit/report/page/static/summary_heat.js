@@ -5,7 +5,7 @@ import { make, short } from "./dom.js";
 import { className, targetText } from "./filters.js";
 import { valueOf } from "./sorting.js";
 import { groupedBy, meanOverPhotographs } from "./summary_numbers.js";
-import { betterText, choice, countText, mark, part, quantitiesOf, rowsOfPage, styled } from "./summary_parts.js";
+import { betterText, choice, countText, mark, part, quantitiesOf, summaryRows, styled } from "./summary_parts.js";
 
 const MOST = 24; // values of an axis
 const OUTCOME = new Map([[true, "right"], [false, "wrong"], [null, "unknown"]]);
@@ -35,7 +35,7 @@ function wordOf(value) {
 
 export function heatPart(store) {
   const { page, state } = store;
-  const rows = rowsOfPage(page);
+  const rows = summaryRows(store);
   const [axes, quantities] = [axesOf(page, rows), quantitiesOf(page)];
   if (axes.length < 2 || !quantities.length) return null;
   const named = (name) => axes.find(([each]) => each === name);

@@ -17,7 +17,7 @@ export function leaderboardPart(store) {
   const percent = short(100 * boards[0].board.level);
   return part("leaderboard", "Leaderboard", `Means over photographs with their ${percent} % intervals (bootstrap). Grey bands are the controls, `
     + "the tick is a blurred copy of the method's own maps: a hollow dot is not better than one of these and has shown nothing yet. "
-    + "Methods that share a letter cannot be told apart.", ...cards.filter(Boolean));
+    + "Methods that share a letter cannot be told apart. All photographs of the run count, whatever the grid shows.", ...cards.filter(Boolean));
 }
 
 function metricCard(store, run, each) {

@@ -1,6 +1,7 @@
 // What the views of the summary share: quantities, and marks that open their photographs in the grid.
 
 import { make } from "./dom.js";
+import { matching } from "./filters.js";
 import { RECORD_COLUMNS, valueOf } from "./sorting.js";
 
 // What a map can be judged by: { id, name, sign }, sign 1 where more is better, -1 where less is, 0 where neither.
@@ -21,11 +22,22 @@ export function rowsOfPage(page, withControls = false) {
   return page.rows.trial.map((_, row) => row).filter((row) => withControls || !page.trialOf(row).control);
 }
 
+// Those of them that the grid's filters let through, or all where somebody wants all.
+export function summaryRows(store, withControls = false) {
+  const rows = rowsOfPage(store.page, withControls);
+  return store.state.whole ? rows : letThrough(store, rows);
+}
+
+export function letThrough(store, rows) {
+  const left = store.kept("filtered", () => matching(store.page, { ...store.state, controls: true }).rows);
+  return rows.filter((row) => left.has(row));
+}
+
 export function photographsOf(page, rows) {
   return [...new Set(rows.map((row) => page.photographOf(row).name))];
 }
 
-const EVERYTHING = ["text", "layer", "target", "explained", "class", "model", "outcome", "warning"];
+const EVERYTHING = ["text", "layer", "target", "explained", "class", "model", "outcome", "warning", "only"];
 
 // Show the photographs and trials of rows in the grid, and no others; `more` is how: sorted by what.
 export function openRows(store, rows, more = {}) {

@@ -5,7 +5,7 @@ import { make, short } from "./dom.js";
 import { valueOf } from "./sorting.js";
 import { resized } from "./maths.js";
 import { groupedBy, meanVector } from "./summary_numbers.js";
-import { betterText, choice, countText, mark, part, quantitiesOf, roving, rowsOfPage, styled } from "./summary_parts.js";
+import { betterText, choice, countText, mark, part, quantitiesOf, roving, summaryRows, styled } from "./summary_parts.js";
 
 const SIDE = 56; // cells of a mean map
 const MOST_BARS = 120;
@@ -16,7 +16,7 @@ const MOST_STRIPS = 10; // that are drawn before somebody asks for the rest
 export function stripsPart(store) {
   const { page, state } = store;
   const quantities = quantitiesOf(page);
-  const rows = rowsOfPage(page).filter((row) => page.mapOf(row, "", "finished")?.slices === 1);
+  const rows = summaryRows(store).filter((row) => page.mapOf(row, "", "finished")?.slices === 1);
   if (!quantities.length || !rows.length) return null;
   const quantity = quantities.find(({ id }) => id === state.metric) ?? quantities[0];
   const trials = [...groupedBy(rows, (row) => page.rows.trial[row])];

@@ -3,7 +3,7 @@
 import { draw, make, short } from "./dom.js";
 import { valueOf } from "./sorting.js";
 import { groupedBy, meanOverPhotographs, roundTicks } from "./summary_numbers.js";
-import { betterText, choice, opens, part, quantitiesOf, roving, rowsOfPage, styled } from "./summary_parts.js";
+import { betterText, choice, opens, part, quantitiesOf, roving, summaryRows, styled } from "./summary_parts.js";
 
 const LETTER = 7; // pixels of a letter of a dot's name, about
 const HIGH = 340; // pixels of the plot in which dots and names are kept apart
@@ -18,15 +18,16 @@ export function tradeoffPart(store) {
   if (quantities.length < 2) return null;
   const of = (name, place) => quantities.find(({ id }) => id === state[name]) ?? quantities[place];
   const [x, y] = [of("x", 0), of("y", 1)];
-  const dots = dotsOf(page, x, y);
+  const dots = dotsOf(store, x, y);
   const options = quantities.map(({ id, name }) => [id, name]);
   return part("tradeoff", "Trade-off", "Means over photographs. The line joins the methods that no other one beats by both; hollow dots are controls.",
     make("div", { class: "choices" }, choice(store, "x", "across ", options, x.id), choice(store, "y", "up ", options, y.id)),
     dots.length ? chart(store, dots, x, y) : make("p", {}, "No trial has a value of both."));
 }
 
-function dotsOf(page, x, y) {
-  const trials = groupedBy(rowsOfPage(page, true), (row) => page.rows.trial[row]);
+function dotsOf(store, x, y) {
+  const { page } = store;
+  const trials = groupedBy(summaryRows(store, true), (row) => page.rows.trial[row]);
   const dots = [...trials].map(([trial, rows]) => {
     const [across, up] = [x, y].map(({ id }) => meanOverPhotographs(page, rows, (row) => valueOf(page, row, id)));
     const { name, control } = page.trials[trial];

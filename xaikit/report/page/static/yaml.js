@@ -55,7 +55,9 @@ export function shownYaml(store) {
   const names = state.view === "detail" && state.key ? [page.nameOf(state.key)] : [...new Set(keys.map((key) => page.nameOf(key)))];
   const all = new Set(page.photographs.map((photograph) => photograph.name)).size;
   const some = names.length < all ? names.map((name) => `\n#   ${JSON.stringify(name)}`).join("") : "";
-  const head = `# ${names.length} of ${all} photographs${some && ":"}${some}\n# ${JSON.stringify(store.permalink)}\n`;
+  const picks = [...store.picks].map((row) => `\n#   ${JSON.stringify(page.titles[page.rows.trial[row]])} of ${JSON.stringify(page.photographOf(row).name)}`);
+  const picked = picks.length ? `# picked by hand:${picks.join("")}\n` : "";
+  const head = `# ${names.length} of ${all} photographs${some && ":"}${some}\n${picked}# ${JSON.stringify(store.permalink)}\n`;
   return `${head}${yaml(shownConfig(store))}\n`;
 }
 

@@ -1,0 +1,1 @@
+"""Attributions of the model's input, one module a method."""

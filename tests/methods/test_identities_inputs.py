@@ -1,0 +1,198 @@
+"""What attributions of the input are on models that tell: linear ones, and ones whose parts add up."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import factorial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import xaikit
+from xaikit.registry import Registry
+
+RAW = {"rectify": "none", "normalize": "none", "resize": "none", "fuse": "none"}
+SIDE = 6
+
+
+class Linear(nn.Module):
+    """Two scores that are linear in the photograph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(3)
+        self.weight = nn.Parameter(torch.randn(2, 2, SIDE, SIDE, generator=draw, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("nchw,kchw->nk", x, self.weight) + 0.5
+
+
+class Product(nn.Module):
+    """A score that multiplies the means of quarters, which add up to nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x[..., : SIDE // 2, :].mean((1, 3)).mean(1), x[..., SIDE // 2 :, : SIDE // 2].mean((1, 2, 3))
+        return torch.stack([first * second + second, first], 1)
+
+
+def images() -> Tensor:
+    return torch.randn(2, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def first_score(output: Tensor) -> Tensor:
+    return output[:, 0]
+
+
+def explained(use: str, model: nn.Module | None = None, target: Any = 0, **options: Any) -> xaikit.Explanation:
+    method = {use: {"use": use, **options}}
+    return xaikit.explain(model or Linear(), images(), method, target=target, finish=RAW)[use]
+
+
+def map_of(use: str, model: nn.Module | None = None, target: Any = 0, **options: Any) -> Tensor:
+    (saliency,) = explained(use, model, target, **options).maps.values()
+    return saliency
+
+
+PRODUCT = (images() * Linear().weight.detach()[0]).sum(1)
+"""What each place adds to the score."""
+
+
+@pytest.mark.parametrize(
+    ("use", "options"),
+    [
+        ("inputxgradient", {}),
+        ("integratedgradients", {"steps": 1}),
+        ("integratedgradients", {"steps": 3, "quadrature": "midpoint"}),
+        ("deeplift", {}),
+        ("occlusion", {"window": 1, "stride": 1}),
+        ("kernelshap", {"cells": SIDE, "samples": 100, "baseline": "zero"}),
+        ("lime", {"cells": SIDE, "samples": 100, "baseline": "zero", "ridge": 0.0}),
+    ],
+)
+def test_of_a_linear_model_all_are_what_each_place_adds(use: str, options: dict[str, Any]) -> None:
+    assert torch.allclose(map_of(use, **options), PRODUCT, atol=1e-8)
+
+
+@pytest.mark.parametrize("baseline", ["mean", "blur"])
+def test_from_another_baseline_only_what_differs_counts(baseline: str) -> None:
+    explanation = explained("integratedgradients", steps=2, baseline=baseline)
+    (saliency,) = explanation.maps.values()
+    x = images()
+    other = x.mean((2, 3), keepdim=True) if baseline == "mean" else None
+    if other is not None:
+        assert torch.allclose(saliency, ((x - other) * Linear().weight.detach()[0]).sum(1), atol=1e-8)
+    assert explanation.numbers["residual"]["input"].abs().max() < 1e-10
+    assert not torch.allclose(saliency, PRODUCT, atol=1e-3)
+
+
+def test_the_gradient_of_a_linear_model_is_its_weight_whatever_the_noise() -> None:
+    weight = Linear().weight.detach()[0].abs().amax(0).expand(2, SIDE, SIDE)
+    assert torch.allclose(map_of("gradient"), weight)
+    assert torch.allclose(map_of("smoothgrad", n=3), weight)
+    assert torch.allclose(map_of("smoothgrad", n=3, squared=True), weight**2)
+    assert float(map_of("vargrad", n=3).abs().max()) < 1e-20
+
+
+def test_channels_are_summed_or_the_largest_is_taken() -> None:
+    weight = Linear().weight.detach()[0]
+    assert torch.allclose(map_of("gradient", channels="sum")[0], weight.abs().sum(0))
+    assert torch.allclose(map_of("gradient", channels="sum", absolute=False)[0], weight.sum(0))
+    signed = map_of("gradient", absolute=False)[0]
+    assert torch.allclose(signed.abs(), weight.abs().amax(0))
+    assert torch.equal(signed.sign(), weight.gather(0, weight.abs().argmax(0, keepdim=True))[0].sign())
+
+
+def test_rise_is_unbiased_on_what_adds_up() -> None:
+    """With a cell a pixel, E L_q = p sum_j a_j + (1 - p) a_q."""
+    share, count = 0.4, 40_000
+    made = map_of("rise", target=first_score, masks=count, cells=SIDE, share=share) - 0.5
+    total = PRODUCT.sum((1, 2), keepdim=True)
+    expected = share * total + (1 - share) * PRODUCT
+    error = (PRODUCT.square().sum((1, 2)).sqrt() + total.abs().flatten() + 0.5) / count**0.5
+    assert bool(((made - expected).abs().amax((1, 2)) < 6 * error).all())
+
+
+def test_masks_of_rise_are_there_as_often_as_said_and_between_nothing_and_all() -> None:
+    method = Registry().find("method", "rise").cls(masks=200, cells=3, share=0.3)
+    seen: list[Tensor] = []
+
+    class Seeing(Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x.detach())
+            return super().forward(x)
+
+    xaikit.explain(Seeing(), torch.ones_like(images()), {"rise": method}, target=0, finish=RAW)
+    masks = torch.cat([each for each in seen if not bool((each == 1).all())])
+    assert float(masks.min()) >= 0
+    assert float(masks.max()) <= 1
+    assert float(masks.mean()) == pytest.approx(0.3, abs=0.03)
+
+
+def test_kernel_shap_is_the_shapley_value_where_parts_interact() -> None:
+    """By its definition, over all orders of four cells."""
+    model, x = Product(), images()
+    corner = [
+        (slice(0, 3), slice(0, 3)),
+        (slice(0, 3), slice(3, 6)),
+        (slice(3, 6), slice(0, 3)),
+        (slice(3, 6), slice(3, 6)),
+    ]
+
+    def score(there: tuple[int, ...]) -> Tensor:
+        image = torch.zeros_like(x)
+        for cell in there:
+            image[(..., *corner[cell])] = x[(..., *corner[cell])]
+        return model(image)[:, 0]
+
+    expected = torch.zeros(2, SIDE, SIDE, dtype=torch.float64)
+    for cell in range(4):
+        others = [each for each in range(4) if each != cell]
+        for size in range(4):
+            weight = factorial(size) * factorial(3 - size) / factorial(4)
+            for chosen in combinations(others, size):
+                gain = score((*chosen, cell)) - score(chosen)
+                expected[(slice(None), *corner[cell])] += weight * gain[:, None, None]
+    made = map_of("kernelshap", model, cells=2, samples=14, baseline="zero")
+    assert torch.allclose(made, expected, atol=1e-10)
+    drawn = map_of("kernelshap", model, cells=2, samples=13, baseline="zero")
+    assert torch.allclose(drawn[:, ::3, ::3].sum((1, 2)), score((0, 1, 2, 3)) - score(()), atol=1e-10)
+
+
+def test_occlusion_is_the_mean_over_windows() -> None:
+    model, x = Product(), images()
+    expected, count = torch.zeros(2, SIDE, SIDE, dtype=torch.float64), torch.zeros(SIDE, SIDE, dtype=torch.float64)
+    starts = (0, 2, 3)  # the last one ends where the input does
+    for top in starts:
+        for left in starts:
+            occluded = x.clone()
+            occluded[..., top : top + 3, left : left + 3] = 0
+            expected[:, top : top + 3, left : left + 3] += (model(x) - model(occluded))[:, 0, None, None]
+            count[top : top + 3, left : left + 3] += 1
+    assert torch.allclose(map_of("occlusion", model, window=3, stride=2), expected / count, atol=1e-12)
+
+
+def test_smoothgrad_draws_by_sample_and_seed() -> None:
+    model = Product()
+    made = map_of("smoothgrad", model, n=4)
+    both = xaikit.explain(model, images(), {"s": {"use": "smoothgrad", "n": 4}}, target=0, finish=RAW, seed=1)["s"]
+    assert not torch.allclose(made, both.maps["input"])
+
+
+@pytest.mark.parametrize(
+    ("use", "options", "message"),
+    [
+        ("gradient", {"channels": "mean"}, "channels: expected 'max' or 'sum', got 'mean'"),
+        ("smoothgrad", {"n": 0}, "n: expected at least 1, got 0"),
+        ("vargrad", {"n": 1}, "n: expected at least 2, got 1"),
+        ("integratedgradients", {"baseline": "black"}, "baseline: expected 'zero', 'mean' or 'blur', got 'black'"),
+        ("occlusion", {"window": 2, "stride": 3}, "stride: expected at most the window, 2, got 3"),
+        ("rise", {"share": 1.0}, "share: expected above 0 and below 1, got 1.0"),
+        ("lime", {"width": 0.0}, "width: expected a number above 0, got 0.0"),
+        ("kernelshap", {"cells": 1}, "cells: expected at least 2, got 1"),
+    ],
+)
+def test_options_that_are_none(use: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, xaikit.ConfigError), match=message):
+        explained(use, **options)

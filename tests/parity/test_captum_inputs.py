@@ -1,0 +1,133 @@
+"""Attributions of the input beside Captum's: equal where both mean the same, and the differences pinned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from captum import attr
+from torch import Tensor, nn
+
+import xaikit
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Input Tensor . did not already require gradients"),
+    pytest.mark.filterwarnings("ignore:Setting forward, backward hooks"),
+]
+RAW = {"rectify": "none", "normalize": "none", "resize": "none", "fuse": "none"}
+CLASS = 1
+
+
+def net() -> nn.Sequential:
+    """Modules alone, each used once, as Captum's DeepLift wants it; dense, so that every place counts for itself."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = [nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)]
+        return nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), *head).double().eval()
+
+
+def images() -> Tensor:
+    return torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def ours(method: Any, model: nn.Module | None = None, inputs: Tensor | None = None) -> Tensor:
+    (explanation,) = xaikit.explain(
+        model or net(), images() if inputs is None else inputs, method, target=CLASS, finish=RAW
+    ).values()
+    return explanation.maps["input"]
+
+
+def close(one: Tensor, other: Tensor) -> bool:
+    """To the float32 that Captum has weights of points in; it occludes in float32 alone."""
+    tolerance = 1e-8 if other.dtype == torch.float64 else 1e-6
+    return torch.allclose(one.to(other), other.detach(), rtol=1e-5, atol=tolerance)
+
+
+def test_gradient() -> None:
+    theirs = attr.Saliency(net()).attribute(images(), target=CLASS)
+    assert close(ours("gradient"), theirs.amax(1))
+    assert close(ours({"g": {"use": "gradient", "channels": "sum"}}), theirs.sum(1))
+    signed = attr.Saliency(net()).attribute(images(), target=CLASS, abs=False)
+    assert close(ours({"g": {"use": "gradient", "channels": "sum", "absolute": False}}), signed.sum(1))
+
+
+def test_input_times_gradient() -> None:
+    assert close(ours("inputxgradient"), attr.InputXGradient(net()).attribute(images(), target=CLASS).sum(1))
+
+
+@pytest.mark.parametrize(("quadrature", "theirs"), [("gauss", "gausslegendre"), ("midpoint", "riemann_middle")])
+def test_integrated_gradients(quadrature: str, theirs: str) -> None:
+    made = ours({"ig": {"use": "integratedgradients", "steps": 7, "quadrature": quadrature}})
+    expected = attr.IntegratedGradients(net()).attribute(images(), target=CLASS, n_steps=7, method=theirs)
+    assert close(made, expected.sum(1))
+
+
+def test_integrated_gradients_from_the_mean() -> None:
+    x = images()
+    baseline = x.mean((2, 3), keepdim=True).expand_as(x)
+    made = ours({"ig": {"use": "integratedgradients", "steps": 7, "baseline": "mean"}})
+    expected = attr.IntegratedGradients(net()).attribute(x, baseline, target=CLASS, n_steps=7, method="gausslegendre")
+    assert close(made, expected.sum(1))
+
+
+def test_deeplift() -> None:
+    expected = attr.DeepLift(net()).attribute(images(), torch.zeros_like(images()), target=CLASS)
+    assert close(ours("deeplift"), expected.sum(1))
+
+
+@pytest.mark.parametrize(("window", "stride"), [(2, 1), (4, 2), (3, 1)])
+def test_occlusion(window: int, stride: int) -> None:
+    made = ours({"o": {"use": "occlusion", "window": window, "stride": stride}}, net().float(), images().float())
+    sliding = attr.Occlusion(net().float()).attribute(
+        images().float(), (2, window, window), strides=(2, stride, stride), target=CLASS, baselines=0
+    )
+    # theirs has the same number in every channel
+    assert close(made, sliding[:, 0])
+
+
+def test_where_windows_do_not_fit_captum_cuts_the_last_one() -> None:
+    """Ours is moved back instead, so that all windows have one size."""
+    made = ours({"o": {"use": "occlusion", "window": 3, "stride": 2}}, net().float(), images().float())
+    cut = attr.Occlusion(net().float()).attribute(
+        images().float(), (2, 3, 3), strides=(2, 2, 2), target=CLASS, baselines=0
+    )[:, 0]
+    assert close(made[:, :4, :4], cut[:, :4, :4])
+    assert not close(made, cut)
+
+
+def test_kernel_shap_where_all_coalitions_are_scored() -> None:
+    """Captum draws coalitions, and comes near with many of them; ours are the Shapley values, and so are Captum's own by all
+    permutations."""
+    x = images().float()[:1]
+    cells = torch.arange(8) * 2 // 8
+    mask = (cells[:, None] * 2 + cells).expand(1, 1, 8, 8)
+    made = ours({"k": {"use": "kernelshap", "cells": 2, "samples": 14, "baseline": "zero"}}, net().float(), x)
+    exact = attr.ShapleyValues(net().float()).attribute(x, target=CLASS, feature_mask=mask)
+    assert close(made, exact[:, 0])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        drawn = attr.KernelShap(net().float()).attribute(x, target=CLASS, feature_mask=mask, n_samples=2000)
+    assert torch.allclose(made, drawn[:, 0].to(made), atol=0.06 * float(made.abs().max()))
+
+
+def test_smoothgrad_takes_the_size_of_the_mean() -> None:
+    """As the authors' code does; Captum's NoiseTunnel over Saliency takes the mean of sizes, which noise alone makes large."""
+    model, x = net(), images()
+    made = ours({"s": {"use": "smoothgrad", "n": 400, "noise": 0.3}})
+    sigma = [0.3 * float(one.max() - one.min()) for one in x]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        tunnel = attr.NoiseTunnel(attr.Saliency(model))
+        signed, sizes = (
+            torch.cat(
+                [
+                    tunnel.attribute(x[row : row + 1], nt_samples=400, stdevs=sigma[row], target=CLASS, abs=absolute)
+                    for row in range(2)
+                ]
+            )
+            for absolute in (False, True)
+        )
+    apart, error = (float((made - each.abs().amax(1)).abs().mean() / made.mean()) for each in (sizes, signed))
+    assert error < 0.12
+    assert apart > 2 * error
