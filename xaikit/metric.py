@@ -35,7 +35,7 @@ Scored = Literal["probability", "logit", "target"]
 """Which number of the pinned target counts: its softmax probability, its logit, or what was explained."""
 
 VariantsOf = Literal["map", "photograph"]
-"""What variants of the input are made from: all maps of a photograph share those that are made from it alone."""
+"""What variants are made from: ``view.maps``, so that maps which are read alike share them, or the photograph alone."""
 
 Family = Literal["faithfulness", "localisation", "robustness", "randomisation", "complexity", "axioms"]
 

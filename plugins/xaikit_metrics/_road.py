@@ -21,7 +21,7 @@ NOISE = 0.01
 DIRECT, DIAGONAL = 1 / 6, 1 / 12
 """The weights of neighbours; at an edge those that there are stand for the others."""
 
-LEAF = 16
+LEAF = 4
 """Places that are not divided any further."""
 
 
@@ -61,8 +61,8 @@ def _filled(image: NDArray[Any], gone: NDArray[Any]) -> NDArray[Any]:
     matrix = sparse.csc_matrix((square.data, square.indices, square.indptr), shape=square.shape)
     if len(unknown):
         options = {"SymmetricMode": True, "Equil": False}
-        # narrow panels: the fronts of a grid are small
-        solver = splu(matrix, permc_spec="NATURAL", diag_pivot_thresh=0.0, panel_size=4, options=options)
+        # panels of one column: the fronts of a grid are small
+        solver = splu(matrix, permc_spec="NATURAL", diag_pivot_thresh=0.0, panel_size=1, options=options)
         left[:, unknown] = solver.solve(-(rows @ left.T)).T
     return left.reshape(image.shape)
 

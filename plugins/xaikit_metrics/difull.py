@@ -26,8 +26,9 @@ class DiFull:
     the share of what counts that is the cell's.
 
     Cost: 1 explanation, side^2 times as large.
-    Fails: the model has to be of convolutions and pooling; that the copy answers for the first cell as the model does for the
-    photograph alone is checked, and where it does not (attention, places that are moved about) there is no value.
+    Fails: the model has to be of convolutions and pooling, and of one input; that the copy answers for the first cell as the
+    model does for the photograph alone is checked, and where it does not (attention, places that are moved about) there is no
+    value.
     Peers: the authors train a classifier for each cell; here the model's own is asked of one, for any network.
 
     side        photographs along each side
@@ -67,13 +68,14 @@ class DiFull:
         tiles = torch.cat([view.image.unsqueeze(1), view.others(self.side**2 - 1)], 1)
         inputs, model = mosaic(tiles, self.side), view.copied_model().eval()
         distinct, which = torch.unique(inputs, dim=0, return_inverse=True)  # all methods have the same of a photograph
-        alone = model(cells(distinct, self.side)[:: self.side**2])
-        disconnect(model, self.side)
         try:
+            alone = model(cells(distinct, self.side)[:: self.side**2])
+            disconnect(model, self.side)
             mixed = differs(model(distinct), alone)[which].unsqueeze(1)
-        except Exception as error:  # a model is anybody's code, and may take one size alone
+        except Exception as error:  # a model is anybody's code: it may take one size alone, or several inputs
             nowhere = torch.ones(view.shape[:2], dtype=torch.bool)
-            view.undefined(f"the model does not take the mosaic: {type(error).__name__}: {error}", nowhere)
+            reason = f"the model does not take a mosaic as its only input: {type(error).__name__}: {error}"
+            view.undefined(reason, nowhere)
             return torch.full(view.shape[:2], torch.nan)
         view.undefined("the copy on the mosaic does not answer as the model does for the photograph alone", mixed)
         unsure = ~(view.probability >= self.confidence)

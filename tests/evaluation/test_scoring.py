@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -98,6 +100,24 @@ def test_metrics_that_state_the_same_share_their_scores() -> None:
     assert cost_of(gain, Insertion(block=2, steps=5)) == [2 * MAPS * 8 + 2, 0]
     assert cost_of(gain, Deletion(block=2, steps=5, imputer="blur")) == [2 * MAPS * 8 + 2, 0]
     assert cost_of(gain, Deletion(block=2, steps=5, imputer="zero")) == [2 * MAPS * 8 + 2, 2 * MAPS * 4 + 2]
+
+
+def test_maps_that_a_metric_reads_alike_are_scored_once() -> None:
+    net = Counting()
+    judge, cases = judge_of(net)
+    alike = [
+        replace(case, saliency=tripled, raws=(tripled,), digest=digest_of(tripled))
+        for case in cases
+        for tripled in (case.saliency * 3,)
+    ]
+    metric = SymmetricRelevanceGain(block=2, steps=5)
+    list(judge.judge(Saco(block=4, imputer="noise", groups=1), "first", cases))  # what is asked about the model once
+    before = net.seen
+    measures = {id(case): measure.value for case, measure in judge.judge(metric, "judged", [*cases, *alike])}
+    assert net.seen - before == 2 * MAPS * 8 + 2
+    assert [measures[id(case)] for case in cases] == [measures[id(case)] for case in alike]
+    list(judge.judge(replace(metric, reads="raw"), "raw", [*cases, *alike]))
+    assert net.seen - before > 2 * MAPS * 8 + 2, "maps that are read otherwise are others"
 
 
 def test_values_are_those_of_each_map_alone() -> None:

@@ -48,6 +48,8 @@ class Deaf(Backwards):
 class Raising(Backwards):
     """Made for other data."""
 
+    no_oracle: ClassVar[str] = "it looks at series"
+
     def measure(self, view: MetricView) -> Tensor:
         raise ValueError("expected a series")
 
@@ -66,5 +68,6 @@ def test_one_that_says_why_it_need_not_rank_is_not_marked() -> None:
     assert worth.fails == ""
 
 
-def test_what_a_metric_raises_on_these_photographs_says_nothing_of_it() -> None:
-    assert worth_of(Raising()).fails == ""
+def test_what_a_metric_raises_on_these_photographs_is_its_failure_whatever_it_says_of_itself() -> None:
+    expected = "raises on photographs of known evidence (ValueError: expected a series)"
+    assert worth_of(Raising()).fails == expected

@@ -8,8 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xaikit.evaluation.judged import judged
-from xaikit.evaluation.judging import Measure
+from xaikit.engine import Batch, Request
+from xaikit.evaluation.cases import Case
+from xaikit.evaluation.judged import ChosenClasses, judged
+from xaikit.evaluation.judging import Judge, Measure, Setting
+from xaikit.evaluation.policies import digest_of
+from xaikit.evidence.observe import Tally
+from xaikit.evidence.taps import Tap
 from xaikit_cams.elementcam import ElementCAM
 from xaikit_cams.gradcam import GradCAM
 from xaikit_cams.hirescam import HiResCAM
@@ -163,6 +168,39 @@ def test_where_places_are_mixed_unseen_there_is_no_value() -> None:
         assert each.reason == "the copy on the mosaic does not answer as the model does for the photograph alone"
 
 
+class Scaled(Colours):
+    """Takes a number beside the photograph."""
+
+    def forward(self, inputs: Tensor, scale: Tensor) -> Tensor:
+        return super().forward(inputs) * scale
+
+
+def test_a_model_of_several_inputs_has_no_value_and_says_so() -> None:
+    images, target = coloured(0, 0), ChosenClasses()
+    setting = Setting(
+        model=Scaled(),
+        batch=Batch((images, torch.ones(2, 1)), ("a", "b")),
+        requests={"judged": Request("judged", "judged", HiResCAM(), (Tap("features"),), target, None, 0)},
+        black=torch.zeros(4, 1, 1),
+        annotations=[None] * 2,
+        others=lambda case, count, purpose: coloured(1, 2, 3),
+        output="auto",
+        mode="eval",
+        precision="float32",
+        seed=0,
+        tally=Tally(),
+    )
+    maps = torch.rand(2, SIDE, SIDE)
+    cases = [
+        Case(row, 0, 0, (each,), each, digest_of(each), False, True, {"evidence": "judged"})
+        for row, each in enumerate(maps)
+    ]
+    for _, measure in Judge(setting).judge(DiFull(), "difull", cases):
+        assert math.isnan(measure.value)
+        assert measure.reason.startswith("the model does not take a mosaic as its only input: TypeError: ")
+    assert all(measure.value > 0.9 for _, measure in Judge(setting).judge(GridPointing(), "gridpg", cases))
+
+
 def test_a_model_of_one_size_alone_has_no_value() -> None:
     reasons = {each.reason for each in disconnected(HiResCAM(), "small")}
-    assert reasons == {"the model does not take the mosaic: ValueError: too large"}
+    assert reasons == {"the model does not take a mosaic as its only input: ValueError: too large"}

@@ -24,7 +24,7 @@ class Case:
     place     of the target among the pinned ones
     column    of the map on the axis of targets
     raws      as the method made them, (*s), one a layer
-    saliency  the same at the size of the input, (*S)
+    saliency  the same at the size of the input, (*S), in float64
     digest    equal for equal maps
     constant  whether it says nothing
     finite    whether every number of it is
@@ -72,7 +72,7 @@ def cases_of(stored: Iterable[StoredMaps], space: tuple[int, ...], device: torch
         maps = at_input(tensors, space)
         for row in each.rows:
             column = int(row["column"])
-            raws = tuple(tensor[column] for tensor in tensors)
+            raws = tuple(tensor[column].float() for tensor in tensors)
             cases.append(_case(each, column, raws, maps[column], row))
     return cases
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import exact
 from xaikit.draws import SampleGenerator, generator, seeded
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct
@@ -159,13 +160,14 @@ class Judge:
             setting.precision,
             setting.batch.shared,
         )
-        scorer = Scorer(context, cases, self._caches.setdefault(cases[0].place, ScoreCache()))
+        maps = judged(torch.stack([case.saliency for case in cases]), policy).to(exact(cases[0].raws[0]).dtype)
+        scorer = Scorer(context, cases, maps, self._caches.setdefault(cases[0].place, ScoreCache()))
         explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout)
         image = self.trace.input_layout.to_map(first_tensor(setting.batch.inputs))
         samples = torch.tensor([case.sample for case in cases], device=image.device)
         raws = zip(*(case.raws for case in cases), strict=True)
         return MetricView(
-            maps=judged(torch.stack([case.saliency for case in cases]), policy).unsqueeze(1),
+            maps=maps.unsqueeze(1),
             raws=tuple(torch.stack(each).unsqueeze(1) for each in raws),
             image=image[samples].clone(),
             black=setting.black.to(image).clone(),
@@ -191,11 +193,10 @@ class FurtherPasses:
     def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any, of: VariantsOf) -> Tensor:
         if scored not in KINDS:
             raise PluginContract(f"rescore: expected one of {', '.join(KINDS)}, got {scored!r}")
-        policy = self.policy if of == "map" else None
-        return self.scorer.rescore(count, make, scored, None if share is None else (policy, share), of)
+        return self.scorer.rescore(count, make, scored, None if share is None else (of, share), of)
 
     def explain(self, inputs: Tensor) -> Tensor:
-        return judged(self.explainer.maps(self.scorer.cases, inputs), self.policy).unsqueeze(1)
+        return self._as_read(self.explainer.maps(self.scorer.cases, inputs))
 
     def classes(self) -> tuple[Tensor, int]:
         cases, one = self.scorer.cases, one_class(self.scorer.context)
@@ -207,14 +208,18 @@ class FurtherPasses:
     def explain_class(self, classes: Tensor) -> Tensor:
         cases, nowhere = self.scorer.cases, classes.flatten() < 0
         if nowhere.all():
-            return torch.full_like(torch.stack([case.saliency for case in cases]), torch.nan).unsqueeze(1)
+            return torch.full_like(self.scorer.maps, torch.nan).unsqueeze(1)
         maps = self.explainer.maps(cases, self._images, classes=classes.flatten().clamp(min=0).tolist())
         maps[nowhere.to(maps.device)] = torch.nan
-        return judged(maps, self.policy).unsqueeze(1)
+        return self._as_read(maps)
 
     def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor:
         images = self._images if inputs is None else inputs
-        return judged(self.explainer.maps(self.scorer.cases, images, model), self.policy).unsqueeze(1)
+        return self._as_read(self.explainer.maps(self.scorer.cases, images, model))
+
+    def _as_read(self, maps: Tensor) -> Tensor:
+        """Maps (N, *S) at the size of the input as the metric reads them, (N, T, *S)."""
+        return judged(maps, self.policy).to(self.scorer.maps).unsqueeze(1)
 
     @property
     def _images(self) -> Tensor:
@@ -231,10 +236,10 @@ class FurtherPasses:
         cases, ids = self.scorer.cases, self.setting.batch.ids
         whose = purpose or f"metric {self.metric}"
         samples = [f"{ids[case.sample]}|{case.column}" for case in cases]
-        return seeded(f"{self.setting.seed}|{whose}", samples, torch.stack([case.saliency for case in cases]))
+        return seeded(f"{self.setting.seed}|{whose}", samples, self.scorer.maps)
 
     def case(self, row: int) -> FurtherPasses:
-        return replace(self, scorer=replace(self.scorer, cases=self.scorer.cases[row : row + 1]))
+        return replace(self, scorer=self.scorer.case(row))
 
     def weights(self, purpose: str) -> torch.Generator:
         return generator(f"{self.setting.seed}|weights {purpose}")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from xaikit import ops
-from xaikit._numeric import MODES, exact
+from xaikit._numeric import MODES
 from xaikit.metric import Policy
 
 BLUR = 0.05
@@ -19,8 +19,8 @@ BLUR = 0.05
 
 def at_input(raws: Sequence[Tensor], space: tuple[int, ...]) -> Tensor:
     """Raw maps (N, *s), one a layer, as one at the size of the input, (N, *space): the map itself of one layer, in its units; of
-    several the mean of all, each in units of its largest magnitude."""
-    resized = [_resized(exact(raw), space) for raw in raws]
+    several the mean of all, each in units of its largest magnitude. In float64, where a factor changes no order."""
+    resized = [_resized(raw.double(), space) for raw in raws]
     if len(resized) == 1:
         return resized[0]
     return torch.stack([each / _largest(each) for each in resized]).mean(0)
@@ -28,10 +28,14 @@ def at_input(raws: Sequence[Tensor], space: tuple[int, ...]) -> Tensor:
 
 SHAPE, UNIT = 2.0**18, 2.0**14
 
+STEPS = 2.0**30
+"""Values are ranked in so many steps of the largest magnitude: those that rounding alone tells apart are equal."""
+
 
 def settled(maps: Tensor) -> Tensor:
-    """Raw maps (T, *s) without the last digits, in which those differ that are equal by theory: the largest magnitude to 14 bits,
-    and every value to 18 bits of it. Storing has rounded more, and equal maps get equal values."""
+    """Raw maps (T, *s), in float64, without the last digits, in which those differ that are equal by theory: the largest
+    magnitude to 14 bits, and every value to 18 bits of it. Storing has rounded more, and equal maps get equal values."""
+    maps = maps.double()
     largest = _largest(maps)
     mantissa, exponent = torch.frexp(largest)
     unit = torch.ldexp((mantissa * UNIT).round() / UNIT, exponent)
@@ -75,14 +79,17 @@ def _minmax(maps: Tensor) -> Tensor:
 
 def _ranks(maps: Tensor) -> Tensor:
     """The middle of the places that equal values take, from 0 to 1."""
-    flat = maps.flatten(1)
-    count = flat.shape[1]
-    ordered = flat.sort(1).values
-    below = torch.searchsorted(ordered, flat.contiguous(), right=False)
-    upto = torch.searchsorted(ordered, flat.contiguous(), right=True)
-    ranks = (below + upto - 1).to(maps.dtype) / (2 * max(count - 1, 1))
+    flat = maps.flatten(1).double()
+    last = flat.shape[1] - 1
+    ordered, order = (flat / _largest(flat) * STEPS).round().sort(1)
+    differs = ordered[:, 1:] != ordered[:, :-1]
+    places = torch.arange(last + 1, device=maps.device).expand_as(order)
+    ends = torch.ones_like(differs[:, :1])
+    first = places.where(torch.cat([ends, differs], 1), 0).cummax(1).values
+    final = places.where(torch.cat([differs, ends], 1), last).flip(1).cummin(1).values.flip(1)
+    ranks = torch.empty_like(flat).scatter_(1, order, (first + final).to(flat) / (2 * max(last, 1)))
     # no place has a rank where one of them has no value
-    return torch.where(flat.isfinite().all(1, keepdim=True), ranks, torch.nan).reshape(maps.shape)
+    return torch.where(flat.isfinite().all(1, keepdim=True), ranks, torch.nan).to(maps).reshape(maps.shape)
 
 
 _POLICIES: Mapping[Policy, Callable[[Tensor], Tensor]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from xaikit._numeric import exact
 from xaikit.errors import ConfigError
 from xaikit.evaluation.cases import Case
+from xaikit.evaluation.policies import digest_of
 from xaikit.metric import MakeVariants, Scored, VariantsOf
 from xaikit.passes.chunks import in_chunks, rows_of_inputs
 from xaikit.passes.nests import first_tensor, varied
@@ -39,10 +40,12 @@ class Scorer:
     """Scores variants of some cases, which are of one target.
 
     context  of the clean pass on the batch, narrowed to that target
+    maps     of the cases as the metric reads them, (N, *S)
     """
 
     context: PassContext
     cases: Sequence[Case]
+    maps: Tensor
     cache: ScoreCache
 
     def clean(self, scored: Scored) -> Tensor:
@@ -55,7 +58,7 @@ class Scorer:
         self, count: int, make: MakeVariants, scored: Scored, key: Key | None, of: VariantsOf = "map"
     ) -> Tensor:
         """See :meth:`xaikit.metric.MetricView.rescore`; ``key`` says all that variants depend on beside what they are ``of``."""
-        names = [case.identity if of == "map" else case.photograph for case in self.cases]
+        names = [case.photograph for case in self.cases] if of == "photograph" else self._names()
         first = {name: row for row, name in reversed(list(enumerate(names)))}
         stored = self.cache.of(key)
 
@@ -74,6 +77,15 @@ class Scorer:
         size = max(1, rows_of_inputs(first_tensor(self.context.inputs)[:1]) // len(first))
         parts = in_chunks(count, size, work, self._halved)
         return torch.cat(parts, 2)[:, [KINDS.index(scored)]]
+
+    def case(self, row: int) -> Scorer:
+        """Of one case."""
+        one = slice(row, row + 1)
+        return replace(self, cases=self.cases[one], maps=self.maps[one])
+
+    def _names(self) -> list[Key]:
+        """Equal for cases of one photograph whose maps are read alike."""
+        return [(*case.photograph, digest_of(each)) for case, each in zip(self.cases, self.maps, strict=True)]
 
     def _halved(self, size: int) -> None:
         self.context.tally.halvings += 1

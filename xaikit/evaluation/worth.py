@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from xaikit.evaluation.judged import maps_of
 from xaikit.evaluation.judging import Measure
-from xaikit.evaluation.scenes import LAYER, Exact, Noise, scene
+from xaikit.evaluation.scenes import LAYER, Exact, Noise, Scene, scene
 from xaikit.metric import Metric
 from xaikit.needs import Needs
+from xaikit.passes.raised import error_text
 from xaikit.view import View
 
 PHOTOGRAPHS = 8
@@ -41,15 +42,19 @@ class Worth:
     why    it need not rank the truth first, in its own words; "" where it has to
     ranks  whether the truth is better than half of it, and that than noise; None where nothing can be said
     reacts whether maps of a model with random weights are worse than those of the model that is looked at, likewise
+    raised what it raised on the way, after which nothing else is known; "" where it did not
     """
 
     why: str = ""
     ranks: bool | None = None
     reacts: bool | None = None
+    raised: str = ""
 
     @property
     def fails(self) -> str:
         """What it fails, in a few words; "" where nothing."""
+        if self.raised:
+            return f"raises on photographs of known evidence ({self.raised})"
         if self.why:
             return ""
         failed = {"ranks noise above known evidence": self.ranks, "does not react to random weights": self.reacts}
@@ -57,15 +62,17 @@ class Worth:
 
 
 def worth_of(metric: Metric) -> Worth:
-    """Judge a metric; what it raises on these photographs says nothing of it."""
+    """Judge a metric; what it raises on these photographs is part of what is known of it."""
+    one = scene(PHOTOGRAPHS)
     try:
-        return _worth(metric)
-    except Exception:  # a metric is anybody's code, and may be made for other data than these
-        return Worth(getattr(metric, "no_oracle", ""))
+        return _worth(metric, one)
+    except Exception as error:  # a metric is anybody's code
+        line, _ = error_text(error, one.net)
+        return Worth(getattr(metric, "no_oracle", ""), raised=line)
 
 
-def _worth(metric: Metric) -> Worth:
-    one, sign = scene(PHOTOGRAPHS), 1 if metric.higher_is_better else -1
+def _worth(metric: Metric, one: Scene) -> Worth:
+    sign = 1 if metric.higher_is_better else -1
     truth, half, noise = (
         sign * _mean(one.judge(metric, one.maps(method), method)) for method in (Exact(), Half(), Noise())
     )
