@@ -37,9 +37,7 @@ Pin = Callable[[Any], Sequence[Pinned]]
 GRADIENTS = 32 * 2**20
 """Bytes of gradients of one sample that one pass takes: of a sample, so that a map does not depend on the batch."""
 
-
 _REENTRANT = "use_reentrant"
-
 
 _run_once: WeakKeyDictionary[nn.Module, set[Tap]] = WeakKeyDictionary()
 """Taps that a whole forward has shown to run once: a forward that stops at them would not notice a second call."""
