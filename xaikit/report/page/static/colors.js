@@ -4,6 +4,8 @@ import { Difference, fromBase64 } from "./data.js";
 
 export const NOT_FINITE_COLOR = [255, 0, 255];
 
+export const FRACTION = 22; // bits; 255 of them and a half are a whole number of 31 bits
+
 // Linear from `low` (the table's first colour) to `high` (its last); a signed scale leaves a picture as it is at 0.
 export class Scale {
   constructor(signed, high, colors, name) {
@@ -32,14 +34,16 @@ export class Scale {
     return `rgb(${[...this.colorAt(this.place(value))].join(" ")})`;
   }
 
-  // What is left of the picture under the colours, and what of them lies on it, by place; ties are rounded up.
+  // What is left of the picture under the colours, and what of them lies on it, by place: in parts of 2 ** FRACTION, as whole
+  // numbers are added faster; what rounds is in the second, ties up.
   layers(alpha) {
-    const bare = new Float32Array(257);
-    const laid = new Float32Array(3 * 257);
+    const one = 2 ** FRACTION;
+    const bare = new Int32Array(257);
+    const laid = new Int32Array(3 * 257);
     for (let place = 0; place < 257; place++) {
       const weight = alpha * (this.signed && place < 256 ? Math.abs(2 * place / 255 - 1) : 1);
-      bare[place] = 1 - weight;
-      for (let channel = 0; channel < 3; channel++) laid[3 * place + channel] = weight * this.colors[3 * place + channel] + 1e-4;
+      bare[place] = Math.round(one * (1 - weight));
+      for (let channel = 0; channel < 3; channel++) laid[3 * place + channel] = one * (weight * this.colors[3 * place + channel] + 0.5 + 1e-4);
     }
     return { bare, laid };
   }

@@ -1,6 +1,6 @@
 // Pixels: a photograph, and a map over it.
 
-import { scaleOf } from "./colors.js";
+import { FRACTION, scaleOf } from "./colors.js";
 import { fromBase64 } from "./data.js";
 import { eachLine, resized, sliceOf } from "./maths.js";
 
@@ -68,10 +68,10 @@ function layLine(line, start, from, to, scale, { bare, laid }) {
     const place = level >= 0 && level < 256 ? level | 0 : scale.place(line[x]);
     const share = bare[place];
     const color = from[start + x];
-    const red = share * (color & 255) + laid[3 * place];
-    const green = share * (color >> 8 & 255) + laid[3 * place + 1];
-    const blue = share * (color >> 16 & 255) + laid[3 * place + 2];
-    to[start + x] = 0xff000000 | (blue + 0.5) << 16 | (green + 0.5) << 8 | (red + 0.5);
+    const red = Math.imul(share, color & 255) + laid[3 * place] >> FRACTION;
+    const green = Math.imul(share, color >> 8 & 255) + laid[3 * place + 1] >> FRACTION;
+    const blue = Math.imul(share, color >> 16 & 255) + laid[3 * place + 2] >> FRACTION;
+    to[start + x] = 0xff000000 | blue << 16 | green << 8 | red;
   }
 }
 
