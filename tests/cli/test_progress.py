@@ -5,10 +5,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from xaikit.cli.progress import Progress
-from xaikit.planning.planned import Plan, PlannedBench
+from xaikit.planning.planned import Plan, PlannedBench, PlannedEvaluation
 from xaikit.planning.shards import Receipt, Shard
 from xaikit.store.rows import Failure
 
@@ -72,6 +73,19 @@ def test_the_time_left_is_that_of_the_plan_until_something_is_measured() -> None
     progress.progressed(10)
     assert 30 < progress.seconds_left(1.0) < 36, "what took a second says little"
     assert progress.seconds_left(1000.0) > 8000, "what took long says much"
+
+
+def test_maps_that_are_judged_count_as_much_as_the_plan_said() -> None:
+    evaluation = PlannedEvaluation(("srg",), 10, 2, 100, 0, seconds=90.0)
+    plan = Plan((replace(BENCH, photographs=10, done=0, seconds=10.0, evaluation=evaluation),))
+    assert [plan.share(*done) for done in ((0, 0), (5, 0), (10, 0), (10, 5), (10, 10))] == [0, 0.05, 0.1, 0.55, 1]
+    out = io.StringIO()
+    with Progress(Console(file=out)) as progress:
+        progress.started(plan)
+        progress.advanced(receipt(10))
+        assert progress.seconds_left(10.0) == pytest.approx(90)
+        progress.progressed(5)
+        assert progress.seconds_left(55.0) == pytest.approx(45)
 
 
 def test_no_bar_without_one() -> None:

@@ -117,18 +117,22 @@ class Progress:
         self._bar.update(self._task, completed=int(done), state=state)
         if not self._console.is_terminal and now - self._printed >= EVERY:
             self._printed = now
-            share = done / max(self._total, 1)
+            share = 0.0 if self._plan is None else min(self._share(self._plan), 1.0)
             self._say(f"{int(done)}/{self._total} {share:.0%}, {self._forwards} forwards, {state}")
 
     def seconds_left(self, elapsed: float) -> float:
         """As the plan said, corrected by what was done since: the longer that took, the more it counts."""
-        planned = 0.0 if self._plan is None else self._plan.seconds
-        work = self._new + self._current
-        left = max(self._total - self._done - self._current, 0.0)
-        if not work:
+        planned, share = (0.0, 0.0) if self._plan is None else (self._plan.seconds, self._share(self._plan))
+        if not share:
             return max(planned - elapsed, 0.0)
-        trust = elapsed / (elapsed + SETTLED)
-        return (1 - trust) * planned * left / (work + left) + trust * elapsed / work * left
+        trust, left = elapsed / (elapsed + SETTLED), max(1 - share, 0.0)
+        return ((1 - trust) * planned + trust * elapsed / share) * left
+
+    def _share(self, plan: Plan) -> float:
+        """Of what this sitting has to do; maps are judged when all are explained."""
+        work = self._new + self._current
+        explained = min(work, plan.photographs - sum(bench.done for bench in plan.benches))
+        return plan.share(explained, work - explained)
 
     def show(self, report: Report, *, verbose: bool = False) -> None:
         """A short table of what was seen, what went wrong, and where it was written; which allocator ran, for who asks."""

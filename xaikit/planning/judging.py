@@ -22,6 +22,14 @@ def plan_evaluation(bench: Bench, metrics: Mapping[str, LoadedMetric], picture: 
     ask for the same variants share them."""
     if not metrics:
         return None
+    cases, scores, explanations = passes_of_judging(bench, metrics)
+    count = len(bench.opened.photographs)
+    seconds = forward_seconds(bench, picture) * (scores + 1 + EXPLAINED * explanations) * count
+    return PlannedEvaluation(tuple(each.name for each in metrics.values()), count, cases, scores, explanations, seconds)
+
+
+def passes_of_judging(bench: Bench, metrics: Mapping[str, LoadedMetric]) -> tuple[int, int, int]:
+    """Of each photograph: the maps that are judged, and at most how many scores and explanations that takes."""
     controls = control_evidence(bench.stored_trials)
     copies = 2 if bench.opened.config.controls else 1
     cases = sum(
@@ -29,10 +37,5 @@ def plan_evaluation(bench: Bench, metrics: Mapping[str, LoadedMetric], picture: 
         for key, request in bench.evidence.items()
         if has_target(request.method)
     )
-    scores = cases * sum(further_of(each.metric) for each in metrics.values())
-    explanations = sum(explanations_of(each.metric) for each in metrics.values())
-    count = len(bench.opened.photographs)
-    seconds = forward_seconds(bench, picture) * (scores + 1 + EXPLAINED * explanations * cases) * count
-    return PlannedEvaluation(
-        tuple(each.name for each in metrics.values()), count, cases, scores, explanations * cases, seconds
-    )
+    each = [loaded.metric for loaded in metrics.values()]
+    return cases, cases * sum(map(further_of, each)), cases * sum(map(explanations_of, each))

@@ -228,6 +228,15 @@ class Plan:
         """Photographs whose maps are to be judged, of all benches."""
         return sum(bench.evaluation.photographs for bench in self.benches if bench.evaluation)
 
+    def share(self, explained: float, judged: float) -> float:
+        """The share of the planned time that so many photographs take which miss maps, and so many which are to be judged."""
+        missing = self.photographs - sum(bench.done for bench in self.benches)
+        judging = sum(bench.evaluation.seconds for bench in self.benches if bench.evaluation)
+        explaining = self.seconds - judging
+        parts = ((explained, missing, explaining), (judged, self.judged, judging))
+        taken = sum(count / total * seconds for count, total, seconds in parts if total)
+        return taken / self.seconds if self.seconds else (explained + judged) / max(missing + self.judged, 1)
+
     @property
     def batches(self) -> int:
         """Of all benches."""

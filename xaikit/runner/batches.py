@@ -20,15 +20,17 @@ class BatchProgress:
 
     Args:
         tell: is told so at every pass of the model.
+        further: passes that each photograph takes beside the shared one, of one input each; those of explaining by default.
     """
 
-    def __init__(self, bench: Bench, tell: Callable[[float], object]) -> None:
+    def __init__(self, bench: Bench, tell: Callable[[float], object], further: float | None = None) -> None:
         self.tally = _Told(self._passed)
         self.done = 0
         self._tell = tell
         self._size = 0
         self._begun = 0
-        self._passes_of_one = 1 + further_passes(bench) / rows_of_inputs(bench.probe.row)
+        further = further_passes(bench) if further is None else further
+        self._passes_of_one = 1 + further / rows_of_inputs(bench.probe.row)
 
     @contextmanager
     def batch(self, size: int) -> Iterator[None]:

@@ -18,6 +18,7 @@ from xaikit.evidence.observe import Tally
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
 from xaikit.planning.benches import Benches, bench_cache
+from xaikit.planning.judging import passes_of_judging
 from xaikit.planning.shards import Job, Receipt, Shard
 from xaikit.registry import Registry
 from xaikit.report.overlays import drawing, write_overlays
@@ -118,7 +119,8 @@ class Worker:
         """Judge the stored maps of a shard, and commit what was measured."""
         bench, judging = self._benches(shard.bench), self._judging
         evaluation, clock = judging.evaluation(bench, self.job.groups[shard.bench].metrics), _Clock()
-        progress = BatchProgress(bench, self._watcher.progressed)
+        _, scores, explanations = passes_of_judging(bench, evaluation.metrics)
+        progress = BatchProgress(bench, self._watcher.progressed, scores + explanations)
         results: list[Mapping[str, Any]] = []
         failures: list[Failure] = []
         if pictures is None:
