@@ -16,8 +16,8 @@ from helpers.runs import config
 from xaikit.cli.commands import commands
 
 
-def said(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(commands, arguments, catch_exceptions=False, env={"COLUMNS": "300"})
+def said(*arguments: str, code: int = 0, width: int = 300) -> str:
+    result = CliRunner().invoke(commands, arguments, catch_exceptions=False, env={"COLUMNS": str(width)})
     assert result.exit_code == code, result.output
     return result.output
 
@@ -35,6 +35,9 @@ def test_a_finished_run_is_judged_and_ranked(run: Path) -> None:
     assert "srg [blur, probability, ranks] on " in printed
     assert "does not beat" in printed
     assert "layercam, blurred" in printed
+    narrow = said("leaderboard", str(run), width=80).splitlines()
+    assert all(any(f" {name} " in line for line in narrow) for name in ("gradcam", "layercam, blurred", "randomcam"))
+    assert max(map(len, narrow[:8])) <= 80
     report = xaikit.Report(run)
     assert {metric.name: metric.options.get("steps") for metric in report.index.metrics} == {
         "srg": 3,

@@ -12,6 +12,8 @@ from xaikit.cli.terminal import echo
 from xaikit.passes import allocator
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from xaikit.analysis.ranking import Leaderboard
     from xaikit.analysis.standings import MetricStandings, Standing
 
@@ -72,18 +74,28 @@ def leaderboard(run: str, by: Any, csv: bool, duels: bool, markdown: bool) -> No
 def show(board: Leaderboard) -> None:
     """Print a leaderboard, a table a metric."""
     from rich.console import Console
-    from rich.table import Table
-
-    from xaikit.cli.terminal import cell
 
     console = Console()
     for each in board.metrics:
-        table = Table(*COLUMNS, title=cell(heading(each)), box=None, title_justify="left")
-        for standing in each.standings:
-            table.add_row(*map(cell, cells(standing)), style="dim" if standing.competitor.role != "method" else None)
-        console.print(table)
+        console.print(_table(each))
     for line in notes(board):
         echo(line)
+
+
+def _table(each: MetricStandings) -> Table:
+    """Without the columns that say nothing of any; of the others only the last is wrapped, so that a name stays whole."""
+    from rich.table import Column, Table
+
+    from xaikit.cli.terminal import cell
+
+    rows = [cells(standing) for standing in each.standings]
+    shown = [place for place in range(len(COLUMNS)) if any(row[place] for row in rows)]
+    columns = [Column(COLUMNS[place], no_wrap=place + 1 < len(COLUMNS), overflow="fold") for place in shown]
+    table = Table(*columns, title=cell(heading(each)), box=None, title_justify="left")
+    for row, standing in zip(rows, each.standings, strict=True):
+        style = "dim" if standing.competitor.role != "method" else None
+        table.add_row(*(cell(row[place]) for place in shown), style=style)
+    return table
 
 
 def as_markdown(board: Leaderboard) -> str:
