@@ -18,10 +18,10 @@ from xaikit.testing.nets import ATTENTION, POOLED, NetCase
 
 REGISTRY = Registry()
 ONE_PASS = {
-    POOLED.name: "cam center dff edges eigencam eigengradcam elementcam fem fullgrad gradcam gradcampp hirescam kpcacam "
-    "lafam layercam randomcam segeigencam uniform xgradcam",
-    ATTENTION.name: "center dff edges eigencam eigengradcam elementcam fem gae gradcam gradcampp hirescam kpcacam lafam "
-    "layercam randomcam rollout segeigencam uniform xgradcam",
+    POOLED.name: "cam center dff edges eigencam eigengradcam elementcam fem fullgrad gradcam gradcampp gradient hirescam "
+    "inputxgradient kpcacam lafam layercam randomcam segeigencam uniform xgradcam",
+    ATTENTION.name: "center dff edges eigencam eigengradcam elementcam fem gae gradcam gradcampp gradient hirescam "
+    "inputxgradient kpcacam lafam layercam randomcam rawattention rollout segeigencam uniform xgradcam",
 }
 
 
