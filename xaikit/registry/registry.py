@@ -93,7 +93,7 @@ class Registry:
         """The plugins of a kind by name, none of them imported.
 
         >>> [entry.name for entry in Registry().catalogue("scaler")]
-        ['tanh']
+        ['smooth', 'tanh']
         """
         points = sorted(self._group(kind), key=lambda point: (point.name, _distribution(point)))
         return tuple(Entry(point.name, *_owner(point.dist), point.value, summary_of(point.module)) for point in points)
