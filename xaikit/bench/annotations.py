@@ -100,4 +100,4 @@ def _read(data: bytes, size: tuple[int, int]) -> Image.Image:
             f"expected {size[0]} x {size[1]} pixels, as the picture has, got {values.shape[1]} x {values.shape[0]}"
         )
     inside = values.any(2) if values.ndim == 3 else values > 0
-    return Image.fromarray(inside.astype(np.uint8))
+    return Image.fromarray(np.asarray(inside, np.uint8))
