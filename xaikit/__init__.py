@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from xaikit.errors import XaikitError as XaikitError
     from xaikit.errors import nearest as nearest
     from xaikit.explanation import Explanation as Explanation
+    from xaikit.exports.export import Exported as Exported
+    from xaikit.exports.export import export as export
     from xaikit.hookspecs import RunDone as RunDone
     from xaikit.hookspecs import RunFailed as RunFailed
     from xaikit.hookspecs import RunStarted as RunStarted
@@ -81,6 +83,7 @@ _NAMES = {
     """,
     "draws": "global_draws",
     "explanation": "Explanation",
+    "exports.export": "Exported export",
     "hookspecs": "RunDone RunFailed RunStarted ShardDone hookimpl",
     "needs": "Needs",
     "paper.figure": "figure",

@@ -26,6 +26,14 @@ def on_host(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [copies[place].view(tensor.shape) for place, tensor in enumerate(tensors)]
 
 
+def surely(condition: Tensor) -> bool:
+    """Whether a condition of one element holds and a look at it costs nothing; else the general way is to be taken.
+
+    On a device it would have to be waited for, and where a graph is traced there is nothing to look at yet.
+    """
+    return type(condition) is Tensor and condition.device.type == "cpu" and bool(condition)
+
+
 SMALL = 64
 
 
@@ -43,7 +51,7 @@ def leading_eigenvector(matrices: Tensor) -> tuple[Tensor, Tensor]:
     is at the rounding error, and a full decomposition of those matrices where it is not.
     """
     size = matrices.shape[-1]
-    if size <= SMALL:
+    if size <= SMALL or type(matrices) is not Tensor:  # a traced graph cannot tell whether its steps were enough
         return _decomposed(matrices)
     flat = matrices.reshape(-1, size, size)
     value, vector = _lanczos(flat)

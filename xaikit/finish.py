@@ -112,7 +112,8 @@ def finish_maps(
         ConfigError: maps of unequal size are to be fused and no resize is asked for.
     """
     # half precision is finished in float32: a normalized map needs more than eight bits; a copy, as a stage may work in place
-    finished = {layer: _bend(finish, exact(raw).clone(), strides[layer]) for layer, raw in raws.items()}
+    copies = {layer: exact(raw).clone(memory_format=torch.contiguous_format) for layer, raw in raws.items()}
+    finished = {layer: _bend(finish, copy, strides[layer]) for layer, copy in copies.items()}
     if finish.resize is not None and finished:
         size = finish.resize.size([_space(raw) for raw in raws.values()], inputs)
         finished = {layer: resize(saliency, size) for layer, saliency in finished.items()}

@@ -82,7 +82,7 @@ class Layout:
         tensor = saliency.movedim(1, -1)
         if self.kind == "channels_last":
             return tensor
-        others = like.repeat_interleave(len(saliency) // len(like), 0).to(tensor.dtype)
+        others = like.repeat_interleave(saliency.shape[0] // like.shape[0], 0).to(tensor.dtype)
         return torch.cat([others[:, : self.prefix], tensor.flatten(1, -2), others[:, self._end :]], 1)
 
     def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -154,7 +154,7 @@ class Positions:
     def from_map(self, saliency: Tensor, like: Tensor) -> Tensor:
         """(M, C, *S) arranged as the tensor ``like`` (B, ...), whose other tokens it gets; M is a multiple of B."""
         tensor = saliency.movedim(1, -1).flatten(1, -2)
-        others = like.repeat_interleave(len(saliency) // len(like), 0).to(tensor.dtype)
+        others = like.repeat_interleave(saliency.shape[0] // like.shape[0], 0).to(tensor.dtype)
         return others.index_copy(1, torch.tensor(self.positions, device=others.device), tensor)
 
     def space(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d
 
-from xaikit._numeric import MODES, ROUNDINGS, exact, leading_eigenvector
+from xaikit._numeric import MODES, ROUNDINGS, exact, leading_eigenvector, surely
 
 if TYPE_CHECKING:
     from xaikit.view import View
@@ -23,6 +23,7 @@ __all__ = [
     "pool",
     "principal",
     "quadrature",
+    "surely",
     "weigh",
 ]
 
@@ -49,7 +50,7 @@ def weigh(weights: Tensor, view: View) -> Tensor:
     summed = weights @ flat
 
     def terms(place: Tensor) -> Tensor:
-        return weights * flat.movedim(1, 2).take_along_dim(place, 1)
+        return weights * flat.movedim(1, 2).gather(1, place.expand(-1, -1, flat.shape[1]))
 
     return _without_rounding(summed, terms, view).reshape(*weights.shape[:2], *activations.shape[2:])
 
@@ -65,7 +66,7 @@ def combine(products: Tensor, view: View) -> Tensor:
     summed = products.sum(view.channel)
 
     def terms(place: Tensor) -> Tensor:
-        return products.flatten(3).take_along_dim(place.unsqueeze(2), 3).squeeze(3)
+        return products.flatten(3).gather(3, place.unsqueeze(2).expand(-1, -1, products.shape[2], -1)).squeeze(3)
 
     return _without_rounding(summed.flatten(2), terms, view).reshape(summed.shape)
 

@@ -1,7 +1,6 @@
 """What is explained: the protocols, and the two pinned targets that come with the core.
 
-A target is *pinned* once, on the clean pass: classes chosen there are scored in every later pass, so that a masked or
-noisy re-run never explains another class.
+A target is *pinned* once, on the clean pass: classes chosen there are scored in every later pass, so that none explains another.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,8 +127,7 @@ def logits_of(pinned: Pinned) -> Callable[[Any], Tensor] | None:
 
 
 def is_spatial(pinned: Pinned) -> bool:
-    """Whether a score is of certain places of the picture, so that a mirrored or resized one has to be asked elsewhere. Raises
-    PluginContract where it says neither True nor False."""
+    """Whether a score is of certain places of the picture, so that another cut asks elsewhere. Raises PluginContract."""
     return declared(pinned, "spatial", False, is_truth, "True or False")
 
 
@@ -294,7 +293,10 @@ def class_indices(wanted: Sequence[int | str] | Sequence[int] | Tensor, output: 
         raise ConfigError(f"target {target}: expected a class index, got {names[0]!r}; give the names of the classes")
     indices = torch.as_tensor(wanted, dtype=torch.long)
     classes = output.shape[1]
-    bad = indices[(indices < 0) | (indices >= classes)]
-    if bad.numel():
-        raise ConfigError(f"target {target}: expected a class index in 0 ... {classes - 1}, got {int(bad[0])}")
+    stated = np.ravel(
+        wanted.tolist() if isinstance(wanted, Tensor) else wanted
+    )  # of a traced tensor there are no values
+    bad = stated[(stated < 0) | (stated >= classes)]
+    if bad.size:
+        raise ConfigError(f"target {target}: expected a class index in 0 ... {classes - 1}, got {bad[0]}")
     return indices.to(output.device)

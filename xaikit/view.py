@@ -93,7 +93,7 @@ class View:
     def shape(self) -> tuple[int, ...]:
         """(N, T, *S) of the map to be returned; N and T are known without any score."""
         activations = self._trace.activations[self._tap]
-        return (len(activations), self._trace.scores.shape[1], *activations.shape[2:])
+        return (activations.shape[0], self._trace.scores.shape[1], *activations.shape[2:])
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -284,7 +284,7 @@ class View:
                 target.
         """
         targets = where.shape[1] if where.shape[1:2] == (self.shape[1],) else 1
-        self.noted.append(RemarkCounts(self.layer, reason, where.reshape(len(where), targets, -1).sum(2)))
+        self.noted.append(RemarkCounts(self.layer, reason, where.reshape(where.shape[0], targets, -1).sum(2)))
 
     def _declared(self, need: str, example: str, read: str = "", least: int = 1) -> None:
         if getattr(self._needs, need) < least:

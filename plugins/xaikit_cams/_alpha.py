@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from xaikit.ops import surely
 from xaikit.view import View
 
 FLOOR = 0.1
@@ -25,7 +26,7 @@ def channel_weights(numerator: Tensor, denominator: Tensor, view: View) -> Tenso
     counted in the warnings.
     """
     # one look at the smallest, where a CPU has the answer at hand, instead of several passes over all places
-    if denominator.device.type == "cpu" and bool(denominator.amin() >= FLOOR):
+    if surely(denominator.amin() >= FLOOR):
         return (numerator / denominator).sum(view.space)
     small = denominator < FLOOR
     view.warn(

@@ -53,7 +53,7 @@ def classes_of(of: Of, output: object, labels: Tensor | None, target: str) -> tu
         return logits, logits.argmax(1, keepdim=True)
     if of == "label":
         return logits, class_indices(_stated(labels, len(logits), target), logits, target).unsqueeze(1)
-    return logits, class_indices([of], logits, target).expand(len(logits), 1)
+    return logits, class_indices([of], logits, target).expand(logits.shape[0], 1)
 
 
 def _stated(labels: Tensor | None, samples: int, target: str) -> Tensor:

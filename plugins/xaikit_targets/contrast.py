@@ -92,7 +92,7 @@ class Contrast:
     def _references(self, logits: Tensor, indices: Tensor) -> Tensor:
         """(N, R)"""
         if not isinstance(self.against, Mapping):
-            return class_indices(self.against, logits, "contrast").expand(len(logits), len(self.against))
+            return class_indices(self.against, logits, "contrast").expand(logits.shape[0], len(self.against))
         count, others = self.against["top"], logits.shape[1] - 1
         if count > others:
             raise ConfigError(f"target contrast: expected against.top of at most {others} other classes, got {count}")

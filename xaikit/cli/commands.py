@@ -13,6 +13,7 @@ from xaikit._version import __version__
 from xaikit.cli.boxes import boxes
 from xaikit.cli.explaining import explain
 from xaikit.cli.exploring import explore
+from xaikit.cli.exporting import export
 from xaikit.cli.figure import figure
 from xaikit.cli.judging import evaluate, leaderboard
 from xaikit.cli.metrics import metrics
@@ -255,7 +256,7 @@ def layers(config: str, overrides: tuple[str, ...], match: str) -> None:
     echo(steps.layers(config, overrides, match=match, width=line_width()))
 
 
-for written_apart in (boxes, evaluate, explain, explore, figure, init, leaderboard, metrics, new, page, view):
+for written_apart in (boxes, evaluate, explain, explore, export, figure, init, leaderboard, metrics, new, page, view):
     commands.add_command(written_apart)
 
 

@@ -27,7 +27,7 @@ class Unpinned:
     def scores(self, output: Tensor) -> Tensor:
         """NaN, (N, 1), of the samples of any tensor, and of its type: random numbers are drawn in that of the scores."""
         dtype = output.dtype if output.is_floating_point() else torch.get_default_dtype()
-        return output.new_full((len(output), 1), math.nan, dtype=dtype)
+        return output.new_full((output.shape[0], 1), math.nan, dtype=dtype)
 
 
 @dataclass(frozen=True, eq=False)

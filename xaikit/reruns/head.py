@@ -24,17 +24,23 @@ def head_of(context: PassContext) -> Tensor:
     Raises:
         ConfigError: the output is not the linear classifier of the average-pooled map, or the score is not linear in it.
     """
+    return shares_of(context.pinned, context.trace.output) @ classifier_of(context)
+
+
+def classifier_of(context: PassContext) -> Tensor:
+    """The weight of the classifier, (classes, C). Raises ConfigError as :func:`head_of` does."""
     output = context.trace.output
     if not isinstance(output, Tensor) or output.dim() != 2:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ConfigError(f"CAM: expected logits (N, classes) to read the classifier of, got {got}; take gradcam")
-    shares, summed = _shares(context.pinned, output)
+    scores = without_layer(context.pinned).scores(output).detach()
+    summed = (shares_of(context.pinned, output) * output.unsqueeze(1)).sum(2)
     pooled = context.activations.flatten(2).mean(2)
     classifiers = list(_linear(context.model, pooled.shape[1], output.shape[1]))
     scale = output.abs().amax()
     computed = [pooled @ weight.mT + (0 if bias is None else bias) for weight, bias in classifiers]
     # one look for all, since a device would be waited for each time
-    is_sum, *is_read = on_host([summed, *(_close(one, output, scale) for one in computed)])
+    is_sum, *is_read = on_host([_close(summed, scores, scale), *(_close(one, output, scale) for one in computed)])
     if not is_sum:
         raise ConfigError(
             f"target {context.pinned}: CAM expected a score that is a sum of logits, such as top, logit, classes, label, "
@@ -42,7 +48,7 @@ def head_of(context: PassContext) -> Tensor:
         )
     for (weight, _), reads in zip(classifiers, is_read, strict=True):
         if reads:
-            return shares @ weight
+            return weight
     classes = f"no linear layer from {pooled.shape[1]} channels to {output.shape[1]} outputs"
     raise ConfigError(
         f"layer {context.tap}: CAM expected average pooling of this layer and one linear classifier behind it, got "
@@ -51,16 +57,14 @@ def head_of(context: PassContext) -> Tensor:
     )
 
 
-def _shares(pinned: Pinned, output: Tensor) -> tuple[Tensor, Tensor]:
-    """What every logit contributes to the scores, (N, T, classes), and whether that is all of them."""
+def shares_of(pinned: Pinned, output: Tensor) -> Tensor:
+    """What every logit (N, classes) contributes to the scores, (N, T, classes)."""
     with torch.enable_grad():
         logits = output.detach().clone().requires_grad_()
-        scores = without_layer(pinned).scores(logits)
-        (gradient,), _ = gradients_at(scores, [logits])
-    scores = scores.detach()
-    # none where the scores do not depend on the logits
-    shares = logits.new_zeros(*scores.shape, output.shape[1]) if gradient is None else torch.stack(tuple(gradient), 1)
-    return shares, _close((shares * output.unsqueeze(1)).sum(2), scores, output.abs().amax())
+        (gradient,), _ = gradients_at(without_layer(pinned).scores(logits), [logits])
+    if gradient is None:  # the scores do not depend on the logits
+        return logits.new_zeros(logits.shape[0], 1, output.shape[1])
+    return torch.stack(tuple(gradient), 1)
 
 
 def _close(logits: Tensor, expected: Tensor, scale: Tensor) -> Tensor:
