@@ -76,7 +76,8 @@ def test_python_m_is_the_same_command() -> None:
 PUBLIC = """
     Config ConfigError DamagedFile DataError Disconnected Explanation LayerNotFound ModelError Needs PinnedClasses Plan
     PluginConflict PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin
-    XaikitError __version__ class_indices class_logits compare diff Exported evaluate explain export figure global_draws hookimpl leaderboard load
+    XaikitError __version__ class_indices class_logits compare diff evaluate explain figure global_draws hookimpl leaderboard load
+    Exported export
     ClassIndex Located Region lies_at module_at nearest open overlay plan regions run verify
     RunDone RunFailed RunStarted ShardDone
 """

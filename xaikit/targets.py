@@ -293,9 +293,7 @@ def class_indices(wanted: Sequence[int | str] | Sequence[int] | Tensor, output: 
         raise ConfigError(f"target {target}: expected a class index, got {names[0]!r}; give the names of the classes")
     indices = torch.as_tensor(wanted, dtype=torch.long)
     classes = output.shape[1]
-    stated = np.ravel(
-        wanted.tolist() if isinstance(wanted, Tensor) else wanted
-    )  # of a traced tensor there are no values
+    stated = np.ravel(wanted.tolist() if isinstance(wanted, Tensor) else wanted)
     bad = stated[(stated < 0) | (stated >= classes)]
     if bad.size:
         raise ConfigError(f"target {target}: expected a class index in 0 ... {classes - 1}, got {bad[0]}")
