@@ -21,6 +21,7 @@ that maps of random weights mean anything.
 ```sh
 python tests/matrix/run.py --json docs/coverage.json   # makes this page
 python tests/matrix/run.py --check                     # fails where it is no longer so; both need pip install -e '.[test]'
+python tests/matrix/run.py --check --cover             # the same on few that show all that becomes of every method, as CI does
 python tests/matrix/run.py --only resnet18             # one of them, and nothing is written
 ```
 
