@@ -64,9 +64,9 @@ def committed() -> Any:
 def covering(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Architectures that are dear by little and together show one of every kind, and of every method all that becomes of it.
 
-    >>> cheap, both = {"kind": "cnn", "seconds": 1, "cells": {"cam": "map"}}, {"kind": "cnn", "seconds": 5, "cells": {"cam": "zero"}}
-    >>> covering({"both": both, "cheap": cheap, "dear": {**cheap, "seconds": 9}})
-    ['cheap', 'both']
+    >>> cheap = {"kind": "classifier", "seconds": 1, "cells": {"cam": "map"}}
+    >>> covering({"dear": {**cheap, "seconds": 9}, "cheap": cheap, "zero": {**cheap, "cells": {"cam": "zero"}}})
+    ['cheap', 'zero']
     """
     facts = {
         name: {(method, cells.kind_of(cell)) for method, cell in row["cells"].items()} | {("", row["kind"])}
