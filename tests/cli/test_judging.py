@@ -79,5 +79,6 @@ def test_metrics_of_a_config_are_judged_by_run(tmp_path: Path) -> None:
     values: dict[str, Any] = config(tmp_path, metrics={"sparseness": {}}, controls=False)
     values["report"]["overlays"] = False
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
-    said("run", str(tmp_path / "c.yaml"))
+    printed = said("run", str(tmp_path / "c.yaml"))
+    assert f"xaikit leaderboard {tmp_path / 'run'} ranks its methods by what metrics say of their maps" in printed
     assert xaikit.Report(tmp_path / "run").measures.num_rows == 6

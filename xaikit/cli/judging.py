@@ -91,7 +91,7 @@ def _table(each: MetricStandings) -> Table:
     rows = [cells(standing) for standing in each.standings]
     shown = [place for place in range(len(COLUMNS)) if any(row[place] for row in rows)]
     columns = [Column(COLUMNS[place], no_wrap=place + 1 < len(COLUMNS), overflow="fold") for place in shown]
-    table = Table(*columns, title=cell(heading(each)), box=None, title_justify="left")
+    table = Table(*columns, title=cell(heading(each)), box=None, pad_edge=False, title_justify="left")
     for row, standing in zip(rows, each.standings, strict=True):
         style = "dim" if standing.competitor.role != "method" else None
         table.add_row(*(cell(row[place]) for place in shown), style=style)

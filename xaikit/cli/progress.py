@@ -144,6 +144,8 @@ class Progress:
             self._say(line)
         if verbose:
             self._say(f"allocator: {allocator.describe()}")
+        if report.measures.num_rows:
+            self._say(f"xaikit leaderboard {report.folder} ranks its methods by what metrics say of their maps")
         folder = report.index.store.folder
         is_shown = folder.size(PAGE) is not None
         self._say(f"written to {report.folder}{f'; open {folder.url(PAGE)}' if is_shown else ''}")
