@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor
 
+from xaikit.bench.graph_bytes import counted_graphs
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Batch, Request
 from xaikit.engine.requests import equal
@@ -28,6 +30,7 @@ class ProbeResult:
     targets places on the axis of targets, of all targets together
     plural  the labels of the requests whose maps have such an axis
     space   of the model's input
+    graph   bytes that the graph of one photograph keeps until its gradients are taken
     """
 
     gradient_calls: int
@@ -37,6 +40,7 @@ class ProbeResult:
     targets: int
     space: tuple[int, ...]
     plural: frozenset[str]
+    graph: int
 
     def stride(self, layer: str) -> float:
         """Input pixels a cell."""
@@ -51,7 +55,8 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
             outputs.
     """
     model, config, tally = opened.model.module, opened.config.model, Tally()
-    trace = trace_requests(model, batch, requests, output=config.output, mode=config.mode, tally=tally)
+    with counted_graphs(chain(model.parameters(), model.buffers())) as kept:
+        trace = trace_requests(model, batch, requests, output=config.output, mode=config.mode, tally=tally)
     opened.loader.classes.check_count(trace.output)
     ways: dict[str, dict[str, str]] = {}
     for request in requests:
@@ -68,4 +73,4 @@ def probe(opened: OpenedBench, batch: Batch, requests: Sequence[Request]) -> Pro
         if parts_of(request.method) or (equal(target, request.target) and pinned.plural)
     )
     row = first_tensor(batch.inputs)[:1].to("meta")
-    return ProbeResult(tally.gradient_calls, shapes, ways, row, trace.scores.shape[1], trace.space, plural)
+    return ProbeResult(tally.gradient_calls, shapes, ways, row, trace.scores.shape[1], trace.space, plural, kept.count)

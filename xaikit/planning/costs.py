@@ -99,11 +99,11 @@ COPIES = 5
 
 
 def _memory(bench: Bench) -> int:
-    """Of the weights, the pass, and what is seen of it at the taps: activations, and the gradients of a pass."""
+    """Of the weights, the pass, what its graph keeps for the backward, and what is seen at the taps: activations and gradients."""
     probe, module = bench.probe, bench.opened.model.module
     weights: int = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     seen, gradients = _seen(bench), _differentiates(bench) * min(probe.targets, columns_at_once(_seen(bench)))
-    sample = ROOM * probe.row.numel() * probe.row.element_size() + (COPIES * gradients + 1) * seen
+    sample = ROOM * probe.row.numel() * probe.row.element_size() + probe.graph + (COPIES * gradients + 1) * seen
     return weights + sample * bench.opened.config.data.batch_size
 
 
