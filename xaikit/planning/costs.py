@@ -99,7 +99,7 @@ COPIES = 5
 
 
 def _memory(bench: Bench) -> int:
-    """Of the weights, the pass, what its graph keeps for the backward, and what is seen at the taps: activations and gradients."""
+    """Of weights, the pass, what its graph keeps for the backward, and what is seen at the taps: activations and gradients."""
     probe, module = bench.probe, bench.opened.model.module
     weights: int = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     seen, gradients = _seen(bench), _differentiates(bench) * min(probe.targets, columns_at_once(_seen(bench)))
