@@ -9,8 +9,8 @@ import torch
 
 from helpers.untouched import untouched
 from xaikit.engine import Batch, Request, explain
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import resolve, whole
+from xaikit.passes.tally import Tally
 from xaikit.registry import Registry
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate

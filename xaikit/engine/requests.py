@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from xaikit.evidence.forward import Readout
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.finish import Finish
@@ -17,6 +16,7 @@ from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.needs import Needs
 from xaikit.passes.samples import Shared
+from xaikit.passes.tally import Tally
 from xaikit.schema.sections import PLAIN, Aggregation, Precision
 from xaikit.targets import Pinned, Target, probabilities_of, rows_of
 
