@@ -114,5 +114,5 @@ def test_the_rules_of_attnlrp_serve_it_too(name: str) -> None:
 def test_products_of_two_values_have_a_rule_or_are_refused(name: str) -> None:
     total, score = balance(CPLRP, *built(name), logit)
     assert total == pytest.approx(score, rel=1e-9)
-    with pytest.raises(ConfigError, match=r"got Mul, a product of two values .* in module (stages|blocks)\.1"):
+    with pytest.raises(ConfigError, match=r"got Mul, a product of two values .* in module .*mlp"):
         balance(DECOMPX, *built(name), logit)

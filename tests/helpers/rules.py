@@ -15,7 +15,7 @@ from xaikit.backward.graph import ModuleCalls
 from xaikit.evidence.hooks import hooked, named
 from xaikit.passes.backprop import gradients_at
 
-ADDED = ("bias", "token", "pos_embed", "position_embedding", "pos_embedding", "cls_token")
+ADDED = ("bias", "token", "pos_embed", "position_embedding", "pos_embedding", "class_embedding")
 NO_ADDEND = ("relative", "rel_pos", "cpb")
 
 

@@ -42,6 +42,9 @@ SOFTMAX = {"Softmax", "SafeSoftmax"}
 BOUNDED = {"Sigmoid", "Tanh", "Erf", "Hardsigmoid"}
 """Functions that gate by what they are multiplied with, and not by what they are given."""
 
+POWERS = {"Pow"}
+"""What else activation functions are written out with."""
+
 SCALES = {"Rsqrt", "Reciprocal"}
 
 

@@ -15,6 +15,7 @@ from xaikit.backward.operations import (
     HOMOGENEOUS,
     LINEAR,
     MATRICES,
+    POWERS,
     PRODUCTS,
     SCALES,
     SOFTMAX,
@@ -119,7 +120,7 @@ class _Planning:
     def _has_derivative(self, name: str) -> bool:
         if name in SOFTMAX:
             return self.table.attention == "split"
-        return self.table.activation == "derivative" and (name in BOUNDED or name in Gate.FUNCTIONS)
+        return self.table.activation == "derivative" and name in BOUNDED | Gate.FUNCTIONS.keys() | POWERS
 
     def _product(self, node: Node, name: str) -> Rule | None:
         sides = PRODUCTS[name]
