@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from operator import or_
 from typing import Literal
@@ -66,6 +66,19 @@ class Backward:
     dense: LinearRule | None = None
     convolution: LinearRule | None = None
     first: LinearRule | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("dense", "convolution"):
+            rule = getattr(self, name)
+            if rule is not None and rule.share in ("box", "flat", "wsquare"):
+                raise ValueError(
+                    f'{name}: expected a share that is a part of x, got "{rule.share}", which is for the first layer'
+                )
+
+    @property
+    def inside(self) -> Backward:
+        """The rules behind the first layer."""
+        return replace(self, first=None)
 
 
 @dataclass(frozen=True, slots=True)

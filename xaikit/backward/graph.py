@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
+
+from xaikit.needs import Backward
 
 Edge = tuple[Node, int]
 """A node, and the place of one of its operands."""
@@ -53,6 +55,10 @@ class Leading:
 
     def _leads(self, parent: Node, number: int) -> bool:
         return (parent, number) in self._ends or parent in self._operands
+
+    def is_point(self, result: tuple[Node | None, int]) -> bool:
+        """Whether a result of a node is one of the tensors."""
+        return result in self._ends
 
     def operands(self, node: Node) -> list[int]:
         """The places of those operands of a node that depend on the tensors."""
@@ -105,8 +111,9 @@ class ModuleCalls:
         while self._inside:  # modules that raised are still on the list: those above it go with it
             entered, start = self._inside.pop()
             if entered == name:
-                alone = len(args) == 1 and isinstance(module, self.keep) and isinstance(args[0], Tensor)
-                self._calls.append(ModuleCall(name, module, start, next_number(), args[0] if alone else None))
+                kept = len(args) == 1 and isinstance(module, self.keep) and isinstance(args[0], Tensor)
+                received = args[0].detach().clone() if kept else None  # what comes may change it in place
+                self._calls.append(ModuleCall(name, module, start, next_number(), received))
                 return
 
     def end(self) -> None:
@@ -124,6 +131,11 @@ class ModuleCalls:
     def is_target(self, node: Node) -> bool:
         """Whether it was made behind the model, by what a target computes."""
         return node._sequence_nr() >= self.stop and bool(node.next_functions)
+
+
+def module_calls(tables: Iterable[Backward]) -> ModuleCalls:
+    """What the rules of some tables have to know of modules; the inputs of dense layers only where these have rules."""
+    return ModuleCalls((nn.Linear,) if any(table.dense or table.first for table in tables) else ())
 
 
 def next_number() -> int:

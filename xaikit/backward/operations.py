@@ -38,6 +38,14 @@ PRODUCTS = {
 
 MATRICES = {"Bmm", "Mm", "Baddbmm"}
 
+MOVED = {
+    *("Clone", "Alias", "View", "UnsafeView", "ReshapeAlias", "Permute", "Transpose"),
+    *("Unsqueeze", "Squeeze", "ToCopy"),
+}
+"""Operations that only arrange what they are given."""
+
+BATCH_NORMALIZATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
+
 SOFTMAX = {"Softmax", "SafeSoftmax"}
 BOUNDED = {"Sigmoid", "Tanh", "Erf", "Hardsigmoid"}
 """Functions that gate by what they are multiplied with, and not by what they are given."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from xaikit.backward.graph import Edge, Leading, ModuleCalls
+from xaikit.backward.linear import linear_rules
 from xaikit.backward.operations import (
     BOUNDED,
     HOMOGENEOUS,
@@ -43,7 +44,10 @@ def planned(table: Backward, ordered: Sequence[Node], points: Sequence[Tensor], 
     nodes = [node for node in ordered if not calls.is_target(node)]
     planning = _Planning(table, calls, Leading(ordered, points))
     alive = Leading(ordered, points, {edge for node in nodes for edge in planning.constants(node)})
-    return {node: planning.rule(node, alive.operands(node)) for node in alive.behind(ordered[-1])}
+    plan: Plan = {node: planning.rule(node, alive.operands(node)) for node in alive.behind(ordered[-1])}
+    if not plan:
+        return {ordered[-1]: Shares(_ones(ordered[-1], ()))}
+    return plan | linear_rules(table, plan, alive, calls)
 
 
 @dataclass
@@ -64,6 +68,8 @@ class _Planning:
             yield from ((node, place) for place in operands if place != _VALUES)
         elif name == "Div" and 1 in operands:
             yield node, 1
+        elif name == "Bmm" and len(operands) == 1 and self._end(node, operands[0]) in SOFTMAX & self._weights:
+            yield node, operands[0]  # of values that do not depend on the points
         elif name in PRODUCTS and set(PRODUCTS[name]) <= set(operands):
             # one of them alone: what the other side does has to go on
             weights = [(node, place) for place in PRODUCTS[name] if self._end(node, place) in self._weights]
@@ -100,21 +106,19 @@ class _Planning:
             ConfigError: there is none.
         """
         name = operation(node)
+        blocked = Shares(_ones(node, operands)) if len(operands) < len(self.leading.operands(node)) else None
         if self.calls.is_target(node):
-            return None
+            return blocked
         if is_attention(name):
             return Shares(_halved(node, operands))
         if name in PRODUCTS and set(PRODUCTS[name]) <= set(operands):
             return self._product(node, name)
         if ConstantScale.serves(node, name):
             return ConstantScale()
-        if LINEAR.fullmatch(name) or HOMOGENEOUS.fullmatch(name):
-            cut = len(operands) < len(self.leading.operands(node))
-            return Shares(_ones(node, operands)) if cut else None
         if self.table.activation == "gate" and Gate.serves(node, name):
             return Gate()
-        if self._has_derivative(name):
-            return None
+        if LINEAR.fullmatch(name) or HOMOGENEOUS.fullmatch(name) or self._has_derivative(name):
+            return blocked
         raise self._refusal(node, name)
 
     def _has_derivative(self, name: str) -> bool:

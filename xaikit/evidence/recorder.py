@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.backward.gradients import RuledGradients, ruled_gradients
-from xaikit.backward.graph import ModuleCalls
+from xaikit.backward.graph import ModuleCalls, module_calls
 from xaikit.errors import ConfigError
 from xaikit.evidence.attention import AttentionCall, AttentionRecorder
 from xaikit.evidence.biases import BiasRecorder, LayerCall
@@ -70,7 +70,7 @@ class Recorded:
         if self.modules is None:
             return RuledGradients()
         points = {
-            tap: (tap.backward, [point.tensor for point in points])
+            tap: (tap.backward if tap.is_given else tap.backward.inside, [point.tensor for point in points])
             for tap, points in self.points.items()
             if tap.backward is not None
         }
@@ -94,7 +94,8 @@ class Recording:
     ) -> None:
         taps = [tap for tap in taps if tap != INPUT]  # which nobody has to wait for
         self._places = {tap: tap.place for tap in taps if tap.is_hooked}
-        self._modules = ModuleCalls() if differentiate and any(tap.backward for tap in taps) else None
+        tables = [tap.backward for tap in taps if tap.backward is not None]
+        self._modules = module_calls(tables) if differentiate and tables else None
         stop = stop and bool(taps) and all(tap.at == "output" and tap.call != "last" for tap in taps)
         self._cut = Cut(differentiate, set(taps) if stop else None)
         substitutes = {tap.place: put for tap, put in (substitutes or {}).items()}
