@@ -28,7 +28,7 @@ class LibraGrad:
 
     needs: ClassVar[Needs] = Needs(gradients=1, backward=Backward(product="half"))
     traits: ClassVar[frozenset[str]] = frozenset(
-        {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
+        {"class_specific", "conserves", "deterministic", "linear", "per_sample", "scale_free"}
     )
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
 

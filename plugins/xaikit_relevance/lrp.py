@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
@@ -24,15 +24,12 @@ Composite = Literal[
 
 
 class _Rules:
-    """What an instance needs: the rules of its composite."""
+    """What an instance needs: the rules of its composite, at the input where these are about it."""
 
     def __get__(self, method: LRP | None, cls: type[LRP]) -> Needs:
         """Of the class: those of its default options."""
-        if method is None:
-            return Needs(gradients=1, backward=_rules("epsilon_plus", 1e-6, 0.25, (0.0, 0.0)))
-        return Needs(
-            gradients=1, backward=_rules(method.composite, method.epsilon, method.gamma, (method.low, method.high))
-        )
+        rules = (method or cls()).rules
+        return Needs(gradients=1, backward=rules, layers="one" if rules.first is None else "input")
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,15 @@ class LRP:
         2020, arXiv:1912.09818). Linear operations that are no modules, such as what ``nn.MultiheadAttention`` does to its
         inputs, have the epsilon rule with epsilon 0.
     Peers: zennit's composites of the same names, equal where it has a canonizer of the network; without one it hands all of
-        the relevance to either side of a residual connection. A batch normalization that is behind no linear layer
-        lets all relevance through there, and here has a share for its shift. Captum's LRP has single rules.
+        the relevance to either side of a residual connection. It adds 1e-6 to what sums and average pooling divide by, and
+        what is left of a normalization that it merges divides by sqrt(1 + eps) once more. A batch normalization that is
+        behind no linear layer lets all relevance through there, and here has a share for its shift.
 
     Patent: LXT's authors say that relevance propagation is patented, and free for personal and scientific purposes; ask them
     about any other.
 
-    composite  the rules of dense layers, of convolutions, and of the layer that is given the picture
+    composite  the rules of dense layers, of convolutions, and of the layer that is given the picture; with flat or box the map is
+               of the input, whatever layers are named
     epsilon    added to what is divided by, with its sign
     gamma      by how much positive weights count more, in epsilon_gamma and epsilon_gamma_box
     low, high  the least and the largest value of a pixel as the model gets it, in epsilon_gamma_box; the defaults are black and
@@ -77,10 +76,7 @@ class LRP:
         {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
     )
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
-    examples: ClassVar[tuple[dict[str, str | float], ...]] = (
-        {"composite": "epsilon_gamma"},
-        {"composite": "epsilon_alpha2_beta1"},
-    )
+    examples: ClassVar[tuple[dict[str, str | float], ...]] = ({"composite": "epsilon_gamma_box"},)
 
     def __post_init__(self) -> None:
         one_of("composite", self.composite, get_args(Composite))
@@ -89,23 +85,24 @@ class LRP:
         if not self.low <= 0 <= self.high:
             raise ValueError(f"low, high: expected numbers with 0 between them, got {self.low} and {self.high}")
 
+    @property
+    def rules(self) -> Backward:
+        """Those of the composite."""
+        dense = LinearRule("epsilon", epsilon=self.epsilon)
+        convolutions = {
+            "epsilon": dense,
+            "epsilon_gamma": LinearRule("gamma", gamma=self.gamma),
+            "epsilon_plus": LinearRule("alphabeta"),
+            "epsilon_alpha2_beta1": LinearRule("alphabeta", alpha=2.0, beta=1.0),
+        }
+        first = {"flat": LinearRule("flat"), "box": LinearRule("box", low=self.low, high=self.high)}
+        base, _, last = self.composite.rpartition("_")
+        convolution = convolutions[base if last in first else self.composite]
+        return Backward(product="half", dense=dense, convolution=convolution, first=first.get(last))
+
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
         return combine(view.relevance, view)
-
-
-def _rules(composite: str, epsilon: float, gamma: float, box: tuple[float, float]) -> Backward:
-    dense = LinearRule("epsilon", epsilon=epsilon)
-    convolutions = {
-        "epsilon": dense,
-        "epsilon_gamma": LinearRule("gamma", gamma=gamma),
-        "epsilon_plus": LinearRule("alphabeta"),
-        "epsilon_alpha2_beta1": LinearRule("alphabeta", alpha=2.0, beta=1.0),
-    }
-    first = {"flat": LinearRule("flat"), "box": LinearRule("box", low=box[0], high=box[1])}
-    base, _, last = composite.rpartition("_")
-    rules = Backward(product="half", dense=dense, convolution=convolutions[base if last in first else composite])
-    return replace(rules, first=first.get(last))
 
 
 @hookimpl
