@@ -189,12 +189,10 @@ def needs_are_used(subject: Subject) -> None:
 
 
 def _is_missed(method: Any, need: str) -> bool:
-    for case in served(method):
-        try:
-            raw(without(method, need), case)
-        except UndeclaredNeed:
-            return True
-    return False
+    try:
+        return _differ(method, without(method, need))
+    except UndeclaredNeed:
+        return True
 
 
 def declared_members_have_their_kind(method: Any) -> None:

@@ -92,8 +92,9 @@ def conserves(method: Any) -> None:
             if name.endswith(("bias", "token")):
                 value.data.zero_()
         explanation = explained({"checked": method}, case, target=1, net=net)["checked"]
-        total = only(explanation).flatten(1).sum(1)
-        expect_close(total, explanation.scores, ROUNDING, f"on {case.name}, nothing added: the sum and the score")
+        expect_close(
+            only(explanation).flatten(1).sum(1), explanation.scores, ROUNDING, f"on {case.name}: sum and score"
+        )
 
 
 def deterministic(method: Any, case: NetCase) -> None:
