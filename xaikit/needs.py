@@ -37,6 +37,9 @@ class LinearRule:
     low: float = 0.0
     high: float = 0.0
 
+    def __str__(self) -> str:
+        return self.share
+
 
 @dataclass(frozen=True, slots=True)
 class Backward:
@@ -74,6 +77,15 @@ class Backward:
                 raise ValueError(
                     f'{name}: expected a share that is a part of x, got "{rule.share}", which is for the first layer'
                 )
+
+    def __str__(self) -> str:
+        """As cards say it.
+
+        >>> print(Backward(product="half", dense=LinearRule("gamma")))
+        (attention constant, activation gate, product half, dense gamma)
+        """
+        stated = ((item.name, getattr(self, item.name)) for item in fields(self))
+        return f"({', '.join(f'{name} {value}' for name, value in stated if value is not None)})"
 
     @property
     def inside(self) -> Backward:

@@ -130,6 +130,24 @@ def test_a_rule_of_one_layer_is_zennits(rule: str, layer: str) -> None:
     assert close(gradient.sum(1), theirs(model, LayerMapComposite([(kinds, their())]), x))
 
 
+@pytest.mark.parametrize("rule", ["box", "flat", "squared weights"])
+def test_zeros_around_the_input_are_no_pixels_wherever_they_are_put(rule: str) -> None:
+    """zennit gives a share to what is padded outside of the convolution, which then is no pixel's."""
+    within = seeded(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten()))
+    apart = nn.Sequential(nn.ZeroPad2d(1), seeded(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()))).double()
+    x, (mine, their) = images(), RULES[rule]
+    composite = LayerMapComposite([(nn.Conv2d, their())])
+    found = []
+    for model in (within, apart):
+        leaf = x.clone().requires_grad_()
+        _, (gradient,) = ruled(Backward(first=mine), model, leaf, [leaf], lambda output: output[:, CLASS : CLASS + 1])
+        assert gradient is not None
+        found.append(gradient.sum(1))
+    assert close(found[0], found[1])
+    assert close(found[0], theirs(within, composite, x))
+    assert not torch.allclose(found[1], theirs(apart, composite, x), rtol=1e-2)
+
+
 def test_frozen_weights_change_nothing() -> None:
     model, x = plain(), images()
     expected = ours(model, LRP(composite="epsilon_gamma_box"), x)

@@ -37,15 +37,16 @@ def linear_rules(table: Backward, nodes: Collection[Node], alive: Leading, calls
             consumers[node.next_functions[place][0]].append(node)
     for node in nodes:
         call = _layer(node, alive, calls)
-        is_first = table.first is not None and _is_given(node, alive)
-        if is_first and call is None:
+        padding = None if table.first is None else _padding(node, alive)
+        if padding is not None and call is None:
             raise ConfigError(_refusal(node, calls))
         if call is None:
             continue
-        rule = table.first if is_first else table.dense if isinstance(call.module, nn.Linear) else table.convolution
+        inside = table.dense if isinstance(call.module, nn.Linear) else table.convolution
+        rule = inside if padding is None else table.first
         if rule is not None:
             behind = _normalization(node, consumers[node], calls)
-            rules[node] = LinearShare(rule, is_first, call, behind)
+            rules[node] = LinearShare(rule, padding, call, behind)
             if behind is not None:
                 rules[behind[0]] = PassedOn()
     return rules
@@ -62,17 +63,18 @@ def _layer(node: Node, alive: Leading, calls: ModuleCalls) -> ModuleCall | None:
     return call if name == "Convolution" or call.received is not None else None
 
 
-def _is_given(node: Node, alive: Leading) -> bool:
-    """Whether the points are an operand, but for how they are arranged."""
+def _padding(node: Node, alive: Leading) -> tuple[int, ...] | None:
+    """Of zeros around the points where these are an operand, but for how they are arranged; None where they are none."""
     if operation(node) in MOVED:
-        return False
+        return None
     for place in alive.operands(node):
-        edge = node.next_functions[place]
+        edge, padding = node.next_functions[place], tuple[int, ...]()
         while edge[0] is not None and not alive.is_point(edge) and operation(edge[0]) in MOVED:
+            padding = tuple(map(int, getattr(edge[0], "_saved_pad", padding)))
             edge = edge[0].next_functions[0]
         if alive.is_point(edge):
-            return True
-    return False
+            return padding
+    return None
 
 
 def _normalization(node: Any, consumers: list[Node], calls: ModuleCalls) -> tuple[Node, ModuleCall] | None:

@@ -40,9 +40,9 @@ MATRICES = {"Bmm", "Mm", "Baddbmm"}
 
 MOVED = {
     *("Clone", "Alias", "View", "UnsafeView", "ReshapeAlias", "Permute", "Transpose"),
-    *("Unsqueeze", "Squeeze", "ToCopy"),
+    *("Unsqueeze", "Squeeze", "ToCopy", "ConstantPadNd"),
 }
-"""Operations that only arrange what they are given."""
+"""Operations that only arrange what they are given, or put zeros around it."""
 
 BATCH_NORMALIZATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
 

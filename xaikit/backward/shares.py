@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node
+from torch.nn import functional
 
 from xaikit._numeric import exact
 from xaikit.backward.graph import ModuleCall
@@ -27,13 +28,14 @@ OPERAND = {"Convolution": 0, "Addmm": 1, "Mm": 0}
 class LinearShare:
     """How a linear layer hands relevance on.
 
-    is_first       whether its input is the model's: then what is handed on is relevance, and no gradient
+    padding        of zeros around the model's input where that is its input: then what is handed on is relevance, and no
+                   gradient; None for all other layers
     call           of its module
     normalization  the batch normalization behind it, which is a part of it, and its module
     """
 
     rule: LinearRule
-    is_first: bool
+    padding: tuple[int, ...] | None
     call: ModuleCall = field(compare=False)
     normalization: tuple[Node, ModuleCall] | None = field(default=None, compare=False)
 
@@ -47,7 +49,8 @@ class LinearShare:
         if self.normalization is not None:
             weight, bias = _folded(weight, bias, *self.normalization)
         shared = _Sharing(self.rule, layer, layer.received, weight, bias)
-        passed = shared.relevance(exact(gradient)) if self.is_first else shared.gradient(exact(gradient))
+        gradient = exact(gradient)
+        passed = shared.gradient(gradient) if self.padding is None else shared.relevance(gradient, self.padding)
         return tuple(
             passed.to(one.dtype) if spot == place and one is not None else one for spot, one in enumerate(inner)
         )
@@ -148,16 +151,17 @@ class _Sharing:
             return self._gamma(z, relevance)
         return self._alpha_beta(relevance)
 
-    def relevance(self, gradient: Tensor) -> Tensor:
-        """R of x from g of z."""
+    def relevance(self, gradient: Tensor, padding: tuple[int, ...]) -> Tensor:
+        """R of x from g of z; what is padding is no pixel and has none."""
         relevance = self.layer.given(self.x, self.weight, self.bias) * gradient
+        pixels = functional.pad(torch.ones_like(functional.pad(self.x, [-side for side in padding])), padding)
         if self.rule.share == "box":
-            return self._box(relevance)
+            return self._box(relevance, pixels)
         if self.rule.share == "flat":
-            return self._of_ones(torch.ones_like(self.weight), None, relevance)
+            return self._of_ones(pixels, torch.ones_like(self.weight), None, relevance)
         if self.rule.share == "wsquare":
             squared = None if self.bias is None else self.bias.square()
-            return self._of_ones(self.weight.square(), squared, relevance)
+            return self._of_ones(pixels, self.weight.square(), squared, relevance)
         return self.x * self.gradient(gradient)
 
     def _stable(self, relevance: Tensor, total: Tensor) -> Tensor:
@@ -185,15 +189,15 @@ class _Sharing:
         shares = self._stable(relevance, total)
         return torch.where(self.x < 0, layer.back(shares, other[0]), layer.back(shares, one[0]))
 
-    def _box(self, relevance: Tensor) -> Tensor:
-        layer, (low, high) = self.layer, (torch.full_like(self.x, one) for one in (self.rule.low, self.rule.high))
+    def _box(self, relevance: Tensor, pixels: Tensor) -> Tensor:
+        layer, low, high = self.layer, self.rule.low * pixels, self.rule.high * pixels
         sides = ((self.x, self.weight), (-low, self.weight.clamp(min=0)), (-high, self.weight.clamp(max=0)))
         shares = self._stable(relevance, torch.stack([layer.given(x, weight) for x, weight in sides]).sum(0))
         return torch.stack([x * layer.back(shares, weight) for x, weight in sides]).sum(0)
 
-    def _of_ones(self, weight: Tensor, bias: Tensor | None, relevance: Tensor) -> Tensor:
-        total = self.layer.given(torch.ones_like(self.x), weight, bias)
-        return self.layer.back(self._stable(relevance, total), weight)
+    def _of_ones(self, pixels: Tensor, weight: Tensor, bias: Tensor | None, relevance: Tensor) -> Tensor:
+        shares = self._stable(relevance, self.layer.given(pixels, weight, bias))
+        return pixels * self.layer.back(shares, weight)
 
 
 _Weights = tuple[Tensor, Tensor | None]
