@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +39,6 @@ def requests(case: NetCase, names: list[str], layers: list[str], target: Use) ->
         single = whole(method.needs)
         # CAM is of the layer that is pooled, which is the last
         at = (single,) if single is not None else taps[-1:] if name == "cam" else taps
-        at = tuple(replace(tap, backward=method.needs.backward) for tap in at)
         listed.append(Request(name, name, method, at, aim, None))
     return listed
 

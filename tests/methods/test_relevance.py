@@ -85,10 +85,7 @@ def passed(model: nn.Module, names: list[str], layer: str) -> tuple[Tally, dict[
     registry, tally, failed = Registry(), Tally(), dict[str, str]()
     methods = {name: registry.find("method", name).cls() for name in names}
     target = registry.find("target", "logit").cls(1)
-    requests = [
-        Request(name, name, method, (Tap(layer, backward=method.needs.backward),), target, None)
-        for name, method in methods.items()
-    ]
+    requests = [Request(name, name, method, (Tap(layer),), target, None) for name, method in methods.items()]
 
     def fail(request: Request, error: Exception) -> None:
         failed[request.label] = str(error)

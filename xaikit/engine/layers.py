@@ -51,10 +51,12 @@ class LayerResolver:
             TapError, Disconnected, ConfigError: ``auto`` cannot look at the batch.
         """
         single = whole(method.needs, self._arrangement)
-        taps = [single] if single is not None else [tap for layer in layers for tap in self._taps_of(layer, target)]
-        if single is None and self._arrangement is not None:
+        if single is not None:
+            return (single,)
+        taps = [tap for layer in layers for tap in self._taps_of(layer, target)]
+        if self._arrangement is not None:
             taps = [tap if tap.layout is not None else replace(tap, layout=self._arrangement) for tap in taps]
-        return tuple(dict.fromkeys(replace(tap, backward=method.needs.backward) for tap in taps))
+        return tuple(dict.fromkeys(taps))
 
     def _taps_of(self, layer: LayerSpec, target: Target) -> tuple[Tap, ...] | list[Tap]:
         if layer != AUTO:
