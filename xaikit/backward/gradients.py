@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node
+from torch.utils.checkpoint import CheckpointError
 
 from xaikit.backward.graph import Leading, ModuleCalls, in_order
 from xaikit.backward.plan import Plan, planned
@@ -21,6 +22,12 @@ from xaikit.needs import Backward
 
 Key = TypeVar("Key")
 GradientsOf = Callable[[Tensor, Sequence[Tensor]], tuple[list[Tensor | None], int]]
+
+
+_CHECKPOINTED = (
+    "backward: expected blocks that keep what they compute, got one that is checkpointed, whose values can be read but once; switch "
+    "gradient checkpointing off, or take a method of ordinary gradients, such as gradcam or inputxgradient"
+)
 
 
 @dataclass
@@ -78,8 +85,13 @@ def ruled_gradients(
             one.points[key] = tensors
     for one in shared:
         tensors = [tensor for points in one.points.values() for tensor in points]
-        with _ruled(one.plan):
-            gradients, calls = gradients_of(scores, tensors)
+        try:
+            with _ruled(one.plan):
+                gradients, calls = gradients_of(scores, tensors)
+        except CheckpointError:
+            result.refused |= dict.fromkeys(one.points, ConfigError(_CHECKPOINTED))
+            result.gradients |= {key: repeat(None) for key in one.points}
+            continue
         result.calls += calls
         ahead = iter(gradients)
         for key, own in one.points.items():

@@ -58,7 +58,9 @@ class Gate:
     @classmethod
     def serves(cls, node: Any, name: str) -> bool:
         """Whether f is known, and x is kept."""
-        return name in cls.FUNCTIONS and hasattr(node, "_saved_self")
+        return name in cls.FUNCTIONS and hasattr(
+            type(node), "_saved_self"
+        )  # of the type: to read it may compute it again
 
     def __call__(self, node: Any, inner: Gradients, outer: Gradients) -> Gradients:
         return _at_first(inner, outer, lambda gradient: gradient * _secant(node))
@@ -66,14 +68,13 @@ class Gate:
 
 def _secant(node: Any) -> Tensor:
     """(f(x) - f(0)) / x, and the slope where that is none."""
-    x = exact(node._saved_self)
-    function = Gate.FUNCTIONS[operation(node)]
-    zero = float(function(node, torch.zeros((), dtype=x.dtype)))  # on the CPU: a device would be waited for
+    x, function = exact(node._saved_self), Gate.FUNCTIONS[operation(node)]
     step = torch.finfo(x.dtype).eps ** (1 / 3)
+    # on the CPU: a device would be waited for
+    below, zero, above = function(node, torch.tensor([-step, 0.0, step], dtype=x.dtype)).tolist()
     # where f(0) = 0 the quotient is exact next to zero; elsewhere it would cancel
     close = x == 0 if zero == 0 else x.abs() < step
-    slope = (function(node, torch.full_like(x, step)) - function(node, torch.full_like(x, -step))) / (2 * step)
-    return torch.where(close, slope, (function(node, x) - zero) / torch.where(close, 1, x))
+    return torch.where(close, (above - below) / (2 * step), (function(node, x) - zero) / torch.where(close, 1, x))
 
 
 @dataclass(frozen=True)
