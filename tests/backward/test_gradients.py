@@ -108,7 +108,7 @@ def test_checkpointed_blocks_are_refused(table: Backward) -> None:
             return checkpoint(self.net, x, use_reentrant=False)
 
     leaf = images().requires_grad_()
-    with pytest.raises(ConfigError, match="got one that is checkpointed, .*; switch gradient checkpointing off"):
+    with pytest.raises(ConfigError, match=r"got one that is checkpointed, .*; switch gradient checkpointing off"):
         ruled(table, Checkpointed(), leaf, [leaf], lambda output: output[:, 1:2])
 
 

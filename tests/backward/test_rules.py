@@ -135,6 +135,10 @@ NORMALIZATIONS: dict[str, tuple[Compute, Compute]] = {
         lambda x: (x - x.mean(1, keepdim=True)) * torch.rsqrt(x.var(1, correction=0, keepdim=True) + 1e-5),
         lambda x: centred(x, (1,)),
     ),
+    "by a negative power": (
+        lambda x: (x - x.mean(1, keepdim=True)) * torch.pow(x.var(1, correction=0, keepdim=True) + 1e-5, -0.5),
+        lambda x: centred(x, (1,)),
+    ),
     "divided": (
         lambda x: (x - x.mean(1, keepdim=True)) / torch.sqrt(x.var(1, correction=0, keepdim=True) + 1e-5),
         lambda x: centred(x, (1,)),
@@ -273,6 +277,11 @@ REFUSED: dict[str, tuple[Backward, Compute, str]] = {
     "a product": (Backward(), lambda x: x * x, "Mul, a product of two values that depend on the layer,"),
     "a product without a gate": (Backward(product="gate"), lambda x: x @ x, "Bmm, a product of two values"),
     "a product of derivatives": (Backward(activation="derivative"), lambda x: x * x, "Mul, a product"),
+    "a normalization whose weight depends on it": (
+        HALF,
+        lambda x: functional.layer_norm(x, (6,), x.mean((0, 1, 2))),
+        "NativeLayerNorm",
+    ),
     "a function of its own": (HALF, lambda x: Own.apply(x), "Own"),
 }
 

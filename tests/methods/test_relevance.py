@@ -234,3 +234,27 @@ def test_a_probability_starts_from_its_gradient_at_the_logits() -> None:
     slopes = shares[:, 1:2] * (torch.eye(5, dtype=shares.dtype)[1] - shares)
     expected = sum(slope.view(-1, 1, 1) * one for slope, one in zip(slopes.unbind(1), logits, strict=True))
     assert torch.allclose(probability.maps["embed"], expected, rtol=1e-9)  # type: ignore[arg-type]
+
+
+def test_augmented_passes_have_the_rules_too() -> None:
+    model, x = seeded(Transformer), images()
+    method = {"it": {"use": "libragrad", "augment": {"flip": True}}}
+    found = xaikit.explain(model, x, method, layers="embed", target=1, finish=RAW)["it"].maps["embed"]
+    plain, flipped = (
+        xaikit.explain(model, one, "libragrad", layers="embed", target=1, finish=RAW)["libragrad"].maps["embed"]
+        for one in (x, x.flip(3))
+    )
+    assert torch.allclose(found, (plain + flipped.flip(2)) / 2, rtol=1e-9)
+
+
+def test_samples_that_depend_on_each_other_are_explained_each_by_its_own_score() -> None:
+    class Batched(Transformer):
+        def forward(self, x: Tensor) -> Tensor:
+            logits = super().forward(x)
+            return logits - logits.mean(0, keepdim=True)
+
+    model, x = seeded(Batched), images()
+    explained = xaikit.explain(model, x, "libragrad", layers="embed", target=1, finish=RAW)["libragrad"]
+    own = xaikit.explain(seeded(Transformer), x, "libragrad", layers="embed", target=1, finish=RAW)["libragrad"]
+    # of two samples half of each score is the other's
+    assert torch.allclose(explained.maps["embed"], own.maps["embed"] / 2, rtol=1e-9)

@@ -25,8 +25,8 @@ GradientsOf = Callable[[Tensor, Sequence[Tensor]], tuple[list[Tensor | None], in
 
 
 _CHECKPOINTED = (
-    "backward: expected blocks that keep what they compute, got one that is checkpointed, whose values can be read but once; switch "
-    "gradient checkpointing off, or take a method of ordinary gradients, such as gradcam or inputxgradient"
+    "backward: expected blocks that keep what they compute, got one that is checkpointed, whose values are read but once; "
+    "switch gradient checkpointing off, or take a method of ordinary gradients, such as gradcam or inputxgradient"
 )
 
 

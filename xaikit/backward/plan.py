@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 from torch.autograd.graph import Node
@@ -89,13 +90,14 @@ class _Planning:
 
     def _end(self, node: Node, place: int) -> str:
         """The first operation that is not linear on the one way from an operand to the points; empty where ways part."""
-        ahead = node.next_functions[place][0]
+        ahead: Any = node.next_functions[place][0]
         while ahead is not None:
             operands = self.leading.operands(ahead)
             if len(operands) != 1:
                 return ""
-            if not LINEAR.fullmatch(operation(ahead)):
-                return operation(ahead)
+            name = operation(ahead)
+            if not LINEAR.fullmatch(name):
+                return "Rsqrt" if name in POWERS and ahead._saved_exponent < 0 else name
             ahead = ahead.next_functions[operands[0]][0]
         return ""
 
@@ -113,7 +115,7 @@ class _Planning:
             return Shares(_halved(node, operands))
         if name in PRODUCTS and set(PRODUCTS[name]) <= set(operands):
             return self._product(node, name)
-        if ConstantScale.serves(node, name):
+        if ConstantScale.serves(node, name) and 1 not in operands:  # of a weight that depends on nothing
             return ConstantScale()
         if self.table.activation == "gate" and Gate.serves(node, name):
             return Gate()

@@ -93,13 +93,13 @@ class Recording:
         substitutes: Mapping[Tap, Substitute] | None = None,
     ) -> None:
         taps = [tap for tap in taps if tap != INPUT]  # which nobody has to wait for
-        self._places = {tap: tap.place for tap in taps if tap.is_hooked}
+        self._hooks = {tap: tap.ordinary for tap in taps if tap.is_hooked}
         tables = [tap.backward for tap in taps if tap.backward is not None]
         self._modules = module_calls(tables) if differentiate and tables else None
         stop = stop and bool(taps) and all(tap.at == "output" and tap.call != "last" for tap in taps)
         self._cut = Cut(differentiate, set(taps) if stop else None)
-        substitutes = {tap.place: put for tap, put in (substitutes or {}).items()}
-        self._taps = {tap: TapRecorder(tap, self._cut, substitutes.get(tap)) for tap in self._places.values()}
+        substitutes = {tap.ordinary: put for tap, put in (substitutes or {}).items()}
+        self._taps = {tap: TapRecorder(tap, self._cut, substitutes.get(tap)) for tap in self._hooks.values()}
         self._attended = differentiate and any(tap.at == "attended" for tap in taps)
         attends = any(tap.attends for tap in taps)
         self._attention = AttentionRecorder(self._cut, self._attended) if attends else None
@@ -126,7 +126,7 @@ class Recording:
             TapError: a tap never fired, fired more than once, or its tensor was changed through an alias.
         """
         recorded = {tap: recorder.points() for tap, recorder in self._taps.items()}
-        points = {tap: recorded[place] for tap, place in self._places.items()} | self._input
+        points = {tap: recorded[hook] for tap, hook in self._hooks.items()} | self._input
         calls = self._attention.calls if self._attention is not None else ()
         layers = self._biases.layers() if self._biases is not None else ()
         return Recorded(points, calls, layers, self._attended, modules=self._modules)

@@ -61,8 +61,8 @@ class Tap:
         return self.at in ("output", "consumed", "given")
 
     @property
-    def place(self) -> Tap:
-        """The same, whatever the rules of its gradients: what a hook records."""
+    def ordinary(self) -> Tap:
+        """The same with ordinary gradients: what a hook records, whatever the rules."""
         return replace(self, backward=None) if self.backward is not None else self
 
     @property
