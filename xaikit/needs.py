@@ -37,6 +37,10 @@ class LinearRule:
     low: float = 0.0
     high: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.share == "alphabeta" and abs(self.alpha - self.beta - 1) > 1e-9:
+            raise ValueError(f"alpha: expected beta + 1, so that relevance is kept, got {self.alpha} and {self.beta}")
+
     def __str__(self) -> str:
         return self.share
 

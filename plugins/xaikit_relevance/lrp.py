@@ -20,6 +20,7 @@ Composite = Literal[
     "epsilon_plus_flat",
     "epsilon_alpha2_beta1",
     "epsilon_alpha2_beta1_flat",
+    "gamma",
 ]
 
 
@@ -41,7 +42,8 @@ class LRP:
     (Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10), z-plus or alpha 2 and beta 1 (their Eq. 60); for the layer that
     is given the picture as the others, flat, or box (z-B; Montavon et al. 2017, arXiv:1512.02479). A batch normalization
     behind a layer is a part of it; sums and pooling share by z, a maximum goes to the largest. Attention,
-    gates, and normalizations that do not evaluate are constants as in ``libragrad``. With epsilon 0 and the composite epsilon
+    gates, and normalizations that do not evaluate are constants as in ``libragrad``; the composite gamma has that rule for
+    dense layers as well, as AttnLRP's authors have it for vision transformers. With epsilon 0 and the composite epsilon
     it is activation times gradient in a network of ReLUs.
 
     Cost: one forward and a gradient call in which each linear layer runs two to six times, shared with all methods of the
@@ -60,7 +62,7 @@ class LRP:
     composite  the rules of dense layers, of convolutions, and of the layer that is given the picture; with flat or box the map is
                of the input, whatever layers are named
     epsilon    added to what is divided by, with its sign
-    gamma      by how much positive weights count more, in epsilon_gamma and epsilon_gamma_box
+    gamma      by how much positive weights count more, in gamma, epsilon_gamma and epsilon_gamma_box
     low, high  the least and the largest value of a pixel as the model gets it, in epsilon_gamma_box; the defaults are black and
                white of the red and blue channel under the normalization of ImageNet
     """
@@ -89,9 +91,12 @@ class LRP:
     def rules(self) -> Backward:
         """Those of the composite."""
         dense = LinearRule("epsilon", epsilon=self.epsilon)
+        gamma = LinearRule("gamma", gamma=self.gamma)
+        if self.composite == "gamma":
+            return Backward(product="half", dense=gamma, convolution=gamma)
         convolutions = {
             "epsilon": dense,
-            "epsilon_gamma": LinearRule("gamma", gamma=self.gamma),
+            "epsilon_gamma": gamma,
             "epsilon_plus": LinearRule("alphabeta"),
             "epsilon_alpha2_beta1": LinearRule("alphabeta", alpha=2.0, beta=1.0),
         }

@@ -208,6 +208,18 @@ def test_the_softmax_of_attention_is_a_constant_or_has_its_share(name: str) -> N
     assert close(by_rules(SPLIT, FUSED[name], x), by_autograd(quartered, x))
 
 
+@pytest.mark.parametrize("table", [HALF, SPLIT])
+def test_attention_of_torch_is_one_whether_it_returns_its_weights_or_not(table: Backward) -> None:
+    layer = nn.MultiheadAttention(4, 2, batch_first=True).double().eval()
+
+    def attended(x: Tensor, weights: bool) -> Tensor:
+        output: Tensor = layer(x, x, x, need_weights=weights)[0]
+        return output
+
+    x = values(5, 4)
+    assert close(by_rules(table, lambda x: attended(x, True), x), by_rules(table, lambda x: attended(x, False), x))
+
+
 def test_masks_and_causes_are_the_models_own() -> None:
     x, causal = values(5, 12), torch.full((5, 5), -torch.inf, dtype=torch.float64).triu(1)
     assert close(by_rules(HALF, lambda x: fused(x, attn_mask=MASK), x), by_autograd(lambda x: constant(x, MASK), x))

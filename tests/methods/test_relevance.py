@@ -119,6 +119,42 @@ def test_of_a_network_of_relus_it_is_activation_times_gradient(method: str) -> N
         assert torch.equal(one, found["hirescam"].maps[layer])
 
 
+def test_lrp_0_of_a_network_of_relus_is_input_times_gradient() -> None:
+    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.ReLU()]
+    model = seeded(lambda: nn.Sequential(*layers, nn.AvgPool2d(5), nn.Flatten(), nn.Linear(4, 5)))
+    methods = {"lrp": {"use": "lrp", "composite": "epsilon", "epsilon": 0.0}, "product": "inputxgradient"}
+    explained = maps(model, methods, "input")
+    assert torch.allclose(explained["lrp"].maps["input"], explained["product"].maps["input"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("composite", ["epsilon_plus", "epsilon_alpha2_beta1", "gamma"])
+def test_lrp_of_a_network_without_biases_keeps_the_score(composite: str) -> None:
+    layers = [nn.Conv2d(3, 4, 3, bias=False), nn.ReLU(), nn.Conv2d(4, 4, 3, bias=False), nn.ReLU(), nn.Flatten()]
+    model = seeded(lambda: nn.Sequential(*layers, nn.Linear(576, 5, bias=False)))
+    explained = maps(model, {"lrp": {"use": "lrp", "composite": composite, "epsilon": 0.0}}, ["input", "1"])["lrp"]
+    for saliency in explained.maps.values():
+        assert torch.allclose(saliency.flatten(1).sum(1), explained.scores, rtol=1e-3)  # z-plus has its own 1e-6
+
+
+def test_rules_about_the_input_want_linear_layers_there() -> None:
+    model = seeded(lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(784, 5)))
+    with pytest.raises(ConfigError, match=r"expected linear layers that are given .* got Relu in module 0, ReLU"):
+        maps(model, {"lrp": {"use": "lrp", "composite": "epsilon_plus_flat"}}, "input")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"composite": "epsilon_zeta"}, "composite: .*epsilon_zeta"),
+        ({"epsilon": -1.0}, "epsilon: expected at least 0, got -1.0"),
+        ({"low": 1.0}, "low, high: expected numbers with 0 between them, got 1.0 and 2.64"),
+    ],
+)
+def test_options_of_lrp_are_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ConfigError, ValueError), match=message):
+        maps(seeded(Transformer), {"lrp": {"use": "lrp", **options}}, "embed")
+
+
 def test_one_forward_and_a_backward_for_rules_that_differ_on_this_graph() -> None:
     model = seeded(vit)
     layer = "encoder.layers.encoder_layer_0"

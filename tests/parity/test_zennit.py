@@ -79,6 +79,9 @@ COMPOSITES: dict[str, Any] = {
     "epsilon_plus_flat": composites.EpsilonPlusFlat,
     "epsilon_alpha2_beta1": composites.EpsilonAlpha2Beta1,
     "epsilon_alpha2_beta1_flat": composites.EpsilonAlpha2Beta1Flat,
+    "gamma": lambda **more: LayerMapComposite(
+        [*composites.layer_map_base(), ((nn.Conv2d, nn.Linear), Gamma(gamma=0.25))], **more
+    ),
     "epsilon_gamma_box": lambda **more: composites.EpsilonGammaBox(low=LOW, high=HIGH, **more),
 }
 

@@ -44,7 +44,7 @@ class LinearShare:
         gradient, before = outer[0], inner[place]
         if gradient is None or before is None:
             return inner
-        layer = _Convolution(node) if place == 0 and operation(node) == "Convolution" else _Dense(node, self.call)
+        layer = _Convolution(node) if operation(node) == "Convolution" else _Dense(node, self.call)
         weight, bias = layer.weight, layer.bias(self.call)
         if self.normalization is not None:
             weight, bias = _folded(weight, bias, *self.normalization)
