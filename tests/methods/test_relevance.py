@@ -136,6 +136,15 @@ def test_lrp_of_a_network_without_biases_keeps_the_score(composite: str) -> None
         assert torch.allclose(saliency.flatten(1).sum(1), explained.scores, rtol=1e-3)  # z-plus has its own 1e-6
 
 
+def test_a_layer_in_the_middle_of_what_is_folded_changes_nothing() -> None:
+    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(784, 5)]
+    model = seeded(lambda: nn.Sequential(*layers))
+    model[1].running_mean.fill_(0.3)  # type: ignore[index, union-attr, operator]
+    together = maps(model, ["lrp"], ["input", "0", "1"])["lrp"].maps
+    for layer in ("input", "0", "1"):
+        assert torch.equal(together[layer], maps(model, ["lrp"], layer)["lrp"].maps[layer])
+
+
 def test_rules_about_the_input_want_linear_layers_there() -> None:
     model = seeded(lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(784, 5)))
     with pytest.raises(ConfigError, match=r"expected linear layers that are given .* got Relu in module 0, ReLU"):

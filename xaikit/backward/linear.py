@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import nn
@@ -45,7 +45,7 @@ def linear_rules(table: Backward, nodes: Collection[Node], alive: Leading, calls
         inside = table.dense if isinstance(call.module, nn.Linear) else table.convolution
         rule = inside if padding is None else table.first
         if rule is not None:
-            behind = _normalization(node, consumers[node], calls)
+            behind = _normalization(node, consumers, calls)
             rules[node] = LinearShare(rule, padding, call, behind)
             if behind is not None:
                 rules[behind[0]] = PassedOn()
@@ -77,15 +77,20 @@ def _padding(node: Node, alive: Leading) -> tuple[int, ...] | None:
     return None
 
 
-def _normalization(node: Any, consumers: list[Node], calls: ModuleCalls) -> tuple[Node, ModuleCall] | None:
+def _normalization(
+    node: Any, consumers: Mapping[Node | None, list[Node]], calls: ModuleCalls
+) -> tuple[Node, ModuleCall] | None:
     """A batch normalization in evaluation that alone is given what a layer gives, and its module."""
-    if len(consumers) != 1 or getattr(node, "_saved_transposed", False):
-        return None
-    behind: Any = consumers[0]
-    if operation(behind) not in BATCH_NORMALIZATIONS or behind._saved_training:
+    behind: Any = node
+    while behind is node or operation(behind) == "Clone":  # as a tap between them hands on
+        if len(consumers[behind]) != 1:
+            return None
+        (behind,) = consumers[behind]
+    if getattr(node, "_saved_transposed", False) or operation(behind) not in BATCH_NORMALIZATIONS:
         return None
     call = calls.of(behind)
-    return None if call is None or not isinstance(call.module, _BatchNorm) else (behind, call)
+    is_linear = not behind._saved_training and call is not None and isinstance(call.module, _BatchNorm)
+    return (behind, call) if is_linear and call is not None else None
 
 
 def _refusal(node: Node, calls: ModuleCalls) -> str:
