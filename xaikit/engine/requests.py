@@ -60,8 +60,7 @@ class Request:
     aggregation: Aggregation = PLAIN
 
     def __post_init__(self) -> None:
-        rules = self.method.needs.backward
-        taps = tuple(tap if tap.backward == rules else replace(tap, backward=rules) for tap in self.taps)
+        taps = tuple(replace(tap, backward=self.method.needs.backward) for tap in self.taps)
         object.__setattr__(self, "taps", taps)
 
 
