@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.nets import PROPERTY
-from xaikit.needs import Needs, union
+from xaikit.needs import Backward, LinearRule, Needs, union
 
 FIELDS = st.fixed_dictionaries(
     dict(
@@ -91,3 +91,32 @@ def test_needs_are_values() -> None:
 def test_what_makes_no_sense_is_refused(fields: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Needs(**fields)
+
+
+RULES = Backward(product="half", dense=LinearRule("gamma"), first=LinearRule("flat"))
+
+
+def test_rules_are_of_one_method_and_no_part_of_a_union() -> None:
+    needs = Needs(gradients=1, backward=RULES)
+    assert needs | LEAST == needs | needs == Needs(gradients=1)
+
+
+def test_rules_are_of_first_gradients_at_a_layer_or_the_input() -> None:
+    assert Needs(gradients=1, layers="input", backward=RULES).backward == RULES
+    for fields in ({"gradients": 0}, {"gradients": 2}, {"gradients": 1, "layers": "all"}):
+        with pytest.raises(
+            ValueError, match='backward: expected gradients=1 and layers "one" or "input" beside it, got'
+        ):
+            Needs(backward=RULES, **fields)  # type: ignore[arg-type]
+
+
+def test_rules_say_what_they_are() -> None:
+    assert str(RULES) == "(attention constant, activation gate, product half, dense gamma, first flat)"
+    assert RULES.inside == Backward(product="half", dense=LinearRule("gamma"))
+
+
+def test_rules_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match=r'^dense: expected a share .*, got "flat"'):
+        Backward(dense=LinearRule("flat"))
+    with pytest.raises(ValueError, match=r"^alpha: expected beta \+ 1, .* got 2.0 and 0.0"):
+        LinearRule("alphabeta", alpha=2.0)

@@ -110,7 +110,7 @@ def test_a_classifier_of_true_weights_from_the_command_line(tmp_path: Path) -> N
 def exportable() -> list[str]:
     """Every method of one pass that draws nothing, whichever layer it reads."""
     classes = {name: Registry().find("method", name).cls for name in Registry().names("method")}
-    asks = ("reruns", "replays", "attention", "biases", "module", "head")
+    asks = ("reruns", "replays", "attention", "biases", "module", "head", "backward")
     return [
         name
         for name, each in classes.items()
@@ -175,6 +175,7 @@ REFUSED = {
     "further inputs or activations": plain("scorecam"),
     "further passes with gradients": plain("shapleycam"),
     "reads all layers at once": plain("fullgrad"),
+    "rules of its own": plain("libragrad"),
     "draws no random numbers": plain("randomcam"),
     "variants": plain("gradcam", augment={"flip": True}),
     "nobody states": plain("gradcam", target="label"),

@@ -23,6 +23,8 @@ def _reasons(request: Request) -> Iterator[str]:
         yield f"{use}, which makes further passes with gradients"
     elif needs.attention or needs.biases:
         yield f"{use}, which reads all layers at once"
+    if needs.backward is not None:
+        yield f"{use}, whose gradients are taken by rules of its own"
     if needs.module:
         yield f"{use}, which reads the model itself"
     if request.aggregation.augment:
