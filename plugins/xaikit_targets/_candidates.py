@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -24,8 +24,11 @@ class Candidates(Protocol):
     raw  whether they are those of a head, before suppression: many boxes are of one object
     """
 
-    boxes: Tensor
-    raw: bool
+    @property
+    def boxes(self) -> Tensor: ...
+
+    @property
+    def raw(self) -> bool: ...
 
     def best(self) -> tuple[Tensor, Tensor]:
         """The class of each, and its score: (K,) twice."""
@@ -47,7 +50,7 @@ class Detections:
     boxes: Tensor
     labels: Tensor
     scores: Tensor
-    raw = False
+    raw: ClassVar[bool] = False
 
     def best(self) -> tuple[Tensor, Tensor]:
         return self.labels, self.scores

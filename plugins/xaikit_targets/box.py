@@ -126,7 +126,8 @@ class Box:
             if isinstance(option, Tensor) and len(option) not in (1, len(candidates)):
                 raise ConfigError(f"target box: {name}: expected {len(candidates)}, one a sample, got {len(option)}")
         references = self._stated(candidates) if self.box is not None else self._chosen(candidates)
-        return PinnedBox(*map(torch.stack, zip(*references, strict=True)), read, self.plural, is_relative(self.format))
+        boxes, classes, sure, there, shares = map(torch.stack, zip(*references, strict=True))
+        return PinnedBox(boxes, classes, sure, there, shares, read, self.plural, is_relative(self.format))
 
     def rows(self, index: Tensor) -> Box:
         """The same for chosen samples."""

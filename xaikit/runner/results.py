@@ -20,7 +20,7 @@ from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.store.maps import Array, encode, map_checksums
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
-from xaikit.targets import PinnedClasses, needs_labels, place_of
+from xaikit.targets import PinnedClasses, needs_labels, padding_of, places_of
 
 
 class ShardResults:
@@ -134,10 +134,13 @@ class ShardResults:
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
+        padding = None if (is_padded := padding_of(explanation.target)) is None else is_padded.tolist()
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            place = place_of(explanation.target, sample)
-            for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
+            places = places_of(explanation.target, sample, len(scores[sample]))
+            for column, (score, target, place) in enumerate(zip(scores[sample], targets[sample], places, strict=True)):
+                if padding is not None and padding[sample][column]:
+                    continue
                 target = place.get("label") if target is None else target
                 yield {
                     **columns,
@@ -147,7 +150,7 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
-                    "extent": written_place(place) if place else None,
+                    "extent": written_place(place, batch.pictures[sample].rgb.size) if place else None,
                     "warnings": warnings[sample],
                 }
 
