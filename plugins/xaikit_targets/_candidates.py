@@ -145,7 +145,7 @@ def _one(one: Any, names: Sequence[str]) -> Candidates:
         raise ConfigError(f"target box: expected a dict with tensors {', '.join(names)} a sample, got {got}; see keys")
     shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (boxes, labels, scores) if tensor is not None)
     is_list = boxes.dim() == 2 and boxes.shape[1] == 4 and len(scores) == len(boxes)
-    if labels is None and is_list and scores.dim() == 2:
+    if labels is None and is_list and scores.dim() == 2 and scores.shape[1]:
         return RawHead(boxes, scores)
     if labels is None and scores.dim() == 1:
         raise ConfigError(f"target box: expected {names[1]} beside {names[2]} (K,), got none")

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torchvision.models import detection
 from torchvision.ops import box_iou
 
 import xaikit
@@ -246,27 +244,3 @@ def test_methods_that_run_again_serve_it(method: str) -> None:
     assert saliency.isfinite().all()
     assert saliency.flatten(1).any(1).all()
     assert distance(saliency[:1], explained(method, photographs()[:1]).maps["features.1"]) < 1e-6
-
-
-@pytest.mark.parametrize(
-    ("build", "layer", "options"),
-    [
-        (detection.fasterrcnn_mobilenet_v3_large_320_fpn, "backbone.body.16", {"box_score_thresh": 0.0}),
-        (
-            detection.retinanet_resnet50_fpn,
-            "backbone.body.layer4",
-            {"score_thresh": 0.0, "min_size": 64, "max_size": 64},
-        ),
-    ],
-    ids=["faster r-cnn", "retinanet"],
-)
-def test_detectors_of_torchvision(build: Any, layer: str, options: Any) -> None:
-    assert torchvision.__version__
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = build(weights=None, weights_backbone=None, num_classes=3, **options).eval()
-    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    explanation = xaikit.explain(model, x, "gradcam", layers=layer, target={"use": "box"})["gradcam"]
-    assert explanation.maps[layer].flatten(1).any(1).all()
-    with torch.no_grad():
-        torch.testing.assert_close(explanation.scores, torch.stack([one["scores"].max() for one in model(x)]))
