@@ -117,9 +117,11 @@ class PinnedBox:
 
     def place(self, sample: int) -> list[Mapping[str, Any]]:
         """The references of a sample, each with its class."""
-        pairs = zip(self.boxes[sample].tolist(), self.labels[sample].tolist(), strict=True)
+        rows = (self.boxes[sample].tolist(), self.labels[sample].tolist(), self.there[sample].tolist())
         unit = {"relative": True} if self.relative else {}
-        return [{"corners": box, "label": label, **unit} for box, label in pairs]
+        return [
+            {"corners": box, "label": label, **unit} if there else {} for box, label, there in zip(*rows, strict=True)
+        ]
 
     def __str__(self) -> str:
         rows = zip(self.labels.tolist(), self.boxes.tolist(), self.there.tolist(), strict=True)

@@ -51,7 +51,7 @@ class Head(nn.Module):
         rows = []
         for level, conv in zip(levels, self.classes, strict=True):
             stride = SIDE // level.shape[-1]
-            middles = (torch.arange(level.shape[-1], dtype=torch.float64) + 0.5) * stride
+            middles = (torch.arange(level.shape[-1], dtype=level.dtype) + 0.5) * stride
             y, x = torch.meshgrid(middles, middles, indexing="ij")
             sides = torch.full_like(x, stride)
             boxes = torch.stack([x, y, sides, sides]).flatten(1).expand(len(level), -1, -1)
@@ -72,6 +72,11 @@ class YoloShaped(nn.Module):
         fine = self.fine(x)
         output: Tensor = self.head([fine, self.coarse(fine)])
         return output
+
+
+def yolo_shaped() -> nn.Module:
+    """For a config; in single precision, as its pictures are."""
+    return YoloShaped().float()
 
 
 class WithObjectness(YoloShaped):
@@ -100,7 +105,7 @@ class DetrShaped(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         tokens = self.backbone(x).flatten(2).mT
-        codes = torch.eye(16, dtype=x.dtype)
+        codes = torch.eye(16).to(x)
         queries = self.get_buffer("queries").expand(len(x), -1, -1)
         seen = scaled_dot_product_attention(queries, 4 * codes.expand(len(x), -1, -1), tokens)
         nothing = torch.ones(len(x), 16, 1, dtype=x.dtype)
@@ -108,6 +113,11 @@ class DetrShaped(nn.Module):
         y, columns = torch.meshgrid(middles, middles, indexing="ij")
         boxes = torch.stack([columns.flatten(), y.flatten(), *[torch.full((16,), 0.25, dtype=x.dtype)] * 2], 1)
         return {"pred_logits": torch.cat([6 * seen, nothing], 2), "pred_boxes": boxes.expand(len(x), -1, -1)}
+
+
+def detr_shaped() -> nn.Module:
+    """For a config; in single precision, as its pictures are."""
+    return DetrShaped().float()
 
 
 SURE_OF_NOTHING: dict[str, Any] = {"min_size": 64, "max_size": 64, "num_classes": 4}

@@ -105,12 +105,15 @@ class ShardResults:
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():
-            maps = explanation.with_targets(raw)
-            key = map_key(label, layer)
-            if key not in self._maps:
-                # rows of what failed are never read
-                self._maps[key] = torch.zeros(len(self._places), *maps.shape[1:])
-            self._maps[key][places] = maps.detach().to("cpu", torch.float32)
+            maps, key = explanation.with_targets(raw), map_key(label, layer)
+            stored = self._maps.get(key)
+            # rows of what failed are never read, nor columns of what a picture has fewer of
+            if stored is None or stored.shape[1] < maps.shape[1]:
+                larger = torch.zeros(len(self._places), *maps.shape[1:])
+                if stored is not None:
+                    larger[:, : stored.shape[1]] = stored
+                self._maps[key] = stored = larger
+            stored[places, : maps.shape[1]] = maps.detach().to("cpu", torch.float32)
 
     def _shared_columns(self, batch: ExplainedBatch, places: Sequence[int]) -> Iterator[dict[str, Any]]:
         """What all rows of a picture have in common."""
@@ -139,8 +142,9 @@ class ShardResults:
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
             places = places_of(explanation.target, sample, len(scores[sample]))
             for column, (score, target, place) in enumerate(zip(scores[sample], targets[sample], places, strict=True)):
-                if padding is not None and padding[sample][column]:
-                    continue
+                is_none = bool(padding and padding[sample][column])
+                if is_none and column:
+                    continue  # of a picture without any target one row says so
                 target = place.get("label") if target is None else target
                 yield {
                     **columns,
@@ -151,7 +155,7 @@ class ShardResults:
                     "target_name": self._classes.name(target),
                     "score": score,
                     "extent": written_place(place, batch.pictures[sample].rgb.size) if place else None,
-                    "warnings": warnings[sample],
+                    "warnings": [*warnings[sample], *["no target in this picture"] * is_none],
                 }
 
 
