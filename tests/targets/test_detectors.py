@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import xaikit
@@ -287,3 +289,21 @@ def test_detectors_of_torchvision_are_explained_as_odam_does(name: str) -> None:
                 saliency = explanation.finished[layer][sample, column]
                 assert layer == own or not saliency.any()
                 torch.testing.assert_close(saliency, expected, rtol=1e-3, atol=1e-3 * float(expected.max()))
+
+
+# --- pictures
+
+
+def test_a_notebook_shows_each_box_on_its_picture_with_its_class() -> None:
+    target = {"use": "box", "above": 0.5, "format": "anchor_free"}
+    x = torch.cat([picture((RED, 0, 16, 8), (GREEN, 24, 8, 8)), picture()])
+    names = ["red", "green", "blue"]
+    explanation = xaikit.explain(YoloShaped(), x, "hirescam", target=target, classes=names)["hirescam"]
+    assert [name for name, _ in explanation.explained(0)] == ["red", "green"]
+    for column, (left, top) in enumerate([(16, 0), (8, 24)]):
+        framed = np.asarray(explanation.overlay(sample=0, target=column, alpha=0.0))
+        assert (framed[top, left : left + 8] == 255).all(), "the upper edge of the frame is white"
+    of_nothing = np.asarray(explanation.overlay(sample=1, alpha=0.0))[:, :32]
+    assert len(np.unique(of_nothing.reshape(-1, 3), axis=0)) == 1
+    larger = explanation.overlay(Image.new("RGB", (320, 320)), sample=0, target=1, alpha=0.0)
+    assert (np.asarray(larger)[242, 84:156] == 255).all(), "ten times as large on a picture of ten times the size"
