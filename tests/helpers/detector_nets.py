@@ -49,10 +49,9 @@ class Head(nn.Module):
     def forward(self, levels: list[Tensor]) -> Tensor:
         """(N, 4 + classes, K): middle, width and height in pixels, and the probability of each class."""
         rows = []
-        for level, conv in zip(levels, self.classes, strict=True):
-            stride = SIDE // level.shape[-1]
-            middles = (torch.arange(level.shape[-1], dtype=level.dtype) + 0.5) * stride
-            y, x = torch.meshgrid(middles, middles, indexing="ij")
+        for level, conv, stride in zip(levels, self.classes, (STRIDE, 2 * STRIDE), strict=True):
+            down, across = ((torch.arange(side, dtype=level.dtype) + 0.5) * stride for side in level.shape[2:])
+            y, x = torch.meshgrid(down, across, indexing="ij")
             sides = torch.full_like(x, stride)
             boxes = torch.stack([x, y, sides, sides]).flatten(1).expand(len(level), -1, -1)
             rows.append(torch.cat([boxes, conv(level).sigmoid().flatten(2)], 1))

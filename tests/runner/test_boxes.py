@@ -44,7 +44,7 @@ def config(folder: Path, factory: str, target: dict[str, Any], **more: Any) -> d
         },
         "target": {"use": "box", **target},
         "methods": {"odam": {"use": "hirescam", "finish": {"rectify": "relu"}}},
-        "finish": {"fuse": "last"},
+        "finish": {"fuse": "deepest"},
         "report": {"to": str(folder / "run")},
         **more,
     }

@@ -91,7 +91,7 @@ def test_all_boxes_of_a_picture_are_explained_in_one_forward(shape: str) -> None
 
 def test_each_box_is_explained_at_its_own_level() -> None:
     x, target = picture((RED, 0, 16, 8), (GREEN, 24, 4, 4)), {"use": "box", "rank": [1, 2], "format": "anchor_free"}
-    explanation = xaikit.explain(YoloShaped(), x, "hirescam", target=target, finish={"fuse": "last"})["hirescam"]
+    explanation = xaikit.explain(YoloShaped(), x, "hirescam", target=target, finish={"fuse": "deepest"})["hirescam"]
     assert list(explanation.maps) == ["fine", "coarse"]
     assert place_of(explanation, 0) == (RED, [16, 0, 24, 8])
     assert place_of(explanation, 1) == (GREEN, [4, 24, 8, 28])

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from xaikit.auto.graph import Probe, Returned, record, search
+from xaikit.auto.graph import ReturnedTensor, ScoreGraph, record, search
 from xaikit.auto.pyramid import pyramids
 from xaikit.errors import LayerNotFound
 from xaikit.evidence.conditions import undisturbed, unwrapped
@@ -100,7 +100,7 @@ def find(
     return _probed(model, inputs, score, readout, lambda probe: _chosen(probe, reader))
 
 
-def _chosen(probe: Probe, reader: MapReader) -> tuple[Tap, ...]:
+def _chosen(probe: ScoreGraph, reader: MapReader) -> tuple[Tap, ...]:
     considered = list(_walk(probe, reader))
     if considered and considered[-1].verdict == "chosen":
         return considered[-1].taps
@@ -126,7 +126,7 @@ def consider(
     return _probed(model, inputs, score, readout, lambda probe: list(_walk(probe, reader)))
 
 
-def _walk(probe: Probe, reader: MapReader) -> Iterator[Candidate]:
+def _walk(probe: ScoreGraph, reader: MapReader) -> Iterator[Candidate]:
     often = Counter(name for name, _ in probe.completed)
     found = list(pyramids(probe, reader))
     for name, returned in reversed(probe.completed):
@@ -143,14 +143,19 @@ def _walk(probe: Probe, reader: MapReader) -> Iterator[Candidate]:
             return
 
 
-def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[Probe], T]) -> T:
+def _probed(model: nn.Module, inputs: Any, score: _Score, readout: Readout, look: Callable[[ScoreGraph], T]) -> T:
     """What is to be seen in the graph of one forward, which does not outlive it."""
     with undisturbed(model, readout.mode), torch.enable_grad():
         return on_usable_weights(model, lambda: look(record(model, inputs, score, readout)))
 
 
 def _judge(
-    name: str, returned: list[Returned], maps: list[Returned], times: int, probe: Probe, reader: MapReader
+    name: str,
+    returned: list[ReturnedTensor],
+    maps: list[ReturnedTensor],
+    times: int,
+    probe: ScoreGraph,
+    reader: MapReader,
 ) -> Candidate:
     # all that the call returned stands in the way, also what is no map: a stream of pixels, a class token
     reached, open_way = search(probe, {one.edge for one in returned})
@@ -162,7 +167,7 @@ def _judge(
     return Candidate(name, taps, tuple(tuple(one.tensor.shape) for one in alive), verdict)
 
 
-def _verdict(alive: list[Returned], times: int, open_way: bool, probe: Probe) -> str:
+def _verdict(alive: list[ReturnedTensor], times: int, open_way: bool, probe: ScoreGraph) -> str:
     """Why these are not chosen, as far as can be told without knowing which axis is what."""
     if not alive:
         return "no gradient"
@@ -175,7 +180,9 @@ def _verdict(alive: list[Returned], times: int, open_way: bool, probe: Probe) ->
     return "the score is read from it" if any(returned.edge in probe.outputs for returned in alive) else ""
 
 
-def _read(name: str, alive: list[Returned], probe: Probe, reader: MapReader) -> tuple[list[Returned], str]:
+def _read(
+    name: str, alive: list[ReturnedTensor], probe: ScoreGraph, reader: MapReader
+) -> tuple[list[ReturnedTensor], str]:
     """Those that are maps, and the verdict on them."""
     layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
     maps = [one for one in alive if layouts[one.path] is not None] or alive

@@ -30,7 +30,7 @@ def edge_of(tensor: Tensor) -> Edge:
 
 
 @dataclass(frozen=True)
-class Returned:
+class ReturnedTensor:
     """A tensor that a module returned: the way to it, its version then, and whether the module received it so."""
 
     path: Path
@@ -48,19 +48,19 @@ class Returned:
 
 
 @dataclass(frozen=True)
-class Probe:
+class ScoreGraph:
     """One forward: the input as a leaf, what the calls returned in the order of their completion, by the name of the module,
     what scores are read from, and the score; and every list or mapping of several tensors that a call received as one argument,
     in the order of the calls."""
 
     source: Tensor
-    completed: list[tuple[str, list[Returned]]]
+    completed: list[tuple[str, list[ReturnedTensor]]]
     outputs: set[Edge]
     score: Tensor
     lists: list[list[Tensor]]
 
 
-def record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readout: Readout) -> Probe:
+def record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readout: Readout) -> ScoreGraph:
     """One forward with its graph.
 
     Raises:
@@ -76,7 +76,7 @@ def record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
     source = first.detach().clone().requires_grad_()
     # a child of the leaf takes the place of the first input: that one may be changed in place
     inputs = mapped(lambda tensor: (source if tensor is first else tensor.detach()).clone(), inputs)
-    completed: list[tuple[str, list[Returned]]] = []
+    completed: list[tuple[str, list[ReturnedTensor]]] = []
     received: dict[str, list[tuple[int, int]]] = {}
     lists: list[list[Tensor]] = []
 
@@ -86,7 +86,9 @@ def record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
         lists.extend(tensors for tensors in held if len(tensors) > 1)
 
     def leave(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        completed.append((name, [Returned(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output)]))
+        completed.append(
+            (name, [ReturnedTensor(*one, (id(one[1]), one[2]) in received[name]) for one in _versioned(output)])
+        )
 
     with hooked(named(model), leave, enter):
         output = readout.run(model, inputs)
@@ -95,7 +97,7 @@ def record(model: nn.Module, inputs: Any, score: Callable[[Any], Tensor], readou
         raise LayerNotFound(
             "layers: auto: the score does not depend on the input in a differentiable way; name a layer"
         )
-    return Probe(source, completed, _reshaped(output), total, lists)
+    return ScoreGraph(source, completed, _reshaped(output), total, lists)
 
 
 def _reshaped(output: Any) -> set[Edge]:
@@ -119,7 +121,7 @@ def _versioned(value: Any) -> Iterator[tuple[Path, Tensor, int]]:
             yield path, tensor, tensor._version
 
 
-def search(probe: Probe, walls: set[Edge]) -> tuple[set[Edge], bool]:
+def search(probe: ScoreGraph, walls: set[Edge]) -> tuple[set[Edge], bool]:
     """Walk the graph from the score: the walls that were met, and whether a way past all of them leads to the input."""
     visited: set[Edge] = set()
     reached: set[Edge] = set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from xaikit.auto.graph import Edge, Probe, Returned, edge_of, search
+from xaikit.auto.graph import Edge, ReturnedTensor, ScoreGraph, edge_of, search
 from xaikit.evidence.reading import MapReader
 from xaikit.evidence.taps import Tap
 
@@ -24,7 +24,7 @@ class Pyramid:
         return frozenset(tap.name for tap, _ in self.levels)
 
 
-def pyramids(probe: Probe, reader: MapReader) -> Iterator[Pyramid]:
+def pyramids(probe: ScoreGraph, reader: MapReader) -> Iterator[Pyramid]:
     """Those of the latest calls first.
 
     A detection is scored from a few places of one level, whichever that is for the photograph at hand: neither does one level
@@ -40,7 +40,7 @@ def pyramids(probe: Probe, reader: MapReader) -> Iterator[Pyramid]:
                 yield Pyramid(tuple((homes[edge_of(tensor)], tensor) for tensor in alive))
 
 
-def _homes(probe: Probe) -> dict[Edge, Tap]:
+def _homes(probe: ScoreGraph) -> dict[Edge, Tap]:
     """The outermost call that returned a tensor, as a tap; not of modules that ran several times."""
     homes: dict[Edge, Tap] = {}
     often: dict[str, int] = {}
@@ -51,5 +51,5 @@ def _homes(probe: Probe) -> dict[Edge, Tap]:
     return homes
 
 
-def _tap(name: str, returned: Returned) -> Tap:
+def _tap(name: str, returned: ReturnedTensor) -> Tap:
     return Tap(name, returned.path, returned.at)

@@ -1,4 +1,4 @@
-"""The last layer that says anything, as a detection is explained at its own level of a feature pyramid."""
+"""The deepest layer that says anything, as a detection is explained at its own level of a feature pyramid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xaikit import hookimpl
 
 
 @dataclass(frozen=True)
-class Last:
+class Deepest:
     """Of each sample and target the map of the last layer, in the order of their names, that is not 0 everywhere.
 
     Where levels are read from each other, as in a path aggregation network, a box of a coarse one has gradients at the finer
@@ -33,4 +33,4 @@ class Last:
 
 @hookimpl
 def xaikit_fuser() -> type:
-    return Last
+    return Deepest
