@@ -103,11 +103,14 @@ def test_every_config_of_the_page_explains_what_it_says(folder: Path) -> None:
 
 def test_its_python_runs(folder: Path) -> None:
     space: dict[str, Any] = {}
-    (code,) = (block.text for block in blocks("detectors.md") if block.language == "python" and not block.file)
-    exec(compile(code, "docs/detectors.md", "exec"), space)
+    for block in blocks("detectors.md"):
+        if block.language == "python" and not block.file:
+            exec(compile(block.text, "docs/detectors.md", "exec"), space)
     assert space["explained"]["hirescam"].map.shape == (2, 2, 128, 128)
     assert space["explained"]["hirescam"].target.boxes.shape == (2, 2, 4)
     assert (folder / "boxes.png").is_file()
+    assert space["framed"].map.shape == (2, 128, 128)
+    assert space["framed"].overlay(sample=1).height == 90
     one = PAGE[PAGE.index("`[xaikit.explain(detector") :].split("`")[1]
     alone = eval(one, {**space, "pictures": [torch.rand(3, 128, 96), torch.rand(3, 80, 128)]})
     assert [tuple(each["gradcam"].map.shape) for each in alone] == [(1, 128, 96), (1, 80, 128)]
