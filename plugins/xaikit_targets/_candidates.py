@@ -206,7 +206,8 @@ def _corners(boxes: Tensor) -> Tensor:
 
 
 def overlap(boxes: Tensor, others: Tensor) -> Tensor:
-    """The IoU of boxes (T, 4) with others (K, 4), (T, K); 0 where both are empty."""
+    """The IoU of boxes (T, 4) with others (K, 4), (T, K), in float32 at least: areas overflow halves; 0 where both are empty."""
+    boxes, others = (each.float() if each.dtype.itemsize < 4 else each for each in (boxes, others))
     boxes, others = boxes.unsqueeze(1), others.unsqueeze(0)
     low, high = torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:])
     shared = (high - low).clamp(min=0).prod(2)

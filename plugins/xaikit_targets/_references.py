@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from xaikit import XaikitError
+from xaikit import ConfigError, XaikitError
 from xaikit_targets._candidates import Candidates, Read, overlap
 from xaikit_targets._classes import beside
 
@@ -25,12 +25,18 @@ class References(NamedTuple):
     shares: Tensor
 
 
-def stated(boxes: Tensor, box: Sequence[float], label: int) -> References:
-    """A box that somebody has said, beside those (K, 4) of the detector."""
-    # nobody knows how sure the detector was of it: no other is surer
-    one, sure = boxes.new_tensor([box]), boxes.new_full((1,), torch.inf)
+def stated(candidates: Candidates, box: Sequence[float], label: int) -> References:
+    """A box that somebody has said. Raises ConfigError where the detector has no such class."""
+    boxes = candidates.boxes.detach()
     labels = torch.tensor([label], device=boxes.device)
-    return References(one, labels, sure, torch.ones_like(labels, dtype=torch.bool), boxes.new_zeros(1, 0))
+    classes = candidates.shares(labels[:0]).shape[1]
+    if classes and not 0 <= label < classes:
+        raise ConfigError(f"target box: of: expected a class in 0 ... {classes - 1}, got {label}")
+    # nobody knows how sure the detector was of it: no other is surer
+    sure = boxes.new_full((1,), torch.inf)
+    return References(
+        boxes.new_tensor([box]), labels, sure, torch.ones_like(labels, dtype=torch.bool), boxes.new_zeros(1, 0)
+    )
 
 
 def taken(candidates: Candidates, order: Tensor, count: int, ranks: Sequence[int]) -> References:

@@ -135,8 +135,7 @@ class Box:
 
     def _stated(self, candidates: Sequence[Candidates]) -> list[References]:
         """The box that was said, of every sample."""
-        of_rows = ((one, _of_row(self.box, row), _of_row(self.of, row)) for row, one in enumerate(candidates))
-        return [stated(one.boxes.detach(), box, label) for one, box, label in of_rows]
+        return [stated(one, _of_row(self.box, row), _of_row(self.of, row)) for row, one in enumerate(candidates)]
 
     def _chosen(self, candidates: Sequence[Candidates]) -> list[References]:
         """The detections of the clean pass, of every sample; a device is waited for once for all samples."""

@@ -105,6 +105,17 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert len(again.rows) == 2 * len(boxes)
 
 
+def test_the_map_of_each_box_is_judged_and_of_none_it_is_no_number(tmp_path: Path) -> None:
+    stated = config(tmp_path, "yolo_shaped", {"above": 0.75, "format": "anchor_free"})
+    report = xaikit.run({**stated, "metrics": ["deletion"]})
+    assert not report.failures
+    mine = [row for row in report.measures.to_pylist() if row["label"] == "odam"]
+    judged = {(Path(row["name"]).stem, row["column"]): row["value"] for row in mine}
+    assert len(judged) == 7
+    for (name, _), value in judged.items():
+        assert math.isnan(value) if name == "none" else value < 0.1, "erased first, a box is gone"
+
+
 def test_the_first_photograph_may_have_no_box(tmp_path: Path) -> None:
     stated = config(tmp_path, "yolo_shaped", {"above": 0.75, "format": "anchor_free"})
     stated["data"]["path"] = stated["data"]["path"][1:2]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import xaikit
 from helpers.detector_nets import DetrShaped, WithObjectness, YoloShaped, of_torchvision, picture
 from xaikit import ConfigError
+from xaikit_targets._candidates import overlap
 from xaikit_targets.box import Box
 
 ADAPTER = "helpers.detector_nets:detections"
@@ -236,6 +237,22 @@ def test_of_detections_with_one_label_the_similarity_is_overlap_and_score() -> N
 def test_an_output_of_another_format_is_refused(form: str, output: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Box(format=form).pin(output, None)
+
+
+def test_a_class_that_a_head_does_not_have_is_refused() -> None:
+    output = YoloShaped()(picture((RED, 0, 0, 8)))
+    with pytest.raises(ConfigError, match=r"of: expected a class in 0 \.\.\. 2, got 3"):
+        Box(box=(0.0, 0.0, 8.0, 8.0), of=3, format="anchor_free").pin(output, None)
+    with pytest.raises(ConfigError, match="expected at least 1 detections of label 3, got 0"):
+        Box(of=3, format="anchor_free").pin(output, None)
+
+
+def test_areas_of_boxes_do_not_overflow_halves() -> None:
+    boxes = torch.tensor([[0.0, 0.0, 800.0, 600.0], [0.0, 0.0, 800.0, 300.0]])
+    for dtype in (torch.float16, torch.bfloat16):
+        torch.testing.assert_close(
+            overlap(boxes[:1].to(dtype), boxes.to(dtype)), torch.tensor([[1.0, 0.5]]), atol=0.01, rtol=0
+        )
 
 
 @pytest.mark.parametrize(
