@@ -103,7 +103,7 @@ class RawHead:
 Read = Callable[[Any], Sequence[Candidates]]
 
 
-def is_function(form: str, *_: object) -> bool:
+def is_function(form: str) -> bool:
     """Whether a format is a function's path."""
     return ":" in form
 

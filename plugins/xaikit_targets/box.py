@@ -9,8 +9,16 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from xaikit import ClassIndex, ConfigError, Located, hookimpl, nearest
-from xaikit_targets._candidates import FORMATS, KEYS, Candidates, is_function, is_relative, ranked, reader_of
+from xaikit import ClassIndex, ConfigError, Located, hookimpl, lies_at, nearest
+from xaikit_targets._candidates import (
+    FORMATS,
+    KEYS,
+    Candidates,
+    is_function,
+    is_relative,
+    ranked,
+    reader_of,
+)
 from xaikit_targets._classes import of_rows
 from xaikit_targets._references import PinnedBox, References, stated, taken
 
@@ -57,7 +65,7 @@ class Box:
     above: float | None = None
     of: ClassIndex | Tensor | None = None
     box: tuple[float, float, float, float] | Tensor | None = None
-    format: Annotated[str, Located(is_function)] = "detections"
+    format: Annotated[str, Located(lies_at)] = "detections"
     shared: float = 0.5
     keys: dict[str, str] = field(default_factory=dict)
 

@@ -54,9 +54,15 @@ def save(pixels: Tensor, path: Path) -> None:
     Image.fromarray((255 * pixels[0].permute(1, 2, 0)).byte().numpy()).save(path)
 
 
-@pytest.mark.parametrize("factory", ["yolo_shaped", "detr_shaped"])
-def test_each_photograph_has_as_many_boxes_as_it_has(factory: str, tmp_path: Path) -> None:
-    form = {"yolo_shaped": f"{NETS}:detections", "detr_shaped": "queries"}[factory]
+@pytest.mark.parametrize(
+    ("factory", "form"),
+    [
+        ("yolo_shaped", f"{NETS}:detections"),
+        ("yolo_shaped", "helpers.detector_nets:detections"),
+        ("detr_shaped", "queries"),
+    ],
+)
+def test_each_photograph_has_as_many_boxes_as_it_has(factory: str, form: str, tmp_path: Path) -> None:
     report = xaikit.run(config(tmp_path, factory, {"above": 0.75, "format": form}))
     assert not report.failures
     found: dict[str, dict[tuple[float, ...], str]] = {}
