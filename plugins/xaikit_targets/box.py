@@ -10,15 +10,7 @@ import torch
 from torch import Tensor
 
 from xaikit import ClassIndex, ConfigError, Located, hookimpl, lies_at, nearest
-from xaikit_targets._candidates import (
-    FORMATS,
-    KEYS,
-    Candidates,
-    is_function,
-    is_relative,
-    ranked,
-    reader_of,
-)
+from xaikit_targets._candidates import FORMATS, KEYS, Candidates, is_function, is_relative, ranked, reader_of
 from xaikit_targets._classes import of_rows
 from xaikit_targets._references import PinnedBox, References, stated, taken
 
