@@ -40,6 +40,7 @@ CHEAPER: dict[str, dict[str, Any]] = {
     "vargrad": {"n": 16},
     "occlusion": {"window": 64, "stride": 32},
     "rise": {"masks": 400},
+    "drise": {"masks": 400},
     "kernelshap": {"samples": 200},
     "lime": {"samples": 200},
 }

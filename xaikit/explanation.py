@@ -23,7 +23,7 @@ from xaikit.pictures.lettering import INK, WARNING, Line
 from xaikit.pictures.maps import Read, ShownMaps, boxes_of, mask_of
 from xaikit.pictures.threshold import DEFAULT_THRESHOLD, Keep, Threshold
 from xaikit.pictures.window import ShownInputs
-from xaikit.targets import Pinned, padding_of
+from xaikit.targets import Pinned, padding_of, places_of
 
 FEW = 8
 """Samples that a notebook shows by itself."""
@@ -244,7 +244,7 @@ class Explanation:
     def _shown(self, layer: str | None) -> ShownMaps:
         if self.shown is None:
             raise ConfigError("overlay: the inputs are not known; xaikit.overlay(picture, map) takes them")
-        return ShownMaps(self.with_targets(self._finished(layer)), self.shown, padding_of(self.target))
+        return ShownMaps(self.with_targets(self._finished(layer)), self.shown, padding_of(self.target), self._place)
 
     def _read(self, layer: str | None, threshold: Threshold, keep: Keep, read: Read) -> list[Any]:
         by_sample = self._shown(layer).read(threshold, keep, read)
@@ -253,8 +253,14 @@ class Explanation:
     def explained(self, sample: int) -> list[tuple[str, float]]:
         """What is explained in a sample, in words, with its score; one for each target."""
         indices, scores = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample].tolist()
-        places = [-1] * len(scores) if indices is None else indices[sample].tolist()
-        return [(self._name(place), score) for place, score in zip(places, scores, strict=True)]
+        labels = (place.get("label", -1) for place in places_of(self.target, sample, len(scores)))
+        classes = list(labels) if indices is None else indices[sample].tolist()
+        return [(self._name(index), score) for index, score in zip(classes, scores, strict=True)]
+
+    def _place(self, sample: int, target: int) -> tuple[Mapping[str, Any], str]:
+        """What of the picture is explained, and its name."""
+        explained = self.explained(sample)
+        return places_of(self.target, sample, len(explained))[target], explained[target][0]
 
     def _name(self, index: int) -> str:
         if index < 0:

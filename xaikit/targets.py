@@ -29,8 +29,8 @@ class Pinned(Protocol):
     probabilities  ``probabilities(output) -> Tensor``: of a class, its softmax probabilities (N, T)
     logits         ``logits(output) -> Tensor``: of a class, its logits (N, T)
     spatial        a field, True: the score is of certain places of the picture: a mask, a box, a unit of a map
-    place          ``place(sample) -> {"corners": (x0, y0, x1, y1), "label": class}`` in input pixels, or ``{"mask": (H, W)}``
-                   of bool: what of the picture the score is of, for a run to draw; empty where that is all of it
+    place          ``place(sample) -> {"corners": (x0, y0, x1, y1), "label": class}`` in input pixels (``"relative": True``:
+                   in shares of its sides), or ``{"mask": (H, W)}`` of bool, to be drawn; or a list of them, one a score
     padding        (N, T), True where a sample has fewer targets than others: what stands there is no target of it, and its
                    map and score are NaN
     """
@@ -71,7 +71,7 @@ class Target(Protocol):
 
 
 def count_of(target: Target) -> int | None:
-    """How many scores a sample has; None where only the pinned target tells. Raises PluginContract for no such number."""
+    """How many scores a sample has; None where only the pinned target tells. Raises PluginContract."""
     return declared(target, "count", None, lambda count: is_count(count, 1), "a number of scores, 1 or more")
 
 
@@ -102,10 +102,10 @@ def stated_for(target: Target, index: Tensor) -> Target:
     return target if rows is None else rows(index)
 
 
-def place_of(pinned: Pinned, sample: int) -> Mapping[str, Any]:
-    """What of the picture a score is of: ``corners`` and ``label``, or ``mask``; empty where that is all of it."""
-    place: Callable[[int], Mapping[str, Any]] | None = getattr(pinned, "place", None)
-    return {} if place is None else place(sample)
+def places_of(pinned: Pinned, sample: int, count: int) -> Sequence[Mapping[str, Any]]:
+    """What of the picture each of ``count`` scores is of: ``corners`` and ``label``, or ``mask``; empty where that is all."""
+    stated = pinned.place(sample) if hasattr(pinned, "place") else {}
+    return [stated] * count if isinstance(stated, Mapping) else stated
 
 
 def padding_of(pinned: Pinned) -> Tensor | None:

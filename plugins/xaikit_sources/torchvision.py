@@ -1,4 +1,4 @@
-"""The classifiers of torchvision, with the transforms and class names of their weights."""
+"""The classifiers, detectors and segmenters of torchvision, with the transforms and class names of their weights."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torchvision import models
 from torchvision.models import WeightsEnum
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.transforms._presets import SemanticSegmentation
 
 from xaikit import ConfigError, hookimpl, nearest
 from xaikit.sources import OpenedModel, Transform
@@ -28,18 +30,25 @@ from xaikit_sources._weights import (
     read_state,
 )
 
+_DENSE = (models.detection, models.segmentation)
 _INCEPTIONS = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
 class TorchvisionModel:
-    """A classifier in evaluation mode.
+    """A classifier, a detector (target ``box``) or a segmenter (target ``region``, ``output: out``) in evaluation mode.
+
+    Detectors and segmenters take any picture: here it is scaled to the side that a detector works at (800 pixels as a rule, of
+    SSD 300 or 320), or that a segmenter was tried at (520), and padded with black to a square, so that pictures of any aspect
+    make one batch and maps lie where they belong. ``data.transform`` says other sides: ``{crop: [480, 640]}``. Of detectors the
+    sides should be multiples of 32: they pad what is not.
 
     name     as in ``torchvision.models.list_models()``
     weights  DEFAULT, another name such as IMAGENET1K_V2 (both from torch's cache, else downloaded), a state-dict file
              (.pth, .pt, .safetensors) or ``{file, key, prefix}``, or null for random weights
     seed     of the random weights
-    kwargs   further arguments of the model's constructor, such as ``{image_size: 384}``
+    kwargs   further arguments of the model's constructor, such as ``{image_size: 384}``, or ``{num_classes: 3}`` of a detector
+             or segmenter of one's own, whose classes then are ``model.classes``
     """
 
     name: str
@@ -56,7 +65,7 @@ class TorchvisionModel:
         """
         recipes = self._recipes()
         if is_none(self.weights):
-            return _opened(self._build(None, self._quiet()), recipes["DEFAULT"], f"random, seed {self.seed}")
+            return self._opened(self._build(None, self._quiet()), recipes["DEFAULT"], f"random, seed {self.seed}")
         if is_file(self.weights):
             return self._from_file(recipes)
         return self._published(self._recipe(str(self.weights), recipes))
@@ -66,9 +75,11 @@ class TorchvisionModel:
         return f"model torchvision {self.name!r}"
 
     def _recipes(self) -> dict[str, WeightsEnum]:
-        names = models.list_models(module=models)
+        names = [name for home in (models, *_DENSE) for name in models.list_models(module=home)]
         if self.name not in names:
-            raise ConfigError(f"model torchvision: there is no classifier {self.name!r}; {nearest(self.name, names)}")
+            raise ConfigError(
+                f"model torchvision: there is no classifier, detector or segmenter {self.name!r}; {nearest(self.name, names)}"
+            )
         # the few without categories have no classifier: it is filled with NaN
         members = models.get_model_weights(self.name).__members__
         return {name: recipe for name, recipe in members.items() if recipe.meta["categories"]}
@@ -85,8 +96,15 @@ class TorchvisionModel:
         return module
 
     def _quiet(self) -> dict[str, Any]:
-        """Without a choice, these two warn that their initialization will change one day."""
+        """What a model without published weights is built with: a detector's backbone has none either, and without a choice two
+        classifiers warn that their initialization will change one day."""
+        if self._is_dense:
+            return {"weights_backbone": None}
         return {"init_weights": True} if self.name in _INCEPTIONS else {}
+
+    @property
+    def _is_dense(self) -> bool:
+        return any(self.name in models.list_models(module=home) for home in _DENSE)
 
     def _published(self, recipe: WeightsEnum) -> OpenedModel:
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(recipe.url).name
@@ -98,7 +116,7 @@ class TorchvisionModel:
                 f"{self._where}: weights {recipe.name} cannot be had: tried {file}, then {recipe.url}: {error}; "
                 f"fetch that address elsewhere and put the file there, or name it: weights: path/to/{file.name}"
             ) from error
-        return _opened(self._build(recipe, {}), recipe, f"torchvision {type(recipe).__name__}.{recipe.name}")
+        return self._opened(self._build(recipe, {}), recipe, f"torchvision {type(recipe).__name__}.{recipe.name}")
 
     def _from_file(self, recipes: dict[str, WeightsEnum]) -> OpenedModel:
         file = file_of(self.weights, self._where)
@@ -108,18 +126,37 @@ class TorchvisionModel:
             kwargs["transform_input"] = True
         module = self._build(None, kwargs)
         state = _renamed(fitted(module, read_state(self.weights, self._where)))
-        outputs = state.get(_last(module))
+        outputs = None if self._is_dense else state.get(_last(module))
         if outputs is not None and len(outputs) != _outputs(module):
             module = self._build(None, {**kwargs, "num_classes": len(outputs)})
+        elif self._is_dense and any(name.startswith("aux_classifier.") for name in state):
+            module = self._build(None, {**kwargs, "aux_loss": True})
         load_state(module, state, f"{self._where}: {file}")
-        return _opened(module, published or recipes["DEFAULT"], file)
+        return self._opened(module, published or recipes["DEFAULT"], file)
+
+    def _opened(self, module: nn.Module, recipe: WeightsEnum, origin: str) -> OpenedModel:
+        classes, transform = tuple(recipe.meta["categories"]), _transform_for(module, recipe.transforms())
+        count = self.kwargs.get("num_classes", len(classes)) if self._is_dense else _outputs(module)
+        if count == len(classes):
+            return OpenedModel(module.eval(), transform, classes, wnids_of(classes), origin)
+        # a detector normalizes its pictures by itself, whatever its classes are
+        known = transform if isinstance(_own_transform(module), GeneralizedRCNNTransform) else None
+        return OpenedModel(module.eval(), known, origin=origin, usual=transform)
 
 
-def _opened(module: nn.Module, recipe: WeightsEnum, origin: str) -> OpenedModel:
-    classes = tuple(recipe.meta["categories"])
-    if _outputs(module) != len(classes):
-        return OpenedModel(module.eval(), origin=origin, usual=_transform(recipe.transforms()))
-    return OpenedModel(module.eval(), _transform(recipe.transforms()), classes, wnids_of(classes), origin)
+def _own_transform(module: nn.Module) -> Any:
+    return getattr(module, "transform", None)
+
+
+def _transform_for(module: nn.Module, preset: Any) -> Transform:
+    own = _own_transform(module)
+    if isinstance(own, GeneralizedRCNNTransform):
+        sides = tuple(own.fixed_size[::-1]) if own.fixed_size else (own.min_size[-1],) * 2
+        return Transform(sides if own.fixed_size else "fit", sides, (0.0,) * 3, (1.0,) * 3)
+    if isinstance(preset, SemanticSegmentation):
+        (side,) = preset.resize_size
+        return Transform("fit", (side, side), tuple(preset.mean), tuple(preset.std), preset.interpolation.value)
+    return _transform(preset)
 
 
 def _transform(preset: Any) -> Transform:

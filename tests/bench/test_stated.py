@@ -62,6 +62,22 @@ def test_a_picture_is_squashed_as_a_whole(given: dict[str, Any], size: tuple[int
     assert abs(picture.mean() - 127.5) < 4, "nothing is cut off"
 
 
+@pytest.mark.parametrize(
+    ("shape", "black"), [((60, 100), [19, 0]), ((100, 50), [0, 24]), ((30, 60), [24, 0]), ((48, 48), [0, 0])]
+)
+def test_a_picture_is_padded_as_a_whole(shape: tuple[int, int], black: list[int]) -> None:
+    transform = stated({"fit": "pad", "crop": [48, 48]}, KNOWING)
+    assert (transform.size, transform.crop) == ("fit", (48, 48))
+    picture = np.asarray(transform.picture(Image.new("RGB", shape[::-1], "white")))
+    assert picture.shape == (48, 48, 3)
+    assert [int((picture.max((1, 2)) == 0).sum()), int((picture.max((0, 2)) == 0).sum())] == black
+    left, top, right, bottom = transform.window(shape[::-1])
+    assert (right - left) / (bottom - top) == pytest.approx(1, abs=0.04)
+    assert (min(left, top) < 0) == any(black)
+    assert stated({"fit": "crop"}, OpenedModel(torch.nn.Identity(), Transform("fit"))) == Transform(224, 224)
+    assert stated({"crop": 24}, OpenedModel(torch.nn.Identity(), Transform("fit"))) == Transform("fit", (24, 24))
+
+
 def test_what_does_not_agree_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"fit: squash .* expected one of size 30 and crop 20"):
         stated({"fit": "squash", "size": 30, "crop": 20}, KNOWING)

@@ -79,7 +79,7 @@ def test_detections_are_framed_and_regions_are_outlined(tab: Tab, tmp_path: Path
     mask = np.zeros((8, 8), bool)
     mask[2:4, 3:6] = True
     for place, name in (({"corners": (1, 2, 5, 7)}, "box"), ({"mask": mask}, "mask")):
-        report = one(tmp_path / name, torch.ones(1, 4, 4), (8, 8), extent=written_place(place))
+        report = one(tmp_path / name, torch.ones(1, 4, 4), (8, 8), extent=written_place(place, (8, 8)))
         save_picture(report.index.store.folder, picture_name("p0"), Image.new("RGB", (8, 8), "white"))
         tab.open(page_of(report), "view=detail")
         box = tab.run(

@@ -25,6 +25,7 @@ FEW = {
     "vargrad": {"n": 2},
     "occlusion": {"window": 4, "stride": 4},
     "rise": {"masks": 8},
+    "drise": {"masks": 8},
     "kernelshap": {"samples": 16, "cells": 2},
     "lime": {"samples": 16, "cells": 2},
 }

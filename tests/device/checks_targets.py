@@ -120,7 +120,9 @@ def test_a_region_of_a_segmenter(options: dict[str, Any], method: str) -> None:
     assert len(same({"use": "region", **options}, Segmenter(), "body", method)) <= 3
 
 
-@pytest.mark.parametrize("options", [{}, {"of": 1}, {"of": 2, "box": [0.0, 0.0, 9.0, 9.0]}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"of": 1}, {"of": 2, "box": [0.0, 0.0, 9.0, 9.0]}, {"rank": [1, 2]}, {"above": 0.0}], ids=str
+)
 @pytest.mark.parametrize("method", ["gradcam", "ablationcam"])
 def test_a_box_of_a_detector(options: dict[str, Any], method: str) -> None:
     assert len(same({"use": "box", **options}, Detector(), "net.body", method)) <= 3

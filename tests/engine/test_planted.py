@@ -31,6 +31,8 @@ FEW: dict[str, dict[str, Any]] = {
     "featureig": {"steps": 3},
     "iscam": {"n": 3},
     "occlusion": {"window": 4, "stride": 2},
+    "rise": {"masks": 1000},
+    "drise": {"masks": 1000},
     "kernelshap": {"samples": 400, "cells": 8, "baseline": "zero"},
     "lime": {"samples": 400, "cells": 8, "baseline": "zero"},
 }

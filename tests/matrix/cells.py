@@ -42,6 +42,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "vargrad": {"n": 2},
     "occlusion": {"window": 64, "stride": 64},
     "rise": {"masks": 8},
+    "drise": {"masks": 8},
     "kernelshap": {"samples": 8, "cells": 2},
     "lime": {"samples": 8, "cells": 2},
 }

@@ -15,8 +15,9 @@ from torchcam import methods as torchcam
 
 import xaikit
 from helpers.nets import distance, subject
+from xaikit_targets._candidates import overlap
 from xaikit_targets.binary import Binary
-from xaikit_targets.box import Box, overlap
+from xaikit_targets.box import Box
 from xaikit_targets.contrast import Contrast
 from xaikit_targets.raw import Raw
 from xaikit_targets.region import Region
@@ -173,8 +174,8 @@ def detections(scores: list[float], labels: list[int], shift: float = 0.0) -> di
 def test_box_multiplies_where_pytorch_grad_cam_adds() -> None:
     clean, later = detections([0.9, 0.5, 0.1], [1, 2, 1]), detections([0.7, 0.6, 0.1], [1, 2, 1], shift=0.5)
     pinned = Box().pin([clean], None)
-    peer = theirs.FasterRCNNBoxScoreTarget(pinned.labels.tolist(), pinned.boxes.numpy(), iou_threshold=0.5)
-    iou = overlap(later["boxes"], pinned.boxes[0])[0]
+    peer = theirs.FasterRCNNBoxScoreTarget(pinned.labels[:, 0].tolist(), pinned.boxes[:, 0].numpy(), iou_threshold=0.5)
+    iou = overlap(pinned.boxes[0], later["boxes"])[0, 0]
     torch.testing.assert_close(peer(later), (iou + 0.7)[None], rtol=CLOSE, atol=0)
     torch.testing.assert_close(pinned.scores([later])[0], (iou * 0.7)[None], rtol=CLOSE, atol=0)
     # from 1.9 to a sum that still counts the overlap when the class is all but gone
@@ -185,7 +186,7 @@ def test_box_multiplies_where_pytorch_grad_cam_adds() -> None:
 
 def test_box_looks_for_the_label_where_pytorch_grad_cam_looks_at_the_nearest_box_only() -> None:
     pinned = Box().pin([detections([0.9, 0.5, 0.1], [1, 2, 1])], None)
-    peer = theirs.FasterRCNNBoxScoreTarget(pinned.labels.tolist(), pinned.boxes.numpy())
+    peer = theirs.FasterRCNNBoxScoreTarget(pinned.labels[:, 0].tolist(), pinned.boxes[:, 0].numpy())
     other = detections([0.9, 0.5, 0.8], [2, 2, 1])
     assert peer(other).item() == 0
     assert pinned.scores([other]).item() == pytest.approx(0.6 * 0.8)
@@ -193,7 +194,7 @@ def test_box_looks_for_the_label_where_pytorch_grad_cam_looks_at_the_nearest_box
 
 def test_a_lost_box_is_a_zero_with_a_graph_and_pytorch_grad_cams_has_none() -> None:
     pinned = Box().pin([detections([0.9, 0.5, 0.1], [1, 2, 1])], None)
-    peer = theirs.FasterRCNNBoxScoreTarget(pinned.labels.tolist(), pinned.boxes.numpy())
+    peer = theirs.FasterRCNNBoxScoreTarget(pinned.labels[:, 0].tolist(), pinned.boxes[:, 0].numpy())
     lost = detections([0.9, 0.5, 0.8], [2, 2, 2])
     lost["scores"].requires_grad_()
     assert peer(lost).tolist() == [0.0]

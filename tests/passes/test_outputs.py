@@ -114,3 +114,11 @@ def test_a_missing_part_is_an_error(output: Any, choice: str | int, message: str
     with pytest.raises(ConfigError) as caught:
         part_of(output, choice)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("kind", [OrderedDict, SimpleNamespace])
+def test_logits_beside_boxes_are_handed_on_with_them(kind: Any) -> None:
+    """They are of queries, (N, Q, classes), and no classes of the picture."""
+    output = kind(logits=LOGITS, pred_boxes=MAPS)
+    assert part_of(output) is output
+    assert part_of(output, "logits") is LOGITS

@@ -201,7 +201,10 @@ def test_a_file_of_another_network(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "resnet5"}, r"model torchvision: there is no classifier 'resnet5'; did you mean 'resnet50'"),
+        (
+            {"name": "resnet5"},
+            r"model torchvision: there is no classifier, detector or segmenter 'resnet5'; did you mean 'resnet50'",
+        ),
         (
             {"name": "resnet50", "weights": "IMAGENET1K_V3"},
             r"there are no weights 'IMAGENET1K_V3'; did you mean 'IMAGENET",
@@ -217,3 +220,72 @@ def test_a_file_of_another_network(tmp_path):
 def test_faults_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         TorchvisionModel(**options).open()
+
+
+DETECTORS = models.list_models(module=models.detection)
+SEGMENTERS = models.list_models(module=models.segmentation)
+
+
+@pytest.mark.parametrize(
+    "name", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn", "fcos_resnet50_fpn"]
+)
+def test_a_detector_gets_pictures_at_the_size_that_it_works_at(cache, name):
+    opened = TorchvisionModel(name, None).open()
+    assert opened.classes[:2] == ("__background__", "person")
+    assert opened.wnids is None
+    pixels = opened.transform.tensor(opened.transform.picture(noise(60, 97)))
+    (seen,) = opened.module.transform([pixels])[0].tensors
+    assert torch.equal(seen, opened.module.transform.normalize(pixels)), (
+        "neither resized nor padded once more, so that maps lie where they belong"
+    )
+
+
+@pytest.mark.parametrize("name", ["deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"])
+def test_a_segmenter_sees_whole_pictures_at_its_size(cache, name):
+    opened = TorchvisionModel(name, None).open()
+    preset = models.get_model_weights(name).DEFAULT.transforms()
+    assert len(opened.classes) == 21
+    assert opened.transform.crop == (520, 520)
+    square = noise(97, 97)
+    assert torch.equal(opened.transform.tensor(opened.transform.picture(square)), preset(square))
+    black = ((0 - torch.tensor(opened.transform.mean)) / torch.tensor(opened.transform.std))[:, None, None]
+    wide = opened.transform.tensor(opened.transform.picture(noise(60, 120)))
+    assert torch.equal(wide[:, :130], black.expand(3, 130, 520))
+    assert torch.equal(wide[:, 390:], black.expand(3, 130, 520))
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS])
+def test_every_detector_and_segmenter_is_known_by_its_classes(name):
+    source = TorchvisionModel(name)
+    assert source._is_dense
+    assert all(recipe.meta["categories"] for recipe in source._recipes().values())
+
+
+def test_a_detector_of_ones_own_keeps_the_transform_and_has_no_classes(cache, tmp_path):
+    name, kwargs = "ssdlite320_mobilenet_v3_large", {"num_classes": 3}
+    state = state_of(name, weights_backbone=None, **kwargs)
+    torch.save(state, tmp_path / "mine.pth")
+    opened = TorchvisionModel(name, str(tmp_path / "mine.pth"), kwargs=kwargs).open()
+    assert equal(opened.module, state)
+    assert opened.classes is None
+    assert opened.transform == TorchvisionModel(name, None).open().transform
+    with pytest.raises(ConfigError, match="the weights do not fit SSD"):
+        TorchvisionModel(name, str(tmp_path / "mine.pth")).open()
+
+
+def test_a_segmenter_with_an_auxiliary_head_is_opened_from_its_file(cache, tmp_path):
+    state = state_of("deeplabv3_mobilenet_v3_large", weights_backbone=None, aux_loss=True)
+    torch.save(state, tmp_path / "mine.pth")
+    opened = TorchvisionModel("deeplabv3_mobilenet_v3_large", str(tmp_path / "mine.pth")).open()
+    assert equal(opened.module, state)
+    mine = TorchvisionModel("lraspp_mobilenet_v3_large", None, kwargs={"num_classes": 4}).open()
+    assert (mine.transform, mine.classes) == (None, None)
+    assert mine.usual == TorchvisionModel("lraspp_mobilenet_v3_large", None).open().transform
+
+
+def test_published_weights_of_a_detector_from_the_cache(cache):
+    recipe = models.detection.SSDLite320_MobileNet_V3_Large_Weights.DEFAULT
+    torch.save(state_of("ssdlite320_mobilenet_v3_large", weights_backbone=None), cache / Path(recipe.url).name)
+    opened = TorchvisionModel("ssdlite320_mobilenet_v3_large").open()
+    assert opened.origin == "torchvision SSDLite320_MobileNet_V3_Large_Weights.COCO_V1"
+    assert not opened.module.training

@@ -89,26 +89,32 @@ def _of_pictures(model: OpenedModel, config: TransformConfig, stated: dict[str, 
 
 
 def _fitted(stated: dict[str, Any], below: Transform) -> dict[str, Any]:
-    """What a transform takes: the whole picture is squashed to the sides of its crop."""
-    fit = stated.pop("fit", "crop")
+    """What a transform takes: the whole picture is squashed to the sides of its crop, or padded to them."""
+    fit = stated.pop("fit", "pad" if below.size == "fit" and "size" not in stated else "crop")
     if fit == "crop":
-        return stated
+        reach = {"size": max(_pair(stated.get("crop", below.crop)))} if below.size == "fit" else {}
+        return {**reach, **stated}
     sides = stated.get("crop", stated.get("size", below.crop))
     if stated.get("size", sides) != sides:
         raise ConfigError(
-            f"data.transform: fit: squash brings the whole picture to its sides, expected one of size {stated['size']} and crop "
+            f"data.transform: fit: {fit} brings the whole picture to its sides, expected one of size {stated['size']} and crop "
             f"{stated['crop']}"
         )
-    whole = (sides, sides) if isinstance(sides, int) else sides
-    return {**stated, "size": whole, "crop": whole}
+    whole = _pair(sides)
+    return {**stated, "size": "fit" if fit == "pad" else whole, "crop": whole}
+
+
+def _pair(sides: Any) -> tuple[int, int]:
+    return (sides, sides) if isinstance(sides, int) else sides
 
 
 def _offer(model: OpenedModel) -> str:
     """What to write: the values of the architecture, where its weights are other ones."""
     usual = model.usual or IMAGENET
-    stated = ", ".join(
-        f"{key}: {_text(getattr(usual, key))}" for key in ("size", "crop", "mean", "std", "interpolation")
-    )
+    values = {key: getattr(usual, key) for key in ("size", "crop", "mean", "std", "interpolation")}
+    if usual.size == "fit":
+        values = {"fit": "pad", **{key: value for key, value in values.items() if key != "size"}}
+    stated = ", ".join(f"{key}: {_text(value)}" for key, value in values.items())
     whose = "those of its architecture" if model.usual else "those of ImageNet (transform: imagenet)"
     return f"where it was trained with {whose}, write transform: {{{stated}}}"
 

@@ -20,7 +20,7 @@ from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.finish import finish_over
 from xaikit.layouts import stride
 from xaikit.method import parts_of
-from xaikit.targets import Pinned, padding_of
+from xaikit.targets import Pinned, is_spatial, padding_of
 
 
 def assemble(
@@ -74,7 +74,12 @@ def _remarks(
 ) -> list[RemarkCounts]:
     request, columns = member.request, trace.columns[member.place]
     rectify = ANY if request.finish is None else request.finish.rectify
-    diagnosed = diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify, padding)
+    silent = padding
+    if tap.is_hooked and request.method.needs.gradients and is_spatial(trace.pinned[member.place]):
+        # a detection is of one level of a pyramid, and of none of the others
+        elsewhere = evidence.elsewhere(tap, request.taps, columns)
+        silent = elsewhere if padding is None else elsewhere | padding.to(elsewhere.device)
+    diagnosed = diagnose(evidence, tap, columns, raw.saliency, request.method.needs, rectify, silent)
     if is_incomplete(trace.pinned[member.place]):  # one column of several is counted with the others
         diagnosed = (replace(note, counted=True) for note in diagnosed)
     return [*raw.all_remarks(), *diagnosed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Literal
 
@@ -49,6 +49,11 @@ class Evidence:
         """(N, T)"""
         return _zero(*self._gradients(tap))[:, columns]
 
+    def elsewhere(self, tap: Tap, taps: Sequence[Tap], columns: slice) -> Tensor:
+        """Where the score is of another of these layers and not of this one, (N, T)."""
+        others = [~self.zero_gradients(other, columns) for other in taps if other.is_hooked]
+        return self.zero_gradients(tap, columns) & torch.stack(others).any(0)
+
     def negative_gradients(self, tap: Tap, columns: slice) -> Tensor:
         """Where none is positive, (N, T)."""
         return (self._gradients(tap)[1] <= 0)[:, columns]
@@ -61,7 +66,7 @@ def diagnose(
     raw: Tensor,
     needs: Needs,
     rectify: Rectified,
-    padding: Tensor | None = None,
+    silent: Tensor | None = None,
 ) -> Iterator[RemarkCounts]:
     """One note for every reason that holds for some sample; how many of its targets it holds for is the count.
 
@@ -69,7 +74,7 @@ def diagnose(
         raw: the raw map (N, T, *S).
         rectify: of the finish; with ``"any"`` what is negative all over is noted for those who rectify, beside
             what else there is to say.
-        padding: where (N, T) a sample has no target, of which there is nothing to say.
+        silent: where (N, T) there is nothing to say, as a sample has no target.
     """
     if tap.is_hooked and raw.shape[2:].numel() == 1:
         yield RemarkCounts(str(tap), ONE_PLACE, torch.ones(len(raw), dtype=torch.long), counted=False)
@@ -77,9 +82,10 @@ def diagnose(
     unfinished = ~(low.isfinite() & high.isfinite())
     black = high <= 0 if rectify == ANY else _black(raw, rectify, low, high)
     even = (low == high) & (raw.shape[2:].numel() > 1)  # one cell alone is no even map
-    if padding is not None:
-        unfinished = unfinished & ~padding.to(raw.device)
     dead = even | black | unfinished
+    if silent is not None:
+        silent = silent.to(raw.device)
+        dead, unfinished = dead & ~silent, unfinished & ~silent
     # on a CPU the answer is at hand, elsewhere it would be waited for
     if dead.device.type == "cpu" and not bool(dead.any()):
         return

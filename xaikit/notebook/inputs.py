@@ -58,11 +58,22 @@ def read_inputs(stated: Any, transform: Any, model: nn.Module, mode: Mode) -> tu
 
 
 def _stacked(stated: Any, model: nn.Module) -> Any:
-    """A list of samples, tensors or arrays of one shape and without an axis of samples, as a batch; anything else as it is."""
+    """A list of samples, tensors or arrays of one shape and without an axis of samples, as a batch; anything else as it is.
+
+    Raises:
+        TapError: they are of several shapes.
+    """
     if not isinstance(stated, list) or not stated or not all(isinstance(one, (Tensor, np.ndarray)) for one in stated):
         return stated
     layer = _first_convolution(model)
-    if len({tuple(one.shape) for one in stated}) > 1 or layer is None or stated[0].ndim != len(layer.kernel_size) + 1:
+    shapes = {tuple(one.shape): None for one in stated}
+    if len(shapes) > 1:
+        raise TapError(
+            f"inputs: expected samples of one shape, to be a batch, got {', '.join(map(str, shapes))}; explain each alone, "
+            "[xaikit.explain(model, one[None], ...) for one in inputs], or give pictures and a transform that brings them to one "
+            'size, such as transform=xaikit.sources.Transform("fit", (800, 800), ...)'
+        )
+    if layer is None or stated[0].ndim != len(layer.kernel_size) + 1:
         return stated
     if all(isinstance(one, np.ndarray) for one in stated):
         return np.stack(stated)

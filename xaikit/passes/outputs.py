@@ -16,10 +16,10 @@ AUTO = "auto"
 def part_of(output: Any, choice: str | int = AUTO) -> Any:
     """The chosen part of an output: by key or attribute, by index, by a way of these with dots between, or by itself.
 
-    ``auto`` takes a tensor as it is, and ``logits`` of a mapping or object that has it. Of a tuple it takes the one tensor
-    of floating-point numbers, single numbers such as a loss left out, and logits (N, classes) before maps; of a mapping or
-    dataclass the one tensor that it has. Where several may be meant the target is handed all of it, and refuses it by
-    name if it is one of classes.
+    ``auto`` takes a tensor as it is, and ``logits`` of a mapping or object that has it, and no ``pred_boxes`` beside it. Of a
+    tuple it takes the one tensor of floating-point numbers, single numbers such as a loss left out, and logits (N, classes)
+    before maps; of a mapping or dataclass the one tensor that it has. Where several may be meant the target is handed all of
+    it, and refuses it by name if it is one of classes.
 
     Raises:
         ConfigError: the output has no such part; the parts it has are named.
@@ -55,6 +55,8 @@ def _is_index(text: str) -> bool:
 
 
 def _itself(output: Any) -> Any:
+    if _has(output, "pred_boxes"):  # logits beside boxes are those of queries, and no classes of the picture
+        return output
     if isinstance(output, Mapping) and "logits" in output:
         return output["logits"]
     if not isinstance(output, Tensor) and isinstance(getattr(output, "logits", None), Tensor):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.pictures.lettering import FAINT, Line
+from xaikit.pictures.marks import marks_of
 from xaikit.pictures.regions import Region, as_array, regions, union
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
 from xaikit.pictures.signal import overlay_signal
@@ -23,16 +25,22 @@ Read = Callable[[PictureWindow, Sequence[Region], tuple[int, ...]], Tensor]
 """What is made of the regions of a map: of its window on the picture, them, and the shape of the map."""
 
 
+def _nowhere(sample: int, target: int) -> tuple[Mapping[str, Any], str]:
+    return {}, ""
+
+
 @dataclass(frozen=True, eq=False)
 class ShownMaps:
     """Finished maps (N, T, *S) and what they are laid over.
 
     padding  where (N, T) a sample has no target, as others have more; None where all have as many
+    places   of a sample and target, what of the picture is explained, see :func:`xaikit.pictures.marks.marks_of`, and its name
     """
 
     maps: Tensor
     shown: ShownInputs
     padding: Tensor | None = None
+    places: Callable[[int, int], tuple[Mapping[str, Any], str]] = _nowhere
 
     def overlay(
         self, sample: int, target: int, alpha: float, colormap: str, window: PictureWindow | None = None
@@ -49,7 +57,11 @@ class ShownMaps:
         if saliency.dim() == 3:
             slices = self.shown.inputs.shape[2]
             saliency = torch.from_numpy(montage_map(as_array(saliency), slices, window.picture))
-        return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=signed)
+            return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=signed)
+        place, name = self.places(row, column)
+        high, wide = self.shown.inputs.shape[-2:]
+        marks = partial(marks_of, place, name, (wide, high))
+        return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=signed, marks=marks)
 
     def over(self, picture: Any, sample: int) -> PictureWindow:
         """Another picture for the map of a sample: it lies where it lies on the sample's own, if that is as large; else on all

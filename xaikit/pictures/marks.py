@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -81,6 +82,24 @@ class Outline:
         rows, columns = np.nonzero(mask)
         if self.text and len(rows):
             Words(self.text, (columns.min(), rows.min() - picture.height // 16 - 4)).draw(picture)
+
+
+def marks_of(
+    place: Mapping[str, Any], text: str, size: tuple[int, int], shown: tuple[int, int]
+) -> Iterator[Box | Outline]:
+    """What a score is of, on a picture; nothing where that is all of it.
+
+    Args:
+        place: see :class:`xaikit.targets.Pinned`.
+        size: width and height of the model's input.
+        shown: those of the picture that it is drawn on.
+    """
+    if "corners" in place:
+        x, y = (side if place.get("relative") else side / own for side, own in zip(shown, size, strict=True))
+        x0, y0, x1, y1 = place["corners"]
+        yield Box((x0 * x, y0 * y, x1 * x, y1 * y), text)
+    elif "mask" in place:
+        yield Outline(np.asarray(place["mask"], bool), text)
 
 
 def _nearest(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[np.bool_]:

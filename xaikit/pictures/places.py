@@ -10,11 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def written_place(place: Mapping[str, Any]) -> str:
-    """As JSON: `{"corners": [x0, y0, x1, y1]}` in pixels of the input, or `{"mask": {"size": [H, W], "counts": [...]}}`."""
+def written_place(place: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """As JSON: `{"corners": [x0, y0, x1, y1]}` in pixels of the input, or `{"mask": {"size": [H, W], "counts": [...]}}`.
+
+    Args:
+        size: width and height of the input.
+    """
     mask = place.get("mask")
     if mask is None:
-        return json.dumps({"corners": [round(float(corner), 2) for corner in place["corners"]]})
+        sides = size * 2 if place.get("relative") else (1, 1, 1, 1)
+        corners = zip(place["corners"], sides, strict=True)
+        return json.dumps({"corners": [round(float(corner) * side, 2) for corner, side in corners]})
     return json.dumps({"mask": {"size": list(mask.shape), "counts": _run_lengths(np.asarray(mask, bool))}})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from xaikit.errors import ConfigError, DataError
+from xaikit.pictures.marks import PictureMark
 from xaikit.pictures.overlay import overlay as draw_overlay
 from xaikit.pictures.regions import as_array
 from xaikit.pictures.signal import plot
@@ -21,6 +23,13 @@ from xaikit.pictures.volume import montage
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels."""
+
+MarksOn = Callable[[tuple[int, int]], Iterable[PictureMark]]
+"""From the width and height of a picture to what is drawn on it."""
+
+
+def _no_marks(size: tuple[int, int]) -> tuple[PictureMark, ...]:
+    return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +61,27 @@ class PictureWindow:
         return PictureWindow(self.picture.resize(size), (left * x, top * y, right * x, bottom * y), self.note)
 
     def overlay(
-        self, saliency: Tensor, alpha: float = 0.5, colormap: str = "auto", signed: bool = False
+        self,
+        saliency: Tensor,
+        alpha: float = 0.5,
+        colormap: str = "auto",
+        signed: bool = False,
+        marks: MarksOn = _no_marks,
     ) -> Image.Image:
         """A finished map (H, W) over the window, the picture around it; see :func:`xaikit.pictures.overlay.overlay`. Raises
-        ConfigError for a share or colours that there are not."""
+        ConfigError for a share or colours that there are not.
+
+        Args:
+            marks: what is drawn on the window, of its width and height.
+        """
         left, top, right, bottom = _rounded(self.box, self.picture.size)
         seen = self.picture.crop((left, top, right, bottom))
         inside = left >= 0 and top >= 0 and right <= self.picture.width and bottom <= self.picture.height
         around = self.picture if inside and seen.size != self.picture.size else None
         try:
-            return draw_overlay(seen, saliency, alpha, colormap=colormap, signed=signed, background=around)
+            return draw_overlay(
+                seen, saliency, alpha, colormap=colormap, signed=signed, background=around, marks=marks(seen.size)
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from error
 

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from xaikit.passes.process import torch_threads
-from xaikit.pictures.marks import Box, Outline, PictureMark, Words
+from xaikit.pictures.marks import PictureMark, Words, marks_of
 from xaikit.pictures.overlay import Floats
 from xaikit.pictures.places import read_place
 from xaikit.pictures.spaces import DRAWN, frames_of_map, overlay_of
@@ -242,19 +242,17 @@ def drawn(frame: Frame, entry: Entry, fused: Tensor, style: ReportConfig) -> Ima
         trial.space,
         style.alpha,
         background=frame.whole,
-        marks=tuple(_marks(record, row)),
+        marks=tuple(_marks(record, row, frame.picture.size)),
         **_look(trial, style),
     )
 
 
-def _marks(record: Record, row: Mapping[str, Any]) -> Iterator[PictureMark]:
+def _marks(record: Record, row: Mapping[str, Any], size: tuple[int, int]) -> Iterator[PictureMark]:
     """What the score is of, with the class and the score; and where a model has no classes, the number that is explained."""
     place = read_place(row.get("extent"))
-    if "corners" in place:
-        yield Box(place["corners"], f"{record.target_name} {record.score:.3g}".strip())
-    elif "mask" in place:
-        yield Outline(place["mask"], record.target_name)
-    elif record.prediction is None and record.target is None:
+    text = f"{record.target_name} {record.score:.3g}".strip() if "corners" in place else record.target_name
+    yield from marks_of(place, text, size, size)
+    if not place and record.prediction is None and record.target is None:
         yield Words(f"{record.score:.4g}")
 
 

@@ -20,7 +20,7 @@ from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.store.maps import Array, encode, map_checksums
 from xaikit.store.rows import ROWS, Failure, identity_of
 from xaikit.store.store import Store
-from xaikit.targets import PinnedClasses, needs_labels, place_of
+from xaikit.targets import PinnedClasses, needs_labels, padding_of, places_of
 
 
 class ShardResults:
@@ -105,12 +105,15 @@ class ShardResults:
 
     def _add_maps(self, label: str, explanation: Explanation, places: Sequence[int]) -> None:
         for layer, raw in explanation.maps.items():
-            maps = explanation.with_targets(raw)
-            key = map_key(label, layer)
-            if key not in self._maps:
-                # rows of what failed are never read
-                self._maps[key] = torch.zeros(len(self._places), *maps.shape[1:])
-            self._maps[key][places] = maps.detach().to("cpu", torch.float32)
+            maps, key = explanation.with_targets(raw), map_key(label, layer)
+            stored = self._maps.get(key)
+            # rows of what failed are never read, nor columns of what a picture has fewer of
+            if stored is None or stored.shape[1] < maps.shape[1]:
+                larger = torch.zeros(len(self._places), *maps.shape[1:])
+                if stored is not None:
+                    larger[:, : stored.shape[1]] = stored
+                self._maps[key] = stored = larger
+            stored[places, : maps.shape[1]] = maps.detach().to("cpu", torch.float32)
 
     def _shared_columns(self, batch: ExplainedBatch, places: Sequence[int]) -> Iterator[dict[str, Any]]:
         """What all rows of a picture have in common."""
@@ -134,10 +137,14 @@ class ShardResults:
         classes = explanation.target.indices if isinstance(explanation.target, PinnedClasses) else None
         targets = [[None] * len(row) for row in scores] if classes is None else classes.tolist()
         warnings = _warnings(explanation, request, len(shared))
+        padding = None if (is_padded := padding_of(explanation.target)) is None else is_padded.tolist()
         for sample, columns in enumerate(shared):
             truth = batch.pictures[sample].label if needs_labels(request.target) else None
-            place = place_of(explanation.target, sample)
-            for column, (score, target) in enumerate(zip(scores[sample], targets[sample], strict=True)):
+            places = places_of(explanation.target, sample, len(scores[sample]))
+            for column, (score, target, place) in enumerate(zip(scores[sample], targets[sample], places, strict=True)):
+                is_none = bool(padding and padding[sample][column])
+                if is_none and column:
+                    continue  # of a picture without any target one row says so
                 target = place.get("label") if target is None else target
                 yield {
                     **columns,
@@ -147,8 +154,8 @@ class ShardResults:
                     "target": target,
                     "target_name": self._classes.name(target),
                     "score": score,
-                    "extent": written_place(place) if place else None,
-                    "warnings": warnings[sample],
+                    "extent": written_place(place, batch.pictures[sample].rgb.size) if place else None,
+                    "warnings": [*warnings[sample], *["no target in this picture"] * is_none],
                 }
 
 

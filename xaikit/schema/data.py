@@ -27,7 +27,8 @@ class TransformConfig(Section):
     channels       of the model's input, as many as mean and std have: 1 for grey, 3 for colours, more for bands (TIFF, .npy)
     size           shorter side, or all sides to reach exactly
     crop           side, or sides, of the middle that is cut out
-    fit            crop; or squash: the whole picture is brought to ``crop``, whatever its aspect
+    fit            crop; squash: the whole picture is brought to ``crop``, whatever its aspect; or pad: it is as large as fits
+                   into ``crop``, with black at two sides
     interpolation  of the resize
     """
 
@@ -36,7 +37,7 @@ class TransformConfig(Section):
     channels: Annotated[int, Field(ge=1)] | None = None
     size: Side | Sides | None = None
     crop: Side | Sides | None = None
-    fit: Literal["crop", "squash"] | None = None
+    fit: Literal["crop", "squash", "pad"] | None = None
     interpolation: Literal["bilinear", "bicubic", "nearest"] | None = None
     mean: Means | None = None
     std: Deviations | None = None

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
-Fit = Literal["crop", "squash"]
-"""How a picture of another aspect comes to fit: its middle is cut out, or it is squashed as a whole."""
+Fit = Literal["crop", "squash", "pad"]
+"""How a picture of another aspect comes to fit: its middle is cut out, it is squashed as a whole, or black is added."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Transform:
     """Resize the shorter side to ``size``, cut the centre ``crop`` out, scale to [0, 1], subtract ``mean``, divide by
     ``std``.
 
-    size           shorter side in pixels, or (height, width) to reach exactly
-    crop           side or (height, width) of the centre crop in pixels
+    size           shorter side in pixels, (height, width) to reach exactly, or fit: so that all of it is within the crop
+    crop           side or (height, width) of the centre crop in pixels; black is added where it is larger than the picture
     mean, std      one number a channel of the model's input, in units of [0, 1]: three for colours, one for grey
     interpolation  of the resize, with antialiasing
     """
 
-    size: int | tuple[int, int] = 256
+    size: int | tuple[int, int] | Literal["fit"] = 256
     crop: int | tuple[int, int] = 224
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -44,7 +44,7 @@ class Transform:
 
     def picture(self, photograph: Image.Image) -> Image.Image:
         """The picture in the frame of the model: resized and cropped, colours untouched."""
-        high, wide = _resized(photograph.size, self.size)
+        high, wide = self._resized(photograph.size)
         if high * wide > MOST_PIXELS:
             resized = _resized_middle(photograph, (high, wide), _pair(self.crop), self.interpolation)
         else:
@@ -55,7 +55,7 @@ class Transform:
     def whole(self, photograph: Image.Image) -> Image.Image | None:
         """All of a picture at the size at which :meth:`picture` cuts the middle out; None where that is no part of it, or it is
         too large."""
-        (high, wide), (crop_high, crop_wide) = _resized(photograph.size, self.size), _pair(self.crop)
+        (high, wide), (crop_high, crop_wide) = self._resized(photograph.size), _pair(self.crop)
         if high * wide > MOST_PIXELS or high < crop_high or wide < crop_wide:
             return None
         resized: Image.Image = self._resize(photograph)
@@ -64,7 +64,7 @@ class Transform:
     def window(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Where on a picture of a size (width, height) the model looks: x0, y0, x1, y1 in its pixels, beyond its edges where the
         crop is larger than the picture has become."""
-        (high, wide), (crop_high, crop_wide) = _resized(size, self.size), _pair(self.crop)
+        (high, wide), (crop_high, crop_wide) = self._resized(size), _pair(self.crop)
         (left, right), (top, bottom) = center(wide, crop_wide), center(high, crop_high)
         x, y = size[0] / wide, size[1] / high
         return left * x, top * y, right * x, bottom * y
@@ -80,8 +80,19 @@ class Transform:
         normalized: Tensor = _torchvision().normalize(pixels, list(self.mean), list(self.std))
         return normalized
 
+    def _resized(self, before: tuple[int, int]) -> tuple[int, int]:
+        """The height and width that a resize reaches, of a picture of (width, height)."""
+        if self.size == "fit":
+            high, wide = _pair(self.crop)
+            scale = min(wide / before[0], high / before[1])
+            return max(1, round(before[1] * scale)), max(1, round(before[0] * scale))
+        if not isinstance(self.size, int):
+            return self.size
+        wide, high = (self.size * side // min(before) for side in before)
+        return high, wide
+
     def _resize(self, picture: Any) -> Any:
-        size = [self.size] if isinstance(self.size, int) else list(self.size)
+        size = [self.size] if isinstance(self.size, int) else list(self._resized(_size(picture)))
         functional = _torchvision()
         return functional.resize(picture, size, functional.InterpolationMode(self.interpolation), antialias=True)
 
@@ -102,12 +113,9 @@ def _pair(side: int | tuple[int, int]) -> list[int]:
     return [side, side] if isinstance(side, int) else list(side)
 
 
-def _resized(before: tuple[int, int], size: int | tuple[int, int]) -> tuple[int, int]:
-    """The height and width that a resize reaches, of a picture of (width, height)."""
-    if not isinstance(size, int):
-        return size
-    wide, high = (size * side // min(before) for side in before)
-    return high, wide
+def _size(picture: Image.Image | Tensor) -> tuple[int, int]:
+    """Width and height."""
+    return picture.size if isinstance(picture, Image.Image) else (picture.shape[-1], picture.shape[-2])
 
 
 def center(side: int, taken: int) -> tuple[int, int]:
