@@ -47,11 +47,15 @@ class Irof(Removal):
     suites: ClassVar[frozenset[str]] = frozenset({"full"})
     examples: ClassVar[tuple[dict[str, object], ...]] = ({"segments": "grid"},)
     higher_is_better: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least_one(self, "count")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Up to all of the score; a logit can lose more."""
+        return -math.inf, 1.0 if self.scored == "probability" else math.inf
 
     @property
     def further(self) -> int:
