@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from xaikit import engine
 from xaikit.engine import Batch, Request
 from xaikit.errors import XaikitError
 from xaikit.evaluation.cases import BLURRED, Case
 from xaikit.evaluation.policies import at_input, blurred
-from xaikit.evidence.forward import Readout
+from xaikit.evidence.conditions import undisturbed
+from xaikit.evidence.forward import Readout, call
 from xaikit.evidence.pinned import PinnedPart, TargetAt, whole
 from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.nests import first_tensor, varied
@@ -112,12 +114,10 @@ class CaseExplainer:
         self, evidence: Sequence[str], samples: Sequence[Sample], model: nn.Module | None
     ) -> dict[str, Tensor]:
         """Raw maps (n, T, *S) at the size of the input, by evidence."""
-        index = torch.tensor([sample.row for sample in samples])
-        inputs = inputs_of(self.context, index)
-        images = torch.stack([sample.image for sample in samples]).to(first_tensor(inputs))
+        index, inputs = self._inputs(samples)
         batch = replace(
             self.batch,
-            inputs=varied(inputs, self.context.trace.input_layout.from_map(images, first_tensor(inputs))),
+            inputs=inputs,
             ids=tuple(self.batch.ids[sample] for sample in index.tolist()),
             labels=None if self.batch.labels is None else self.batch.labels[index.to(self.batch.labels.device)],
         )
@@ -132,8 +132,23 @@ class CaseExplainer:
             mode=self.readout.mode,
             tally=self.context.tally,
         )
-        space = tuple(images.shape[2:])
+        space = tuple(samples[0].image.shape[1:])
         return {key: _at_input(explanations[key], requests[key], space) for key in evidence}
+
+    def outputs(self, cases: Sequence[Case], images: Tensor, model: nn.Module) -> Any:
+        """What a model returns for each case at its own image (N, C, *S), equal ones once."""
+        samples, place_of = _distinct(cases, images, None)
+        _, inputs = self._inputs(samples)
+        with undisturbed(model, self.readout.mode):
+            returned = call(model, inputs)
+        return tree_map_only(Tensor, lambda each: each[place_of], returned)
+
+    def _inputs(self, samples: Sequence[Sample]) -> tuple[Tensor, Any]:
+        """The rows of samples in the batch, and their inputs: the image of each beside what else its row has."""
+        index = torch.tensor([sample.row for sample in samples])
+        inputs = inputs_of(self.context, index)
+        images = torch.stack([sample.image for sample in samples]).to(first_tensor(inputs))
+        return index, varied(inputs, self.context.trace.input_layout.from_map(images, first_tensor(inputs)))
 
     def _pinned(self, index: Tensor, classes: Sequence[int | None]) -> Pinned:
         """The target of chosen samples, or the same of other classes."""
