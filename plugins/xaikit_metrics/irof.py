@@ -91,8 +91,12 @@ def superpixels(image: Tensor, count: int) -> Blocks:
 
     low, high = (getattr(image.flatten(1), end)(1).reshape(-1, *[1] * (image.dim() - 1)) for end in ("amin", "amax"))
     pictures = ((image - low) / torch.where(high > low, high - low, 1)).movedim(1, -1).double().cpu().numpy()
-    labels = [torch.from_numpy(slic(each, n_segments=count, start_label=0, channel_axis=-1)) for each in pictures]
-    of = torch.stack(labels).long().to(image.device)
+    names = [picture.tobytes() for picture in pictures]  # all maps of a photograph have the same
+    distinct = dict(zip(names, pictures, strict=True)).items()
+    labels = {
+        name: torch.from_numpy(slic(each, n_segments=count, start_label=0, channel_axis=-1)) for name, each in distinct
+    }
+    of = torch.stack([labels[name] for name in names]).long().to(image.device)
     return Blocks(of, int(of.max()) + 1)
 
 
