@@ -15,7 +15,7 @@ from xaikit import engine
 from xaikit.engine import Batch, Request
 from xaikit.errors import XaikitError
 from xaikit.evaluation.cases import BLURRED, Case
-from xaikit.evaluation.policies import at_input, blurred
+from xaikit.evaluation.policies import at_input, blurred, settled
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import Readout, call
 from xaikit.evidence.pinned import PinnedPart, TargetAt, whole
@@ -23,6 +23,7 @@ from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.rescore import inputs_of
+from xaikit.store.maps import MapFormat, decode, encode
 from xaikit.targets import Pinned, PinnedClasses, Target, layer_of
 
 
@@ -57,16 +58,18 @@ def fixed(target: Target, pinned: Pinned) -> Target:
 class CaseExplainer:
     """Explains cases again, whatever method each is by; those at equal inputs share one pass.
 
-    context   of the clean pass, narrowed to the target of the cases
-    batch     that it was made on
-    requests  by evidence
-    readout   of all targets of the batch
+    context    of the clean pass, narrowed to the target of the cases
+    batch      that it was made on
+    requests   by evidence
+    readout    of all targets of the batch
+    stored_as  how the maps were stored that these are compared with: these lose as much; None where they were not
     """
 
     context: PassContext
     batch: Batch
     requests: Mapping[str, Request]
     readout: Readout
+    stored_as: MapFormat | None = None
 
     def maps(
         self,
@@ -133,7 +136,14 @@ class CaseExplainer:
             tally=self.context.tally,
         )
         space = tuple(samples[0].image.shape[1:])
-        return {key: _at_input(explanations[key], requests[key], space) for key in evidence}
+        return {key: self._at_input(explanations[key], requests[key], space) for key in evidence}
+
+    def _at_input(self, explanation: Any, request: Request, space: tuple[int, ...]) -> Tensor:
+        layers = [
+            restored(explanation.with_targets(explanation.maps[str(tap)]).detach(), self.stored_as)
+            for tap in request.taps
+        ]
+        return torch.stack([at_input([each[row] for each in layers], space) for row in range(len(layers[0]))])
 
     def outputs(self, cases: Sequence[Case], images: Tensor, model: nn.Module) -> Any:
         """What a model returns for each case at its own image (N, C, *S), equal ones once."""
@@ -207,6 +217,9 @@ def _distinct(cases: Sequence[Case], images: Tensor, classes: Sequence[int] | No
     return distinct, places
 
 
-def _at_input(explanation: Any, request: Request, space: tuple[int, ...]) -> Tensor:
-    layers = [explanation.with_targets(explanation.maps[str(tap)]).detach() for tap in request.taps]
-    return torch.stack([at_input([each[row] for each in layers], space) for row in range(len(layers[0]))])
+def restored(maps: Tensor, stored_as: MapFormat | None) -> Tensor:
+    """Raw maps (n, T, *s) as they would come back from a store, so that the same map made again is equal to the stored one."""
+    if stored_as is None:
+        return maps
+    stored = decode("map", encode("map", maps.float().cpu().numpy(), stored_as))
+    return torch.stack([settled(torch.from_numpy(each)) for each in stored]).to(maps.device)

@@ -32,6 +32,7 @@ from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.process import as_before
 from xaikit.reruns.context import PassContext
 from xaikit.schema.sections import Precision
+from xaikit.store.maps import MapFormat
 
 Others = Callable[[Case, int, str], Tensor]
 """``others(case, count, purpose)``: other photographs (count, C, *S) for a case, as the model takes them."""
@@ -67,6 +68,7 @@ class Setting:
     requests     by evidence
     black        (C, 1, ...) of the model's input
     annotations  a photograph each
+    stored_as    how the maps that are judged were stored; None where they were not
     """
 
     model: nn.Module
@@ -80,6 +82,7 @@ class Setting:
     precision: Precision
     seed: int
     tally: Tally
+    stored_as: MapFormat | None = None
 
 
 class Judge:
@@ -162,7 +165,7 @@ class Judge:
         )
         maps = judged(torch.stack([case.saliency for case in cases]), policy).to(exact(cases[0].raws[0]).dtype)
         scorer = Scorer(context, cases, maps, self._caches.setdefault(cases[0].place, ScoreCache()))
-        explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout)
+        explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout, setting.stored_as)
         image = self.trace.input_layout.to_map(first_tensor(setting.batch.inputs))
         samples = torch.tensor([case.sample for case in cases], device=image.device)
         return MetricView(
