@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import files
 from pathlib import Path
 from typing import Any
@@ -169,10 +169,11 @@ def page(boards: Mapping[str, Any]) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Methods by metrics: mean and half the width of its interval, in bold the best group; behind a dagger the initials of
-    controls that a method does not beat, and last how many beat their own blurred copy."""
+    controls that have a value and that a method does not beat, and last how many beat their own blurred copy."""
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     roles = {row["method"]: row["role"] for row in rows}
     cells = {(row["method"], row["metric"]): row for row in rows}
+    silent = {(row["method"], row["metric"]) for row in rows if row["mean"] != row["mean"]}
     first = metrics[0]
     order = sorted(
         (method for method, role in roles.items() if role != "blurred"),
@@ -185,7 +186,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     worth = {row["metric"]: row["reliability"] for row in rows}
     for method in order:
         name = method if roles[method] == "method" else f"*{method}*"
-        lines.append(f"| {name} | {' | '.join(_cell(cells.get((method, metric))) for metric in metrics)} |")
+        lines.append(f"| {name} | {' | '.join(_cell(cells.get((method, metric)), silent) for metric in metrics)} |")
     lines.append(f"| reliability | {' | '.join(f'{worth[metric]:.2f}' for metric in metrics)} |")
     methods = [row for row in rows if row["role"] == "method"]
     beats = [[not _blurred(row) for row in methods if row["metric"] == metric] for metric in metrics]
@@ -198,12 +199,13 @@ def _blurred(row: Mapping[str, Any]) -> bool:
     return f"{row['method']}, blurred" in row["does not beat"].split("; ")
 
 
-def _cell(row: Mapping[str, Any] | None) -> str:
+def _cell(row: Mapping[str, Any] | None, silent: Collection[tuple[str, str]]) -> str:
     if row is None or row["mean"] != row["mean"]:
         return ""
     text = f"{row['mean']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
     text = f"**{text}**" if "a" in row["group"] else text
-    missed = [name for name in row["does not beat"].split("; ") if name and not name.endswith(", blurred")]
+    named = [name for name in row["does not beat"].split("; ") if name and not name.endswith(", blurred")]
+    missed = [name for name in named if (name, row["metric"]) not in silent]
     return text + (f" †{''.join(name[0] for name in missed)}" if missed and row["role"] == "method" else "")
 
 

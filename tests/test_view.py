@@ -202,3 +202,12 @@ def test_the_numbers_have_the_distribution_they_say() -> None:
     uniform = Draw("uniform", (20_000,)).of(1)
     assert 0 <= uniform.min() < uniform.max() < 1
     assert abs(uniform.mean().item() - 0.5) < 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_uniform_numbers_are_below_1_in_any_precision(dtype: torch.dtype) -> None:
+    numbers = SampleGenerator([0, 1], torch.empty(0, dtype=dtype)).uniform(4000)
+    assert numbers.dtype == dtype
+    assert 0 <= float(numbers.min()) <= float(numbers.max()) < 1
+    exact = SampleGenerator([0, 1], torch.empty(0, dtype=torch.float64)).uniform(4000)
+    assert torch.allclose(numbers.double(), exact, atol=float(torch.finfo(dtype).eps))

@@ -51,7 +51,9 @@ class SampleGenerator:
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1), (N, *shape)."""
-        return self._draw(torch.rand, shape)
+        numbers = self._draw(torch.rand, shape)
+        # the nearest number of few digits may be 1
+        return numbers.clamp(max=1 - torch.finfo(numbers.dtype).eps / 2)
 
     def _draw(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         # float64 whatever the model computes in, so that precision does not change what is drawn

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
-from xaikit.errors import PluginContract, UndeclaredNeed, declared, is_count
+from xaikit.errors import UndeclaredNeed, declared, is_count
 from xaikit.sources.framed import Annotation as Annotation
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Metric(Protocol):
     needs             of the class
     reads             of the class or a field: see :data:`Policy`
     higher_is_better  of the class
-    range             of the class: the lowest and the highest value there may be, infinite where there is none
+    range             of the class or its options: the lowest and the highest value there may be, infinite where there is none
 
     It may have more members, all of which :mod:`xaikit.testing` holds against what the metric does:
 
@@ -85,7 +85,9 @@ class Metric(Protocol):
 
     needs: ClassVar[MetricNeeds]
     higher_is_better: ClassVar[bool]
-    range: ClassVar[tuple[float, float]]
+
+    @property
+    def range(self) -> tuple[float, float]: ...
 
     @property
     def reads(self) -> Policy: ...
@@ -110,19 +112,10 @@ def reads_of(metric: Metric) -> Policy:
     return stated
 
 
-def chance_of(metric: Metric, view: MetricView) -> Tensor:
-    """What maps get that know nothing, (N, T); NaN where a metric does not say. Raises PluginContract for another shape."""
-    chance: Any = getattr(metric, "chance", None)
-    value: Any = chance(view) if callable(chance) else float("nan") if chance is None else float(chance)
-    filled: Tensor = value if hasattr(value, "shape") else view.maps.new_full(view.shape[:2], value)
-    if filled.shape != view.shape[:2]:
-        raise PluginContract(f"chance: expected (N, T) {tuple(view.shape[:2])}, got {tuple(filled.shape)}")
-    return filled
-
-
 class Further(Protocol):
     """What the engine does for one view; see the methods of :class:`MetricView` of the same names."""
 
+    def raws(self) -> tuple[Tensor, ...]: ...
     def score(self, scored: Scored) -> Tensor: ...
     def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor: ...
     def classes(self) -> tuple[Tensor, int]: ...
@@ -130,6 +123,7 @@ class Further(Protocol):
     def explain_class(self, classes: Tensor) -> Tensor: ...
     def explain_with(self, model: nn.Module, inputs: Tensor | None) -> Tensor: ...
     def copied_model(self) -> nn.Module: ...
+    def output_of(self, model: nn.Module, inputs: Tensor) -> Any: ...
     def others(self, count: int, purpose: str) -> Tensor: ...
     def stream(self, purpose: str) -> SampleGenerator: ...
     def weights(self, purpose: str) -> torch.Generator: ...
@@ -141,13 +135,11 @@ class MetricView:
     """Some maps and their photographs, narrowed to what the metric declared in its ``needs``.
 
     maps         (N, T, *S): the maps as ``reads`` of the metric says
-    raws         the raw signed maps as the method made them, (N, T, *s), one a layer
     image        (N, C, *S): the model's (first) input
     black        (C, 1, ...): what a black pixel is in units of the input; 0 where that is no picture
     """
 
     maps: Tensor
-    raws: tuple[Tensor, ...]
     image: Tensor
     black: Tensor
     _annotations: tuple[Annotation | None, ...]
@@ -165,6 +157,11 @@ class MetricView:
     def space(self) -> tuple[int, ...]:
         """The dimensions of ``maps`` that are space."""
         return tuple(range(2, self.maps.dim()))
+
+    @cached_property
+    def raws(self) -> tuple[Tensor, ...]:
+        """The raw signed maps as the method made them, (N, T, *s), one a layer."""
+        return self._further.raws()
 
     @property
     def score(self) -> Tensor:
@@ -252,15 +249,18 @@ class MetricView:
         self._declared("model", "copied_model")
         return self._further.copied_model()
 
+    def output_of(self, model: nn.Module, inputs: Tensor) -> Any:
+        """What a model returns at other inputs (N, C, *S), beside the further inputs that each case has."""
+        self._declared("model", "output_of")
+        return self._further.output_of(model, inputs)
+
     def explain_with(self, model: nn.Module, inputs: Tensor | None = None) -> Tensor:
-        """The maps of the same method for the same target by another model of the same layers: (N, T, *S), as ``maps`` are; at
-        other inputs (N, C, *S), where these are given."""
+        """The maps of the same method and target by another model of the same layers, as ``maps`` are; at inputs, where given."""
         self._declared("model", "explain_with")
         return self._checked("map by another model", self._further.explain_with(model, inputs))
 
     def others(self, count: int) -> Tensor:
-        """Other photographs of the data, of other predicted classes and confidently so, (N, count, C, *S); drawn by the seed.
-        Raises DataError where there are not as many."""
+        """Other photographs of other predicted classes, confidently so, (N, count, C, *S), by the seed; DataError if too few."""
         self._declared("photographs", "others")
         return self._further.others(count, "others")
 
@@ -279,8 +279,8 @@ class MetricView:
 
     def case(self, row: int) -> MetricView:
         """One case as a view of its own, for code that knows no others; what it keeps and gives as a reason is its own."""
-        one, raws = slice(row, row + 1), tuple(raw[row : row + 1] for raw in self.raws)
-        view = replace(self, maps=self.maps[one], raws=raws, image=self.image[one], _annotations=self._annotations[one])
+        one = slice(row, row + 1)
+        view = replace(self, maps=self.maps[one], image=self.image[one], _annotations=self._annotations[one])
         return replace(view, _further=self._further.case(row))
 
     def keep(self, name: str, values: Tensor) -> None:

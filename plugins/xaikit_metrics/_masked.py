@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,11 @@ class Masked:
     def further(self) -> int:
         """The score of one masked photograph."""
         return 1
+
+    @property
+    def lost(self) -> float:
+        """The largest share of a score that can be lost: all of a probability, more of what may fall below 0."""
+        return 1.0 if self.scored == "probability" else math.inf
 
     def shown(self, view: MetricView) -> Tensor:
         """The score of what the map shows, (N, T)."""

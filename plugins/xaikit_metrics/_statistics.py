@@ -16,7 +16,7 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
 
 
 def spearman(first: Tensor, second: Tensor) -> Tensor:
-    """The same of ranks, equal values in the middle of theirs."""
+    """The same of ranks, equal values in the middle of theirs; NaN where a value is."""
     return pearson(_ranks(first), _ranks(second))
 
 
@@ -32,4 +32,6 @@ def is_constant(values: Tensor, step: Tensor) -> Tensor:
 
 def _ranks(values: Tensor) -> Tensor:
     pairs = values.unsqueeze(2) - values.unsqueeze(1)
-    return (pairs > 0).sum(2) + (pairs == 0).sum(2) / 2
+    ranks = (pairs > 0).sum(2) + (pairs == 0).sum(2) / 2
+    # what is NaN is neither above nor below, and must not pass for the lowest
+    return ranks.masked_fill(values.isnan().any(1, keepdim=True), torch.nan)

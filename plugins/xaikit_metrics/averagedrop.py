@@ -18,7 +18,8 @@ class AverageDrop(Masked):
     """max(0, p - p_m) / p, where p_m is the probability of what the map shows: x_m = x M + f (1 - M) with the filling f.
 
     Cost: 1 score, shared with increase and averagegain of the same options.
-    Fails: a map that is 1 everywhere has no drop; read it with ``dropindeletion``, which such a map fails.
+    Fails: a map that is 1 nearly everywhere drops nothing, and most where it is hidden, in ``dropindeletion``; read both with
+    ``averagegain``, in which such a map gains nothing, and ``complexity``. A constant map is 0 by ``minmax``, and drops all.
     Peers: pytorch-grad-cam's DropInConfidence is absolute and of logits unless told otherwise; TorchCAM's is this one.
     """
 
@@ -26,7 +27,11 @@ class AverageDrop(Masked):
     citation: ClassVar[str] = "Chattopadhay et al. 2018, arXiv:1710.11063, section 4.1"
     suites: ClassVar[frozenset[str]] = frozenset({"quick", "full"})
     higher_is_better: ClassVar[bool] = False
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """A share of p; a logit can lose more than all of itself."""
+        return 0.0, self.lost
 
     def measure(self, view: MetricView) -> Tensor:
         """(N, T), a share of p; NaN where p is not above 0."""

@@ -11,12 +11,15 @@ from torch import Tensor
 from xaikit import hookimpl
 from xaikit.metric import MetricView
 from xaikit_metrics._masked import Masked
-from xaikit_metrics._scores import clean
+from xaikit_metrics._scores import clean, margin
 
 
 @dataclass(frozen=True)
 class AverageGain(Masked):
     """max(0, p_m - p) / (1 - p), where p_m is the probability of what the map shows: x_m = x M + f (1 - M) with the filling f.
+
+    A rise by less than a millionth is none, and a probability so near 1 is 1: that much comes from the size of a batch, and would
+    be all of what is missing to certainty.
 
     Cost: 1 score, shared with averagedrop and increase of the same options.
     Fails: it is 0 for most photographs of a confident model; read it with averagedrop, to which a map that is 1 but for a pixel
@@ -37,9 +40,10 @@ class AverageGain(Masked):
     def measure(self, view: MetricView) -> Tensor:
         """(N, T), a share of 1 - p; NaN where p is 1."""
         score = clean(view, self.scored)
-        view.undefined("the probability of the photograph itself is 1", score >= 1)
-        missing = torch.where(score >= 1, torch.nan, 1 - score)
-        return (self.shown(view) - score).clamp(min=0) / missing
+        least, missing = margin(score), 1 - score
+        view.undefined("the probability of the photograph itself is 1", missing <= least)
+        gain = (self.shown(view) - score).clamp(min=0)
+        return gain.masked_fill(gain <= least, 0) / missing.masked_fill(missing <= least, torch.nan)
 
 
 @hookimpl

@@ -30,7 +30,7 @@ class Deletion(Removal):
 
     equation: ClassVar[str] = "AUC of s(x without the k highest blocks) over k"
     citation: ClassVar[str] = "Petsiuk, Das, Saenko 2018, arXiv:1806.07421"
-    suites: ClassVar[frozenset[str]] = frozenset({"quick", "full"})
+    suites: ClassVar[frozenset[str]] = frozenset({"full"})
     higher_is_better: ClassVar[bool] = False
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from xaikit import hookimpl
 from xaikit.metric import MetricNeeds, MetricView, Policy
 from xaikit_metrics._boxes import check_space
-from xaikit_metrics._cellwise import cells, differs, disconnect
+from xaikit_metrics._cellwise import differs, disconnect
 from xaikit_metrics._mosaic import cell, mosaic
 from xaikit_metrics._objects import energy
 
@@ -26,9 +26,9 @@ class DiFull:
     the share of what counts that is the cell's.
 
     Cost: 1 explanation, side^2 times as large.
-    Fails: the model has to be of convolutions and pooling, and of one input; that the copy answers for the first cell as the
-    model does for the photograph alone is checked, and where it does not (attention, places that are moved about) there is no
-    value.
+    Fails: the model has to be of convolutions and pooling; that the copy answers for the first cell as the model does for the
+    photograph alone is checked, and where it does not (attention, places that are moved about) there is no value. Further
+    inputs of a model stay as they are: one that is a picture as well is taken for a mosaic, and that check finds it.
     Peers: the authors train a classifier for each cell; here the model's own is asked of one, for any network.
 
     side        photographs along each side
@@ -66,15 +66,14 @@ class DiFull:
         """(N, T), a share; NaN where the model is not sure of the explained class, or its cells cannot be told apart."""
         check_space(view.shape[2:], "difull")
         tiles = torch.cat([view.image.unsqueeze(1), view.others(self.side**2 - 1)], 1)
-        inputs, model = mosaic(tiles, self.side), view.copied_model().eval()
-        distinct, which = torch.unique(inputs, dim=0, return_inverse=True)  # all methods have the same of a photograph
+        inputs, model = mosaic(tiles, self.side), view.copied_model()
         try:
-            alone = model(cells(distinct, self.side)[:: self.side**2])
+            alone = view.output_of(model, view.image)
             disconnect(model, self.side)
-            mixed = differs(model(distinct), alone)[which].unsqueeze(1)
-        except Exception as error:  # a model is anybody's code: it may take one size alone, or several inputs
+            mixed = differs(view.output_of(model, inputs), alone).unsqueeze(1)
+        except Exception as error:  # a model is anybody's code: it may take one size alone
             nowhere = torch.ones(view.shape[:2], dtype=torch.bool)
-            reason = f"the model does not take a mosaic as its only input: {type(error).__name__}: {error}"
+            reason = f"the model does not take a mosaic: {type(error).__name__}: {error}"
             view.undefined(reason, nowhere)
             return torch.full(view.shape[:2], torch.nan)
         view.undefined("the copy on the mosaic does not answer as the model does for the photograph alone", mixed)

@@ -18,8 +18,8 @@ class DropInDeletion(Masked):
     """max(0, p - p_h) / p, where p_h is the probability of what the map hides: x_h = x (1 - M) + f M with the filling f.
 
     Cost: 1 score.
-    Fails: a map that is 1 everywhere hides all and drops most; read it with averagedrop, in which such a map is no worse than
-    any, and with complexity.
+    Fails: a map that is 1 nearly everywhere hides all and drops most, and averagedrop likes it as well; read both with
+    averagegain and complexity. A constant map is 0 by ``minmax``, and hides nothing.
     Peers: as in the repository of Shapley-CAM, whose logs have it as ADD.
     """
 
@@ -27,7 +27,11 @@ class DropInDeletion(Masked):
     citation: ClassVar[str] = "Jung, Oh 2021 (LIFT-CAM), arXiv:2102.05228, section 4.1"
     suites: ClassVar[frozenset[str]] = frozenset({"quick", "full"})
     higher_is_better: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """A share of p; a logit can lose more than all of itself."""
+        return 0.0, self.lost
 
     def measure(self, view: MetricView) -> Tensor:
         """(N, T), a share of p; NaN where p is not above 0."""

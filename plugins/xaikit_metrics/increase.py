@@ -35,7 +35,7 @@ class Increase(Masked):
         """(N, T), 0 or 1; NaN where the target has no such score."""
         score, shown = clean(view, self.scored), self.shown(view)
         risen = (shown > score + margin(score)).to(score)
-        return torch.where(score.isnan(), score, risen)
+        return torch.where(score.isnan() | shown.isnan(), torch.nan, risen)
 
 
 @hookimpl

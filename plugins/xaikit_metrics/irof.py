@@ -47,11 +47,15 @@ class Irof(Removal):
     suites: ClassVar[frozenset[str]] = frozenset({"full"})
     examples: ClassVar[tuple[dict[str, object], ...]] = ({"segments": "grid"},)
     higher_is_better: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least_one(self, "count")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Up to all of the score; a logit can lose more."""
+        return -math.inf, 1.0 if self.scored == "probability" else math.inf
 
     @property
     def further(self) -> int:
@@ -87,8 +91,12 @@ def superpixels(image: Tensor, count: int) -> Blocks:
 
     low, high = (getattr(image.flatten(1), end)(1).reshape(-1, *[1] * (image.dim() - 1)) for end in ("amin", "amax"))
     pictures = ((image - low) / torch.where(high > low, high - low, 1)).movedim(1, -1).double().cpu().numpy()
-    labels = [torch.from_numpy(slic(each, n_segments=count, start_label=0, channel_axis=-1)) for each in pictures]
-    of = torch.stack(labels).long().to(image.device)
+    names = [picture.tobytes() for picture in pictures]  # all maps of a photograph have the same
+    distinct = dict(zip(names, pictures, strict=True)).items()
+    labels = {
+        name: torch.from_numpy(slic(each, n_segments=count, start_label=0, channel_axis=-1)) for name, each in distinct
+    }
+    of = torch.stack([labels[name] for name in names]).long().to(image.device)
     return Blocks(of, int(of.max()) + 1)
 
 

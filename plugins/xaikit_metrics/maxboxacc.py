@@ -37,7 +37,7 @@ class MaxBoxAcc(Localisation):
 
     Cost: none but 100 labellings of each map, on the CPU.
     Fails: where objects lie in the middle and are large, the control ``center`` is hard to beat.
-    Peers: wsolevaluation chooses one threshold for all levels on a validation set of its own, or on the test set itself, and
+    Peers: wsolevaluation chooses the threshold of each level on the very photographs that it judges, which can only be higher; it
     takes the outlines of holes for boxes as well.
 
     of  which objects count: those of the explained class and of no stated class (target), or all (any)

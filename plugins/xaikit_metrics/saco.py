@@ -28,7 +28,7 @@ class Saco(Groups):
 
     equation: ClassVar[str] = "SaCo = sum_{i<j} |s_i - s_j| sign((s_i - s_j) (d_i - d_j)) / sum_{i<j} |s_i - s_j|"
     citation: ClassVar[str] = "Wu et al. 2024 (CVPR), arXiv:2404.01415"
-    suites: ClassVar[frozenset[str]] = frozenset({"quick", "full"})
+    suites: ClassVar[frozenset[str]] = frozenset({"full"})
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     chance: ClassVar[float] = 0.0

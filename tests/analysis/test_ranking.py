@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import pytest
 import xaikit
 from xaikit.analysis.competitors import judged_of
 from xaikit.analysis.ranking import Leaderboard, leaderboard
-from xaikit.analysis.standings import MetricStandings
+from xaikit.analysis.standings import MetricStandings, _letters
 from xaikit.report.measures import MEASURED
 
 
@@ -122,6 +123,42 @@ def test_a_method_that_beats_no_control_is_marked() -> None:
     assert standing["good"].unbeaten == ()
     assert standing["blind"].unbeaten == ("center", "blind, blurred")
     assert math.isnan(standing["center"].rank)
+
+
+def test_a_control_without_a_value_is_none_to_be_beaten_and_a_method_without_one_beats_nobody() -> None:
+    rows = measured(
+        {"good": noisy(0.9, 0), "dead": [math.nan] * 40, "center": noisy(0.2, 1), "uniform": [math.nan] * 40},
+        controls=("center", "uniform"),
+    )
+    standing = {one.competitor.name: one for one in only(board_of(rows)).standings}
+    assert standing["good"].unbeaten == ()
+    assert standing["dead"].unbeaten == ("center",)
+
+
+def test_a_method_without_any_value_takes_no_group_and_no_reliability_from_the_others() -> None:
+    values = {f"m{n}": noisy(0.2 * n, n) for n in range(4)}
+    alone, beside = (only(board_of(measured(each))) for each in (values, {**values, "dead": [math.nan] * 40}))
+    assert beside.reliability > 0.9
+    assert beside.critical == alone.critical
+    groups = {one.competitor.name: one.group for one in beside.standings}
+    assert groups == {**{one.competitor.name: one.group for one in alone.standings}, "dead": ""}
+
+
+@pytest.mark.parametrize(("count", "quantile"), [(2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)])
+def test_the_critical_difference_is_that_of_nemenyis_table(count: int, quantile: float) -> None:
+    """Table 5 (a) of Demšar 2006."""
+    each = only(board_of(measured({f"m{n}": noisy(0.5, n) for n in range(count)})))
+    assert each.critical == pytest.approx(quantile * math.sqrt(count * (count + 1) / (6 * 40)), abs=1e-3)
+
+
+def test_methods_share_a_letter_exactly_where_they_are_within_the_critical_difference() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(50):
+        ranks, critical = draw.uniform(1, 8, 8), draw.uniform(0.2, 4)
+        letters = _letters(ranks, critical)
+        for one, other in itertools.combinations(range(8), 2):
+            assert bool(set(letters[one]) & set(letters[other])) == (abs(ranks[one] - ranks[other]) <= critical)
+        assert "a" in letters[int(ranks.argmin())]
 
 
 def test_seeds_are_averaged_within_a_photograph() -> None:

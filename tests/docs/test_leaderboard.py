@@ -37,10 +37,11 @@ def row(method: str, role: str, rank: float, mean: float, **more: Any) -> dict[s
 
 def test_the_table_has_methods_by_rank_then_controls(script: Any) -> None:
     rows = [
-        row("second", "method", 2, 0.5, **{"does not beat": "center; edges; second, blurred", "group": "b"}),
+        row("second", "method", 2, 0.5, **{"does not beat": "center; edges; uniform; second, blurred", "group": "b"}),
         row("first", "method", 1, 0.75, group="a"),
         row("first, blurred", "blurred", float("nan"), 0.7),
         row("center", "control", float("nan"), 0.4),
+        row("uniform", "control", float("nan"), float("nan")),  # it has no value, and is not there to be beaten
     ]
     assert script.table(rows).splitlines() == [
         "| | srg [blur] ↑ |",
@@ -48,6 +49,7 @@ def test_the_table_has_methods_by_rank_then_controls(script: Any) -> None:
         "| first | **0.750 ± 0.100** |",
         "| second | 0.500 ± 0.100 †ce |",
         "| *center* | 0.400 ± 0.100 |",
+        "| *uniform* |  |",
         "| reliability | 0.90 |",
         "| better than blurred | 1 of 2 |",
     ]

@@ -113,6 +113,12 @@ def nan_lost_in_a_comparison(view: MetricView) -> Tensor:
     return (sound(view) > 0).double()
 
 
+@caught_by("what_is_not_finite_stays_visible")
+def nan_of_one_score_left_out(view: MetricView) -> Tensor:
+    variants = torch.stack([view.image, view.image * 0], 1)
+    return view.rescore(2, lambda part: variants[:, part]).nanmean(2)
+
+
 @caught_by("the_truth_is_better_than_noise", higher_is_better=False)
 def declared_the_other_way_round(view: MetricView) -> Tensor:
     return sound(view)

@@ -15,6 +15,7 @@ from xaikit.registry import Registry
 from xaikit_metrics.completeness import Completeness
 from xaikit_metrics.effectivecomplexity import EffectiveComplexity
 from xaikit_metrics.entropy import Entropy
+from xaikit_metrics.sparseness import Sparseness
 
 
 def additive() -> tuple[nn.Module, Tensor, Tensor]:
@@ -40,6 +41,17 @@ def test_entropy_is_that_of_shares() -> None:
     dead = judged(Entropy(), net, image, -uniform)[0]
     assert math.isnan(dead.value)
     assert dead.reason == "the map is 0 everywhere"
+
+
+def test_sparseness_is_the_mean_difference_of_two_places_in_units_of_twice_the_mean() -> None:
+    """The other definition of the Gini index, sum_ij |m_i - m_j| / (2 d^2 mean m)."""
+    net, image, _ = additive()
+    maps = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    for metric, read in ((Sparseness(), maps.relu()), (Sparseness("raw"), maps.abs())):
+        flat = read.flatten()
+        expected = (flat[:, None] - flat[None]).abs().sum() / (2 * 30**2 * flat.mean())
+        assert judged(metric, net, image, maps)[0].value == pytest.approx(float(expected))
+    assert judged(Sparseness(), net, image, maps * 0 + 3)[0].value == pytest.approx(0)
 
 
 @pytest.mark.parametrize("tolerance", [0.05, 0.3, 0.8])
@@ -105,5 +117,14 @@ def test_a_photograph_that_adds_nothing_has_no_completeness() -> None:
     net = pooled(bias=False)
     nothing = torch.zeros(1, 2, 7, 6, dtype=torch.float64)
     (measure,) = judged(Completeness(), net, nothing, torch.rand(1, 7, 6, dtype=torch.float64), classes=[1])
+    assert math.isnan(measure.value)
+    assert measure.reason == "the photograph adds nothing to the score"
+
+
+def test_what_rounding_may_have_added_is_nothing() -> None:
+    net, image, exact = additive()
+    bias = nn.Parameter(torch.full((2,), 1e9, dtype=torch.float64))
+    net[1].bias = bias
+    (measure,) = judged(Completeness(), net, image, exact, classes=[0])
     assert math.isnan(measure.value)
     assert measure.reason == "the photograph adds nothing to the score"

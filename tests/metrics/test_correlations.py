@@ -6,12 +6,14 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor
 
 from helpers.additive import Constant, additive
+from xaikit.draws import seeded
 from xaikit.evaluation.judged import judged
 from xaikit_metrics.faithfulnesscorrelation import FaithfulnessCorrelation
 from xaikit_metrics.infidelity import Infidelity
@@ -95,6 +97,38 @@ def test_saco_is_that_of_its_definition() -> None:
     correlation = stats.spearmanr([abs(each) for each in given], [abs(each) for each in lost]).statistic
     (monotone,) = judged(Monotonicity(block=1, groups=6), net, image, saliency, classes=[0])
     assert monotone.value == pytest.approx(correlation)
+
+
+def test_subsets_are_scored_and_summed_as_the_definitions_say() -> None:
+    """On a model that is not additive, subset by subset: those that hold the blocks of the lowest numbers that were drawn."""
+    net, image, _ = additive(3)
+    saliency = torch.randn(6, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    whole = float(net(image).detach().softmax(1)[0, 0])
+
+    def pairs(share: float) -> tuple[list[float], list[float]]:
+        stream, given, lost = seeded("0|shared subsets", ["0|0"], image), [], []
+        for _ in range(12):
+            mask = torch.zeros(3, 3, dtype=torch.bool).flatten()
+            mask[stream.uniform(9)[0].argsort()[: round(share * 9)]] = True
+            places = mask.reshape(3, 3).repeat_interleave(2, 0).repeat_interleave(2, 1)
+            given.append(float(saliency[places].sum()))
+            lost.append(whole - float(net(image.masked_fill(places, 0)).detach().softmax(1)[0, 0]))
+        return given, lost
+
+    options: dict[str, Any] = {"block": 2, "draws": 12}
+    small, large = pairs(0.3), pairs(0.6)
+    correlations = [stats.pearsonr(*each).statistic for each in (small, large)]
+    a, d = (np.concatenate([one, other]) for one, other in zip(small, large, strict=True))
+    scale = (a @ d) / (a @ a)
+    expected = {
+        FaithfulnessCorrelation(share=0.3, **options): correlations[0],
+        SensitivityN(shares=(0.3, 0.6), **options): np.mean(correlations),
+        Infidelity(shares=(0.3, 0.6), **options): np.mean((scale * a - d) ** 2),
+        Infidelity(shares=(0.3, 0.6), scaled=False, **options): np.mean((a - d) ** 2),
+    }
+    for metric, value in expected.items():
+        (measure,) = judged(metric, net, image, saliency.unsqueeze(0), classes=[0])
+        assert measure.value == pytest.approx(value)
 
 
 @pytest.mark.parametrize("metric", [FaithfulnessCorrelation, SensitivityN])

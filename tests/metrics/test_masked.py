@@ -90,6 +90,26 @@ def test_gain_is_undefined_where_the_model_is_sure_and_of_logits() -> None:
         AverageGain(scored="logit")
 
 
+class Sure(nn.Module):
+    """Of the probability 1 less so much; a little more of a photograph that has lost something."""
+
+    def __init__(self, missing: float, gained: float) -> None:
+        super().__init__()
+        self.missing, self.gained = missing, gained
+
+    def forward(self, image: Tensor) -> Tensor:
+        lost = (image.flatten(1) == 0).any(1)
+        left = self.missing - self.gained * lost.double()
+        return torch.stack([1 - left, left], 1).log()
+
+
+def test_rounding_is_no_gain_however_little_is_missing_to_certainty() -> None:
+    image, saliency = torch.ones(1, 1, 6, 6, dtype=torch.float64), torch.eye(6, dtype=torch.float64).unsqueeze(0)
+    for missing, gained, expected in ((1e-4, 5e-5, 0.5), (1e-4, 5e-7, 0), (5e-7, 2e-7, math.nan)):
+        (measure,) = judged(AverageGain(), Sure(missing, gained), image, saliency, classes=[0])
+        assert measure.value == pytest.approx(expected, nan_ok=True)
+
+
 @pytest.mark.parametrize("metric", [AverageDrop, DropInDeletion])
 def test_a_share_of_a_negative_logit_is_undefined(metric: type) -> None:
     net, image, exact = additive(positive=True)
@@ -98,6 +118,29 @@ def test_a_share_of_a_negative_logit_is_undefined(metric: type) -> None:
     (measure,) = judged(metric(scored="logit"), net, image, exact, classes=[0])
     assert math.isnan(measure.value)
     assert measure.reason == "the logit of the photograph itself is not above 0"
+
+
+def test_a_logit_can_lose_more_than_all_of_itself() -> None:
+    net, image, exact = additive(3)
+    drop, hidden = AverageDrop(scored="logit"), DropInDeletion(scored="logit")
+    for metric, saliency in ((drop, -exact), (hidden, exact)):
+        (measure,) = judged(metric, net, image, saliency, classes=[0])
+        assert measure.value > 1
+        assert metric.range == (0, math.inf)
+        assert type(metric)().range == (0, 1)
+
+
+def test_a_score_of_what_is_shown_that_is_none_stays_none() -> None:
+    class Lost(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            score = image.flatten(1).sum(1, keepdim=True)
+            return torch.cat([score.log(), 0 * score], 1)
+
+    maps = torch.eye(6).unsqueeze(0)
+    image = torch.full((1, 1, 6, 6), 0.5).where(maps.unsqueeze(1) == 0, -0.5)
+    (measure,) = judged(Increase(), Lost(), image, maps, classes=[0])
+    assert math.isnan(measure.value)
+    assert measure.reason == "a score of another input is not finite"
 
 
 def test_a_model_that_never_moves_does_not_increase_by_rounding() -> None:

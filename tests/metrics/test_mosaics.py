@@ -12,7 +12,6 @@ from xaikit.engine import Batch, Request
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.judged import ChosenClasses, judged
 from xaikit.evaluation.judging import Judge, Measure, Setting
-from xaikit.evaluation.policies import digest_of
 from xaikit.evidence.taps import Tap
 from xaikit.passes.tally import Tally
 from xaikit_cams.elementcam import ElementCAM
@@ -175,11 +174,19 @@ class Scaled(Colours):
         return super().forward(inputs) * scale
 
 
-def test_a_model_of_several_inputs_has_no_value_and_says_so() -> None:
+class Compared(Colours):
+    """Takes a second photograph."""
+
+    def forward(self, inputs: Tensor, other: Tensor) -> Tensor:
+        return super().forward(inputs) - 20 * other.mean((2, 3))
+
+
+def setting_of(net: nn.Module, *further: Tensor) -> Setting:
+    """Two equal photographs, and what each has beside."""
     images, target = coloured(0, 0), ChosenClasses()
-    setting = Setting(
-        model=Scaled(),
-        batch=Batch((images, torch.ones(2, 1)), ("a", "b")),
+    return Setting(
+        model=net,
+        batch=Batch((images, *further), ("a", "b")),
         requests={"judged": Request("judged", "judged", HiResCAM(), (Tap("features"),), target, None, 0)},
         black=torch.zeros(4, 1, 1),
         annotations=[None] * 2,
@@ -190,17 +197,32 @@ def test_a_model_of_several_inputs_has_no_value_and_says_so() -> None:
         seed=0,
         tally=Tally(),
     )
-    maps = torch.rand(2, SIDE, SIDE)
-    cases = [
-        Case(row, 0, 0, (each,), each, digest_of(each), False, True, {"evidence": "judged"})
-        for row, each in enumerate(maps)
+
+
+def two_cases() -> list[Case]:
+    return [
+        Case(row, 0, 0, (each,), each, False, True, {"evidence": "judged"})
+        for row, each in enumerate(torch.rand(2, SIDE, SIDE))
     ]
-    for _, measure in Judge(setting).judge(DiFull(), "difull", cases):
+
+
+def test_further_inputs_of_a_model_stay_as_they_are() -> None:
+    # 0.01 times as much is not sure of any class: each photograph has the number of its own row
+    setting = setting_of(Scaled(), torch.tensor([[1.0], [0.01]]))
+    for metric in (DiFull(), GridPointing()):
+        first, second = (measure for _, measure in Judge(setting).judge(metric, "mosaic", two_cases()))
+        assert first.value > 0.9
+        assert second.reason == "the probability of the explained class is below 0.5"
+    assert {m.value for _, m in Judge(setting).judge(DiFull(confidence=0), "difull", two_cases())} == {1}
+
+
+def test_a_second_photograph_is_no_mosaic_and_there_is_no_value() -> None:
+    setting = setting_of(Compared(), 0.1 * coloured(1, 1).flip(3).tril())
+    for _, measure in Judge(setting).judge(DiFull(), "difull", two_cases()):
         assert math.isnan(measure.value)
-        assert measure.reason.startswith("the model does not take a mosaic as its only input: TypeError: ")
-    assert all(measure.value > 0.9 for _, measure in Judge(setting).judge(GridPointing(), "gridpg", cases))
+        assert measure.reason.startswith("the copy on the mosaic does not answer as the model does")
 
 
 def test_a_model_of_one_size_alone_has_no_value() -> None:
     reasons = {each.reason for each in disconnected(HiResCAM(), "small")}
-    assert reasons == {"the model does not take a mosaic as its only input: ValueError: too large"}
+    assert reasons == {"the model does not take a mosaic: ValueError: too large"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from helpers.additive import additive
 from xaikit.evaluation.judged import judged
@@ -106,3 +108,42 @@ def test_a_target_without_probability_is_undefined_with_the_reason() -> None:
     (measure,) = judged(Insertion(block=2), net, image, exact, target=FunctionTarget(lambda output: output[:, 0]))
     assert math.isnan(measure.value)
     assert measure.reason.startswith("the target has no probability: it is no class")
+
+
+@pytest.mark.parametrize("most_first", [True, False])
+def test_a_curve_is_that_of_its_definition(most_first: bool) -> None:
+    """Block by block, of sides that no block divides, and steps that do not divide the number of blocks."""
+    draw = torch.Generator().manual_seed(7)
+    image, saliency = torch.rand(1, 2, 7, 5, generator=draw, dtype=torch.float64), torch.randn(7, 5, generator=draw)
+    weight = torch.randn(70, 3, generator=draw, dtype=torch.float64)
+
+    def probability(each: Tensor) -> float:
+        return float((each.flatten() @ weight).softmax(0)[1])
+
+    places = list(itertools.product(range(7), range(5)))
+    rank = {place: sum(bool(saliency[other] < saliency[place]) for other in places) for place in places}
+    blocks: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for row, column in places:
+        blocks.setdefault((row // 2, column // 2), []).append((row, column))
+    means = {block: sum(rank[place] for place in inside) / len(inside) for block, inside in blocks.items()}
+    assert len(set(means.values())) == len(blocks), "no ties"
+    order = sorted(blocks, key=lambda block: means[block], reverse=most_first)
+    expected = []
+    for step in range(6):
+        left = image[0].clone()
+        for block in order[: math.floor(step * len(order) / 5 + 0.5)]:
+            for row, column in blocks[block]:
+                left[:, row, column] = image[0].mean((1, 2))
+        expected.append(probability(left))
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1) @ weight
+
+    kind, name = (Deletion, "most_first") if most_first else (Insertion, "least_first")
+    (measure,) = judged(
+        kind(imputer="mean", block=2, steps=5), Net(), image, saliency.unsqueeze(0).double(), classes=[1]
+    )
+    assert (measure.numbers or {})[name] == pytest.approx(expected)
+    area = sum((one + other) / 2 for one, other in itertools.pairwise(expected)) / 5
+    assert measure.value == pytest.approx(area)

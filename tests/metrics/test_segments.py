@@ -56,6 +56,15 @@ def test_photographs_of_unlike_numbers_of_segments_are_judged_as_alone() -> None
     assert together == pytest.approx(alone, rel=1e-5)
 
 
+def test_a_photograph_is_segmented_once_for_all_its_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))[[0, 1, 0, 0]]
+    seen: list[object] = []
+    monkeypatch.setattr("skimage.segmentation.slic", lambda *args, **kwargs: seen.append(args) or slic(*args, **kwargs))
+    blocks = superpixels(images, 9)
+    assert len(seen) == 2
+    assert torch.equal(blocks.of, torch.cat([superpixels(image[None], 9).of for image in images]))
+
+
 def test_blocks_that_a_photograph_lacks_weigh_nothing() -> None:
     blocks = Blocks(torch.tensor([[0, 0, 1, 2], [0, 1, 1, 1]]), 3)
     assert blocks.present.tolist() == [[True, True, True], [True, True, False]]

@@ -57,6 +57,20 @@ def test_a_value_is_of_the_raw_map_that_is_stored(tmp_path: Path) -> None:
     assert report.query("SELECT count(*) n FROM measures")["n"].to_pylist() == [6]
 
 
+@pytest.mark.parametrize("maps", ["float16", "uint8", "float32"])
+def test_a_map_that_is_made_again_is_equal_to_the_stored_one_however_that_was_stored(tmp_path: Path, maps: str) -> None:
+    """Eigen-CAM's map is the same for every class, and under noise that is nearly none all are; HiResCAM's is signed, of which a
+    byte keeps what is positive."""
+    values = judged(tmp_path, {"randomlogit": {}, "maxsensitivity": {"radius": 1e-7, "draws": 2}})
+    values |= {"methods": ["eigencam", "hirescam"], "finish": {"rectify": "relu"}}
+    values["report"]["maps"] = maps
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in xaikit.run(values).measures.to_pylist():
+        found.setdefault((row["metric_label"], row["trial"]), []).append(row["value"])
+    assert found["randomlogit", "eigencam"] == pytest.approx([1] * 3, abs=1e-12)
+    assert found["maxsensitivity", "eigencam"] + found["maxsensitivity", "hirescam"] == pytest.approx([0] * 6, abs=0.01)
+
+
 def test_nothing_is_judged_twice_and_a_new_label_judges_only_its_own(tmp_path: Path) -> None:
     values = judged(tmp_path)
     xaikit.run(values)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from xaikit.analysis.competitors import Competitor, Judged
@@ -151,22 +152,30 @@ def _or_lowest(value: float, judged: Judged) -> float:
 
 def _ranks(table: Floats) -> tuple[Floats, float]:
     """The mean rank of each method (rows) over the photographs that all have values of, and the critical difference of two
-    (Demšar 2006, JMLR 7:1-30, section 3.2.2, after Nemenyi 1963)."""
-    whole = table[:, np.isfinite(table).all(0)] if table.size else table
-    count = len(table)
+    (Demšar 2006, JMLR 7:1-30, section 3.2.2, after Nemenyi 1963). A method without any value has no rank, and costs others none.
+    """
+    valued, whole = _whole(table)
+    ranks, count = np.full(len(table), math.nan), len(whole)
     if count < 2 or whole.shape[1] < 2:
-        return np.full(count, math.nan), math.nan
-    ranks = stats.rankdata(-whole, axis=0).mean(1)
+        return ranks, math.nan
+    ranks[valued] = stats.rankdata(-whole, axis=0).mean(1)
     quantile = stats.studentized_range.ppf(1 - SURE, count, math.inf) / math.sqrt(2)
     return ranks, float(quantile * math.sqrt(count * (count + 1) / (6 * whole.shape[1])))
 
 
+def _whole(table: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Which rows have a value at all, and these over the columns in which all of them have one."""
+    valued = np.flatnonzero(np.isfinite(table).any(1))
+    rows = table[valued]
+    return valued, rows[:, np.isfinite(rows).all(0)]
+
+
 def _letters(ranks: Floats, critical: float) -> list[str]:
-    """Letters of the largest groups within the critical difference, the best group ``a``."""
+    """Letters of the largest groups within the critical difference, the best group ``a``; none of a rank that is NaN."""
     letters = ["" for _ in ranks]
     if math.isnan(critical):
         return letters
-    order = np.argsort(ranks, kind="stable")
+    order = [place for place in np.argsort(ranks, kind="stable") if not math.isnan(ranks[place])]
     reached, letter = -1, iter("abcdefghijklmnopqrstuvwxyz" * 4)
     for first, place in enumerate(order):
         last = max(other for other in range(len(order)) if ranks[order[other]] - ranks[place] <= critical)
@@ -180,11 +189,13 @@ def _letters(ranks: Floats, critical: float) -> list[str]:
 
 
 def _unbeaten(judged: Judged, draws: Draws) -> dict[str, tuple[str, ...]]:
-    """By method, the controls that it is not better than."""
+    """By method, the controls that it is not better than; one without any value, as a constant map often is, is none of them."""
     tests: list[tuple[str, str, float]] = []
+    valued = [each for each in judged.competitors if np.isfinite(judged.values[each.name]).any()]
     for method in judged.of_role("method"):
-        copies = [each for each in judged.of_role("blurred") if each.of == method.of]
-        for control in [*judged.controls, *copies]:
+        for control in valued:
+            if not (control.role == "control" or (control.role == "blurred" and control.of == method.of)):
+                continue
             one, other = (judged.sign * judged.values[each.name] for each in (method, control))
             test = draws.test(one, other, judged.model, judged.metric, method.name, control.name)
             tests.append((method.name, control.name, test.p if test.difference > 0 else 1.0))
@@ -216,8 +227,8 @@ def _duels(judged: Judged, methods: Sequence[Competitor], draws: Draws) -> tuple
 
 def _reliability(table: Floats, generator: np.random.Generator) -> float:
     """NaN for fewer than three methods or four photographs."""
-    whole = table[:, np.isfinite(table).all(0)] if table.size else table
-    if len(table) < 3 or whole.shape[1] < 4:
+    _, whole = _whole(table)
+    if len(whole) < 3 or whole.shape[1] < 4:
         return math.nan
     correlations = []
     for _ in range(SPLITS):

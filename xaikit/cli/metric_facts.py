@@ -13,10 +13,7 @@ def declared(cls: Any) -> Iterator[str]:
         if hasattr(cls, member):
             yield f"{member}: {default_of(cls, member)}"
     yield f"reads: {default_of(cls, 'reads')}"
-    low, high = (
-        (f"{end:g}" for end in cls.range) if isinstance(cls.range, tuple) else ("of its options", "of its options")
-    )
-    yield f"better: {better_of(cls)}, of {low} to {high}"
+    yield f"better: {better_of(cls)}, of {range_of(cls)}"
     chance = getattr(cls, "chance", None)
     if chance is not None:
         yield f"chance: {chance:g}" if isinstance(chance, int | float) else "chance: of each case"
@@ -42,11 +39,24 @@ def better_of(cls: Any) -> str:
     return "higher" if cls.higher_is_better else "lower"
 
 
+def range_of(cls: Any) -> str:
+    """With the default options."""
+    stated = cls.range if isinstance(cls.range, tuple) else getattr(_made(cls), "range", None)
+    return " to ".join(f"{end:g}" for end in stated) if isinstance(stated, tuple) else "what its options say"
+
+
 def costs_of(cls: Any) -> str:
     """With the default options."""
-    try:
-        made = cls()
-    except TypeError:
+    made = _made(cls)
+    if made is None:
         return "of its options"
     counts = {"score": getattr(made, "further", 0), "explanation": getattr(made, "explanations", 0)}
     return ", ".join(f"{count} {what}{'s' * (count != 1)}" for what, count in counts.items() if count) or "nothing"
+
+
+def _made(cls: Any) -> Any:
+    """With the default options; None where there are options that have none."""
+    try:
+        return cls()
+    except TypeError:
+        return None

@@ -9,18 +9,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from xaikit import engine
 from xaikit.engine import Batch, Request
 from xaikit.errors import XaikitError
 from xaikit.evaluation.cases import BLURRED, Case
-from xaikit.evaluation.policies import at_input, blurred
-from xaikit.evidence.forward import Readout
+from xaikit.evaluation.policies import at_input, blurred, settled
+from xaikit.evidence.conditions import undisturbed
+from xaikit.evidence.forward import Readout, call
 from xaikit.evidence.pinned import PinnedPart, TargetAt, whole
 from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.rescore import inputs_of
+from xaikit.store.maps import MapFormat, decode, encode
 from xaikit.targets import Pinned, PinnedClasses, Target, layer_of
 
 
@@ -55,16 +58,18 @@ def fixed(target: Target, pinned: Pinned) -> Target:
 class CaseExplainer:
     """Explains cases again, whatever method each is by; those at equal inputs share one pass.
 
-    context   of the clean pass, narrowed to the target of the cases
-    batch     that it was made on
-    requests  by evidence
-    readout   of all targets of the batch
+    context    of the clean pass, narrowed to the target of the cases
+    batch      that it was made on
+    requests   by evidence
+    readout    of all targets of the batch
+    stored_as  how the maps were stored that these are compared with: these lose as much; None where they were not
     """
 
     context: PassContext
     batch: Batch
     requests: Mapping[str, Request]
     readout: Readout
+    stored_as: MapFormat | None = None
 
     def maps(
         self,
@@ -112,12 +117,10 @@ class CaseExplainer:
         self, evidence: Sequence[str], samples: Sequence[Sample], model: nn.Module | None
     ) -> dict[str, Tensor]:
         """Raw maps (n, T, *S) at the size of the input, by evidence."""
-        index = torch.tensor([sample.row for sample in samples])
-        inputs = inputs_of(self.context, index)
-        images = torch.stack([sample.image for sample in samples]).to(first_tensor(inputs))
+        index, inputs = self._inputs(samples)
         batch = replace(
             self.batch,
-            inputs=varied(inputs, self.context.trace.input_layout.from_map(images, first_tensor(inputs))),
+            inputs=inputs,
             ids=tuple(self.batch.ids[sample] for sample in index.tolist()),
             labels=None if self.batch.labels is None else self.batch.labels[index.to(self.batch.labels.device)],
         )
@@ -132,8 +135,30 @@ class CaseExplainer:
             mode=self.readout.mode,
             tally=self.context.tally,
         )
-        space = tuple(images.shape[2:])
-        return {key: _at_input(explanations[key], requests[key], space) for key in evidence}
+        space = tuple(samples[0].image.shape[1:])
+        return {key: self._at_input(explanations[key], requests[key], space) for key in evidence}
+
+    def _at_input(self, explanation: Any, request: Request, space: tuple[int, ...]) -> Tensor:
+        layers = [
+            restored(explanation.with_targets(explanation.maps[str(tap)]).detach(), self.stored_as)
+            for tap in request.taps
+        ]
+        return torch.stack([at_input([each[row] for each in layers], space) for row in range(len(layers[0]))])
+
+    def outputs(self, cases: Sequence[Case], images: Tensor, model: nn.Module) -> Any:
+        """What a model returns for each case at its own image (N, C, *S), equal ones once."""
+        samples, place_of = _distinct(cases, images, None)
+        _, inputs = self._inputs(samples)
+        with undisturbed(model, self.readout.mode):
+            returned = call(model, inputs)
+        return tree_map_only(Tensor, lambda each: each[place_of], returned)
+
+    def _inputs(self, samples: Sequence[Sample]) -> tuple[Tensor, Any]:
+        """The rows of samples in the batch, and their inputs: the image of each beside what else its row has."""
+        index = torch.tensor([sample.row for sample in samples])
+        inputs = inputs_of(self.context, index)
+        images = torch.stack([sample.image for sample in samples]).to(first_tensor(inputs))
+        return index, varied(inputs, self.context.trace.input_layout.from_map(images, first_tensor(inputs)))
 
     def _pinned(self, index: Tensor, classes: Sequence[int | None]) -> Pinned:
         """The target of chosen samples, or the same of other classes."""
@@ -192,6 +217,9 @@ def _distinct(cases: Sequence[Case], images: Tensor, classes: Sequence[int] | No
     return distinct, places
 
 
-def _at_input(explanation: Any, request: Request, space: tuple[int, ...]) -> Tensor:
-    layers = [explanation.with_targets(explanation.maps[str(tap)]).detach() for tap in request.taps]
-    return torch.stack([at_input([each[row] for each in layers], space) for row in range(len(layers[0]))])
+def restored(maps: Tensor, stored_as: MapFormat | None) -> Tensor:
+    """Raw maps (n, T, *s) as they would come back from a store, so that the same map made again is equal to the stored one."""
+    if stored_as is None:
+        return maps
+    stored = decode("map", encode("map", maps.float().cpu().numpy(), stored_as))
+    return torch.stack([settled(torch.from_numpy(each)) for each in stored]).to(maps.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -25,7 +26,6 @@ class Case:
     column    of the map on the axis of targets
     raws      as the method made them, (*s), one a layer
     saliency  the same at the size of the input, (*S), in float64
-    digest    equal for equal maps
     constant  whether it says nothing
     finite    whether every number of it is
     row       of the store
@@ -37,7 +37,6 @@ class Case:
     column: int
     raws: tuple[Tensor, ...]
     saliency: Tensor
-    digest: bytes
     constant: bool
     finite: bool
     row: Mapping[str, Any]
@@ -48,10 +47,15 @@ class Case:
         """Equal for cases of one photograph and target, whatever their maps."""
         return self.sample, self.place, self.column
 
-    @property
+    @cached_property
+    def made(self) -> tuple[Any, ...]:
+        """Equal for equal maps of a method."""
+        return tuple((tuple(raw.shape), digest_of(raw)) for raw in self.raws)
+
+    @cached_property
     def identity(self) -> tuple[Any, ...]:
-        """Equal for cases that a metric which explains nothing again need judge once."""
-        return *self.photograph, self.digest, tuple(tuple(raw.shape) for raw in self.raws)
+        """Equal for cases that a metric which explains nothing again need judge once: all that it may read of them is."""
+        return *self.photograph, digest_of(self.saliency), self.made
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +84,14 @@ def cases_of(stored: Iterable[StoredMaps], space: tuple[int, ...], device: torch
 def _case(stored: StoredMaps, column: int, raws: tuple[Tensor, ...], saliency: Tensor, row: Mapping[str, Any]) -> Case:
     finite = bool(saliency.isfinite().all())
     constant = bool(is_constant(saliency.unsqueeze(0)))
-    return Case(stored.sample, stored.place, column, raws, saliency, digest_of(saliency), constant, finite, row)
+    return Case(stored.sample, stored.place, column, raws, saliency, constant, finite, row)
 
 
 def blurred_copy(case: Case) -> Case:
     """The control that knows where a map is large and not how: what beats it knows more."""
     saliency = blurred(case.saliency.unsqueeze(0))[0]
     raws = tuple(blurred(raw.unsqueeze(0))[0] for raw in case.raws)
-    return replace(case, raws=raws, saliency=saliency, digest=digest_of(saliency), control=BLURRED)
+    return replace(case, raws=raws, saliency=saliency, control=BLURRED)
 
 
 def has_target(method: Any) -> bool:

@@ -13,7 +13,7 @@ from xaikit import engine
 from xaikit.engine import Batch, Request
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.judging import Judge, Measure, Setting
-from xaikit.evaluation.policies import at_input, digest_of, is_constant
+from xaikit.evaluation.policies import at_input, is_constant
 from xaikit.evidence.taps import Tap
 from xaikit.metric import Annotation, Metric
 from xaikit.passes.tally import Tally
@@ -112,10 +112,7 @@ def judged(
     space = tuple(images.shape[2:])
     resized = at_input([maps], space)
     constant, finite = is_constant(resized).tolist(), resized.flatten(1).isfinite().all(1).tolist()
-    cases = [
-        Case(row, 0, 0, (maps[row],), resized[row], digest_of(resized[row]), constant[row], finite[row], _ROW)
-        for row in range(count)
-    ]
+    cases = [Case(row, 0, 0, (maps[row],), resized[row], constant[row], finite[row], _ROW) for row in range(count)]
     measures = {case.sample: measure for case, measure in Judge(setting).judge(metric, "judged", cases)}
     return [measures[row] for row in range(count)]
 

@@ -25,7 +25,7 @@ from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import INPUT
 from xaikit.evidence.trace import Trace
-from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, VariantsOf, chance_of, reads_of
+from xaikit.metric import Annotation, MakeVariants, Metric, MetricView, Policy, Scored, VariantsOf, reads_of
 from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import copied, first_tensor
@@ -33,6 +33,7 @@ from xaikit.passes.process import as_before
 from xaikit.passes.tally import Tally
 from xaikit.reruns.context import PassContext
 from xaikit.schema.sections import Precision
+from xaikit.store.maps import MapFormat
 
 Others = Callable[[Case, int, str], Tensor]
 """``others(case, count, purpose)``: other photographs (count, C, *S) for a case, as the model takes them."""
@@ -68,6 +69,7 @@ class Setting:
     requests     by evidence
     black        (C, 1, ...) of the model's input
     annotations  a photograph each
+    stored_as    how the maps that are judged were stored; None where they were not
     """
 
     model: nn.Module
@@ -81,6 +83,7 @@ class Setting:
     precision: Precision
     seed: int
     tally: Tally
+    stored_as: MapFormat | None = None
 
 
 class Judge:
@@ -144,7 +147,7 @@ class Judge:
             if not isinstance(values, Tensor) or values.shape != view.shape[:2]:
                 got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
                 raise PluginContract(f"{name}: expected values of shape (N, T), {tuple(view.shape[:2])}, got {got}")
-            chances = chance_of(metric, view)
+            chances = _chance_of(metric, view)
         return [
             Measure(value, chance, "" if math.isfinite(value) else _reason(view, row), _numbers(view, row))
             for row, (value, chance) in enumerate(zip(values[:, 0].tolist(), chances[:, 0].tolist(), strict=True))
@@ -163,13 +166,11 @@ class Judge:
         )
         maps = judged(torch.stack([case.saliency for case in cases]), policy).to(exact(cases[0].raws[0]).dtype)
         scorer = Scorer(context, cases, maps, self._caches.setdefault(cases[0].place, ScoreCache()))
-        explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout)
+        explainer = CaseExplainer(context, setting.batch, setting.requests, self._readout, setting.stored_as)
         image = self.trace.input_layout.to_map(first_tensor(setting.batch.inputs))
         samples = torch.tensor([case.sample for case in cases], device=image.device)
-        raws = zip(*(case.raws for case in cases), strict=True)
         return MetricView(
             maps=maps.unsqueeze(1),
-            raws=tuple(torch.stack(each).unsqueeze(1) for each in raws),
             image=image[samples].clone(),
             black=setting.black.to(image).clone(),
             _annotations=tuple(setting.annotations[case.sample] for case in cases),
@@ -187,6 +188,11 @@ class FurtherPasses:
     explainer: CaseExplainer
     policy: Policy
     metric: str
+
+    def raws(self) -> tuple[Tensor, ...]:
+        self.scorer.handed.add("raws")
+        raws = zip(*(case.raws for case in self.scorer.cases), strict=True)
+        return tuple(torch.stack(each).unsqueeze(1) for each in raws)
 
     def score(self, scored: Scored) -> Tensor:
         return self.scorer.clean(scored)
@@ -220,6 +226,7 @@ class FurtherPasses:
 
     def _as_read(self, maps: Tensor) -> Tensor:
         """Maps (N, *S) at the size of the input as the metric reads them, (N, T, *S)."""
+        self.scorer.handed.add("explained")
         return judged(maps, self.policy).to(self.scorer.maps).unsqueeze(1)
 
     @property
@@ -229,6 +236,9 @@ class FurtherPasses:
 
     def copied_model(self) -> nn.Module:
         return copy.deepcopy(self.setting.model)
+
+    def output_of(self, model: nn.Module, inputs: Tensor) -> Any:
+        return self.explainer.outputs(self.scorer.cases, inputs, model)
 
     def others(self, count: int, purpose: str) -> Tensor:
         return torch.stack([self.setting.others(case, count, purpose) for case in self.scorer.cases])
@@ -244,6 +254,16 @@ class FurtherPasses:
 
     def weights(self, purpose: str) -> torch.Generator:
         return generator(f"{self.setting.seed}|weights {purpose}")
+
+
+def _chance_of(metric: Metric, view: MetricView) -> Tensor:
+    """What maps get that know nothing, (N, T); NaN where a metric does not say. Raises PluginContract for another shape."""
+    chance: Any = getattr(metric, "chance", None)
+    value: Any = chance(view) if callable(chance) else float("nan") if chance is None else float(chance)
+    filled: Tensor = value if hasattr(value, "shape") else view.maps.new_full(view.shape[:2], value)
+    if filled.shape != view.shape[:2]:
+        raise PluginContract(f"chance: expected (N, T) {tuple(view.shape[:2])}, got {tuple(filled.shape)}")
+    return filled
 
 
 def _timed(measure: Measure, seconds: float) -> Measure:

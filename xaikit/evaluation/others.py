@@ -28,7 +28,9 @@ class OtherPhotographs:
 
     def __init__(self, opened: OpenedBench, rows: Iterable[Mapping[str, Any]], seed: int) -> None:
         self._opened, self._seed = opened, seed
-        self._sure = {row["name"]: row for row in rows if (row["probability"] or 0) >= CONFIDENT}
+        by_name = {row["name"]: row for row in rows}
+        self._sure = {name: row for name, row in by_name.items() if (row["probability"] or 0) >= CONFIDENT}
+        self._predictions = {name: row["prediction"] for name, row in by_name.items()}
         self._inputs: dict[str, Tensor | None] = {}
 
     @cached_property
@@ -42,8 +44,7 @@ class OtherPhotographs:
         Raises:
             DataError: there are not as many.
         """
-        own = self._sure.get(picture.photograph.name)
-        classes = {own["prediction"]} if own else set()
+        classes = {self._predictions.get(picture.photograph.name)}  # whether the model is sure of it or not
         chosen: list[Tensor] = []
         for name in sorted(self._sure, key=lambda name: self._draw(purpose, picture.digest, self._sure[name]["image"])):
             row = self._sure[name]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +25,8 @@ KINDS: tuple[Scored, ...] = ("probability", "logit", "target")
 
 Key = tuple[Hashable, ...]
 
+Handed = Literal["raws", "explained"]
+
 
 @dataclass(frozen=True)
 class ScoreCache:
@@ -41,12 +45,14 @@ class Scorer:
 
     context  of the clean pass on the batch, narrowed to that target
     maps     of the cases as the metric reads them, (N, *S)
+    handed   what else of the cases it has been handed: their ``raws``, or maps that their methods ``explained`` again
     """
 
     context: PassContext
     cases: Sequence[Case]
     maps: Tensor
     cache: ScoreCache
+    handed: set[Handed] = field(default_factory=set)
 
     def clean(self, scored: Scored) -> Tensor:
         """The score of each case on its photograph as it is, (N, 1)."""
@@ -58,23 +64,27 @@ class Scorer:
         self, count: int, make: MakeVariants, scored: Scored, key: Key | None, of: VariantsOf = "map"
     ) -> Tensor:
         """See :meth:`xaikit.metric.MetricView.rescore`; ``key`` says all that variants depend on beside what they are ``of``."""
-        names = [case.photograph for case in self.cases] if of == "photograph" else self._names()
-        first = {name: row for row, name in reversed(list(enumerate(names)))}
         stored = self.cache.of(key)
+
+        def lacking(numbers: range) -> list[int]:
+            first = {name: row for row, name in reversed(list(enumerate(self._names(of))))}
+            return [row for name, row in first.items() if any((number, name) not in stored for number in numbers)]
 
         def work(part: slice) -> Tensor:
             numbers = range(*part.indices(count))
-            missing = [row for name, row in first.items() if any((number, name) not in stored for number in numbers)]
-            if missing:
-                variants = _shaped(make(part), len(self.cases), len(numbers))[missing]
-                scores = self._scores([self.cases[row] for row in missing], variants)
-                for row, each in zip(missing, scores.unbind(0), strict=True):
-                    stored.update(
-                        {(number, names[row]): one for number, one in zip(numbers, each.unbind(1), strict=True)}
-                    )
-            return torch.stack([torch.stack([stored[number, name] for number in numbers], 1) for name in names])
+            if lacking(numbers):
+                variants = _shaped(make(part), len(self.cases), len(numbers))
+                # what they are made of may have been read only now, and tells cases apart that were alike
+                rows = lacking(numbers)
+                scores = self._scores([self.cases[row] for row in rows], variants[rows])
+                names = [self._names(of)[row] for row in rows]
+                for name, each in zip(names, scores.unbind(0), strict=True):
+                    stored.update({(number, name): one for number, one in zip(numbers, each.unbind(1), strict=True)})
+            return torch.stack(
+                [torch.stack([stored[number, name] for number in numbers], 1) for name in self._names(of)]
+            )
 
-        size = max(1, rows_of_inputs(first_tensor(self.context.inputs)[:1]) // len(first))
+        size = max(1, rows_of_inputs(first_tensor(self.context.inputs)[:1]) // len(set(self._names(of))))
         parts = in_chunks(count, size, work, self._halved)
         return torch.cat(parts, 2)[:, [KINDS.index(scored)]]
 
@@ -83,9 +93,23 @@ class Scorer:
         one = slice(row, row + 1)
         return replace(self, cases=self.cases[one], maps=self.maps[one])
 
-    def _names(self) -> list[Key]:
-        """Equal for cases of one photograph whose maps are read alike."""
-        return [(*case.photograph, digest_of(each)) for case, each in zip(self.cases, self.maps, strict=True)]
+    def _names(self, of: VariantsOf) -> list[Key]:
+        """Equal for cases whose variants are: those of one photograph, and where these are of the map, with all alike that the
+        metric has been handed of it."""
+        if of == "photograph":
+            return [case.photograph for case in self.cases]
+        return [
+            (*case.photograph, digest, *self._beside(case))
+            for case, digest in zip(self.cases, self._digests, strict=True)
+        ]
+
+    def _beside(self, case: Case) -> Key:
+        made = (case.made,) if "raws" in self.handed else ()
+        return (*made, case.row["evidence"], case.control) if "explained" in self.handed else made
+
+    @cached_property
+    def _digests(self) -> list[bytes]:
+        return [digest_of(each) for each in self.maps]
 
     def _halved(self, size: int) -> None:
         self.context.tally.halvings += 1

@@ -114,6 +114,7 @@ class Evaluation:
             precision=config.precision,
             seed=self.seed,
             tally=tally,
+            stored_as=config.report.maps,
         )
         return Judge(setting)
 

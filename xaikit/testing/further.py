@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from xaikit.metric import Further, MakeVariants, MetricView, Scored, VariantsOf
 from xaikit.testing.explaining import twin
+
+Lost = Literal["", "all", "last"]
 
 
 @dataclass
@@ -36,17 +38,18 @@ class Requested:
 
 @dataclass(frozen=True)
 class Watched:
-    """See :class:`xaikit.metric.Further`: the same, counted; the first case has no value where it is ``lost``."""
+    """See :class:`xaikit.metric.Further`: the same, counted; of the first case all is NaN, or the ``last`` variant or column."""
 
     further: Further
     requested: Requested
-    lost: bool = False
+    lost: Lost = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.further, name)
 
     def score(self, scored: Scored) -> Tensor:
-        return self._without(self.further.score(scored))
+        values = self.further.score(scored)
+        return self._without(values) if self.lost == "all" else values
 
     def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Hashable, of: VariantsOf) -> Tensor:
         self.requested.count(count, share)
@@ -68,16 +71,16 @@ class Watched:
     def case(self, row: int) -> Watched:
         """Of other cases than the first nothing is counted: each asks for the same."""
         requested = self.requested if row == 0 else Requested()
-        return Watched(self.further.case(row), requested, self.lost and row == 0)
+        return Watched(self.further.case(row), requested, self.lost if row == 0 else "")
 
     def _without(self, values: Tensor) -> Tensor:
         values = values.clone()
         if self.lost:
-            values[0] = torch.nan
+            values[0][..., slice(None) if self.lost == "all" else -1] = torch.nan
         return values
 
 
-def watched(metric: Any, requested: Requested, lost: bool = False) -> Any:
+def watched(metric: Any, requested: Requested, lost: Lost = "") -> Any:
     """The same metric, whose view is watched."""
 
     def measure(self: Any, view: MetricView) -> Any:

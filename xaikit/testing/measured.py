@@ -16,7 +16,7 @@ from xaikit.metric import MetricView
 from xaikit.testing.checks import expect, shown
 from xaikit.testing.explaining import twin
 from xaikit.testing.facts import random_states, untouched
-from xaikit.testing.further import Requested, watched
+from xaikit.testing.further import Lost, Requested, watched
 
 FEW, MANY = 3, 24
 DEVIATIONS = 4.0
@@ -81,17 +81,20 @@ def no_value_has_a_reason(metric: Any) -> None:
 
 
 def what_is_not_finite_stays_visible(metric: Any) -> None:
-    """A score or a map that is NaN makes the value NaN, and none of another case."""
+    """A score or a map that is NaN, all of it or a part, makes the value NaN, and none of another case."""
     one, requested = scene(FEW), Requested()
     maps = one.maps(Exact())
     plain = values_of(one.judge(watched(metric, requested), maps))
-    values = values_of(one.judge(watched(metric, Requested(), lost=True), maps))
-    if requested.scores or requested.maps:
-        expect(
-            math.isnan(values[0]),
-            f"expected NaN where scores or maps of a case are NaN, got {float(values[0])}: NaN is swallowed",
-        )
-    expect(_same(values[1:], plain[1:]), "expected the value of a case to be the same beside one whose scores are NaN")
+    parts: tuple[Lost, ...] = ("all", "last")
+    for lost in parts:
+        values = values_of(one.judge(watched(metric, Requested(), lost), maps))
+        if requested.scores or requested.maps:
+            expect(
+                math.isnan(values[0]),
+                f"expected NaN where {lost} scores or maps of a case are NaN, got {float(values[0])}: NaN is swallowed",
+            )
+        same = _same(values[1:], plain[1:])
+        expect(same, "expected the value of a case to be the same beside one whose scores are NaN")
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
