@@ -42,7 +42,9 @@ class Reruns(Protocol):
 
     def hvp(self, vector: Tensor) -> Tensor: ...
 
-    def multipliers(self) -> Tensor: ...
+    def multipliers(self, start: Tensor | None) -> Tensor: ...
+
+    def picture(self, file: str) -> Tensor: ...
 
     def head(self) -> Tensor: ...
 
@@ -265,11 +267,24 @@ class View:
         self._declared("gradients", "gradients=2", "hvp", least=2)
         return self._reruns.hvp(vector)
 
-    def multipliers(self) -> Tensor:
-        """DeepLIFT's, (N, T, C, *S), by the Rescale rule and against zero: times the activations they sum to the score
-        less that of zero. Costs two passes; refused where more than linear operations and ReLUs lie behind the tap."""
+    def multipliers(self, start: Tensor | None = None) -> Tensor:
+        """DeepLIFT's, (N, T, C, *S), by the Rescale rule and against other activations: times what the true ones differ by they
+        sum to what the score does. Costs two passes; refused where more than linear operations and ReLUs lie behind the tap.
+
+        Args:
+            start: the others, (N, C, *S); zero without them.
+        """
         self._declared("replays", "replays=True", "multipliers")
-        return self._reruns.multipliers()
+        return self._reruns.multipliers(start)
+
+    def picture(self, file: str) -> Tensor:
+        """A picture that an option names, as the model receives it: (channels, *space), arranged as ``view.image``.
+
+        Raises:
+            ConfigError: nobody says by which transform.
+            DataError: it cannot be read.
+        """
+        return self._reruns.picture(file)
 
     def number(self, name: str, value: Tensor) -> None:
         """Keep a number with the explanation, such as what its map leaves unexplained: (N, T), or (N, 1) for all targets."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from xaikit import Needs
-from xaikit.method import at_least, one_of
+from xaikit import Located, Needs
+from xaikit.method import at_least
 from xaikit.view import View
-from xaikit_inputs._baselines import Baseline, baseline_of
+from xaikit_inputs._baselines import baseline_of, check_baseline, is_file
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,13 @@ class Coalitions:
 
     samples   choices of cells that are scored
     cells     of the grid along each axis
-    baseline  what stands in a cell that is not there: zero, in units of the model; mean, of each channel; or blur
+    baseline  what stands in a cell that is not there: zero, in units of the model; mean, of each channel; blur; uniform, noise in
+              the range of each channel; or the file of a picture; in Python also a tensor (C, *S)
     """
 
     samples: int = 1000
     cells: int = 7
-    baseline: Baseline = "mean"
+    baseline: Annotated[str | Tensor, Located(is_file)] = "mean"
 
     needs: ClassVar[Needs] = Needs(inputs=True, reruns=True, layers="none")
     traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "linear", "per_sample", "scale_free"})
@@ -35,7 +36,7 @@ class Coalitions:
     def __post_init__(self) -> None:
         at_least("samples", self.samples, 1)
         at_least("cells", self.cells, 2)
-        one_of("baseline", self.baseline, get_args(Baseline))
+        check_baseline("baseline", self.baseline)
 
     def further(self, channels: int, places: int) -> int:
         """Further scores a sample, for the plan."""
@@ -57,7 +58,7 @@ class Coalitions:
     def scored(self, view: View, labels: Tensor, choices: Tensor) -> Tensor:
         """The scores (N, T, count) of choices (N, count, cells) of bool."""
         image = view.image
-        baseline, labels = baseline_of(image, self.baseline), labels.to(image.device)
+        baseline, labels = baseline_of(view, image, self.baseline), labels.to(image.device)
 
         def make(part: slice) -> Tensor:
             there = choices[:, part].to(image.device)[:, :, labels].unsqueeze(2)

@@ -28,7 +28,11 @@ class KernelShap(Coalitions):
     Peers: Captum's KernelShap, which draws from the global generator and solves with scikit-learn; equal where all are scored.
     """
 
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"samples": 20, "cells": 2}, {"samples": 8, "cells": 3})
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"samples": 20, "cells": 2},
+        {"samples": 8, "cells": 3},
+        {"samples": 20, "cells": 2, "baseline": "uniform"},
+    )
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""

@@ -29,7 +29,10 @@ class Lime(Coalitions):
     width: float = 0.25
     ridge: float = 1.0
 
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"samples": 12, "cells": 2},)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"samples": 12, "cells": 2},
+        {"samples": 12, "cells": 2, "baseline": "uniform"},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -76,6 +76,31 @@ def test_deeplift() -> None:
     assert close(ours("deeplift"), expected.sum(1))
 
 
+@pytest.mark.parametrize(
+    ("use", "theirs"), [("deeplift", attr.DeepLift), ("integratedgradients", attr.IntegratedGradients)]
+)
+def test_from_any_baseline(use: str, theirs: Any) -> None:
+    baseline = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    more = {"method": "gausslegendre"} if use == "integratedgradients" else {}
+    expected = theirs(net()).attribute(images(), baseline.expand_as(images()), target=CLASS, **more)
+    assert close(ours({"m": {"use": use, "baseline": baseline[0]}}), expected.sum(1))
+
+
+def test_expected_gradients() -> None:
+    """Captum's draws are by chance, baseline and place, from the global generator: it comes as near to the expectation, the mean
+    of integrated gradients over the baselines, as chance lets it; ours with as many draws comes nearer."""
+    given = torch.randn(3, 2, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    many = {"use": "integratedgradients", "steps": 300, "quadrature": "midpoint"}
+    exact = torch.stack([ours({"m": {**many, "baseline": one}}) for one in given]).mean(0)
+    made = ours({"m": {"use": "expectedgradients", "baselines": given, "samples": 300}})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        theirs = attr.GradientShap(net()).attribute(images(), given, n_samples=300, stdevs=0.0, target=CLASS).sum(1)
+    near, far = (float((each - exact).abs().mean() / exact.abs().mean()) for each in (made, theirs))
+    assert near < 0.02
+    assert near < far < 0.2
+
+
 @pytest.mark.parametrize(("window", "stride"), [(2, 1), (4, 2), (3, 1)])
 def test_occlusion(window: int, stride: int) -> None:
     made = ours({"o": {"use": "occlusion", "window": window, "stride": stride}}, net().float(), images().float())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ class PassContext:
     tally      counts what is computed
     shared     the ways to inputs that are no sample's, where somebody says it
     precision  of the autocast of passes that are only scored; float32 is none, the model's own type
+    picture    from a file to what the (first) input is of it, as a batch of one, where its transform is known
     remarks    what there is to say about these passes
     """
 
@@ -41,6 +43,7 @@ class PassContext:
     tally: Tally = field(default_factory=Tally)
     precision: Precision = "float32"
     shared: Shared | None = None
+    picture: Callable[[str], Tensor] | None = None
     remarks: list[RemarkCounts] = field(default_factory=list)
 
     @property

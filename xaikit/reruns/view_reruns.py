@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from xaikit.draws import SampleGenerator
+from xaikit.errors import ConfigError
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.hooks import Substitute
 from xaikit.evidence.observe import observe
@@ -86,8 +87,16 @@ class ViewReruns:
     def hvp(self, vector: Tensor) -> Tensor:
         return hessian_product(self.context, vector)
 
-    def multipliers(self) -> Tensor:
-        return multipliers(self.context)
+    def multipliers(self, start: Tensor | None) -> Tensor:
+        return multipliers(self.context, start)
+
+    def picture(self, file: str) -> Tensor:
+        if self.context.picture is None:
+            raise ConfigError(
+                f"{file}: expected a transform that says how a picture becomes what the model takes: give transform= beside the "
+                "inputs, or a tensor in place of the file"
+            )
+        return self.context.trace.input_layout.to_map(self.context.picture(file))[0]
 
     def head(self) -> Tensor:
         return head_of(self.context)
