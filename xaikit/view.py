@@ -220,11 +220,7 @@ class View:
         return self._draw()
 
     def retrace(self, inputs: Any) -> View:
-        """The evidence at other inputs of the same shape, for the same pinned target. Costs a pass.
-
-        Args:
-            inputs: in the structure of ``view.inputs``.
-        """
+        """The evidence at other inputs of the structure and shapes of ``view.inputs``, for the same pinned target. Costs a pass."""
         self._declared("reruns", "reruns=True", "retrace")
         return self._reruns.retrace(inputs)
 
@@ -278,12 +274,8 @@ class View:
         return self._reruns.multipliers(start)
 
     def picture(self, file: str) -> Tensor:
-        """A picture that an option names, as the model receives it: (channels, *space), arranged as ``view.image``.
-
-        Raises:
-            ConfigError: nobody says by which transform.
-            DataError: it cannot be read.
-        """
+        """A picture that an option names, as the model receives it: (channels, *space), arranged as ``view.image``. Raises
+        ConfigError where nobody says by which transform, DataError where it cannot be read."""
         return self._reruns.picture(file)
 
     def number(self, name: str, value: Tensor) -> None:

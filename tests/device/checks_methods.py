@@ -21,6 +21,7 @@ FEW = {
     "featureig": {"steps": 4},
     "dff": {"iterations": 20},
     "integratedgradients": {"steps": 4},
+    "expectedgradients": {"samples": 2},
     "smoothgrad": {"n": 2},
     "vargrad": {"n": 2},
     "occlusion": {"window": 4, "stride": 4},
