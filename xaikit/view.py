@@ -220,7 +220,7 @@ class View:
         return self._draw()
 
     def retrace(self, inputs: Any) -> View:
-        """The evidence at other inputs of the structure and shapes of ``view.inputs``, for the same pinned target. Costs a pass."""
+        """The evidence at other inputs, of the structure and shapes of ``view.inputs``, for the pinned target. Costs a pass."""
         self._declared("reruns", "reruns=True", "retrace")
         return self._reruns.retrace(inputs)
 
