@@ -54,6 +54,7 @@ def test_a_view_names_its_layer_as_it_is_shown() -> None:
         ("retrace", lambda view: view.retrace(None), "reruns=True"),
         ("rescore", lambda view: view.rescore(1, None), "reruns=True"),
         ("retrace_with", lambda view: view.retrace_with(None), "replays=True"),
+        ("gradients_with", lambda view: view.gradients_with(1, None), "gradients=1, replays=True"),
         ("rescore_with", lambda view: view.rescore_with(1, None), "replays=True"),
         ("hvp", lambda view: view.hvp(None), "gradients=2"),
     ],

@@ -5,10 +5,10 @@ Shapes: N samples, T targets, C channels, S the space of the tap (any number of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,34 +21,11 @@ from xaikit.evidence.biases import Bias
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
+from xaikit.further import Make, Reruns
 from xaikit.needs import Needs
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.schema.sections import Reduce
 from xaikit.targets import is_spatial, probabilities_of
-
-Make = Callable[[slice], Tensor]
-
-
-class Reruns(Protocol):
-    """The further passes that the engine makes for one view; see the methods of :class:`View` of the same names."""
-
-    def retrace(self, inputs: Any) -> View: ...
-
-    def retrace_with(self, activations: Tensor) -> View: ...
-
-    def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor: ...
-
-    def rescore_with(self, count: int, make: Make) -> Tensor: ...
-
-    def hvp(self, vector: Tensor) -> Tensor: ...
-
-    def multipliers(self, start: Tensor | None) -> Tensor: ...
-
-    def picture(self, file: str) -> Tensor: ...
-
-    def head(self) -> Tensor: ...
-
-    def block_attention(self) -> tuple[Attention, ...]: ...
 
 
 @dataclass
@@ -76,7 +53,7 @@ class View:
     _needs: Needs
     _module: nn.Module
     _draw: Callable[[], SampleGenerator]
-    _reruns: Reruns
+    _reruns: Reruns[View]
     _reduction: Reduction = field(default_factory=Reduction)
     noted: list[RemarkCounts] = field(default_factory=list, init=False)
     numbers: dict[str, Tensor] = field(default_factory=dict, init=False)
@@ -228,6 +205,19 @@ class View:
         """The evidence where the tap returns other activations, (N, C, *S), for the same pinned target. Costs a pass."""
         self._declared("replays", "replays=True", "retrace_with")
         return self._reruns.retrace_with(activations)
+
+    def gradients_with(self, count: int, make: Make) -> Iterator[Tensor]:
+        """The gradients (N, T, C, *S) where the tap returns variants of its activations, for the pinned target: of one variant
+        after the other. A small batch takes several variants in a pass.
+
+        Args:
+            count: variants a sample.
+            make: from a slice of range(count) to its variants (N, m, C, *S); asked for each once and in order, so that it may
+                draw them.
+        """
+        self._declared("replays", "gradients=1, replays=True", "gradients_with")
+        self._declared("gradients", "gradients=1, replays=True", "gradients_with")
+        return self._reruns.gradients_with(count, make)
 
     def rescore(self, count: int, make: Make, probabilities: bool = False) -> Tensor:
         """The scores of variants of the input, (N, T, count); the engine decides how many are in memory at once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, get_args
@@ -88,8 +89,8 @@ class Coalitions:
     def _most(self, image: Tensor) -> int:
         """Parts that a photograph may have."""
         if self.segments == "slic":
-            return 4 * self.cells ** len(image.shape[2:])
-        return int(torch.tensor([min(self.cells, side) for side in image.shape[2:]]).prod())
+            return 4 * int(self.cells ** len(image.shape[2:]))
+        return math.prod(min(self.cells, side) for side in image.shape[2:])
 
     def _labels(self, view: View) -> Tensor:
         """The number of the part of each place, (N, *S) on the CPU; a grid has no more cells along an axis than there are places,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,18 @@ class ExpectedGradients:
         image = view.activations.squeeze(1)
         draw = self._drawn(view, image)
         total = torch.zeros_like(view.gradients)
-        for place in range(self.samples):
-            baseline = draw(place)
-            way = image - baseline
-            inputs = baseline + (place + 0.5) / self.samples * way
-            total += view.retrace_with(inputs).gradients * way.unsqueeze(1)
+        ways = deque[Tensor]()
+
+        def make(part: slice) -> Tensor:
+            inputs = []
+            for place in range(part.start, part.stop):
+                baseline = draw(place)
+                ways.append(image - baseline)
+                inputs.append(baseline + (place + 0.5) / self.samples * ways[-1])
+            return torch.stack(inputs, 1)
+
+        for gradients in view.gradients_with(self.samples, make):
+            total += gradients * ways.popleft().unsqueeze(1)
         return combine(total / self.samples, view)
 
     def _drawn(self, view: View, image: Tensor) -> Callable[[int], Tensor]:
