@@ -113,8 +113,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--masks", type=int, default=4000)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--allocator", choices=["default", "fixed"], default="default")
     arguments = parser.parse_args()
-    allocator.settle()
+    if arguments.allocator == "fixed":
+        allocator.settle()
     for row in rows(arguments.steps, arguments.masks):
         if arguments.rows in row.title:
             figures = result(row, measured(row, arguments.rounds, arguments.device))
