@@ -77,7 +77,7 @@ PUBLIC = """
     Config ConfigError DamagedFile DataError Disconnected Explanation LayerNotFound ModelError Needs PinnedClasses Plan
     PluginConflict PluginContract PluginError Registry Report StoreError TapError UndeclaredNeed UnknownPlugin
     XaikitError __version__ class_indices class_logits compare diff evaluate explain figure global_draws hookimpl leaderboard load
-    ClassIndex Located Region lies_at module_at nearest open overlay plan regions run verify
+    Backward ClassIndex LinearRule Located Region lies_at module_at nearest open overlay plan regions run verify
     RunDone RunFailed RunStarted ShardDone
 """
 

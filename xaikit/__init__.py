@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from xaikit.hookspecs import RunStarted as RunStarted
     from xaikit.hookspecs import ShardDone as ShardDone
     from xaikit.hookspecs import hookimpl as hookimpl
+    from xaikit.needs import Backward as Backward
+    from xaikit.needs import LinearRule as LinearRule
     from xaikit.needs import Needs as Needs
     from xaikit.paper.figure import figure as figure
     from xaikit.pictures.regions import Region as Region
@@ -82,7 +84,7 @@ _NAMES = {
     "draws": "global_draws",
     "explanation": "Explanation",
     "hookspecs": "RunDone RunFailed RunStarted ShardDone hookimpl",
-    "needs": "Needs",
+    "needs": "Backward LinearRule Needs",
     "paper.figure": "figure",
     "pictures.regions": "Region regions",
     "pictures.window": "overlay",

@@ -105,6 +105,14 @@ class View:
         return exact(self._trace.gradients[self._tap])
 
     @property
+    def relevance(self) -> Tensor:
+        """Activations times their gradients by the rules of ``needs.backward``, (N, T, C, *S)."""
+        self._declared("backward", "gradients=1, backward=Backward()", "relevance")
+        # what is given to the model has shares by rules of its own, which are no products
+        rule = self._tap.is_given and self._needs.backward is not None and self._needs.backward.first
+        return self.gradients if rule else self.activations * self.gradients
+
+    @property
     def scores(self) -> Tensor:
         """What is explained, (N, T)."""
         self._declared("scores", "scores=True")
@@ -284,5 +292,6 @@ class View:
         self.noted.append(RemarkCounts(self.layer, reason, where.reshape(len(where), targets, -1).sum(2)))
 
     def _declared(self, need: str, example: str, read: str = "", least: int = 1) -> None:
-        if getattr(self._needs, need) < least:
+        stated = getattr(self._needs, need)
+        if stated is None or (isinstance(stated, int) and stated < least):
             raise UndeclaredNeed(f"view.{read or need} was read but not declared: needs = Needs({example})")

@@ -15,9 +15,10 @@ from helpers.hard_nets import Plain, images, seeded
 from helpers.requests import TAPS, batch, explain_all, request_for, target
 from xaikit.engine.columns import summed
 from xaikit.evidence import observe
-from xaikit.evidence.observe import Tally, columns_at_once
+from xaikit.evidence.observe import columns_at_once
 from xaikit.explanation import Explanation, RemarkCounts
 from xaikit.needs import Needs
+from xaikit.passes.tally import Tally
 from xaikit.view import View
 
 THREE = [0, 1, 2]

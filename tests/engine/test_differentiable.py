@@ -26,6 +26,7 @@ REFUSED = {
     or cls.needs.biases
     or cls.needs.head
     or cls.needs.module
+    or cls.needs.backward is not None
 }
 GRADIENTS = sorted(name for name, cls in METHODS.items() if cls.needs.gradients and name not in REFUSED)
 

@@ -25,11 +25,11 @@ from helpers.requests import (
     target,
 )
 from xaikit.engine import Request
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.finish import Finish
 from xaikit.needs import Needs
 from xaikit.ops import weigh
+from xaikit.passes.tally import Tally
 from xaikit.targets import FunctionTarget
 from xaikit.view import View
 from xaikit_finish.normalize.max import Max

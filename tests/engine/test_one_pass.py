@@ -9,8 +9,8 @@ import torch
 
 from helpers.untouched import untouched
 from xaikit.engine import Batch, Request, explain
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import resolve, whole
+from xaikit.passes.tally import Tally
 from xaikit.registry import Registry
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
@@ -23,6 +23,8 @@ ONE_PASS = {
     ATTENTION.name: "center dff edges eigencam eigengradcam elementcam fem gae gradcam gradcampp gradient hirescam "
     "inputxgradient kpcacam lafam layercam randomcam rawattention rollout segeigencam uniform xgradcam",
 }
+RULED = ["alilrp", "attnlrp", "cplrp", "decompx", "libragrad", "lrp"]
+"""Methods that share the forward, and have a gradient call for rules that differ on the net."""
 
 
 def needs(name: str) -> Any:
@@ -69,7 +71,19 @@ def test_no_method_of_one_pass_is_left_out() -> None:
         for name in REGISTRY.names("method")
         if not (needs(name).reruns or needs(name).replays or needs(name).gradients > 1 or needs(name).attention > 1)
     }
-    assert single == set(" ".join(ONE_PASS.values()).split())
+    assert single == {*" ".join(ONE_PASS.values()).split(), *RULED}
+    assert {name for name in REGISTRY.names("method") if needs(name).backward is not None} == set(RULED)
+
+
+@CASES
+def test_methods_with_rules_of_their_own_share_the_forward(case: NetCase, layers: list[str]) -> None:
+    names = [*ONE_PASS[case.name].split(), *RULED]
+    net, x, tally, target = case.net(), case.inputs(), Tally(), Use("classes", {"of": [0, 2]})
+    _, explanations = explain(net, Batch(x, ("a", "b")), requests(case, names, layers, target), tally=tally)
+    assert list(explanations) == names
+    # of ReLUs alone the rules of five methods are one; z-plus is another
+    ways = {POOLED: 3, ATTENTION: 5}[case]
+    assert (tally.forwards, tally.reruns, tally.gradient_calls) == (1, 0, 2 * ways)
 
 
 def test_the_same_maps_alone() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.hard_nets import Plain, images, seeded
 from helpers.joint_requests import assert_close, labelled
 from helpers.requests import batch, explain_all, request_for, target
-from xaikit.evidence.observe import Tally
+from xaikit.passes.tally import Tally
 from xaikit.targets import FunctionTarget
 
 FIRST = target("logit", index=0)

@@ -41,9 +41,9 @@ from helpers.requests import (
 from helpers.untouched import counted
 from xaikit.engine import Request
 from xaikit.engine.session import distinct
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation
+from xaikit.passes.tally import Tally
 
 
 class TestCounts:

@@ -13,8 +13,8 @@ from helpers.hard_nets import images, seeded
 from helpers.requests import request_for
 from xaikit.engine import Batch, explain
 from xaikit.errors import ConfigError
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
+from xaikit.passes.tally import Tally
 
 VARYING = ["scorecam", "ablationcam", "reciprocam", "smoothgradcampp", "iscam"]
 

@@ -15,8 +15,8 @@ from helpers.hard_nets import Plain, images, seeded
 from helpers.requests import TAPS, Mean, batch, explain_all, request_for, target
 from xaikit.engine import Request, session
 from xaikit.errors import PluginContract
-from xaikit.evidence.observe import Tally
 from xaikit.needs import Needs
+from xaikit.passes.tally import Tally
 from xaikit.reruns.rescore import OutputCache
 from xaikit.targets import FunctionTarget
 from xaikit.view import View

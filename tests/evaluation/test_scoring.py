@@ -12,8 +12,8 @@ from xaikit.evaluation.cases import Case
 from xaikit.evaluation.judged import ChosenClasses
 from xaikit.evaluation.judging import Judge, Setting
 from xaikit.evaluation.policies import digest_of
-from xaikit.evidence.observe import Tally
 from xaikit.metric import Metric
+from xaikit.passes.tally import Tally
 from xaikit_cams.gradcam import GradCAM
 from xaikit_metrics.deletion import Deletion
 from xaikit_metrics.faithfulnesscorrelation import FaithfulnessCorrelation

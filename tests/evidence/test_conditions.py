@@ -14,7 +14,8 @@ from helpers.hard_nets import Plain, Stochastic, images, seeded
 from helpers.untouched import untouched
 from xaikit.errors import TapError
 from xaikit.evidence.conditions import undisturbed, unwrapped
-from xaikit.evidence.taps import module_at, resolve
+from xaikit.evidence.taps import resolve
+from xaikit.passes.modules import module_at
 
 
 def test_every_module_evaluates_and_trains_again_where_it_did() -> None:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import xaikit
 from xaikit import LayerNotFound, TapError
 from xaikit.engine import Batch, Request, explain
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import GIVEN, Tap, resolve
+from xaikit.passes.tally import Tally
 from xaikit.registry import Registry
 
 RAW = {"rectify": "none", "normalize": "none", "resize": "none", "fuse": "none"}

@@ -266,16 +266,19 @@ def test_shapes_come_in_the_order_of_completion_and_leave_the_model_alone() -> N
 
 CORE = Path(evidence.__file__).parents[1]
 HOOKING = re.compile(r"\bregister_\w*hook\b")
+ON_NODES = str(Path("backward", "gradients.py"))
+"""Hooks nodes of a graph, which go with it."""
 
 
 def hooking() -> list[str]:
     """The files of the core that hook a module; the kit, which checks the core without its help, left out."""
     files = [path for path in CORE.rglob("*.py") if "testing" not in path.relative_to(CORE).parts]
-    return [str(path.relative_to(CORE)) for path in files if HOOKING.search(path.read_text(encoding="utf-8"))]
+    return sorted(str(path.relative_to(CORE)) for path in files if HOOKING.search(path.read_text(encoding="utf-8")))
 
 
 def test_modules_are_hooked_in_one_place() -> None:
-    assert hooking() == [str(Path("evidence", "hooks.py"))]
+    assert hooking() == sorted([ON_NODES, str(Path("evidence", "hooks.py"))])
+    assert re.findall(r"(\w+)\.register_\w+", (CORE / ON_NODES).read_text(encoding="utf-8")) == ["node"]
 
 
 @pytest.mark.parametrize(

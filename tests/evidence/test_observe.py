@@ -31,9 +31,10 @@ from helpers.hard_nets import (
 )
 from helpers.nets import Spec
 from helpers.untouched import counted, untouched
-from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
+from xaikit.passes.tally import Tally
 from xaikit.targets import PinnedClasses
 
 CLASSES = [2, 0]

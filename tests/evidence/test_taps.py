@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from helpers.nets import PROPERTY
 from xaikit.errors import LayerNotFound, TapError
-from xaikit.evidence.taps import Tap, module_at, resolve, tensors_at
+from xaikit.evidence.taps import Tap, resolve, tensors_at
 from xaikit.layouts import Layout
+from xaikit.passes.modules import module_at
 from xaikit.passes.nests import replaced, tensors_in
 
 Pair = namedtuple("Pair", ["out", "aux"])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaikit import Needs
+from xaikit import Backward, Needs
 from xaikit.ops import combine, pool, weigh
 from xaikit.view import View
 
@@ -278,3 +278,13 @@ def cubes_said_to_be_scale_free(view: View) -> Tensor:
 @caught_by("trait_complete", traits=TRAITS | {"complete"})
 def means_said_to_be_complete(view: View) -> Tensor:
     return weigh(pool(view.gradients, view), view)
+
+
+@caught_by("trait_conserves", traits=TRAITS | {"conserves"})
+def ordinary_gradients_said_to_conserve(view: View) -> Tensor:
+    return combine(view.activations * view.gradients, view)
+
+
+@caught_by("needs_are_used", needs=Needs(gradients=1, backward=Backward()))
+def rules_that_play_no_part(view: View) -> Tensor:
+    return view.activations.sum(2) + 0 * view.gradients.sum(2)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from helpers.untouched import untouched
 from xaikit.engine import Batch, Request, explain
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.explanation import Explanation
 from xaikit.finish import Finish
 from xaikit.needs import Needs
+from xaikit.passes.tally import Tally
 from xaikit.registry import Registry
 from xaikit.view import View
 

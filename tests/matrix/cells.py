@@ -17,10 +17,11 @@ from xaikit.engine import Batch, Request
 from xaikit.evidence.forward import Readout
 from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin
-from xaikit.evidence.taps import Tap, module_at, tensors_at, whole
+from xaikit.evidence.taps import Tap, tensors_at, whole
 from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import infer
+from xaikit.passes.modules import module_at
 from xaikit.plain import remarks
 from xaikit.registry import Registry
 from xaikit.reruns.replay import FULL

@@ -16,8 +16,8 @@ import xaikit
 from helpers.nets import PROPERTY, Net, Spec, distance, evidence, specs
 from helpers.requests import batch, explain_all, request_for, target
 from helpers.slow_formulas import Array, weighted
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
+from xaikit.passes.tally import Tally
 from xaikit.registry import Registry
 
 EXACT = 1e-10

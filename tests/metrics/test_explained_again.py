@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from xaikit.draws import generator, seeded
 from xaikit.evaluation.judged import judged
-from xaikit.evidence.observe import Tally
+from xaikit.passes.tally import Tally
 from xaikit.registry import Registry
 from xaikit_metrics._randomised import randomise, stages_of
 from xaikit_metrics._similarity import similarity

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from helpers.additive import Constant, additive
 from helpers.nets import Spec
 from xaikit.evaluation.judged import judged
-from xaikit.evidence.observe import Tally
+from xaikit.passes.tally import Tally
 from xaikit_cams.gradcam import GradCAM
 from xaikit_cams.randomcam import RandomCAM
 from xaikit_metrics.adcc import Adcc

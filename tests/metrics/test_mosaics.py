@@ -13,8 +13,8 @@ from xaikit.evaluation.cases import Case
 from xaikit.evaluation.judged import ChosenClasses, judged
 from xaikit.evaluation.judging import Judge, Measure, Setting
 from xaikit.evaluation.policies import digest_of
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
+from xaikit.passes.tally import Tally
 from xaikit_cams.elementcam import ElementCAM
 from xaikit_cams.gradcam import GradCAM
 from xaikit_cams.hirescam import HiResCAM

@@ -80,6 +80,14 @@ def test_augmented_passes_are_counted_and_shown() -> None:
     assert str(blind) == "blind: lafam at bn2 for no target, as none plays a part"
 
 
+def test_gradient_calls_by_rules_that_differ_on_the_network_are_counted() -> None:
+    model = {"source": "torchvision", "name": "resnet18", "weights": None}
+    config = {"model": model, "data": {"source": "samples"}, "layers": "layer4", "methods": ["gradcam", "libragrad"]}
+    assert xaikit.plan(config).benches[0].gradient_calls == 2
+    assert xaikit.plan({**config, "methods": ["libragrad", "decompx"]}).benches[0].gradient_calls == 1
+    assert xaikit.plan({**config, "methods": ["gradcam", "libragrad", "lrp"]}).benches[0].gradient_calls == 3
+
+
 def test_memory_knows_the_number_of_targets() -> None:
     def memory(top: int, method: str = "gradcam", batch: int = 8) -> int:
         data = {"source": "samples", "batch_size": batch}

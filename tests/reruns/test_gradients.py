@@ -15,8 +15,8 @@ from helpers.requests import request_for
 from helpers.untouched import untouched
 from xaikit import Needs
 from xaikit.engine import Batch, explain
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
+from xaikit.passes.tally import Tally
 from xaikit.reruns import gradients
 from xaikit.view import View
 

@@ -18,9 +18,10 @@ from xaikit import Needs
 from xaikit.engine import Batch, explain
 from xaikit.engine.session import replay_ways
 from xaikit.errors import TapError
-from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.passes.chunks import in_chunks
+from xaikit.passes.tally import Tally
 from xaikit.reruns.replay import FULL
 from xaikit.view import View
 

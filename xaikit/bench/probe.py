@@ -11,10 +11,10 @@ from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Batch, Request
 from xaikit.engine.requests import equal
 from xaikit.engine.session import distinct, replay_ways, trace_requests
-from xaikit.evidence.observe import Tally
 from xaikit.layouts import stride
 from xaikit.method import parts_of
 from xaikit.passes.nests import first_tensor
+from xaikit.passes.tally import Tally
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from xaikit.engine.session import trace_requests
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import hooked
-from xaikit.evidence.taps import module_at
 from xaikit.method import further_of
 from xaikit.passes.chunks import rows_of_inputs
+from xaikit.passes.modules import module_at
 from xaikit.passes.nests import copied
 from xaikit.pictures.overlay import overlay
 from xaikit.pictures.sheet import HEIGHT

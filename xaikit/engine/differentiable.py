@@ -27,6 +27,7 @@ def check_differentiable(requests: Iterable[Request]) -> None:
 def _severed(needs: Needs) -> str:
     reads = {
         "makes further passes": needs.reruns or needs.replays or needs.gradients > 1,
+        "reads gradients by rules of its own": needs.backward is not None,
         "reads attention": bool(needs.attention),
         "reads what layers add": needs.biases,
         "reads the weights of the classifier": needs.head,

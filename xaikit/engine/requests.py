@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from xaikit.evidence.forward import Readout
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.finish import Finish
@@ -17,6 +16,7 @@ from xaikit.layouts import Arrangement
 from xaikit.method import Method
 from xaikit.needs import Needs
 from xaikit.passes.samples import Shared
+from xaikit.passes.tally import Tally
 from xaikit.schema.sections import PLAIN, Aggregation, Precision
 from xaikit.targets import Pinned, Target, probabilities_of, rows_of
 
@@ -45,6 +45,7 @@ class Batch:
 class Request:
     """One label with everything resolved: what to explain, where, by which method, and how to finish it.
 
+    taps    where; the gradients there are by the rules of the method
     finish  None: somebody else finishes the raw maps. Then nothing is finished here, and what is remarked holds for
             any finish; see :func:`xaikit.plain.remarks.holds_for`
     aggregation  how the raw maps are taken: augmentation, and how channels are reduced
@@ -59,6 +60,11 @@ class Request:
     seed: int = 0
     precision: Precision = "float32"
     aggregation: Aggregation = PLAIN
+
+    def __post_init__(self) -> None:
+        rules = self.method.needs.backward
+        taps = tuple(tap if tap.backward == rules else replace(tap, backward=rules) for tap in self.taps)
+        object.__setattr__(self, "taps", taps)
 
 
 @dataclass(frozen=True)

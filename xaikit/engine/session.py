@@ -20,7 +20,7 @@ from xaikit.engine.raw_maps import RawMaps
 from xaikit.engine.requests import Batch, PinnedRequest, Request, RequestGroup, SharedPass, equal, group_requests
 from xaikit.evidence import forward
 from xaikit.evidence.conditions import unwrapped
-from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
@@ -31,6 +31,7 @@ from xaikit.passes import dependence
 from xaikit.passes.modes import Mode, trained_inside
 from xaikit.passes.nests import copied, tensors_in
 from xaikit.passes.process import as_before
+from xaikit.passes.tally import Tally
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.replay import Replay
 from xaikit.reruns.rescore import OutputCache

@@ -14,9 +14,9 @@ from xaikit.engine import Batch, Request
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.judging import Judge, Measure, Setting
 from xaikit.evaluation.policies import at_input, digest_of, is_constant
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.taps import Tap
 from xaikit.metric import Annotation, Metric
+from xaikit.passes.tally import Tally
 from xaikit.targets import PinnedClasses, Target
 
 

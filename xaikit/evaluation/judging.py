@@ -21,7 +21,7 @@ from xaikit.evaluation.again import CaseExplainer, one_class
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
 from xaikit.evaluation.scoring import KINDS, ScoreCache, Scorer
-from xaikit.evidence.observe import Tally, observe
+from xaikit.evidence.observe import observe
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.evidence.taps import INPUT
 from xaikit.evidence.trace import Trace
@@ -30,6 +30,7 @@ from xaikit.passes.chunks import rows_of_inputs
 from xaikit.passes.modes import Mode
 from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.process import as_before
+from xaikit.passes.tally import Tally
 from xaikit.reruns.context import PassContext
 from xaikit.schema.sections import Precision
 

@@ -20,10 +20,10 @@ from xaikit.errors import XaikitError
 from xaikit.evaluation.cases import Case, StoredMaps, blurred_copy, cases_of, has_target
 from xaikit.evaluation.judging import Judge, Measure, Setting
 from xaikit.evaluation.others import OtherPhotographs
-from xaikit.evidence.observe import Tally
 from xaikit.metric import Metric
 from xaikit.passes.nests import first_tensor
 from xaikit.passes.raised import error_text
+from xaikit.passes.tally import Tally
 from xaikit.sources import FileAnnotation, Transform
 from xaikit.store.maps import Array
 from xaikit.store.measures import MEASURES

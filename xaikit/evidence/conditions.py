@@ -17,9 +17,9 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from xaikit.errors import TapError
-from xaikit.evidence.taps import inside_compiled, is_compiled
 from xaikit.passes.locks import ProcessSwitch, queued
 from xaikit.passes.modes import Mode, switched
+from xaikit.passes.modules import inside_compiled, is_compiled
 from xaikit.passes.weights import state_of
 
 T = TypeVar("T")

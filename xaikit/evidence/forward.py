@@ -10,8 +10,9 @@ from typing import Any
 from torch import nn
 
 from xaikit.evidence.hooks import hooked
-from xaikit.evidence.taps import module_at, resolve
+from xaikit.evidence.taps import resolve
 from xaikit.passes.modes import Mode
+from xaikit.passes.modules import module_at
 from xaikit.passes.nests import in_order, tensors_in
 from xaikit.passes.outputs import AUTO as AUTO
 from xaikit.passes.outputs import part_of

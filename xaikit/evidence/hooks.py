@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.errors import TapError
-from xaikit.evidence.taps import Tap, is_compiled, module_at, plain_name, tensors_at
+from xaikit.evidence.taps import Tap, tensors_at
+from xaikit.passes.modules import is_compiled, module_at, plain_name
 from xaikit.passes.nests import Path, replaced, tensors_in
 
 Key = TypeVar("Key")

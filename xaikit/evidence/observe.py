@@ -28,6 +28,7 @@ from xaikit.passes.backprop import gradients_at
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, varied
+from xaikit.passes.tally import Tally
 from xaikit.passes.weights import attempt
 from xaikit.targets import Pinned, scores_of
 
@@ -46,22 +47,6 @@ _run_once: WeakKeyDictionary[nn.Module, set[Tap]] = WeakKeyDictionary()
 def columns_at_once(size: int) -> int:
     """How many targets have their gradients in memory at once, of so many bytes a sample and target."""
     return max(1, GRADIENTS // max(size, 1))
-
-
-@dataclass
-class Tally:
-    """What has been computed so far.
-
-    forwards        passes of the model, of a batch or of a chunk of variants
-    gradient_calls  calls of ``autograd.grad``
-    reruns          the passes among the forwards that a method asked for
-    halvings        how often memory ran out and a chunk was halved
-    """
-
-    forwards: int = 0
-    gradient_calls: int = 0
-    reruns: int = 0
-    halvings: int = 0
 
 
 def observe(
@@ -164,7 +149,8 @@ class _Pass:
 
     def _gradients_of(self, mixed: bool) -> GradientsOf:
         if not self.differentiable:
-            return gradients_by_row if mixed else gradients_at
+            several = any(tap.backward for tap in self.taps)
+            return gradients_by_row if mixed else partial(gradients_at, keep=several)
         if mixed:
             raise ConfigError(
                 "differentiable: expected samples that do not depend on each other, got a model that mixes those of a batch, as "

@@ -50,7 +50,9 @@ class PassResult:
     @property
     def is_broken(self) -> bool:
         """A score reached no tap: worth another pass on detached weights."""
-        hooked = [points for tap, points in self.recorded.points.items() if tap.is_hooked]
+        hooked = [
+            points for tap, points in self.recorded.points.items() if tap.is_hooked and tap not in self.recorded.refused
+        ]
         return self.recorded.differentiated and any(_connected(points) is None for points in hooked)
 
     def trace(
@@ -106,7 +108,8 @@ class PassResult:
     def _point(self, tap: Tap) -> TappedTensor:
         """The first tensor of a tap that all scores depend on; just the first where no gradients were taken."""
         points = self.recorded.points[tap]
-        point = _connected(points) if self.recorded.differentiated else points[0]
+        taken = self.recorded.differentiated and tap not in self.recorded.refused
+        point = _connected(points) if taken else points[0]
         if point is None:
             raise Disconnected(
                 f"{self._independent} layer {tap}: it lies beside the way to the "
@@ -121,6 +124,8 @@ class PassResult:
     def _refusal(self, tap: Tap, grid: MapLayout | None) -> XaikitError | None:
         """Why this model does not have the evidence of a tap, if it does not."""
         recorded = self.recorded
+        if tap in recorded.refused:
+            return recorded.refused[tap]
         if tap.attends and grid is None:
             return ConfigError(
                 f"attention: expected blocks in which all tokens of a picture attend to each other, {_got(recorded.calls)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,8 +10,9 @@ from torch import Tensor, nn
 
 from xaikit.errors import LayerNotFound, TapError
 from xaikit.layouts import Arrangement, Views
-from xaikit.needs import Needs
+from xaikit.needs import Backward, Needs
 from xaikit.passes.layer_names import parsed
+from xaikit.passes.modules import inside_compiled, plain_name
 from xaikit.passes.nests import Path, first_tensor, tensors_in
 
 AUTO = "auto"
@@ -32,6 +32,7 @@ class Tap:
     at      "output": what the module returned; "consumed": what was made of it in place afterwards (``features+``);
             "given": what the model is given, see GIVEN; or no module's, see INPUT and what follows it
     layout  how the tensor is arranged; None: found from its shape
+    backward  the rules that gradients at it are taken by; None: the ordinary ones
 
     >>> str(Tap("features", at="consumed")), str(Tap("blocks.4", index=(1,), call="last"))
     ('features+', 'blocks.4[1]@last')
@@ -42,6 +43,7 @@ class Tap:
     at: Literal["output", "consumed", "given", "input", "biases", "attention", "attended"] = "output"
     layout: Arrangement | None = None
     call: str | int = "only"
+    backward: Backward | None = None
 
     def __str__(self) -> str:
         path = "".join(f"[{step}]" for step in self.index)
@@ -57,6 +59,11 @@ class Tap:
     def is_hooked(self) -> bool:
         """Whether a hook records it: the output of a module, or what the model is given."""
         return self.at in ("output", "consumed", "given")
+
+    @property
+    def ordinary(self) -> Tap:
+        """The same with ordinary gradients: what a hook records, whatever the rules."""
+        return replace(self, backward=None) if self.backward is not None else self
 
     @property
     def is_given(self) -> bool:
@@ -118,35 +125,6 @@ def whole(needs: Needs, layout: Arrangement | None = None) -> Tap | None:
     if needs.attention:
         return replace(ATTENDED if needs.gradients else ATTENTION, layout=layout)
     return BIASES if needs.biases else INPUT
-
-
-def plain_name(name: str) -> str:
-    """A name without what ``torch.compile`` puts into it where a submodule was compiled.
-
-    >>> plain_name("layer4._orig_mod.conv"), plain_name("_orig_mod")
-    ('layer4.conv', '')
-    """
-    return ".".join(step for step in name.split(".") if step != "_orig_mod")
-
-
-def module_at(model: nn.Module, name: str) -> nn.Module:
-    """The module of that name; submodules that were compiled are looked through."""
-    module = model
-    for step in name.split("."):
-        module = inside_compiled(module).get_submodule(step)
-    return inside_compiled(module)
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Whether it is what ``torch.compile`` made of a module. By its type: a wrapper may hand on every attribute of what it
-    wraps."""
-    compiler = sys.modules.get("torch._dynamo.eval_frame")  # not loaded: nothing was compiled
-    return compiler is not None and isinstance(module, compiler.OptimizedModule)
-
-
-def inside_compiled(module: nn.Module) -> nn.Module:
-    """The module that was compiled; any other as it is."""
-    return module.get_submodule("_orig_mod") if is_compiled(module) else module
 
 
 def _taps(spec: LayerSpec, names: dict[str, nn.Module]) -> Iterable[Tap]:

@@ -22,12 +22,16 @@ _LINEAR = {
 
 
 def gradients_at(
-    scores: Tensor, points: Sequence[Tensor], create_graph: bool = False
+    scores: Tensor, points: Sequence[Tensor], create_graph: bool = False, keep: bool = False
 ) -> tuple[list[Tensor | None], int]:
     """Of every column of scores (N, T) at every point, (T, *point) each, None where the scores do not depend on it.
 
     Samples are independent, so the sum of a column will do. A loop over the retained graph on a CPU: exact, as fast as
     batched products and T times less memory; batched products on CUDA, and where the tail is pooling and linear.
+
+    Args:
+        create_graph: differentiate the gradients, too.
+        keep: the graph, for further calls.
 
     Returns:
         The gradients, and how many gradient calls they took.
@@ -35,23 +39,23 @@ def gradients_at(
     if not scores.requires_grad:
         return [None] * len(points), 0
     if create_graph:
-        return _looped(scores, points, create_graph), scores.shape[1]
+        return _looped(scores, points, create_graph, keep=True), scores.shape[1]
     if scores.shape[1] > 1 and (scores.device.type == "cuda" or _is_trivial(scores)):
         try:
             return _batched(scores, points), 1
         except RuntimeError as error:  # an operation without a batching rule
             if isinstance(error, torch.OutOfMemoryError):
                 raise
-    return _looped(scores, points), scores.shape[1]
+    return _looped(scores, points, keep=keep), scores.shape[1]
 
 
-def _looped(scores: Tensor, points: Sequence[Tensor], create_graph: bool = False) -> list[Tensor | None]:
+def _looped(scores: Tensor, points: Sequence[Tensor], create_graph: bool = False, *, keep: bool) -> list[Tensor | None]:
     last = scores.shape[1] - 1
     rows = [
         torch.autograd.grad(
             scores[:, column].sum(),
             points,
-            retain_graph=create_graph or column < last,
+            retain_graph=keep or column < last,
             create_graph=create_graph,
             allow_unused=True,
         )

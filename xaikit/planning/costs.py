@@ -118,8 +118,8 @@ def _differentiates(bench: Bench) -> bool:
 
 def _seen(bench: Bench) -> int:
     """Bytes of the activations of one photograph at all taps."""
-    taps = {str(tap) for request in bench.requests() for tap in request.taps}
-    return sum(math.prod(bench.probe.shapes[tap]) for tap in taps) * bench.probe.row.element_size()
+    taps = {tap for request in bench.requests() for tap in request.taps}
+    return sum(math.prod(bench.probe.shapes[str(tap)]) for tap in taps) * bench.probe.row.element_size()
 
 
 def machine_memory(device: torch.device) -> int | None:

@@ -19,7 +19,7 @@ from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorde
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call, select
 from xaikit.evidence.hooks import Cut, hooked
-from xaikit.evidence.taps import module_at
+from xaikit.passes.modules import module_at
 from xaikit.passes.nests import Path, copied, first_tensor, replaced, tensors_in, varied
 from xaikit.passes.weights import on_detached_weights
 from xaikit.reruns.context import PassContext

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from xaikit.errors import ConfigError
 from xaikit.evidence.forward import WHOLE, Readout
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
 from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.samples import Shared
+from xaikit.passes.tally import Tally
 from xaikit.schema.sections import Precision
 from xaikit.targets import Pinned, rows_of
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from xaikit.bench.bench import Bench
 from xaikit.bench.timing import further_passes
-from xaikit.evidence.observe import Tally
 from xaikit.passes.chunks import rows_of_inputs
+from xaikit.passes.tally import Tally
 
 MOST = 0.95
 """What a batch seems to be at most before it has ended: how many passes it takes is an estimate."""

@@ -10,11 +10,11 @@ from xaikit.bench.loader import Picture
 from xaikit.bench.opened import OpenedBench
 from xaikit.engine import Request
 from xaikit.engine.session import distinct
-from xaikit.evidence.observe import Tally
 from xaikit.evidence.trace import Trace
 from xaikit.explanation import Explanation
 from xaikit.passes.chunks import is_out_of_memory
 from xaikit.passes.raised import error_text
+from xaikit.passes.tally import Tally
 from xaikit.targets import needs_labels
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from xaikit.bench.bench import Bench
 from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.evaluation.shard import measures_table
-from xaikit.evidence.observe import Tally
 from xaikit.finish import build_finish
 from xaikit.passes.process import torch_threads
+from xaikit.passes.tally import Tally
 from xaikit.planning.benches import Benches, bench_cache
 from xaikit.planning.judging import passes_of_judging
 from xaikit.planning.shards import Job, Receipt, Shard

@@ -118,7 +118,8 @@ def of_class(index: int, times: float = 1.0) -> Scores:
 def without(method: Any, need: str) -> Any:
     """The same method, declaring one need less."""
     less: Any = 1 if need == "gradients" and method.needs.gradients == 2 else 0 if need == "gradients" else False
-    return twin(method, needs=replace(method.needs, **{need: less}))
+    rules = None if need in ("gradients", "backward") else method.needs.backward
+    return twin(method, needs=replace(method.needs, **{need: less, "backward": rules}))
 
 
 def twin(method: Any, **members: Any) -> Any:

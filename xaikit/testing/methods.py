@@ -180,7 +180,7 @@ def needs_are_enough(method: Any) -> None:
 
 
 def needs_are_used(subject: Subject) -> None:
-    for need in ("gradients", "inputs", "module", "head", "attention", "biases", "reruns", "replays"):
+    for need in ("gradients", "backward", "inputs", "module", "head", "attention", "biases", "reruns", "replays"):
         wanting = [method for method in subject.instances() if getattr(method.needs, need)]
         expect(
             not wanting or any(_is_missed(method, need) for method in wanting),
@@ -189,12 +189,10 @@ def needs_are_used(subject: Subject) -> None:
 
 
 def _is_missed(method: Any, need: str) -> bool:
-    for case in served(method):
-        try:
-            raw(without(method, need), case)
-        except UndeclaredNeed:
-            return True
-    return False
+    try:
+        return _differ(method, without(method, need))
+    except UndeclaredNeed:
+        return True
 
 
 def declared_members_have_their_kind(method: Any) -> None:

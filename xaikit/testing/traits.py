@@ -6,6 +6,7 @@ declaration.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from xaikit.registry import needs_of, traits_of
 from xaikit.registry.declarations import draws_of
 from xaikit.testing.checks import Work, distance, expect, expect_close, for_each, instances, named
 from xaikit.testing.explaining import Scores, explained, of_class, on_every_net, only, raw, served
-from xaikit.testing.nets import FLAT, POOLED, Net, NetCase
+from xaikit.testing.nets import ATTENTION, FLAT, POOLED, SIGNED, Net, NetCase
 from xaikit.testing.subjects import Subject
 
 ROUNDING = 1e-9
@@ -82,6 +83,21 @@ def complete(method: Any) -> None:
         expect_close(total, explanation.scores, ROUNDING, f"on {case.name}: sum + bias and the score")
 
 
+def conserves(method: Any) -> None:
+    """At the input the map sums to the score less what is added on the way: to all of it where nothing is."""
+    cases = [replace(case, layer="input") for case in served(method) if case in (POOLED, FLAT, SIGNED, ATTENTION)]
+    expect(bool(cases), "expected the kit's nets of ReLUs, or that of attention, to be explained, got a refusal")
+    for case in cases:
+        net = case.net()
+        for name, value in net.named_parameters():
+            if name.endswith(("bias", "token")):
+                value.data.zero_()
+        explanation = explained({"checked": method}, case, target=1, net=net)["checked"]
+        expect_close(
+            only(explanation).flatten(1).sum(1), explanation.scores, ROUNDING, f"on {case.name}: sum and score"
+        )
+
+
 def deterministic(method: Any, case: NetCase) -> None:
     """Nothing is drawn: another seed changes nothing, unless ``draws`` says that these options make it draw."""
     same = torch.equal(raw(method, case, seed=0), raw(method, case, seed=1))
@@ -95,7 +111,10 @@ def drawn(method: Any) -> None:
 
 
 TRAITS = named(
-    (*on_every_net(per_sample, linear, scale_free, deterministic), *for_each(instances, class_specific, complete))
+    (
+        *on_every_net(per_sample, linear, scale_free, deterministic),
+        *for_each(instances, class_specific, complete, conserves),
+    )
 )
 OPPOSITES = named((*on_every_net(class_agnostic), *for_each(instances, target_plays_a_part, drawn)))
 """What is asserted of methods that do not declare a trait which they must declare where they have it."""
