@@ -52,6 +52,16 @@ def test_gradient() -> None:
     assert close(ours({"g": {"use": "gradient", "channels": "sum", "absolute": False}}), signed.sum(1))
 
 
+@pytest.mark.parametrize(
+    ("use", "theirs"), [("guidedbackprop", attr.GuidedBackprop), ("deconvnet", attr.Deconvolution)]
+)
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
+def test_gradients_that_relus_have_changed(use: str, theirs: Any) -> None:
+    signed = theirs(net()).attribute(images(), target=CLASS)
+    assert close(ours({"m": {"use": use, "channels": "sum", "absolute": False}}), signed.sum(1))
+    assert close(ours(use), signed.abs().amax(1))
+
+
 def test_input_times_gradient() -> None:
     assert close(ours("inputxgradient"), attr.InputXGradient(net()).attribute(images(), target=CLASS).sum(1))
 
