@@ -52,6 +52,7 @@ def test_a_view_names_its_layer_as_it_is_shown() -> None:
         ("image", lambda view: view.image, "inputs=True"),
         ("module", lambda view: view.module, "module=True"),
         ("retrace", lambda view: view.retrace(None), "reruns=True"),
+        ("at", lambda view: view.at("conv"), "reruns=True"),
         ("rescore", lambda view: view.rescore(1, None), "reruns=True"),
         ("retrace_with", lambda view: view.retrace_with(None), "replays=True"),
         ("gradients_with", lambda view: view.gradients_with(1, None), "gradients=1, replays=True"),

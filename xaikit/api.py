@@ -157,7 +157,9 @@ def explain(
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none, picture_by(transform, model))
+    batch = engine.Batch(
+        inputs, _ids(ids, samples), indices, of_input, of_none, picture_by(transform, model), arrangement
+    )
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [

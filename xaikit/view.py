@@ -166,10 +166,8 @@ class View:
 
     @property
     def block_attention(self) -> tuple[Attention, ...]:
-        """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one.
-
-        Costs two passes and a gradient call a target.
-        """
+        """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one. Costs
+        two passes and a gradient call a target."""
         self._declared("attention", 'attention=2, layers="all"', "block_attention", least=2)
         return self._reruns.block_attention()
 
@@ -208,6 +206,12 @@ class View:
         """The evidence at other inputs, of the structure and shapes of ``view.inputs``, for the pinned target. Costs a pass."""
         self._declared("reruns", "reruns=True", "retrace")
         return self._reruns.retrace(inputs)
+
+    def at(self, layer: str) -> View:
+        """The evidence at another layer, "auto" being the last map, with ordinary gradients, for the pinned target. Costs a pass.
+        Raises ConfigError for a name of several layers, LayerNotFound for one of none."""
+        self._declared("reruns", "reruns=True", "at")
+        return self._reruns.at(layer)
 
     def retrace_with(self, activations: Tensor) -> View:
         """The evidence where the tap returns other activations, (N, C, *S), for the same pinned target. Costs a pass."""
@@ -254,10 +258,8 @@ class View:
         return self._reruns.rescore_with(count, make)
 
     def hvp(self, vector: Tensor) -> Tensor:
-        """The Hessian of the scores at the activations times a vector, both (N, T, C, *S). Costs a pass.
-
-        Zero where what lies behind the tap is linear.
-        """
+        """The Hessian of the scores at the activations times a vector, both (N, T, C, *S): zero where what lies behind the tap is
+        linear. Costs a pass."""
         self._declared("gradients", "gradients=2", "hvp", least=2)
         return self._reruns.hvp(vector)
 

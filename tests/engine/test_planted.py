@@ -31,6 +31,7 @@ FEW: dict[str, dict[str, Any]] = {
     "featureig": {"steps": 3},
     "iscam": {"n": 3},
     "expectedgradients": {"samples": 8},
+    "guidedgradcam": {"layer": "last"},
     "occlusion": {"window": 4, "stride": 2},
     "kernelshap": {"samples": 400, "cells": 8, "baseline": "zero"},
     "lime": {"samples": 400, "cells": 8, "baseline": "zero"},

@@ -62,6 +62,18 @@ def test_gradients_that_relus_have_changed(use: str, theirs: Any) -> None:
     assert close(ours(use), signed.abs().amax(1))
 
 
+@pytest.mark.parametrize("layer", ["2", "3"])
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
+def test_guided_gradcam(layer: str) -> None:
+    """Upsampled linearly: by default Captum takes the nearest cell."""
+    model = net()
+    made = ours({"m": {"use": "guidedgradcam", "layer": layer, "channels": "sum", "absolute": False}}, model)
+    peer = attr.GuidedGradCam(model, model[int(layer)])
+    assert bool(made.any())
+    assert close(made, peer.attribute(images(), target=CLASS, interpolate_mode="bilinear").sum(1))
+    assert not close(made, peer.attribute(images(), target=CLASS).sum(1))
+
+
 def test_input_times_gradient() -> None:
     assert close(ours("inputxgradient"), attr.InputXGradient(net()).attribute(images(), target=CLASS).sum(1))
 

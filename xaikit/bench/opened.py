@@ -89,7 +89,7 @@ class OpenedBench:
         labels = [picture.label if self.loader.labelled else None for picture in pictures]
         indices = None if None in labels else self._on_device(torch.tensor(labels, dtype=torch.long))
         ids = tuple(picture.digest for picture in pictures)
-        return Batch(self._arranged(inputs), ids, indices, self.input_layout, shared, self.picture)
+        return Batch(self._arranged(inputs), ids, indices, self.input_layout, shared, self.picture, self.arrangement)
 
     @cached_property
     def picture(self) -> Callable[[str], Tensor]:

@@ -86,7 +86,7 @@ class Explainer:
         shared, request = self._shared, group.common
         batch, precision = shared.batch, request.precision
         context = PassContext(
-            shared.model, trace, tap, shared.readout, shared.tally, precision, batch.shared, batch.picture
+            shared.model, trace, tap, shared.readout, shared.tally, precision, batch.shared, batch.picture, batch.layout
         )
         reduction = Reduction(request.aggregation.reduce)
         draw = partial(_generator, request, batch.ids, trace.scores)

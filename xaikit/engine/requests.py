@@ -31,6 +31,7 @@ class Batch:
     input_layout  how the (first) input is arranged, where somebody says it
     shared  the ways to inputs that are no sample's, likewise
     picture  from a file that an option names to what the (first) input is of it, as a batch of one, where its transform is known
+    layout  how the tensors at layers are arranged, where somebody says it: for layers that a method asks for by itself
     """
 
     inputs: Any
@@ -39,6 +40,7 @@ class Batch:
     input_layout: Arrangement | None = None
     shared: Shared | None = None
     picture: Callable[[str], Tensor] | None = None
+    layout: Arrangement | None = None
 
 
 @dataclass(frozen=True)

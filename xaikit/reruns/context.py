@@ -15,6 +15,7 @@ from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
+from xaikit.layouts import Arrangement
 from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.samples import Shared
 from xaikit.passes.tally import Tally
@@ -33,6 +34,7 @@ class PassContext:
     shared     the ways to inputs that are no sample's, where somebody says it
     precision  of the autocast of passes that are only scored; float32 is none, the model's own type
     picture    from a file to what the (first) input is of it, as a batch of one, where its transform is known
+    layout     how the tensors at layers are arranged, where somebody says it
     remarks    what there is to say about these passes
     """
 
@@ -44,6 +46,7 @@ class PassContext:
     precision: Precision = "float32"
     shared: Shared | None = None
     picture: Callable[[str], Tensor] | None = None
+    layout: Arrangement | None = None
     remarks: list[RemarkCounts] = field(default_factory=list)
 
     @property

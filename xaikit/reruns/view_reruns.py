@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +25,7 @@ from xaikit.reruns.deeplift import multipliers
 from xaikit.reruns.gradients import gradients_of_variants
 from xaikit.reruns.head import head_of
 from xaikit.reruns.hessian import hessian_product
+from xaikit.reruns.layers import tap_of
 from xaikit.reruns.replay import Replay
 from xaikit.reruns.rescore import OutputCache, rescore
 from xaikit.targets import Pinned
@@ -55,6 +56,14 @@ class ViewReruns:
     def retrace(self, inputs: Any) -> View:
         taps = tuple(self.context.trace.activations)
         return self.view(self.retraces.trace(next(self._retrace_turns), inputs, lambda: self._observe(inputs, taps)))
+
+    def at(self, layer: str) -> View:
+        tap = tap_of(self.context, layer)
+        trace = self._observe(self.context.inputs, (tap,))
+        reruns = replace(
+            self, context=replace(self.context, trace=trace, tap=tap), needs=replace(self.needs, backward=None)
+        )
+        return reruns.view(trace)
 
     def retrace_with(self, activations: Tensor) -> View:
         return self.view(self._observe_with(self.context.inputs, activations, self.context.pinned))
