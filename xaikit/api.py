@@ -150,16 +150,14 @@ def explain(
     _check_words(precision, mode, seed)
     inputs, shown = read_inputs(inputs, transform, model, mode)
     inputs, of_none = shared_by_name(inputs, _names(shared))
-    samples = len(first_tensor(inputs))
+    samples, picture = len(first_tensor(inputs)), picture_by(transform, model)
     names = Classes() if classes is None else Classes(*read_classes(classes))
     stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
     general_target, indices = target_of(target, stated_labels, samples, registry, names)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(
-        inputs, _ids(ids, samples), indices, of_input, of_none, picture_by(transform, model), arrangement
-    )
+    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none, picture, arrangement)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [

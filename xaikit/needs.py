@@ -58,7 +58,7 @@ class Backward:
     dense        of ``nn.Linear``; None: its gradient. A batch normalization in evaluation behind it is a part of it
     convolution  of convolutions, likewise
     first        of the layers that are given the model's input, whatever they are; None: as of others
-    relu         "guided": what is positive of the gradient that a ReLU lets through (Springenberg et al. 2015); "deconvnet": what
+    relu         "guided": what is positive of the gradient that a ReLU lets through (Springenberg et al. 2015); "positive": what
                  is positive of any gradient (Zeiler and Fergus 2014). With either all else has its ordinary derivative, whatever
                  the other rules are, and what comes of it is no relevance; None: the ordinary derivative
 
@@ -72,7 +72,7 @@ class Backward:
     dense: LinearRule | None = None
     convolution: LinearRule | None = None
     first: LinearRule | None = None
-    relu: Literal["guided", "deconvnet"] | None = None
+    relu: Literal["guided", "positive"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("dense", "convolution"):

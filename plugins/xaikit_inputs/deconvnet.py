@@ -20,7 +20,7 @@ class Deconvnet(Rectified):
     Peers: Captum's Deconvolution before the maximum, for ReLUs that are modules; a function's it passes over.
     """
 
-    needs: ClassVar[Needs] = Needs(gradients=1, backward=Backward(relu="deconvnet"), layers="input")
+    needs: ClassVar[Needs] = Needs(gradients=1, backward=Backward(relu="positive"), layers="input")
 
 
 @hookimpl

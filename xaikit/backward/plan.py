@@ -43,7 +43,7 @@ def planned(table: Backward, ordered: Sequence[Node], points: Sequence[Tensor], 
         ConfigError: there is no rule for an operation; it and its module are named.
     """
     if table.relu is not None:
-        return _of_relus(table.relu == "deconvnet", Leading(ordered, points).behind(ordered[-1]), calls)
+        return _of_relus(table.relu == "positive", Leading(ordered, points).behind(ordered[-1]), calls)
     nodes = [node for node in ordered if not calls.is_target(node)]
     planning = _Planning(table, calls, Leading(ordered, points))
     alive = Leading(ordered, points, {edge for node in nodes for edge in planning.constants(node)})
