@@ -36,6 +36,7 @@ CHEAPER: dict[str, dict[str, Any]] = {
     "iscam": {"top_channels": 32, "n": 4},
     "sscam": {"top_channels": 32, "n": 4},
     "sess": {"scales": 6},
+    "expectedgradients": {"samples": 16},
     "smoothgrad": {"n": 16},
     "vargrad": {"n": 16},
     "occlusion": {"window": 64, "stride": 32},

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from helpers.nets import PROPERTY
 from helpers.views import made_view
-from xaikit.ops import combine, pool, principal, weigh
+from xaikit import ConfigError
+from xaikit.ops import combine, pool, principal, superpixels, weigh
 
 SPACES = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
@@ -141,3 +142,18 @@ def test_principal_raises_half_precision_to_float32(dtype: torch.dtype) -> None:
 
 def _any_view() -> Any:
     return made_view(normal(1, 1, 1))
+
+
+def test_superpixels_of_what_is_not_finite_and_of_three_axes() -> None:
+    photograph = torch.full((1, 2, 8, 8), torch.nan)
+    assert superpixels(photograph, 4).shape == (1, 8, 8)
+    volume = torch.zeros(2, 1, 8, 8, 8)
+    volume[1, ..., 4:] = 1
+    labels = superpixels(volume, 8)
+    assert labels.shape == (2, 8, 8, 8)
+    assert set(labels[1, ..., :4].unique().tolist()).isdisjoint(labels[1, ..., 4:].unique().tolist())
+
+
+def test_a_series_has_no_superpixels() -> None:
+    with pytest.raises(ConfigError, match="slic: expected two or three axes of space, got 1"):
+        superpixels(torch.zeros(1, 2, 8), 4)

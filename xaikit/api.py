@@ -22,7 +22,8 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
-from xaikit.notebook.inputs import explaining_misfits, read_inputs
+from xaikit.notebook.inputs import explaining_misfits, picture_by, read_inputs
+from xaikit.notebook.methods import split_arrays, with_arrays
 from xaikit.notebook.targets import class_labels, indexed, named_target, target_of
 from xaikit.passes.nests import first_tensor
 from xaikit.passes.samples import shared_by_name
@@ -149,14 +150,14 @@ def explain(
     _check_words(precision, mode, seed)
     inputs, shown = read_inputs(inputs, transform, model, mode)
     inputs, of_none = shared_by_name(inputs, _names(shared))
-    samples = len(first_tensor(inputs))
+    samples, picture = len(first_tensor(inputs)), picture_by(transform, model)
     names = Classes() if classes is None else Classes(*read_classes(classes))
     stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
     general_target, indices = target_of(target, stated_labels, samples, registry, names)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none)
+    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none, picture, arrangement)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [
@@ -218,6 +219,8 @@ def _methods(
     names = [methods] if isinstance(methods, str) else methods
     specs: dict[str, Any] = dict(methods) if isinstance(methods, Mapping) else dict.fromkeys(names)
     plain = {label: spec for label, spec in specs.items() if spec is None or isinstance(spec, (str, Mapping))}
+    split = {label: split_arrays(spec) for label, spec in plain.items()}
+    plain = {label: stated for label, (stated, _) in split.items()}
     configs = read_methods(plain, registry, finish=finish) if plain or not specs else {}
     named: dict[str, tuple[MethodConfig, Method]] = {}
     for label, spec in specs.items():
@@ -225,7 +228,8 @@ def _methods(
             config = configs[label]
             if config.layers is not None:
                 raise ConfigError(f"methods: {label}: expected layers as an argument of explain, not of one method")
-            named[label] = config, instantiate("method", Use(config.use, config.options), registry)
+            method = instantiate("method", Use(config.use, config.options), registry)
+            named[label] = config, with_arrays(method, split[label][1], label)
         else:
             check_class("method", type(spec), f"method {label!r}")
             named[label] = MethodConfig(type(spec).__name__), spec

@@ -29,6 +29,7 @@ class Method(Protocol):
     variants  ``variants() -> Hashable``: what its re-run variants depend on. Instances of equal variants ask
               ``view.rescore`` for the same variants in the same order at the same tap (one may ask for more than the
               other at the end), and draw the same numbers; the engine then runs the model once for all of them
+    draws     a property: of a class whose traits have ``deterministic``, whether the options of this instance make it draw
     parts     a property: it puts so many maps on the target axis by itself, whatever the target, as concepts of a
               factorization; ``explain`` then returns (N, parts, *S)
     """

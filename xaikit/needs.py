@@ -62,6 +62,9 @@ class Backward:
     dense        of ``nn.Linear``; None: its gradient. A batch normalization in evaluation behind it is a part of it
     convolution  of convolutions, likewise
     first        of the layers that are given the model's input, whatever they are; None: as of others
+    relu         "guided": what is positive of the gradient that a ReLU lets through (Springenberg et al. 2015); "positive": what
+                 is positive of any gradient (Zeiler and Fergus 2014). With either all else has its ordinary derivative, whatever
+                 the other rules are, and what comes of it is no relevance; None: the ordinary derivative
 
     >>> Backward(attention="split") == Backward(attention="split", activation="gate")
     True
@@ -73,6 +76,7 @@ class Backward:
     dense: LinearRule | None = None
     convolution: LinearRule | None = None
     first: LinearRule | None = None
+    relu: Literal["guided", "positive"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("dense", "convolution"):
@@ -87,7 +91,11 @@ class Backward:
 
         >>> print(Backward(product="half", dense=LinearRule("gamma")))
         (attention constant, activation gate, product half, dense gamma)
+        >>> print(Backward(relu="guided"))
+        (relu guided)
         """
+        if self.relu is not None:
+            return f"(relu {self.relu})"
         stated = ((item.name, getattr(self, item.name)) for item in fields(self))
         return f"({', '.join(f'{name} {value}' for name, value in stated if value is not None)})"
 

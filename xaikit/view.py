@@ -5,10 +5,10 @@ Shapes: N samples, T targets, C channels, S the space of the tap (any number of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,32 +21,11 @@ from xaikit.evidence.biases import Bias
 from xaikit.evidence.taps import INPUT, Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
+from xaikit.further import Make, Reruns
 from xaikit.needs import Needs
 from xaikit.passes.nests import first_tensor, varied
 from xaikit.schema.sections import Reduce
 from xaikit.targets import is_spatial, probabilities_of
-
-Make = Callable[[slice], Tensor]
-
-
-class Reruns(Protocol):
-    """The further passes that the engine makes for one view; see the methods of :class:`View` of the same names."""
-
-    def retrace(self, inputs: Any) -> View: ...
-
-    def retrace_with(self, activations: Tensor) -> View: ...
-
-    def rescore(self, count: int, make: Make, probabilities: bool) -> Tensor: ...
-
-    def rescore_with(self, count: int, make: Make) -> Tensor: ...
-
-    def hvp(self, vector: Tensor) -> Tensor: ...
-
-    def multipliers(self) -> Tensor: ...
-
-    def head(self) -> Tensor: ...
-
-    def block_attention(self) -> tuple[Attention, ...]: ...
 
 
 @dataclass
@@ -74,7 +53,7 @@ class View:
     _needs: Needs
     _module: nn.Module
     _draw: Callable[[], SampleGenerator]
-    _reruns: Reruns
+    _reruns: Reruns[View]
     _reduction: Reduction = field(default_factory=Reduction)
     noted: list[RemarkCounts] = field(default_factory=list, init=False)
     numbers: dict[str, Tensor] = field(default_factory=dict, init=False)
@@ -187,10 +166,8 @@ class View:
 
     @property
     def block_attention(self) -> tuple[Attention, ...]:
-        """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one.
-
-        Costs two passes and a gradient call a target.
-        """
+        """The same, with the gradients of the scores that each block's own tokens get from what lies behind the last one. Costs
+        two passes and a gradient call a target."""
         self._declared("attention", 'attention=2, layers="all"', "block_attention", least=2)
         return self._reruns.block_attention()
 
@@ -226,18 +203,33 @@ class View:
         return self._draw()
 
     def retrace(self, inputs: Any) -> View:
-        """The evidence at other inputs of the same shape, for the same pinned target. Costs a pass.
-
-        Args:
-            inputs: in the structure of ``view.inputs``.
-        """
+        """The evidence at other inputs, of the structure and shapes of ``view.inputs``, for the pinned target. Costs a pass."""
         self._declared("reruns", "reruns=True", "retrace")
         return self._reruns.retrace(inputs)
+
+    def at(self, layer: str) -> View:
+        """The evidence at another layer, "auto" being the last map, with ordinary gradients, for the pinned target. Costs a pass.
+        Raises ConfigError for a name of several layers, LayerNotFound for one of none."""
+        self._declared("reruns", "reruns=True", "at")
+        return self._reruns.at(layer)
 
     def retrace_with(self, activations: Tensor) -> View:
         """The evidence where the tap returns other activations, (N, C, *S), for the same pinned target. Costs a pass."""
         self._declared("replays", "replays=True", "retrace_with")
         return self._reruns.retrace_with(activations)
+
+    def gradients_with(self, count: int, make: Make) -> Iterator[Tensor]:
+        """The gradients (N, T, C, *S) where the tap returns variants of its activations, for the pinned target: of one variant
+        after the other. A small batch takes several variants in a pass.
+
+        Args:
+            count: variants a sample.
+            make: from a slice of range(count) to its variants (N, m, C, *S); asked for each once and in order, so that it may
+                draw them.
+        """
+        self._declared("replays", "gradients=1, replays=True", "gradients_with")
+        self._declared("gradients", "gradients=1, replays=True", "gradients_with")
+        return self._reruns.gradients_with(count, make)
 
     def rescore(self, count: int, make: Make, probabilities: bool = False) -> Tensor:
         """The scores of variants of the input, (N, T, count); the engine decides how many are in memory at once.
@@ -266,18 +258,25 @@ class View:
         return self._reruns.rescore_with(count, make)
 
     def hvp(self, vector: Tensor) -> Tensor:
-        """The Hessian of the scores at the activations times a vector, both (N, T, C, *S). Costs a pass.
-
-        Zero where what lies behind the tap is linear.
-        """
+        """The Hessian of the scores at the activations times a vector, both (N, T, C, *S): zero where what lies behind the tap is
+        linear. Costs a pass."""
         self._declared("gradients", "gradients=2", "hvp", least=2)
         return self._reruns.hvp(vector)
 
-    def multipliers(self) -> Tensor:
-        """DeepLIFT's, (N, T, C, *S), by the Rescale rule and against zero: times the activations they sum to the score
-        less that of zero. Costs two passes; refused where more than linear operations and ReLUs lie behind the tap."""
+    def multipliers(self, start: Tensor | None = None) -> Tensor:
+        """DeepLIFT's, (N, T, C, *S), by the Rescale rule and against other activations: times what the true ones differ by they
+        sum to what the score does. Costs two passes; refused where more than linear operations and ReLUs lie behind the tap.
+
+        Args:
+            start: the others, (N, C, *S); zero without them.
+        """
         self._declared("replays", "replays=True", "multipliers")
-        return self._reruns.multipliers()
+        return self._reruns.multipliers(start)
+
+    def picture(self, file: str) -> Tensor:
+        """A picture that an option names, as the model receives it: (channels, *space), arranged as ``view.image``. Raises
+        ConfigError where nobody says by which transform, DataError where it cannot be read."""
+        return self._reruns.picture(file)
 
     def number(self, name: str, value: Tensor) -> None:
         """Keep a number with the explanation, such as what its map leaves unexplained: (N, T), or (N, 1) for all targets."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
+import torch
 from torch import Tensor
 
 from xaikit import Needs
@@ -45,6 +46,10 @@ class Noisy:
         image = view.activations.squeeze(1)
         flat = image.flatten(1)
         sigma = self.noise * (flat.amax(1) - flat.amin(1)).reshape(-1, *[1] * (image.dim() - 1))
-        for _ in range(self.n):
-            noise = view.generator.normal(*image.shape[1:]).to(image)
-            yield view.retrace_with(image + sigma * noise).gradients
+
+        def make(part: slice) -> Tensor:
+            # one by one, as many at once would be other numbers
+            noisy = [sigma * view.generator.normal(*image.shape[1:]).to(image) for _ in range(part.stop - part.start)]
+            return image.unsqueeze(1) + torch.stack(noisy, 1)
+
+        return view.gradients_with(self.n, make)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from xaikit import Needs, hookimpl
+from xaikit import Located, Needs, hookimpl
 from xaikit.method import at_least, one_of
 from xaikit.ops import combine, integrated, quadrature
 from xaikit.view import View
-from xaikit_inputs._baselines import Baseline, baseline_of
+from xaikit_inputs._baselines import baseline_of, check_baseline, is_file, is_uniform
 
 Quadrature = Literal["gauss", "midpoint"]
 
@@ -28,13 +28,14 @@ class IntegratedGradients:
         that no camera takes.
     Peers: Captum's IntegratedGradients has the same points (gausslegendre), and others; what is missing it says if asked.
 
-    baseline    zero, in units of the model; mean, of each channel; or blur
+    baseline    zero, in units of the model; mean, of each channel; blur; uniform, noise in the range of each channel; or the
+                file of a picture; in Python also a tensor (C, *S)
     steps       points on the way
     quadrature  gauss: Gauss and Legendre's points
                 midpoint: s = (i + 1/2) / steps, of equal weight
     """
 
-    baseline: Baseline = "zero"
+    baseline: Annotated[str | Tensor, Located(is_file)] = "zero"
     steps: int = 50
     quadrature: Quadrature = "gauss"
 
@@ -47,12 +48,18 @@ class IntegratedGradients:
         {"steps": 2},
         {"baseline": "blur", "steps": 2},
         {"baseline": "mean", "steps": 2},
+        {"baseline": "uniform", "steps": 2},
     )
 
     def __post_init__(self) -> None:
-        one_of("baseline", self.baseline, get_args(Baseline))
+        check_baseline("baseline", self.baseline)
         at_least("steps", self.steps, 1)
         one_of("quadrature", self.quadrature, get_args(Quadrature))
+
+    @property
+    def draws(self) -> bool:
+        """Whether the seed matters."""
+        return is_uniform(self.baseline)
 
     def further(self, channels: int, places: int) -> int:
         """Further passes a sample, for the plan."""
@@ -60,7 +67,7 @@ class IntegratedGradients:
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
-        baseline = baseline_of(view.activations.squeeze(1), self.baseline)
+        baseline = baseline_of(view, view.activations.squeeze(1), self.baseline)
         return combine(integrated(view, baseline, quadrature(self.quadrature, self.steps)), view)
 
 

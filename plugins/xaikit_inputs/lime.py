@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,16 +11,16 @@ from torch import Tensor
 from xaikit import hookimpl
 from xaikit.method import at_least
 from xaikit.view import View
-from xaikit_inputs._coalitions import Coalitions, solved
+from xaikit_inputs._coalitions import Choices, Coalitions, solved
 
 
 @dataclass(frozen=True)
 class Lime(Coalitions):
     """w = argmin sum_z pi(z) (y(z) - w_0 - w . z)^2 + ridge |w|^2, pi(z) = exp(-D^2 / width^2), D the cosine distance of z
-    from all cells (section 3); L is w of the cell that a place lies in. Each cell is there with probability 1/2.
+    from all parts (section 3); L is w of the part that a place lies in. Each part is there with probability 1/2.
 
     Cost: ``samples`` scores a photograph, whatever the number of targets.
-    Fails: another seed, kernel or grid makes another map; a cell that is not there is replaced by something.
+    Fails: another seed, kernel or division makes another map; a part that is not there is replaced by something.
     Peers: the authors' package segments by quickshift and fits scikit-learn's Ridge; Captum's Lime fits a Lasso.
 
     width  of the kernel
@@ -29,7 +30,11 @@ class Lime(Coalitions):
     width: float = 0.25
     ridge: float = 1.0
 
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"samples": 12, "cells": 2},)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"samples": 12, "cells": 2},
+        {"samples": 12, "cells": 2, "baseline": "uniform"},
+        {"samples": 12, "cells": 2, "segments": "slic"},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,20 +42,20 @@ class Lime(Coalitions):
         if not self.width > 0:
             raise ValueError(f"width: expected a number above 0, got {self.width}")
 
-    def explain(self, view: View) -> Tensor:
-        """The raw map (N, T, *S)."""
-        labels = self.labels(tuple(view.shape[2:]))
-        choices = view.generator.uniform(self.samples, int(labels.max()) + 1) < 0.5
-        scores = self.scored(view, labels, choices).double()
-        there = choices.to(scores)
-        distance = 1 - there.mean(2).sqrt()  # of 0/1 vectors from all ones
-        weights = (-((distance / self.width) ** 2)).exp()
+    def choices(self, view: View, counts: Sequence[int], most: int) -> list[Choices]:
+        """Those of each photograph."""
+        drawn = (view.generator.uniform(self.samples, most) < 0.5).cpu()
+        there = [each[:, :count] for each, count in zip(drawn, counts, strict=True)]
+        distances = [1 - each.double().mean(1).sqrt() for each in there]  # of 0/1 vectors from all ones
+        weights = [(-((each / self.width) ** 2)).exp() for each in distances]
+        return [Choices(*each) for each in zip(there, weights, strict=True)]
+
+    def fitted(self, choices: Choices, scores: Tensor) -> Tensor:
+        """The weights of the parts, (T, parts)."""
+        there, weights = choices.there.double(), choices.weights
         # without the weighted means no intercept is left, which costs nothing
-        share = (weights / weights.sum(1, keepdim=True)).unsqueeze(2)
-        centred = there - (share * there).sum(1, keepdim=True)
-        values = scores - scores @ share
-        slopes = solved(centred, values, weights, self.ridge)
-        return slopes[..., labels.to(slopes.device)].to(view.scores.dtype)
+        share = (weights / weights.sum()).unsqueeze(1)
+        return solved(there - (share * there).sum(0), scores - scores @ share, weights, self.ridge)
 
 
 @hookimpl

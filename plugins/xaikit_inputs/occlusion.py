@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 
-from xaikit import Needs, hookimpl
-from xaikit.method import at_least, one_of
+from xaikit import Located, Needs, hookimpl
+from xaikit.method import at_least
 from xaikit.view import View
-from xaikit_inputs._baselines import Baseline, baseline_of
+from xaikit_inputs._baselines import baseline_of, check_baseline, is_file, is_uniform
 
 Window = tuple[Any, ...]
 """An index into the last axes of a tensor."""
@@ -32,19 +32,24 @@ class Occlusion:
 
     window    numbers along each axis that are replaced
     stride    from one window to the next
-    baseline  what is put there: zero, in units of the model; mean, of each channel; or blur
+    baseline  what is put there: zero, in units of the model; mean, of each channel; blur; uniform, noise in the range of each
+              channel; or the file of a picture; in Python also a tensor (C, *S)
     """
 
     window: int = 16
     stride: int = 8
-    baseline: Baseline = "zero"
+    baseline: Annotated[str | Tensor, Located(is_file)] = "zero"
 
     needs: ClassVar[Needs] = Needs(inputs=True, reruns=True, layers="none")
     traits: ClassVar[frozenset[str]] = frozenset(
         {"class_specific", "deterministic", "linear", "per_sample", "scale_free"}
     )
     paper: ClassVar[dict[str, str]] = {"rectify": "none"}
-    examples: ClassVar[tuple[dict[str, int | str], ...]] = ({"window": 2, "stride": 1}, {"window": 3, "stride": 2})
+    examples: ClassVar[tuple[dict[str, int | str], ...]] = (
+        {"window": 2, "stride": 1},
+        {"window": 3, "stride": 2},
+        {"window": 3, "stride": 3, "baseline": "uniform"},
+    )
 
     def __post_init__(self) -> None:
         at_least("window", self.window, 1)
@@ -53,7 +58,12 @@ class Occlusion:
             raise ValueError(
                 f"stride: expected at most the window, {self.window}, got {self.stride}: places would be left out"
             )
-        one_of("baseline", self.baseline, get_args(Baseline))
+        check_baseline("baseline", self.baseline)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the seed matters."""
+        return is_uniform(self.baseline)
 
     def further(self, channels: int, places: int) -> int:
         """Further scores a sample, for the plan; of a square."""
@@ -66,7 +76,7 @@ class Occlusion:
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
         image = view.image
-        baseline, windows = baseline_of(image, self.baseline), self._windows(image.shape[2:])
+        baseline, windows = baseline_of(view, image, self.baseline), self._windows(image.shape[2:])
 
         def make(part: slice) -> Tensor:
             occluded = image.unsqueeze(1).repeat(1, len(windows[part]), *[1] * (image.dim() - 1))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricView, Policy
+from xaikit.ops import superpixels
 from xaikit_metrics._blocks import Blocks
 from xaikit_metrics._imputers import Imputer
 from xaikit_metrics._occlusion import at_least_one
@@ -72,7 +72,8 @@ class Irof(Removal):
         installed = find_spec("skimage") is not None
         if self.segments == "grid" or (self.segments == "auto" and not (installed and view.image.dim() in (4, 5))):
             return super().blocks(view)
-        return superpixels(view.image, self.count)
+        of = superpixels(view.image, self.count).to(view.image.device)
+        return Blocks(of, int(of.max()) + 1)
 
     def measure(self, view: MetricView) -> Tensor:
         """(N, T), a share of s(x); NaN where that is not above 0."""
@@ -80,24 +81,6 @@ class Irof(Removal):
         view.keep("most_first", curve)
         view.keep("segments", self.blocks(view).present.sum(1).expand(len(curve)).unsqueeze(1))
         return 1 - area(curve) / divisor(view, self.scored)
-
-
-def superpixels(image: Tensor, count: int) -> Blocks:
-    """About as many superpixels of each photograph (N, C, *S), by SLIC."""
-    try:
-        from skimage.segmentation import slic
-    except ImportError as error:
-        raise ImportError("segments: slic needs scikit-image: install it, or say grid") from error
-
-    low, high = (getattr(image.flatten(1), end)(1).reshape(-1, *[1] * (image.dim() - 1)) for end in ("amin", "amax"))
-    pictures = ((image - low) / torch.where(high > low, high - low, 1)).movedim(1, -1).double().cpu().numpy()
-    names = [picture.tobytes() for picture in pictures]  # all maps of a photograph have the same
-    distinct = dict(zip(names, pictures, strict=True)).items()
-    labels = {
-        name: torch.from_numpy(slic(each, n_segments=count, start_label=0, channel_axis=-1)) for name, each in distinct
-    }
-    of = torch.stack([labels[name] for name in names]).long().to(image.device)
-    return Blocks(of, int(of.max()) + 1)
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -48,20 +48,27 @@ EIGHT_OF_GRAD_CAM = (*FOUR_OF_GRAD_CAM, "HiResCAM", "GradCAMElementWise", "Eigen
 
 @dataclass(frozen=True)
 class Goal:
-    """At most ``bound`` times the forward; or, given rivals, at least ``bound`` times as fast as each of them."""
+    """At most ``bound`` times the forward; or, given rivals, at least ``bound`` times as fast as each of them.
+
+    within  at most so many times as long as others, by name
+    """
 
     bound: float
     rivals: tuple[str, ...] = ()
+    within: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return (
+        first = (
             f"≥ {self.bound:g} x as fast as {' and '.join(self.rivals)}"
             if self.rivals
             else f"≤ {self.bound:.2f} forwards"
         )
+        return ", ".join([first, *(f"≤ {bound:g} x as long as {name}" for name, bound in self.within.items())])
 
     def met(self, of_forward: float, of_xaikit: Mapping[str, float]) -> bool:
         """Whether the medians reach it: how many forwards xaikit takes, and how many times its time each peer takes."""
+        if not all(of_xaikit[name] * bound >= 1 for name, bound in self.within.items()):
+            return False
         if self.rivals:
             return all(of_xaikit[rival] >= self.bound for rival in self.rivals)
         return of_forward <= self.bound

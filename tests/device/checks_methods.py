@@ -21,6 +21,8 @@ FEW = {
     "featureig": {"steps": 4},
     "dff": {"iterations": 20},
     "integratedgradients": {"steps": 4},
+    "expectedgradients": {"samples": 2},
+    "guidedgradcam": {"layer": "body"},
     "smoothgrad": {"n": 2},
     "vargrad": {"n": 2},
     "occlusion": {"window": 4, "stride": 4},
@@ -32,6 +34,7 @@ FEW = {
 """Options with fewer passes."""
 
 
+OF_RELUS = ["cam", "liftcam", "fullgrad", "deeplift", "guidedbackprop", "deconvnet", "guidedgradcam"]
 ATTENTION = ["rollout", "gae", "legrad", "rawattention"]
 NETS: dict[str, Any] = {
     "cnn": (cnn(), pictures(), ["stem", "body"]),
@@ -60,7 +63,11 @@ def explained(method: Any, net: Any, inputs: Any, layers: list[str], **more: Any
 def served(name: str) -> list[str]:
     if name in ATTENTION:
         return ["vit"]
-    return ["cnn"] if name in ("cam", "liftcam", "fullgrad", "deeplift") else list(NETS)
+    return (
+        ["cnn"]
+        if name in ("cam", "liftcam", "fullgrad", "deeplift", "guidedbackprop", "deconvnet", "guidedgradcam")
+        else list(NETS)
+    )
 
 
 @pytest.mark.parametrize(("name", "net"), [(name, net) for name in METHODS for net in served(name)])

@@ -25,6 +25,8 @@ ONE_PASS = {
 }
 RULED = ["alilrp", "attnlrp", "cplrp", "decompx", "libragrad", "lrp"]
 """Methods that share the forward, and have a gradient call for rules that differ on the net."""
+RECTIFIED = ["deconvnet", "guidedbackprop"]
+"""The same, refused where there is no ReLU."""
 
 
 def needs(name: str) -> Any:
@@ -71,18 +73,22 @@ def test_no_method_of_one_pass_is_left_out() -> None:
         for name in REGISTRY.names("method")
         if not (needs(name).reruns or needs(name).replays or needs(name).gradients > 1 or needs(name).attention > 1)
     }
-    assert single == {*" ".join(ONE_PASS.values()).split(), *RULED}
-    assert {name for name in REGISTRY.names("method") if needs(name).backward is not None} == set(RULED)
+    assert single == {*" ".join(ONE_PASS.values()).split(), *RULED, *RECTIFIED}
+    assert {name for name in REGISTRY.names("method") if needs(name).backward is not None} == {
+        *RULED,
+        *RECTIFIED,
+        "guidedgradcam",
+    }
 
 
 @CASES
 def test_methods_with_rules_of_their_own_share_the_forward(case: NetCase, layers: list[str]) -> None:
-    names = [*ONE_PASS[case.name].split(), *RULED]
+    names = [*ONE_PASS[case.name].split(), *RULED, *(RECTIFIED if case is POOLED else [])]
     net, x, tally, target = case.net(), case.inputs(), Tally(), Use("classes", {"of": [0, 2]})
     _, explanations = explain(net, Batch(x, ("a", "b")), requests(case, names, layers, target), tally=tally)
     assert list(explanations) == names
-    # of ReLUs alone the rules of five methods are one; z-plus is another
-    ways = {POOLED: 3, ATTENTION: 5}[case]
+    # of ReLUs alone the rules of five methods are one; z-plus is another; each rule of ReLUs is one more
+    ways = {POOLED: 5, ATTENTION: 5}[case]
     assert (tally.forwards, tally.reruns, tally.gradient_calls) == (1, 0, 2 * ways)
 
 

@@ -30,6 +30,8 @@ FEW: dict[str, dict[str, Any]] = {
     "smoothgradcampp": {"n": 2},
     "featureig": {"steps": 3},
     "iscam": {"n": 3},
+    "expectedgradients": {"samples": 8},
+    "guidedgradcam": {"layer": "last"},
     "occlusion": {"window": 4, "stride": 2},
     "rise": {"masks": 1000},
     "drise": {"masks": 1000},
@@ -38,10 +40,14 @@ FEW: dict[str, dict[str, Any]] = {
 }
 VARYING = {"vargrad"}
 """Methods that look at what changes under noise, of which a network of one ReLU has next to nothing."""
+OF_WEIGHTS = {"deconvnet"}
+"""Methods whose map, without max pooling, is what the weights look like, whatever the ReLUs have stopped (Nie et al. 2018)."""
 METHODS = [
     name
     for name in sorted(REGISTRY.names("method"))
-    if (needs := REGISTRY.find("method", name).cls.needs).uses_target and not needs.attention and name not in VARYING
+    if (needs := REGISTRY.find("method", name).cls.needs).uses_target
+    and not needs.attention
+    and name not in VARYING | OF_WEIGHTS
 ]
 """Every method on the shelf that a target plays a part in; those that read attention have a net of their own below."""
 

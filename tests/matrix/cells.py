@@ -38,6 +38,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "groupcam": {"groups": 16},
     "sess": {"scales": 2},
     "integratedgradients": {"steps": 2},
+    "expectedgradients": {"samples": 2},
     "smoothgrad": {"n": 2},
     "vargrad": {"n": 2},
     "occlusion": {"window": 64, "stride": 64},

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import xaikit
+from xaikit.ops import superpixels
 from xaikit.registry import Registry
 
 RAW = {"rectify": "none", "normalize": "none", "resize": "none", "fuse": "none"}
@@ -160,6 +161,40 @@ def test_kernel_shap_is_the_shapley_value_where_parts_interact() -> None:
     assert torch.allclose(drawn[:, ::3, ::3].sum((1, 2)), score((0, 1, 2, 3)) - score(()), atol=1e-10)
 
 
+def unlike() -> Tensor:
+    """Noise, which is one superpixel as it has no edges to follow, and a photograph of several."""
+    noise = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return torch.cat([noise, (torch.arange(12) > 5).expand(1, 3, 12, 12).double()])
+
+
+class Large(nn.Module):
+    """Linear in photographs of 12 x 12."""
+
+    weight = torch.randn(3, 12, 12, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([(x * self.weight).sum((1, 2, 3)), x.sum((1, 2, 3))], 1)
+
+
+@pytest.mark.parametrize("use", ["kernelshap", "lime"])
+def test_superpixels_have_what_lies_in_them(use: str) -> None:
+    """Each photograph has superpixels of its own, and its map is the same beside one that has others."""
+    x, model = unlike(), Large()
+    labels = superpixels(x, 9)
+    assert int(labels[0].max()) + 1 == 1 < int(labels[1].max()) + 1
+    options = {"use": use, "segments": "slic", "cells": 3, "samples": 200, "baseline": "zero"}
+    method = {"m": options | ({"ridge": 0.0} if use == "lime" else {})}
+    made = xaikit.explain(model, x, method, target=0, finish=RAW, ids=["a", "b"])["m"].maps["input"]
+    for row in range(2):
+        share = (x * model.weight)[row].sum(0)
+        expected = torch.zeros(12, 12, dtype=torch.float64)
+        for segment in range(int(labels[row].max()) + 1):
+            expected[labels[row] == segment] = share[labels[row] == segment].sum()
+        assert torch.allclose(made[row], expected, atol=1e-8)
+        alone = xaikit.explain(model, x[[row]], method, target=0, finish=RAW, ids=["ab"[row]])["m"].maps["input"]
+        assert torch.allclose(made[row], alone[0], rtol=0, atol=1e-10)
+
+
 def test_occlusion_is_the_mean_over_windows() -> None:
     model, x = Product(), images()
     expected, count = torch.zeros(2, SIDE, SIDE, dtype=torch.float64), torch.zeros(SIDE, SIDE, dtype=torch.float64)
@@ -186,7 +221,7 @@ def test_smoothgrad_draws_by_sample_and_seed() -> None:
         ("gradient", {"channels": "mean"}, "channels: expected 'max' or 'sum', got 'mean'"),
         ("smoothgrad", {"n": 0}, "n: expected at least 1, got 0"),
         ("vargrad", {"n": 1}, "n: expected at least 2, got 1"),
-        ("integratedgradients", {"baseline": "black"}, "baseline: expected 'zero', 'mean' or 'blur', got 'black'"),
+        ("integratedgradients", {"baseline": "black"}, "baseline: expected zero, mean, blur, uniform or"),
         ("occlusion", {"window": 2, "stride": 3}, "stride: expected at most the window, 2, got 3"),
         ("rise", {"share": 1.0}, "share: expected above 0 and below 1, got 1.0"),
         ("lime", {"width": 0.0}, "width: expected a number above 0, got 0.0"),

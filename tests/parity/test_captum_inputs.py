@@ -52,6 +52,28 @@ def test_gradient() -> None:
     assert close(ours({"g": {"use": "gradient", "channels": "sum", "absolute": False}}), signed.sum(1))
 
 
+@pytest.mark.parametrize(
+    ("use", "theirs"), [("guidedbackprop", attr.GuidedBackprop), ("deconvnet", attr.Deconvolution)]
+)
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
+def test_gradients_that_relus_have_changed(use: str, theirs: Any) -> None:
+    signed = theirs(net()).attribute(images(), target=CLASS)
+    assert close(ours({"m": {"use": use, "channels": "sum", "absolute": False}}), signed.sum(1))
+    assert close(ours(use), signed.abs().amax(1))
+
+
+@pytest.mark.parametrize("layer", ["2", "3"])
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
+def test_guided_gradcam(layer: str) -> None:
+    """Upsampled linearly: by default Captum takes the nearest cell."""
+    model = net()
+    made = ours({"m": {"use": "guidedgradcam", "layer": layer, "channels": "sum", "absolute": False}}, model)
+    peer = attr.GuidedGradCam(model, model[int(layer)])
+    assert bool(made.any())
+    assert close(made, peer.attribute(images(), target=CLASS, interpolate_mode="bilinear").sum(1))
+    assert not close(made, peer.attribute(images(), target=CLASS).sum(1))
+
+
 def test_input_times_gradient() -> None:
     assert close(ours("inputxgradient"), attr.InputXGradient(net()).attribute(images(), target=CLASS).sum(1))
 
@@ -74,6 +96,31 @@ def test_integrated_gradients_from_the_mean() -> None:
 def test_deeplift() -> None:
     expected = attr.DeepLift(net()).attribute(images(), torch.zeros_like(images()), target=CLASS)
     assert close(ours("deeplift"), expected.sum(1))
+
+
+@pytest.mark.parametrize(
+    ("use", "theirs"), [("deeplift", attr.DeepLift), ("integratedgradients", attr.IntegratedGradients)]
+)
+def test_from_any_baseline(use: str, theirs: Any) -> None:
+    baseline = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    more = {"method": "gausslegendre"} if use == "integratedgradients" else {}
+    expected = theirs(net()).attribute(images(), baseline.expand_as(images()), target=CLASS, **more)
+    assert close(ours({"m": {"use": use, "baseline": baseline[0]}}), expected.sum(1))
+
+
+def test_expected_gradients() -> None:
+    """Captum's draws are by chance, baseline and place, from the global generator: it comes as near to the expectation, the mean
+    of integrated gradients over the baselines, as chance lets it; ours with as many draws comes nearer."""
+    given = torch.randn(3, 2, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    many = {"use": "integratedgradients", "steps": 300, "quadrature": "midpoint"}
+    exact = torch.stack([ours({"m": {**many, "baseline": one}}) for one in given]).mean(0)
+    made = ours({"m": {"use": "expectedgradients", "baselines": given, "samples": 300}})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        theirs = attr.GradientShap(net()).attribute(images(), given, n_samples=300, stdevs=0.0, target=CLASS).sum(1)
+    near, far = (float((each - exact).abs().mean() / exact.abs().mean()) for each in (made, theirs))
+    assert near < 0.02
+    assert near < far < 0.2
 
 
 @pytest.mark.parametrize(("window", "stride"), [(2, 1), (4, 2), (3, 1)])

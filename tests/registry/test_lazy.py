@@ -187,7 +187,13 @@ print(json.dumps([read(*each) for each in json.loads(sys.argv[1])]))
 """
 
 
-MAY_BE_TENSORS = {("target", "box"), ("target", "region"), ("target", "similarity")}
+MAY_BE_TENSORS = {
+    *(("target", name) for name in ("box", "region", "similarity")),
+    *(
+        ("method", name)
+        for name in ("deeplift", "expectedgradients", "integratedgradients", "kernelshap", "lime", "occlusion")
+    ),
+}
 """Whose options may be tensors: in Python, no config can say one."""
 
 

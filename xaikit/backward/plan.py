@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,7 @@ from xaikit.backward.operations import (
     is_attention,
     operation,
 )
-from xaikit.backward.rules import ConstantScale, Gate, Rule, Shares
+from xaikit.backward.rules import ConstantScale, Gate, PositiveGradients, Rule, Shares
 from xaikit.errors import ConfigError
 from xaikit.needs import Backward
 
@@ -42,6 +42,8 @@ def planned(table: Backward, ordered: Sequence[Node], points: Sequence[Tensor], 
     Raises:
         ConfigError: there is no rule for an operation; it and its module are named.
     """
+    if table.relu is not None:
+        return _of_relus(table.relu == "positive", Leading(ordered, points).behind(ordered[-1]), calls)
     nodes = [node for node in ordered if not calls.is_target(node)]
     planning = _Planning(table, calls, Leading(ordered, points))
     alive = Leading(ordered, points, {edge for node in nodes for edge in planning.constants(node)})
@@ -49,6 +51,18 @@ def planned(table: Backward, ordered: Sequence[Node], points: Sequence[Tensor], 
     if not plan:
         return {ordered[-1]: Shares(_ones(ordered[-1], ()))}
     return plan | linear_rules(table, plan, alive, calls)
+
+
+def _of_relus(everywhere: bool, nodes: Iterable[Node], calls: ModuleCalls) -> Plan:
+    """Every ReLU of the model lets positive gradients through; all else has its derivative."""
+    rule = PositiveGradients(everywhere)
+    plan: Plan = {node: rule if operation(node) == "Relu" and not calls.is_target(node) else None for node in nodes}
+    if not any(plan.values()):
+        raise ConfigError(
+            "backward: expected ReLUs between the layer and the score, whose gradients the method changes, got none; take "
+            "gradient or inputxgradient, which read the ordinary ones"
+        )
+    return plan
 
 
 @dataclass

@@ -78,6 +78,20 @@ def _secant(node: Any) -> Tensor:
 
 
 @dataclass(frozen=True)
+class PositiveGradients:
+    """What is positive of the gradient behind a ReLU.
+
+    everywhere  also where the ReLU gave nothing
+    """
+
+    everywhere: bool
+
+    def __call__(self, node: Node, inner: Gradients, outer: Gradients) -> Gradients:
+        gradient = outer[0] if self.everywhere else inner[0]
+        return (None if gradient is None else gradient.clamp_min(0),)
+
+
+@dataclass(frozen=True)
 class ConstantScale:
     """y = w (x - mean x) / scale + b, the scale taken for a constant."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ from xaikit.schema.sections import Config
 from xaikit.sources import ModelSource, OpenedModel, Photograph
 from xaikit.store.names import bench_key
 from xaikit.trials.placement import Group
+
+PICTURES = 256
+"""That options name, ready in memory: 150 MiB of 224 pixels."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,23 @@ class OpenedBench:
         labels = [picture.label if self.loader.labelled else None for picture in pictures]
         indices = None if None in labels else self._on_device(torch.tensor(labels, dtype=torch.long))
         ids = tuple(picture.digest for picture in pictures)
-        return Batch(self._arranged(inputs), ids, indices, self.input_layout, shared)
+        return Batch(self._arranged(inputs), ids, indices, self.input_layout, shared, self.picture, self.arrangement)
+
+    @cached_property
+    def picture(self) -> Callable[[str], Tensor]:
+        """From a file that an option names to what the model receives of it, as a batch of one on the CPU; the last ones are
+        kept, which every batch asks for again. Raises DataError where it cannot be read."""
+        first = self.photographs[0]
+        decode = None if first.kind == "picture" else first.decode
+
+        @lru_cache(PICTURES)
+        def read(file: str) -> Tensor:
+            ready = self.loader.read(Photograph(file, Path(file).read_bytes, kind=first.kind, decode=decode))
+            if not isinstance(ready, Picture):
+                raise DataError(ready.error)
+            return first_tensor(self._arranged(first_tensor(ready.pixels)[None]))
+
+        return read
 
     def _stacked(self, pictures: Sequence[Picture]) -> Any:
         """The inputs of pictures as one, on the model's device; what is no sample's is the first one's."""

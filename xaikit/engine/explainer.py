@@ -84,10 +84,12 @@ class Explainer:
         self, group: RequestGroup, trace: Trace, tap: Tap, retraces: RetraceCache[Trace], outputs: OutputCache | None
     ) -> RawMaps:
         shared, request = self._shared, group.common
-        of_none = shared.batch.shared
-        context = PassContext(shared.model, trace, tap, shared.readout, shared.tally, request.precision, of_none)
+        batch, precision = shared.batch, request.precision
+        context = PassContext(
+            shared.model, trace, tap, shared.readout, shared.tally, precision, batch.shared, batch.picture, batch.layout
+        )
         reduction = Reduction(request.aggregation.reduce)
-        draw = partial(_generator, request, shared.batch.ids, trace.scores)
+        draw = partial(_generator, request, batch.ids, trace.scores)
         view = ViewReruns(context, request.method.needs, draw, retraces, outputs, reduction).view(trace)
         saliency = _saliency(group, view, context, shared.differentiable)
         if request.method.needs.uses_target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ class Batch:
     labels  class indices (N,), where known
     input_layout  how the (first) input is arranged, where somebody says it
     shared  the ways to inputs that are no sample's, likewise
+    picture  from a file that an option names to what the (first) input is of it, as a batch of one, where its transform is known
+    layout  how the tensors at layers are arranged, where somebody says it: for layers that a method asks for by itself
     """
 
     inputs: Any
@@ -37,6 +39,8 @@ class Batch:
     labels: Tensor | None = None
     input_layout: Arrangement | None = None
     shared: Shared | None = None
+    picture: Callable[[str], Tensor] | None = None
+    layout: Arrangement | None = None
 
 
 @dataclass(frozen=True)

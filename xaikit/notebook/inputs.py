@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,19 @@ def read_inputs(stated: Any, transform: Any, model: nn.Module, mode: Mode) -> tu
     forms = list(_forms(inputs, model, like, is_array=isinstance(stated, np.ndarray)))
     taken = (form for form in forms if _takes(model, form, mode))
     return inputs if len(forms) == 1 else next(taken, inputs), None
+
+
+def picture_by(transform: Any, model: nn.Module) -> Callable[[str], Tensor] | None:
+    """From a file that an option names to the model's input, as a batch of one; None where nobody says by which transform."""
+    if transform is None:
+        return None
+
+    def read(file: str) -> Tensor:
+        from xaikit.notebook.pictures import prepare_pictures
+
+        return prepare_pictures([file], transform, model).inputs
+
+    return read
 
 
 def _stacked(stated: Any, model: nn.Module) -> Any:

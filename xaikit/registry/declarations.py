@@ -25,6 +25,18 @@ def traits_of(cls: type) -> frozenset[str] | None:
     return None if traits is None else frozenset(traits)
 
 
+def draws_of(method: object) -> bool:
+    """Whether the options of a method make it draw, although its class is deterministic. Raises PluginContract."""
+    return declared(method, "draws", False, is_truth, "True or False")
+
+
+def is_drawn(cls: type, options: Mapping[str, Any]) -> bool:
+    """Whether the seed matters to a method with these options. Raises PluginContract."""
+    if "deterministic" not in (traits_of(cls) or ()):
+        return True
+    return hasattr(cls, "draws") and draws_of(cls(**options))
+
+
 def suites_of(cls: type) -> frozenset[str]:
     """The words of ``metrics`` that a metric is part of. Raises PluginContract where they are no names."""
     suites: Collection[str] = declared(cls, "suites", (), _are_names, "names of suites")

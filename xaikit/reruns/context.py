@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from xaikit.evidence.recorder import Recording
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Place, Trace
 from xaikit.explanation import RemarkCounts
+from xaikit.layouts import Arrangement
 from xaikit.passes.nests import copied, first_tensor
 from xaikit.passes.samples import Shared
 from xaikit.passes.tally import Tally
@@ -31,6 +33,8 @@ class PassContext:
     tally      counts what is computed
     shared     the ways to inputs that are no sample's, where somebody says it
     precision  of the autocast of passes that are only scored; float32 is none, the model's own type
+    picture    from a file to what the (first) input is of it, as a batch of one, where its transform is known
+    layout     how the tensors at layers are arranged, where somebody says it
     remarks    what there is to say about these passes
     """
 
@@ -41,6 +45,8 @@ class PassContext:
     tally: Tally = field(default_factory=Tally)
     precision: Precision = "float32"
     shared: Shared | None = None
+    picture: Callable[[str], Tensor] | None = None
+    layout: Arrangement | None = None
     remarks: list[RemarkCounts] = field(default_factory=list)
 
     @property

@@ -1,8 +1,8 @@
-"""DeepLIFT's multipliers at a tap (Shrikumar et al. 2017, arXiv:1704.02685, the Rescale rule), against activations of zero.
+"""DeepLIFT's multipliers at a tap (Shrikumar et al. 2017, arXiv:1704.02685, the Rescale rule), against other activations.
 
 A difference at the tap goes through what is linear as a gradient does; at a ReLU it is multiplied by what the ReLU
-makes of it, (out - out') / (in - in'), where ' is of a pass with zero at the tap. So multipliers times activations sum
-to the score less that of zero, which is checked.
+makes of it, (out - out') / (in - in'), where ' is of a pass with the others at the tap. So multipliers times differences
+sum to that of the scores, which is checked.
 """
 
 from __future__ import annotations
@@ -56,30 +56,35 @@ TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3}
 HALF = 5e-2
 
 
-def multipliers(context: PassContext) -> Tensor:
-    """What a difference from zero at the tap is multiplied by, for every score: (N, T, C, *S).
+def multipliers(context: PassContext, start: Tensor | None = None) -> Tensor:
+    """What a difference at the tap is multiplied by, for every score: (N, T, C, *S).
 
-    Two passes of their own, the first with zero at the tap and the second as it is.
+    Two passes of their own, the first with other activations at the tap and the second as it is.
+
+    Args:
+        start: the others, (N, C, *S); zero without them.
 
     Raises:
         ConfigError: behind the tap is something else than linear operations and ReLUs; it is named.
     """
     context.check_apart("multipliers")
     with undisturbed(context.model, context.readout.mode):
-        product, difference = attempt(context.model, lambda grad: _both_passes(context, grad))
-    _check_sum(context.tap, product * context.activations.unsqueeze(1), difference)
+        true = context.activations
+        start = torch.zeros_like(true) if start is None else start.to(true)
+        product, scores, least = attempt(context.model, lambda grad: _both_passes(context, start, grad))
+    _check_sum(context.tap, product * (true - start).unsqueeze(1), scores, least)
     return product
 
 
-def _both_passes(context: PassContext, grad: bool) -> tuple[Tensor, Tensor] | None:
-    """Multipliers (N, T, C, *S), and the difference of scores (N, T); None where grad was off on the way."""
+def _both_passes(context: PassContext, start: Tensor, grad: bool) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Multipliers (N, T, C, *S), and the scores of both (N, T), the true ones first; None where grad was off on the way."""
     layout, reference = context.place.layout, _Watch()
 
-    def empty(true: Tensor) -> Tensor:
+    def put(true: Tensor) -> Tensor:
         # tokens that are no place stay what they are
-        return layout.from_map(torch.zeros_like(layout.to_map(true)), true)
+        return layout.from_map(start, true).to(true.dtype, copy=True)
 
-    with torch.no_grad(), _behind(context, reference, empty):
+    with torch.no_grad(), _behind(context, reference, put):
         least = context.pinned.scores(context.forward())
     with _behind(context, _Watch(reference.entered), lambda true: true):
         scored = context.scores_at_tap(grad)
@@ -94,7 +99,7 @@ def _both_passes(context: PassContext, grad: bool) -> tuple[Tensor, Tensor] | No
         raise ConfigError(f"layer {context.tap}: behind it the model is checkpointed: switch that off") from error
     context.tally.gradient_calls += calls
     product = torch.zeros_like(point).expand(scores.shape[1], *point.shape) if product is None else product
-    return torch.stack([layout.to_map(column) for column in product], 1), (scores - least).detach()
+    return torch.stack([layout.to_map(column) for column in product], 1), scores.detach(), least
 
 
 @contextmanager
@@ -204,11 +209,12 @@ def _refusal(tap: Tap, operation: str) -> ConfigError:
     )
 
 
-def _check_sum(tap: Tap, contributions: Tensor, difference: Tensor) -> None:
+def _check_sum(tap: Tap, contributions: Tensor, scores: Tensor, least: Tensor) -> None:
     """They sum to the difference of scores, or something on the way was no operation of these kinds."""
-    flat = exact(contributions.flatten(2))
+    flat, difference = exact(contributions.flatten(2)), scores - least
     tolerance = TOLERANCES.get(contributions.dtype, HALF)
-    far = (flat.sum(2) - difference).abs() > tolerance * (flat.abs().sum(2) + difference.abs())
+    rounding = 4 * torch.finfo(contributions.dtype).eps * (scores.abs() + least.abs())
+    far = (flat.sum(2) - difference).abs() > tolerance * (flat.abs().sum(2) + difference.abs()) + rounding
     if bool(far.any()):
         raise _refusal(
             tap, "one that is neither: the contributions do not sum to what the score loses without the layer"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
+from xaikit._numeric import exact
 from xaikit.draws import SampleGenerator
+from xaikit.errors import ConfigError
 from xaikit.evidence.attention import Attention
 from xaikit.evidence.hooks import Substitute
 from xaikit.evidence.observe import observe
@@ -20,10 +22,13 @@ from xaikit.passes.retraces import RetraceCache
 from xaikit.reruns.block_attention import block_attention
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.deeplift import multipliers
+from xaikit.reruns.gradients import gradients_of_variants
 from xaikit.reruns.head import head_of
 from xaikit.reruns.hessian import hessian_product
+from xaikit.reruns.layers import tap_of
 from xaikit.reruns.replay import Replay
 from xaikit.reruns.rescore import OutputCache, rescore
+from xaikit.targets import Pinned
 from xaikit.view import Make, Reduction, View
 
 
@@ -52,23 +57,46 @@ class ViewReruns:
         taps = tuple(self.context.trace.activations)
         return self.view(self.retraces.trace(next(self._retrace_turns), inputs, lambda: self._observe(inputs, taps)))
 
+    def at(self, layer: str) -> View:
+        tap = tap_of(self.context, layer)
+        trace = self._observe(self.context.inputs, (tap,))
+        reruns = replace(
+            self, context=replace(self.context, trace=trace, tap=tap), needs=replace(self.needs, backward=None)
+        )
+        return reruns.view(trace)
+
     def retrace_with(self, activations: Tensor) -> View:
-        context = self.context
+        return self.view(self._observe_with(self.context.inputs, activations, self.context.pinned))
+
+    def gradients_with(self, count: int, make: Make) -> Iterator[Tensor]:
+        def gradients_at(inputs: Any, activations: Tensor, pinned: Pinned) -> Tensor:
+            return exact(self._observe_with(inputs, activations, pinned).gradients[self.context.tap])
+
+        return gradients_of_variants(self.context, count, make, gradients_at)
+
+    def _observe_with(self, inputs: Any, activations: Tensor, pinned: Pinned) -> Trace:
+        tap, place = self.context.tap, self.context.place
 
         def put(original: Tensor) -> Tensor:
-            return context.place.layout.from_map(activations, original).to(original.dtype, copy=True)
+            return place.layout.from_map(activations, original).to(original.dtype, copy=True)
 
-        return self.view(self._observe(context.inputs, (context.tap,), {context.tap: put}))
+        return self._observe(inputs, (tap,), {tap: put}, pinned)
 
-    def _observe(self, inputs: Any, taps: tuple[Tap, ...], substitutes: dict[Tap, Substitute] | None = None) -> Trace:
-        """One more pass for the pinned target alone."""
+    def _observe(
+        self,
+        inputs: Any,
+        taps: tuple[Tap, ...],
+        substitutes: dict[Tap, Substitute] | None = None,
+        pinned: Pinned | None = None,
+    ) -> Trace:
+        """One more pass for the pinned target alone, or for another."""
         context = self.context
         context.tally.reruns += 1
         return observe(
             context.model,
             inputs,
             taps,
-            lambda _: [context.pinned],
+            lambda _: [context.pinned if pinned is None else pinned],
             gradients=bool(self.needs.gradients),
             readout=context.readout,
             tally=context.tally,
@@ -86,8 +114,16 @@ class ViewReruns:
     def hvp(self, vector: Tensor) -> Tensor:
         return hessian_product(self.context, vector)
 
-    def multipliers(self) -> Tensor:
-        return multipliers(self.context)
+    def multipliers(self, start: Tensor | None) -> Tensor:
+        return multipliers(self.context, start)
+
+    def picture(self, file: str) -> Tensor:
+        if self.context.picture is None:
+            raise ConfigError(
+                f"{file}: expected a transform that says how a picture becomes what the model takes: give transform= beside the "
+                "inputs, or a tensor in place of the file"
+            )
+        return self.context.trace.input_layout.to_map(self.context.picture(file))[0]
 
     def head(self) -> Tensor:
         return head_of(self.context)

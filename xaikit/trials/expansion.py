@@ -12,7 +12,7 @@ from xaikit.config import read_points
 from xaikit.config.arguments import read_methods
 from xaikit.errors import PluginError
 from xaikit.registry import Registry, needs_of, paper_of, traits_of
-from xaikit.registry.declarations import is_control
+from xaikit.registry.declarations import is_control, is_drawn
 from xaikit.schema.keys import Use
 from xaikit.schema.sections import Aggregation, Config, FinishConfig, MethodConfig, MetricConfig
 from xaikit.trials import digests
@@ -110,7 +110,7 @@ class _Trials:
             method_class=plugin.name,
             target_class=target_plugin.name,
             # where a method does not say that seed or precision are nothing to it, they are something; noise is drawn
-            random=traits is None or "deterministic" not in traits or bool(augment.noise),
+            random=is_drawn(plugin.cls, method.options) or bool(augment.noise),
             # augmented passes are not run again in another precision
             reruns=needs is None or needs.reruns or needs.replays,
             aggregation=self._aggregation(augment, reduce),

@@ -1,0 +1,114 @@
+"""Expected gradients: integrated gradients from baselines of the data (Erion et al. 2021, arXiv:1906.10670)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from xaikit import ConfigError, Located, Needs, hookimpl
+from xaikit.method import at_least
+from xaikit.ops import combine
+from xaikit.view import View
+from xaikit_inputs._baselines import WORDS, baseline_of, is_file, is_uniform, uniform
+
+
+@dataclass(frozen=True)
+class ExpectedGradients:
+    """L = sum_c E_{x', s} (x_c - x'_c) dy/dx_c(x' + s (x - x')): integrated gradients in the mean over baselines x' of data, both
+    integrals by one sum over draws of x' and of places s in [0, 1].
+
+    The i-th of n draws is at s = (i - 1/2) / n. Each baseline is drawn as often as the others, at places all along the way: of
+    one baseline the map is that of ``integratedgradients`` with ``quadrature: midpoint``. It sums to y(x) - E y(x'), as exactly
+    as the draws allow.
+
+    Cost: ``samples`` forwards and gradient calls of the whole model.
+    Fails: ``uniform``, for who has no pictures at hand, is no data but noise in the range of each channel, another with every
+        draw. With few samples the map is noisy. Another picture in a file of the same name is not seen by a run that goes on.
+    Peers: Captum's GradientShap without noise has the same expectation, of places drawn by chance, from the global generator.
+
+    baselines  a folder of pictures, some of the training data say, or files; zero, mean, blur or uniform, as of
+               ``integratedgradients``; or several; in Python also a tensor (K, C, *S)
+    samples    n, draws
+    """
+
+    baselines: Annotated[str | tuple[str, ...] | Tensor, Located(is_file)] = "uniform"
+    samples: int = 50
+
+    needs: ClassVar[Needs] = Needs(gradients=1, replays=True, layers="input")
+    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "linear", "per_sample", "scale_free"})
+    paper: ClassVar[dict[str, str]] = {"rectify": "none", "normalize": "quantile"}
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"samples": 2},
+        {"baselines": ("zero", "blur", "uniform"), "samples": 3},
+    )
+
+    def __post_init__(self) -> None:
+        at_least("samples", self.samples, 1)
+        if not isinstance(self.baselines, Tensor) and not self.baselines:
+            raise ValueError(f"baselines: expected {', '.join(WORDS)}, a folder or files, got {self.baselines!r}")
+
+    def further(self, channels: int, places: int) -> int:
+        """Further passes a sample, for the plan."""
+        return self.samples
+
+    def explain(self, view: View) -> Tensor:
+        """The raw map (N, T, *S)."""
+        image = view.activations.squeeze(1)
+        draw = self._drawn(view, image)
+        total = torch.zeros_like(view.gradients)
+        ways = deque[Tensor]()
+
+        def make(part: slice) -> Tensor:
+            inputs = []
+            for place in range(part.start, part.stop):
+                baseline = draw(place)
+                ways.append(image - baseline)
+                inputs.append(baseline + (place + 0.5) / self.samples * ways[-1])
+            return torch.stack(inputs, 1)
+
+        for gradients in view.gradients_with(self.samples, make):
+            total += gradients * ways.popleft().unsqueeze(1)
+        return combine(total / self.samples, view)
+
+    def _drawn(self, view: View, image: Tensor) -> Callable[[int], Tensor]:
+        """From the number of a draw to its baselines (N, C, *S)."""
+        given = _listed(self.baselines)
+        rounds = -(-self.samples // len(given))
+        # all of them, shuffled, time and again
+        orders = view.generator.uniform(rounds, len(given)).argsort(2).flatten(1).tolist()
+        is_noisy = any(map(is_uniform, given))
+
+        def draw(place: int) -> Tensor:
+            # for all, whoever takes it: what a sample draws depends on no other
+            noise = uniform(view, image) if is_noisy else image
+            chosen = [given[order[place]] for order in orders]
+            each = zip(chosen, noise, image.unsqueeze(1), strict=True)
+            return torch.stack([drawn if is_uniform(one) else baseline_of(view, x, one)[0] for one, drawn, x in each])
+
+        return draw
+
+
+def _listed(stated: str | tuple[str, ...] | Tensor) -> Sequence[str | Tensor]:
+    """Each baseline; of a folder its pictures by name."""
+    if not isinstance(stated, str):
+        return list(stated)
+    folder = Path(stated).expanduser()
+    if stated in WORDS or not folder.is_dir():
+        return [stated]
+    suffixes = Image.registered_extensions()
+    files = [str(file) for file in sorted(folder.iterdir()) if file.suffix.lower() in suffixes]
+    if not files:
+        raise ConfigError(f"baselines: expected pictures in {stated}, got none")
+    return files
+
+
+@hookimpl
+def xaikit_method() -> type:
+    return ExpectedGradients
