@@ -32,4 +32,5 @@ class PlainReruns:
         """Raises ConfigError."""
         raise ConfigError(f"export: expected a method of one plain forward, got {self.use}, which makes further passes")
 
-    retrace = retrace_with = rescore = rescore_with = hvp = multipliers = block_attention = refuse
+    at = retrace = retrace_with = gradients_with = rescore = rescore_with = refuse
+    hvp = multipliers = picture = block_attention = refuse
