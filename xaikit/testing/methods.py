@@ -182,10 +182,8 @@ def needs_are_enough(method: Any) -> None:
 def needs_are_used(subject: Subject) -> None:
     for need in ("gradients", "backward", "inputs", "module", "head", "attention", "biases", "reruns", "replays"):
         wanting = [method for method in subject.instances() if getattr(method.needs, need)]
-        expect(
-            not wanting or any(_is_missed(method, need) for method in wanting),
-            f"needs: {need} is declared and never read; leave it out of Needs(...)",
-        )
+        is_used = not wanting or any(_is_missed(method, need) for method in wanting)
+        expect(is_used, f"needs: {need} is declared and never read; leave it out of Needs(...)")
 
 
 def _is_missed(method: Any, need: str) -> bool:

@@ -74,10 +74,8 @@ def needs_are_enough(metric: Any) -> None:
 def needs_are_used(subject: Subject) -> None:
     for need in NEEDS:
         wanting = [metric for metric in subject.instances() if getattr(metric.needs, need)]
-        expect(
-            not wanting or any(_is_missed(metric, need) for metric in wanting),
-            f"needs: {need} is declared and never read; leave it out of MetricNeeds(...)",
-        )
+        is_used = not wanting or any(_is_missed(metric, need) for metric in wanting)
+        expect(is_used, f"needs: {need} is declared and never read; leave it out of MetricNeeds(...)")
 
 
 def _is_missed(metric: Any, need: str) -> bool:

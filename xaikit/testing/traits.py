@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from xaikit.errors import nearest
 from xaikit.registry import needs_of, traits_of
@@ -78,9 +79,8 @@ def complete(method: Any) -> None:
     for case in cases:
         net = case.net()
         assert isinstance(net, Net)
-        explanation = explained({"checked": method}, case, target=1, net=net)["checked"]
-        total = only(explanation).flatten(1).sum(1) + net.head.bias.detach()[1]
-        expect_close(total, explanation.scores, ROUNDING, f"on {case.name}: sum + bias and the score")
+        total, scores = _total(method, case, net)
+        expect_close(total + net.head.bias.detach()[1], scores, ROUNDING, f"on {case.name}: sum + bias and the score")
 
 
 def conserves(method: Any) -> None:
@@ -89,13 +89,14 @@ def conserves(method: Any) -> None:
     expect(bool(cases), "expected the kit's nets of ReLUs, or that of attention, to be explained, got a refusal")
     for case in cases:
         net = case.net()
-        for name, value in net.named_parameters():
-            if name.endswith(("bias", "token")):
-                value.data.zero_()
-        explanation = explained({"checked": method}, case, target=1, net=net)["checked"]
-        expect_close(
-            only(explanation).flatten(1).sum(1), explanation.scores, ROUNDING, f"on {case.name}: sum and score"
-        )
+        for value in (value for name, value in net.named_parameters() if name.endswith(("bias", "token"))):
+            value.data.zero_()
+        expect_close(*_total(method, case, net), ROUNDING, f"on {case.name}: sum and score")
+
+
+def _total(method: Any, case: NetCase, net: nn.Module) -> tuple[Tensor, Tensor]:
+    explanation = explained({"checked": method}, case, target=1, net=net)["checked"]
+    return only(explanation).flatten(1).sum(1), explanation.scores
 
 
 def deterministic(method: Any, case: NetCase) -> None:
@@ -110,12 +111,8 @@ def drawn(method: Any) -> None:
     expect(not same, "expected another map for another seed, got the same: declare the trait deterministic")
 
 
-TRAITS = named(
-    (
-        *on_every_net(per_sample, linear, scale_free, deterministic),
-        *for_each(instances, class_specific, complete, conserves),
-    )
-)
+_OF_INSTANCES = for_each(instances, class_specific, complete, conserves)
+TRAITS = named((*on_every_net(per_sample, linear, scale_free, deterministic), *_OF_INSTANCES))
 OPPOSITES = named((*on_every_net(class_agnostic), *for_each(instances, target_plays_a_part, drawn)))
 """What is asserted of methods that do not declare a trait which they must declare where they have it."""
 
