@@ -1,7 +1,7 @@
 """What attributions of the input cost, side by side with bare passes, a plain loop and Captum: ratios of one process.
 
 ``python -m benchmarks.attributing`` in the folder ``tests``; ``--rows rise`` measures one of the rows, ``--masks 400`` a tenth of
-its passes. One photograph of noise and a ResNet-18 with random weights: what is timed does not depend on what is seen.
+its passes. Photographs of noise and networks with random weights: what is timed does not depend on what is seen.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.results import result
-from benchmarks.rows import Goal, Row
+from benchmarks.rows import FOUR, Goal, Row
 from benchmarks.sides import XAIKIT, Side, Subject, ours
 from benchmarks.timing import measured
 from xaikit.passes import allocator
@@ -23,6 +23,7 @@ BARE, CAPTUM, LOOP = "bare passes", "Captum", "a plain loop"
 BATCH = 32
 """Of the plain loop."""
 SHARE, CELLS = 0.5, 7
+RELEVANCE = ("libragrad", "attnlrp", "cplrp", "alilrp", "decompx")
 
 
 def rows(steps: int = 50, masks: int = 4000) -> tuple[Row, ...]:
@@ -41,7 +42,12 @@ def rows(steps: int = 50, masks: int = 4000) -> tuple[Row, ...]:
     ]
     rise = {XAIKIT: ours({"rise": {"masks": masks}}, ["input"]), LOOP: by_loop(masks)}
     title = f"rise, {masks} masks, ResNet-18, batch 1"
-    return (*made, Row(title, "ResNet-18", 1, rise, Goal(1.3, rivals=(LOOP,)), slow=frozenset(rise)))
+    nine = ours((*RELEVANCE, *FOUR), ["input"])
+    return (
+        *made,
+        Row(title, "ResNet-18", 1, rise, Goal(1.3, rivals=(LOOP,)), slow=frozenset(rise)),
+        Row("5 kinds of relevance and 4 CAMs at the input, ViT-S/16, batch 4", "ViT-S/16", 4, {XAIKIT: nine}, Goal(8)),
+    )
 
 
 def bare_passes(count: int) -> Side:
@@ -125,11 +131,9 @@ def main() -> None:
                 for name, each in figures["of_xaikit"].items()
             }
             told = ", ".join(f"{name} takes {ratio} times as long" for name, ratio in ratios.items())
-            seconds = figures["sides"][XAIKIT]["median"]
-            print(
-                f"{row.title}: {seconds} s; {told}; {figures['goal']}: {'met' if figures['met'] else 'not met'}",
-                flush=True,
-            )
+            seconds, forwards = figures["sides"][XAIKIT]["median"], figures["of_forward"][XAIKIT]["median"]
+            verdict = f"{figures['goal']}: {'met' if figures['met'] else 'not met'}"
+            print(f"{row.title}: {seconds} s, {forwards} forwards; {told or 'alone'}; {verdict}", flush=True)
 
 
 if __name__ == "__main__":

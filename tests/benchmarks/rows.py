@@ -37,6 +37,7 @@ NETS: Mapping[str, Callable[[], nn.Module]] = {
     "ResNet-18": torchvision.models.resnet18,
     "ResNet-50": torchvision.models.resnet50,
     "EfficientNet-Lite0": lambda: timm.create_model("tf_efficientnet_lite0"),
+    "ViT-S/16": lambda: timm.create_model("vit_small_patch16_224", img_size=SIZE),
 }
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 FOUR = ("gradcam", "gradcampp", "xgradcam", "layercam")
