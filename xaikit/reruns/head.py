@@ -24,7 +24,8 @@ def head_of(context: PassContext) -> Tensor:
     Raises:
         ConfigError: the output is not the linear classifier of the average-pooled map, or the score is not linear in it.
     """
-    return shares_of(context.pinned, context.trace.output) @ classifier_of(context)
+    weight = classifier_of(context)  # refuses what are no logits
+    return shares_of(context.pinned, context.trace.output) @ weight
 
 
 def classifier_of(context: PassContext) -> Tensor:
