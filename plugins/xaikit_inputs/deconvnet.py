@@ -16,7 +16,7 @@ class Deconvnet(Rectified):
     Cost: one forward and one gradient call down to the input, shared with methods of the same rule.
     Fails: the randomisation test, as guided backpropagation does: with max pooling it shows the edges of the photograph,
         without it hardly more than what the weights look like (Nie et al. 2018, arXiv:1805.07039), nearly the same for every
-        class. A network without ReLUs is refused.
+        class. A network without ReLUs (or ReLU6) is refused.
     Peers: Captum's Deconvolution before the maximum, for ReLUs that are modules; a function's it passes over.
     """
 

@@ -17,7 +17,7 @@ class GuidedBackprop(Rectified):
     Cost: one forward and one gradient call down to the input, shared with methods of the same rule.
     Fails: the randomisation test: it shows the edges of the photograph whatever the weights behind the first layers are
         (Adebayo et al. 2018, arXiv:1810.03292), nearly the same for every class (Nie et al. 2018, arXiv:1805.07039). A sharp
-        map is not a faithful one. A network without ReLUs is refused.
+        map is not a faithful one. A network without ReLUs (or ReLU6) is refused.
     Peers: Captum's GuidedBackprop before the maximum, for ReLUs that are modules; a function's it passes over.
     """
 

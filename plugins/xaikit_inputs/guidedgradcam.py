@@ -22,7 +22,7 @@ class GuidedGradCAM(Rectified):
 
     Cost: two forwards and two gradient calls; with ``layer: auto`` a few passes of one photograph for each batch.
     Fails: the randomisation test, in what Grad-CAM lets through (Adebayo et al. 2018, arXiv:1810.03292): its fine structure is
-        that of guided backpropagation, nearly the same for every class. A network without ReLUs is refused.
+        that of guided backpropagation, nearly the same for every class. A network without ReLUs (or ReLU6) is refused.
     Peers: Captum's GuidedGradCam with ``interpolate_mode="bilinear"``, before the maximum.
 
     layer  of Grad-CAM, by name; auto finds the last map on the way to the score

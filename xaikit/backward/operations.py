@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from torch.autograd.graph import Node
 
@@ -70,3 +71,9 @@ def operation(node: Node) -> str:
 def is_attention(name: str) -> bool:
     """Whether it is attention as one operation."""
     return name.startswith("ScaledDotProduct")
+
+
+def is_relu(node: Any) -> bool:
+    """Whether it is a ReLU, or one that is cut off above as ReLU6 is."""
+    name = operation(node)
+    return name == "Relu" or (name == "Hardtanh" and node._saved_min_val == 0)

@@ -22,6 +22,7 @@ from xaikit.backward.operations import (
     SCALES,
     SOFTMAX,
     is_attention,
+    is_relu,
     operation,
 )
 from xaikit.backward.rules import ConstantScale, Gate, PositiveGradients, Rule, Shares
@@ -56,7 +57,7 @@ def planned(table: Backward, ordered: Sequence[Node], points: Sequence[Tensor], 
 def _of_relus(everywhere: bool, nodes: Iterable[Node], calls: ModuleCalls) -> Plan:
     """Every ReLU of the model lets positive gradients through; all else has its derivative."""
     rule = PositiveGradients(everywhere)
-    plan: Plan = {node: rule if operation(node) == "Relu" and not calls.is_target(node) else None for node in nodes}
+    plan: Plan = {node: rule if is_relu(node) and not calls.is_target(node) else None for node in nodes}
     if not any(plan.values()):
         raise ConfigError(
             "backward: expected ReLUs between the layer and the score, whose gradients the method changes, got none; take "
