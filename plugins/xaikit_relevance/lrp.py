@@ -61,7 +61,7 @@ class LRP:
 
     composite  the rules of dense layers, of convolutions, and of the layer that is given the picture; with flat or box the map is
                of the input, whatever layers are named
-    epsilon    added to what is divided by, with its sign
+    epsilon    added, with its sign, to what the epsilon rule divides by; all other rules have 1e-6
     gamma      by how much positive weights count more, in gamma, epsilon_gamma and epsilon_gamma_box
     low, high  the least and the largest value of a pixel as the model gets it, in epsilon_gamma_box; the defaults are black and
                white of the red and blue channel under the normalization of ImageNet

@@ -33,8 +33,14 @@ class Net(nn.Module):
     def rectified(self, x: Tensor) -> Tensor:
         if self.way == "function":
             return functional.relu(x)
-        if self.way == "relu6":  # numbers here are below 6
-            return functional.relu6(x)
+        others = {
+            "relu6": functional.relu6,
+            "clamp": lambda one: one.clamp(min=0),
+            "bounded": lambda one: one.clamp(0, 6),
+        }
+        others["threshold"] = nn.Threshold(0, 0)
+        if self.way in others:  # numbers here are below 6
+            return others[self.way](x)
         return x.relu_() if self.way == "method" else self.act(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,7 +81,7 @@ def slow(use: str, model: Net, image: Tensor) -> Tensor:
     return (back(at_hidden, first) @ model.first.weight).reshape(image.shape).sum(0)
 
 
-@pytest.mark.parametrize("way", ["module", "in place", "function", "method", "relu6"])
+@pytest.mark.parametrize("way", ["module", "in place", "function", "method", "relu6", "clamp", "bounded", "threshold"])
 @pytest.mark.parametrize("use", RULES)
 def test_they_are_what_the_papers_say_whatever_calls_the_relu(use: str, way: str) -> None:
     model = net(way)

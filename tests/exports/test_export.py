@@ -19,6 +19,7 @@ import xaikit
 from helpers.untouched import untouched
 from xaikit import ConfigError, Registry
 from xaikit.cli.commands import commands
+from xaikit.exports.formats import difference
 
 
 class Net(nn.Module):
@@ -169,6 +170,63 @@ def test_the_model_is_left_as_it_was_and_what_is_no_number_stays_none(net: Net, 
     saliency = torch.export.load(file.path).module()(batch)["gradcam"]
     assert saliency[0].isfinite().all()
     assert saliency[1].isnan().all()
+
+
+class Caching(nn.Module):
+    """Keeps a term for the last shape, and what it computed last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 3)
+        self.places: Tensor | None = None
+        self.kept: dict[int, Tensor] = {}
+
+    def forward(self, picture: Tensor) -> Tensor:
+        features = self.conv(picture)
+        if self.places is None or self.places.shape != features.shape:
+            self.places = torch.linspace(-1, 1, features.shape[-1]).expand(features.shape)
+        self.last = self.kept[0] = features
+        logits: Tensor = self.head(torch.relu(features + self.places).mean((2, 3)))
+        return logits
+
+
+@pytest.mark.parametrize("method", ["gradcam", "randomcam"])
+def test_what_a_forward_keeps_on_the_model_is_no_fake_afterwards(method: str, tmp_path: Path) -> None:
+    net = Caching()
+    if method == "gradcam":
+        xaikit.export(plain(method, layers="conv"), tmp_path / "net.pt2", model=net, data=list(pictures()))
+    else:
+        with pytest.raises(ConfigError):
+            xaikit.export(plain(method, layers="conv"), tmp_path / "net.pt2", model=net, data=list(pictures()))
+    assert {type(each) for each in (net.places, net.last, net.kept[0], net(pictures(5)))} == {Tensor}
+
+
+def test_a_target_on_a_layer_beside_one_on_the_output(net: Net, tmp_path: Path) -> None:
+    methods = {
+        "unit": {"use": "gradcam", "target": {"use": "channel", "layer": "late", "channel": 1}},
+        "class": "gradcam",
+    }
+    config = {"methods": methods, "layers": "early"}
+    file = xaikit.export(config, tmp_path / "net.pt2", model=net, data=list(pictures()))
+    assert file.outputs == {"logits": (4,), "unit": (32, 32), "class": (32, 32)}
+
+
+def test_a_label_does_not_take_the_name_of_the_logits(net: Net, tmp_path: Path) -> None:
+    config = {"methods": {"logits": {"use": "gradcam"}}, "layers": "late"}
+    with pytest.raises(ConfigError, match="labels unlike the names of inputs and logits, got logits"):
+        xaikit.export(config, tmp_path / "net.pt2", model=net, data=list(pictures()))
+
+
+def test_batch_normalization_in_training_is_refused(net: Net, tmp_path: Path) -> None:
+    config = plain("gradcam", model={"mode": "as_is"})
+    with pytest.raises(ConfigError, match="expected a model that evaluates"):
+        xaikit.export(config, tmp_path / "net.pt2", model=net.train(), data=list(pictures()))
+
+
+def test_a_difference_is_a_share_of_the_map_however_small() -> None:
+    with pytest.raises(ConfigError, match="got 1e"):
+        difference({"m": torch.zeros(3)}, {"m": torch.full((3,), 9e-5)})
 
 
 REFUSED = {

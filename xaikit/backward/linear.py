@@ -45,6 +45,7 @@ def linear_rules(table: Backward, nodes: Collection[Node], alive: Leading, calls
         inside = table.dense if isinstance(call.module, nn.Linear) else table.convolution
         rule = inside if padding is None else table.first
         if rule is not None:
+            _check_received(call)
             behind = _normalization(node, consumers, calls)
             rules[node] = LinearShare(rule, padding, call, behind)
             if behind is not None:
@@ -60,7 +61,16 @@ def _layer(node: Node, alive: Leading, calls: ModuleCalls) -> ModuleCall | None:
     call = calls.of(node)
     if call is None or not isinstance(call.module, _ConvNd if name == "Convolution" else nn.Linear):
         return None
-    return call if name == "Convolution" or call.received is not None else None
+    return call
+
+
+def _check_received(call: ModuleCall) -> None:
+    """What a dense layer is given is held where it comes as its one argument. Raises ConfigError where it does not."""
+    if isinstance(call.module, nn.Linear) and call.received is None:
+        raise ConfigError(
+            f"backward: expected a dense layer that is called with its input alone, got module {call.name} with an argument by "
+            "name; write layer(x), or take other rules"
+        )
 
 
 def _padding(node: Node, alive: Leading) -> tuple[int, ...] | None:

@@ -74,6 +74,17 @@ def is_attention(name: str) -> bool:
 
 
 def is_relu(node: Any) -> bool:
-    """Whether it is a ReLU, or one that is cut off above as ReLU6 is."""
+    """Whether it is a ReLU, by whichever name, or one that is cut off above as ReLU6 is."""
     name = operation(node)
-    return name == "Relu" or (name == "Hardtanh" and node._saved_min_val == 0)
+    low = {
+        "Hardtanh": "_saved_min_val",
+        "Threshold": "_saved_threshold",
+        "ClampMin": "_saved_min",
+        "Clamp": "_saved_min",
+    }
+    return name == "Relu" or (name in low and is_zero(getattr(node, low[name], None)))
+
+
+def is_zero(value: Any) -> bool:
+    """Whether it is the number 0, and no tensor."""
+    return isinstance(value, (int, float)) and value == 0

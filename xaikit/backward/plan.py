@@ -112,7 +112,8 @@ class _Planning:
                 return ""
             name = operation(ahead)
             if not LINEAR.fullmatch(name):
-                return "Rsqrt" if name in POWERS and ahead._saved_exponent < 0 else name
+                # of a number: an exponent that is a tensor is of several, and to read it may compute it again
+                return "Rsqrt" if ahead.name() == "PowBackward0" and ahead._saved_exponent < 0 else name
             ahead = ahead.next_functions[operands[0]][0]
         return ""
 
@@ -136,6 +137,10 @@ class _Planning:
             return Gate()
         if LINEAR.fullmatch(name) or HOMOGENEOUS.fullmatch(name) or self._has_derivative(name):
             return blocked
+        if name in Gate.FUNCTIONS:
+            raise self._refusal(
+                node, f"{name} in place, which keeps nothing of what it was given (inplace=False does),"
+            )
         raise self._refusal(node, name)
 
     def _has_derivative(self, name: str) -> bool:

@@ -20,7 +20,7 @@ from xaikit.backward.operations import operation
 from xaikit.backward.rules import Gradients
 from xaikit.needs import LinearRule
 
-OPERAND = {"Convolution": 0, "Addmm": 1, "Mm": 0}
+OPERAND = {"Convolution": 0, "Addmm": 1, "Mm": 0, "Bmm": 0}
 """The place of x among the operands of a linear layer."""
 
 
@@ -95,17 +95,17 @@ def _signed(sizes: Any) -> list[int]:
 
 
 class _Dense:
-    """A product of matrices, (rows, inputs) with (inputs, outputs)."""
+    """A product of matrices, (..., rows, inputs) with (..., inputs, outputs), the latter the same for all."""
 
     def __init__(self, node: Any, call: ModuleCall) -> None:
         assert call.received is not None
-        self._has_bias = operation(node) == "Addmm"
-        self.weight = exact(node._saved_mat2).mT
-        self.received = exact(call.received).reshape(-1, self.weight.shape[1])
+        matrices = exact(node._saved_mat2)
+        self.weight = (matrices if matrices.dim() == 2 else matrices[0]).mT
+        self.received = exact(call.received).reshape(*matrices.shape[:-2], -1, matrices.shape[-2])
 
     def bias(self, call: ModuleCall) -> Tensor | None:
-        """b of the module; None where it is added by an operation of its own."""
-        bias: Any = call.module.bias if self._has_bias else None
+        """b of the module, also where an operation of its own adds it: that hands the gradient on as it is."""
+        bias: Any = call.module.bias
         return None if bias is None else exact(bias.detach())
 
     @staticmethod
@@ -121,7 +121,8 @@ class _Dense:
 
 def _folded(weight: Tensor, bias: Tensor | None, node: Any, call: ModuleCall) -> tuple[Tensor, Tensor]:
     """Weight and bias of a layer and the batch normalization behind it as one layer."""
-    scale = (exact(node._saved_running_var) + node._saved_eps).rsqrt()
+    eps: Any = call.module.eps  # nodes of devices have other names for it
+    scale = (exact(node._saved_running_var) + eps).rsqrt()
     if node._saved_weight is not None:
         scale = scale * exact(node._saved_weight.detach())
     shift = -exact(node._saved_running_mean) * scale
@@ -146,7 +147,8 @@ class _Sharing:
         z = self.layer.given(self.x, self.weight, self.bias)
         relevance = z * gradient
         if self.rule.share == "epsilon":
-            return self.layer.back(self._stable(relevance, z), self.weight)
+            shares = self._stable(relevance, z) if self.rule.epsilon else gradient  # R / z, also where z is 0
+            return self.layer.back(shares, self.weight)
         if self.rule.share == "gamma":
             return self._gamma(z, relevance)
         return self._alpha_beta(relevance)

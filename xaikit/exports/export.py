@@ -21,9 +21,10 @@ from xaikit.engine.session import distinct, trace_requests
 from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import readout_of
 from xaikit.exports.formats import FORMATS, Format, difference
-from xaikit.exports.forward import ExplainedForward
+from xaikit.exports.forward import LOGITS, ExplainedForward
 from xaikit.exports.program import by_engine, named, program_of
 from xaikit.exports.refusals import check_exportable
+from xaikit.passes.dependence import normalizes_batches
 from xaikit.registry import Registry
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.head import classifier_of
@@ -90,6 +91,10 @@ def export(
     bench = _bench(replace(config, objects=objects, device="cpu" if model is None else config.device), registry)
     batch = bench.opened.first_batch()
     explained = _explained(bench, batch)
+    if taken := explained.requests.keys() & {LOGITS, *named(batch.inputs)}:
+        raise ConfigError(
+            f"export: expected labels unlike the names of inputs and logits, got {', '.join(sorted(taken))}"
+        )
     program, tried, samples = program_of(explained, batch, form.decompositions())
     expected = by_engine(explained, tried)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,6 +138,10 @@ def _explained(bench: Bench, batch: Batch) -> ExplainedForward:
     }
     for label, request in requests.items():
         check_exportable(label, request)
+    if config.mode == "as_is" and normalizes_batches(model.modules()):
+        raise ConfigError(
+            "export: expected a model that evaluates, got batch normalization in training; set model.mode: eval"
+        )
     clean = trace_requests(model, batch, list(requests.values()), output=config.output, mode=config.mode)
     targets = distinct(request.target for request in requests.values())
     readout = readout_of(targets, config.output, config.mode)

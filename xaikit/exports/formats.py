@@ -103,19 +103,22 @@ def _quiet() -> Iterator[None]:
 FORMATS: Mapping[str, Format] = {".onnx": Onnx(), ".pt2": Pt2()}
 
 
+SMALL = 1e-12
+"""Of a map that is zero there is no share; what is off by less is rounding."""
+
 CLOSE = 1e-4
 """How near what a file says has to come to xaikit's own."""
 
 
 def difference(returned: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
-    """The largest between what a file says and what it has to say, in units of the largest value of an output, 1 at least.
+    """The largest between what a file says and what it has to say, in units of the largest value of an output.
 
     Raises:
         ConfigError: an output is another.
     """
     largest = 0.0
     for name, tensor in expected.items():
-        scale = tensor.double().abs().nan_to_num().amax().clamp_min(1)
+        scale = tensor.double().abs().nan_to_num().amax().clamp_min(SMALL)
         off = ((returned[name].double() - tensor.double()).abs().nan_to_num().amax() / scale).item()
         if off > CLOSE or not torch.equal(returned[name].isnan(), tensor.isnan()):
             raise ConfigError(

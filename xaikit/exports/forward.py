@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from xaikit.engine import Request
 from xaikit.engine.raw_maps import check_saliency, of_numbers
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
-from xaikit.evidence.forward import Readout, call, select
+from xaikit.evidence.forward import Readout, WithLayers, call, select
 from xaikit.evidence.pinned import Unpinned, pin
 from xaikit.evidence.recorder import Recorded, Recording
 from xaikit.evidence.taps import Tap
@@ -69,7 +70,7 @@ class ExplainedForward:
             for label, request in self.requests.items()
             for name, saliency in self._maps(label, request, inputs, output, recorded).items()
         }
-        return {LOGITS: _logits(output), **maps}
+        return {LOGITS: _logits(output.output if isinstance(output, WithLayers) else output), **maps}
 
     def _maps(self, label: str, request: Request, inputs: Any, output: Any, recorded: Recorded) -> Mapping[str, Tensor]:
         """The map fused over the layers, or one a layer where nothing fuses them."""
@@ -171,12 +172,37 @@ def traced(explained: ExplainedForward, inputs: Any, rules: Rules, open_batch: b
         ahead = iter(tensors)
         return explained(mapped(lambda _: next(ahead), inputs))
 
-    with undisturbed(explained.model, explained.readout.mode), _plain_operations():
+    with undisturbed(explained.model, explained.readout.mode), _as_it_was(explained.model), _plain_operations():
         fakes = [faked(tensor) for _, tensor in tensors_in(inputs)]
         with fake, enable_python_dispatcher():
             trace = make_fx(function, rules, tracing_mode="real", _allow_non_fake_inputs=True)
             graph: GraphModule = trace(*fakes)
             return graph
+
+
+@contextmanager
+def _as_it_was(model: nn.Module) -> Iterator[None]:
+    """What a forward keeps on its modules, such as a cache, is put back: its tensors are fake here."""
+    kept = [
+        (each, copy(each))
+        for module in model.modules()
+        for each in (vars(module), *vars(module).values())
+        if isinstance(each, (dict, list))
+    ]
+    try:
+        yield
+    finally:
+        for each, before in kept:
+            _restore(each, before)
+
+
+def _restore(now: Any, before: Any) -> None:
+    if isinstance(now, list):
+        now[:] = before
+        return
+    for key in now.keys() - before.keys():
+        del now[key]
+    now.update(before)
 
 
 @contextmanager

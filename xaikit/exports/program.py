@@ -19,6 +19,9 @@ from xaikit.passes.nests import mapped, tensors_in
 SAMPLES = 5
 """A program is traced with as many, and then open for any number."""
 
+TRIED = 3
+"""And tried on as many."""
+
 
 def named(inputs: Any) -> dict[str, Tensor]:
     """Every tensor of the inputs by a name: its key, or "input" with its place."""
@@ -28,14 +31,14 @@ def named(inputs: Any) -> dict[str, Tensor]:
     }
 
 
-def several(batch: Batch) -> Batch:
+def several(batch: Batch, count: int) -> Batch:
     """The first sample, and the same shifted."""
 
     def repeated(tensor: Tensor) -> Tensor:
-        shifted = [tensor[:1].roll(step, -1) if tensor.is_floating_point() else tensor[:1] for step in range(SAMPLES)]
+        shifted = [tensor[:1].roll(step, -1) if tensor.is_floating_point() else tensor[:1] for step in range(count)]
         return torch.cat(shifted)
 
-    return Batch(mapped(repeated, batch.inputs), tuple(map(str, range(SAMPLES))), None, batch.input_layout)
+    return Batch(mapped(repeated, batch.inputs), tuple(map(str, range(count))), None, batch.input_layout)
 
 
 def program_of(explained: ExplainedForward, batch: Batch, rules: Rules) -> tuple[ExportedProgram, Batch, int | None]:
@@ -48,9 +51,9 @@ def program_of(explained: ExplainedForward, batch: Batch, rules: Rules) -> tuple
         ConfigError: a method or the model decides by values what to compute, or torch has no way to write an operation.
     """
     if not batch.shared:
-        larger = several(batch)
         try:
-            return _exported(explained, larger.inputs, rules, open_batch=True), larger, None
+            program = _exported(explained, several(batch, SAMPLES).inputs, rules, open_batch=True)
+            return program, several(batch, TRIED), None
         except XaikitError:
             raise
         except Exception:  # the number of samples is part of the model's code; torch raises nearly anything
