@@ -29,6 +29,7 @@ from xaikit_finish.resize.size import Size
 from xaikit_finish.scale.tanh import Tanh
 
 STRIDES = {"shallow": 2.0, "deep": 8.0}
+SPACES = {"coarse": (2, 2), "second": (4, 4), "first": (4, 4), "fine": (8, 8)}
 FULL = Finish(Relu(), Max(), Tanh(max_stride=4), Input(), FuseMax())
 
 
@@ -182,6 +183,20 @@ def test_every_stage_gets_what_it_is_promised() -> None:
         ("fuse", (2, 2, 3, 8, 8)),
         ("normalize", (2, 3)),
     ]
+
+
+def test_a_fuser_gets_the_layer_of_most_cells_first() -> None:
+    maps = {name: torch.full((1, 1, *space), float(value)) for value, (name, space) in enumerate(SPACES.items())}
+    assert list(finish_maps(Finish(resize=Input()), maps, dict.fromkeys(maps, 1.0), (8, 8))[0]) == list(maps)
+    seen = list[float]()
+
+    class Seeing(FuseMax):
+        def fuse(self, stack: Tensor) -> Tensor:
+            seen.extend(stack[:, 0, 0, 0, 0].tolist())
+            return super().fuse(stack)
+
+    finish_maps(Finish(resize=Input(), fuse=Seeing()), maps, dict.fromkeys(maps, 1.0), (8, 8))
+    assert [list(maps)[int(value)] for value in seen] == ["fine", "second", "first", "coarse"]
 
 
 @pytest.mark.parametrize(("fuse", "peak"), [(Mean(), 1.0), (Sum(), 1.0), (Product(), 1.0)])

@@ -5,6 +5,7 @@ Each stage is one group of plugins, pure functions of maps (N, T, *S) of any num
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,9 @@ class Resizer(Protocol):
 
 
 class Fuser(Protocol):
-    """One map from those of several layers, stacked in front: (L, N, T, *S) to (N, T, *S).
+    """One map from those of several layers, stacked in front, the one of most cells first: (L, N, T, *S) to (N, T, *S).
+
+    Layers of as many cells come in the order in which they are stated, or in which ``auto`` lists them.
 
     ``renormalize`` says whether the result has left the range of its parts and is normalized once more.
     """
@@ -117,7 +120,9 @@ def finish_maps(
     if finish.resize is not None and finished:
         size = finish.resize.size([_space(raw) for raw in raws.values()], inputs)
         finished = {layer: resize(saliency, size) for layer, saliency in finished.items()}
-    return finished, _fuse(finish, finished)
+    # a fuser is given maps of one size: which layer was finer is told by the order
+    order = sorted(finished, key=lambda layer: -math.prod(_space(raws[layer])))
+    return finished, _fuse(finish, {layer: finished[layer] for layer in order})
 
 
 def finish_over(

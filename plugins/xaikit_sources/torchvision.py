@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import nn
@@ -64,6 +65,7 @@ class TorchvisionModel:
             ConfigError: an unknown name, weights that cannot be had or do not fit, or a wrong argument.
         """
         recipes = self._recipes()
+        self._check_kwargs()
         if is_none(self.weights):
             return self._opened(self._build(None, self._quiet()), recipes["DEFAULT"], f"random, seed {self.seed}")
         if is_file(self.weights):
@@ -83,6 +85,22 @@ class TorchvisionModel:
         # the few without categories have no classifier: it is filled with NaN
         members = models.get_model_weights(self.name).__members__
         return {name: recipe for name, recipe in members.items() if recipe.meta["categories"]}
+
+    def _check_kwargs(self) -> None:
+        """Detectors and segmenters drop what they do not know without a word; classifiers refuse it themselves."""
+        if not self._is_dense:
+            return
+        builder = inspect.unwrap(models.get_model_builder(self.name))
+        made = get_type_hints(builder)["return"]
+        # what a detector does not know itself, it gives to its transform
+        passed_to = (made, GeneralizedRCNNTransform) if self.name in models.list_models(module=models.detection) else ()
+        parameters = [each for one in (builder, *passed_to) for each in inspect.signature(one).parameters.values()]
+        known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+        unknown = next((name for name in self.kwargs if name not in known), None)
+        if unknown is not None:
+            raise ConfigError(
+                f"{self._where}: kwargs: expected arguments of {made.__name__}, got {unknown!r}; {nearest(unknown, known)}"
+            )
 
     def _recipe(self, name: str, recipes: dict[str, WeightsEnum]) -> WeightsEnum:
         short = name.rpartition(".")[2]

@@ -16,6 +16,8 @@ from xaikit.targets import described, parts_in
 from xaikit_targets._importing import imported
 
 KEYS = ("boxes", "labels", "scores")
+ROUNDING = 1e-3
+"""How far a probability of half precision may be off."""
 
 
 class Candidates(Protocol):
@@ -98,6 +100,20 @@ class RawHead:
             shares = one_hot(labels, self.classes.shape[1]).to(self.classes)
         objectness = self.classes.amax(1) if self.objectness is None else self.objectness
         return cosine_similarity(shares.unsqueeze(1), self.classes.unsqueeze(0), dim=2) * objectness
+
+
+def check_probabilities(candidates: Sequence[Candidates]) -> None:
+    """Raises ConfigError where what stands for classes, or for objectness, is no probability; NaN is left to be seen."""
+    tensors = (tensor for one in candidates if isinstance(one, RawHead) for tensor in (one.classes, one.objectness))
+    extremes = [torch.stack(tensor.detach().aminmax()) for tensor in tensors if tensor is not None and tensor.numel()]
+    if not extremes:
+        return
+    low, *_, high = torch.cat(extremes).sort().values.tolist()  # a device is waited for once
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ConfigError(
+            f"target box: expected probabilities of classes in 0 ... 1, got {low:.4g} ... {high:.4g}: logits, another format, "
+            "or more than classes behind the boxes; say another format or a function"
+        )
 
 
 Read = Callable[[Any], Sequence[Candidates]]

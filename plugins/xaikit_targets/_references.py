@@ -26,17 +26,23 @@ class References(NamedTuple):
 
 
 def stated(candidates: Candidates, box: Sequence[float], label: int) -> References:
-    """A box that somebody has said. Raises ConfigError where the detector has no such class."""
+    """A box that somebody has said; it is there where a detection of its label overlaps it. Raises ConfigError where the
+    detector has no such class."""
+    check_class(candidates, label)
     boxes = candidates.boxes.detach()
-    labels = torch.tensor([label], device=boxes.device)
-    classes = candidates.shares(labels[:0]).shape[1]
+    box_of, labels = boxes.new_tensor([box]), torch.tensor([label], device=boxes.device)
+    _, alike = candidates.of(labels)
+    there = (alike & (overlap(box_of, boxes) > 0)).any(1)
+    # nobody knows how sure the detector was of it: no other is surer
+    return References(box_of, labels, boxes.new_full((1,), torch.inf), there, boxes.new_zeros(1, 0))
+
+
+def check_class(candidates: Candidates, label: int) -> None:
+    """Raises ConfigError where the detector has no such class; of detections after suppression nobody knows."""
+    boxes = candidates.boxes
+    classes = candidates.shares(torch.zeros(0, dtype=torch.long, device=boxes.device)).shape[1]
     if classes and not 0 <= label < classes:
         raise ConfigError(f"target box: of: expected a class in 0 ... {classes - 1}, got {label}")
-    # nobody knows how sure the detector was of it: no other is surer
-    sure = boxes.new_full((1,), torch.inf)
-    return References(
-        boxes.new_tensor([box]), labels, sure, torch.ones_like(labels, dtype=torch.bool), boxes.new_zeros(1, 0)
-    )
 
 
 def taken(candidates: Candidates, order: Tensor, count: int, ranks: Sequence[int]) -> References:

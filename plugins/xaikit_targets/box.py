@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 
 from xaikit import ClassIndex, ConfigError, Located, hookimpl, lies_at, nearest
-from xaikit_targets._candidates import FORMATS, KEYS, Candidates, is_function, is_relative, ranked, reader_of
+from xaikit_targets._candidates import (
+    FORMATS,
+    KEYS,
+    Candidates,
+    check_probabilities,
+    is_function,
+    is_relative,
+    ranked,
+    reader_of,
+)
 from xaikit_targets._classes import of_rows
-from xaikit_targets._references import PinnedBox, References, stated, taken
+from xaikit_targets._references import PinnedBox, References, check_class, stated, taken
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,8 @@ class Box:
             of which a sample with fewer detections has none (NaN)
     above   in place of a rank: all detections whose score is at least that, each with its own map
     of      only those with this label
-    box     in place of a detection: [x0, y0, x1, y1], as the model gives boxes; then ``of`` must say the label. In Python
-            also one of each sample, tensors (N, 4) and (N,)
+    box     in place of a detection: [x0, y0, x1, y1], as the model gives boxes; then ``of`` must say the label, and a
+            detection of it overlap the box. In Python also one of each sample, tensors (N, 4) and (N,)
     format  as above, or a function of the output, ./file.py:function or pkg.module:function, to a list of dicts, one a
             sample: boxes, labels and scores as above; or boxes and scores (K, classes) of a head before suppression
     shared  of a head before suppression: boxes of a label are one detection if they overlap by more than this IoU
@@ -118,10 +127,11 @@ class Box:
         return len(self._ranks) if self.above is None else None
 
     def pin(self, output: Any, labels: Tensor | None) -> PinnedBox:
-        """Fix the references. Raises ConfigError: an output of another format, or no detection of a rank and label in a sample,
-        where there is one rank alone."""
+        """Fix the references. Raises ConfigError: an output of another format, a class that a head does not have, a stated box
+        that nothing of its label overlaps, or no detection of a rank and label in a sample, where there is one rank alone."""
         read = reader_of(self.format, self.keys)
         candidates = read(output)
+        check_probabilities(candidates)
         for name, option in (("box", self.box), ("of", self.of)):
             if isinstance(option, Tensor) and len(option) not in (1, len(candidates)):
                 raise ConfigError(f"target box: {name}: expected {len(candidates)}, one a sample, got {len(option)}")
@@ -134,8 +144,18 @@ class Box:
         return replace(self, of=of_rows(self.of, index), box=of_rows(self.box, index))
 
     def _stated(self, candidates: Sequence[Candidates]) -> list[References]:
-        """The box that was said, of every sample."""
-        return [stated(one, _of_row(self.box, row), _of_row(self.of, row)) for row, one in enumerate(candidates)]
+        """The box that was said, of every sample. Raises ConfigError where the detector has found nothing there: its score
+        would be 0, and its map as well."""
+        references = [stated(one, _of_row(self.box, row), _of_row(self.of, row)) for row, one in enumerate(candidates)]
+        there: list[bool] = torch.cat([one.there for one in references]).tolist()
+        if not all(there):
+            row = there.index(False)
+            unit = "shares of the sides" if is_relative(self.format) else "the units of the output, as a rule pixels"
+            raise ConfigError(
+                f"target box: box: expected one that a detection of label {_of_row(self.of, row)} overlaps, got none in "
+                f"sample {row}; boxes are in {unit}"
+            )
+        return references
 
     def _chosen(self, candidates: Sequence[Candidates]) -> list[References]:
         """The detections of the clean pass, of every sample; a device is waited for once for all samples."""
@@ -150,7 +170,9 @@ class Box:
         labels, scores = one.best()
         allowed = torch.ones_like(labels, dtype=torch.bool)
         if self.of is not None:
-            allowed = labels == _of_row(self.of, row)
+            label = _of_row(self.of, row)
+            check_class(one, label)
+            allowed = labels == label
         if self.above is not None:
             allowed = allowed & (scores >= self.above)
         return ranked(one, allowed, self.shared, max(self._ranks) if self.above is None else None)
@@ -161,8 +183,8 @@ class Box:
             if count < self._ranks[0]:
                 which = "" if self.of is None else f" of label {_of_row(self.of, row)}"
                 raise ConfigError(
-                    f"target box: expected at least {self._ranks[0]} detections{which}, got {count} in sample {row}; say "
-                    "box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
+                    f"target box: expected at least {self._ranks[0]} detections{which}, got {count} in sample {row}; "
+                    "lower the detector's threshold"
                 )
 
 

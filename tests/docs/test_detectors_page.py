@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torchvision import models
 
 import xaikit
-from helpers.detector_nets import YoloShaped, picture
+from helpers.detector_nets import Head, YoloShaped, picture
 from helpers.pages import DOCS, blocks
 from xaikit_targets._candidates import FORMATS
+from xaikit_targets.box import Box
 
 PAGE = (DOCS / "detectors.md").read_text(encoding="utf-8")
 RED, GREEN = 0, 1
@@ -45,6 +46,15 @@ end_to_end = EndToEnd
 """
 
 
+class OneToOne(Head):
+    """A head that reads its maps detached, unless it is told to be the other one."""
+
+    end2end = True
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        return super().forward([level.detach() for level in levels] if self.end2end else levels)
+
+
 class Yolo:
     """What the page uses of ultralytics, which is no dependency: ``.model`` returns what it scores first, and more."""
 
@@ -52,26 +62,27 @@ class Yolo:
         def forward(self, x: Tensor) -> Any:
             return super().forward(x), {"feats": [x]}
 
+        @property
+        def model(self) -> list[nn.Module]:
+            return [self.fine, self.coarse, self.head]
+
     def __init__(self, weights: str) -> None:
-        assert weights == "yolo11n.pt"
-        self.model: nn.Module = self.Model().float()
+        assert weights in ("yolo11n.pt", "yolo26n.pt")
+        self.model: nn.Module = self.Model()
+        if weights == "yolo26n.pt":
+            self.model.head = OneToOne()
+        self.model.float()
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder without weights of torchvision."""
     from runner.test_boxes import save
 
     (tmp_path / "photos").mkdir()
     for name, pixels in PICTURES.items():
         save(pixels, tmp_path / "photos" / f"{name}.png")
     (tmp_path / "nets.py").write_text(NETS)
-    homes = {"detector.pth": (models.detection, "fasterrcnn_mobilenet_v3_large_320_fpn")}
-    homes["segmenter.pth"] = (models.segmentation, "lraspp_mobilenet_v3_large")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for file, (_, name) in homes.items():
-            model = models.get_model(name, weights=None, weights_backbone=None)
-            torch.save(model.state_dict(), tmp_path / file)
     ultralytics = ModuleType("ultralytics")
     ultralytics.YOLO = Yolo  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ultralytics", ultralytics)
@@ -80,6 +91,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if block.file:
             (tmp_path / block.file).write_text(block.text)
     return tmp_path
+
+
+@pytest.fixture
+def folder(small: Path) -> Path:
+    homes = {"detector.pth": (models.detection, "fasterrcnn_mobilenet_v3_large_320_fpn")}
+    homes["segmenter.pth"] = (models.segmentation, "lraspp_mobilenet_v3_large")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for file, (_, name) in homes.items():
+            model = models.get_model(name, weights=None, weights_backbone=None)
+            torch.save(model.state_dict(), small / file)
+    return small
 
 
 OVERRIDES = {
@@ -99,6 +122,28 @@ def test_every_config_of_the_page_explains_what_it_says(folder: Path) -> None:
     assert sorted(named) == [("a", "green"), ("a", "red"), ("b", "green")]
     assert len(reports["yolo.yaml"].records) == 4
     assert all("mask" in row["extent"] for row in reports["segmenter.yaml"].rows.to_pylist())
+
+
+def test_the_other_head_of_yolo26_has_gradients(small: Path) -> None:
+    reports = [
+        xaikit.run(small / "yolo.yaml", [f"model.factory={file}:model", f"report.to={small / file}.run"])
+        for file in ("yolo.py", "yolo26.py")
+    ]
+    maps = [torch.cat([report.map(name, "odam") for name in ("a.png", "b.png")]) for report in reports]
+    assert maps[1].flatten(1).any(1).tolist() == [True] * 4
+    torch.testing.assert_close(maps[1], maps[0])
+
+
+def test_its_adapter_leaves_out_what_is_behind_the_classes(small: Path) -> None:
+    output = YoloShaped()(PICTURES["a"])
+    behind = torch.cat([output, 20 * output[:, :2]], 1)
+    space: dict[str, Any] = {}
+    exec((small / "heads.py").read_text(), space)
+    (made,) = space["first_classes"](behind, classes=3)
+    pinned = Box(format="anchor_free", above=0.5).pin(output, None)
+    assert pinned.labels.shape == (1, 2)
+    (kept,) = torch.where(made["scores"].amax(1) >= 0.5)
+    assert sorted(made["boxes"][kept].tolist()) == sorted(pinned.boxes[0].tolist())
 
 
 def test_its_python_runs(folder: Path) -> None:

@@ -222,6 +222,34 @@ def test_faults_are_named(options, message):
         TorchvisionModel(**options).open()
 
 
+@pytest.mark.parametrize(
+    ("name", "kwargs", "message"),
+    [
+        (
+            "retinanet_resnet50_fpn",
+            {"box_score_thresh": 0.1},
+            "RetinaNet, got 'box_score_thresh'; did you mean 'score_thresh'",
+        ),
+        ("fcos_resnet50_fpn", {"score_tresh": 0.1}, "FCOS, got 'score_tresh'; did you mean 'score_thresh'"),
+        ("ssd300_vgg16", {"num_class": 3}, "SSD, got 'num_class'; did you mean 'num_classes'"),
+        ("fasterrcnn_resnet50_fpn", {"score_thresh": 0.1}, "FasterRCNN, got 'score_thresh'; did you mean"),
+        ("fcn_resnet50", {"aux_los": True}, "FCN, got 'aux_los'; did you mean 'aux_loss'"),
+        ("lraspp_mobilenet_v3_large", {"backbone": 1}, "LRASPP, got 'backbone'; "),
+    ],
+)
+def test_what_a_detector_would_drop_without_a_word_is_refused(name, kwargs, message):
+    with pytest.raises(ConfigError, match=f"'{name}': kwargs: expected arguments of {message}"):
+        TorchvisionModel(name, None, kwargs=kwargs).open()
+
+
+def test_arguments_of_a_detector_reach_it():
+    name = "ssdlite320_mobilenet_v3_large"
+    assert TorchvisionModel(name, None, kwargs={"score_thresh": 0.5}).open().module.score_thresh == 0.5
+    kwargs = {"box_score_thresh": 0.5, "fixed_size": (96, 64)}
+    module = TorchvisionModel("fasterrcnn_mobilenet_v3_large_320_fpn", None, kwargs=kwargs).open().module
+    assert (module.roi_heads.score_thresh, module.transform.fixed_size) == (0.5, (96, 64))
+
+
 DETECTORS = models.list_models(module=models.detection)
 SEGMENTERS = models.list_models(module=models.segmentation)
 

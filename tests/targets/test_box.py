@@ -56,7 +56,23 @@ def test_rank_and_label_choose_another() -> None:
     output = detections([[0.9, 0.5, 0.1]])
     assert Box(rank=2).pin(output, None).boxes.tolist() == [[BOXES[1]]]
     assert Box(rank=2, of=1).pin(output, None).boxes.tolist() == [[BOXES[2]]]
-    assert Box(box=(0.0, 0.0, 2.0, 2.0), of=7).pin(output, None).labels.tolist() == [[7]]
+    pinned = Box(box=(0.0, 0.0, 2.0, 2.0), of=1).pin(output, None)
+    assert (pinned.boxes.tolist(), pinned.labels.tolist()) == ([[[0.0, 0.0, 2.0, 2.0]]], [[1]])
+
+
+@pytest.mark.parametrize(
+    ("box", "label"), [((0.0, 0.0, 2.0, 2.0), 2), ((12.0, 0.0, 14.0, 6.0), 2), ((8.0, 0.0, 9.0, 1.0), 7)]
+)
+def test_a_stated_box_that_nothing_of_its_label_overlaps_is_refused(box: Any, label: int) -> None:
+    output = detections([[0.9, 0.5, 0.1]])
+    boxes, labels = torch.tensor([[8.0, 0.0, 9.0, 1.0], box]), torch.tensor([2, label])
+    message = f"^target box: box: expected one that a detection of label {label} overlaps, got none in sample "
+    with pytest.raises(ConfigError, match=f"{message}0; boxes are in the units of the output, as a rule pixels$"):
+        Box(box=box, of=label).pin(output, None)
+    with pytest.raises(ConfigError, match=f"{message}1;"):
+        Box(box=boxes, of=labels).pin(output * 2, None)
+    with pytest.raises(ConfigError, match=f"{message}0;"):
+        Box(box=box, of=label).pin([nothing()], None)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +87,7 @@ def test_a_missing_detection_is_an_error(options: Any, which: str, count: int) -
     with pytest.raises(ConfigError) as caught:
         Box(**options).pin(detections([[0.9, 0.5, 0.1]]), None)
     assert str(caught.value) == (
-        f"target box: expected at least {which}, got {count} in sample 0; "
-        "say box: [x0, y0, x1, y1] and of: LABEL, or lower the detector's threshold"
+        f"target box: expected at least {which}, got {count} in sample 0; lower the detector's threshold"
     )
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import xaikit
-from helpers.detector_nets import DetrShaped, WithObjectness, YoloShaped, of_torchvision, picture
+from helpers.detector_nets import COLOURS, DetrShaped, WithObjectness, YoloShaped, of_torchvision, picture
 from xaikit import ConfigError
 from xaikit_targets._candidates import overlap
 from xaikit_targets.box import Box
@@ -102,6 +102,8 @@ def test_each_box_is_explained_at_its_own_level() -> None:
     assert explanation.map is not None
     for column, layer in enumerate(["coarse", "fine"]):
         assert torch.equal(explanation.map[:, column], explanation.finished[layer][:, column])
+    turned = {"layers": ["coarse", "fine"], "target": target, "finish": {"fuse": "deepest"}}
+    assert torch.equal(xaikit.explain(YoloShaped(), x, "hirescam", **turned)["hirescam"].map, explanation.map)
     # a level that a box is not of is nothing to be warned of
     assert explanation.warnings == ()
 
@@ -208,7 +210,7 @@ def test_of_detections_with_one_label_the_similarity_is_overlap_and_score() -> N
     output = [{"boxes": boxes, "labels": torch.tensor([1, 1]), "scores": torch.tensor([0.5, 0.9])}]
     pinned = Box(box=(0.0, 0.0, 8.0, 8.0), of=1).pin(output, None)
     assert pinned.probabilities(output).tolist() == [[0.5]]
-    assert Box(box=(0.0, 0.0, 8.0, 8.0), of=2).pin(output, None).probabilities(output).tolist() == [[0.0]]
+    assert pinned.probabilities([{**output[0], "labels": torch.tensor([2, 2])}]).tolist() == [[0.0]]
 
 
 # --- what is refused
@@ -243,8 +245,59 @@ def test_a_class_that_a_head_does_not_have_is_refused() -> None:
     output = YoloShaped()(picture((RED, 0, 0, 8)))
     with pytest.raises(ConfigError, match=r"of: expected a class in 0 \.\.\. 2, got 3"):
         Box(box=(0.0, 0.0, 8.0, 8.0), of=3, format="anchor_free").pin(output, None)
-    with pytest.raises(ConfigError, match="expected at least 1 detections of label 3, got 0"):
-        Box(of=3, format="anchor_free").pin(output, None)
+    for others in ({}, {"rank": (1, 2)}, {"above": 0.0}):
+        with pytest.raises(ConfigError, match=r"of: expected a class in 0 \.\.\. 2, got 3"):
+            Box(of=3, format="anchor_free", **others).pin(output, None)
+
+
+def test_a_box_in_pixels_of_a_head_in_shares_is_refused() -> None:
+    output = DetrShaped()(picture((RED, 0, 16, 8)))
+    assert Box(box=(0.5, 0.0, 0.75, 0.25), of=RED, format="queries").pin(output, None).scores(output).item() > 0.5
+    with pytest.raises(
+        ConfigError, match="detection of label 0 overlaps, got none in sample 0; boxes are in shares of"
+    ):
+        Box(box=(16.0, 0.0, 24.0, 8.0), of=RED, format="queries").pin(output, None)
+
+
+def heads() -> dict[str, tuple[str, Tensor]]:
+    """Outputs that have the shape of a format, and whose numbers are of another."""
+    generator = torch.Generator().manual_seed(0)
+    raw, rows = torch.rand(2, 4 + COLOURS, 9, generator=generator), torch.rand(2, 9, 6, generator=generator)
+    rows[..., :4] *= 32
+    rows[..., 5] = torch.arange(9)
+    keypoints, masks = 32 * torch.rand(2, 6, 9, generator=generator), -torch.rand(2, 4, 9, generator=generator)
+    logits = torch.cat([raw[:, :4], 8 * raw[:, 4:] - 4], 1)
+    unsure = torch.cat([raw[:, :4], logits[:, 4:5], raw[:, 5:]], 1).mT
+    return {
+        "keypoints": ("anchor_free", torch.cat([raw, keypoints], 1)),
+        "masks": ("anchor_free", torch.cat([raw, masks], 1)),
+        "rows by their candidates": ("anchor_free", rows),
+        "rows": ("anchors", rows),
+        "logits": ("anchor_free", logits),
+        "logits of objectness": ("anchors", unsure),
+        "logits by an adapter": (ADAPTER, logits),
+    }
+
+
+@pytest.mark.parametrize("case", heads())
+def test_numbers_that_are_no_probabilities_of_classes_are_refused(case: str) -> None:
+    form, output = heads()[case]
+    expected = (
+        r"expected probabilities of classes in 0 \.\.\. 1, got -?[0-9.e-]+ \.\.\. [0-9.]+: logits, another format"
+    )
+    with pytest.raises(ConfigError, match=expected):
+        Box(format=form).pin(output, None)
+
+
+def test_rounding_and_nan_are_no_other_format() -> None:
+    output = YoloShaped()(picture((RED, 0, 0, 8)))
+    output[:, 4:] = output[:, 4:].round() * 1.0005
+    pinned = Box(format="anchor_free").pin(output, None)
+    assert pinned.scores(output).item() == pytest.approx(1.0005)
+    # only the clean pass tells the format: noise later may do anything
+    assert pinned.scores(2 * output).isfinite().all()
+    output[:, 4:] = torch.nan
+    assert Box(format="anchor_free").pin(output, None).scores(output).isnan().all()
 
 
 def test_areas_of_boxes_do_not_overflow_halves() -> None:

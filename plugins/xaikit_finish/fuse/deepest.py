@@ -1,4 +1,4 @@
-"""The deepest layer that says anything, as a detection is explained at its own level of a feature pyramid."""
+"""The coarsest layer that says anything, as a detection is explained at its own level of a feature pyramid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from xaikit import hookimpl
 
 @dataclass(frozen=True)
 class Deepest:
-    """Of each sample and target the map of the last layer, in the order of their names, that is not 0 everywhere.
+    """Of each sample and target the map of the coarsest layer, by its cells, that is not 0 everywhere.
+
+    Of layers with as many cells it is the last one, in the order in which they are stated or in which ``auto`` lists them.
 
     Where levels are read from each other, as in a path aggregation network, a box of a coarse one has gradients at the finer
-    ones before it as well: the last one is its own.
+    ones before it as well: the coarsest one is its own.
     Fails: a map that rectifying has left nothing of counts as saying nothing.
     """
 
