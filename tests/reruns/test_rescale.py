@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from helpers.deeplift_nets import Step, Through, built, multipliers_at, pictures, without
 from helpers.nets import PROPERTY
-from xaikit.reruns.rescale import activation_multipliers, pool_multipliers
+from xaikit.reruns.rescale import activation_multipliers, by_rule, pool_multipliers
 
 EXACT = 1e-12
 
@@ -116,6 +116,20 @@ def test_where_the_two_hardly_differ_nothing_cancels(dtype: torch.dtype) -> None
         multipliers = activation_multipliers(torch.tanh, x, x + difference)
         middle = 1 - torch.tanh(x.double() + difference / 2) ** 2
         assert (multipliers.double() - middle).abs().max() <= 30 * eps ** (2 / 3)
+
+
+def test_gradients_of_several_scores_in_one_call_are_those_of_each() -> None:
+    """As on an accelerator."""
+    x, reference = pictures(), pictures().flip(2)
+    entered = x.clone().requires_grad_()
+    rescaled = by_rule(functional.silu, entered, reference, (), {})
+    pooled = by_rule(functional.max_pool2d, rescaled, functional.silu(reference), (3, 1), {}).flatten(1)
+    scores = pooled @ torch.randn(len(pooled[0]), 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    each = [torch.autograd.grad(column.sum(), entered, retain_graph=True)[0] for column in scores.T]
+    chosen = torch.eye(2, dtype=torch.float64).unsqueeze(1).expand(-1, len(x), -1)
+    (together,) = torch.autograd.grad(scores, entered, chosen, is_grads_batched=True)
+    assert bool(together.any())
+    assert torch.allclose(together, torch.stack(each), rtol=0, atol=1e-12)
 
 
 def pooled_by_hand(x: Tensor, reference: Tensor, size: int, stride: int) -> tuple[Tensor, list[tuple[int, int, float]]]:

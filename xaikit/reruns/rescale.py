@@ -7,48 +7,26 @@ which they state no rule, the place of the larger one of both passes has all of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+
+def _called(names: str) -> set[Any]:
+    """All ways to call operations of these names, in place or not."""
+    forms = [form for name in names.split() for form in (name, f"{name}_")]
+    return {getattr(owner, form) for owner in (functional, torch, Tensor) for form in forms if hasattr(owner, form)}
+
+
 RELUS = {functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
-ACTIVATIONS = RELUS | {
-    *(
-        functional.celu,
-        functional.elu,
-        functional.gelu,
-        functional.hardshrink,
-        functional.hardsigmoid,
-        functional.hardswish,
-    ),
-    *(
-        functional.hardtanh,
-        functional.leaky_relu,
-        functional.logsigmoid,
-        functional.mish,
-        functional.prelu,
-        functional.relu6,
-    ),
-    *(functional.selu, functional.silu, functional.softplus, functional.softshrink, functional.softsign),
-    *(functional.tanhshrink, functional.threshold, torch.abs, torch.celu, torch.selu, torch.sigmoid, torch.tanh),
-    *(functional.celu_, functional.elu_, functional.hardtanh_, functional.leaky_relu_, functional.selu_),
-    *(torch.celu_, torch.selu_, torch.sigmoid_, torch.tanh_, torch.threshold, torch.threshold_),
-    *(Tensor.abs, Tensor.hardshrink, Tensor.prelu, Tensor.sigmoid, Tensor.sigmoid_, Tensor.tanh, Tensor.tanh_),
-}
-CLAMPS = {
-    *(torch.clamp, torch.clamp_, torch.clamp_min, torch.clamp_min_, torch.clamp_max, torch.clamp_max_, torch.clip),
-    *(
-        Tensor.clamp,
-        Tensor.clamp_,
-        Tensor.clamp_min,
-        Tensor.clamp_min_,
-        Tensor.clamp_max,
-        Tensor.clamp_max_,
-        Tensor.clip,
-    ),
-}
+ACTIVATIONS = RELUS | _called(
+    "abs celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish prelu relu6 selu sigmoid silu "
+    "softplus softshrink softsign tanh tanhshrink threshold"
+)
+CLAMPS = _called("clamp clamp_min clamp_max clip")
 POOLS: dict[Any, tuple[Callable[..., tuple[Tensor, Tensor]], int]] = {
     functional.max_pool1d: (functional.max_pool1d, 1),
     functional.max_pool2d: (functional.max_pool2d, 2),
@@ -82,51 +60,52 @@ def by_rule(
     """
     if function in POOLS:
         (pool, axes), options = POOLS[function], {**kwargs, "return_indices": True}
-        pooled: Tensor = _Pooled.apply(entered, reference, lambda x: pool(x, *args, **options), axes)
+        made = pool_multipliers(entered.detach(), reference, lambda x: pool(x, *args, **options), axes)
+        pooled: Tensor = _Pooled.apply(entered, made, axes)
         return pooled
 
     def call(x: Tensor) -> Tensor:
         result: Tensor = function(x, *args, **kwargs)
         return result
 
-    multipliers = relu_multipliers if function in RELUS else lambda x, other: activation_multipliers(call, x, other)
     tried = entered.detach().clone()
-    is_in_place = call(tried).data_ptr() == tried.data_ptr()
-    result: Tensor = _Rescaled.apply(entered, reference, call, multipliers)
-    return entered.copy_(result) if is_in_place else result
+    out = call(tried).detach()
+    multipliers = relu_multipliers if function in RELUS else partial(activation_multipliers, call)
+    multiplier = multipliers(entered.detach(), reference)
+    rescaled: Tensor = _Rescaled.apply(entered, (out, multiplier))
+    return entered.copy_(rescaled) if out.data_ptr() == tried.data_ptr() else rescaled
 
 
 class _Rescaled(torch.autograd.Function):
-    """An activation whose derivative is the multiplier; kept apart from saved tensors, which hooks of a model may change."""
+    """What an activation returned, with the multiplier as its derivative; kept apart from saved tensors, which hooks of a model
+    may change."""
 
     @staticmethod
-    def forward(ctx: Any, entered: Tensor, reference: Tensor, call: Any, multipliers: Any) -> Tensor:
-        ctx.multiplier = multipliers(entered.detach(), reference)
-        result: Tensor = call(entered.detach().clone())
-        return result
+    def forward(ctx: Any, entered: Tensor, made: tuple[Tensor, Tensor]) -> Tensor:
+        out, ctx.multiplier = made
+        return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,) = gradients
-        return gradient * ctx.multiplier, None, None, None
+        return gradient * ctx.multiplier, None
 
 
 class _Pooled(torch.autograd.Function):
-    """Max pooling whose derivative is the multiplier, at one place of each window."""
+    """The maxima of windows, whose derivative is the multiplier, at one place of each."""
 
     @staticmethod
-    def forward(ctx: Any, entered: Tensor, reference: Tensor, pool: Any, axes: int) -> Tensor:
-        ctx.shape, ctx.axes = entered.shape, axes
-        result, ctx.index, ctx.multiplier = pool_multipliers(entered.detach(), reference, pool, axes)
-        return result
+    def forward(ctx: Any, entered: Tensor, made: tuple[Tensor, Tensor, Tensor], axes: int) -> Tensor:
+        ctx.shape, ctx.flat = entered.shape, entered.flatten(-axes).shape
+        out, ctx.index, ctx.multiplier = made
+        return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = gradients
-        shares = (gradient * ctx.multiplier).flatten(-ctx.axes)
+        shares = (gradient * ctx.multiplier).reshape(ctx.index.shape)
         # windows that overlap may share a place
-        into = gradient.new_zeros(ctx.shape).flatten(-ctx.axes).scatter_add(-1, ctx.index, shares)
-        return into.reshape(ctx.shape), None, None, None
+        return gradient.new_zeros(ctx.flat).scatter_add(-1, ctx.index, shares).reshape(ctx.shape), None, None
 
 
 def relu_multipliers(entered: Tensor, reference: Tensor) -> Tensor:
