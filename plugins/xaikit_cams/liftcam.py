@@ -15,17 +15,17 @@ from xaikit.view import View
 @dataclass(frozen=True)
 class LiftCAM:
     """w_k = sum_ij m_k(i,j) A_k(i,j) and L = relu(sum_k w_k A_k), where m are DeepLIFT's multipliers by the Rescale rule
-    against activations of zero: 1 for what is linear, (out - out') / (in - in') at a ReLU.
+    against activations of zero: the gradient of what is linear, (out - out') / (in - in') at an activation.
 
     The weights sum to the score less the score of activations that are zero, which is checked. They stand for the
     Shapley values of channels that are there or zero, and are those exactly where the tail is linear; then they are
-    Ablation-CAM's too. Behind more than linear operations and ReLUs (max pooling, gates, attention, SiLU, a softmax in
-    the target) the layer is refused by name, as one multiplier a value is no longer defined there.
+    Ablation-CAM's too. Behind more than linear operations, activations and max pooling (gates, attention, layer
+    normalization, a softmax in the target) the layer is refused by name, as one multiplier a value is not defined there.
 
     Cost: two forwards and one gradient call, whatever the number of channels.
 
     Fails: where one channel counts for opposite things at different places, as one number a channel cannot say so; and
-    behind several ReLUs the weights stray from the Shapley values.
+    behind several activations the weights stray from the Shapley values.
 
     Peers: none has it. Captum's LayerDeepLift gives the contributions that it sums, for networks built of modules, and
     takes the gradient where a function is called instead of a module.

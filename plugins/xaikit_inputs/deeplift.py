@@ -15,15 +15,18 @@ from xaikit_inputs._baselines import baseline_of, check_baseline, is_file, is_un
 
 @dataclass(frozen=True)
 class DeepLift:
-    """L = sum_c m_c (x_c - x'_c), where m are the multipliers against a baseline x': 1 for what is linear, and
-    (out - out') / (in - in') at a ReLU (their Eq. 10).
+    """L = sum_c m_c (x_c - x'_c), where m are the multipliers against a baseline x': the gradient of what is linear, and
+    (out - out') / (in - in') at an activation (their Eq. 10), its derivative where the two are equal. At max pooling, for which
+    they state no rule, the difference of the maxima is that of one place, where the larger maximum of both passes is.
 
-    It sums to y(x) - y(x'), which is checked. Behind more than linear operations and ReLUs (max pooling, gates,
-    attention, SiLU, a softmax in the target) the model is refused by name, as one multiplier a value is no longer defined there.
+    It sums to y(x) - y(x'), which is checked. Where two things that depend on the input are multiplied or divided (gates such as
+    squeeze and excitation, attention, layer normalization, a softmax in the target) the model is refused by name, as one
+    multiplier a value is not defined there.
 
     Cost: two forwards and one gradient call.
     Fails: what is as the baseline gets nothing, so that another baseline makes another map.
-    Peers: Captum's DeepLift, for networks built of modules; it takes the gradient where a function is called instead of a module.
+    Peers: Captum's DeepLift, for networks built of modules; it takes the gradient where a function is called instead of a module,
+        as at GELU, SiLU and ReLU6, and loses the sum where windows of max pooling overlap.
 
     baseline  zero, in units of the model; mean, of each channel; blur; uniform, noise in the range of each channel; or the
               file of a picture; in Python also a tensor (C, *S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from xaikit import ConfigError, Located, Needs, hookimpl
+from xaikit import ConfigError, Located, Needs, hookimpl, nearest
 from xaikit.method import at_least
 from xaikit.ops import combine
 from xaikit.view import View
 from xaikit_inputs._baselines import WORDS, baseline_of, is_file, is_uniform, uniform
+
+EXPECTED = f"{', '.join(WORDS)}, a folder or files"
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class ExpectedGradients:
         draw. With few samples the map is noisy. Another picture in a file of the same name is not seen by a run that goes on.
     Peers: Captum's GradientShap without noise has the same expectation, of places drawn by chance, from the global generator.
 
-    baselines  a folder of pictures, some of the training data say, or files; zero, mean, blur or uniform, as of
-               ``integratedgradients``; or several; in Python also a tensor (K, C, *S)
+    baselines  a folder of pictures, some of the training data say, or a file; zero, mean, blur or uniform, as of
+               ``integratedgradients``; or several of these; in Python also a tensor (K, C, *S)
     samples    n, draws
     """
 
@@ -51,8 +54,17 @@ class ExpectedGradients:
 
     def __post_init__(self) -> None:
         at_least("samples", self.samples, 1)
-        if not isinstance(self.baselines, Tensor) and not self.baselines:
-            raise ValueError(f"baselines: expected {', '.join(WORDS)}, a folder or files, got {self.baselines!r}")
+        if isinstance(self.baselines, Tensor):
+            return
+        if not self.baselines:
+            raise ValueError(f"baselines: expected {EXPECTED}, got {self.baselines!r}")
+        for stated in _several(self.baselines):
+            # a folder may lie beside a config that is read elsewhere: of those, what is all but a word is one misspelt
+            meant = difflib.get_close_matches(stated, WORDS, n=1, cutoff=0.8)
+            if meant and stated not in WORDS and Path(stated).name == stated and not Path(stated).is_dir():
+                raise ValueError(
+                    f"baselines: expected {EXPECTED}, got {stated!r}; did you mean {meant[0]!r}? A folder is './{stated}'"
+                )
 
     def further(self, channels: int, places: int) -> int:
         """Further passes a sample, for the plan."""
@@ -79,7 +91,7 @@ class ExpectedGradients:
 
     def _drawn(self, view: View, image: Tensor) -> Callable[[int], Tensor]:
         """From the number of a draw to its baselines (N, C, *S)."""
-        given = _listed(self.baselines)
+        given = self._listed(image)
         rounds = -(-self.samples // len(given))
         # all of them, shuffled, time and again
         orders = view.generator.uniform(rounds, len(given)).argsort(2).flatten(1).tolist()
@@ -94,16 +106,32 @@ class ExpectedGradients:
 
         return draw
 
+    def _listed(self, image: Tensor) -> Sequence[str | Tensor]:
+        """Each baseline; of a folder its pictures by name."""
+        if not isinstance(self.baselines, Tensor):
+            return [file for stated in _several(self.baselines) for file in _files(stated)]
+        if self.baselines.dim() != image.dim() or not len(self.baselines):
+            expected = ", ".join(["K", *map(str, image.shape[1:])])
+            raise ConfigError(
+                f"baselines: expected ({expected}), K photographs, 1 or more, got {tuple(self.baselines.shape)}"
+            )
+        return list(self.baselines)
 
-def _listed(stated: str | tuple[str, ...] | Tensor) -> Sequence[str | Tensor]:
-    """Each baseline; of a folder its pictures by name."""
-    if not isinstance(stated, str):
-        return list(stated)
-    folder = Path(stated).expanduser()
-    if stated in WORDS or not folder.is_dir():
+
+def _several(stated: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (stated,) if isinstance(stated, str) else stated
+
+
+def _files(stated: str) -> list[str]:
+    """A word or a file itself, and of a folder its pictures by name."""
+    path = Path(stated).expanduser()
+    if stated in WORDS or path.is_file():
         return [stated]
+    if not path.is_dir():
+        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise ConfigError(f"baselines: expected {EXPECTED}, got {stated!r}; {nearest(path.name, [*WORDS, *beside])}")
     suffixes = Image.registered_extensions()
-    files = [str(file) for file in sorted(folder.iterdir()) if file.suffix.lower() in suffixes]
+    files = [str(file) for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes]
     if not files:
         raise ConfigError(f"baselines: expected pictures in {stated}, got none")
     return files

@@ -24,7 +24,7 @@ class KernelShap(Coalitions):
     Where all choices are no more than ``samples`` each is scored once, and phi are the Shapley values exactly. Else their sizes
     are drawn by what the kernel gives a size, and which parts by chance, each choice together with its opposite.
 
-    Cost: ``samples`` + 2 scores a photograph, whatever the number of targets.
+    Cost: ``samples`` + 2 scores a photograph, or 2^M where all choices are scored, whatever the number of targets.
     Fails: a part that is not there is replaced by something, and what the model makes of that is in every value.
     Peers: Captum's KernelShap, which draws from the global generator and solves with scikit-learn; equal where all are scored.
     """
@@ -35,6 +35,11 @@ class KernelShap(Coalitions):
         {"samples": 20, "cells": 2, "baseline": "uniform"},
         {"samples": 12, "cells": 2, "segments": "slic"},
     )
+
+    def further(self, channels: int, places: int) -> int:
+        """Further scores a sample, for the plan; of a grid those of a picture, along two axes."""
+        parts = min(self.cells**2, places)
+        return 2**parts if self.segments == "grid" and self._may_be_all(parts) else self.samples + 2
 
     def choices(self, view: View, counts: Sequence[int], most: int) -> list[Choices]:
         """Nothing, all, and then those of each photograph."""

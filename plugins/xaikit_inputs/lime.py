@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
-from xaikit import hookimpl
+from xaikit import ConfigError, hookimpl
 from xaikit.method import at_least
 from xaikit.view import View
 from xaikit_inputs._coalitions import Choices, Coalitions, solved
@@ -47,8 +48,17 @@ class Lime(Coalitions):
         drawn = (view.generator.uniform(self.samples, most) < 0.5).cpu()
         there = [each[:, :count] for each, count in zip(drawn, counts, strict=True)]
         distances = [1 - each.double().mean(1).sqrt() for each in there]  # of 0/1 vectors from all ones
-        weights = [(-((each / self.width) ** 2)).exp() for each in distances]
+        weights = [self._weights(each) for each in distances]
         return [Choices(*each) for each in zip(there, weights, strict=True)]
+
+    def _weights(self, distances: Tensor) -> Tensor:
+        weights: Tensor = (-((distances / self.width) ** 2)).exp()
+        if weights.sum() < torch.finfo(weights.dtype).tiny:
+            raise ConfigError(
+                f"width: expected a kernel that reaches some choice of parts, got {self.width}, by which exp(-D^2 / width^2) is "
+                f"0 for all of them, the nearest at D = {float(distances.min()):.2g}; take a larger one"
+            )
+        return weights
 
     def fitted(self, choices: Choices, scores: Tensor) -> Tensor:
         """The weights of the parts, (T, parts)."""

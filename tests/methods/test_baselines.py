@@ -201,12 +201,34 @@ class TestFiles:
         maps = [map_of("expectedgradients", model, names, baselines=files, seed=seed, **options) for seed in range(12)]
         assert min(float((made - each).abs().max()) for each in maps) < 1e-6 * float(made.abs().max())
 
+    def test_a_folder_may_be_one_of_several(self, folder: Path, model: nn.Module) -> None:
+        (folder / "notes.png").rename(folder / "notes.txt")
+        names = [str(folder.parent / "photos" / "one.png")]
+        options = {"samples": 3, "transform": self.transform}
+        made = map_of("expectedgradients", model, names, baselines=("zero", str(folder)), **options)
+        files = ("zero", str(folder / "a.png"), str(folder / "b.png"))
+        # the option is part of the seed, and not what is in the folder
+        maps = [map_of("expectedgradients", model, names, baselines=files, seed=seed, **options) for seed in range(12)]
+        assert min(float((made - each).abs().max()) for each in maps) < 1e-6 * float(made.abs().max())
+
+    def test_a_name_that_is_neither_a_file_nor_a_folder_is_refused_with_the_nearest(self, folder: Path) -> None:
+        for name, message in [("plane", "did you mean 'plain'"), ("plain/aa.png", "did you mean 'a.png'")]:
+            with pytest.raises(xaikit.ConfigError, match=f"baselines: expected zero, .*{name}'; {message}"):
+                map_of("expectedgradients", baselines=("zero", str(folder.parent / name)))
+
+    def test_a_word_misspelt_is_a_fault_of_the_config(self, folder: Path, tmp_path: Path) -> None:
+        methods = {"eg": {"use": "expectedgradients", "baselines": ["zeros", "plain"]}}
+        written = tmp_path / "config.yaml"
+        written.write_text(yaml.safe_dump({"version": 1, **runs.config(tmp_path, methods=methods, target=CLASS)}))
+        with pytest.raises(xaikit.ConfigError, match="got 'zeros'; did you mean 'zero'"):
+            xaikit.plan(str(written))
+
     def test_a_run_reads_files_from_the_folder_of_its_config(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         methods = {
             "ig": {"use": "integratedgradients", "steps": 2, "baseline": "plain/a.png"},
-            "eg": {"use": "expectedgradients", "samples": 2, "baselines": ["plain/a.png", "plain/a.png"]},
+            "eg": {"use": "expectedgradients", "samples": 2, "baselines": ["plain/a.png", "plain"]},
         }
         written = tmp_path / "config.yaml"
         written.write_text(yaml.safe_dump({"version": 1, **runs.config(tmp_path, methods=methods, target=CLASS)}))
@@ -252,6 +274,27 @@ class TestFiles:
             "baselines: expected zero, mean, blur, uniform, a folder or files, got ()",
         ),
         ("expectedgradients", {"samples": 0}, "samples: expected at least 1, got 0"),
+        (
+            "expectedgradients",
+            {"baselines": torch.zeros(2, 6, 6)},
+            r"baselines: expected \(K, 2, 6, 6\), .* got \(2, 6, 6\)",
+        ),
+        (
+            "expectedgradients",
+            {"baselines": torch.zeros(0, 2, 6, 6)},
+            r"baselines: expected \(K, 2, 6, 6\), .* 1 or more, got \(0, 2, 6, 6\)",
+        ),
+        ("expectedgradients", {"baselines": "zeros"}, "baselines: expected zero, .* got 'zeros'; did you mean 'zero'"),
+        (
+            "expectedgradients",
+            {"baselines": ("mean", "zeros")},
+            "baselines: expected .* got 'zeros'; did you mean 'zero'",
+        ),
+        (
+            "expectedgradients",
+            {"baselines": ("zero", "nothing")},
+            "baselines: expected zero, .* got 'nothing'; known: ",
+        ),
     ],
 )
 def test_what_is_no_baseline(use: str, options: dict[str, Any], message: str) -> None:

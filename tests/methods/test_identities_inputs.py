@@ -176,6 +176,35 @@ class Large(nn.Module):
         return torch.stack([(x * self.weight).sum((1, 2, 3)), x.sum((1, 2, 3))], 1)
 
 
+@pytest.mark.parametrize(
+    ("use", "options", "count"),
+    [
+        ("kernelshap", {"cells": 2, "samples": 14}, 16),
+        ("kernelshap", {"cells": 2, "samples": 100}, 16),
+        ("kernelshap", {"cells": 2, "samples": 13}, 15),
+        ("kernelshap", {"cells": 4, "samples": 20}, 22),
+        ("kernelshap", {"cells": 4, "samples": 21}, 23),
+        ("lime", {"cells": 2, "samples": 13}, 13),
+    ],
+)
+def test_the_plan_knows_how_many_scores_a_photograph_takes(use: str, options: dict[str, Any], count: int) -> None:
+    rows: list[int] = []
+    model = Linear()
+    model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    method = Registry().find("method", use).cls(**options)
+    explained(use, model, **options)
+    # behind the clean pass, and one photograph alone
+    assert sum(rows[2:]) == len(images()) * count
+    assert method.further(2, SIDE**2) == count
+
+
+def test_a_kernel_that_reaches_no_choice_is_refused() -> None:
+    message = r"width: expected a kernel that reaches some choice of parts, got 0\.001, .* the nearest at D = 0\.\d"
+    with pytest.raises(xaikit.ConfigError, match=message):
+        map_of("lime", cells=3, samples=20, width=0.001)
+    assert bool(map_of("lime", cells=3, samples=20, width=0.01).isfinite().all())
+
+
 @pytest.mark.parametrize("use", ["kernelshap", "lime"])
 def test_superpixels_have_what_lies_in_them(use: str) -> None:
     """Each photograph has superpixels of its own, and its map is the same beside one that has others."""

@@ -98,6 +98,53 @@ def test_deeplift() -> None:
     assert close(ours("deeplift"), expected.sum(1))
 
 
+ACTIVATIONS = [nn.Sigmoid, nn.Tanh, nn.Softplus, nn.ELU, nn.LeakyReLU]
+"""Those that Captum has a rule for."""
+
+
+def of_steps(*steps: nn.Module) -> nn.Sequential:
+    """The net with other steps between its convolutions."""
+    first, _, *rest = net()
+    return nn.Sequential(first, *steps, *rest)
+
+
+@pytest.mark.parametrize("step", ACTIVATIONS)
+def test_deeplift_of_other_activations(step: type[nn.Module]) -> None:
+    model = of_steps(step())
+    expected = attr.DeepLift(model).attribute(images(), torch.zeros_like(images()), target=CLASS)
+    assert close(ours("deeplift", model), expected.sum(1))
+
+
+def pooled(**windows: int) -> tuple[nn.Sequential, Tensor]:
+    """A net with max pooling for photographs twice as large, and these."""
+    model = of_steps(nn.ReLU(), nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(**windows))
+    model[0] = nn.Conv2d(2, 4, 4).double()
+    return model, torch.randn(2, 2, 14, 14, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def differences(model: nn.Module, x: Tensor) -> Tensor:
+    return (model(x) - model(torch.zeros_like(x)))[:, CLASS].detach()
+
+
+def test_deeplift_of_max_pooling() -> None:
+    torch.manual_seed(0)
+    model, x = pooled(kernel_size=2)
+    expected = attr.DeepLift(model).attribute(x, torch.zeros_like(x), target=CLASS).sum(1)
+    assert close(ours("deeplift", model, x), expected)
+
+
+def test_deeplift_of_windows_that_overlap_sums_to_the_difference_where_captum_does_not() -> None:
+    """It writes what windows give to a place over each other, where they share it."""
+    torch.manual_seed(0)
+    model, x = pooled(kernel_size=3, stride=2, padding=1)
+    made, theirs = (
+        ours("deeplift", model, x),
+        attr.DeepLift(model).attribute(x, torch.zeros_like(x), target=CLASS).sum(1),
+    )
+    assert torch.allclose(made.sum((1, 2)), differences(model, x), atol=1e-10)
+    assert not torch.allclose(theirs.sum((1, 2)), differences(model, x), rtol=0.01)
+
+
 @pytest.mark.parametrize(
     ("use", "theirs"), [("deeplift", attr.DeepLift), ("integratedgradients", attr.IntegratedGradients)]
 )

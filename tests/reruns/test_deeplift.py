@@ -18,7 +18,7 @@ from helpers.deeplift_nets import Step, Through, built, multipliers_at, pictures
 from helpers.nets import PROPERTY, distance
 from helpers.slow_formulas import Array
 from xaikit.errors import ConfigError
-from xaikit.reruns.deeplift import rescaled
+from xaikit.reruns.rescale import relu_multipliers
 
 EXACT = 1e-12
 
@@ -70,7 +70,7 @@ def test_multipliers_are_those_of_a_chain_of_linear_layers_and_relus_by_hand(see
 @PROPERTY
 def test_the_multiplier_of_a_relu_is_its_difference_quotient_and_between_zero_and_one(pairs: Any) -> None:
     entered, reference = torch.tensor(pairs, dtype=torch.float64).unbind(1)
-    multipliers = rescaled(entered, reference)
+    multipliers = relu_multipliers(entered, reference)
     assert ((multipliers >= 0) & (multipliers <= 1)).all()
     gained = entered.clamp_min(0) - reference.clamp_min(0)
     assert (multipliers * (entered - reference) - gained).abs().max() <= 1e-14
@@ -79,7 +79,7 @@ def test_the_multiplier_of_a_relu_is_its_difference_quotient_and_between_zero_an
 def test_the_multiplier_of_values_that_hardly_differ_is_the_derivative() -> None:
     least = 1 + torch.finfo(torch.float32).eps
     entered, reference = torch.tensor([1.0, -1.0, 0.0, -0.0]), torch.tensor([least, -least, 0.0, 0.0])
-    assert rescaled(entered, reference).tolist() == [1, 0, 0, 0]
+    assert relu_multipliers(entered, reference).tolist() == [1, 0, 0, 0]
 
 
 # --- every way to say it
@@ -171,18 +171,17 @@ def test_operations_that_are_linear_are_gone_through(step: str) -> None:
 # --- what is not
 
 REFUSED: dict[str, tuple[Step, str]] = {
-    "silu": (functional.silu, "Silu"),
-    "relu6": (functional.relu6, "Hardtanh"),
-    "leaky": (functional.leaky_relu, "LeakyRelu"),
-    "clamp": (lambda x: x.clamp_min(0), "ClampMin"),
-    "max pooling": (nn.MaxPool2d(2), "MaxPool2DWithIndices"),
+    "clamp": (lambda x: x.clamp(min=torch.zeros_like(x)), "Clamp"),
+    "maximum": (lambda x: x.amax((2, 3), keepdim=True), "Amax"),
+    "max pooling with places": (lambda x: functional.max_pool2d(x, 2, return_indices=True)[0], "MaxPool2DWithIndices"),
+    "gated": (lambda x: functional.glu(torch.cat([x, x], 1), 1), "Glu"),
     "norm": (nn.GroupNorm(1, 4), "NativeGroupNorm"),
     "statistics of the batch": (nn.InstanceNorm2d(4), "NativeBatchNorm"),
     "softmax": (lambda x: x.softmax(1), "Softmax"),
     "gate": (lambda x: x * x.mean((2, 3), keepdim=True), "Mul of two things that depend on it"),
     "square": (lambda x: x * x, "Mul of two things that depend on it"),
     "attention": (lambda x: (x.flatten(2) @ x.flatten(2).mT) @ x.flatten(2), "Bmm of two things that depend on it"),
-    "quotient": (lambda x: 1 / (x.abs() + 1), "Abs|Reciprocal"),
+    "quotient": (lambda x: 1 / (x.abs() + 1), "Reciprocal"),
     "divided by": (lambda x: torch.ones_like(x) / (3 + x), "Div of two things that depend on it"),
     "hidden relu": (lambda x: torch.ops.aten.relu(x), "Relu"),
 }
@@ -192,7 +191,7 @@ REFUSED: dict[str, tuple[Step, str]] = {
 def test_anything_else_is_refused_by_name(step: str) -> None:
     function, name = REFUSED[step]
     net = built(lambda: Through(function))
-    expected = r"^layer tap: expected linear operations and ReLUs between it and the score.*, got "
+    expected = r"^layer tap: expected linear operations, activations and max pooling between it and the score.*, got "
     with pytest.raises(
         ConfigError, match=f"{expected}({name}); name a layer behind it, explain a logit, or take featureig"
     ):
@@ -219,7 +218,7 @@ def test_what_leaves_no_trace_in_the_graph_is_refused_since_the_sum_is_wrong(ste
 def test_a_forward_that_branches_on_the_layer_is_refused() -> None:
     net = built(lambda: Through(lambda x: x.relu().relu() if x.std() > 0.1 else x.relu()))
     net.mix.bias.data.zero_()
-    with pytest.raises(ConfigError, match="the same ReLUs behind the layer"):
+    with pytest.raises(ConfigError, match="the same activations behind the layer"):
         multipliers_at(net, pictures(), "tap")
 
 

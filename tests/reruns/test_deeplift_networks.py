@@ -20,6 +20,7 @@ from xaikit.errors import ConfigError, UndeclaredNeed
 from xaikit.needs import Needs
 
 EXACT = 1e-12
+RAW = {"rectify": "none", "normalize": "none", "resize": "none", "fuse": "none"}
 RESNET = ("layer2", "layer3.0.conv1", "layer4.1.conv2")
 
 
@@ -35,14 +36,32 @@ def test_in_a_resnet_contributions_sum_to_what_the_score_loses(layer: str) -> No
     assert lost.abs().min() > 0
 
 
-def test_alexnet_is_explained_at_its_last_map_and_refused_before_a_max_pooling() -> None:
+def test_alexnet_is_explained_before_and_behind_a_max_pooling() -> None:
     net = random_model("alexnet")
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    _, explanation = multipliers_at(net, x, "features")
-    lost = (net(x) - without(net, x, "features"))[:, 0]
-    assert (explanation.maps["features"].flatten(1).sum(1) - lost).abs().max() <= 1e-4 * lost.abs().max()
-    with pytest.raises(ConfigError, match="got MaxPool2DWithIndices"):
-        multipliers_at(net, x, "features.10")
+    for layer in ("features.10", "features"):
+        _, explanation = multipliers_at(net, x, layer)
+        lost = (net(x) - without(net, x, layer))[:, 0]
+        assert (explanation.maps[layer].flatten(1).sum(1) - lost).abs().max() <= 1e-4 * lost.abs().max()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_whole_networks_are_explained_at_their_input(name: str) -> None:
+    """Max pooling whose windows overlap, and ReLU6."""
+    net = random_model(name).double()
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with untouched(net, x):
+        (saliency,) = xaikit.explain(net, x, "deeplift", target=5, finish=RAW)["deeplift"].maps.values()
+        gained = (net(x) - net(torch.zeros_like(x)))[0, 5].detach()
+    assert gained != 0
+    assert (saliency.sum() - gained).abs() <= 1e-9 * gained.abs()
+
+
+def test_at_the_input_a_network_with_gates_is_refused_by_name() -> None:
+    net, x = random_model("efficientnet_b0"), torch.rand(1, 3, 32, 32)
+    expected = r"^layer input: expected .* got Mul of two things that depend on it; .* or take integratedgradients\n"
+    with untouched(net, x), pytest.raises(ConfigError, match=expected):
+        xaikit.explain(net, x, "deeplift", target=5)
 
 
 class Frozen(Through):
@@ -160,7 +179,7 @@ def test_it_costs_two_passes_and_leaves_no_mode_behind() -> None:
     net.register_forward_pre_hook(lambda module, args: passes.append(len(args[0])))
     multipliers_at(net, x, "tap")
     assert passes == [3, 3, 3]
-    net.step = functional.silu
+    net.step = nn.Softmax(1)
     with pytest.raises(ConfigError):
         multipliers_at(net, x, "tap")
     assert _get_current_function_mode() is None

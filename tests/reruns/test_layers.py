@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import xaikit
 from helpers.hard_nets import Plain, images, seeded
@@ -62,6 +62,33 @@ def test_further_passes_from_there_are_of_that_layer() -> None:
     xaikit.explain(model, x, {"there": there}, target=1)
     with pytest.raises(xaikit.UndeclaredNeed, match="replays=True"):
         there.seen[0].retrace_with(there.seen[0].activations.squeeze(1))
+
+
+class Dense(nn.Module):
+    """Coordinates and scores of boxes, (N, 4 + C, K), of one map; a coordinate is of few of its places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, self.boxes, self.classes = (nn.Conv2d(*sides, 3, padding=1) for sides in ((1, 4), (4, 4), (4, 3)))
+        self.rect, self.places, self.labels = nn.ReLU(), nn.Conv2d(4, 4, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.rect(self.trunk(x))
+        # coordinates in pixels, above all scores
+        places, labels = 100 + self.places(self.boxes(x)), self.labels(self.classes(x))
+        return torch.cat([places.flatten(2), labels.flatten(2)], 1)
+
+
+def of_labels(output: Tensor) -> Tensor:
+    return output[:, 4:].sum((1, 2))
+
+
+def test_auto_of_an_output_that_is_no_classifiers_is_by_the_target() -> None:
+    model, x, there = seeded(Dense), images()[:, :1], Elsewhere("auto", [])
+    xaikit.explain(model, x, {"there": there}, target=of_labels)
+    (view,) = there.seen
+    assert view.layer == "rect"
+    assert bool(view.gradients.any())
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """DeepLIFT's multipliers at a tap (Shrikumar et al. 2017, arXiv:1704.02685, the Rescale rule), against other activations.
 
-A difference at the tap goes through what is linear as a gradient does; at a ReLU it is multiplied by what the ReLU
-makes of it, (out - out') / (in - in'), where ' is of a pass with the others at the tap. So multipliers times differences
-sum to that of the scores, which is checked.
+A difference at the tap goes through what is linear as a gradient does; at an activation it is multiplied by what that
+makes of it, (out - out') / (in - in'), where ' is of a pass with the others at the tap, and at max pooling it is that of one
+place of each window: see :mod:`xaikit.reruns.rescale`. So multipliers times differences sum to that of the scores, which
+is checked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node, get_gradient_edge
-from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointError
 
@@ -27,19 +27,14 @@ from xaikit.evidence.taps import Tap
 from xaikit.passes.backprop import gradients_at, nodes_behind
 from xaikit.passes.weights import attempt
 from xaikit.reruns.context import PassContext
-
-RELUS = {functional.relu, torch.relu, Tensor.relu}
-
-
-RELUS_IN_PLACE = {functional.relu_, torch.relu_, Tensor.relu_}
-
+from xaikit.reruns.rescale import by_rule, has_rule
 
 LINEAR = re.compile(
     "Add|Sub|Rsub|Neg|Sum|Mean|Nansum|Cumsum|Trace|"
     "(Mkldnn)?(Adaptive)?AvgPool[123]D|Upsample.*|ConstantPadNd|(Reflection|Replication)Pad[123]D|"
     "(Unsafe)?View|ReshapeAlias|Permute|Transpose|T|Squeeze|Unsqueeze|Expand|Repeat|Select|Slice|Narrow|Split|"
     "SplitWithSizes|UnsafeSplit|Chunk|Unbind|Cat|Stack|Index|IndexSelect|Gather|MaskedFill|Diagonal|Flip|Roll|Rot90|Unfold|Im2Col|"
-    "PixelShuffle|PixelUnshuffle|ChannelShuffle|AsStrided|Alias|Clone|Copy|CopyBackwards|CopySlices|ToCopy|_Rescaled"
+    "PixelShuffle|PixelUnshuffle|ChannelShuffle|AsStrided|Alias|Clone|Copy|CopyBackwards|CopySlices|ToCopy|_Rescaled|_Pooled"
 )
 
 
@@ -65,7 +60,7 @@ def multipliers(context: PassContext, start: Tensor | None = None) -> Tensor:
         start: the others, (N, C, *S); zero without them.
 
     Raises:
-        ConfigError: behind the tap is something else than linear operations and ReLUs; it is named.
+        ConfigError: behind the tap is something else than linear operations, activations and max pooling; it is named.
     """
     context.check_apart("multipliers")
     with undisturbed(context.model, context.readout.mode):
@@ -95,7 +90,7 @@ def _both_passes(context: PassContext, start: Tensor, grad: bool) -> tuple[Tenso
     try:
         (product,), calls = gradients_at(scores, [point])
     except CheckpointError as error:
-        # what is computed again has ReLUs of the model's own
+        # what is computed again has activations of the model's own
         raise ConfigError(f"layer {context.tap}: behind it the model is checkpointed: switch that off") from error
     context.tally.gradient_calls += calls
     product = torch.zeros_like(point).expand(scores.shape[1], *point.shape) if product is None else product
@@ -114,37 +109,12 @@ def _behind(context: PassContext, watch: _Watch, put: Substitute) -> Iterator[No
         yield
 
 
-class _Rescaled(torch.autograd.Function):
-    """A ReLU whose derivative is the multiplier; kept apart from saved tensors, which hooks of a model may change."""
-
-    @staticmethod
-    def forward(ctx: Any, entered: Tensor, reference: Tensor) -> Tensor:
-        ctx.multiplier = rescaled(entered, reference)
-        return entered.clamp_min(0)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        return gradient * ctx.multiplier, None
-
-
-def rescaled(entered: Tensor, reference: Tensor) -> Tensor:
-    """(relu(x) - relu(x')) / (x - x'), the derivative where both lie on one side; nothing cancels.
-
-    >>> rescaled(torch.tensor([2.0, -1.0, 3.0, -3.0]), torch.tensor([1.0, -1.0, -1.0, 1.0]))
-    tensor([1.0000, 0.0000, 0.7500, 0.2500])
-    """
-    positive = entered > 0
-    apart = positive != (reference > 0)
-    share = torch.maximum(entered, reference) / (entered - reference).abs().where(apart, 1)
-    return share.where(apart, positive.to(entered.dtype))
-
-
 class _Watch(TorchFunctionMode):
-    """Every ReLU behind the tap: what enters it is recorded in the first pass, and its derivative replaced in the second.
+    """Every operation behind the tap that has a rule: what enters it is recorded in the first pass, and its derivative replaced
+    in the second.
 
     is_behind  whether the tap has been passed
-    entered    what entered the ReLUs, in order
+    entered    what entered these operations, in order
 
     Args:
         references: what entered them in the first pass, for the second.
@@ -157,21 +127,21 @@ class _Watch(TorchFunctionMode):
         self._references = references if references is None else iter(references)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if not self.is_behind or func not in RELUS | RELUS_IN_PLACE:
-            return func(*args, **kwargs)
-        entered = args[0] if args else kwargs.get("input")
+        more = dict(kwargs or {})
+        entered, *rest = args or [more.pop("input", None)]
+        is_number = isinstance(entered, Tensor) and entered.is_floating_point()
+        if not self.is_behind or not is_number or not has_rule(func, rest, more):
+            return func(*args, **(kwargs or {}))
         if self._references is None:
             self.entered.append(entered.detach().clone())
-            return func(*args, **kwargs)
+            return func(*args, **(kwargs or {}))
         reference = next(self._references, None)
         if reference is None or reference.shape != entered.shape:
             raise ConfigError(
-                "expected the same ReLUs behind the layer whatever it returns, and the forward branches on it"
+                "expected the same activations behind the layer whatever it returns, and the forward branches on it"
             )
-        rectified = _Rescaled.apply(entered, reference)
-        in_place = func in RELUS_IN_PLACE or args[1:2] == (True,) or kwargs.get("inplace", False)
-        return entered.copy_(rectified) if in_place else rectified
+        # what the tap is nothing to needs no multiplier
+        return by_rule(func, entered, reference, rest, more) if entered.requires_grad else func(*args, **(kwargs or {}))
 
 
 def _operations(scores: Tensor, point: Tensor) -> dict[Node, list[int]]:
@@ -203,9 +173,12 @@ def _check_operations(tap: Tap, scores: Tensor, point: Tensor) -> None:
 
 
 def _refusal(tap: Tap, operation: str) -> ConfigError:
+    otherwise = "explain a logit, or take integratedgradients"
+    if not tap.is_given:
+        otherwise = "name a layer behind it, explain a logit, or take featureig"
     return ConfigError(
-        f"layer {tap}: expected linear operations and ReLUs between it and the score, for which the rescale rule is exact, "
-        f"got {operation}; name a layer behind it, explain a logit, or take featureig"
+        f"layer {tap}: expected linear operations, activations and max pooling between it and the score, for which the rescale "
+        f"rule is exact, got {operation}; {otherwise}"
     )
 
 

@@ -28,14 +28,14 @@ def tap_of(context: PassContext, layer: str) -> Tap:
 
 
 def _found(context: PassContext) -> tuple[Tap, ...]:
-    """By the largest number of the output, which comes through the layers that the target does, and has a gradient where that
-    has none."""
+    """By the largest score of a classifier, which comes through the layers that the target does, and has a gradient where that
+    has none; the largest number of another output, such as a coordinate of a box, may come another way."""
     inputs, output = context.inputs, context.trace.output
-    score = _largest if isinstance(output, Tensor) and output.dim() > 1 else context.pinned.scores
+    score = _largest if isinstance(output, Tensor) and output.dim() == 2 else context.pinned.scores
     is_apart = score is _largest and len(list(tensors_in(inputs))) == 1
     return find(context.model, first_sample(inputs) if is_apart else inputs, score, context.readout)
 
 
 def _largest(output: Tensor) -> Tensor:
     """(N, 1)"""
-    return output.flatten(1).amax(1, keepdim=True)
+    return output.amax(1, keepdim=True)
