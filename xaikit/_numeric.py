@@ -31,7 +31,12 @@ def surely(condition: Tensor) -> bool:
 
     On a device it would have to be waited for, and where a graph is traced there is nothing to look at yet.
     """
-    return type(condition) is Tensor and condition.device.type == "cpu" and bool(condition)
+    return not is_traced(condition) and condition.device.type == "cpu" and bool(condition)
+
+
+def is_traced(tensor: Tensor) -> bool:
+    """Whether it stands for values that are not there yet, in a graph that is traced."""
+    return hasattr(tensor, "fake_mode")
 
 
 SMALL = 64
@@ -51,7 +56,7 @@ def leading_eigenvector(matrices: Tensor) -> tuple[Tensor, Tensor]:
     is at the rounding error, and a full decomposition of those matrices where it is not.
     """
     size = matrices.shape[-1]
-    if size <= SMALL or type(matrices) is not Tensor:  # a traced graph cannot tell whether its steps were enough
+    if size <= SMALL or is_traced(matrices):  # a traced graph cannot tell whether its steps were enough
         return _decomposed(matrices)
     flat = matrices.reshape(-1, size, size)
     value, vector = _lanczos(flat)

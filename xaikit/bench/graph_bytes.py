@@ -20,15 +20,15 @@ class GraphBytes:
     def add(self, tensor: Tensor) -> None:
         """Count the memory of a tensor once."""
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._seen:
-            self._seen.add(storage.data_ptr())
+        if storage._cdata not in self._seen:
+            self._seen.add(storage._cdata)
             self.count += storage.nbytes()
 
 
 @contextmanager
 def counted_graphs(weights: Iterable[Tensor]) -> Iterator[GraphBytes]:
     """Count what the graphs keep that are made in the block."""
-    kept = GraphBytes(_seen={weight.untyped_storage().data_ptr() for weight in weights})
+    kept = GraphBytes(_seen={weight.untyped_storage()._cdata for weight in weights})
 
     def pack(tensor: Tensor) -> tuple[Tensor, int]:
         kept.add(tensor)
