@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
-
-from torch import Tensor
+from typing import ClassVar
 
 from xaikit import Needs, hookimpl
-from xaikit.method import one_of
-from xaikit.view import View
-from xaikit_inputs._channels import Channels, reduced
+from xaikit_inputs._gradients import InputGradients
 
 
 @dataclass(frozen=True)
-class Gradient:
+class Gradient(InputGradients):
     """L = max_c |dy/dx_c|: how much the score changes with each number of the input, the largest of its channels (section 3).
 
     Cost: one forward and one gradient call down to the input, shared with all other one-pass methods.
@@ -25,19 +21,7 @@ class Gradient:
     absolute  whether sizes count, or signs as well
     """
 
-    channels: Channels = "max"
-    absolute: bool = True
-
     needs: ClassVar[Needs] = Needs(gradients=1, layers="input")
-    traits: ClassVar[frozenset[str]] = frozenset({"class_specific", "deterministic", "per_sample", "scale_free"})
-    paper: ClassVar[dict[str, str]] = {"rectify": "abs", "normalize": "quantile"}
-
-    def __post_init__(self) -> None:
-        one_of("channels", self.channels, get_args(Channels))
-
-    def explain(self, view: View) -> Tensor:
-        """The raw map (N, T, *S)."""
-        return reduced(view.gradients, self.channels, self.absolute)
 
 
 @hookimpl

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xaikit import Backward, Needs, hookimpl
-from xaikit_inputs._rectified import Rectified
+from xaikit_inputs._gradients import InputGradients
 
 
 @dataclass(frozen=True)
-class GuidedBackprop(Rectified):
+class GuidedBackprop(InputGradients):
     """L = max_c |r_c|, where r is the gradient of a backward that takes R_in = [x > 0] [R_out > 0] R_out at every ReLU (section
     3.4).
 

@@ -12,11 +12,11 @@ from xaikit import Backward, ConfigError, Needs, hookimpl
 from xaikit.ops import MODES, pool, weigh
 from xaikit.view import View
 from xaikit_inputs._channels import reduced
-from xaikit_inputs._rectified import Rectified
+from xaikit_inputs._gradients import InputGradients
 
 
 @dataclass(frozen=True)
-class GuidedGradCAM(Rectified):
+class GuidedGradCAM(InputGradients):
     """L = max_c |r_c U(relu(sum_k mean(g_k) A_k))|, where r is guided backpropagation's gradient at the input and U upsamples
     Grad-CAM linearly to it.
 

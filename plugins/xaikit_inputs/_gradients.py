@@ -1,4 +1,4 @@
-"""Gradients at the input that ReLUs have made something else of."""
+"""What methods share that show the gradients at the input, by whichever rules these are taken."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from xaikit_inputs._channels import Channels, reduced
 
 
 @dataclass(frozen=True)
-class Rectified:
-    """The options of methods that let positive gradients alone through ReLUs.
+class InputGradients:
+    """One number of the gradients a place.
 
     channels  max, the number of the largest size, or sum
     absolute  whether sizes count, or signs as well
