@@ -77,7 +77,10 @@ def test_tensorboard_has_scalars_text_and_the_contact_sheet(tmp_path: Path) -> N
 
 
 def test_wandb_keeps_a_run_on_this_machine(tmp_path: Path) -> None:
+    import wandb
+
     report, numbers = run(tmp_path, wandb={"project": "cams"})
+    wandb.teardown()  # the end of a run does not wait for its file to be written; the end of the process does
     (folder,) = (Path(report.folder) / "wandb").glob("offline-run-*")
     assert {path.name for path in (folder / "files").iterdir()} >= {"contact-sheet.jpg", "manifest.json"}
     kept = recorded(next(folder.glob("*.wandb")))
