@@ -1,20 +1,26 @@
 """What attributions of the input cost, side by side with bare passes, a plain loop and Captum: ratios of one process.
 
 ``python -m benchmarks.attributing`` in the folder ``tests``; ``--rows rise`` measures one of the rows, ``--masks 400`` a tenth of
-its passes. Photographs of noise and networks with random weights: what is timed does not depend on what is seen.
+its passes, ``--json ../docs/benchmarks.attributions.json`` leaves figures and page. Photographs of
+noise and networks with random weights: what is timed does not depend on what is seen.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+from typing import Any
 
 import torch
 from captum import attr
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks import page
+from benchmarks.machine import facts
 from benchmarks.results import result
-from benchmarks.rows import FOUR, Goal, Row
+from benchmarks.rows import FOUR, SLOW_ROUNDS, Goal, Row
 from benchmarks.sides import XAIKIT, Side, Subject, ours
 from benchmarks.timing import measured
 from xaikit.passes import allocator
@@ -111,8 +117,8 @@ def _masks(count: int, side: int) -> Tensor:
     return torch.stack(cut)
 
 
-def main() -> None:
-    """Print the rows."""
+def parsed() -> argparse.Namespace:
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description="What attributions of the input cost.")
     parser.add_argument("--rows", default="", metavar="PART", help="only rows whose title holds this")
     parser.add_argument("--rounds", type=int, default=5)
@@ -120,21 +126,29 @@ def main() -> None:
     parser.add_argument("--masks", type=int, default=4000)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--allocator", choices=["default", "fixed"], default="default")
-    arguments = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="write the figures here, and the page beside them")
+    return parser.parse_args()
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print the rows, and leave them as JSON."""
     if arguments.allocator == "fixed":
         allocator.settle()
+    benchmark: dict[str, Any] = {
+        "command": "python -m benchmarks.attributing " + " ".join(sys.argv[1:]),
+        "rounds": arguments.rounds,
+        "slow_rounds": min(arguments.rounds, SLOW_ROUNDS),
+        "facts": facts(arguments.device),
+        "rows": [],
+    }
     for row in rows(arguments.steps, arguments.masks):
         if arguments.rows in row.title:
             figures = result(row, measured(row, arguments.rounds, arguments.device))
-            ratios = {
-                name: f"{each['median']} ({each['low']} to {each['high']})"
-                for name, each in figures["of_xaikit"].items()
-            }
-            told = ", ".join(f"{name} takes {ratio} times as long" for name, ratio in ratios.items())
-            seconds, forwards = figures["sides"][XAIKIT]["median"], figures["of_forward"][XAIKIT]["median"]
-            verdict = f"{figures['goal']}: {'met' if figures['met'] else 'not met'}"
-            print(f"{row.title}: {seconds} s, {forwards} forwards; {told or 'alone'}; {verdict}", flush=True)
+            print(" | ".join(page.attribution_cells(figures)), flush=True)
+            benchmark["rows"].append(figures)
+    if arguments.json:
+        page.write(arguments.json, benchmark)
 
 
 if __name__ == "__main__":
-    main()
+    main(parsed())

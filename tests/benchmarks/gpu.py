@@ -13,8 +13,6 @@ if not __package__:  # run as a script
 
 from benchmarks import page
 
-NAME = "benchmarks.gpu.json"
-
 
 def gathered(out: Path) -> dict[str, Any]:
     """What the steps left, whichever went through."""
@@ -37,12 +35,9 @@ def checks(file: Path) -> dict[str, Any]:
 
 def main(out: Path, docs: Path | None = None) -> None:
     """Leave the figures in the folder, and in that of the documentation."""
-    text = json.dumps(gathered(out), indent=1, ensure_ascii=False) + "\n"
-    (out / NAME).write_text(text, encoding="utf-8")
-    if docs is not None:
-        (docs / NAME).write_text(text, encoding="utf-8")
-        benchmark = json.loads((docs / "benchmarks.json").read_text(encoding="utf-8"))
-        (docs / "benchmarks.md").write_text(page.page(benchmark, json.loads(text)), encoding="utf-8")
+    figures = gathered(out)
+    for folder in (out, docs) if docs is not None else (out,):
+        page.write(folder / page.FILES["gpu"], figures)
 
 
 if __name__ == "__main__":

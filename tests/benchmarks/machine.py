@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("xaikit", "torch", "torchvision", "timm", "torchcam", "grad-cam")
+PACKAGES = ("xaikit", "torch", "torchvision", "timm", "torchcam", "grad-cam", "captum")
 
 
 def facts(device: str) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""The page of the documentation, made of nothing but the JSON."""
+"""The page of the documentation, made of nothing but the JSON files beside it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+FILES = {"of_maps": "benchmarks.json", "of_attributions": "benchmarks.attributions.json", "gpu": "benchmarks.gpu.json"}
+"""The arguments of :func:`page`, and where their figures lie: those of ``run.py``, ``attributing.py`` and ``cuda.sh``."""
 
 PEERS = ("TorchCAM", "pytorch-grad-cam")
 SIDES = ("xaikit", *PEERS)
@@ -56,25 +61,71 @@ By `tests/benchmarks/cuda.sh`, {date}, torch {torch}. {passed} of {count} checks
 144 trials takes {ratio} times as long as decoding and one forward of the same photographs.
 
 """
+ATTRIBUTIONS = """\
+## Attributions of the input
+
+`{command}`, beside bare passes (a forward and the gradient at the input), a plain batched loop, and Captum:
+
+{facts}
+
+"""
+ATTRIBUTIONS_HEADER = ("what", "xaikit", "xaikit / forward", "others / xaikit", "target", "is")
 
 
-def page(benchmark: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str:
-    """The text of docs/benchmarks.md.
+def write(path: Path, figures: Mapping[str, Any]) -> None:
+    """Leave figures as JSON; where they are of ``FILES``, the page of those that lie beside each other is made anew."""
+    path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside = read(path.parent)
+    if path.name in FILES.values() and "of_maps" in beside:
+        path.with_name("benchmarks.md").write_text(page(**beside), encoding="utf-8")
 
-    Args:
-        gpu: the figures of ``cuda.sh``, where there are some.
-    """
+
+def read(docs: Path) -> dict[str, Any]:
+    """The figures that a folder has, by the argument of :func:`page`."""
+    paths = {name: docs / file for name, file in FILES.items()}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+
+
+def page(
+    of_maps: Mapping[str, Any],
+    of_attributions: Mapping[str, Any] | None = None,
+    gpu: Mapping[str, Any] | None = None,
+) -> str:
+    """The text of docs/benchmarks.md."""
     tables = [
         f"## {name}: {setting['allocator']}\n\n" + _markdown([HEADER, *map(cells, setting["rows"])])
-        for name, setting in benchmark["settings"].items()
+        for name, setting in of_maps["settings"].items()
     ]
     return "\n".join(
         [
-            INTRO.format(command=benchmark["command"], facts=_facts(benchmark)),
+            INTRO.format(command=of_maps["command"], facts=_facts(of_maps)),
             *tables,
+            *([attributions(of_attributions)] if of_attributions else []),
             *([on_gpu(gpu)] if gpu else []),
             ALLOCATOR,
         ]
+    )
+
+
+def attributions(figures: Mapping[str, Any]) -> str:
+    """The section of ``attributing.py``."""
+    text = ATTRIBUTIONS.format(command=figures["command"], facts=_facts(figures))
+    return text + _markdown([ATTRIBUTIONS_HEADER, *map(attribution_cells, figures["rows"])])
+
+
+def attribution_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of that table, one text a column."""
+    own, most = row["sides"]["xaikit"], row["sides"]["forward"]["rounds"]
+    others = {
+        name: _spread(ratio) + (" *" if ratio["rounds"] < most else "") for name, ratio in row["of_xaikit"].items()
+    }
+    return (
+        row["title"],
+        f"{own['median']:.3g} s",
+        _spread(row["of_forward"]["xaikit"]),
+        "; ".join(f"{name} {ratio}" for name, ratio in others.items()),
+        row["goal"],
+        "met" if row["met"] else "not met",
     )
 
 
@@ -126,14 +177,15 @@ def _number(value: float) -> str:
 def _facts(benchmark: Mapping[str, Any]) -> str:
     facts = benchmark["facts"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    rounds, slow, memory = (benchmark[key] for key in ("rounds", "slow_rounds", "memory_rounds"))
+    fewer = {"": "slow_rounds", "memory ": "memory_rounds"}
+    others = "; ".join(f"{what}{benchmark[key]}" for what, key in fewer.items() if key in benchmark)
     lines = {
         "date": facts["date"],
         "device": facts["device"],
         "cpu": f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, load {facts['load']} at the start",
         "system": facts["system"],
         "versions": versions,
-        "rounds": f"{rounds} after one to warm up (* {slow}, without; memory {memory})",
+        "rounds": f"{benchmark['rounds']} after one to warm up (* {others})",
     }
     return "\n".join(f"- {name}: {line}" for name, line in lines.items())
 

@@ -39,10 +39,7 @@ def main(args: argparse.Namespace) -> None:
     }
     show(benchmark)
     if args.json:
-        args.json.write_text(json.dumps(benchmark, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        gpu = args.json.with_suffix(".gpu.json")
-        figures = json.loads(gpu.read_text(encoding="utf-8")) if gpu.exists() else None
-        args.json.with_suffix(".md").write_text(page.page(benchmark, figures), encoding="utf-8")
+        page.write(args.json, benchmark)
 
 
 def outcome(setting: str, timed: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from xaikit.passes.tally import Tally
 from xaikit.reruns import gradients
 from xaikit.view import View
 
-COUNT = 5
+COUNT = 7
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def both(model: nn.Module, x: Any, layers: str = "conv2", **more: Any) -> tuple[
 @pytest.mark.parametrize(("build", "layer"), [(Plain, "conv2"), (Plain, "input"), (Skip, "conv1"), (NoGrad, "conv2")])
 def test_they_are_those_of_one_pass_each(build: Any, layer: str) -> None:
     method, _ = both(seeded(build), images(), layer)
-    assert [(part.start, part.stop) for part in method.asked] == [(0, 4), (4, 5)]
+    assert [(part.start, part.stop) for part in method.asked] == [(0, 5), (5, 7)]
 
 
 def test_several_classes_are_served_at_once() -> None:
@@ -105,7 +105,7 @@ def test_samples_that_depend_on_each_other_stay_beside_each_other() -> None:
 def test_a_target_that_knows_its_samples_alone_takes_a_variant_at_a_time() -> None:
     weights = torch.tensor([1.0, 2.0], dtype=torch.float64)
     method, _ = both(seeded(Plain), images(), target=lambda output: output[:, 1] * weights)
-    assert len(method.asked) == 2
+    assert len(method.asked) == 3  # several once, which the target refuses; then one by one
 
 
 def test_where_memory_runs_out_fewer_go_at_once_and_none_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_where_memory_runs_out_fewer_go_at_once_and_none_is_asked_for_twice(monk
 
     monkeypatch.setattr(gradients._Passes, "_together", scarce)
     method, explanation = both(seeded(Plain), images())
-    assert [(part.start, part.stop) for part in method.asked] == [(0, 4), (4, 5)]
+    assert [(part.start, part.stop) for part in method.asked] == [(0, 5), (5, 7)]
     assert "out of memory: chunks halved to 2" in {remark.reason for remark in explanation.warnings}
 
 
@@ -134,3 +134,18 @@ def test_what_a_model_raises_of_one_variant_is_raised() -> None:
     model, x = seeded(Plain), images()
     with untouched(model, x), pytest.raises(RuntimeError):
         xaikit.explain(model, x, {"wrong": Wrong()}, layers="conv2", target=1)
+
+
+@pytest.mark.parametrize("layer", ["input", "0"])
+def test_what_is_put_in_place_of_a_layer_keeps_the_memory_format_of_the_pass(layer: str) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    formats = []
+
+    def note(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        formats.append((len(args[0]), args[0].is_contiguous(memory_format=torch.channels_last)))
+
+    net[1].register_forward_pre_hook(note)
+    method = Both([], [], [])
+    xaikit.explain(net.eval(), torch.rand(1, 3, 9, 9), {"both": method}, layers=layer, target=1)
+    assert (COUNT, True) in formats
+    assert (COUNT, False) not in formats

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from xaikit.passes.nests import first_tensor
 
@@ -54,3 +54,13 @@ def memory_format_for(model: nn.Module, inputs: Any) -> torch.memory_format:
     # one convolution alone is a transformer's patch embedding
     spatial = (m for m in model.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1)
     return torch.channels_last if len(list(islice(spatial, 2))) > 1 else torch.preserve_format
+
+
+def format_of(tensor: Tensor) -> torch.memory_format:
+    """What another tensor in its place is laid out in, so that the pass goes on as it began.
+
+    >>> format_of(torch.rand(2, 3, 4, 4).contiguous(memory_format=torch.channels_last))
+    torch.channels_last
+    """
+    last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last and not tensor.is_contiguous() else torch.preserve_format

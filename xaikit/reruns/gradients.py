@@ -14,7 +14,7 @@ from xaikit.reruns.context import PassContext
 from xaikit.reruns.rescore import inputs_of, repeated
 from xaikit.targets import Pinned
 
-ROWS = 8
+ROWS = 10
 """Of a pass that is differentiated: a batch of fewer samples takes several variants at once, a larger one a variant at a time, as
 whoever made it knows that it fits."""
 

@@ -18,6 +18,7 @@ from xaikit.evidence.observe import observe
 from xaikit.evidence.taps import Tap
 from xaikit.evidence.trace import Trace
 from xaikit.needs import Needs
+from xaikit.passes.memory_format import format_of
 from xaikit.passes.retraces import RetraceCache
 from xaikit.reruns.block_attention import block_attention
 from xaikit.reruns.context import PassContext
@@ -78,7 +79,8 @@ class ViewReruns:
         tap, place = self.context.tap, self.context.place
 
         def put(original: Tensor) -> Tensor:
-            return place.layout.from_map(activations, original).to(original.dtype, copy=True)
+            value = place.layout.from_map(activations, original)
+            return value.to(original.dtype, copy=True, memory_format=format_of(original))
 
         return self._observe(inputs, (tap,), {tap: put}, pinned)
 
