@@ -225,3 +225,10 @@ def test_as_plain_data_it_has_the_numbers_of_the_rows_and_none_for_those_that_ar
         assert (each["metric"], standing["name"], standing["n"]) == (row["metric"], row["method"], row["n"])
         assert "; ".join(standing["unbeaten"]) == row["does not beat"]
     assert [standing["mean"] for _, standing in standings][-1] is None
+
+
+def test_values_that_are_equal_but_for_rounding_are_a_tie() -> None:
+    one = noisy(0.5, 0)
+    (duel,) = only(board_of(measured({"one": one, "twin": one * (1 + 1e-8)}))).duels
+    assert duel.won == 0.5
+    assert duel.adjusted > 0.05 or abs(duel.test.difference) < 1e-6

@@ -41,11 +41,11 @@ def bar_says(*words: str, colormap: str = "sequential", odd: str = "") -> Image.
     return color_bar(Scale(float(low), float(high), colormap, odd), 40)
 
 
-def blended(value: float) -> torch.Tensor:
-    """The colour of GREY below a signed map of [-1, 1] at full alpha."""
+def blended(value: float, alpha: float = 0.5) -> torch.Tensor:
+    """The colour of GREY, whose luma is 141, below a signed map of [-1, 1]."""
     colour = diverging()[round(255 * (value + 1) / 2)].double()
-    share = abs(2 * round(255 * (value + 1) / 2) / 255 - 1)
-    return (1 - share) * torch.tensor([100.0, 150.0, 200.0]) + share * colour
+    share = min(1, 2 * alpha) * abs(2 * round(255 * (value + 1) / 2) / 255 - 1)
+    return (1 - share) * ((1 - alpha) * 141 + alpha * 255) + share * colour
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,34 @@ def test_every_entry_of_the_table_is_reached_in_order() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, 0, 0.5, 1])
-def test_signed_maps_are_linear_around_zero_and_as_strong_as_their_values(value: float) -> None:
+@pytest.mark.parametrize("alpha", [0, 0.25, 0.5, 0.75, 1])
+def test_signed_maps_are_linear_around_zero_and_as_strong_as_their_values(value: float, alpha: float) -> None:
     saliency = flat(value)
     saliency[0, 0] = -1
-    assert (drawn(saliency)[20, 20] - blended(value)).abs().max() <= 0.5
+    assert (drawn(saliency, alpha)[20, 20] - blended(value, alpha)).abs().max() <= 1
 
 
-def test_where_a_signed_map_is_zero_the_picture_is_as_it_was() -> None:
+def test_where_a_signed_map_is_zero_the_picture_shows_in_pale_grey() -> None:
     photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
-    assert (drawn(flat(0), 0.5, photograph, signed=True) - pixels(photograph)).abs().max() <= 1
+    expected = (pixels(photograph.convert("L").convert("RGB")) + 255) / 2
+    assert (drawn(flat(0), 0.5, photograph, signed=True) - expected).abs().max() <= 1
+
+
+def test_single_pixels_of_a_signed_map_stand_out_of_any_picture() -> None:
+    """Of attributions of the input, whose photograph looked as if there were no map."""
+    draw = np.random.default_rng(0)
+    photograph = Image.fromarray(draw.integers(0, 256, (40, 40, 3), np.uint8))
+    saliency = flat(0)
+    places = draw.permutation(1600)[:200]
+    saliency.view(-1)[torch.from_numpy(places)] = torch.tensor([-1.0, 1.0]).repeat(100)
+    result = drawn(saliency, picture=photograph, alpha=0.5).float()
+    colourful = (result.amax(2) - result.amin(2)).view(-1)
+    assert bool(colourful[places].min() > 100)
+    assert int((colourful > 10).sum()) == 200
 
 
 def test_maps_that_may_be_negative_share_a_scale() -> None:
-    assert (drawn(flat(0.5), signed=True) - blended(0.5)).abs().max() <= 0.5
+    assert (drawn(flat(0.5), 0.5, signed=True) - blended(0.5)).abs().max() <= 1
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 0.5, 1.0])
@@ -113,7 +128,7 @@ def test_a_map_beyond_one_is_scaled_by_its_largest_number_and_the_bar_says_so() 
 def test_a_signed_map_beyond_one_is_symmetric() -> None:
     saliency = flat(1.0)
     saliency[0, 0] = -4
-    assert (drawn(saliency)[20, 20] - blended(0.25)).abs().max() <= 0.5
+    assert (drawn(saliency, 0.5)[20, 20] - blended(0.25)).abs().max() <= 1
     assert torch.equal(pixels(overlay(GREY, saliency))[:, 40:], pixels(bar_says("4", "-4", colormap="diverging")))
 
 

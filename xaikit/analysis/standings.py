@@ -19,6 +19,9 @@ from xaikit.analysis.values import Floats
 SURE = 0.05
 """p-values, adjusted for all tests of a metric, from which on a difference is said to be one."""
 
+ROUNDING = 1e-6
+"""Of the larger of two values: scores of one network come no closer."""
+
 SPLITS = 200
 """Halves of the photographs by which a metric's reliability is told."""
 
@@ -53,7 +56,7 @@ class Duel:
     test      the difference, its interval and p-value
     adjusted  that p-value by Holm over all pairs of methods
     effect    the mean difference in standard deviations of it
-    won       the share of photographs that the first wins, ties by halves
+    won       the share of photographs that the first wins, ties by halves; equal but for rounding is a tie
     """
 
     first: str
@@ -152,7 +155,8 @@ def _or_lowest(value: float, judged: Judged) -> float:
 
 def _ranks(table: Floats) -> tuple[Floats, float]:
     """The mean rank of each method (rows) over the photographs that all have values of, and the critical difference of two
-    (Demšar 2006, JMLR 7:1-30, section 3.2.2, after Nemenyi 1963). A method without any value has no rank, and costs others none.
+    (Demšar 2006, JMLR 7:1-30, section 3.2.2, after Nemenyi 1963), which keeps its level over all pairs by itself: no Friedman
+    test has to come before. A method without any value has no rank, and costs others none.
     """
     valued, whole = _whole(table)
     ranks, count = np.full(len(table), math.nan), len(whole)
@@ -215,7 +219,7 @@ def _duels(judged: Judged, methods: Sequence[Competitor], draws: Draws) -> tuple
         test = draws.test(one, other, judged.model, judged.metric, first.name, second.name)
         difference = (one - other)[np.isfinite(one - other)]
         deviation = float(difference.std(ddof=1)) if len(difference) > 1 else math.nan
-        won = float((np.sign(difference) / 2 + 0.5).mean()) if len(difference) else math.nan
+        won = float(_won(one, other).mean()) if len(difference) else math.nan
         effect = test.difference / deviation if deviation > 0 else math.nan
         duels.append(Duel(first.name, second.name, test, math.nan, effect, won))
     adjusted = holm([duel.test.p for duel in duels])
@@ -223,6 +227,13 @@ def _duels(judged: Judged, methods: Sequence[Competitor], draws: Draws) -> tuple
         Duel(each.first, each.second, each.test, p, each.effect, each.won)
         for each, p in zip(duels, adjusted, strict=True)
     )
+
+
+def _won(one: Floats, other: Floats) -> Floats:
+    """By photograph that both have: 1 where the first is better, 0 where the second, 1/2 where but rounding tells them apart."""
+    both = np.isfinite(one - other)
+    difference, largest = (one - other)[both], np.maximum(np.abs(one), np.abs(other))[both]
+    return np.where(np.abs(difference) <= ROUNDING * largest, 0.5, np.sign(difference) / 2 + 0.5)
 
 
 def _reliability(table: Floats, generator: np.random.Generator) -> float:

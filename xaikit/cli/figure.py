@@ -23,9 +23,7 @@ from xaikit.errors import ConfigError
 @click.option("--width", default=85.0, show_default=True, help="In millimetres.")
 @click.option("--raw", is_flag=True, help="Maps as the method made them, not as the run finished them.")
 @click.option("--each", is_flag=True, help="Each map on a scale of its own, not one for all.")
-@click.option(
-    "--alpha", type=float, help="Share of the colours, 0.5 by default, 0.9 of signed maps; 1 is the map alone."
-)
+@click.option("--alpha", default=0.5, show_default=True, help="Share of the colours; 1 is the map alone.")
 @click.option("--colormap", default="auto", show_default=True)
 @click.option("--photograph/--no-photograph", default=True, show_default=True, help="The photograph as first column.")
 @click.option("--target", default=0, show_default=True, help="Which of several targets.")

@@ -118,7 +118,8 @@ class Progress:
         if not self._console.is_terminal and now - self._printed >= EVERY:
             self._printed = now
             share = 0.0 if self._plan is None else min(self._share(self._plan), 1.0)
-            self._say(f"{int(done)}/{self._total} {share:.0%}, {self._forwards} forwards, {state}")
+            forwards = f"{self._forwards} forwards, " if self._forwards else ""  # they are counted with the first shard
+            self._say(f"{int(done)}/{self._total} {share:.0%}, {forwards}{state}")
 
     def seconds_left(self, elapsed: float) -> float:
         """As the plan said, corrected by what was done since: the longer that took, the more it counts."""

@@ -41,7 +41,7 @@ def figure(
     width: float = 85.0,
     maps: Literal["finished", "raw"] = "finished",
     scale: Literal["locked", "each"] = "locked",
-    alpha: float | None = None,
+    alpha: float = 0.5,
     colormap: str = "auto",
     photograph: bool = True,
     target: int = 0,
@@ -56,8 +56,7 @@ def figure(
         width: in millimetres.
         maps: as the run finished them, or raw.
         scale: one for all maps, or each map's own, whose largest value stands below it.
-        alpha: the share of the colours over a photograph, 0.5 by default; where maps are signed times |x| / max, 0.9. 1 is the
-            map alone.
+        alpha: the share of the colours over a photograph, 0.5 by default, see :func:`xaikit.overlay`; 1 is the map alone.
         colormap: a name of :data:`xaikit.pictures.colors.COLORMAPS`, or ``auto``: sequential, of signed maps diverging.
         photograph: whether the first column is the photograph as the model saw it.
         target: the place on the axis of targets.
@@ -72,7 +71,7 @@ def figure(
     _check("colormap", colormap, ("auto", *COLORMAPS))
     if not 20 <= width <= 1000:
         raise ConfigError(f"width: expected 20 to 1000 millimetres, got {width}")
-    if alpha is not None and not 0 <= alpha <= 1:
+    if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha: expected a share in [0, 1], got {alpha}")
     report = run if isinstance(run, Report) else Report(run)
     names = [*rows] or list(distinct(report.rows["name"].to_pylist()))[:FEW_ROWS]
@@ -90,7 +89,7 @@ def figure(
         ticks=ticks,
         caption=f"{maps} maps, {unit}",
         width=width,
-        alpha=(0.9 if bar.low < 0 else 0.5) if alpha is None else alpha,
+        alpha=alpha,
     )
 
 

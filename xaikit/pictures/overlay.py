@@ -69,18 +69,27 @@ class Scale:
         return rounded
 
     def blend(self, picture: Image.Image, saliency: Floats, alpha: float) -> Image.Image:
-        """The colours of a map (H, W) over an RGB picture of that size; magenta where it is not finite."""
-        places = 256 * self.places(saliency)
-        bands = zip(picture.split(), _blends(self.colormap, self.low < 0, alpha), strict=True)
+        """The colours of a map (H, W) over an RGB picture of that size, over a pale grey one where the scale is signed; magenta
+        where it is not finite."""
+        places, signed = 256 * self.places(saliency), self.low < 0
+        under = paled(picture, alpha) if signed else picture
+        bands = zip(under.split(), _blends(self.colormap, signed, alpha), strict=True)
         return Image.merge("RGB", [Image.fromarray(blends.take(places + np.asarray(band))) for band, blends in bands])
+
+
+def paled(picture: Image.Image, alpha: float) -> Image.Image:
+    """What lies under a signed map: the picture in grey, alpha of it white, on which red and blue stand out alike where single
+    pixels have them."""
+    return Image.blend(picture.convert("L"), Image.new("L", picture.size, 255), alpha).convert("RGB")
 
 
 @lru_cache(maxsize=8)
 def _blends(colormap: str, signed: bool, alpha: float) -> NDArray[np.uint8]:
     """What comes of a value of a picture below each colour of a table, and below what is not finite: (3, 257 * 256), a channel a
-    row. The colour of a signed scale counts by |x| / high, so that 0 leaves the picture as it is."""
+    row. The colour of a signed scale counts by |x| / high, so that 0 leaves what lies under it as it is."""
     laid = np.concatenate([colors.table(colormap), [colors.NOT_FINITE]]).T[..., None]
-    weights = alpha * np.append(np.abs(np.linspace(-1, 1, 256)) if signed else np.ones(256), 1)[:, None]
+    strongest = min(1.0, 2 * alpha) if signed else alpha
+    weights = strongest * np.append(np.abs(np.linspace(-1, 1, 256)) if signed else np.ones(256), 1)[:, None]
     blends: NDArray[np.uint8] = np.rint((1 - weights) * np.arange(256) + weights * laid).astype(np.uint8)
     return blends.reshape(3, -1)
 
@@ -101,7 +110,8 @@ def overlay(
     Args:
         picture: the picture as the model saw it.
         saliency: a finished map (H, W) of any dtype; of another size than the picture it is resized bilinearly (half-pixel).
-        alpha: the share of the map's colours, in [0, 1]; of signed maps times |x|, so that what is 0 shows the picture.
+        alpha: the share of the map's colours, in [0, 1]. A signed map lies over the picture in grey, alpha of it white, and its
+            colours count min(1, 2 alpha) |x|: what is 0 shows the picture.
         colormap: a name of :data:`xaikit.pictures.colors.COLORMAPS`, or ``auto``: sequential, of signed maps diverging.
         signed: whether maps of this kind may be negative, so that they share one scale even where this one is not.
         colorbar: whether there is one.
@@ -109,7 +119,8 @@ def overlay(
         marks: boxes, outlines and words that are drawn on it, in pixels of the picture.
 
     Returns:
-        An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours, around it the background.
+        An RGB picture of the same height; its left part is (1 - alpha) picture + alpha colours, of a signed map see alpha; around
+        it the background.
 
     Raises:
         ValueError: the map is not two-dimensional, alpha is no share, or there is no such colour map.

@@ -172,7 +172,8 @@ def overlay(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "au
     Args:
         picture: of Pillow, the path of a file, or pixels of an array or tensor; see :func:`as_picture`.
         saliency: a finished map (H, W), a tensor or array; it covers all of the picture.
-        alpha: the share of the map's colours, in [0, 1]; where the map is negative somewhere times |x|.
+        alpha: the share of the map's colours, in [0, 1]; a map that is negative somewhere lies over grey, and its colours
+            count by |x|.
         colormap: "auto" is "sequential", of a map that is negative somewhere "diverging"; others are "gray", "jet" and "viridis".
 
     Raises:

@@ -151,7 +151,7 @@ class ReportConfig(Section):
     overlays  whether overlays and contact sheets are drawn; ``auto``: unless a sweep would draw more than a thousand
     on        of overlays: the crop that the model saw, or the original photograph around it
     colormap  of overlays; ``auto``: sequential, of maps that may be negative diverging
-    alpha     the share of the map's colours in an overlay; of maps that may be negative times |x|
+    alpha     the share of the map's colours in an overlay; maps that may be negative lie over grey, their colours count by |x|
     colorbar  whether a bar beside each overlay says what its colours stand for
     rows      photographs on a page of the contact sheet
     columns   of a page of the contact sheet, the photograph itself among them

@@ -6,7 +6,7 @@ export const NOT_FINITE_COLOR = [255, 0, 255];
 
 export const FRACTION = 22; // bits; 255 of them and a half are a whole number of 31 bits
 
-// Linear from `low` (the table's first colour) to `high` (its last); a signed scale leaves a picture as it is at 0.
+// Linear from `low` (the table's first colour) to `high` (its last); a signed scale leaves at 0 what lies under it.
 export class Scale {
   constructor(signed, high, colors, name) {
     this.high = high || 1;
@@ -38,10 +38,11 @@ export class Scale {
   // numbers are added faster; what rounds is in the second, ties up.
   layers(alpha) {
     const one = 2 ** FRACTION;
+    const strongest = this.signed ? Math.min(1, 2 * alpha) : alpha;
     const bare = new Int32Array(257);
     const laid = new Int32Array(3 * 257);
     for (let place = 0; place < 257; place++) {
-      const weight = alpha * (this.signed && place < 256 ? Math.abs(2 * place / 255 - 1) : 1);
+      const weight = strongest * (this.signed && place < 256 ? Math.abs(2 * place / 255 - 1) : 1);
       bare[place] = Math.round(one * (1 - weight));
       for (let channel = 0; channel < 3; channel++) laid[3 * place + channel] = one * (weight * this.colors[3 * place + channel] + 0.5 + 1e-4);
     }

@@ -53,11 +53,24 @@ function pixelsOf(context, image, width, height) {
   return context.getImageData(0, 0, width, height);
 }
 
-// Lay a slice of a map (height * width) over the pixels `under`, into `picture`: (1 - weight) under + weight colour.
+// Lay a slice of a map (height * width) over the pixels `under`, in pale grey where the scale is signed, into `picture`:
+// (1 - weight) under + weight colour.
 export function paintOver(under, picture, values, height, width, scale, alpha) {
   const layers = scale.layers(alpha);
   const [from, to] = [under, picture].map(({ data }) => new Uint32Array(data.buffer));
-  eachLine(values, height, width, picture.height, picture.width, (line, y) => layLine(line, y * picture.width, from, to, scale, layers));
+  const below = scale.signed ? paled(from, to, alpha) : from;
+  eachLine(values, height, width, picture.height, picture.width, (line, y) => layLine(line, y * picture.width, below, to, scale, layers));
+}
+
+// Into `to`: in grey, as Pillow weighs the channels, and alpha of it white.
+function paled(from, to, alpha) {
+  for (let place = 0; place < from.length; place++) {
+    const color = from[place];
+    const grey = (color & 255) * 19595 + (color >> 8 & 255) * 38470 + (color >> 16 & 255) * 7471 + 32768 >> 16;
+    const level = grey + alpha * (255 - grey) | 0;
+    to[place] = 0xff000000 | level << 16 | level << 8 | level;
+  }
+  return to;
 }
 
 // A pixel is one number, its red the lowest byte, as all machines have it that run browsers.
