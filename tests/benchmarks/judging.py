@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,16 +89,24 @@ def bare(model: nn.Module, forwards: int, size: int = 16) -> float:
 
 
 def curves(count: int) -> None:
-    """Deletion and insertion, 14 steps, six methods: ours in a run, TorchCAM's looped over methods and photographs."""
+    """Deletion and insertion, 14 steps, six methods: ours in a run, TorchCAM's looped over methods and photographs. Once more
+    with scores in bfloat16, and how far that moves values."""
+    title = f"deletion + insertion, 14 steps, 6 methods, {count} photographs"
+    options = {"block": 1, "steps": 14, "imputer": "zero"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photographs(folder / "photographs", count)
-        options = {"block": 1, "steps": 14, "imputer": "zero"}
-        values = config(folder, PAIRS, {"deletion": options, "insertion": options})
-        ours = seconds_of(lambda: xaikit.run(values))
         inputs = torch.stack([_tensor(path) for path in sorted((folder / "photographs").iterdir())])
-    theirs = seconds_of(lambda: [_torchcam(method, inputs) for method in PAIRS.values()])
-    show(f"deletion + insertion, 14 steps, 6 methods, {count} photographs", ours, "TorchCAM", theirs)
+        theirs = seconds_of(lambda: [_torchcam(method, inputs) for method in PAIRS.values()])
+        values: dict[str, Any] = {}
+        for precision in ("float32", "bfloat16"):
+            stated = config(folder, PAIRS, {"deletion": options, "insertion": options}, precision=precision)
+            stated["report"]["to"] = str(folder / precision)
+            ours = seconds_of(partial(xaikit.run, stated))
+            values[precision] = xaikit.open(folder / precision).measures
+            show(f"{title}, {precision}", ours, "TorchCAM", theirs)
+    one, other = (each["value"].to_numpy() for each in values.values())
+    print(f"in bfloat16 a value is {np.abs(one).mean():.3g} and moves by {np.abs(one - other).mean():.1g} in the mean")
 
 
 def show(what: str, ours: float, peer: str, theirs: float) -> None:
