@@ -22,9 +22,10 @@ from xaikit.explanation import Explanation
 from xaikit.finish import build_finish
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
-from xaikit.notebook.inputs import explaining_misfits, picture_by, read_inputs
+from xaikit.notebook.inputs import explaining_misfits, ids_of, picture_by, read_inputs
 from xaikit.notebook.methods import split_arrays, with_arrays
-from xaikit.notebook.targets import class_labels, indexed, named_target, target_of
+from xaikit.notebook.targets import indexed, labels_of, named_target, target_of
+from xaikit.notebook.unequal import one_by_one
 from xaikit.passes.nests import first_tensor
 from xaikit.passes.samples import shared_by_name
 from xaikit.pictures.window import ShownInputs
@@ -59,6 +60,7 @@ def _in_words_of_arguments() -> Iterator[None]:
 
 
 @_in_words_of_arguments()
+@one_by_one
 def explain(
     model: nn.Module,
     inputs: Any,
@@ -92,7 +94,8 @@ def explain(
             a map of the first of them that it depends on. Other orders of its axes are inferred
             from the model, or said as ``input_layout``. Arrays of floats become what the model's weights are. A sample alone
             becomes a batch of one, and with a ``transform`` it may be pictures: of Pillow, paths, pixels (H, W, channels) or
-            (channels, H, W), a list of these.
+            (channels, H, W), a list of these. Pictures (C, *S) of unequal size in a list are explained one by one, as detectors
+            look at them; results have NaN behind the smaller ones.
         methods: a name, a list of names, or a mapping from label to a name, to options such as
             ``{"use": "smoothgradcampp", "n": 8}``, or to an instance (``MyCam(k=3)``).
         transform: what makes the model's input of a picture: "imagenet", the weights of torchvision or their transforms, or a
@@ -152,12 +155,12 @@ def explain(
     inputs, of_none = shared_by_name(inputs, _names(shared))
     samples, picture = len(first_tensor(inputs)), picture_by(transform, model)
     names = Classes() if classes is None else Classes(*read_classes(classes))
-    stated_labels = None if labels is None else _labels(indexed("labels", labels, names), samples)
+    stated_labels = None if labels is None else labels_of(indexed("labels", labels, names), samples)
     general_target, indices = target_of(target, stated_labels, samples, registry, names)
     general_finish = FinishConfig(**read_finish(finish or {}, registry))
     arrangement, of_input = (_arrangement(one, registry) for one in (layout, input_layout))
     general, named = read_aggregation(augment, reduce), _methods(methods, registry, finish or {})
-    batch = engine.Batch(inputs, _ids(ids, samples), indices, of_input, of_none, picture, arrangement)
+    batch = engine.Batch(inputs, ids_of(ids, samples), indices, of_input, of_none, picture, arrangement)
     resolver, listed = LayerResolver(model, batch, output, arrangement, mode), _listed(layers)
     with explaining_misfits(model, inputs, mode):
         requests = [
@@ -234,22 +237,6 @@ def _methods(
             check_class("method", type(spec), f"method {label!r}")
             named[label] = MethodConfig(type(spec).__name__), spec
     return named
-
-
-def _labels(labels: Any, samples: int) -> Tensor:
-    classes = class_labels("labels", labels, samples)
-    if classes.dim() > 1:
-        raise ConfigError("labels: expected one class a sample, (N,), got several; give them as target")
-    return classes
-
-
-def _ids(ids: Sequence[str] | None, samples: int) -> tuple[str, ...]:
-    if not isinstance(ids, Iterable | None):
-        raise ConfigError(f"ids: expected {samples} texts, one a sample, got {ids!r}")
-    names = tuple(ids) if ids is not None else tuple(map(str, range(samples)))
-    if len(names) != samples:
-        raise ConfigError(f"ids: expected {samples}, one a sample, got {len(names)}")
-    return names
 
 
 def _listed(layers: LayerSpecs) -> list[LayerSpec]:

@@ -63,7 +63,8 @@ class RemarkCounts:
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """The maps of one method for one batch; N samples, T targets where the target is plural, S the space of a map.
+    """The maps of one method for one batch; N samples, T targets where the target is plural, S the space of a map. Of pictures of
+    unequal size S is that of the largest, and behind the smaller ones there is NaN.
 
     label     under which the method was asked for
     maps      raw and signed, by layer: (N, *S), or (N, T, *S)

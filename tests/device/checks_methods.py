@@ -63,11 +63,7 @@ def explained(method: Any, net: Any, inputs: Any, layers: list[str], **more: Any
 def served(name: str) -> list[str]:
     if name in ATTENTION:
         return ["vit"]
-    return (
-        ["cnn"]
-        if name in ("cam", "liftcam", "fullgrad", "deeplift", "guidedbackprop", "deconvnet", "guidedgradcam")
-        else list(NETS)
-    )
+    return ["cnn"] if name in OF_RELUS else list(NETS)
 
 
 @pytest.mark.parametrize(("name", "net"), [(name, net) for name in METHODS for net in served(name)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointError
 
-from xaikit.errors import Disconnected, LayerNotFound, TapError, XaikitError
+from xaikit.errors import ConfigError, Disconnected, LayerNotFound, TapError, XaikitError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.passes.modes import Mode
@@ -70,6 +70,16 @@ def picture_by(transform: Any, model: nn.Module) -> Callable[[str], Tensor] | No
     return read
 
 
+def ids_of(stated: Sequence[str] | None, samples: int) -> tuple[str, ...]:
+    """A name of each sample, by itself its row. Raises ConfigError where they are not as many."""
+    if not isinstance(stated, Iterable | None):
+        raise ConfigError(f"ids: expected {samples} texts, one a sample, got {stated!r}")
+    names = tuple(stated) if stated is not None else tuple(map(str, range(samples)))
+    if len(names) != samples:
+        raise ConfigError(f"ids: expected {samples}, one a sample, got {len(names)}")
+    return names
+
+
 def _stacked(stated: Any, model: nn.Module) -> Any:
     """A list of samples, tensors or arrays of one shape and without an axis of samples, as a batch; anything else as it is.
 
@@ -78,13 +88,12 @@ def _stacked(stated: Any, model: nn.Module) -> Any:
     """
     if not isinstance(stated, list) or not stated or not all(isinstance(one, (Tensor, np.ndarray)) for one in stated):
         return stated
-    layer = _first_convolution(model)
+    layer = first_convolution(model)
     shapes = {tuple(one.shape): None for one in stated}
     if len(shapes) > 1:
         raise TapError(
-            f"inputs: expected samples of one shape, to be a batch, got {', '.join(map(str, shapes))}; explain each alone, "
-            "[xaikit.explain(model, one[None], ...) for one in inputs], or give pictures and a transform that brings them to one "
-            'size, such as transform=xaikit.sources.Transform("fit", (800, 800), ...)'
+            f"inputs: expected samples of one shape, to be a batch, or pictures (channels, height, width) of several sizes, got "
+            f"{', '.join(map(str, shapes))}"
         )
     if layer is None or stated[0].ndim != len(layer.kernel_size) + 1:
         return stated
@@ -100,7 +109,7 @@ def _forms(inputs: Any, model: nn.Module, like: Tensor, is_array: bool) -> Itera
     if any(tensor.dtype != like.dtype for tensor in floats):
         forms.append(mapped(lambda tensor: tensor.to(like.dtype) if tensor.is_floating_point() else tensor, inputs))
     yield from forms
-    layer = _first_convolution(model)
+    layer = first_convolution(model)
     if layer is None or not isinstance(inputs, Tensor) or inputs.dim() != len(layer.kernel_size) + 1:
         return
     channels = layer.in_channels
@@ -120,7 +129,8 @@ def _takes(model: nn.Module, inputs: Any, mode: Mode) -> bool:
     return not isinstance(output, Tensor) or (output.dim() > 0 and len(output) == len(first_tensor(inputs)))
 
 
-def _first_convolution(model: nn.Module) -> nn.modules.conv._ConvNd | None:
+def first_convolution(model: nn.Module) -> nn.modules.conv._ConvNd | None:
+    """Whose kernel and channels say how many axes and channels a sample has; None where there is none."""
     return next((module for module in model.modules() if isinstance(module, nn.modules.conv._ConvNd)), None)
 
 
@@ -222,7 +232,7 @@ def _raised(model: nn.Module, inputs: Any, mode: Mode, grad: bool) -> Exception 
 def _advice(model: nn.Module, first: Tensor, error: Exception) -> str:
     """What to change of the inputs; nothing where they look like what the model takes."""
     weights = next((value for value in model.parameters() if value.is_floating_point()), first)
-    layer = _first_convolution(model)
+    layer = first_convolution(model)
     if not first.is_floating_point() and layer is not None:
         return (
             f"it takes {weights.dtype}, in the range and normalized as it was trained: transform='imagenet', or your own, makes "

@@ -98,6 +98,14 @@ def class_labels(name: str, stated: Any, samples: int) -> Tensor:
     return rows
 
 
+def labels_of(stated: Any, samples: int) -> Tensor:
+    """One class a sample, (N,). Raises ConfigError where it is none of each."""
+    classes = class_labels("labels", stated, samples)
+    if classes.dim() > 1:
+        raise ConfigError("labels: expected one class a sample, (N,), got several; give them as target")
+    return classes
+
+
 def _of_each_sample(
     stated: Any, labels: Tensor | None, samples: int, registry: Registry
 ) -> tuple[Target, Tensor | None]:

@@ -50,16 +50,16 @@ class ShownMaps:
             _place(name, place, count)
             for name, place, count in zip(("sample", "target"), (sample, target), self.maps.shape, strict=False)
         )
-        saliency, signed = self.maps[row, column], bool((self.maps < 0).any())
+        saliency, signed = self._map(row, column), bool((self.maps < 0).any())
         window = window or self.shown.window(row)
         if saliency.dim() == 1:
             return overlay_signal(window.picture, as_array(saliency), colormap=colormap, signed=signed)
         if saliency.dim() == 3:
-            slices = self.shown.inputs.shape[2]
+            slices = self.shown.space(row)[0]
             saliency = torch.from_numpy(montage_map(as_array(saliency), slices, window.picture))
             return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=signed)
         place, name = self.places(row, column)
-        high, wide = self.shown.inputs.shape[-2:]
+        high, wide = self.shown.space(row)[-2:]
         marks = partial(marks_of, place, name, (wide, high))
         return window.overlay(saliency, alpha=alpha, colormap=colormap, signed=signed, marks=marks)
 
@@ -94,7 +94,11 @@ class ShownMaps:
         """By sample and target, what is made of the regions of the map; where a sample has no target, of none."""
         return [
             [
-                read(self.shown.window(row), self._regions(row, column, threshold, keep), tuple(self.maps.shape[2:]))
+                read(
+                    self.shown.window(row),
+                    self._regions(row, column, threshold, keep),
+                    tuple(self._map(row, column).shape),
+                )
                 for column in range(self.maps.shape[1])
             ]
             for row in range(len(self.maps))
@@ -105,8 +109,12 @@ class ShownMaps:
         padded = self.padding is not None and bool(self.padding[row, column])
         return [] if padded else regions(saliency, threshold, keep)
 
+    def _map(self, row: int, column: int) -> Tensor:
+        """That of a sample and target, (*S)."""
+        return self.shown.cut(self.maps[row, column], row)
+
     def _picture(self, row: int, column: int) -> Tensor:
-        saliency = self.maps[row, column]
+        saliency = self._map(row, column)
         if saliency.dim() != 2:
             raise ConfigError(
                 f"{'x'.join(map(str, saliency.shape))}: expected a map (H, W) to lay over a picture; .numpy() has it as numbers"

@@ -111,11 +111,25 @@ class ShownInputs:
     windows  the picture of each sample and what of it the model saw; None where nobody gave pictures, or it is not known where
              on them the model looked
     note     why it is what the model received that is shown
+    sizes    of pictures of unequal size the *S of each, behind which neither inputs nor maps have anything
     """
 
     inputs: Tensor
     windows: tuple[PictureWindow, ...] | None = None
     note: str = ""
+    sizes: tuple[tuple[int, ...], ...] | None = None
+
+    def space(self, sample: int) -> tuple[int, ...]:
+        """The *S of a sample's input."""
+        return tuple(self.inputs.shape[2:]) if self.sizes is None else self.sizes[sample]
+
+    def cut(self, values: Tensor, sample: int) -> Tensor:
+        """What of values (..., *S) is of a sample."""
+        if self.sizes is None:
+            return values
+        for axis, side in enumerate(reversed(self.sizes[sample]), 1):
+            values = values.narrow(-axis, 0, min(side, values.shape[-axis]))
+        return values
 
     def window(self, sample: int) -> PictureWindow:
         """The picture of a sample, or what the model received of it: a series plotted, all else stretched from black to white, a
@@ -126,7 +140,7 @@ class ShownInputs:
         """
         if self.windows is not None:
             return self.windows[sample]
-        pixels = self.inputs[sample]
+        pixels = self.cut(self.inputs[sample], sample)
         if pixels.dim() not in (2, 3, 4):
             raise ConfigError(
                 f"overlay: expected the input of a sample as (channels, *S) with one to three axes S, got {tuple(pixels.shape)}; "
