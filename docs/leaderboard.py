@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path, nargs="?")
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--boxes", type=Path)
-    parser.add_argument("--every", type=int, default=12, help="of the photographs, one in so many")
+    parser.add_argument("--every", type=int, default=1, help="of the photographs, one in so many")
     parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
     if not arguments.page:
