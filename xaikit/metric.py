@@ -279,9 +279,8 @@ class MetricView:
 
     def case(self, row: int) -> MetricView:
         """One case as a view of its own, for code that knows no others; what it keeps and gives as a reason is its own."""
-        one = slice(row, row + 1)
-        view = replace(self, maps=self.maps[one], image=self.image[one], _annotations=self._annotations[one])
-        return replace(view, _further=self._further.case(row))
+        maps, image, about = self.maps[row:][:1], self.image[row:][:1], self._annotations[row:][:1]
+        return replace(self, maps=maps, image=image, _annotations=about, _further=self._further.case(row))
 
     def keep(self, name: str, values: Tensor) -> None:
         """Keep numbers beside the value, such as a curve or a share of ties: (N, T), or (N, T, count)."""

@@ -204,14 +204,12 @@ class FunctionTarget:
 
     def pin(self, output: Any, labels: Tensor | None) -> Pinned:
         """Call it once to learn how many scores it gives. Raises ConfigError if these are not (N,) or (N, T)."""
-        scores = self.function(output)
+        scores, name = self.function(output), name_of(self.function)
         if not isinstance(scores, Tensor) or scores.dim() not in (1, 2):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            raise ConfigError(f"target {name_of(self.function)}: expected scores of shape (N,) or (N, T), got {got}")
+            raise ConfigError(f"target {name}: expected scores of shape (N,) or (N, T), got {got}")
         if isinstance(output, Tensor) and len(scores) != len(output):
-            raise ConfigError(
-                f"target {name_of(self.function)}: expected scores of {len(output)} samples, got {len(scores)}"
-            )
+            raise ConfigError(f"target {name}: expected scores of {len(output)} samples, got {len(scores)}")
         return PinnedFunction(self.function, scores.shape[0], plural=scores.dim() == 2)
 
 
