@@ -89,11 +89,11 @@ def build(folder: Path, photographs: int) -> Path:
 
 def measure(tab: Tab, page: Path) -> None:
     """Seconds since the page was asked for; of all maps, since somebody asked for them."""
-    tab.open(page)
+    tab.load(page)
     ready = tab.run("return performance.now()")
     in_view, some = tab.browser.execute_async_script(IN_VIEW)
     seen = wait_for(tab, THROUGH)
-    tab.open(page)
+    tab.load(page)
     drawn = wait_for(tab, ALL)
     print(
         f"  ready {ready / 1e3:.2f} s, the {some} in view {in_view / 1e3:.2f} s; all {drawn[1]} drawn in {drawn[0] / 1e3:.2f} s, "

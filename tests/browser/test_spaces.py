@@ -45,8 +45,7 @@ def test_a_series_has_its_map_as_a_line_and_behind_it(tab: Tab, tmp_path: Path) 
     report = one(tmp_path, torch.tensor([[0.0, 0.0, 0.0, 4.0]]), (64,))
     save_picture(report.index.store.folder, picture_name("p0"), plot(np.zeros((1, 64), np.float32)))
     tab.open(page_of(report), "view=detail")
-    width = tab.run(f"return document.querySelector('{STAGE}').width")
-    assert width == 672
+    assert tab.width(STAGE) == 672
     assert tab.pixel(STAGE, 0.02, 0.3) == pytest.approx((255, 255, 255), abs=2)  # nothing: white
     assert tab.pixel(STAGE, 0.97, 0.3) != pytest.approx((255, 255, 255), abs=20)
     high = tab.pixel(STAGE, 0.99, 0.058)
@@ -128,4 +127,6 @@ def test_a_run_without_pictures_lies_on_grey(tab: Tab, tmp_path: Path) -> None:
     (tmp_path / "run" / "pictures" / "p0.png").unlink()
     tab.open(page_of(report), "alpha=0")
     assert tab.pixel("x-grid .cell .view") == (128, 128, 128)
+    loading = tab.run("return document.querySelector('x-grid').shown.photographs.loading.size")
+    assert loading == 0  # what stays there is waited for again once its pixels have made room
     assert tab.errors() == []

@@ -40,12 +40,21 @@ class Tab:
         self.browser = browser
 
     def open(self, page: Path | str, hash: str = "") -> None:
-        """Open a page and wait until it is ready; logs of earlier ones are dropped."""
+        """Load a page and wait until what is in view is there."""
+        self.load(page, hash)
+        self.settle()
+
+    def load(self, page: Path | str, hash: str = "") -> None:
+        """Until the page is ready: its photographs may still be decoded. Logs of earlier ones are dropped."""
         self.browser.get("about:blank")
         self.requests(), self.errors()
         address = page if isinstance(page, str) else page.as_uri()
         self.browser.get(f"{address}#{hash}" if hash else address)
         self.wait("document.documentElement.dataset.ready === 'true'")
+
+    def settle(self) -> None:
+        """Until every photograph in view is decoded, which lines and maps wait for; what loads a part of a page waits itself."""
+        self.browser.execute_async_script(_SETTLE)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a script returns."""
@@ -75,13 +84,16 @@ class Tab:
     def choose(self, label: str, value: Any) -> None:
         """Give a form's control, known by its label, another value, as its user would."""
         self.run(_CHOOSE, label, value)
+        self.settle()
 
     def click(self, selector: str) -> None:
         self.run("document.querySelector(arguments[0]).click()", selector)
+        self.settle()
 
     def press(self, keys: str) -> None:
         """Keys, on whatever has the focus."""
         ActionChains(self.browser).send_keys(keys).perform()
+        self.settle()
 
     @property
     def hash(self) -> str:
@@ -91,6 +103,11 @@ class Tab:
         """The colour of a canvas, or of a place on a line's sheet, at shares of its width and height, once it is painted."""
         self.wait(_IS_PAINTED, selector)
         return tuple(self.run(_PIXEL, selector, x, y))
+
+    def width(self, selector: str) -> int:
+        """How many pixels wide a canvas is, once it is painted: one that is not has the size of any empty canvas."""
+        self.wait(_IS_PAINTED, selector)
+        return int(self.run("return document.querySelector(arguments[0]).width", selector))
 
     def errors(self) -> list[str]:
         """What was printed to the console since it was last asked for, but for what is only told."""
@@ -115,6 +132,14 @@ if (control.multiple) for (const option of control.options) option.selected = va
 else control.value = value;
 control.dispatchEvent(new Event("input", { bubbles: true }));
 control.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+# What comes into view is told between two frames.
+_SETTLE = """
+const [done] = arguments;
+const { photographs } = document.querySelector("x-grid").shown;
+const wait = () => requestAnimationFrame(() => requestAnimationFrame(() => photographs.loading.size ? wait() : done()));
+wait();
 """
 
 _IS_PAINTED = """

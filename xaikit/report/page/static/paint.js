@@ -29,7 +29,7 @@ export class Photographs {
   }
 
   async #load(key, thumbnail, width, height) {
-    const image = thumbnail === null ? null : await decoded(this.page.thumbnails[thumbnail], width, height);
+    const image = await (thumbnail === null ? null : decoded(this.page.thumbnails[thumbnail], width, height));
     if (this.sized.size >= MOST_SIZED) this.sized.delete(this.sized.keys().next().value);
     this.sized.set(key, pixelsOf(this.context, image, width, height));
     this.loading.delete(key);
