@@ -35,7 +35,7 @@ class Mine:
 """
 
 
-def written(folder: Path, body: str = "time.sleep(0.3)", **changes: Any) -> str:
+def written(folder: Path, body: str = "pass", **changes: Any) -> str:
     (folder / "mine.py").write_text(METHOD.replace("BODY", body))
     values = {**config_in(folder), "methods": {"slow": {"use": f"{folder}/mine.py:Mine"}}, **changes}
     (folder / "c.yaml").write_text(yaml.safe_dump(values))
@@ -51,14 +51,18 @@ def cli(*arguments: str) -> int:
 
 
 def test_a_signal_commits_the_shard_and_is_the_exit_code(tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
-    body = f"Path({str(calls)!r}).open('a').write('.'); time.sleep(0.3)"
+    calls, told = tmp_path / "calls", tmp_path / "told"
+    body = f"""calls, told = Path({str(calls)!r}), Path({str(told)!r})
+        calls.open("a").write(".")
+        while calls.stat().st_size >= 3 and not told.exists():
+            time.sleep(0.01)"""
     process = subprocess.Popen([*XAIKIT, "run", written(tmp_path, body)], stdout=subprocess.PIPE, text=True)
     # two batches are a shard: while the third is explained, nothing is being written
     while not calls.exists() or calls.stat().st_size < 3:
         assert process.poll() is None
         time.sleep(0.02)
     process.terminate()
+    told.touch()
     out, _ = process.communicate()
     assert process.returncode == 143
     assert "stopped early" in out

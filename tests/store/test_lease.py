@@ -135,24 +135,38 @@ def test_a_thread_waits_for_another_of_its_process_and_not_for_itself(tmp_path: 
 
 CLAIM = """
 import sys, time
+from pathlib import Path
 from xaikit.errors import StoreError
 from xaikit.store.folder import folder_of
 from xaikit.store.lease import leased
-folder, start = folder_of(sys.argv[1]), float(sys.argv[2])
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+
+def meet(number, event):
+    (folder / f"{number}.{event}.{name}").touch()
+    until = time.monotonic() + 60
+    while len(list(folder.glob(f"{number}.{event}.*"))) < 3:
+        assert time.monotonic() < until, f"somebody did not come: {number} {event}"
+        time.sleep(0.001)
+
 for number in range(20):
-    time.sleep(max(0, start + 0.15 * number - time.time()))
+    meet(number, "ready")
     try:
-        with leased(folder):
-            open(f"{sys.argv[1]}/{number}.won", "x").close()
-            time.sleep(0.1)
+        with leased(folder_of(str(folder / "run"))):
+            (folder / f"{number}.won").touch(exist_ok=False)
+            meet(number, "tried")
     except StoreError:
-        pass
+        meet(number, "tried")
+    meet(number, "released")
 """
 
 
 def test_of_claims_at_one_instant_exactly_one_wins(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CLAIM, str(tmp_path), str(time.time() + 12)]
-    claimants = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    """Who wins holds its lease until the others have tried."""
+    claimants = [
+        subprocess.Popen([sys.executable, "-c", CLAIM, str(tmp_path), name], stderr=subprocess.PIPE, text=True)
+        for name in "abc"
+    ]
     errors = [claimant.communicate()[1] for claimant in claimants]
     assert errors == [""] * 3, "nobody won what another one had"
     assert len(list(tmp_path.glob("*.won"))) == 20

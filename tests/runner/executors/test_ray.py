@@ -72,7 +72,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     slow["methods"] = {
         "gradcam": {},
         "layercam": {},
-        "slow": {"use": f"{tmp_path}/slow.py:Slow", "pids": str(tmp_path)},
+        "slow": {"use": f"{tmp_path}/slow.py:Slow", "folder": str(tmp_path)},
     }
     killer = threading.Thread(target=_kill_one, args=(tmp_path,))
     killer.start()
@@ -91,21 +91,21 @@ from xaikit import Needs
 
 @dataclass(frozen=True)
 class Slow:
-    pids: str = ""
+    folder: str = ""
     needs = Needs()
     def explain(self, view):
-        open(os.path.join(self.pids, f"{os.getpid()}.pid"), "w").close()
-        time.sleep(0.2)
+        open(os.path.join(self.folder, f"{os.getpid()}.pid"), "w").close()
+        while not os.path.exists(os.path.join(self.folder, "killed")):
+            time.sleep(0.01)
         return view.activations.mean(view.channel)
 """
 
 
 def _kill_one(folder: Path) -> None:
+    """One that explains, and goes on doing so until it is killed."""
     for _ in range(6000):  # on a busy machine actors take their time to start
-        pids = list(folder.glob("*.pid"))
-        if pids:
-            time.sleep(0.3)
-            os.kill(int(pids[0].stem), signal.SIGKILL)
+        for file in folder.glob("*.pid"):
+            os.kill(int(file.stem), signal.SIGKILL)
             (folder / "killed").touch()
             return
         time.sleep(0.05)
