@@ -1,7 +1,7 @@
 """What judging costs, side by side with peers' metrics and with bare forwards: ratios of one process on one machine.
 
-``python -m benchmarks.judging`` in the folder ``tests``; ``--only quick`` measures one of the rows. ResNet-18 with random
-weights and photographs of smoothed noise: what is timed does not depend on what is seen.
+``python -m benchmarks.judging`` in the folder ``tests``; ``--only quick`` measures one of the rows. Networks with random
+weights, ResNet-18 where no other is named, and photographs of smoothed noise: what is timed does not depend on what is seen.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ PAIRS = {
 }
 """Ours, and what TorchCAM calls it."""
 
+LAYERS = {"resnet18": "layer4", "mobilenet_v2": "features.18"}
+"""The last one of each network."""
+
 QUICK = ("gradcam", "gradcampp", "xgradcam", "layercam", "hirescam", "elementcam", "eigencam", "lafam")
 
 
@@ -53,12 +56,12 @@ def photographs(folder: Path, count: int) -> Path:
     return folder
 
 
-def config(folder: Path, methods: Any, metrics: Any, **changes: Any) -> dict[str, Any]:
+def config(folder: Path, methods: Any, metrics: Any, name: str = "resnet18", **changes: Any) -> dict[str, Any]:
     """A run on the photographs of a folder."""
     return {
-        "model": {"source": "torchvision", "name": "resnet18", "weights": None},
+        "model": {"source": "torchvision", "name": name, "weights": None},
         "data": {"source": "folder", "path": str(folder / "photographs"), "batch_size": 16, "transform": "imagenet"},
-        "layers": ["layer4"],
+        "layers": [LAYERS[name]],
         "methods": list(methods),
         "metrics": metrics,
         "controls": False,
@@ -67,10 +70,11 @@ def config(folder: Path, methods: Any, metrics: Any, **changes: Any) -> dict[str
     }
 
 
-def net() -> nn.Module:
+def net(name: str = "resnet18") -> nn.Module:
     """The model of the runs."""
     torch.manual_seed(0)
-    return torchvision.models.resnet18(weights=None).eval()
+    model: nn.Module = torchvision.models.get_model(name, weights=None)
+    return model.eval()
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -91,21 +95,25 @@ def bare(model: nn.Module, forwards: int, size: int = 16) -> float:
 def curves(count: int) -> None:
     """Deletion and insertion, 14 steps, six methods: ours in a run, TorchCAM's looped over methods and photographs. Once more
     with scores in bfloat16, and how far that moves values."""
-    title = f"deletion + insertion, 14 steps, 6 methods, {count} photographs"
+    with tempfile.TemporaryDirectory() as folder:
+        photographs(Path(folder) / "photographs", count)
+        for name in LAYERS:
+            _curves(name, count, Path(folder))
+
+
+def _curves(name: str, count: int, folder: Path) -> None:
+    title = f"deletion + insertion, 14 steps, 6 methods, {count} photographs, {name}"
     options = {"block": 1, "steps": 14, "imputer": "zero"}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        photographs(folder / "photographs", count)
-        inputs = torch.stack([_tensor(path) for path in sorted((folder / "photographs").iterdir())])
-        theirs = seconds_of(lambda: [_torchcam(method, inputs) for method in PAIRS.values()])
-        values: dict[str, Any] = {}
-        for precision in ("float32", "bfloat16"):
-            stated = config(folder, PAIRS, {"deletion": options, "insertion": options}, precision=precision)
-            stated["report"]["to"] = str(folder / precision)
-            ours = seconds_of(partial(xaikit.run, stated))
-            values[precision] = xaikit.open(folder / precision).measures
-            show(f"{title}, {precision}", ours, "TorchCAM", theirs)
-    one, other = (each["value"].to_numpy() for each in values.values())
+    inputs = torch.stack([_tensor(path) for path in sorted((folder / "photographs").iterdir())])
+    theirs = seconds_of(lambda: [_torchcam(method, inputs, name) for method in PAIRS.values()])
+    values = list[Any]()
+    for precision in ("float32", "bfloat16"):
+        stated = config(folder, PAIRS, {"deletion": options, "insertion": options}, name, precision=precision)
+        stated["report"]["to"] = str(folder / f"{name}-{precision}")
+        ours = seconds_of(partial(xaikit.run, stated))
+        values.append(xaikit.open(stated["report"]["to"]).measures["value"].to_numpy())
+        show(f"{title}, {precision}", ours, "TorchCAM", theirs)
+    one, other = values
     print(f"in bfloat16 a value is {np.abs(one).mean():.3g} and moves by {np.abs(one - other).mean():.1g} in the mean")
 
 
@@ -119,8 +127,8 @@ def _tensor(path: Path) -> Tensor:
     return torchvision.transforms.functional.normalize(pixels, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
-def _torchcam(method: str, inputs: Tensor) -> None:
-    with getattr(torchcam, method)(net(), ["layer4"]) as extractor:
+def _torchcam(method: str, inputs: Tensor, name: str) -> None:
+    with getattr(torchcam, method)(net(name), [LAYERS[name]]) as extractor:
         metric = DeletionInsertionMetric(extractor, lambda logits: logits.softmax(-1), steps=14)
         for each in inputs:
             metric.update(each.unsqueeze(0))
