@@ -1,11 +1,14 @@
-"""Numbers that the core and the methods share: evidence in float32 at least, interpolation modes, leading eigenvectors."""
+"""Numbers that core and methods share: evidence in float32 at least, gradients, interpolation modes, leading eigenvectors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 """What torch calls linear interpolation in so many dimensions of space."""
@@ -37,6 +40,44 @@ def surely(condition: Tensor) -> bool:
 def is_traced(tensor: Tensor) -> bool:
     """Whether it stands for values that are not there yet, in a graph that is traced."""
     return hasattr(tensor, "fake_mode")
+
+
+_NORMALIZATIONS = {"NativeBatchNormBackward0", "CudnnBatchNormBackward0", "MiopenBatchNormBackward0"}
+
+
+def differentiate(
+    scores: Tensor, points: Tensor | Sequence[Tensor], weights: Tensor | None = None, **options: bool
+) -> tuple[Any, ...]:
+    """``torch.autograd.grad``, whose options see, right behind batch normalizations of one sample.
+
+    There torch (seen with 2.14 on a CPU) takes a gradient that is not contiguous, as that of tokens, in a wrong order, and says
+    nothing.
+    """
+    with ExitStack() as stack:
+        for node in nodes_behind(scores.grad_fn):
+            if node.name() in _NORMALIZATIONS:
+                hook = node.register_prehook(_contiguous)
+                # a graph that is kept for others is differentiated by them
+                if not options.get("create_graph"):
+                    stack.callback(hook.remove)
+        return torch.autograd.grad(scores, points, weights, **options)
+
+
+def _contiguous(gradients: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    first, *others = gradients
+    return None if first is None or len(first) > 1 else (first.contiguous(), *others)
+
+
+def nodes_behind(start: Node | None, end: Node | None = None) -> Iterator[Node]:
+    """Every node of a graph once: from one on, towards what it was made of, and no further than another one."""
+    visited: set[Node | None] = {None, end}
+    ahead = [start]
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in visited:
+            visited.add(node)
+            yield node
+            ahead.extend(parent for parent, _ in node.next_functions)
 
 
 SMALL = 64

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import differentiate
 from xaikit.auto.graph import ReturnedTensor, ScoreGraph, record, search
 from xaikit.auto.pyramid import pyramids
 from xaikit.errors import LayerNotFound
@@ -104,7 +105,7 @@ def _chosen(probe: ScoreGraph, reader: MapReader) -> tuple[Tap, ...]:
     considered = list(_walk(probe, reader))
     if considered and considered[-1].verdict == "chosen":
         return considered[-1].taps
-    (gradient,) = torch.autograd.grad(probe.score, probe.source, allow_unused=True)
+    (gradient,) = differentiate(probe.score, probe.source, allow_unused=True)
     if gradient is not None and not bool(gradient.any()):
         raise LayerNotFound(
             "layers: auto: the gradient of the score is zero everywhere for the first sample, as that of a unit that is 0 "
@@ -186,7 +187,7 @@ def _read(
     """Those that are maps, and the verdict on them."""
     layouts = {one.path: reader.layout(name, one.path, one.tensor.shape) for one in alive}
     maps = [one for one in alive if layouts[one.path] is not None] or alive
-    gradients = torch.autograd.grad(probe.score, [one.tensor for one in maps], retain_graph=True, allow_unused=True)
+    gradients = differentiate(probe.score, [one.tensor for one in maps], retain_graph=True, allow_unused=True)
     for one, gradient in zip(maps, gradients, strict=True):
         layout = layouts[one.path]
         if gradient is None:

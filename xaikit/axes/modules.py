@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import differentiate
 from xaikit.axes.numbers import Source, plain
 from xaikit.layouts import Axes, MapLayout
 
@@ -36,7 +37,7 @@ def like_a_source(tensor: Tensor, sources: Sequence[Source]) -> MapLayout | None
             continue
         if source.tensor.shape == tensor.shape and len(set(lengths)) == len(lengths):
             ones = torch.ones_like(tensor)
-            made_of = torch.autograd.grad(tensor, source.tensor, ones, retain_graph=True, allow_unused=True)[0]
+            made_of = differentiate(tensor, source.tensor, ones, retain_graph=True, allow_unused=True)[0]
             return None if made_of is None else plain(Axes(source.channels, tuple(source.cells)))
     return None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xaikit._numeric import on_host
+from xaikit._numeric import differentiate, on_host
 from xaikit.layouts import Axes, Layout, MapLayout, Positions
 
 BASE = 8
@@ -208,9 +208,9 @@ def _fitted(
     weight = weights_of(target, axis)
     shape = [-1 if one == axis else 1 for one in range(target.dim())]
     tensors = [source.tensor for source in sources]
-    even = torch.autograd.grad(target, tensors, weight, retain_graph=True, allow_unused=True)
+    even = differentiate(target, tensors, weight, retain_graph=True, allow_unused=True)
     coordinate = coordinate.to(target).view(shape)
-    numbered = torch.autograd.grad(target, tensors, weight * coordinate, retain_graph=True, allow_unused=True)
+    numbered = differentiate(target, tensors, weight * coordinate, retain_graph=True, allow_unused=True)
     fits = [
         None if one is None or other is None else _fit(_precise(one), _precise(other), source)
         for one, other, source in zip(even, numbered, sources, strict=True)

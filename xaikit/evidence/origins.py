@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import nodes_behind
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked
 from xaikit.evidence.taps import Tap
-from xaikit.passes.backprop import nodes_behind
 from xaikit.passes.modes import Mode
 from xaikit.passes.modules import module_at
 from xaikit.passes.nests import Path, copied, replaced, sample_paths, signature, tensor_at, tensors_in

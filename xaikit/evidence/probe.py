@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import differentiate
 from xaikit.axes.local_attention import LocalAttention
 from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, like_a_source, note
 from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
@@ -120,7 +121,7 @@ def _is_made_of(target: Tensor, tensor: Tensor) -> bool:
     """Whether a tensor is another one, or depends on it: queries that only attend to it do not."""
     if target is tensor or not target.requires_grad:
         return target is tensor
-    (gradient,) = torch.autograd.grad(target, tensor, weights_of(target, 1), retain_graph=True, allow_unused=True)
+    (gradient,) = differentiate(target, tensor, weights_of(target, 1), retain_graph=True, allow_unused=True)
     return gradient is not None and bool(gradient.any())
 
 

@@ -22,6 +22,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, Stateles
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from xaikit._numeric import differentiate
 from xaikit.engine import Request
 from xaikit.engine.raw_maps import check_saliency, of_numbers
 from xaikit.errors import ConfigError
@@ -142,7 +143,7 @@ def _logits(output: Any) -> Tensor:
 def _gradients(scores: Tensor, points: Mapping[Tap, Tensor]) -> dict[Tap, list[Tensor]]:
     """Of every column of scores (N, T) at every point."""
     columns = [
-        torch.autograd.grad(scores[:, column].sum(), list(points.values()), retain_graph=True)
+        differentiate(scores[:, column].sum(), list(points.values()), retain_graph=True)
         for column in range(scores.shape[1])
     ]
     return {tap: list(gradients) for tap, gradients in zip(points, zip(*columns, strict=True), strict=True)}

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from xaikit._numeric import differentiate
+
 _ONCE = "is not implemented"
 """What torch says of a function that can be differentiated once only."""
 
@@ -54,8 +56,8 @@ def _linear_part(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         x = x.detach().clone().requires_grad_()
         output = function(x.clone())  # a clone, as it may be changed in place
         direction = torch.zeros_like(output, requires_grad=True)
-        (pulled,) = torch.autograd.grad(output, x, direction, create_graph=True, allow_unused=True)
+        (pulled,) = differentiate(output, x, direction, create_graph=True, allow_unused=True)
         if pulled is None:
             return torch.zeros_like(output)
-        (part,) = torch.autograd.grad(pulled, direction, x.detach(), materialize_grads=True)
+        part: Tensor = differentiate(pulled, direction, x.detach(), materialize_grads=True)[0]
     return part.detach()

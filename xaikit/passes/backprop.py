@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import Node
+
+from xaikit._numeric import differentiate, nodes_behind
 
 FEW_NODES = 24
 
@@ -52,7 +53,7 @@ def gradients_at(
 def _looped(scores: Tensor, points: Sequence[Tensor], create_graph: bool = False, *, keep: bool) -> list[Tensor | None]:
     last = scores.shape[1] - 1
     rows = [
-        torch.autograd.grad(
+        differentiate(
             scores[:, column].sum(),
             points,
             retain_graph=keep or column < last,
@@ -65,34 +66,20 @@ def _looped(scores: Tensor, points: Sequence[Tensor], create_graph: bool = False
 
 
 def _stacked(rows: Sequence[Tensor | None]) -> Tensor | None:
-    gradients = [row for row in rows if row is not None]
-    if len(gradients) < len(rows):
+    reached = [row for row in rows if row is not None]
+    if len(reached) < len(rows):
         return None
-    return gradients[0].unsqueeze(0) if len(gradients) == 1 else torch.stack(gradients)
+    return reached[0].unsqueeze(0) if len(reached) == 1 else torch.stack(reached)
 
 
 def _batched(scores: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
     chosen = torch.eye(scores.shape[1], dtype=scores.dtype, device=scores.device)
     chosen = chosen.unsqueeze(1).expand(-1, len(scores), -1)
     # the graph is kept: if an operation has no batching rule, the loop goes over it again
-    return list(
-        torch.autograd.grad(scores, points, chosen, retain_graph=True, is_grads_batched=True, allow_unused=True)
-    )
+    return list(differentiate(scores, points, chosen, retain_graph=True, is_grads_batched=True, allow_unused=True))
 
 
 def _is_trivial(scores: Tensor) -> bool:
     """Whether only a few pooling, linear and shape operations lie between the first tap and the scores."""
     nodes = list(islice(nodes_behind(scores.grad_fn), FEW_NODES + 1))
     return len(nodes) <= FEW_NODES and all(node.name() in _LINEAR for node in nodes)
-
-
-def nodes_behind(start: Node | None, end: Node | None = None) -> Iterator[Node]:
-    """Every node of a graph once: from one on, towards what it was made of, and no further than another one."""
-    visited: set[Node | None] = {None, end}
-    ahead = [start]
-    while ahead:
-        node = ahead.pop()
-        if node is not None and node not in visited:
-            visited.add(node)
-            yield node
-            ahead.extend(parent for parent, _ in node.next_functions)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from xaikit._numeric import on_host
-from xaikit.passes.backprop import FEW_NODES, nodes_behind
+from xaikit._numeric import differentiate, nodes_behind, on_host
+from xaikit.passes.backprop import FEW_NODES
 
 REASON = "samples of this batch depend on each other: each was explained by its own score, in this batch"
 
@@ -84,7 +84,7 @@ def _own_rows(column: Tensor, points: Sequence[Tensor]) -> list[Tensor | None]:
 
 
 def _gradients(score: Tensor, points: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-    return torch.autograd.grad(score, points, retain_graph=True, allow_unused=True)
+    return differentiate(score, points, retain_graph=True, allow_unused=True)
 
 
 def _own_row(gradient: Tensor | None, row: int, rows: int) -> Tensor | None:

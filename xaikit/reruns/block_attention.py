@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xaikit._numeric import differentiate
 from xaikit.errors import ConfigError, Disconnected
 from xaikit.evidence.attention import Attention, AttentionCall, AttentionRecorder, attention_of
 from xaikit.evidence.conditions import undisturbed
@@ -55,8 +56,7 @@ def block_attention(context: PassContext) -> tuple[Attention, ...]:
         context.tally.gradient_calls += scores.shape[1]
         mixed = [call.mixed for call in calls]
         columns = [
-            torch.autograd.grad(column.sum(), mixed, retain_graph=True, materialize_grads=True)
-            for column in scores.unbind(1)
+            differentiate(column.sum(), mixed, retain_graph=True, materialize_grads=True) for column in scores.unbind(1)
         ]
         stacked = [torch.stack(by_target) for by_target in zip(*columns, strict=True)]
         return tuple(attention_of(replace(one, gradient=at)) for one, at in zip(calls, stacked, strict=True))

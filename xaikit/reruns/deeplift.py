@@ -19,12 +19,12 @@ from torch.autograd.graph import Node, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointError
 
-from xaikit._numeric import exact
+from xaikit._numeric import exact, nodes_behind
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.hooks import Substitute, substituted
 from xaikit.evidence.taps import Tap
-from xaikit.passes.backprop import gradients_at, nodes_behind
+from xaikit.passes.backprop import gradients_at
 from xaikit.passes.weights import attempt
 from xaikit.reruns.context import PassContext
 from xaikit.reruns.rescale import by_rule, has_rule

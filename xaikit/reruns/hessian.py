@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
+from xaikit._numeric import differentiate, nodes_behind
 from xaikit.errors import ConfigError
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.trace import Place
 from xaikit.passes.attention import AttentionByDefinition
-from xaikit.passes.backprop import nodes_behind
 from xaikit.passes.weights import attempt
 from xaikit.reruns.context import PassContext
 
@@ -48,7 +48,7 @@ def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tenso
     """The product for one target: (N, C, *S)."""
     # what is pulled back requires grad too: every gradient depends on it, unless its graph was cut off
     seed = torch.ones_like(score, requires_grad=True)
-    (gradient,) = torch.autograd.grad(score, point, seed, create_graph=True, allow_unused=True)
+    (gradient,) = differentiate(score, point, seed, create_graph=True, allow_unused=True)
     if gradient is None:
         return torch.zeros_like(vector)
     if _is_severed(gradient, seed, point):
@@ -56,7 +56,7 @@ def _column(score: Tensor, point: Tensor, place: Place, vector: Tensor) -> Tenso
     # prefix tokens are no part of the vector
     full = place.layout.from_map(vector.to(gradient.dtype), torch.zeros_like(gradient))
     try:
-        (product,) = torch.autograd.grad(gradient, point, full, allow_unused=True, retain_graph=True)
+        (product,) = differentiate(gradient, point, full, allow_unused=True, retain_graph=True)
     except RuntimeError as error:
         if not any(words in str(error) for words in _ONCE):
             raise

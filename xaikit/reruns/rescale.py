@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from xaikit._numeric import differentiate
+
 
 def _called(names: str) -> set[Any]:
     """All ways to call operations of these names, in place or not."""
@@ -168,5 +170,5 @@ def _derived(call: Callable[[Tensor], Tensor], entered: Tensor) -> tuple[Tensor,
         leaf = entered.detach().clone().requires_grad_()
         # what works in place does so on no leaf
         result = call(leaf.clone())
-        (slope,) = torch.autograd.grad(result.sum(), leaf)
+        (slope,) = differentiate(result.sum(), leaf)
     return result.detach(), slope
