@@ -19,13 +19,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, axes: int, channels: int, data: str, more: str = "") -> xaikit.Report:
-    """Overlays of two methods and a sheet; paths are relative to the config."""
+def config(folder: Path, axes: int, channels: int, data: str, more: str = "") -> Path:
+    """Two methods; paths are relative to the config."""
     (folder / "run.yaml").write_text(
         f"model: {{source: importpath, factory: 'nets:conv', kwargs: {{axes: {axes}, channels: {channels}}}, "
         f"classes: [a, b, c]}}\ndata: {data}\nmethods: [gradcam, hirescam]\ntarget: b\nreport: {{to: {folder}/run}}\n{more}"
     )
-    report = xaikit.run(folder / "run.yaml")
+    return folder / "run.yaml"
+
+
+def run(folder: Path, axes: int, channels: int, data: str, more: str = "") -> xaikit.Report:
+    """Overlays of both methods and a sheet, and no failure."""
+    report = xaikit.run(config(folder, axes, channels, data, more))
     assert report.failures == ()
     assert len(report.sheets) == 1
     assert {record.target_name for record in report.records} == {"b"}
@@ -51,7 +56,7 @@ def test_series_are_drawn_as_curves_with_the_map_as_a_line(folder: Path) -> None
     assert (np.abs(drawn.astype(int) - (176, 32, 48)).sum(2) < 30).any(0)[:WIDTH].mean() > 0.9, "the line is there"
 
 
-def test_series_of_unequal_length_are_brought_to_one_or_go_one_by_one(folder: Path) -> None:
+def test_series_of_unequal_length_are_brought_to_one(folder: Path) -> None:
     for place, length in enumerate((60, 64, 70)):
         np.save(folder / f"{place}.npy", series(place, length=length))
     report = run(
@@ -61,6 +66,19 @@ def test_series_of_unequal_length_are_brought_to_one_or_go_one_by_one(folder: Pa
         "{source: series, path: ['0.npy', '1.npy', '2.npy'], transform: {crop: 60, mean: [0, 1], std: [2, 2]}}",
     )
     assert {tuple(report.map(name, "gradcam").shape) for name in report.images} == {(60,)}
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_series_of_another_length_than_the_first_are_named_and_cost_no_other(folder: Path, size: int) -> None:
+    """A run has maps of one size."""
+    for place, length in enumerate((60, 64, 60)):
+        np.save(folder / f"{place}.npy", series(place, length=length))
+    data = f"{{source: series, path: ['0.npy', '1.npy', '2.npy'], batch_size: {size}}}"
+    report = xaikit.run(config(folder, 1, 2, data))
+    assert report.images == ("0.npy", "2.npy")
+    assert len(report.records) == 4
+    assert {failure.name for failure in report.failures} == {"1.npy"}
+    assert "1.npy: expected (2, 60), as 0.npy has, got (2, 64); data.transform.size or crop" in report.failures[0].error
 
 
 def test_volumes_are_drawn_as_slices(folder: Path) -> None:

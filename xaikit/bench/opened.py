@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ class OpenedBench:
 
     def _stacked(self, pictures: Sequence[Picture]) -> Any:
         """The inputs of pictures as one, on the model's device; what is no sample's is the first one's."""
-        _check_shapes(pictures)
+        _check_shapes(pictures, self.first)
         inputs = pictures[0].pixels
         for path, _ in tensors_in(inputs):
             if not path or path[0] not in self.config.model.shared:
@@ -132,8 +133,9 @@ class OpenedBench:
             raise ConfigError(f"model.input_layout: expected how pictures are arranged, got {self.input_layout}")
         return varied(inputs, layout.from_map(first, first))
 
-    def first_batch(self) -> Batch:
-        """The first photograph that can be read, as a batch of one.
+    @cached_property
+    def first(self) -> Picture:
+        """The first photograph that can be read: all maps of a run are of its size.
 
         Raises:
             DataError: none can be read; the first reasons are given.
@@ -142,9 +144,13 @@ class OpenedBench:
         for photograph in self.photographs:
             picture = self.loader.read(photograph)
             if isinstance(picture, Picture) and not picture.unlabelled:
-                return self.batch([picture])
+                return picture
             reasons.append(picture.unlabelled if isinstance(picture, Picture) else picture.error)
         raise DataError("data: none of the photographs can be read:\n" + "\n".join(reasons[:5]))
+
+    def first_batch(self) -> Batch:
+        """The first photograph that can be read, as a batch of one. Raises DataError where none can be."""
+        return self.batch([self.first])
 
 
 def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bool) -> OpenedBench:
@@ -181,15 +187,22 @@ def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bo
     return OpenedBench(config, model, device, photographs, loader, arrangement, weights, architecture, of_input)
 
 
-def _check_shapes(pictures: Sequence[Picture]) -> None:
-    """Refuse inputs that are no batch. Raises DataError."""
-    first = pictures[0]
-    for picture in pictures:
-        if signature(picture.pixels) != signature(first.pixels):
+def _check_shapes(pictures: Sequence[Picture], sized: Picture) -> None:
+    """Refuse inputs that are no batch, or not of the size that the run's maps are of. Raises DataError."""
+    for picture, (expected, read) in product(pictures, ((sized, _size), (pictures[0], _signature))):
+        if read(picture) != read(expected):
             raise DataError(
-                f"{picture.photograph.name}: expected {_shapes(first)}, as {first.photograph.name} has, got {_shapes(picture)}; "
-                "data.transform.size or crop brings them to one shape, batch_size: 1 needs none"
+                f"{picture.photograph.name}: expected {_shapes(expected)}, as {expected.photograph.name} has, got "
+                f"{_shapes(picture)}; data.transform.size or crop brings them to one shape"
             )
+
+
+def _size(picture: Picture) -> tuple[int, ...]:
+    return tuple(first_tensor(picture.pixels).shape)
+
+
+def _signature(picture: Picture) -> object:
+    return signature(picture.pixels)
 
 
 def _shapes(picture: Picture) -> str:
