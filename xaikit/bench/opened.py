@@ -30,6 +30,7 @@ from xaikit.schema.class_files import read_classes
 from xaikit.schema.classes import Classes
 from xaikit.schema.data import MAX_PIXELS
 from xaikit.schema.plugins import instantiate
+from xaikit.schema.scalars import check_device
 from xaikit.schema.sections import Config
 from xaikit.sources import ModelSource, OpenedModel, Photograph
 from xaikit.store.names import bench_key
@@ -219,8 +220,12 @@ def pick_device(name: str) -> torch.device:
     """``auto`` is CUDA where there is one, else MPS, XPU, any other accelerator that torch has, else the CPU.
 
     Raises:
-        ConfigError: a device that is not there.
+        ConfigError: a word that is none for a device, or a device that is not there.
     """
+    try:
+        check_device(name)
+    except ValueError as error:
+        raise ConfigError(f"device: {error}") from error
     if name == "auto":
         return _accelerator() or torch.device("cpu")
     device = torch.device(name)
