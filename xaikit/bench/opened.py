@@ -134,7 +134,11 @@ class OpenedBench:
         return varied(inputs, layout.from_map(first, first))
 
     def first_batch(self) -> Batch:
-        """The first photograph that can be read, as a batch of one.
+        """The first photograph that can be read, as a batch of one. Raises DataError."""
+        return self.batch([self.first_picture()])
+
+    def first_picture(self) -> Picture:
+        """The first photograph that can be read.
 
         Raises:
             DataError: none can be read; the first reasons are given.
@@ -143,7 +147,7 @@ class OpenedBench:
         for photograph in self.photographs:
             picture = self.loader.read(photograph)
             if isinstance(picture, Picture) and not picture.unlabelled:
-                return self.batch([picture])
+                return picture
             reasons.append(picture.unlabelled if isinstance(picture, Picture) else picture.error)
         raise DataError("data: none of the photographs can be read:\n" + "\n".join(reasons[:5]))
 

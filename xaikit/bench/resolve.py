@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from xaikit.bench.bench import Bench, merge_requests
+from xaikit.bench.loader import Picture
 from xaikit.bench.named import named_classes
 from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
 from xaikit.engine import Batch, Request
 from xaikit.engine.layers import LayerResolver
+from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import target_at
 from xaikit.finish import build_finish
 from xaikit.passes.raised import naming_the_layer
@@ -42,12 +45,25 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     trials = {each.trial.evidence: each.trial for each in placed}
     by_request = {trial.request: trial for trial in trials.values()}
     requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
-    batch = opened.first_batch()
+    first = opened.first_picture()
+    batch = opened.batch([first])
     finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in placed}
-    with naming_the_layer(opened.model.module):
+    with naming_the_layer(opened.model.module), _naming_the_label(opened, first):
         evidence = _resolve_taps(opened, batch, trials, requests)
         result = probe(opened, batch, merge_requests(evidence.values()))
     return Bench(opened, placed, evidence, finishes, result)
+
+
+@contextmanager
+def _naming_the_label(opened: OpenedBench, first: Picture) -> Iterator[None]:
+    """Whose class a target was given that raises inside."""
+    try:
+        yield
+    except ConfigError as error:
+        if opened.loader.labelled:
+            sample = first.photograph
+            error.add_note(f"tried on the first sample, {sample.name}, whose label is {sample.label!r}")
+        raise
 
 
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:
