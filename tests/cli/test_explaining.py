@@ -18,6 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pixels = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
     for name in ("photo.jpg", "other.png"):
         Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "names.txt").write_text("tench\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -105,6 +106,14 @@ def test_a_model_that_raises_is_one_error_with_layer_and_shapes(
     assert capsys.readouterr().err.startswith(message)
 
 
+def test_a_function_that_raises_names_the_photographs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "mine.py").write_text(MINE)
+    mine = ["--model", "importpath:./mine.py:net", "--transform", "./mine.py:broken"]
+    assert run("photo.jpg", "other.png", *mine) == 1
+    message = "transform ./mine.py:broken: RuntimeError: no such picture\n"
+    assert capsys.readouterr().err == f"photo.jpg: {message}other.png: {message}"
+
+
 def test_layers_may_stand_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("photo.jpg", *RANDOM, "--layers", "layer3, layer4") == 0
     assert "at layer3, layer4" in capsys.readouterr().out
@@ -133,6 +142,8 @@ def test_no_photograph_is_written_over(folder: Path, capsys: pytest.CaptureFixtu
         (["photo.jpg", *RANDOM, "--method", "gradcm"], "did you mean 'gradcam'"),
         (["photo.jpg", *RANDOM, "--layers", "layr4"], "did you mean 'layer4'"),
         (["photo.jpg", *RANDOM, "--weights", "DEFAULT"], "expected none beside --random"),
+        (["photo.jpg", *RANDOM[:2], "--weights", "names.txt"], "expected a state dict in 'names.txt'"),
+        (["photo.jpg", *RANDOM[:2], "--weights", "none.txt"], "there are no weights 'none.txt'"),
         (["photo.jpg", *RANDOM, "--option", "seed"], "expected KEY=VALUE"),
         (["photo.jpg", *RANDOM, "--option", "sede=1"], "did you mean 'seed'"),
         (["photo.jpg", "other.png", *RANDOM, "--out", "one.png"], "expected a folder for 2 pictures"),

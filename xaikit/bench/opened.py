@@ -141,15 +141,16 @@ class OpenedBench:
         """The first photograph that can be read.
 
         Raises:
-            DataError: none can be read; the first reasons are given.
+            DataError: none can be read; the first reasons are given, each once, with the first that it is of.
         """
-        reasons = []
+        reasons: dict[str, str] = {}
         for photograph in self.photographs:
             picture = self.loader.read(photograph)
             if isinstance(picture, Picture) and not picture.unlabelled:
                 return picture
-            reasons.append(picture.unlabelled if isinstance(picture, Picture) else picture.error)
-        raise DataError("data: none of the photographs can be read:\n" + "\n".join(reasons[:5]))
+            reasons.setdefault(picture.unlabelled if isinstance(picture, Picture) else picture.error, photograph.name)
+        lines = [reason if name in reason else f"{name}: {reason}" for reason, name in reasons.items()]
+        raise DataError("data: none of the photographs can be read:\n" + "\n".join(lines[:5]))
 
 
 def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bool) -> OpenedBench:

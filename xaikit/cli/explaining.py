@@ -82,7 +82,7 @@ def explain(
             if len(photographs) == 1:
                 raise
             failed = True
-            echo(f"{error}", err=True)
+            echo(f"{error}" if photograph in str(error) else f"{photograph}: {error}", err=True)
             continue
         for method, explanation in explanations.items():
             echo("\n".join(_saved(explanation, photograph, paths[photograph, method])))

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from xaikit.cli.terminal import cell, show
 from xaikit.passes import allocator
+from xaikit.plain.paths import short_names
 from xaikit.plain.text import duration, escaped
 from xaikit.store.pages import PAGE
 
@@ -192,8 +193,6 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
 
 def _table(report: Report) -> Table:
-    from xaikit.report.lookup import short_names
-
     table = Table("photograph", "predicted", "probability", "explained", box=None)
     rows: dict[str, list[str]] = {}
     short = short_names(report.images)

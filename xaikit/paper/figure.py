@@ -18,9 +18,10 @@ from xaikit.finish import finish_maps
 from xaikit.paper.grid import PaperCell, PaperFigure, check_installed
 from xaikit.pictures.colors import COLORMAPS
 from xaikit.pictures.overlay import Floats, Scale, floats, resized
+from xaikit.plain.paths import short_names
 from xaikit.plain.text import escaped
 from xaikit.report.index import Index
-from xaikit.report.lookup import distinct, find_photograph, find_trial, short_names, why_failed
+from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
 from xaikit.report.report import Report
 from xaikit.store.pictures import open_picture, picture_name
 from xaikit.store.trials import StoredTrial

@@ -1,4 +1,4 @@
-"""What a person calls a photograph."""
+"""What a person calls a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from xaikit.report.lookup import file_name, short_names
+from xaikit.plain.paths import file_name, short_names
 
 
 def test_names_are_as_short_as_tells_them_apart() -> None:
