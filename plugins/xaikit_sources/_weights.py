@@ -21,7 +21,14 @@ _KEYS = ("file", "key", "prefix")
 State = Mapping[str, Tensor]
 Weights = str | dict[str, str] | None
 """A name or a file, or ``{file: ..., key: ..., prefix: ...}``; see :func:`read_state`."""
-StatedWeights = Annotated[Weights, Located(lambda text, base: text.endswith(SUFFIXES) or "/" in text)]
+
+
+def _names_file(text: str, base: Path = Path()) -> bool:
+    """Whether a text is no name of weights, but that of a file: one with any other ending is there."""
+    return text.endswith(SUFFIXES) or "/" in text or (bool(Path(text).suffix) and path_is_file(base / text))
+
+
+StatedWeights = Annotated[Weights, Located(_names_file)]
 """As a config says them."""
 
 
@@ -40,7 +47,7 @@ def build(where: str, seed: int, make: Callable[[], Any]) -> Any:
 
 def is_file(weights: Weights) -> bool:
     """Whether an option means a file rather than a name."""
-    return isinstance(weights, dict) or (weights is not None and (weights.endswith(SUFFIXES) or "/" in weights))
+    return isinstance(weights, dict) or (weights is not None and _names_file(weights))
 
 
 def is_none(weights: Weights) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,9 +75,12 @@ class Series:
         header, rows = self._table(data, str(file))
         column = self._column(header, rows, file)
         for place, row in enumerate(rows):
-            label = None if column is None else row[column].strip() or None
-            numbers = [cell for at, cell in enumerate(row) if at != column]
-            yield _of_array(f"{file}#{place}", numbers_of([numbers], f"{file}#{place}")[0], "first", label)
+            name, label = f"{file}#{place}", None
+            try:
+                label = None if column is None else _class_in(row, column, name)
+                yield _of_array(name, _numbers(row, column, header, name), "first", label)
+            except DataError as error:
+                yield Photograph(name, partial(_refused, str(error)), label, "series", _decoder(name, "first"))
 
     def _table(self, data: bytes, name: str) -> tuple[list[str], list[list[str]]]:
         """The header, which may be missing, and the rows."""
@@ -111,11 +114,36 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+def _class_in(row: Sequence[str], column: int, name: str) -> str | None:
+    """What stands in the column of the class. Raises DataError where the row ends before."""
+    if column >= len(row):
+        raise DataError(f"{name}: expected its class in column {column}, got {len(row)} cells")
+    return row[column].strip() or None
+
+
+def _numbers(row: Sequence[str], column: int | None, header: Sequence[str], name: str) -> np.ndarray:
+    """The cells of a row but for its class. Raises DataError naming the column of one that is no number."""
+    for at, cell in enumerate(row):
+        if at != column and not _is_number(cell):
+            called = repr(header[at]) if at < len(header) else at
+            raise DataError(f"{name}: column {called}: expected a number, got {cell!r}")
+    return np.array([float(cell) for at, cell in enumerate(row) if at != column])
+
+
+def _refused(why: str) -> bytes:
+    """In place of the bytes of a row, which fails by itself when its turn comes, and stops no other."""
+    raise DataError(why)
+
+
 def _of_array(name: str, array: np.ndarray, channels: str, label: str | None = None) -> Photograph:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     data = buffer.getvalue()
-    return Photograph(name, lambda: data, label, "series", partial(_decoded, name=name, channels=channels))
+    return Photograph(name, lambda: data, label, "series", _decoder(name, channels))
+
+
+def _decoder(name: str, channels: str) -> Callable[[bytes], Tensor]:
+    return partial(_decoded, name=name, channels=channels)
 
 
 def _decoded(data: bytes, name: str, channels: str) -> Tensor:

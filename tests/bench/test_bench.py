@@ -81,6 +81,14 @@ def test_no_readable_photograph_is_an_error_with_reasons(tmp_path: Path) -> None
         bench_of(config(tmp_path))
 
 
+def test_one_reason_of_all_photographs_is_given_once_with_the_first(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def broken(picture):\n    raise RuntimeError('not this one')\n")
+    values = config(tmp_path)
+    data = {**values["data"], "transform": f"{tmp_path}/mine.py:broken"}
+    with pytest.raises(xaikit.DataError, match=r":\n[^\n]*one\.png: transform [^\n]*not this one$"):
+        bench_of({**values, "data": data})
+
+
 def test_a_source_without_transform_needs_one_in_the_config(tmp_path: Path) -> None:
     values = config(tmp_path)
     del values["data"]["transform"]
@@ -93,6 +101,8 @@ def test_devices() -> None:
     assert pick_device("auto").type in ("cpu", "cuda")
     with pytest.raises(xaikit.ConfigError, match=r"device: expected .*'cuda:99'"):
         pick_device("cuda:99")
+    with pytest.raises(xaikit.ConfigError, match=r"device: expected auto, cpu, .* got 'tpu'"):
+        pick_device("tpu")
 
 
 def test_class_names_are_as_many_as_outputs(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+import xaikit
+from helpers.runs import config, pictures
 from xaikit.cli.progress import Progress
 from xaikit.planning.planned import Plan, PlannedBench, PlannedEvaluation
 from xaikit.planning.shards import Receipt, Shard
@@ -99,3 +102,12 @@ def test_a_signal_says_at_once_what_it_does() -> None:
     with Progress(Console(file=out)) as progress:
         progress.stopping("interrupted: finishing 12 photographs; again to stop now")
         assert "finishing 12 photographs; again to stop now" in out.getvalue()
+
+
+def test_the_table_tells_photographs_of_one_name_apart(tmp_path: Path) -> None:
+    for folder in ("cat", "dog"):
+        pictures(tmp_path / "photos" / folder, ("1.png",))
+    out = io.StringIO()
+    report = xaikit.run(config(tmp_path, methods="gradcam", report={"to": str(tmp_path / "run"), "page": False}))
+    Progress(Console(file=out, width=140)).show(report)
+    assert [line.split()[0] for line in out.getvalue().splitlines()[1:3]] == ["cat/1.png", "dog/1.png"]

@@ -89,7 +89,7 @@ def test_gradient_calls_by_rules_that_differ_on_the_network_are_counted() -> Non
 
 
 def test_memory_knows_the_number_of_targets() -> None:
-    def memory(top: int, method: str = "gradcam", batch: int = 8, layers: str = "layer1") -> int:
+    def memory(top: int, method: str = "gradcam", batch: int = 2, layers: str = "layer1") -> int:
         data = {"source": "samples", "batch_size": batch}
         model = {"source": "torchvision", "name": "resnet18", "weights": None}
         target = {"use": "top", "k": top}
@@ -98,14 +98,30 @@ def test_memory_knows_the_number_of_targets() -> None:
         assert bench.available == machine_memory(torch.device("cpu"))
         return bench.memory
 
-    gradient = 8 * 64 * 56 * 56 * 4
+    gradient = 2 * 64 * 56 * 56 * 4
     assert memory(9) - memory(1) == pytest.approx(
         COPIES * 8 * gradient, rel=1e-4
     )  # the classes themselves are kept too
-    assert memory(9, batch=16) - memory(9) > COPIES * 9 * gradient
+    assert memory(9, batch=4) - memory(9) > COPIES * 9 * gradient
     assert memory(9, "lafam") == memory(1, "lafam"), "no gradient is taken for any target"
     # the backward of a whole ResNet-18 reads the inputs and outputs of all its convolutions
-    assert memory(1, layers="input") - memory(1, layers="layer4") > 8 * 20 * 2**20
+    assert memory(1, layers="input") - memory(1, layers="layer4") > 2 * 20 * 2**20
+
+
+def test_a_batch_is_no_larger_than_there_are_photographs() -> None:
+    names = ["chelsea", "coffee"]
+    plans = [
+        xaikit.plan(
+            {
+                "model": {"source": "samples"},
+                "data": {"source": "samples", "names": names, "batch_size": size},
+                "methods": "gradcam",
+            }
+        ).benches[0]
+        for size in (2, 100_000)
+    ]
+    assert plans[0].memory == plans[1].memory
+    assert str(plans[1]).startswith("2 photographs in 1 batch of 2, ")
 
 
 def test_a_plan_for_more_memory_than_there_is_says_so() -> None:

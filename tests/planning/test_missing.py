@@ -5,7 +5,7 @@ import pytest
 
 from helpers.run_folders import BENCH, commit, planned, row
 from xaikit.bench.loader import Loader
-from xaikit.errors import StoreError
+from xaikit.errors import DataError, StoreError
 from xaikit.planning.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.schema.classes import Classes
 from xaikit.sources import Photograph, Transform
@@ -94,9 +94,10 @@ def test_adopted_rows_are_adopted_once(store: Store) -> None:
     assert again.adopted.num_rows == 4, "one row an evidence and column, however often it is there"
 
 
-def test_a_photograph_that_cannot_be_read_is_left_for_later(store: Store) -> None:
+@pytest.mark.parametrize("error", [OSError, DataError])
+def test_a_photograph_that_cannot_be_read_is_left_for_later(store: Store, error: type[Exception]) -> None:
     def unreadable() -> bytes:
-        raise OSError("gone")
+        raise error("gone")
 
     result = missing(store, Photograph("cat.jpg", unreadable))
     assert (result.missing, result.digests) == ((frozenset(EVIDENCE),), {})

@@ -130,3 +130,24 @@ def test_a_config_with_boxes_reads_as_it_was_written() -> None:
     assert config.report.boxes == BoxesConfig("95%")
     assert xaikit.load(config.plain()) == config
     assert "boxes" not in xaikit.load(sources).plain()["report"]
+
+
+def test_boxes_of_maps_that_have_none_are_refused(tmp_path: Path) -> None:
+    values = red_run(tmp_path, report={"to": str(tmp_path / "run"), "boxes": {}}, finish={"fuse": "none"})
+    with pytest.raises(xaikit.ConfigError, match=r"report\.boxes: expected maps of pictures, got none"):
+        xaikit.run(values)
+    xaikit.run({**values, "report": {"to": str(tmp_path / "run")}})
+    with pytest.raises(xaikit.ConfigError, match=r"report\.boxes: expected maps of pictures, got none"):
+        list(boxes_of(xaikit.open(tmp_path / "run"), BoxesConfig()))
+
+
+def test_a_table_that_is_asked_for_no_more_is_removed(tmp_path: Path) -> None:
+    table, report = tmp_path / "run" / "boxes.csv", {"to": str(tmp_path / "run"), "overlays": False}
+    values = red_run(tmp_path, report={**report, "boxes": {}})
+    xaikit.run(values)
+    assert table.exists()
+    xaikit.run({**values, "report": report})
+    assert not table.exists()
+    table.write_text("of somebody else")
+    xaikit.run({**values, "report": report})
+    assert table.exists()

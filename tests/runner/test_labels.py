@@ -92,3 +92,13 @@ def test_a_label_that_has_changed_is_computed_again(tmp_path: Path) -> None:
 def test_without_its_word_a_target_is_given_none(tmp_path: Path) -> None:
     with pytest.raises(xaikit.ConfigError, match="stated: no labels"):
         run(tmp_path, table(tmp_path, a="star"), needed=False)
+
+
+def test_a_label_that_no_output_has_is_said_with_its_sample_also_where_it_comes_first(tmp_path: Path) -> None:
+    data = table(tmp_path, one="99", two="1")
+    unnamed = {"source": "importpath", "factory": f"{tmp_path}/models.py:tiny"}
+    values = config(tmp_path, methods="gradcam", target="label", model=unnamed)
+    with pytest.raises(xaikit.ConfigError, match="got 99") as raised:
+        xaikit.run({**values, "data": {**values["data"], **data}})
+    (note,) = raised.value.__notes__
+    assert note.endswith("one.png, whose label is '99'")

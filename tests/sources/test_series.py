@@ -83,3 +83,21 @@ def test_shapes_columns_and_paths_that_are_none(tmp_path):
         Series(f"{tmp_path}/*.tsv").photographs()
     with pytest.raises(ValueError, match="label: expected null or folder where a file is one series"):
         Series(str(tmp_path), label="kind")
+
+
+def test_a_row_that_is_no_series_names_its_column_and_stops_no_other(tmp_path):
+    (tmp_path / "t.csv").write_text("t0,t1,kind\n1,,calm\n3,4,wild\n5,x,wild\n7\n")
+    rows = Series(str(tmp_path / "t.csv"), each="row", label="kind").photographs()
+    assert [one.label for one in rows] == ["calm", "wild", "wild", None]
+    assert rows[1].decode(rows[1].read()).tolist() == [[3, 4]]
+    for place, message in (
+        (0, "#0: column 't1': expected a number, got ''"),
+        (2, "#2: column 't1': expected a number, got 'x'"),
+        (3, "#3: expected its class in column 2, got 1 cells"),
+    ):
+        with pytest.raises(DataError, match=message):
+            rows[place].read()
+    (tmp_path / "plain.csv").write_text("1,2\n3,\n")
+    (_, bad) = Series(str(tmp_path / "plain.csv"), each="row").photographs()
+    with pytest.raises(DataError, match="column 1: expected a number, got ''"):
+        bad.read()

@@ -180,6 +180,12 @@ def test_build_reports_what_was_raised():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_file_of_any_ending_is_a_file_where_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.ckpt").touch()
+    assert [is_file(text) for text in ("net.ckpt", "none.ckpt")] == [True, False]
+
+
 def test_what_an_option_means():
     assert [is_file(text) for text in ("a.pth", "x/y", "a.safetensors", "DEFAULT", "IMAGENET1K_V1")] == [
         True, True, True, False, False

@@ -31,6 +31,7 @@ from xaikit.schema.class_files import read_classes
 from xaikit.schema.classes import Classes
 from xaikit.schema.data import MAX_PIXELS
 from xaikit.schema.plugins import instantiate
+from xaikit.schema.scalars import check_device
 from xaikit.schema.sections import Config
 from xaikit.sources import ModelSource, OpenedModel, Photograph
 from xaikit.store.names import bench_key
@@ -133,24 +134,26 @@ class OpenedBench:
             raise ConfigError(f"model.input_layout: expected how pictures are arranged, got {self.input_layout}")
         return varied(inputs, layout.from_map(first, first))
 
+    def first_batch(self) -> Batch:
+        """The first photograph that can be read, as a batch of one. Raises DataError."""
+        return self.batch([self.first])
+
     @cached_property
     def first(self) -> Picture:
         """The first photograph that can be read: all maps of a run are of its size.
 
         Raises:
-            DataError: none can be read; the first reasons are given.
+            DataError: none can be read; the first reasons are given, each once, with the first that it is of.
         """
-        reasons = []
+        reasons: dict[str, str] = {}
         for photograph in self.photographs:
             picture = self.loader.read(photograph)
             if isinstance(picture, Picture) and not picture.unlabelled:
                 return picture
-            reasons.append(picture.unlabelled if isinstance(picture, Picture) else picture.error)
-        raise DataError("data: none of the photographs can be read:\n" + "\n".join(reasons[:5]))
+            reasons.setdefault(picture.unlabelled if isinstance(picture, Picture) else picture.error, photograph.name)
+        lines = [reason if name in reason else f"{name}: {reason}" for reason, name in reasons.items()]
+        raise DataError("data: none of the photographs can be read:\n" + "\n".join(lines[:5]))
 
-    def first_batch(self) -> Batch:
-        """The first photograph that can be read, as a batch of one. Raises DataError where none can be."""
-        return self.batch([self.first])
 
 
 def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bool) -> OpenedBench:
@@ -232,8 +235,12 @@ def pick_device(name: str) -> torch.device:
     """``auto`` is CUDA where there is one, else MPS, XPU, any other accelerator that torch has, else the CPU.
 
     Raises:
-        ConfigError: a device that is not there.
+        ConfigError: a word that is none for a device, or a device that is not there.
     """
+    try:
+        check_device(name)
+    except ValueError as error:
+        raise ConfigError(f"device: {error}") from error
     if name == "auto":
         return _accelerator() or torch.device("cpu")
     device = torch.device(name)

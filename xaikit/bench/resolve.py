@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from xaikit.bench.bench import Bench, merge_requests
@@ -12,6 +13,7 @@ from xaikit.bench.opened import OpenedBench, open_bench
 from xaikit.bench.probe import probe
 from xaikit.engine import Batch, Request
 from xaikit.engine.layers import LayerResolver
+from xaikit.errors import ConfigError
 from xaikit.evidence.pinned import target_at
 from xaikit.finish import build_finish
 from xaikit.passes.raised import naming_the_layer
@@ -44,10 +46,22 @@ def resolve_bench(config: Config, group: Group, registry: Registry) -> Bench:
     requests = {key: _request(trial, registry, base) for key, trial in by_request.items()}
     batch = opened.first_batch()
     finishes = {each.trial.id: build_finish(each.trial.finish, registry, base) for each in placed}
-    with naming_the_layer(opened.model.module):
+    with naming_the_layer(opened.model.module), _naming_the_label(opened):
         evidence = _resolve_taps(opened, batch, trials, requests)
         result = probe(opened, batch, merge_requests(evidence.values()))
     return Bench(opened, placed, evidence, finishes, result)
+
+
+@contextmanager
+def _naming_the_label(opened: OpenedBench) -> Iterator[None]:
+    """Whose class a target was given that raises inside."""
+    try:
+        yield
+    except ConfigError as error:
+        if opened.loader.labelled:
+            sample = opened.first.photograph
+            error.add_note(f"tried on the first sample, {sample.name}, whose label is {sample.label!r}")
+        raise
 
 
 def _request(trial: Trial, registry: Registry, base: Path) -> Request:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 
 from xaikit.cli.terminal import echo
 from xaikit.errors import ConfigError, DataError
-from xaikit.plain.text import read_value
+from xaikit.plain.text import problem_of, read_value
 
 if TYPE_CHECKING:
     from xaikit import Explanation
@@ -35,7 +36,10 @@ SOME_FAILED = 1
 )
 @click.option("--weights", help="Of the model: a name that its source knows, or a file.")
 @click.option("--random", is_flag=True, help="Random weights, so that nothing is downloaded.")
-@click.option("--transform", help="imagenet, where the model's source does not know how its pictures are prepared.")
+@click.option(
+    "--transform",
+    help="How pictures are prepared, as a YAML says it: imagenet, ./mine.py:transform, '{size: 64, crop: 64}'.",
+)
 @click.option(
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="More of the model, as below model: of a YAML."
 )
@@ -63,17 +67,22 @@ def explain(
     methods = methods or (DEFAULT_METHOD,)
     paths = _paths(photographs, methods, out)
     opened = open_model(
-        model, dict(map(_option, options)), weights=weights, random=random, transform=transform, device=device
+        model,
+        dict(map(_option, options)),
+        weights=weights,
+        random=random,
+        transform=None if transform is None else _value("--transform", transform),
+        device=device,
     )
-    failed = False
+    names, failed = [name.strip() for name in layers.split(",")], False
     for photograph in photographs:
         try:
-            explanations = _explained(opened, photograph, methods, layers.split(","), read_value(target))
+            explanations = _explained(opened, photograph, methods, names, _value("--target", target))
         except DataError as error:
             if len(photographs) == 1:
                 raise
             failed = True
-            echo(f"{error}", err=True)
+            echo(f"{error}" if photograph in str(error) else f"{photograph}: {error}", err=True)
             continue
         for method, explanation in explanations.items():
             echo("\n".join(_saved(explanation, photograph, paths[photograph, method])))
@@ -85,17 +94,19 @@ def _explained(
     opened: NamedModel, photograph: str, methods: Sequence[str], layers: Sequence[str], target: Any
 ) -> dict[str, Explanation]:
     from xaikit.api import explain
+    from xaikit.passes.raised import naming_the_layer
 
-    return explain(
-        opened.module,
-        photograph,
-        list(methods),
-        transform=opened.transform,
-        layers=list(layers),
-        target=target,
-        classes=opened.classes,
-        output=opened.output,
-    )
+    with naming_the_layer(opened.module):
+        return explain(
+            opened.module,
+            photograph,
+            list(methods),
+            transform=opened.transform,
+            layers=list(layers),
+            target=target,
+            classes=opened.classes,
+            output=opened.output,
+        )
 
 
 def _saved(explanation: Explanation, photograph: str, path: Path) -> Iterator[str]:
@@ -110,7 +121,16 @@ def _saved(explanation: Explanation, photograph: str, path: Path) -> Iterator[st
 
 
 def _paths(photographs: Sequence[str], methods: Sequence[str], out: str | None) -> dict[tuple[str, str], Path]:
-    """Where each picture goes. Raises ConfigError where several would go to one file."""
+    """Where each picture goes. Raises ConfigError where several would go to one file, or one over a photograph."""
+    paths = _named(photographs, methods, out)
+    for path in paths.values():
+        for photograph in photographs:
+            if path.exists() and Path(photograph).exists() and path.samefile(photograph):
+                raise ConfigError(f"--out: expected another file than the photographs, got {photograph!r}")
+    return paths
+
+
+def _named(photographs: Sequence[str], methods: Sequence[str], out: str | None) -> dict[tuple[str, str], Path]:
     pairs = [(photograph, method) for photograph in photographs for method in methods]
     folder = Path() if out is None else Path(out)
     if out is not None and (len(pairs) == 1 or folder.suffix):
@@ -127,4 +147,11 @@ def _option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise ConfigError(f"--option: expected KEY=VALUE, got {text!r}")
-    return key, read_value(value)
+    return key, _value("--option", value)
+
+
+def _value(option: str, text: str) -> Any:
+    try:
+        return read_value(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{option}: expected a value as YAML, got {text!r}: {problem_of(error)}") from error

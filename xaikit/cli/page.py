@@ -20,8 +20,8 @@ from xaikit.cli.terminal import echo
 )
 def page(run: str, beside: str | None, to: str | None, trust: bool) -> None:
     """Write the page of a RUN once more, or one of RUN and RUN_B beside each other, with what they differ by."""
+    from xaikit.plain.paths import file_name
     from xaikit.registry import Registry
-    from xaikit.report.lookup import file_name
     from xaikit.report.report import Report
     from xaikit.runner.page import page_of
     from xaikit.store.folder import folder_of

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from xaikit.cli.terminal import cell, show
 from xaikit.passes import allocator
+from xaikit.plain.paths import short_names
 from xaikit.plain.text import duration, escaped
 from xaikit.store.pages import PAGE
 
@@ -194,10 +195,10 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 def _table(report: Report) -> Table:
     table = Table("photograph", "predicted", "probability", "explained", box=None)
     rows: dict[str, list[str]] = {}
+    short = short_names(report.images)
     for record in report.head(MOST_ROWS):
         probability = "" if record.probability is None else f"{record.probability:.2f}"
-        short = record.name.replace("\\", "/").rpartition("/")[2]
-        row = rows.setdefault(record.name, [short, record.prediction_name, probability, ""])
+        row = rows.setdefault(record.name, [short[record.name], record.prediction_name, probability, ""])
         if record.target_name and record.target_name not in row[3].split(", "):
             row[3] = ", ".join(filter(None, [row[3], record.target_name]))
     for row in rows.values():

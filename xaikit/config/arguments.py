@@ -13,7 +13,7 @@ from xaikit.registry import Registry
 from xaikit.schema import reading
 from xaikit.schema.keys import Use, keys_of
 from xaikit.schema.plugins import Reader
-from xaikit.schema.sections import Aggregation, MethodConfig, ModelConfig
+from xaikit.schema.sections import Aggregation, MethodConfig, ModelConfig, TransformConfig
 
 
 def read_methods(
@@ -82,6 +82,13 @@ def read_model(value: Mapping[str, Any], registry: Registry, base: Path | None =
     with _reading({"model": value}, registry, base) as (reader, values):
         model: ModelConfig = reading.read_fields(reader, values)["model"]
         return model
+
+
+def read_transform(value: Any) -> TransformConfig | None:
+    """How pictures are prepared as a config would say it; None where it says nothing. Raises ConfigError."""
+    with _reading({"data": {"transform": value}}, Registry()) as (reader, values):
+        transform = values["data"]["transform"]
+        return None if transform is None else reading.read_transform(reader, ("data", "transform"), transform)
 
 
 def read_layout(value: Any, registry: Registry, base: Path | None = None) -> Use | None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from xaikit.bench.opened import pick_device
-from xaikit.config.arguments import read_model
+from xaikit.bench.stated import stated_transform
+from xaikit.bench.transforms import Prepare
+from xaikit.config.arguments import read_model, read_transform
 from xaikit.errors import ConfigError, nearest
 from xaikit.registry import Registry
 from xaikit.schema.class_files import read_classes
-from xaikit.schema.keys import keys_of
+from xaikit.schema.keys import Use, keys_of
 from xaikit.schema.plugins import instantiate
-from xaikit.sources import OpenedModel
+from xaikit.schema.sections import DataConfig
+from xaikit.sources import OpenedModel, Photograph
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def open_model(
     *,
     weights: str | None = None,
     random: bool = False,
-    transform: str | None = None,
+    transform: Any = None,
     device: str = "auto",
 ) -> NamedModel:
     """Open the model of a source: ``torchvision:resnet50``.
@@ -43,7 +47,8 @@ def open_model(
         options: what a config may say below ``model`` beside.
         weights: a name or file.
         random: have random weights.
-        transform: in place of what the source knows.
+        transform: over what the source knows, as ``data.transform`` of a config says it: "imagenet", a function such as
+            "./mine.py:transform", or a mapping.
 
     Raises:
         ConfigError: no such model, option or device; weights that cannot be had; or nobody knows the transform.
@@ -64,13 +69,22 @@ def open_model(
     called = {keys[0]: name} if name else {}
     config = read_model({"source": source, **called, **_weights(stated, keys, weights, random), **options}, registry)
     opened: OpenedModel = instantiate("model", config.source, registry).open()
-    chosen = transform or opened.transform
+    chosen = opened.transform if transform is None else _stated(transform, opened)
     if chosen is None:
         raise ConfigError(
             f"--transform: {source} does not know how pictures of {stated} are prepared; say --transform imagenet"
         )
     classes = opened.classes if config.classes is None else read_classes(config.classes)[0]
     return NamedModel(opened.module.to(pick_device(device)), chosen, classes, config.output)
+
+
+def _stated(transform: Any, model: OpenedModel) -> Prepare:
+    """The transform of photographs that is stated for a model. Raises ConfigError in the words of the option."""
+    try:
+        data = DataConfig(Use("files"), transform=read_transform(transform))
+        return stated_transform(model, data, Photograph("a photograph", bytes), Path())
+    except ConfigError as error:
+        raise ConfigError([problem.replace("data.transform", "--transform") for problem in error.problems]) from error
 
 
 def _weights(stated: str, keys: list[str], weights: str | None, random: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from xaikit.bench.bands import bands_of
 from xaikit.bench.decode import as_channels, decode
+from xaikit.bench.transforms import OwnTransform
 from xaikit.errors import ConfigError, DataError, nearest
 from xaikit.notebook.geometry import window_of
 from xaikit.pictures.window import PictureWindow, ShownInputs, as_picture, bytes_of_pixels, channels_last
@@ -94,7 +95,7 @@ def _listed(stated: Any) -> list[Any]:
 
 def _read(one: Any, transform: Any) -> Any:
     """One picture as its transform takes it."""
-    channels = transform.channels if isinstance(transform, Transform) else 3
+    channels = transform.channels if isinstance(transform, Transform | OwnTransform) else 3
     if isinstance(one, (str, os.PathLike)):
         return _file(Path(one).expanduser(), channels)
     if isinstance(one, np.ndarray):

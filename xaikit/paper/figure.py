@@ -18,9 +18,10 @@ from xaikit.finish import finish_maps
 from xaikit.paper.grid import PaperCell, PaperFigure, check_installed
 from xaikit.pictures.colors import COLORMAPS
 from xaikit.pictures.overlay import Floats, Scale, floats, resized
+from xaikit.plain.paths import short_names
 from xaikit.plain.text import escaped
 from xaikit.report.index import Index
-from xaikit.report.lookup import distinct, file_name, find_photograph, find_trial, why_failed
+from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
 from xaikit.report.report import Report
 from xaikit.store.pictures import open_picture, picture_name
 from xaikit.store.trials import StoredTrial
@@ -80,7 +81,7 @@ def figure(
     cells = [[_cell(report, name, column, maps, target) for column in chosen] for name in names]
     colored, bar, ticks, unit = _colored(cells, maps, scale, colormap)
     photographs = [[_photograph(report, name, chosen[0])] if photograph else [] for name in names]
-    called = {**{name: _ENDING.sub("", file_name(name)) for name in names}, **(titles or {})}
+    called = {**{name: _ENDING.sub("", short) for name, short in short_names(names).items()}, **(titles or {})}
     return PaperFigure(
         rows=tuple(escaped(called[name]) for name in names),
         columns=tuple(["photograph"] * photograph + [escaped(called.get(each.called, each.called)) for each in chosen]),

@@ -36,7 +36,7 @@ def plan_bench(
         model=opened.name,
         device=str(opened.device),
         photographs=count,
-        batch_size=opened.config.data.batch_size,
+        batch_size=_batch(bench),
         trials=tuple(_plan_trial(bench, named) for named in bench.trials),
         taps=tuple(dict.fromkeys(str(tap) for request in requests for tap in request.taps)),
         requests=len(requests),
@@ -104,7 +104,12 @@ def _memory(bench: Bench) -> int:
     weights: int = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     seen, gradients = _seen(bench), _differentiates(bench) * min(probe.targets, columns_at_once(_seen(bench)))
     sample = ROOM * probe.row.numel() * probe.row.element_size() + probe.graph + (COPIES * gradients + 1) * seen
-    return weights + sample * bench.opened.config.data.batch_size
+    return weights + sample * _batch(bench)
+
+
+def _batch(bench: Bench) -> int:
+    """Photographs of the largest batch that there is."""
+    return min(bench.opened.config.data.batch_size, len(bench.opened.photographs))
 
 
 def _forwards(bench: Bench) -> int:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.bench.loader import Loader
+from xaikit.errors import DataError
 from xaikit.schema.classes import Classes
 from xaikit.sources import Photograph
 from xaikit.store.names import model_of
@@ -125,5 +126,5 @@ def _digest(photograph: Photograph) -> str:
     """The digest of its bytes, "" where they cannot be read: that is found out when its turn comes."""
     try:
         return photograph.digest()
-    except OSError:
+    except (DataError, OSError):
         return ""

@@ -22,6 +22,7 @@ from xaikit.report.report import Report
 from xaikit.schema.boxes import BoxesConfig
 from xaikit.store.pictures import picture_name, shown_window
 from xaikit.store.rows import Failure
+from xaikit.store.trials import StoredTrial
 
 TABLE = "boxes.csv"
 """Of a run whose config asks for boxes."""
@@ -61,17 +62,31 @@ class MapBox:
     note: str = ""
 
 
+def check_boxes(trials: Iterable[StoredTrial]) -> None:
+    """Raises ConfigError where no trial has maps that boxes could be of."""
+    if not any(map(_has_boxes, trials)):
+        raise ConfigError(
+            "report.boxes: expected maps of pictures, got none: those of series, volumes and videos have no boxes, nor have "
+            "controls, nor layers that are not fused"
+        )
+
+
+def _has_boxes(trial: StoredTrial) -> bool:
+    return trial.fuses and not trial.control and len(trial.space) == 2
+
+
 def boxes_of(report: Report, stated: BoxesConfig, trial: str | None = None) -> Iterator[MapBox]:
     """The boxes of every map of a picture, in the order of the photographs; of one trial alone, where it is named.
 
     Raises:
+        ConfigError: no trial has such maps.
         StoreError: there is no such trial, or the folder is damaged.
     """
+    check_boxes(report.index.trials)
     chosen = None if trial is None else find_trial(report.index, trial)
     for part in report.index.parts:
         entries = report.index.records(report.index.rows([part]))
-        drawn = [entry for entry in entries if entry[1].fuses and not entry[1].control and len(entry[1].space) == 2]
-        wanted = [entry for entry in drawn if chosen in (None, entry[1])]
+        wanted = [entry for entry in entries if _has_boxes(entry[1]) and chosen in (None, entry[1])]
         with torch_threads(1):
             for columns, fused in finished(report, wanted):
                 for entry in columns:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from xaikit.errors import StoreError, nearest
+from xaikit.plain.paths import file_name
 from xaikit.report.index import Index
 from xaikit.store.rows import Failure
 from xaikit.store.trials import StoredTrial
@@ -64,11 +65,6 @@ def why_failed(failures: Iterable[Failure], trial: StoredTrial, name: str) -> st
 def distinct(words: Iterable[str]) -> tuple[str, ...]:
     """Each once, in the order of their first."""
     return tuple(dict.fromkeys(words))
-
-
-def file_name(name: str) -> str:
-    """The last part of a path."""
-    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _described(trial: StoredTrial, among: Sequence[StoredTrial]) -> str:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from xaikit.pictures.lettering import FAINT, INK, WARNING, Line, wrapped
 from xaikit.pictures.sheet import HEIGHT, Cell, contact_sheet
+from xaikit.plain.paths import file_name
 from xaikit.plain.text import flow
 from xaikit.report.index import Entry, Index
-from xaikit.report.lookup import file_name
 from xaikit.report.overlays import PLAIN, Frame, Pen, drawing, drawn, file_of_overlay, finished, frames_of, is_drawn
 from xaikit.report.recent import RecentOverlays
 from xaikit.report.record import Record

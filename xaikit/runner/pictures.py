@@ -8,6 +8,7 @@ from typing import Any
 
 from xaikit.bench.loader import Picture
 from xaikit.errors import DamagedFile
+from xaikit.report.boxes import TABLE
 from xaikit.report.index import Index
 from xaikit.runner.frames import save_pictures
 from xaikit.runner.prepare import PreparedBench, PreparedRun
@@ -38,7 +39,10 @@ STYLE = ("on", "colormap", "alpha", "colorbar", "format")
 
 def remove_outdated(store: Store, run: PreparedRun) -> None:
     """Remove the overlays of a folder that was planned in another style, or where a name meant another trial or model: they are
-    drawn anew."""
+    drawn anew; and the table of other boxes than are asked for now."""
+    boxes = run.config.report.plain().get("boxes")
+    if (before := store.plan().get("config", {}).get("report", {}).get("boxes")) and before != boxes:
+        store.folder.remove(TABLE)
     if _is_restyled(store, run.config.report) or _is_renamed(store, run):
         for name in picture_files(store.folder, "overlays"):
             remove_picture(store.folder, name)

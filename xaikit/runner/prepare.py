@@ -24,6 +24,7 @@ from xaikit.planning.missing import MissingEvidence, StoredResults, find_missing
 from xaikit.planning.planned import Plan, PlannedBench
 from xaikit.planning.shards import Job, Shard, cut, cut_measures, rounds
 from xaikit.registry import Registry
+from xaikit.report.boxes import check_boxes
 from xaikit.report.index import Index
 from xaikit.report.sheets import MOST_ROWS, MOST_TRIALS, pages_of
 from xaikit.runner.executors import Executor
@@ -143,6 +144,8 @@ def prepare(config: Config, registry: Registry, frozen: Mapping[str, Any]) -> Pr
         benches = tuple(
             _prepare_bench(opened(place), group.metrics, registry) for place, group in enumerate(bench_groups)
         )
+    if config.report.boxes is not None:
+        check_boxes(trial for bench in benches for trial in bench.trials)
     names = tuple(tuple(photograph.name for photograph in bench.photographs) for bench in benches)
     draws = _draws(config, len(points), sum(bench.plan.overlays for bench in benches))
     job = Job(config, bench_groups, folder_of(config), threads, draws, tuple(bench.key for bench in benches), names)

@@ -19,6 +19,7 @@ from xaikit.schema.sections import (
     MetricConfig,
     ModelConfig,
     ObserverConfig,
+    TransformConfig,
 )
 from xaikit.schema.shorthand import of_class
 
@@ -84,6 +85,12 @@ def read_finish(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[s
     """The stages that are stated: a plugin, ``auto`` or ``none``."""
     stages = _read_keys(reader, FinishConfig, path, values)
     return {stage: use for stage, use in stages.items() if use is not None}
+
+
+def read_transform(reader: Reader, path: Path, values: Mapping[str, Any]) -> TransformConfig | None:
+    """How pictures are prepared; None where something is wrong with it."""
+    transform: TransformConfig | None = _read_section(reader, TransformConfig, path, values)
+    return transform
 
 
 def _read_plugin(reader: Reader, section: type[Section], path: Path, values: Mapping[str, Any]) -> Use | None:

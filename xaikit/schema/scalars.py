@@ -19,7 +19,8 @@ def _check_version(version: int) -> int:
     return version
 
 
-def _check_device(device: str) -> str:
+def check_device(device: str) -> str:
+    """The word for a device as it is. Raises ValueError where it is none."""
     if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", device):
         likeliest = nearest(device, ("auto", "cpu", "cuda", "cuda:0", "mps", "xpu"))
         raise ValueError(f"expected auto, cpu, cuda, cuda:N, mps, xpu or xpu:N, got {device!r}; {likeliest}")
@@ -27,7 +28,7 @@ def _check_device(device: str) -> str:
 
 
 Version = Annotated[int, AfterValidator(_check_version)]
-Device = Annotated[str, AfterValidator(_check_device)]
+Device = Annotated[str, AfterValidator(check_device)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
 Side = Annotated[int, Field(ge=1, le=16_384)]
 Sides = Annotated[tuple[Side, ...], Field(min_length=1, max_length=3)]

@@ -10,8 +10,8 @@ import yaml
 
 from xaikit._version import __version__
 from xaikit.pictures.colors import table
+from xaikit.plain.paths import file_name
 from xaikit.registry import Registry
-from xaikit.report.lookup import file_name
 from xaikit.report.page.cards import cards
 from xaikit.report.page.facts import Facts, Plain
 from xaikit.report.page.run import PagedRun
