@@ -97,8 +97,7 @@ def test_a_photograph_alone_has_the_map_that_it_has_beside_others(method: str) -
     inputs = torch.randn(2, 3, 13, 13, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     layers = "stem" if method.endswith("cam") else "input"
     together, alone = (
-        xaikit.explain(net, some, method, layers=layers, target=1)[method].maps[layers]
-        for some in (inputs, inputs[:1])
+        xaikit.explain(net, some, method, layers=layers, target=1)[method].maps[layers] for some in (inputs, inputs[:1])
     )
     torch.testing.assert_close(alone, together[:1])
 

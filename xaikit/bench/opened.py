@@ -155,7 +155,6 @@ class OpenedBench:
         raise DataError("data: none of the photographs can be read:\n" + "\n".join(lines[:5]))
 
 
-
 def open_bench(config: Config, group: Group, registry: Registry, *, labelled: bool) -> OpenedBench:
     """Open the model of a group and find its photographs.
 
