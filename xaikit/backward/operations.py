@@ -45,6 +45,9 @@ MOVED = {
 }
 """Operations that only arrange what they are given, or put zeros around it."""
 
+SHAPED = {"View", "UnsafeView", "ReshapeAlias", "Alias", "Expand", "Clone"}
+"""What a dense layer does to its input before it multiplies."""
+
 BATCH_NORMALIZATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
 
 SOFTMAX = {"Softmax", "SafeSoftmax"}
