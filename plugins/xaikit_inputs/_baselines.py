@@ -24,7 +24,9 @@ SHARE = 0.1
 
 
 def check_baseline(name: str, baseline: str | Tensor) -> None:
-    """Raises ValueError for a text that is neither a word nor a file's name."""
+    """Raises ValueError for a text that is neither a word nor a file's name, and a tensor with a number that is not finite."""
+    if isinstance(baseline, Tensor) and not bool(baseline.isfinite().all()):
+        raise ValueError(f"{name}: expected finite numbers, got a tensor with NaN or infinity")
     if isinstance(baseline, str) and baseline not in WORDS and not Path(baseline).suffix:
         raise ValueError(f"{name}: expected {', '.join(WORDS)} or the file of a picture, got {baseline!r}")
 

@@ -15,6 +15,9 @@ from xaikit.method import at_least
 from xaikit.ops import MODES
 from xaikit.view import View
 
+MOST = 2**28
+"""Cells of all masks of a photograph, which are drawn at once: 2 GiB."""
+
 TOGETHER = 64
 """Masks that are summed at once."""
 
@@ -70,6 +73,9 @@ class RandomMasks:
         if len(space) not in MODES:
             name = type(self).__name__.lower()
             raise ConfigError(f"{name}: expected one to three dimensions of space, got {len(space)}")
+        drawn = self.masks * (self.cells + 1) ** len(space)
+        if drawn > MOST:
+            raise ConfigError(f"masks, cells: expected at most {MOST:,} cells in all masks, got {drawn:,}")
         grids = view.generator.uniform(self.masks, *[self.cells + 1] * len(space)) < self.share
         sizes = tuple(-(-side // self.cells) for side in space)
         offsets = view.generator.uniform(self.masks, len(space)).cpu() * torch.tensor(sizes)

@@ -17,7 +17,7 @@ from xaikit import ConfigError, Located, Needs, hookimpl, nearest
 from xaikit.method import at_least
 from xaikit.ops import combine
 from xaikit.view import View
-from xaikit_inputs._baselines import WORDS, baseline_of, is_file, is_uniform, uniform
+from xaikit_inputs._baselines import WORDS, baseline_of, check_baseline, is_file, is_uniform, uniform
 
 EXPECTED = f"{', '.join(WORDS)}, a folder or files"
 
@@ -55,6 +55,7 @@ class ExpectedGradients:
     def __post_init__(self) -> None:
         at_least("samples", self.samples, 1)
         if isinstance(self.baselines, Tensor):
+            check_baseline("baselines", self.baselines)
             return
         if not self.baselines:
             raise ValueError(f"baselines: expected {EXPECTED}, got {self.baselines!r}")

@@ -31,13 +31,13 @@ class Occlusion:
         unless told otherwise.
 
     window    numbers along each axis that are replaced
-    stride    from one window to the next
+    stride    from one window to the next; none: half a window
     baseline  what is put there: zero, in units of the model; mean, of each channel; blur; uniform, noise in the range of each
               channel; or the file of a picture; in Python also a tensor (C, *S)
     """
 
     window: int = 16
-    stride: int = 8
+    stride: int | None = None
     baseline: Annotated[str | Tensor, Located(is_file)] = "zero"
 
     needs: ClassVar[Needs] = Needs(inputs=True, reruns=True, layers="none")
@@ -53,12 +53,17 @@ class Occlusion:
 
     def __post_init__(self) -> None:
         at_least("window", self.window, 1)
-        at_least("stride", self.stride, 1)
-        if self.stride > self.window:
+        if self.stride is not None:
+            at_least("stride", self.stride, 1)
+        if self._step > self.window:
             raise ValueError(
                 f"stride: expected at most the window, {self.window}, got {self.stride}: places would be left out"
             )
         check_baseline("baseline", self.baseline)
+
+    @property
+    def _step(self) -> int:
+        return max(self.window // 2, 1) if self.stride is None else self.stride
 
     @property
     def draws(self) -> bool:
@@ -71,7 +76,7 @@ class Occlusion:
 
     def variants(self) -> Hashable:
         """What the occluded inputs depend on."""
-        return self.window, self.stride, self.baseline
+        return self.window, self._step, self.baseline
 
     def explain(self, view: View) -> Tensor:
         """The raw map (N, T, *S)."""
@@ -97,7 +102,7 @@ class Occlusion:
 
     def _starts(self, side: int) -> list[int]:
         last = max(side - self.window, 0)
-        return [*range(0, last, self.stride), last]
+        return [*range(0, last, self._step), last]
 
 
 @hookimpl

@@ -50,7 +50,8 @@ class LRP:
         same rules.
     Fails: positive rules (z-plus, flat) make maps that hardly depend on the class and fail the randomisation test (Sixt et al.
         2020, arXiv:1912.09818). Linear operations that are no modules, such as what ``nn.MultiheadAttention`` does to its
-        inputs, have the epsilon rule with epsilon 0.
+        inputs, have the epsilon rule with epsilon 0; so have those of a forward of a subclass's own, such as the low ranks of
+        LoRA, but for a convolution with any weight, and a dense layer's weight times what it is given.
     Peers: zennit's composites of the same names, equal where it has a canonizer of the network; without one it hands all of
         the relevance to either side of a residual connection. It adds 1e-6 to what sums and average pooling divide by, and
         what is left of a normalization that it merges divides by sqrt(1 + eps) once more. A batch normalization that is

@@ -98,6 +98,8 @@ class Box:
             raise ValueError(
                 f"format: expected one of them or a function, got {self.format!r}; {nearest(self.format, FORMATS)}"
             )
+        if self.keys and self.format != "detections":
+            raise ValueError(f"keys: expected none beside format {self.format}, which is not detections, got some")
         if not set(self.keys) <= set(KEYS):
             raise ValueError(f"keys: expected some of {', '.join(KEYS)}, got {', '.join(self.keys)}")
 

@@ -282,6 +282,40 @@ def test_what_a_sigmoid_multiplies_has_all() -> None:
     assert close(by_rules(Backward(product="gate"), excited, values()), by_rules(Backward(), excited, values()))
 
 
+def test_a_gated_linear_unit_is_its_half_times_a_constant() -> None:
+    def written(x: Tensor) -> Tensor:
+        return x[:, :2] * x[:, 2:].sigmoid()
+
+    for table in (HALF, Backward(), SPLIT, Backward(activation="derivative")):
+        assert close(by_rules(table, lambda x: functional.glu(x, 1), values()), by_rules(table, written, values()))
+
+
+GRID = torch.linspace(-1.1, 1.1, 2 * 3 * 3 * 3 * 3, dtype=torch.float64).view(2, 3, 3, 3, 3)
+PLACES = torch.tensor([0, 2])
+NO_BIAS: dict[str, Compute] = {
+    "a grid sampled": lambda x: functional.grid_sample(x, GRID[:, 0, ..., :2], align_corners=False),
+    "a grid of a volume": lambda x: functional.grid_sample(x[:, :, None], GRID, align_corners=False),
+    "between two": lambda x: torch.lerp(x[:, :2], x[:, 2:], 0.3),
+    "between two, by place": lambda x: torch.lerp(x[:, :2], x[:, 2:], WEIGHT),
+    "added at places": lambda x: x.index_add(1, PLACES, x[:, :2]),
+    "unpooled": lambda x: functional.max_unpool2d(*functional.max_pool2d(x, 2, return_indices=True), 2),
+    "a volume unpooled": lambda x: functional.max_unpool3d(
+        *functional.max_pool3d(x[:, None], 2, return_indices=True), 2
+    ),
+    "the k-th smallest": lambda x: x.kthvalue(3, 1).values,
+    "the median": lambda x: x.median(1).values,
+    "the median of numbers": lambda x: x.nanmedian(1).values,
+}
+
+
+@pytest.mark.parametrize("name", NO_BIAS)
+def test_what_is_linear_or_homogeneous_has_its_gradient_which_sums_to_the_score(name: str) -> None:
+    x, compute = values(), NO_BIAS[name]
+    found = by_rules(HALF, compute, x)
+    assert close(found, by_autograd(compute, x))
+    assert close((x * found).flatten(1).sum(1, keepdim=True), Function(compute)(x))
+
+
 REFUSED: dict[str, tuple[Backward, Compute, str]] = {
     "exp": (HALF, torch.exp, "Exp"),
     "a sigmoid that gates nothing": (HALF, torch.sigmoid, "Sigmoid"),
@@ -293,6 +327,16 @@ REFUSED: dict[str, tuple[Backward, Compute, str]] = {
         HALF,
         lambda x: functional.layer_norm(x, (6,), x.mean((0, 1, 2))),
         "NativeLayerNorm",
+    ),
+    "a grid that depends on it": (
+        HALF,
+        lambda x: functional.grid_sample(GRID[:, 0], x[:, :2].movedim(1, 3), align_corners=False),
+        "GridSampler2D, whose grid depends on the layer,",
+    ),
+    "a weight that depends on it": (
+        HALF,
+        lambda x: torch.lerp(x, 2 * x, x.mean()),
+        "Lerp, whose weight depends on the layer,",
     ),
     "a function of its own": (HALF, lambda x: Own.apply(x), "Own"),
 }

@@ -269,6 +269,16 @@ class TestFiles:
         ),
         ("occlusion", {"baseline": torch.zeros(3, 1, 1)}, r"baseline: expected \(2, 6, 6\), .* got \(3, 1, 1\)"),
         (
+            "integratedgradients",
+            {"baseline": torch.full((2, 1, 1), torch.nan)},
+            "baseline: expected finite numbers, got a tensor with NaN or infinity",
+        ),
+        (
+            "expectedgradients",
+            {"baselines": torch.full((1, 2, 6, 6), torch.inf)},
+            "baselines: expected finite numbers, got a tensor with NaN or infinity",
+        ),
+        (
             "expectedgradients",
             {"baselines": ()},
             "baselines: expected zero, mean, blur, uniform, a folder or files, got ()",

@@ -237,6 +237,13 @@ def test_occlusion_is_the_mean_over_windows() -> None:
     assert torch.allclose(map_of("occlusion", model, window=3, stride=2), expected / count, atol=1e-12)
 
 
+@pytest.mark.parametrize(("window", "stride"), [(4, 2), (3, 1), (1, 1)])
+def test_windows_begin_every_half_of_one_where_nothing_else_is_said(window: int, stride: int) -> None:
+    model = Product()
+    stated = map_of("occlusion", model, window=window, stride=stride)
+    assert torch.equal(map_of("occlusion", model, window=window), stated)
+
+
 def test_smoothgrad_draws_by_sample_and_seed() -> None:
     model = Product()
     made = map_of("smoothgrad", model, n=4)
@@ -252,6 +259,11 @@ def test_smoothgrad_draws_by_sample_and_seed() -> None:
         ("vargrad", {"n": 1}, "n: expected at least 2, got 1"),
         ("integratedgradients", {"baseline": "black"}, "baseline: expected zero, mean, blur, uniform or"),
         ("occlusion", {"window": 2, "stride": 3}, "stride: expected at most the window, 2, got 3"),
+        (
+            "rise",
+            {"cells": 10**6, "masks": 1},
+            "masks, cells: expected at most 268,435,456 cells in all masks, got 1,0",
+        ),
         ("rise", {"share": 1.0}, "share: expected above 0 and below 1, got 1.0"),
         ("lime", {"width": 0.0}, "width: expected a number above 0, got 0.0"),
         ("kernelshap", {"cells": 1}, "cells: expected at least 2, got 1"),

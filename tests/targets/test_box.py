@@ -192,6 +192,10 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         ({"rank": 0}, "rank: expected at least 1, got 0"),
         ({"box": (4.0, 0.0, 1.0, 4.0), "of": 1}, "box: expected [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got [4.0,"),
         ({"box": (0.0, 0.0, 1.0, 4.0)}, "of: expected the label of the box, got none"),
+        (
+            {"keys": {"boxes": "xyxy"}, "format": "./read.py:boxes"},
+            "keys: expected none beside format ./read.py:boxes, which is not detections, got some",
+        ),
         ({"keys": {"box": "xyxy"}}, "keys: expected some of boxes, labels, scores, got box"),
     ],
 )

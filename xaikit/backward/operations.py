@@ -14,13 +14,16 @@ LINEAR = re.compile(
     "Flip|Rot90|Unfold|Im2Col|Col2Im|PixelShuffle|PixelUnshuffle|ChannelShuffle|MaskedFill|Where|Tril|Triu|NativeDropout|"
     "ConstantPadNd|(Reflection|Replication)Pad[123]D|Upsample.*|(Mkldnn)?(Adaptive)?AvgPool[123]D|"
     "Addmm|Mm|Bmm|Baddbmm|Mv|Addcmul|Linear|MkldnnLinear|(Mkldnn)?Convolution|"
-    "IndexPut|(Slice|Select|Diagonal)Scatter|AccumulateGrad"
+    "IndexPut|IndexAdd|(Slice|Select|Diagonal)Scatter|(Cudnn)?GridSampler([23]D)?|Lerp|MaxUnpool[23]D|AccumulateGrad"
 )
-"""Operations that are linear in any one of their operands."""
+"""Operations that are linear in any one of their operands, but for those of ``NONLINEAR_IN``."""
+
+NONLINEAR_IN = {"GridSampler2D": 1, "GridSampler3D": 1, "CudnnGridSampler": 1, "Lerp": 2}
+"""The operand that a linear operation is not linear in: where to look, and how much of each side."""
 
 HOMOGENEOUS = re.compile(
     "Relu|LeakyRelu|Prelu(Kernel)?|Abs|(Adaptive|Mkldnn|Fractional)?MaxPool[123]D(WithIndices)?|Max|Min|Amax|Amin|"
-    "Maximum|Minimum|LinalgVectorNorm|Sort|Topk|Clamp(Min|Max)?|Threshold|(Native|Cudnn|Miopen)BatchNorm"
+    "Maximum|Minimum|Kthvalue|Median|Nanmedian|LinalgVectorNorm|Sort|Topk|Clamp(Min|Max)?|Threshold|(Native|Cudnn|Miopen)BatchNorm"
 )
 """Operations of which f(ax) = a f(x), or that are linear in pieces; batch normalization in evaluation is."""
 
@@ -44,6 +47,9 @@ MOVED = {
     *("Unsqueeze", "Squeeze", "ToCopy", "ConstantPadNd"),
 }
 """Operations that only arrange what they are given, or put zeros around it."""
+
+SHAPED = {"View", "UnsafeView", "ReshapeAlias", "Alias", "Expand", "Clone"}
+"""What a dense layer does to its input before it multiplies."""
 
 BATCH_NORMALIZATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
 

@@ -17,6 +17,7 @@ from xaikit.backward.operations import (
     HOMOGENEOUS,
     LINEAR,
     MATRICES,
+    NONLINEAR_IN,
     POWERS,
     PRODUCTS,
     SCALES,
@@ -25,7 +26,7 @@ from xaikit.backward.operations import (
     is_relu,
     operation,
 )
-from xaikit.backward.rules import ConstantScale, Gate, PositiveGradients, Rule, Shares
+from xaikit.backward.rules import ConstantScale, Gate, GatedHalf, PositiveGradients, Rule, Shares
 from xaikit.errors import ConfigError
 from xaikit.needs import Backward
 
@@ -135,7 +136,13 @@ class _Planning:
             return ConstantScale()
         if self.table.activation == "gate" and Gate.serves(node, name):
             return Gate()
+        if name == "Glu" and self.table.activation == "gate":
+            return GatedHalf()
         if LINEAR.fullmatch(name) or HOMOGENEOUS.fullmatch(name) or self._has_derivative(name):
+            if NONLINEAR_IN.get(name) in operands:
+                raise self._refusal(
+                    node, f"{name}, whose {'weight' if name == 'Lerp' else 'grid'} depends on the layer,"
+                )
             return blocked
         if name in Gate.FUNCTIONS:
             raise self._refusal(
@@ -146,7 +153,7 @@ class _Planning:
     def _has_derivative(self, name: str) -> bool:
         if name in SOFTMAX:
             return self.table.attention == "split"
-        return self.table.activation == "derivative" and name in BOUNDED | Gate.FUNCTIONS.keys() | POWERS
+        return self.table.activation == "derivative" and name in BOUNDED | Gate.FUNCTIONS.keys() | POWERS | {"Glu"}
 
     def _product(self, node: Node, name: str) -> Rule | None:
         sides = PRODUCTS[name]

@@ -66,6 +66,17 @@ class Gate:
         return _at_first(inner, outer, lambda gradient: gradient * _secant(node))
 
 
+@dataclass(frozen=True)
+class GatedHalf:
+    """Of a sigmoid of one half, which is a constant that the other half is multiplied by."""
+
+    def __call__(self, node: Any, inner: Gradients, outer: Gradients) -> Gradients:
+        if inner[0] is None:
+            return inner
+        multiplied, gate = inner[0].chunk(2, node._saved_dim)
+        return (torch.cat([multiplied, torch.zeros_like(gate)], node._saved_dim),)
+
+
 def _secant(node: Any) -> Tensor:
     """(f(x) - f(0)) / x, and the slope where that is none."""
     x, function = exact(node._saved_self), Gate.FUNCTIONS[operation(node)]

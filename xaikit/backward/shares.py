@@ -5,14 +5,13 @@ Relevance is kept as a gradient g, of which R = z g: so what is not linear, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node
-from torch.nn import functional
 
 from xaikit._numeric import exact
 from xaikit.backward.graph import ModuleCall
@@ -28,14 +27,14 @@ OPERAND = {"Convolution": 0, "Addmm": 1, "Mm": 0, "Bmm": 0}
 class LinearShare:
     """How a linear layer hands relevance on.
 
-    padding        of zeros around the model's input where that is its input: then what is handed on is relevance, and no
-                   gradient; None for all other layers
+    moves          the nodes between the layer and the model's input where that is its input, if they put zeros around it, the
+                   last first: then what is handed on is relevance, and no gradient; None for all other layers
     call           of its module
     normalization  the batch normalization behind it, which is a part of it, and its module
     """
 
     rule: LinearRule
-    padding: tuple[int, ...] | None
+    moves: tuple[Node, ...] | None
     call: ModuleCall = field(compare=False)
     normalization: tuple[Node, ModuleCall] | None = field(default=None, compare=False)
 
@@ -50,7 +49,7 @@ class LinearShare:
             weight, bias = _folded(weight, bias, *self.normalization)
         shared = _Sharing(self.rule, layer, layer.received, weight, bias)
         gradient = exact(gradient)
-        passed = shared.gradient(gradient) if self.padding is None else shared.relevance(gradient, self.padding)
+        passed = shared.gradient(gradient) if self.moves is None else shared.relevance(gradient, self.moves)
         return tuple(
             passed.to(one.dtype) if spot == place and one is not None else one for spot, one in enumerate(inner)
         )
@@ -75,7 +74,7 @@ class _Convolution:
 
     def bias(self, call: ModuleCall) -> Tensor | None:
         """b of the module; None where the operation has none."""
-        bias: Any = call.module.bias if self._node._saved_bias_sym_sizes_opt else None
+        bias: Any = call.module.bias if is_added(self._node) else None
         return None if bias is None else exact(bias.detach())
 
     def given(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -88,6 +87,11 @@ class _Convolution:
         like, mask = self.received, [True, False, False]
         back: Tensor = torch.ops.aten.convolution_backward(shares, like, weight, None, *self._shape, mask)[0]
         return back
+
+
+def is_added(node: Any) -> bool:
+    """Whether a convolution adds a bias."""
+    return any(node._saved_bias_sym_sizes_opt or ())  # (0,) where there is none
 
 
 def _signed(sizes: Any) -> list[int]:
@@ -153,10 +157,10 @@ class _Sharing:
             return self._gamma(z, relevance)
         return self._alpha_beta(relevance)
 
-    def relevance(self, gradient: Tensor, padding: tuple[int, ...]) -> Tensor:
+    def relevance(self, gradient: Tensor, moves: Sequence[Node]) -> Tensor:
         """R of x from g of z; what is padding is no pixel and has none."""
         relevance = self.layer.given(self.x, self.weight, self.bias) * gradient
-        pixels = functional.pad(torch.ones_like(functional.pad(self.x, [-side for side in padding])), padding)
+        pixels = _pixels(self.x, moves)
         if self.rule.share == "box":
             return self._box(relevance, pixels)
         if self.rule.share == "flat":
@@ -200,6 +204,18 @@ class _Sharing:
     def _of_ones(self, pixels: Tensor, weight: Tensor, bias: Tensor | None, relevance: Tensor) -> Tensor:
         shares = self._stable(relevance, self.layer.given(pixels, weight, bias))
         return pixels * self.layer.back(shares, weight)
+
+
+def _pixels(x: Tensor, moves: Sequence[Node]) -> Tensor:
+    """1 where a value of x is one of the model's input, 0 where it is padding."""
+    if not moves:
+        return torch.ones_like(x)
+    places: Any = torch.arange(1, x.numel() + 1, device=x.device).view(x.shape)
+    move: Any  # typed without its call
+    for move in moves:  # backwards they hand each pixel the place where it went; 0 where it was cut off
+        if operation(move) != "ToCopy":  # a number of few digits holds no place
+            places = move(places)
+    return x.new_zeros(x.numel() + 1).index_fill(0, places.flatten(), 1)[1:].view(x.shape)
 
 
 _Weights = tuple[Tensor, Tensor | None]

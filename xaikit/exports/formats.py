@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,9 +82,9 @@ class Onnx:
 
 
 def _operation(error: BaseException) -> str:
-    """What ONNX lacks, from a long report."""
-    lines = [line for line in str(error).splitlines() if "No ONNX function" in line]
-    return lines[0].split("found for ")[-1].split(". Failure")[0] if lines else str(error).splitlines()[0]
+    """The name of what ONNX lacks, from a long report."""
+    found = re.search(r"No ONNX function found for (?:<OpOverload\(op='([^']+)'[^>]*>|(.+?)\. Failure)", str(error))
+    return next(filter(None, found.groups())) if found else str(error).splitlines()[0]
 
 
 @contextmanager
