@@ -84,6 +84,19 @@ def test_a_method_that_ignores_the_target_says_so() -> None:
     }
 
 
+def test_what_is_of_no_class_says_so_and_a_score_that_there_is_not_is_left_out() -> None:
+    x = images()
+    alone = xaikit.explain(seeded(Plain), x, ["eigencam", "dff"], layers="conv2")
+    assert "target no class" in repr(alone["eigencam"])
+    assert alone["eigencam"].in_words(0) == ["no class"]
+    assert alone["dff"].in_words(1) == [f"part {part} of 4" for part in (1, 2, 3, 4)]
+    several = xaikit.explain(seeded(Plain), x, "gradcam", layers="conv2", target=[[0, 1], [2]])["gradcam"]
+    assert several.in_words(1)[1] == "no target"
+    assert several.in_words(1)[0].startswith("class 2 ")
+    broken = xaikit.explain(seeded(Plain), x * torch.nan, ["gradcam", "eigencam"], layers="conv2", target=0)
+    assert broken["gradcam"].in_words(0, ": ") == ["class 0: nan"], "a score that is NaN stays visible"
+
+
 # --- how it is looked at
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ from xaikit.targets import Pinned, padding_of, places_of
 
 FEW = 8
 """Samples that a notebook shows by itself."""
+
+NO_TARGET = "no target"
+"""Of a sample that has fewer than others."""
 
 
 @dataclass(frozen=True)
@@ -252,11 +256,23 @@ class Explanation:
         return by_sample if self.target.plural else [each[0] for each in by_sample]
 
     def explained(self, sample: int) -> list[tuple[str, float]]:
-        """What is explained in a sample, in words, with its score; one for each target."""
+        """What is explained in a sample, in words, with its score, NaN where it has none; one for each target."""
         indices, scores = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample].tolist()
         labels = (place.get("label", -1) for place in places_of(self.target, sample, len(scores)))
         classes = list(labels) if indices is None else indices[sample].tolist()
-        return [(self._name(index), score) for index, score in zip(classes, scores, strict=True)]
+        padding = padding_of(self.target)
+        missing = [False] * len(scores) if padding is None else padding[sample].tolist()
+        names = getattr(self.target, "names", None) or [
+            NO_TARGET if is_none else self._name(index) for index, is_none in zip(classes, missing, strict=True)
+        ]
+        return list(zip(names, scores, strict=True))
+
+    def in_words(self, sample: int, between: str = " ") -> list[str]:
+        """The same as texts, without the score of what has none: only of a target NaN is one."""
+        return [
+            name if math.isnan(score) and (not self.targeted or name == NO_TARGET) else f"{name}{between}{score:.4g}"
+            for name, score in self.explained(sample)
+        ]
 
     def _place(self, sample: int, target: int) -> tuple[Mapping[str, Any], str]:
         """What of the picture is explained, and its name."""
@@ -270,9 +286,8 @@ class Explanation:
 
     def _lines(self, sample: int, target: int) -> list[Line]:
         """What a sheet says of a map: what is explained, its score, and the first thing to know about it."""
-        name, score = self.explained(sample)[target]
         remarks = [str(remark.reason) for remark in self.warnings if remark.sample == sample]
-        return [(f"{name}: {score:.4g}", INK), *((reason, WARNING) for reason in remarks[:1])]
+        return [(self.in_words(sample, ": ")[target], INK), *((reason, WARNING) for reason in remarks[:1])]
 
 
 def _shortened(text: str) -> str:
