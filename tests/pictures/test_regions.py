@@ -69,6 +69,15 @@ def test_a_percentile_is_of_all_values() -> None:
         assert sum(part.area for part in regions(values, threshold)) == 10
 
 
+def test_a_threshold_is_a_number_of_any_kind() -> None:
+    values = blobs(0)
+    boxes = [part.box for part in regions(values, 0.5)]
+    for threshold in (np.float32(0.5), np.array(0.5), torch.tensor(0.5)):
+        assert [part.box for part in regions(values, threshold)] == boxes
+    with pytest.raises(ConfigError, match="threshold: expected a share"):
+        regions(values, np.array([0.5, 0.5]))
+
+
 def test_tensors_of_any_type_and_dimension() -> None:
     values = torch.zeros(4, 5, 6, dtype=torch.bfloat16, requires_grad=True)
     with torch.no_grad():

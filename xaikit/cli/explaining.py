@@ -100,7 +100,6 @@ def _explained(
 
 def _saved(explanation: Explanation, photograph: str, path: Path) -> Iterator[str]:
     """Write the picture, and say what is on it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     explanation.save(path)
     explained = ", ".join(explanation.in_words(0))
     yield f"{photograph}: {explained} by {explanation.label} at {', '.join(explanation.maps)}: {path}"
