@@ -84,6 +84,19 @@ def test_a_method_that_ignores_the_target_says_so() -> None:
     }
 
 
+def test_what_is_of_no_class_says_so_and_a_score_that_there_is_not_is_left_out() -> None:
+    x = images()
+    alone = xaikit.explain(seeded(Plain), x, ["eigencam", "dff"], layers="conv2")
+    assert "target no class" in repr(alone["eigencam"])
+    assert alone["eigencam"].in_words(0) == ["no class"]
+    assert alone["dff"].in_words(1) == [f"part {part} of 4" for part in (1, 2, 3, 4)]
+    several = xaikit.explain(seeded(Plain), x, "gradcam", layers="conv2", target=[[0, 1], [2]])["gradcam"]
+    assert several.in_words(1)[1] == "no target"
+    assert several.in_words(1)[0].startswith("class 2 ")
+    broken = xaikit.explain(seeded(Plain), x * torch.nan, ["gradcam", "eigencam"], layers="conv2", target=0)
+    assert broken["gradcam"].in_words(0, ": ") == ["class 0: nan"], "a score that is NaN stays visible"
+
+
 # --- how it is looked at
 
 
@@ -162,6 +175,9 @@ def test_it_is_saved_as_numbers_and_nothing_else(tmp_path: Path) -> None:
     assert (np.load(tmp_path / "a.npy") == one.numpy()).all()
     with pytest.raises(ConfigError, match=r"expected an ending such as \.png, .* got 'a\.xyz'"):
         one.save(tmp_path / "a.xyz")
+    with pytest.raises(ConfigError, match="save: expected a path, got BytesIO"):
+        one.save(io.BytesIO())  # type: ignore[arg-type]
+    assert one.save(tmp_path / "new" / "folder" / "a.png").is_file()
 
 
 def test_boxes_and_masks_are_of_every_sample_and_target() -> None:
@@ -179,8 +195,27 @@ def test_a_sample_without_a_target_has_no_box_and_a_map_that_is_not_finite_is_na
     assert len(padded.boxes()[1][1]) == 0
     assert not padded.mask()[1][1].any()
     broken = dataclasses.replace(explained(), map=torch.full((2, 4, 4), torch.nan))
-    with pytest.raises(ConfigError, match="expected a finite map"):
+    with pytest.raises(ConfigError, match=r"^sample 0, target 0: regions: expected a finite map"):
         broken.boxes()
+    assert broken.map is not None
+    broken.map[0] = 1
+    with pytest.raises(ConfigError, match=r"^sample 1, target 0: .* NaN .* has those of the other samples"):
+        broken.mask()
+
+
+def test_without_its_inputs_boxes_are_in_pixels_of_the_map_and_another_picture_is_covered() -> None:
+    for options in ({}, {"target": {"use": "top", "k": 2}}, {"finish": {"resize": "none"}, "target": 0}):
+        one = explained(**options)
+        assert one.map is not None
+        alone = dataclasses.replace(one, shown=None)
+        assert repr(alone.boxes()) == repr(one.boxes()) or options.get("finish")
+        flat = alone.mask()[0][0] if one.target.plural else alone.mask()[0]
+        assert flat.shape == one.map.shape[-2:]
+        picture = Image.new("RGB", (40, 20))
+        assert alone.overlay(picture).tobytes() == one.overlay(picture).tobytes()
+    for draw in (alone.overlay, alone.plot):
+        with pytest.raises(ConfigError, match="the inputs are not known"):
+            draw()
 
 
 def test_a_notebook_shows_it() -> None:

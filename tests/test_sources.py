@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from xaikit import ConfigError
 from xaikit.bench.fingerprint import digest_of
 from xaikit.sources import Photograph, Transform
 
@@ -31,6 +32,14 @@ def test_picture_reaches_height_and_width_exactly():
     transform = Transform((30, 20), (30, 20))
     expected = noise(90, 50).resize((20, 30), Image.Resampling.BILINEAR)
     assert np.array_equal(np.asarray(transform.picture(noise(90, 50))), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    "sides", [("x", (3, 3)), (-1, 3), ((8, 0), 3), (8, 0), (8, (3,)), (8, "fit"), (8, None), (8.5, 3), (True, 3)]
+)
+def test_sides_that_are_none_are_refused(sides):
+    with pytest.raises(ConfigError, match=r"transform: (size|crop): expected pixels, \(height, width\).* got"):
+        Transform(*sides)
 
 
 def test_tensor_is_normalized():

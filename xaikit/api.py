@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ MethodSpec = str | Sequence[str] | Mapping[str, Any]
 
 DEFAULT_METHOD = "gradcam"
 
-_KEYS = re.compile(r"\bmodel\.(output|layout|input_layout)\b(:?)")
+_KEYS = re.compile(r"\bmodel\.(output|layout|input_layout|classes)\b(:?)")
 """Of a config, that are arguments here."""
 
 
@@ -70,7 +71,7 @@ def explain(
     layers: LayerSpecs = AUTO,
     target: TargetSpec = "top1",
     labels: Sequence[int | str] | Tensor | None = None,
-    classes: str | Sequence[str] | None = None,
+    classes: str | os.PathLike[str] | Iterable[str] | Mapping[int, str] | Mapping[str, int] | None = None,
     finish: Mapping[str, Any] | None = None,
     seed: int = 0,
     ids: Sequence[str] | None = None,
@@ -111,8 +112,9 @@ def explain(
             Options of each sample are arrays: ``{"use": "region", "of": 3, "mask": masks}``.
         labels: the class of every sample, for ``"label"`` and for targets with ``"of": "label"``. A method of the mapping may
             say a target of its own: ``{"use": "gradcam", "target": {"use": "contrast"}}``.
-        classes: what the outputs are called: a list of names, a text file with one a line, or "imagenet". Then a class goes by
-            its name wherever it goes by its index: ``target="tench"``, ``target=["tench", "tabby cat"]``, one a sample.
+        classes: what the outputs are called: a list of names, a mapping from index to name (``model.config.id2label``) or from
+            name to index, a text file with one a line, or "imagenet". Then a class goes by its name wherever it goes by its
+            index: ``target="tench"``, ``target=["tench", "tabby cat"]``, one a sample.
         finish: choices for the stages of the finish, such as ``{"normalize": "minmax", "resize": "none"}``.
         seed: of every random draw.
         output: the part of the model's output that is explained: a key, attribute or index, or a way of these such as

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -22,11 +22,14 @@ from xaikit.errors import ConfigError, nearest
 from xaikit.pictures.lettering import INK, WARNING, Line
 from xaikit.pictures.maps import Read, ShownMaps, boxes_of, mask_of
 from xaikit.pictures.threshold import DEFAULT_THRESHOLD, Keep, Threshold
-from xaikit.pictures.window import ShownInputs
+from xaikit.pictures.window import ShownInputs, array_of
 from xaikit.targets import Pinned, padding_of, places_of
 
 FEW = 8
 """Samples that a notebook shows by itself."""
+
+NO_TARGET = "no target"
+"""Of a sample that has fewer than others."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,7 @@ class Explanation:
         Raises:
             ConfigError: there is no such layer, or no fused map and several layers.
         """
-        saliency = self._finished(layer).detach().cpu()
-        return (saliency.float() if saliency.dtype == torch.bfloat16 else saliency).numpy()
+        return array_of(self._finished(layer))
 
     def overlay(
         self,
@@ -153,7 +155,7 @@ class Explanation:
             ConfigError: no such sample, target or layer, or the map is not of two dimensions.
             DataError: the picture cannot be read.
         """
-        maps = self._shown(layer)
+        maps = self._shown(layer, needed=picture is None)
         window = None if picture is None else maps.over(picture, sample)
         return maps.overlay(sample, target, alpha, colormap, window)
 
@@ -166,26 +168,31 @@ class Explanation:
         colormap: str = "auto",
     ) -> Image.Image:
         """A sheet of the samples, by default of all: each picture, beside it the overlays of its targets; raises as overlay."""
-        return self._shown(layer).sheet(samples, self.label, self._lines, alpha, colormap)
+        return self._shown(layer, needed=True).sheet(samples, self.label, self._lines, alpha, colormap)
 
     def save(self, path: str | os.PathLike[str], *, sample: int | None = None, **style: Any) -> Path:
         """Write the overlay of the only sample, or of the one that is named, else the sheet of all; ``.npy`` has the map itself.
 
         Args:
-            path: its ending says the format: .png, .jpg, .webp, .pdf, .npy.
+            path: its ending says the format: .png, .jpg, .webp, .pdf, .npy. Folders that there are not are made.
             style: of :meth:`overlay` or :meth:`plot`.
 
         Returns:
             The path.
 
         Raises:
-            ConfigError: as overlay does, and for an ending that means nothing.
+            ConfigError: as overlay does, and for an ending that means nothing, or what is no path.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise ConfigError(
+                f"save: expected a path, got {type(path).__name__}; overlay().save(...) of Pillow takes files"
+            )
         path = Path(path)
+        if path.suffix.lower() not in (".npy", *Image.registered_extensions()):
+            raise ConfigError(f"save: expected an ending such as .png, .jpg, .pdf or .npy, got {path.name!r}")
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".npy":
             np.save(path, self.numpy() if sample is None else self.numpy()[sample])
-        elif path.suffix.lower() not in Image.registered_extensions():
-            raise ConfigError(f"save: expected an ending such as .png, .jpg, .pdf or .npy, got {path.name!r}")
         elif sample is None and self.scores.numel() > 1:
             self.plot(**style).save(path)
         else:
@@ -195,7 +202,8 @@ class Explanation:
     def boxes(
         self, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep = "all", *, layer: str | None = None
     ) -> list[Any]:
-        """The boxes of the regions of every map, in pixels of the picture that was given; of the input, where none was.
+        """The boxes of the regions of every map, in pixels of the picture that was given, of the input, where none was, or of the
+        map, where the inputs are not known.
 
         Args:
             threshold, keep: see :func:`xaikit.regions`.
@@ -204,7 +212,7 @@ class Explanation:
             Of each sample (K, 4): x0, y0, x1, y1, the largest region first; of a plural target a list of these.
 
         Raises:
-            ConfigError: as :func:`xaikit.regions` does, and for maps that are not of two dimensions.
+            ConfigError: as :func:`xaikit.regions` does, with the sample, and for maps that are not of two dimensions.
         """
         return self._read(layer, threshold, keep, boxes_of)
 
@@ -242,21 +250,33 @@ class Explanation:
             raise ConfigError(f"layer: expected one of {', '.join(self.finished) or 'none'}; {got}")
         return self.finished[layer]
 
-    def _shown(self, layer: str | None) -> ShownMaps:
-        if self.shown is None:
-            raise ConfigError("overlay: the inputs are not known; xaikit.overlay(picture, map) takes them")
-        return ShownMaps(self.with_targets(self._finished(layer)), self.shown, padding_of(self.target), self._place)
+    def _shown(self, layer: str | None, needed: bool) -> ShownMaps:
+        """Its maps on their inputs, or, where those are not known, on something of their size."""
+        if self.shown is None and needed:
+            raise ConfigError("overlay: the inputs are not known; overlay(picture) takes one")
+        maps = self.with_targets(self._finished(layer))
+        return ShownMaps(maps, self.shown or ShownInputs(maps), padding_of(self.target), self._place)
 
     def _read(self, layer: str | None, threshold: Threshold, keep: Keep, read: Read) -> list[Any]:
-        by_sample = self._shown(layer).read(threshold, keep, read)
+        by_sample = self._shown(layer, needed=False).read(threshold, keep, read)
         return by_sample if self.target.plural else [each[0] for each in by_sample]
 
     def explained(self, sample: int) -> list[tuple[str, float]]:
-        """What is explained in a sample, in words, with its score; one for each target."""
+        """What is explained in a sample, in words, with its score, NaN where it has none; one for each target."""
         indices, scores = getattr(self.target, "indices", None), self.with_targets(self.scores)[sample].tolist()
         labels = (place.get("label", -1) for place in places_of(self.target, sample, len(scores)))
         classes = list(labels) if indices is None else indices[sample].tolist()
-        return [(self._name(index), score) for index, score in zip(classes, scores, strict=True)]
+        names = getattr(self.target, "names", [self._name(index) for index in classes])
+        if (padding := padding_of(self.target)) is not None:
+            names = [NO_TARGET if none else name for name, none in zip(names, padding[sample].tolist(), strict=True)]
+        return list(zip(names, scores, strict=True))
+
+    def in_words(self, sample: int, between: str = " ") -> list[str]:
+        """The same as texts, without the score of what has none: only of a target NaN is one."""
+        return [
+            name if math.isnan(score) and (not self.targeted or name == NO_TARGET) else f"{name}{between}{score:.4g}"
+            for name, score in self.explained(sample)
+        ]
 
     def _place(self, sample: int, target: int) -> tuple[Mapping[str, Any], str]:
         """What of the picture is explained, and its name."""
@@ -270,9 +290,8 @@ class Explanation:
 
     def _lines(self, sample: int, target: int) -> list[Line]:
         """What a sheet says of a map: what is explained, its score, and the first thing to know about it."""
-        name, score = self.explained(sample)[target]
         remarks = [str(remark.reason) for remark in self.warnings if remark.sample == sample]
-        return [(f"{name}: {score:.4g}", INK), *((reason, WARNING) for reason in remarks[:1])]
+        return [(self.in_words(sample, ": ")[target], INK), *((reason, WARNING) for reason in remarks[:1])]
 
 
 def _shortened(text: str) -> str:

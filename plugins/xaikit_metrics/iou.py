@@ -69,10 +69,8 @@ class IntersectionOverUnion(Localisation):
         space = tuple(saliency.shape)
         if saliency.min() == saliency.max():
             return np.ones(space, bool)
-        marked = np.zeros(space, bool)
-        for part in regions(saliency, self.threshold, self.keep):
-            marked |= part.mask
-        return marked
+        parts = regions(saliency, self.threshold, self.keep)
+        return np.isin(parts[0].labels, [part.label for part in parts]) if parts else np.zeros(space, bool)
 
 
 def _is_somewhere(one: Annotation) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from xaikit import ConfigError
 from xaikit.config import load
 from xaikit.plain.text import read_value
 
@@ -88,6 +89,14 @@ def test_an_empty_file_misses_three_keys(write: Any, faults: Any) -> None:
         "c.yaml: data: missing: a config says model, data and methods",
         "c.yaml: methods: missing: a config says model, data and methods",
     )
+
+
+def test_what_is_no_config() -> None:
+    for source in (None, 3):
+        with pytest.raises(
+            ConfigError, match=f"expected a YAML file, a mapping or a Config, got {type(source).__name__}"
+        ):
+            load(source)  # type: ignore[arg-type]
 
 
 def test_no_such_file(write: Any, faults: Any) -> None:

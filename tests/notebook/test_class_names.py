@@ -43,10 +43,20 @@ def explained(target: object, **more: object) -> torch.Tensor:
         ({"use": "classes", "of": ["tabby cat", 3]}, {"use": "classes", "of": [1, 3]}),
         ({"use": "contrast", "of": "tench", "against": ["box"]}, {"use": "contrast", "of": 0, "against": [2]}),
         ({"use": "logit", "index": "box"}, 2),
+        ([["tench", "tabby cat"], ["box"]], [[0, 1], [2]]),
+        ([("tench", 1), (np.str_("box"), 3)], [[0, 1], [2, 3]]),
     ],
 )
 def test_a_class_goes_by_its_name_wherever_it_goes_by_its_index(named: object, numbered: object) -> None:
-    assert torch.equal(explained(named), explained(numbered))
+    assert torch.equal(explained(named).nan_to_num(-1), explained(numbered).nan_to_num(-1))
+
+
+def test_a_word_that_is_neither_a_target_nor_a_class_is_said_to_be_none() -> None:
+    for stated in ("contrst", {"use": "contrst"}):
+        with pytest.raises(ConfigError, match=r"names as classes=; nor is there a target of that name: .*'contrast'"):
+            explained(stated, classes=None)
+    with pytest.raises(ConfigError, match="target: the model has no class 'tinch'"):
+        explained([["tench"], ["tinch"]])
 
 
 def test_labels_and_targets_of_a_method_too() -> None:

@@ -52,6 +52,7 @@ FORMS = {
     "array (H, W, C)": np.asarray,
     "array of floats": lambda picture: np.asarray(picture) / 255,
     "tensor of bytes": lambda picture: transforms.PILToTensor()(picture),
+    "tensor of bfloat16": lambda picture: (transforms.PILToTensor()(picture) / 255).bfloat16(),
     "tensor of floats": lambda picture: transforms.ToTensor()(picture),
     "list": lambda picture: [picture],
     "batch of arrays": lambda picture: np.asarray(picture)[None],
@@ -77,6 +78,45 @@ def test_a_file_is_upright_and_the_overlay_has_its_size(named: Any, tmp_path: Pa
     overlay = explained(named(tmp_path / "photo.png"), SMALL).overlay()
     assert overlay.height == 60
     assert overlay.width > 40  # and the colour bar
+
+
+def test_a_picture_of_pillow_is_upright_as_its_file_is(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph().save(tmp_path / "photo.jpg", exif=exif)
+    of_file = explained(tmp_path / "photo.jpg", SMALL)
+    for picture in (Image.open(tmp_path / "photo.jpg"), Image.open(tmp_path / "photo.jpg").convert("RGB")):
+        for transform in (SMALL, TENSOR):
+            explanation = explained(picture, transform)
+            assert explanation.mask()[0].shape == (60, 40)
+            assert explanation.overlay(picture).height == 60
+        assert torch.equal(explained(picture, SMALL).maps["body"], of_file.maps["body"])
+
+
+def test_of_a_jpeg_that_was_decoded_at_a_part_of_its_size_boxes_and_masks_are_in_pixels_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xaikit.bench.decode.decode, "__defaults__", (3, 80 * 200 - 1))
+    pixels = np.zeros((80, 200, 3), np.uint8)
+    pixels[32:48, 96:112] = 255
+    Image.fromarray(pixels).save(tmp_path / "large.jpg", quality=100)
+    transform = Transform(40, 40)
+    explanation = xaikit.explain(red(), tmp_path / "large.jpg", "hirescam", transform=transform, layers="0", target=0)
+    one = explanation["hirescam"]
+    assert one.shown is not None
+    assert one.shown.window(0).picture.size == (100, 40)
+    (box,) = one.boxes(0.5, keep="largest")
+    torch.testing.assert_close(box, torch.tensor([[96.0, 32, 112, 48]]), rtol=0, atol=2.1)
+    (mask,) = one.mask()
+    assert mask.shape == (80, 200)
+    assert mask[40, 104]
+    assert not mask[:, :90].any()
+    drawn = np.asarray(one.overlay(Image.fromarray(pixels), alpha=1.0))
+    assert (drawn[:, :50] == 0).all(), "it lies on the file where it lies on the smaller one"
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    with pytest.raises(DataError, match=r"or give xaikit\.explain the picture that Pillow opens"):
+        explained(tmp_path / "large.png", SMALL)
+    assert explained(Image.open(tmp_path / "large.png"), SMALL).mask()[0].shape == (80, 200)
 
 
 def test_grey_transparent_and_deep_pictures_are_what_a_run_makes_of_them() -> None:
@@ -216,6 +256,14 @@ def test_a_callable_may_return_an_array_or_a_batch_of_one(wrapped: Any) -> None:
             r"floats in \[0, 1\], .* normalized already needs no transform",
         ),
         (torch.rand(5, 8, 8), "imagenet", DataError, "expected 3 channels"),
+        (np.zeros((0, 9, 3), np.uint8), "imagenet", ConfigError, r"expected pictures, got one of size \(0, 9, 3\)"),
+        (Image.new("RGB", (0, 9)), "imagenet", ConfigError, r"expected pictures, got one of size \(0, 9\)"),
+        (
+            [photograph(), Image.new("F", (9, 9), 3.0)],
+            "imagenet",
+            ConfigError,
+            "inputs: picture 1: expected grey values between 0 and 1, got 3.0",
+        ),
         (photograph(), lambda picture: None, ConfigError, r"expected a tensor \(channels, H, W\), got NoneType"),
         (
             photograph(),

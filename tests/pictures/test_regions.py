@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,31 @@ def test_parts_are_sorted_apart_and_complete(seed: int, threshold: Any) -> None:
     assert largest.box == parts[0].box
 
 
+def test_every_region_has_its_own_mask_and_as_many_as_there_are_need_no_more_memory_than_the_map() -> None:
+    values = np.zeros((128, 128))
+    values[::2, ::2] = np.arange(1, 4097).reshape(64, 64)
+    tracemalloc.start()
+    parts = regions(values, "0%")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(parts) == 4096
+    assert peak < 20e6, "a mask each would be 67 MB"
+    assert all(part.mask.sum() == 1 and values[part.mask] == part.peak for part in parts[::512])
+
+
 def test_a_percentile_is_of_all_values() -> None:
     values = np.arange(100).reshape(10, 10)
     for threshold in (90, "90%", "p90"):
         assert sum(part.area for part in regions(values, threshold)) == 10
+
+
+def test_a_threshold_is_a_number_of_any_kind() -> None:
+    values = blobs(0)
+    boxes = [part.box for part in regions(values, 0.5)]
+    for threshold in (np.float32(0.5), np.array(0.5), torch.tensor(0.5)):
+        assert [part.box for part in regions(values, threshold)] == boxes
+    with pytest.raises(ConfigError, match="threshold: expected a share"):
+        regions(values, np.array([0.5, 0.5]))
 
 
 def test_tensors_of_any_type_and_dimension() -> None:

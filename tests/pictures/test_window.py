@@ -114,8 +114,13 @@ def test_overlay_takes_a_picture_and_a_map_of_any_kind() -> None:
     for saliency in (torch.eye(3), torch.eye(3).bfloat16(), np.eye(3).tolist()):
         assert xaikit.overlay(Image.fromarray(PIXELS), saliency, alpha=0.3).tobytes() == want.tobytes()
     assert xaikit.overlay(PIXELS, np.eye(3), alpha=0.3, colormap="jet").tobytes() != want.tobytes()
-    for options in ({"alpha": 2}, {"colormap": "jett"}):
+    assert xaikit.overlay(PIXELS, np.eye(3), alpha=np.float32(0.5)).height == 6  # type: ignore[arg-type]
+    for options in ({"alpha": 2}, {"alpha": "0.5"}, {"alpha": None}, {"colormap": "jett"}):
         with pytest.raises(ConfigError, match=r"alpha: expected|colormap: expected"):
             xaikit.overlay(PIXELS, np.eye(3), **options)
+    with pytest.raises(ConfigError, match=r"expected a map \(H, W\), got shape \(0, 5\)"):
+        xaikit.overlay(PIXELS, torch.zeros(0, 5))
+    with pytest.raises(ConfigError, match=r"picture: expected whole numbers .* got uint8 from none"):
+        xaikit.overlay(PIXELS[:0], np.eye(3))
     with pytest.raises(ConfigError, match=r"two dimensions \(H, W\), got \(1, 3, 3\); map\[0\] is one of a batch"):
         xaikit.overlay(PIXELS, torch.eye(3)[None])

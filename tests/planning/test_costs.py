@@ -10,9 +10,9 @@ from xaikit.planning.costs import COPIES, machine_memory
 from xaikit.planning.planned import Plan, PlannedBench, PlannedTrial
 
 TRIALS = (
-    PlannedTrial("gradcam", "gradcam", ("layer4",), "top(k=1)"),
-    PlannedTrial("smooth", "smoothgradcampp", ("layer4",), "top(k=1)", 4),
-    PlannedTrial("ablated", "ablationcam", ("layer3", "inner"), "top(k=1)", 7, {"layer3": "joint", "inner": "full"}),
+    PlannedTrial("gradcam", "gradcam", ("layer4",), "top1"),
+    PlannedTrial("smooth", "smoothgradcampp", ("layer4",), "top1", 4),
+    PlannedTrial("ablated", "ablationcam", ("layer3", "inner"), "top1", 7, {"layer3": "joint", "inner": "full"}),
 )
 BENCH = PlannedBench(
     model="resnet50",
@@ -40,9 +40,9 @@ def test_a_plan_reads_like_a_sentence() -> None:
         "17 photographs in 3 batches of 8, resnet50 on cpu",
         "a batch: 1 forward and 1 gradient call for 3 trials at layer4",
         "a photograph: 4 raw maps from 3 calls of methods, 11 further passes",
-        "  gradcam: gradcam at layer4 for top(k=1)",
-        "  smooth: smoothgradcampp at layer4 for top(k=1), and 4 further passes a sample",
-        "  ablated: ablationcam at layer3, inner for top(k=1), and 7 further passes a sample, "
+        "  gradcam: gradcam at layer4 for top1",
+        "  smooth: smoothgradcampp at layer4 for top1, and 4 further passes a sample",
+        "  ablated: ablationcam at layer3, inner for top1, and 7 further passes a sample, "
         "of what lies behind layer3 alone, of the whole model for inner",
         "at most in memory at once: 16 variants of inputs",
         "about 2 min, memory 3 MiB, disk 5 KiB; 2 of 17 photographs are done",
@@ -76,7 +76,7 @@ def test_augmented_passes_are_counted_and_shown() -> None:
     assert plan.benches[0].further == 5 + 2 + 2 * 3
     assert [trial.further for trial in (plain, smooth, noisy, blind)] == [0, 5, 2 + 2 * 3, 0]
     assert [trial.traces for trial in (plain, smooth, noisy, blind)] == [1, 6, 2, 1]
-    assert "gradcam at bn2 for top(k=1), the mean of 6 augmented passes, and 5 further passes a sample" in str(smooth)
+    assert "gradcam at bn2 for top1, the mean of 6 augmented passes, and 5 further passes a sample" in str(smooth)
     assert str(blind) == "blind: lafam at bn2 for no target, as none plays a part"
 
 

@@ -16,7 +16,7 @@ import xaikit
 from helpers.runs import config
 from xaikit import ConfigError
 from xaikit.cli import main
-from xaikit.report.boxes import INPUT, boxes_of
+from xaikit.report.boxes import INPUT, MapBox, as_coco, boxes_of
 from xaikit.schema.boxes import BoxesConfig
 
 RED = """
@@ -103,6 +103,11 @@ def test_the_command_writes_coco_or_a_table(tmp_path: Path, capsys: pytest.Captu
         with pytest.raises(SystemExit):
             main(["boxes", run, "--to", str(tmp_path / wrong), "--trial", "hirescm"])
         assert message in capsys.readouterr().err
+
+
+def test_a_map_of_no_class_has_a_category_of_that_name() -> None:
+    box = MapBox("a.png", "eigencam", 0, None, "", 9, 9, 1.0, 2.0, 3.0, 4.0, 4.0, 1.0, 0.5)
+    assert json.loads(as_coco([box]))["categories"] == [{"id": -1, "name": "no class"}]
 
 
 def test_where_the_geometry_is_not_known_boxes_are_of_the_input_and_say_so(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from xaikit import ConfigError
@@ -50,3 +51,45 @@ def test_a_list_and_imagenet_need_no_file():
     assert (names[281], wnids[281]) == ("tabby", "n02123045")
     assert read_classes(["a", "b"]) == (("a", "b"), None)
     assert read_classes(list(names)) == (names, wnids), "whoever lists them brings their ids"
+
+
+NAMES = ("zebra", "ant", "bee")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        dict(enumerate(NAMES)),
+        {2: "bee", 0: "zebra", 1: "ant"},
+        {"0": "zebra", "1": "ant", "2": "bee"},
+        {"ant": 1, "zebra": 0, "bee": np.int64(2)},
+        np.array(NAMES),
+        (name for name in NAMES),
+    ],
+)
+def test_names_by_index_indices_by_name_and_arrays(stated):
+    assert read_classes(stated) == (NAMES, None)
+
+
+def test_a_path_is_a_file(tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join(NAMES))
+    assert read_classes(tmp_path / "names.txt")[0] == NAMES
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ([], "expected names, one for each output, as strings, got none"),
+        ({}, "got none"),
+        ([False, True], "got False among them"),
+        ({"ant": 1, "bee": 2}, "expected a mapping from each index 0 to 1 to its name, or .* got {'ant': 1, 'bee': 2}"),
+        ({"a": "ant", "b": "bee"}, "got {'a': 'ant', 'b': 'bee'}"),
+        ({0: "ant", "0": "bee"}, "from each index 0 to 1"),
+        ({0: None}, "expected a mapping"),
+        ({"ant", "bee"}, "names in the order of the outputs, got set"),
+        (3, "got int"),
+    ],
+)
+def test_what_names_no_outputs_is_refused(stated, message):
+    with pytest.raises(ConfigError, match=f"^classes: .*{message}"):
+        read_classes(stated)

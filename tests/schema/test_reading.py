@@ -81,6 +81,13 @@ def test_a_models_layout_is_a_plugin(faults: Any) -> None:
     )
 
 
+def test_names_of_classes_that_yaml_reads_as_something_else_are_to_be_quoted(write: Any, faults: Any) -> None:
+    (line,) = (line for line in faults(write("model: {source: zoo, name: x, classes: [cat, no]}")) if "classes" in line)
+    assert line.endswith("got ['cat', False]; YAML reads no as a boolean: quote it, \"no\"")
+    (line,) = faults(model={"source": "zoo", "name": "x", "classes": [1, "cat"]})
+    assert line.endswith("got [1, 'cat']; quote it, \"1\"")
+
+
 @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:3"])
 def test_devices(say: Any, device: str) -> None:
     assert say(device=device).device == device

@@ -68,6 +68,12 @@ def test_what_is_what(tmp_path: Path) -> None:
     assert str(folder_of("s3://bucket/run/")) == "s3://bucket/run"
 
 
+def test_what_is_no_folder_is_refused() -> None:
+    for where in (None, 3, b"run"):
+        with pytest.raises(StoreError, match=f"expected a run folder, its path or URL, got {type(where).__name__}"):
+            folder_of(where)  # type: ignore[arg-type]
+
+
 def test_a_remote_folder_without_fsspec_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(StoreError, match=r"s3://bucket/run: a remote folder needs fsspec: pip install 'xaikit\[s3\]'"):

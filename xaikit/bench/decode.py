@@ -75,7 +75,7 @@ def _limit(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise DataError(
             f"{wide} x {high} pixels are more than {max_pixels}, which a small file may pretend to hold; where this one is "
-            f"honest, write data: {{max_pixels: {wide * high}}}"
+            f"honest, write data: {{max_pixels: {wide * high}}}, or give xaikit.explain the picture that Pillow opens"
         )
 
 

@@ -56,7 +56,12 @@ def target_of_classes(use: Use, classes: Classes, key: str, config: Config, regi
             f"{where}: {use.use!r} is a target and a class of this model; write {{use: xaikit:{use.use}}}, the target, or "
             f"{flow(of_class(use.use))}, the class"
         )
-    cls = registry.find("target", use.use, Path(config.base)).cls
+    return by_indices(use, classes, where, registry, Path(config.base))
+
+
+def by_indices(use: Use, classes: Classes, where: str, registry: Registry, base: Path | None = None) -> Use:
+    """The same, wherever the target was stated."""
+    cls = registry.find("target", use.use, base).cls
     try:
         options = classes.with_indices(cls, use.options, where)
     except ConfigError as error:

@@ -111,9 +111,8 @@ def _explained(
 
 def _saved(explanation: Explanation, photograph: str, path: Path) -> Iterator[str]:
     """Write the picture, and say what is on it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     explanation.save(path)
-    explained = ", ".join(f"{name} {score:.4g}" for name, score in explanation.explained(0))
+    explained = ", ".join(explanation.in_words(0))
     yield f"{photograph}: {explained} by {explanation.label} at {', '.join(explanation.maps)}: {path}"
     if explanation.shown is not None and explanation.shown.note:
         yield f"  drawn over {explanation.shown.note}"

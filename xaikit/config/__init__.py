@@ -128,6 +128,9 @@ def _layer(source: Any, faults: Faults) -> tuple[Layer, Path, str]:
         return layer_behind(source, faults), Path(source.base), source.name
     if isinstance(source, Mapping):
         return extend(dict(source), {(): ARGUMENT}, "", faults), Path(), "run"
+    if not isinstance(source, (str, os.PathLike)):
+        faults.add((), f"expected a YAML file, a mapping or a Config, got {type(source).__name__}", mark=Mark("config"))
+        faults.close()
     file = os.fspath(source)
     if not os.path.isfile(file):
         faults.add((), missing(file), mark=Mark("config"))

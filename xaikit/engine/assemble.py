@@ -98,5 +98,10 @@ class PinnedParts:
         scores = self.target.scores(output)
         return scores.new_full((len(scores), self.count), math.nan)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each of them is called."""
+        return tuple(f"part {place} of {self.count}" for place in range(1, self.count + 1))
+
     def __str__(self) -> str:
-        return f"{self.count} parts, whatever {self.target}"
+        return f"{self.count} parts of no class"

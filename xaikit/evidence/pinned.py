@@ -18,16 +18,18 @@ from xaikit.passes.modes import Mode
 from xaikit.targets import Pinned, Target, is_spatial, layer_of, logits_of, padding_of, probabilities_of, rows_of
 
 
-@dataclass(frozen=True, eq=False)
 class Unpinned:
     """The target of a pass that stopped at the layer, since no method asked for a score."""
 
-    plural: bool = False
+    plural = False
 
     def scores(self, output: Tensor) -> Tensor:
         """NaN, (N, 1), of the samples of any tensor, and of its type: random numbers are drawn in that of the scores."""
         dtype = output.dtype if output.is_floating_point() else torch.get_default_dtype()
         return output.new_full((output.shape[0], 1), math.nan, dtype=dtype)
+
+    def __str__(self) -> str:
+        return "no class"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +128,7 @@ def columns_of(
     for target, part, stop in zip(pinned, scores, accumulate(part.shape[1] for part in scores), strict=True):
         start = stop - part.shape[1]
         columns = slice(max(chosen.start - start, 0), max(min(chosen.stop, stop) - start, 0))
-        complete = columns == slice(0, part.shape[1])
-        parts.append((target if complete else _columns(target, columns), part[:, columns]))
+        parts.append((target if columns == slice(0, part.shape[1]) else _columns(target, columns), part[:, columns]))
     return tuple(target for target, _ in parts), tuple(part for _, part in parts)
 
 

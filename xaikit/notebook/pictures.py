@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from xaikit.bench.bands import bands_of
@@ -18,7 +18,7 @@ from xaikit.bench.decode import as_channels, decode
 from xaikit.bench.transforms import OwnTransform
 from xaikit.errors import ConfigError, DataError, nearest
 from xaikit.notebook.geometry import window_of
-from xaikit.pictures.window import PictureWindow, ShownInputs, as_picture, bytes_of_pixels, channels_last
+from xaikit.pictures.window import PictureWindow, ShownInputs, array_of, as_picture, bytes_of_pixels, channels_last
 from xaikit.sources import IMAGENET, Transform
 
 NAMED = {"imagenet": IMAGENET}
@@ -40,8 +40,9 @@ def prepare_pictures(stated: Any, transform: Any, model: nn.Module) -> PreparedP
     """Pictures by their transform, one sample each, in the type of the model's weights and on its device.
 
     Args:
-        stated: a picture of Pillow, a path, pixels (H, W), (H, W, channels) or (channels, H, W) of an array or tensor, whole
-            numbers to 255 or floats in [0, 1]; a list or tuple of these; or (N, ...) of an array or tensor.
+        stated: a picture of Pillow or a path, both upright by their EXIF, or pixels (H, W), (H, W, channels) or (channels, H, W)
+            of an array or tensor, whole numbers to 255 or floats in [0, 1]; a list or tuple of these; or (N, ...) of an array or
+            tensor.
         transform: "imagenet", an :class:`xaikit.sources.Transform`, the weights of torchvision or their transforms, or a
             callable from what was stated (a file as a picture of Pillow) to a tensor (channels, H, W).
 
@@ -52,9 +53,13 @@ def prepare_pictures(stated: Any, transform: Any, model: nn.Module) -> PreparedP
     function, pictures = transform_of(transform), _listed(stated)
     tensors, windows = [], []
     for place, one in enumerate(pictures):
-        picture = _read(one, function)
+        try:
+            picture = _read(one, function)
+        except ValueError as error:
+            raise ConfigError(f"inputs: picture {place}: {error}") from error
         tensors.append(_tensor(function, picture, place))
-        windows.append(_window(function, picture))
+        size = getattr(picture, "info", {}).get("size") if isinstance(one, (str, os.PathLike)) else None
+        windows.append(_window(function, picture, size))
     if len({tensor.shape for tensor in tensors}) > 1:
         shapes = ", ".join(dict.fromkeys(str(tuple(tensor.shape)) for tensor in tensors))
         raise ConfigError(
@@ -96,17 +101,22 @@ def _listed(stated: Any) -> list[Any]:
 def _read(one: Any, transform: Any) -> Any:
     """One picture as its transform takes it."""
     channels = transform.channels if isinstance(transform, Transform | OwnTransform) else 3
+    sides = one.size if isinstance(one, Image.Image) else getattr(one, "shape", ())
+    if 0 in sides:
+        raise ConfigError(f"inputs: expected pictures, got one of size {tuple(sides)}")
     if isinstance(one, (str, os.PathLike)):
         return _file(Path(one).expanduser(), channels)
     if isinstance(one, np.ndarray):
         one = _photograph(one) if one.ndim == 2 or min(one.shape[0], one.shape[-1]) <= _MANY else one
     elif isinstance(one, Tensor) and isinstance(transform, Transform):
-        pixels = one.detach().cpu().numpy()
+        pixels = array_of(one)
         one = _photograph(pixels) if one.ndim == 2 or len(one) <= _MANY else pixels
     if not isinstance(one, (Image.Image, np.ndarray, Tensor)):
         raise ConfigError(
             f"inputs: expected pictures for the transform: of Pillow, paths, arrays or tensors, got {type(one).__name__}"
         )
+    if isinstance(one, Image.Image):
+        one = ImageOps.exif_transpose(one)
     if not isinstance(transform, Transform):
         return one
     return as_channels(one, channels) if isinstance(one, Image.Image) else bands_of(np.asarray(one), channels)
@@ -146,12 +156,13 @@ def _tensor(transform: Any, picture: Any, place: int) -> Tensor:
     return tensor[0] if tensor.dim() == 4 and len(tensor) == 1 else tensor
 
 
-def _window(transform: Any, picture: Any) -> PictureWindow | None:
-    """The picture as its owner has it, and where the model looks; None where nobody knows, or it is no photograph."""
+def _window(transform: Any, picture: Any, size: tuple[int, int] | None) -> PictureWindow | None:
+    """The picture as its owner has it, of a file of a size, and where the model looks; None where nobody knows, or it is no
+    photograph."""
     if isinstance(picture, Tensor) and picture.dim() == 3 and len(picture) not in (1, 3):
         return None
     if isinstance(picture, np.ndarray):
         return None
     shown = as_picture(picture)
     box = window_of(transform, shown.size)
-    return None if box is None else PictureWindow(shown, box)
+    return None if box is None else PictureWindow(shown, box, size=size)

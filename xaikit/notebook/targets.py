@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from xaikit.bench.named import by_indices
 from xaikit.config.arguments import read_target, read_target_of_arrays
 from xaikit.errors import ConfigError, DataError
 from xaikit.notebook.sample_targets import ClassesOfSamples, FunctionsOfSamples
@@ -64,20 +65,18 @@ def target_of(
 
 def named_target(use: Use, classes: Classes, registry: Registry) -> Target:
     """A target that may name classes. Raises ConfigError where there is no class of a name."""
-    cls = registry.find("target", use.use).cls
-    target: Target = instantiate("target", Use(use.use, classes.with_indices(cls, use.options, "target")), registry)
+    target: Target = instantiate("target", by_indices(use, classes, "target", registry), registry)
     return target
 
 
 def indexed(name: str, stated: Any, classes: Classes) -> Any:
-    """Classes by their indices, where some of a list are by name. Raises ConfigError where there is no class of a name."""
+    """Classes by their indices, where some of a list, or of the lists in it, are by name. Raises ConfigError where there is no
+    class of a name."""
     if isinstance(stated, np.ndarray) and stated.dtype.kind == "U":
         stated = stated.tolist()
     if _is_array(stated) or not isinstance(stated, Iterable):
         return stated
-    listed = list(stated)
-    if not any(isinstance(each, str) for each in listed):
-        return listed
+    listed = [indexed(name, each, classes) if isinstance(each, (list, tuple)) else each for each in stated]
     try:
         return [classes.index(each, name) if isinstance(each, str) else each for each in listed]
     except DataError as error:

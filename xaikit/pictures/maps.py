@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -67,9 +68,11 @@ class ShownMaps:
         """Another picture for the map of a sample: it lies where it lies on the sample's own, if that is as large; else on all
         of it. Raises ConfigError or DataError where it is none."""
         given = as_picture(picture)
-        windows = self.shown.windows
-        if windows is not None and windows[_place("sample", sample, len(windows))].picture.size == given.size:
-            return PictureWindow(given, windows[sample].box)
+        if self.shown.windows is not None:
+            own = self.shown.windows[_place("sample", sample, len(self.shown.windows))]
+            for size, box in ((own.picture.size, own.box), own.in_file()):
+                if size == given.size:
+                    return PictureWindow(given, box)
         return PictureWindow.whole(given)
 
     def sheet(
@@ -107,7 +110,14 @@ class ShownMaps:
     def _regions(self, row: int, column: int, threshold: Threshold, keep: Keep) -> list[Region]:
         saliency = self._picture(row, column)
         padded = self.padding is not None and bool(self.padding[row, column])
-        return [] if padded else regions(saliency, threshold, keep)
+        try:
+            return [] if padded else regions(saliency, threshold, keep)
+        except ConfigError as error:
+            if saliency.isfinite().all():
+                raise
+            raise ConfigError(
+                f"sample {row}, target {column}: {error}; xaikit.regions(map[sample]) has those of the other samples"
+            ) from error
 
     def _map(self, row: int, column: int) -> Tensor:
         """That of a sample and target, (*S)."""
@@ -133,6 +143,6 @@ def mask_of(window: PictureWindow, parts: Sequence[Region], shape: tuple[int, ..
 
 
 def _place(name: str, stated: int, count: int) -> int:
-    if not isinstance(stated, int) or not -count <= stated < count:
+    if not isinstance(stated, Integral) or not -count <= stated < count:
         raise ConfigError(f"{name}: expected 0 ... {count - 1}, got {stated!r}")
-    return stated % count
+    return int(stated) % count

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,10 +126,10 @@ def overlay(
     Raises:
         ValueError: the map is not two-dimensional, alpha is no share, or there is no such colour map.
     """
-    if saliency.ndim != 2:
+    if saliency.ndim != 2 or 0 in saliency.shape:
         raise ValueError(f"overlay: expected a map (H, W), got shape {tuple(saliency.shape)}")
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha: expected a share in [0, 1], got {alpha}")
+    if not isinstance(alpha, Real) or not 0 <= alpha <= 1:
+        raise ValueError(f"alpha: expected a share in [0, 1], got {alpha!r}")
     fitted = resized(floats(saliency), (picture.height, picture.width))
     scale = Scale.of(fitted, signed, colormap)
     shown = scale.blend(picture.convert("RGB"), fitted, alpha)

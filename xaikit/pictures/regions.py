@@ -17,18 +17,26 @@ from xaikit.pictures.threshold import DEFAULT_THRESHOLD, Keep, Threshold, read_t
 class Region:
     """A connected part of a map, places that touch at a corner included.
 
-    box   (x0, y0, x1, y1) in pixels of the map, x1 and y1 just outside; of other dimensions likewise, the last axis first
-    mask  bool (*S), where it is
-    area  in pixels
-    peak  the largest value in it
-    mass  its share of all that is positive in the map
+    box     (x0, y0, x1, y1) in pixels of the map, x1 and y1 just outside; of other dimensions likewise, the last axis first
+    area    in pixels
+    peak    the largest value in it
+    mass    its share of all that is positive in the map
+    labels  of all regions of the map, int (*S), 0 outside of them
+    label   its own among them
     """
 
     box: tuple[int, ...]
-    mask: NDArray[np.bool_]
     area: int
     peak: float
     mass: float
+    labels: NDArray[np.int32]
+    label: int
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Where it is, bool (*S); made when it is read, as there may be as many regions as a map has pixels."""
+        mask: NDArray[np.bool_] = self.labels == self.label
+        return mask
 
     def __repr__(self) -> str:
         return f"Region(box={self.box}, area={self.area}, peak={self.peak:.3g}, mass={self.mass:.1%})"
@@ -66,12 +74,15 @@ def regions(saliency: Any, threshold: Threshold = DEFAULT_THRESHOLD, keep: Keep 
         return []
     above = (values >= _least(values, threshold)) & (values > 0)
     labels, _ = ndimage.label(above, np.ones((3,) * values.ndim))
-    total = values.clip(min=0).sum()
-    parts = [
-        _region(values, labels, place, slices, total) for place, slices in enumerate(ndimage.find_objects(labels), 1)
+    if not len(areas := np.bincount(labels.ravel())[1:]):
+        return []
+    order = [int(areas.argmax())] if keep == "largest" else np.argsort(-areas, kind="stable").tolist()
+    sums = np.bincount(labels.ravel(), values.ravel())[1:] / values.clip(min=0).sum()
+    peaks, boxes = ndimage.maximum(values, labels, np.arange(1, len(areas) + 1)), ndimage.find_objects(labels)
+    return [
+        Region(_box(boxes[place]), int(areas[place]), float(peaks[place]), float(sums[place]), labels, place + 1)
+        for place in order
     ]
-    parts.sort(key=lambda part: -part.area)
-    return parts if keep == "all" else parts[:1]
 
 
 def check_choices(threshold: object, keep: object) -> None:
@@ -91,20 +102,12 @@ def as_array(saliency: Any) -> NDArray[np.float64]:
 
 
 def union(parts: Sequence[Region], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Where one of them is, bool (*S)."""
-    mask = np.zeros(shape, dtype=bool)
-    for part in parts:
-        mask |= part.mask
-    return mask
+    """Where some regions of one map are, bool (*S)."""
+    return np.isin(parts[0].labels, [part.label for part in parts]) if parts else np.zeros(shape, dtype=bool)
 
 
-def _region(
-    values: NDArray[np.float64], labels: NDArray[np.int32], place: int, slices: tuple[slice, ...], total: float
-) -> Region:
-    mask = labels == place
-    inside = values[mask]
-    box = tuple(side.start for side in slices[::-1]) + tuple(side.stop for side in slices[::-1])
-    return Region(box, mask, len(inside), float(inside.max()), float(inside.sum() / total))
+def _box(slices: tuple[slice, ...]) -> tuple[int, ...]:
+    return tuple(side.start for side in slices[::-1]) + tuple(side.stop for side in slices[::-1])
 
 
 def _least(values: NDArray[np.float64], threshold: Threshold) -> float:

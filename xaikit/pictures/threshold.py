@@ -17,7 +17,9 @@ DEFAULT_THRESHOLD = 0.5
 
 def read_threshold(stated: object) -> tuple[str, float]:
     """What a threshold means: "share", "percentile" or "otsu", and the number. Raises ConfigError."""
-    if stated == "otsu":
+    if getattr(stated, "ndim", None) == 0:  # a number of NumPy, or of a tensor
+        stated = stated.item()  # type: ignore[attr-defined]
+    if isinstance(stated, str) and stated == "otsu":
         return "otsu", 0.0
     number, percent = stated, False
     if isinstance(stated, str) and (written := re.fullmatch(r"(p?)(\d*\.?\d+)(%?)", stated)):

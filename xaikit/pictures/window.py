@@ -39,16 +39,26 @@ class PictureWindow:
     picture  RGB
     box      where a map lies on it; beyond its edges where a crop was larger than the picture
     note     what to know of it: that it is no photograph but what the model received, for one
+    size     width and height of the file, where the picture is a smaller one: of a JPEG of very many pixels; boxes and masks are
+             in pixels of the file
     """
 
     picture: Image.Image
     box: Box
     note: str = ""
+    size: tuple[int, int] | None = None
 
     @classmethod
     def whole(cls, picture: Image.Image, note: str = "") -> PictureWindow:
         """All of a picture."""
         return cls(picture, (0.0, 0.0, float(picture.width), float(picture.height)), note)
+
+    def in_file(self) -> tuple[tuple[int, int], Box]:
+        """Width and height of the file, and where a map lies on it."""
+        wide, high = self.size or self.picture.size
+        x, y = wide / self.picture.width, high / self.picture.height
+        left, top, right, bottom = self.box
+        return (wide, high), (left * x, top * y, right * x, bottom * y)
 
     def shrunk(self, longest: int) -> PictureWindow:
         """The same with sides of at most so many pixels."""
@@ -86,19 +96,19 @@ class PictureWindow:
             raise ConfigError(str(error)) from error
 
     def placed(self, box: tuple[int, ...], size: tuple[int, ...]) -> Box:
-        """A box on a map of a size (H, W) as one on the picture, cut off at its edges."""
-        left, top, right, bottom = self.box
+        """A box on a map of a size (H, W) as one on the file, cut off at its edges."""
+        (wide, high), (left, top, right, bottom) = self.in_file()
         x, y = (right - left) / size[1], (bottom - top) / size[0]
         corners = (left + box[0] * x, top + box[1] * y, left + box[2] * x, top + box[3] * y)
-        ends = (self.picture.width, self.picture.height) * 2
+        ends = (wide, high) * 2
         x0, y0, x1, y1 = (min(max(corner, 0.0), float(end)) for corner, end in zip(corners, ends, strict=True))
         return x0, y0, x1, y1
 
     def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Where the places of a map (H, W) are on the picture, bool: the nearest place of every pixel."""
-        left, top, right, bottom = self.box
-        rows, inside_rows = _nearest(self.picture.height, top, bottom, mask.shape[0])
-        columns, inside_columns = _nearest(self.picture.width, left, right, mask.shape[1])
+        """Where the places of a map (H, W) are on the file, bool: the nearest place of every pixel."""
+        (wide, high), (left, top, right, bottom) = self.in_file()
+        rows, inside_rows = _nearest(high, top, bottom, mask.shape[0])
+        columns, inside_columns = _nearest(wide, left, right, mask.shape[1])
         placed: NDArray[np.bool_] = mask[rows][:, columns] & inside_rows[:, None] & inside_columns
         return placed
 
@@ -206,15 +216,15 @@ def overlay(picture: Any, saliency: Any, alpha: float = 0.5, colormap: str = "au
 
 
 def as_picture(stated: Any) -> Image.Image:
-    """A picture as RGB: one of Pillow, the path of a file, or pixels (H, W), (H, W, channels) or (channels, H, W) of an array or
-    tensor, as whole numbers to 255 or as floats in [0, 1].
+    """A picture as RGB: one of Pillow or the path of a file, both upright by their EXIF, or pixels (H, W), (H, W, channels) or
+    (channels, H, W) of an array or tensor, as whole numbers to 255 or as floats in [0, 1].
 
     Raises:
         DataError: a file that cannot be read as a picture.
         ConfigError: pixels of another shape or range, or no picture.
     """
     if isinstance(stated, Image.Image):
-        return stated.convert("RGB")
+        return ImageOps.exif_transpose(stated).convert("RGB")
     if isinstance(stated, (str, os.PathLike)):
         try:
             with Image.open(Path(stated).expanduser()) as image:
@@ -222,12 +232,17 @@ def as_picture(stated: Any) -> Image.Image:
         except (OSError, ValueError, SyntaxError) as error:
             raise DataError(f"{stated}: cannot be read as a picture: {type(error).__name__}: {error}") from error
     if isinstance(stated, Tensor):
-        stated = (
-            stated.detach().cpu().numpy() if stated.dtype != torch.bfloat16 else stated.detach().cpu().float().numpy()
-        )
+        stated = array_of(stated)
     if not isinstance(stated, np.ndarray):
         raise ConfigError(f"picture: expected one of Pillow, a path, an array or a tensor, got {type(stated).__name__}")
     return Image.fromarray(bytes_of_pixels(channels_last(stated))).convert("RGB")
+
+
+def array_of(values: Tensor) -> NDArray[Any]:
+    """A tensor of any type and device as an array; NumPy has no bfloat16."""
+    values = values.detach().cpu()
+    array: NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return array
 
 
 def channels_last(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -245,7 +260,7 @@ def channels_last(pixels: NDArray[Any]) -> NDArray[Any]:
 
 def bytes_of_pixels(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Whole numbers from 0 to 255, or floats in [0, 1], as bytes. Raises ConfigError where they are neither."""
-    if pixels.dtype == np.uint8:
+    if pixels.dtype == np.uint8 and pixels.size:
         return np.ascontiguousarray(pixels)
     floating = np.issubdtype(pixels.dtype, np.floating)
     most = 1 if floating else 255

@@ -16,7 +16,7 @@ from xaikit.needs import union
 from xaikit.passes.chunks import ROOM, rows_of_activations, rows_of_inputs
 from xaikit.pictures.spaces import DRAWN
 from xaikit.planning.planned import PlannedBench, PlannedEvaluation, PlannedPictures, PlannedTrial
-from xaikit.schema.keys import Use
+from xaikit.schema.shorthand import in_words
 from xaikit.targets import count_of
 from xaikit.trials.placement import NamedTrial
 
@@ -65,17 +65,11 @@ def _plan_trial(bench: Bench, named: NamedTrial) -> PlannedTrial:
         name=named.name,
         use=trial.use,
         layers=layers,
-        target=_target(trial.target) if request.method.needs.uses_target else "no target, as none plays a part",
+        target=in_words(trial.target) if request.method.needs.uses_target else "no target, as none plays a part",
         further=augment.count - augment.has_clean + variants(bench, request),
         ways={layer: way for layer, way in ways.items() if layer in layers},
         traces=augment.count,
     )
-
-
-def _target(target: Use) -> str:
-    """What is explained, in words."""
-    options = ", ".join(f"{key}={value}" for key, value in target.options.items())
-    return f"{target.use}({options})" if options else target.use
 
 
 def _columns(request: Request) -> int:

@@ -151,7 +151,7 @@ def as_coco(boxes: Iterable[MapBox]) -> str:
             continue
         key = (box.target, box.target_name)
         number = -1 - len(categories) if box.target is None else box.target
-        category = categories.setdefault(key, {"id": number, "name": box.target_name or str(box.target)})
+        category = categories.setdefault(key, {"id": number, "name": box.target_name or "no class"})
         annotations.append(
             {
                 "id": len(annotations) + 1,

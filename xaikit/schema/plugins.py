@@ -102,12 +102,20 @@ class Reader:
             self.faults.add(path, f"expected a finite number of 64 bits, got {shown(value)}")
         except pydantic.ValidationError as error:
             for inner, refused, text in values.complaints(error, value):
-                wants_string = "a string" in text or "expected '" in text
-                hint = quoting(refused, self.faults.mark((*path, *inner)).text) if wants_string else ""
-                self.faults.add((*path, *inner), text + hint)
+                self.faults.add((*path, *inner), text + self._quoting((*path, *inner), refused, text))
         except pydantic.errors.PydanticUserError:
             self.faults.add(path, f"a config cannot say a {key.hint}; leave it out")
         return None
+
+    def _quoting(self, path: Path, refused: Any, text: str) -> str:
+        """What to quote of a value, or of a list the first of those that should be strings."""
+        if isinstance(refused, list):
+            hints = (
+                self._quoting((*path, at), one, text) for at, one in enumerate(refused) if f"string at [{at}]" in text
+            )
+            return next(filter(None, hints), "")
+        wants_string = "a string" in text or "expected '" in text
+        return quoting(refused, self.faults.mark(path).text) if wants_string else ""
 
     def _as_in_base(self, key: Key, path: Path, value: Any) -> Any:
         """Files as the config itself would name them: an override is from the working directory, a file that is extended from

@@ -13,7 +13,7 @@ from typing import Any
 
 from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.plain.faults import Faults, Path, key_of, quoting, shown
-from xaikit.schema.keys import Section
+from xaikit.schema.keys import Section, Use
 from xaikit.schema.sections import (
     LABELLED,
     DataConfig,
@@ -107,6 +107,21 @@ def _target(path: Path, value: Any, faults: Faults) -> dict[str, Any]:
 def of_class(name: int | str) -> dict[str, Any]:
     """The target that is one class, by its index or its name."""
     return {"use": "logit", "index": name}
+
+
+def in_words(target: Use) -> str:
+    """What is explained, as people say it.
+
+    >>> in_words(Use("top", {"k": 3})), in_words(Use("logit", {"index": 281})), in_words(Use("mine", {"of": 3}))
+    ('top3', 'class 281', 'mine (of=3)')
+    """
+    k, index = target.options.get("k"), target.options.get("index")
+    if target == Use("top", {"k": k}):
+        return f"top{k}"
+    if target == Use("logit", {"index": index}):
+        return f"class {index}"
+    listed = ", ".join(f"{key}={value}" for key, value in target.options.items())
+    return f"{target.use} ({listed})" if listed else target.use
 
 
 def _layers(path: Path, value: Any, faults: Faults) -> Any:

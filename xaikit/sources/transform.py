@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
+from xaikit.errors import ConfigError, is_count
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -36,6 +38,15 @@ class Transform:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        for name, stated in (("size", self.size), ("crop", self.crop)):
+            sides = [stated, stated] if isinstance(stated, int) else stated
+            is_fit = name == "size" and stated == "fit"
+            is_pair = isinstance(sides, (tuple, list)) and len(sides) == 2 and all(is_count(side, 1) for side in sides)
+            if not is_fit and not is_pair:
+                also = " or 'fit'" if name == "size" else ""
+                raise ConfigError(f"transform: {name}: expected pixels, (height, width){also}, got {stated!r}")
 
     @property
     def channels(self) -> int:

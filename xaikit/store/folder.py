@@ -59,7 +59,10 @@ class Folder(Protocol):
 
 
 def folder_of(where: str | Path) -> Folder:
-    """The folder at a path or URL, ``~`` being the home of a user. Raises StoreError where a URL cannot be opened."""
+    """The folder at a path or URL, ``~`` being the home of a user. Raises StoreError where a URL cannot be opened, or it is
+    neither."""
+    if not isinstance(where, (str, os.PathLike)):
+        raise StoreError(f"expected a run folder, its path or URL, got {type(where).__name__}")
     address = str(where)
     if address.startswith("file://"):
         return Disk(Path(url2pathname(urlsplit(address).path)))
