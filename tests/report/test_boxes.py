@@ -72,6 +72,26 @@ def test_a_config_asks_for_a_table_in_pixels_of_the_files(tmp_path: Path) -> Non
     assert xaikit.verify(tmp_path / "run") == ()
 
 
+@pytest.mark.parametrize(
+    ("transform", "seen"),
+    [({"size": 64, "crop": 64, "fit": "pad"}, (0, 0, 200, 80)), ({"size": 40, "crop": 64}, (36, 0, 164, 80))],
+)
+def test_what_lies_beside_the_photograph_is_in_no_box(tmp_path: Path, transform: dict[str, Any], seen: Any) -> None:
+    """Padding, and the margin of a crop that is larger than the picture: a map that is the same everywhere is all that was seen."""
+    values = red_run(tmp_path, report={"to": str(tmp_path / "run"), "boxes": {"threshold": 0.5}, "overlays": False})
+    values["data"]["transform"] |= transform
+    report = xaikit.run({**values, "methods": {"uniform": {}, "hirescam": {}}, "controls": False})
+    boxes = [box for box in boxes_of(report, BoxesConfig("20%")) if "nowhere positive" not in box.note]
+    assert {box.trial for box in boxes} == {"hirescam", "uniform"}
+    for box in boxes:
+        assert box.x0 is not None
+        assert 0 <= box.x0 < box.x1 <= box.width
+        assert 0 <= box.y0 < box.y1 <= box.height
+        assert box.area <= (box.x1 - box.x0) * (box.y1 - box.y0) * 1.05
+        if box.trial == "uniform":
+            assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx(seen, abs=1.7)  # half a place of the map
+
+
 def test_boxes_of_a_run_are_those_of_explain(tmp_path: Path) -> None:
     report = xaikit.run(config(tmp_path))
     (tmp_path / "other").mkdir()

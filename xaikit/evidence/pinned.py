@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +25,7 @@ class Unpinned:
     def scores(self, output: Tensor) -> Tensor:
         """NaN, (N, 1), of the samples of any tensor, and of its type: random numbers are drawn in that of the scores."""
         dtype = output.dtype if output.is_floating_point() else torch.get_default_dtype()
-        return output.new_full((output.shape[0], 1), math.nan, dtype=dtype)
+        return output.new_full((output.shape[0], 1), torch.nan, dtype=dtype)
 
     def __str__(self) -> str:
         return "no class"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from xaikit.pictures.window import Box
+from xaikit.pictures.inside import Box
 from xaikit.sources import Transform
 from xaikit.sources.transform import center
 

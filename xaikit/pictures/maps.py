@@ -97,18 +97,14 @@ class ShownMaps:
         """By sample and target, what is made of the regions of the map; where a sample has no target, of none."""
         return [
             [
-                read(
-                    self.shown.window(row),
-                    self._regions(row, column, threshold, keep),
-                    tuple(self._map(row, column).shape),
-                )
+                read(window, self._regions(row, column, saliency, threshold, keep), tuple(saliency.shape))
                 for column in range(self.maps.shape[1])
+                for window, saliency in [self.shown.window(row).seen(self._picture(row, column))]
             ]
             for row in range(len(self.maps))
         ]
 
-    def _regions(self, row: int, column: int, threshold: Threshold, keep: Keep) -> list[Region]:
-        saliency = self._picture(row, column)
+    def _regions(self, row: int, column: int, saliency: Tensor, threshold: Threshold, keep: Keep) -> list[Region]:
         padded = self.padding is not None and bool(self.padding[row, column])
         try:
             return [] if padded else regions(saliency, threshold, keep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from xaikit.errors import ConfigError, DataError
+from xaikit.pictures.inside import Box, inside
 from xaikit.pictures.marks import PictureMark
 from xaikit.pictures.overlay import overlay as draw_overlay
 from xaikit.pictures.regions import as_array
 from xaikit.pictures.signal import plot
 from xaikit.pictures.volume import montage
-
-Box = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels."""
 
 MarksOn = Callable[[tuple[int, int]], Iterable[PictureMark]]
 """From the width and height of a picture to what is drawn on it."""
@@ -94,6 +92,11 @@ class PictureWindow:
             )
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    def seen(self, saliency: Tensor) -> tuple[PictureWindow, Tensor]:
+        """What of a map (H, W) lies on the picture, and the window of that."""
+        part, box = inside(saliency, self.box, self.picture.size)
+        return replace(self, box=box), part
 
     def placed(self, box: tuple[int, ...], size: tuple[int, ...]) -> Box:
         """A box on a map of a size (H, W) as one on the file, cut off at its edges."""

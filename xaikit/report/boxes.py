@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xaikit.errors import ConfigError
 from xaikit.passes.process import torch_threads
+from xaikit.pictures.inside import Box, inside
 from xaikit.pictures.regions import Region, regions
 from xaikit.report.index import Entry
 from xaikit.report.lookup import find_trial
@@ -102,7 +103,7 @@ def _boxes(report: Report, entry: Entry, fused: Tensor | Failure, stated: BoxesC
     try:
         if isinstance(fused, Failure):
             raise ConfigError(fused.error)
-        saliency = fused[record.column]
+        saliency, corners = inside(fused[record.column], frame[2:], frame[:2])
         parts = regions(saliency, stated.threshold, stated.keep)
     except ConfigError as error:
         yield _box(record, frame, str(error))
@@ -110,7 +111,7 @@ def _boxes(report: Report, entry: Entry, fused: Tensor | Failure, stated: BoxesC
     if not parts:
         yield _box(record, frame, "no region: the map is nowhere positive")
     for part in parts:
-        yield _placed(_box(record, frame, note), part, tuple(saliency.shape), frame)
+        yield _placed(_box(record, frame, note), part, tuple(saliency.shape), corners)
 
 
 def _box(record: Record, frame: tuple[float, ...], note: str) -> MapBox:
@@ -118,12 +119,13 @@ def _box(record: Record, frame: tuple[float, ...], note: str) -> MapBox:
     return MapBox(*about, int(frame[0]), int(frame[1]), note=note)
 
 
-def _placed(box: MapBox, part: Region, shape: tuple[int, ...], frame: tuple[float, ...]) -> MapBox:
-    """With a region of a map (H, W), which covers a frame of the file: width, height, x0, y0, x1, y1."""
-    width, height, left, top, right, bottom = frame
+def _placed(box: MapBox, part: Region, shape: tuple[int, ...], corners: Box) -> MapBox:
+    """With a region of a map (H, W), which covers a part of the file."""
+    left, top, right, bottom = corners
     x, y = (right - left) / shape[1], (bottom - top) / shape[0]
     edges = (left + part.box[0] * x, top + part.box[1] * y, left + part.box[2] * x, top + part.box[3] * y)
-    x0, y0, x1, y1 = (round(min(max(edge, 0.0), end), 2) for edge, end in zip(edges, (width, height) * 2, strict=True))
+    ends = (box.width, box.height) * 2
+    x0, y0, x1, y1 = (round(min(max(edge, 0.0), end), 2) for edge, end in zip(edges, ends, strict=True))
     area = round(part.area * x * y, 2)
     return MapBox(
         **{**asdict(box), "x0": x0, "y0": y0, "x1": x1, "y1": y1, "area": area, "peak": part.peak, "mass": part.mass}
