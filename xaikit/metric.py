@@ -93,7 +93,7 @@ class Metric(Protocol):
     def reads(self) -> Policy: ...
 
     def measure(self, view: MetricView) -> Tensor:
-        """The value of each case, (N, T); NaN where there is none, with a reason (:meth:`MetricView.undefined`)."""
+        """The value of each case, (N, T); NaN where there is none: :meth:`MetricView.undefined` says why, or a DataError does."""
 
 
 def further_of(metric: Metric) -> int:

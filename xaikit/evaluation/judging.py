@@ -16,7 +16,7 @@ from xaikit._numeric import exact
 from xaikit.draws import SampleGenerator, generator, seeded
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct
-from xaikit.errors import PluginContract
+from xaikit.errors import DataError, PluginContract
 from xaikit.evaluation.again import CaseExplainer, one_class
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
@@ -141,6 +141,14 @@ class Judge:
             yield from (several[start : start + size] for start in range(0, len(several), size))
 
     def _measure(self, metric: Metric, name: str, cases: Sequence[Case]) -> list[Measure]:
+        try:
+            return self._measured(metric, name, cases)
+        except DataError as error:  # what a metric asks for is not in the data
+            if len(cases) == 1:
+                return [Measure(math.nan, reason=str(error))]
+        return [measure for case in cases for measure in self._measure(metric, name, [case])]
+
+    def _measured(self, metric: Metric, name: str, cases: Sequence[Case]) -> list[Measure]:
         view = self._view(metric, name, cases)
         with torch.no_grad(), as_before(name):
             values = metric.measure(view)
