@@ -167,6 +167,17 @@ def test_seeds_are_averaged_within_a_photograph() -> None:
     assert judged.seeds["one"] == 3
 
 
+def test_a_method_may_be_called_like_a_blurred_copy() -> None:
+    rows = measured({"one": [0.0, 1.0], "one, blurred": [2.0, 3.0]}, copies={"one": [4.0, 5.0]})
+    (judged,) = judged_of(Measured(rows).measures)
+    assert {name: values.tolist() for name, values in judged.values.items()} == {
+        "one": [0, 1],
+        "one, blurred": [2, 3],
+        "one, blurred copy": [4, 5],
+    }
+    assert [each.name for each in judged.of_role("blurred")] == ["one, blurred copy"]
+
+
 def test_what_is_undefined_is_counted_and_not_averaged() -> None:
     each = only(board_of(measured({"one": [0.5, math.nan, 0.7], "two": [0.1, 0.2, 0.3]})))
     standing = {one.competitor.name: one for one in each.standings}

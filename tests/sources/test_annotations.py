@@ -130,7 +130,10 @@ def test_boxes_in_the_manifest(photos):
         (HEADER + "2.png,cat,4,1,4,5\n", r"b\.csv:2: expected a box x_min < x_max, y_min < y_max, got 4, 1, 4, 5"),
         (HEADER + "2.png,cat,4,1,x,5\n", r"b\.csv:2: expected four numbers as a box, got \['4', '1', 'x', '5'\]"),
         (HEADER + "2.png,cat,nan,1,3,5\n", r"b\.csv:2: expected a box"),
-        (HEADER + "11.png,cat,0,1,3,5\n", r"expected something about the pictures, such as '2\.png', got '11\.png', which is none"),
+        (
+            HEADER + "11.png,cat,0,1,3,5\n",
+            r"expected something about the pictures, such as '2\.png', got '11\.png', which is none",
+        ),
         (HEADER + "photos\\2.png,cat,0,1,3,5\n", r"got 'photos\\\\2\.png', which is none of them"),
         (HEADER, "got nothing"),
         (HEADER + "dogs/a.PNG,cat,0,1,3,5\n", r"got 'dogs/a\.PNG', which is none"),
