@@ -225,6 +225,15 @@ def test_a_sentence_says_who_is_better_by_what_and_whether_one_may_say_so() -> N
         board.sentences("good", "worse")
 
 
+@pytest.mark.parametrize(
+    ("second", "judged"), [(0.5, "one photograph alone"), (math.nan, "no photograph that both have a value on")]
+)
+def test_one_photograph_is_no_sample(second: float, judged: str) -> None:
+    (sentence,) = board_of(measured({"good": [0.75], "bad": [second]})).sentences("good", "bad")
+    assert sentence.endswith(f"were judged on {judged}, which is no sample: nothing follows for others.")
+    assert "[" not in sentence.removeprefix("By srg [blur] on net")
+
+
 def test_as_plain_data_it_has_the_numbers_of_the_rows_and_none_for_those_that_are_none() -> None:
     rows = measured({"good": noisy(0.9, 0), "bad": noisy(0.1, 1), "edge": noisy(0.1, 2)}, controls=("edge",))
     board = board_of(rows, measured({"good": [0.5], "bad": [math.nan]}, metric="iou"))

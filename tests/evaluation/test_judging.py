@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from xaikit import DataError
 from xaikit.errors import PluginContract
 from xaikit.evaluation.judged import judged
-from xaikit.evaluation.scenes import Exact, grey, scene, volumes
-from xaikit.metric import MetricNeeds, MetricView
+from xaikit.evaluation.scenes import Exact, Total, grey, scene, volumes
+from xaikit.metric import Annotation, MetricNeeds, MetricView
 from xaikit_metrics.averagedrop import AverageDrop
+from xaikit_metrics.completeness import Completeness
+from xaikit_metrics.energypointing import EnergyPointing
 from xaikit_metrics.gridpg import GridPointing
+from xaikit_metrics.maxboxacc import MaxBoxAcc
+from xaikit_metrics.randomlogit import RandomLogit
 from xaikit_metrics.srg import SymmetricRelevanceGain
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -98,3 +102,53 @@ def test_a_mosaic_of_volumes_has_no_value() -> None:
     one = volumes(scene(2))
     reasons = {each.reason for each in one.judge(GridPointing(), one.maps(Exact()))}
     assert reasons == {"gridpg: expected maps (H, W), got (1, 48, 48)"}
+
+
+class Keeping(Variants):
+    """Keeps numbers of another shape, or asks for no variants."""
+
+    def measure(self, view: MetricView) -> Tensor:
+        if self.shape:
+            view.keep("curve", torch.zeros(self.shape))
+            return view.maps.flatten(2).mean(2)
+        return view.rescore(0, lambda part: view.image.unsqueeze(1)).mean(2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((7,), r"judged: keep\('curve'\): expected \(N, T\), \(2, 1\), or \(N, T, count\), got \(7,\)"),
+        ((2,), "got "),
+        ((), "rescore: expected one variant or more, got 0"),
+    ],
+)
+def test_what_is_none_of_a_views_words_is_said(shape: tuple[int, ...], message: str) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 3, 1), Mean())
+    with pytest.raises(PluginContract, match=message):
+        judged(Keeping(*shape), net, torch.rand(2, 1, 8, 8), torch.rand(2, 8, 8))
+
+
+# --- reasons
+
+
+def test_a_photograph_that_is_not_finite_is_no_target_without_a_class() -> None:
+    net, images = nn.Sequential(nn.Conv2d(1, 3, 1), Mean()), torch.rand(2, 1, 8, 8)
+    images[0] = math.nan
+    for metric in (AverageDrop(), Completeness()):
+        lost, found = judged(metric, net, images, torch.rand(2, 8, 8), classes=[0, 0])
+        assert "the score of the photograph itself is not a number" in lost.reason
+        assert "no class" not in lost.reason
+        assert math.isfinite(found.value)
+
+
+def test_a_target_without_a_class_has_no_other_class_and_that_is_all() -> None:
+    one = scene(2)
+    reasons = {each.reason for each in one.judge(RandomLogit(), one.maps(Exact()), target=Total())}
+    assert reasons == {"what is explained is not one class of several"}
+
+
+def test_an_object_smaller_than_a_pixel_is_stated() -> None:
+    one, small = scene(1), Annotation(torch.tensor([[4.1, 4.1, 4.3, 4.3]]), (None,))
+    for metric in (EnergyPointing(), MaxBoxAcc()):
+        (measure,) = one.judge(metric, one.maps(Exact()), annotations=[small])
+        assert measure.reason == "the object covers the middle of no pixel of the input"
