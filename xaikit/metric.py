@@ -93,7 +93,7 @@ class Metric(Protocol):
     def reads(self) -> Policy: ...
 
     def measure(self, view: MetricView) -> Tensor:
-        """The value of each case, (N, T); NaN where there is none, with a reason (:meth:`MetricView.undefined`)."""
+        """The value of each case, (N, T); NaN where there is none: :meth:`MetricView.undefined` says why, or a DataError does."""
 
 
 def further_of(metric: Metric) -> int:
@@ -242,7 +242,7 @@ class MetricView:
     def explain_class(self, classes: Tensor) -> Tensor:
         """The maps of the same method for other classes (N, T): (N, T, *S), as ``maps`` are; NaN where a class is -1."""
         self._declared("explains", "explain_class")
-        return self._checked("map of another class", self._further.explain_class(classes))
+        return self._checked("map of another class", self._further.explain_class(classes), (classes >= 0).cpu())
 
     def copied_model(self) -> nn.Module:
         """A copy of the model, to be changed and handed to :meth:`explain_with`; the user's own is out of reach."""
@@ -290,8 +290,8 @@ class MetricView:
         """Say why there is no value, in a few words; ``where`` (N, T) of bool."""
         self.reasons.append((reason, where))
 
-    def _checked(self, what: str, values: Tensor) -> Tensor:
-        self.undefined(f"a {what} is not finite", ~values.isfinite().flatten(2).all(2))
+    def _checked(self, what: str, values: Tensor, asked: Tensor | bool = True) -> Tensor:
+        self.undefined(f"a {what} is not finite", ~values.isfinite().flatten(2).all(2).cpu() & asked)
         return values
 
     def _declared(self, need: str, read: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from xaikit import DataError
 from xaikit.metric import Annotation
 
 Boxes = NDArray[np.float64]
@@ -59,6 +60,6 @@ def moved_iou(box: Boxes, others: Boxes, space: tuple[int, ...]) -> float:
 
 
 def check_space(space: tuple[int, ...], metric: str) -> None:
-    """Raises ValueError for maps that are not of two dimensions."""
+    """Raises DataError, so that there is no value, for maps that are not of two dimensions."""
     if len(space) != 2:
-        raise ValueError(f"{metric}: expected maps (H, W), got {space}")
+        raise DataError(f"{metric}: expected maps (H, W), got {space}")

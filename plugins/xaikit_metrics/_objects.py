@@ -51,6 +51,8 @@ def _reason(one: Annotation, every: Annotation) -> str:
     """Why there is no object."""
     if every.note:
         return every.note
+    if one.mask is None and len(one.boxes):
+        return "the object covers the middle of no pixel of the input"
     if len(every.boxes) > len(one.boxes):
         return "no object of the explained class is stated"
     return "the crop has cut all objects away" if every.lost else "no object is stated"

@@ -13,9 +13,10 @@ otherwise."""
 
 
 def clean(view: MetricView, scored: Scored) -> Tensor:
-    """The score, (N, T); NaN with a reason where the target has none."""
-    score = view.scored(scored)
-    view.undefined(f"the target has no {scored}: it is no class", score.isnan())
+    """The score, (N, T); NaN with a reason where the target has none of that kind, or the photograph none at all."""
+    score, nowhere = view.scored(scored), view.score.isnan()
+    view.undefined("the score of the photograph itself is not a number", nowhere)
+    view.undefined(f"the target has no {scored}: it is no class", score.isnan() & ~nowhere)
     return score
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from xaikit import hookimpl
 from xaikit.metric import MetricNeeds, MetricView, Policy, Scored
 from xaikit_metrics._imputers import Filling, filling
-from xaikit_metrics._scores import margin
+from xaikit_metrics._scores import clean, margin
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,11 @@ class Completeness:
         """(N, T); NaN of several layers, whose maps have no common units, and where the photograph adds less than a millionth."""
         nothing = filling(view, self.imputer).unsqueeze(1)
         blank = view.rescore(1, lambda _: nothing, self.scored, ("blank", self.imputer), "photograph").squeeze(2)
-        score = view.scored(self.scored)
+        score = clean(view, self.scored)
         added = score - blank
         nothing_added = added.abs() <= margin(score)
         several = torch.full(view.shape[:2], len(view.raws) > 1, device=added.device)
         view.undefined("the map is of several layers", several)
-        view.undefined("the target is no class", added.isnan())
         view.undefined("the photograph adds nothing to the score", nothing_added)
         total = view.raws[0].flatten(2).double().sum(2)
         return torch.where(several | nothing_added, torch.nan, (total - added).abs() / added.abs())

@@ -48,7 +48,6 @@ class EffectiveComplexity(Removal):
         curve = self.curve(view, most_first=False).flip(2)
         whole = curve[..., -1:]
         view.undefined(f"the {self.scored} of the photograph itself is 0", whole.squeeze(2) == 0)
-        view.undefined("the target is no class, and has no probability", whole.squeeze(2).isnan())
         enough = (curve - whole).abs() <= self.tolerance * whole.abs()
         least = enough.to(curve).argmax(2) / self.steps
         return torch.where(curve.isnan().any(2) | (whole.squeeze(2) == 0), torch.nan, least.to(curve))

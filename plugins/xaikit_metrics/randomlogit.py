@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xaikit import hookimpl
 from xaikit.metric import MetricNeeds, MetricView, Policy
-from xaikit_metrics._similarity import Similarity, similarity, without_constant
+from xaikit_metrics._similarity import Similarity, is_constant, similarity, without_constant
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RandomLogit:
         drawn = (view.stream("class").uniform(1).double() * (count - 1)).long().clamp(min=0)
         other = view.explain_class(((classes + 1 + drawn.to(classes)) % max(count, 1)).masked_fill(lonely, -1))
         other = other.abs() if self.absolute else other
-        view.undefined("the map of the other class is constant", similarity(self.similarity, other, other).isnan())
+        view.undefined("the map of the other class is constant", is_constant(other))
         return similarity(self.similarity, maps, other)
 
 

@@ -62,7 +62,8 @@ def annotated(photographs: Sequence[Photograph], files: Sequence[Path], annotati
         by_name[file.name].add(place)
         by_name[file.stem].add(place)
     stated: dict[int, FileAnnotation] = {}
-    for name, each in _read(annotations, files).items():
+    read = _read(annotations, files)
+    for name, each in read.items():
         ends = [place for place in sorted(by_name[Path(name).name]) if _ends_with(files[place], Path(name))]
         if len(ends) > 1:
             raise DataError(
@@ -71,7 +72,8 @@ def annotated(photographs: Sequence[Photograph], files: Sequence[Path], annotati
         if ends:
             stated[ends[0]] = each.annotation()
     if not stated:
-        raise DataError(f"{annotations}: expected something about the pictures, such as {files[0].name!r}, got nothing")
+        got = f"{next(iter(read))!r}, which is none of them" if read else "nothing"
+        raise DataError(f"{annotations}: expected something about the pictures, such as {files[0].name!r}, got {got}")
     return [replace(each, annotation=stated.get(place)) for place, each in enumerate(photographs)]
 
 
@@ -147,7 +149,7 @@ def _coco(file: Path) -> Mapping[str, Stated]:
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         categories = {category["id"]: str(category["name"]) for category in content.get("categories", ())}
         objects = [
-            (each["image_id"], each.get("category_id"), list(each["bbox"]), each.get("segmentation"))
+            (each["image_id"], each.get("category_id"), each.get("bbox"), each.get("segmentation"))
             for each in content["annotations"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -158,7 +160,9 @@ def _coco(file: Path) -> Mapping[str, Stated]:
         where = f"{file}: annotation {number}"
         if image not in names:
             raise DataError(f"{where}: there is no image with the id {image!r}")
-        stated[names[image]].add(_box_of_sides(bbox, where), categories.get(category), _outlines(segmentation, where))
+        outlines = _outlines(segmentation, where)
+        box = _box_around(outlines, where) if bbox is None and outlines else _box_of_sides(bbox, where)
+        stated[names[image]].add(box, categories.get(category), outlines)
     return stated
 
 
@@ -169,6 +173,12 @@ def _box_of_sides(bbox: Sequence[Any], where: str) -> Box:
     except (TypeError, ValueError):
         raise DataError(f"{where}: expected bbox as x, y, width, height, got {bbox}") from None
     return box_of((x, y, x + width, y + height), where)
+
+
+def _box_around(outlines: Iterable[Polygon], where: str) -> Box:
+    """The box of an object that has polygons alone. Raises DataError where there is nothing inside."""
+    across, down = zip(*(point for polygon in outlines for point in polygon), strict=True)
+    return box_of((min(across), min(down), max(across), max(down)), where)
 
 
 def _outlines(segmentation: Any, where: str) -> tuple[Polygon, ...]:

@@ -182,8 +182,11 @@ class PinnedRegion(PinnedClass):
 
     def scores(self, output: Tensor) -> Tensor:
         """(N, 1)"""
-        total = self._over(output)
-        return total / beside(self.mask, output).flatten(1).sum(1, keepdim=True) if self.mean else total
+        return self.logits(output) if self.mean else self._over(output)
+
+    def logits(self, output: Tensor) -> Tensor:
+        """The mean logit of the class over its pixels, (N, 1)."""
+        return self._mean(output)
 
     def place(self, sample: int) -> dict[str, Any]:
         """The pixels of a sample, where they are not all."""
@@ -191,8 +194,10 @@ class PinnedRegion(PinnedClass):
 
     def probabilities(self, output: Tensor) -> Tensor:
         """The mean probability of the class over its pixels, (N, 1)."""
-        shares = output.softmax(1) if output.shape[1] > 1 else output.sigmoid()
-        return self._over(shares) / beside(self.mask, output).flatten(1).sum(1, keepdim=True)
+        return self._mean(output.softmax(1) if output.shape[1] > 1 else output.sigmoid())
+
+    def _mean(self, values: Tensor) -> Tensor:
+        return self._over(values) / beside(self.mask, values).flatten(1).sum(1, keepdim=True)
 
     def _over(self, values: Tensor) -> Tensor:
         """The sum over the pixels, in float32 at least: a sum of many overflows halves."""

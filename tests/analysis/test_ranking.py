@@ -167,6 +167,17 @@ def test_seeds_are_averaged_within_a_photograph() -> None:
     assert judged.seeds["one"] == 3
 
 
+def test_a_method_may_be_called_like_a_blurred_copy() -> None:
+    rows = measured({"one": [0.0, 1.0], "one, blurred": [2.0, 3.0]}, copies={"one": [4.0, 5.0]})
+    (judged,) = judged_of(Measured(rows).measures)
+    assert {name: values.tolist() for name, values in judged.values.items()} == {
+        "one": [0, 1],
+        "one, blurred": [2, 3],
+        "one, blurred copy": [4, 5],
+    }
+    assert [each.name for each in judged.of_role("blurred")] == ["one, blurred copy"]
+
+
 def test_what_is_undefined_is_counted_and_not_averaged() -> None:
     each = only(board_of(measured({"one": [0.5, math.nan, 0.7], "two": [0.1, 0.2, 0.3]})))
     standing = {one.competitor.name: one for one in each.standings}
@@ -212,6 +223,15 @@ def test_a_sentence_says_who_is_better_by_what_and_whether_one_may_say_so() -> N
     assert "cannot be told from" in board.sentences("same", "good")[0]
     with pytest.raises(xaikit.ConfigError, match="expected two of same, good, bad, got 'good' and 'worse'"):
         board.sentences("good", "worse")
+
+
+@pytest.mark.parametrize(
+    ("second", "judged"), [(0.5, "one photograph alone"), (math.nan, "no photograph that both have a value on")]
+)
+def test_one_photograph_is_no_sample(second: float, judged: str) -> None:
+    (sentence,) = board_of(measured({"good": [0.75], "bad": [second]})).sentences("good", "bad")
+    assert sentence.endswith(f"were judged on {judged}, which is no sample: nothing follows for others.")
+    assert "[" not in sentence.removeprefix("By srg [blur] on net")
 
 
 def test_as_plain_data_it_has_the_numbers_of_the_rows_and_none_for_those_that_are_none() -> None:

@@ -104,6 +104,26 @@ def test_a_picture_on_its_side_is_stated_upright() -> None:
     assert bool((annotation_of(picture).places(seen.shape) == seen).float().mean() > 0.95)
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "1", "P"])
+def test_what_is_opaque_is_no_object_by_that(mode: str) -> None:
+    picture = Image.open(io.BytesIO(drawn())).convert("L")
+    mask = annotation_of(read(TRANSFORMS[0], FileAnnotation(mask=lambda: encoded(picture.convert(mode))))).mask
+    plain = annotation_of(read(TRANSFORMS[0], FileAnnotation(mask=drawn))).mask
+    assert mask is not None
+    assert plain is not None
+    assert torch.equal(mask, plain)
+
+
+def test_what_is_transparent_is_no_object() -> None:
+    picture = Image.new("RGBA", (60, 80), (255, 0, 0, 0))
+    picture.paste((255, 0, 0, 255), BOX)
+    mask = annotation_of(read(TRANSFORMS[0], FileAnnotation(mask=lambda: encoded(picture)))).mask
+    plain = annotation_of(read(TRANSFORMS[0], FileAnnotation(mask=drawn))).mask
+    assert mask is not None
+    assert plain is not None
+    assert torch.equal(mask, plain)
+
+
 def test_a_mask_that_does_not_fit_is_said_and_stops_nothing() -> None:
     wrong = FileAnnotation(mask=lambda: drawn(size=(61, 80)))
     assert (

@@ -85,6 +85,18 @@ def out_of_its_range(view: MetricView) -> Tensor:
     return sound(view)
 
 
+@caught_by("a_value_for_each_case")
+def blind_to_one_channel(view: MetricView) -> Tensor:
+    view.image.squeeze(1).permute(1, 0, 2, 3)
+    return sound(view)
+
+
+@caught_by("a_value_for_each_case")
+def pictures_alone(view: MetricView) -> Tensor:
+    high, _ = view.shape[2:]
+    return sound(view) + 0 * high
+
+
 @caught_by("no_value_has_a_reason", needs=MetricNeeds(), further=0, chance=None)
 def nothing_by_nothing(view: MetricView) -> Tensor:
     maps = view.maps.flatten(2) - 0.5

@@ -80,3 +80,6 @@ def test_a_threshold_is_chosen_when_all_photographs_are_there(tmp_path: Path, mo
     gone = xaikit.open(report.folder).measures.to_pylist()
     assert [row["reason"] for row in gone].count("refine: KeyError: 'gone'") == 2
     assert all(math.isnan(row["value"]) for row in gone)
+    monkeypatch.setattr(MaxBoxAcc, "refine", lambda self, numbers: [0.5])
+    short = [row["reason"] for row in xaikit.open(report.folder).measures.to_pylist()]
+    assert short.count("refine: PluginContract: expected 2 values, one a photograph, got 1") == 2

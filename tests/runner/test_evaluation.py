@@ -143,6 +143,14 @@ def test_controls_are_judged_beside_and_drawn_nowhere(tmp_path: Path) -> None:
     assert xaikit.run(judged(tmp_path, controls=True)).counts["judged"] == 3, "nothing is judged twice"
 
 
+def test_draws_of_a_method_are_judged_by_one_metric(tmp_path: Path) -> None:
+    methods = {"gradcam": {}, "smooth": {"use": "smoothgradcampp", "n": 2}}
+    report = xaikit.run(judged(tmp_path, methods=methods, sweep={"seed": [1, 2]}))
+    assert set(report.measures["metric_name"].to_pylist()) == {"mean"}
+    rows = xaikit.leaderboard(report).rows()
+    assert {row["method"]: row["seeds"] for row in rows} == {"gradcam": 1, "smooth": 2}
+
+
 def test_a_metric_that_raises_costs_no_other(tmp_path: Path) -> None:
     values = judged(tmp_path)
     values["metrics"]["broken"] = {"use": f"{tmp_path}/judges.py:Broken", "above": 10.0}

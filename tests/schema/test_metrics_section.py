@@ -60,3 +60,14 @@ def test_faults_are_named_at_their_place(tmp_path: Path, metrics: Any, line: str
     with pytest.raises(xaikit.ConfigError) as error:
         loaded(tmp_path, metrics)
     assert line in str(error.value)
+
+
+def test_a_metric_is_stated_once(tmp_path: Path) -> None:
+    with pytest.raises(xaikit.ConfigError, match=r"metrics\.two: is the same metric as 'one'; give it other options"):
+        loaded(tmp_path, {"one": {"use": "sparseness"}, "two": {"use": "sparseness", "reads": "rectified"}})
+    assert set(loaded(tmp_path, {"one": {"use": "srg"}, "two": {"use": "srg", "steps": 3}}).metrics) == {"one", "two"}
+
+
+def test_a_label_that_states_a_metric_of_a_suite_takes_its_place(tmp_path: Path) -> None:
+    metrics = loaded(tmp_path, {"quick": {}, "mine": {"use": "srg"}}).metrics
+    assert set(metrics) == {*suite("quick"), "mine"} - {"srg"}

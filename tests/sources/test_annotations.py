@@ -73,6 +73,13 @@ def test_polygons_of_coco(photos, segmentation, outlines):
     assert (photograph.annotation.digest() == coco(photos).photographs()[0].annotation.digest()) == (not outlines)
 
 
+def test_the_box_around_polygons_stands_for_one_that_is_not_stated(photos):
+    (photograph,) = coco(photos, bbox=None, segmentation=[[1, 0, 4, 0, 4, 3], [2, 1, 5, 1, 2, 2]]).photographs()
+    assert photograph.annotation.boxes == ((1, 0, 5, 3),)
+    with pytest.raises(DataError, match="annotation 0: expected bbox as x, y, width, height, got None"):
+        coco(photos, bbox=None).photographs()
+
+
 @pytest.mark.parametrize(
     "segmentation", [[[0, 0, 4, 0]], [[0, 0, 4, 0, 4, 4, 1]], [["x"] * 6], [[0, 0, 4, 0, 4, float("nan")]], [7]]
 )
@@ -123,8 +130,13 @@ def test_boxes_in_the_manifest(photos):
         (HEADER + "2.png,cat,4,1,4,5\n", r"b\.csv:2: expected a box x_min < x_max, y_min < y_max, got 4, 1, 4, 5"),
         (HEADER + "2.png,cat,4,1,x,5\n", r"b\.csv:2: expected four numbers as a box, got \['4', '1', 'x', '5'\]"),
         (HEADER + "2.png,cat,nan,1,3,5\n", r"b\.csv:2: expected a box"),
-        (HEADER + "11.png,cat,0,1,3,5\n", r"expected something about the pictures, such as '2\.png', got nothing"),
-        (HEADER + "dogs/a.PNG,cat,0,1,3,5\n", "got nothing"),
+        (
+            HEADER + "11.png,cat,0,1,3,5\n",
+            r"expected something about the pictures, such as '2\.png', got '11\.png', which is none",
+        ),
+        (HEADER + "photos\\2.png,cat,0,1,3,5\n", r"got 'photos\\\\2\.png', which is none of them"),
+        (HEADER, "got nothing"),
+        (HEADER + "dogs/a.PNG,cat,0,1,3,5\n", r"got 'dogs/a\.PNG', which is none"),
         ("path,x_min,y_min,x_max\n", r"b\.csv:1: no column 'y_max'; did you mean 'x_max' or 'y_min'\?"),
         ("name,x_min,y_min,x_max,y_max\n", r"b\.csv:1: no column 'path' or 'file'"),
     ],

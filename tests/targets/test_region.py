@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from xaikit import ConfigError, XaikitError
 from xaikit.registry import Registry
 from xaikit.schema.keys import Use
 from xaikit.schema.plugins import instantiate
+from xaikit.testing import judged
+from xaikit_metrics.averagedrop import AverageDrop
 from xaikit_targets.region import Region
 
 SIDES = (4, 6)
@@ -235,3 +238,13 @@ def test_methods_that_score_again_serve_it(method: str) -> None:
     alone = torch.cat([explained(method, {}, row[None])[method].maps["features"] for row in photographs()])
     assert saliency.flatten(1).any(1).all()
     assert distance(saliency, alone) < 1e-9
+
+
+def test_the_logit_of_a_region_is_its_mean_and_metrics_score_it() -> None:
+    pinned = Region(of=1, mask="all").pin(logits(), None)
+    assert torch.equal(pinned.logits(logits()), logits()[:, 1].flatten(1).mean(1, keepdim=True))
+    net = nn.Conv2d(3, 3, 1).double()
+    images = logits(1).abs()
+    for scored in ("probability", "logit", "target"):
+        measures = judged(AverageDrop(scored=scored), net, images, images[:, 0], target=Region())
+        assert all(math.isfinite(each.value) or "not above 0" in each.reason for each in measures)

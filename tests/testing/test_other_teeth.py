@@ -93,6 +93,7 @@ MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "rows_are_the_chosen_samples",
     ),
     "logits for probabilities": ({}, {"probabilities": lambda self, output: first(output)}, "probabilities_are_shares"),
+    "logits of all": ({}, {"logits": lambda self, output: output}, "probabilities_are_shares"),
     "probabilities of all": ({}, {"probabilities": lambda self, output: output.softmax(1)}, "probabilities_are_shares"),
 }
 """Of a target and of what it pins: optional members, one of them wrong."""

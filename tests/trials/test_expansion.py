@@ -369,3 +369,24 @@ def test_the_keys_are_the_same_where_plugins_are_lazy() -> None:
     )
     (point,) = expand(load(stated), Registry())
     assert json.loads(done.stdout) == [[trial.id for trial in point.trials], False]
+
+
+# --- what judges
+
+
+def judged(**stated: Any) -> tuple[Point, ...]:
+    sources = {"model": {"source": "samples"}, "data": {"source": "samples"}, "metrics": "sparseness"}
+    return expand(load({**sources, **stated}), Registry())
+
+
+def test_a_method_may_be_called_like_a_control_and_takes_the_place_of_none_but_itself() -> None:
+    (point,) = judged(methods={"edges": {"use": "gradcam"}, "uniform": {"use": "uniform"}})
+    controls = {trial.label: trial.use for trial in point.trials if trial.control}
+    assert controls == {"center": "center", "edges (control)": "edges", "randomcam": "randomcam"}
+    assert {trial.label for trial in point.trials if not trial.control} == {"edges", "uniform"}
+
+
+def test_seeds_and_precisions_are_of_methods_and_a_metric_has_those_of_the_config() -> None:
+    points = judged(methods="gradcam", seed=7, sweep={"seed": [1, 2], "precision": ["float32", "bfloat16"]})
+    assert len(points) == 4
+    assert {(metric.seed, metric.precision) for point in points for metric in point.metrics} == {(7, "float32")}

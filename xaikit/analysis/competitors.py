@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,8 +90,9 @@ def _judged(model: str, metric: str, rows: Sequence[Mapping[str, Any]], by: str)
     photographs = tuple(dict.fromkeys(row["name"] for row in rows))
     places = {name: place for place, name in enumerate(photographs)}
     by_competitor: dict[Competitor, list[Mapping[str, Any]]] = defaultdict(list)
+    labels = {row[by] for row in rows}
     for row in rows:
-        by_competitor[_competitor(row, by)].append(row)
+        by_competitor[_competitor(row, by, labels)].append(row)
     first = rows[0]
     return Judged(
         model=model,
@@ -110,9 +111,12 @@ def _judged(model: str, metric: str, rows: Sequence[Mapping[str, Any]], by: str)
     )
 
 
-def _competitor(row: Mapping[str, Any], by: str) -> Competitor:
+def _competitor(row: Mapping[str, Any], by: str, labels: Collection[str]) -> Competitor:
     if row["control"]:
-        return Competitor(f"{row[by]}, {row['control']}", "blurred", row[by])
+        name = f"{row[by]}, {row['control']}"
+        while name in labels:  # anybody may call a method like that
+            name += " copy"
+        return Competitor(name, "blurred", row[by])
     return Competitor(row[by], "control" if row["is_control"] else "method", row[by])
 
 

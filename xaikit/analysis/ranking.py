@@ -144,13 +144,18 @@ def _sentence(each: MetricStandings, duel: Duel) -> str:
         won, names = 1 - won, names[::-1]
     better, worse = names
     standing = {one.competitor.name: one for one in each.standings}
+    about = f"By {each.judged.metric} on {each.judged.model}, "
+    if (count := test.count - test.missing) < 2:
+        alone = "one photograph alone" if count else "no photograph that both have a value on"
+        means = f"{better} ({standing[better].mean.mean:.3f}) and {worse} ({standing[worse].mean.mean:.3f})"
+        return f"{about}{means} were judged on {alone}, which is no sample: nothing follows for others."
     unbeaten = standing[better].unbeaten
     verdict = "is better than" if duel.adjusted < SURE else "cannot be told from"
     controls = f"; it is not better than {', '.join(unbeaten)}" if unbeaten else "; it beats every control"
     return (
-        f"By {each.judged.metric} on {each.judged.model}, {better} ({_with_interval(standing[better].mean)}) {verdict} {worse} "
+        f"{about}{better} ({_with_interval(standing[better].mean)}) {verdict} {worse} "
         f"({_with_interval(standing[worse].mean)}): a paired difference of {test.difference:.3f} "
-        f"[{test.low:.3f}, {test.high:.3f}] over {test.count - test.missing} photographs, p = {duel.adjusted:.2g} after Holm "
+        f"[{test.low:.3f}, {test.high:.3f}] over {count} photographs, p = {duel.adjusted:.2g} after Holm "
         f"over {len(each.duels)} pairs, d = {abs(duel.effect):.2f}, better on {won:.0%} of them{controls}."
     )
 

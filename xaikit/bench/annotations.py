@@ -92,12 +92,14 @@ def _mask(stated: FileAnnotation, window: tuple[float, ...], space: tuple[int, .
 def _read(data: bytes, size: tuple[int, int]) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            values = np.asarray(ImageOps.exif_transpose(image))
+            values, has_alpha = np.asarray(ImageOps.exif_transpose(image)), image.mode.endswith("A")
     except Exception as error:  # decoders of damaged bytes raise nearly anything
         raise DataError(f"cannot be read as a picture: {type(error).__name__}: {error}") from error
     if values.shape[1::-1] != size:
         raise DataError(
             f"expected {size[0]} x {size[1]} pixels, as the picture has, got {values.shape[1]} x {values.shape[0]}"
         )
-    inside = values.any(2) if values.ndim == 3 else values > 0
+    above = (values > 0).reshape(*values.shape[:2], -1)
+    # what is opaque is no object by that, and what is transparent is none
+    inside = above[..., :-1].any(2) & above[..., -1] if has_alpha else above.any(2)
     return Image.fromarray(np.asarray(inside, np.uint8))

@@ -16,7 +16,7 @@ from xaikit._numeric import exact
 from xaikit.draws import SampleGenerator, generator, seeded
 from xaikit.engine import Batch, Request
 from xaikit.engine.session import distinct
-from xaikit.errors import PluginContract
+from xaikit.errors import DataError, PluginContract, is_count
 from xaikit.evaluation.again import CaseExplainer, one_class
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import judged
@@ -141,6 +141,14 @@ class Judge:
             yield from (several[start : start + size] for start in range(0, len(several), size))
 
     def _measure(self, metric: Metric, name: str, cases: Sequence[Case]) -> list[Measure]:
+        try:
+            return self._measured(metric, name, cases)
+        except DataError as error:  # what a metric asks for is not in the data
+            if len(cases) == 1:
+                return [Measure(math.nan, reason=str(error))]
+        return [measure for case in cases for measure in self._measure(metric, name, [case])]
+
+    def _measured(self, metric: Metric, name: str, cases: Sequence[Case]) -> list[Measure]:
         view = self._view(metric, name, cases)
         with torch.no_grad(), as_before(name):
             values = metric.measure(view)
@@ -148,6 +156,7 @@ class Judge:
                 got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
                 raise PluginContract(f"{name}: expected values of shape (N, T), {tuple(view.shape[:2])}, got {got}")
             chances = _chance_of(metric, view)
+            _check_kept(view, name)
         return [
             Measure(value, chance, "" if math.isfinite(value) else _reason(view, row), _numbers(view, row))
             for row, (value, chance) in enumerate(zip(values[:, 0].tolist(), chances[:, 0].tolist(), strict=True))
@@ -198,6 +207,8 @@ class FurtherPasses:
         return self.scorer.clean(scored)
 
     def rescore(self, count: int, make: MakeVariants, scored: Scored, share: Any, of: VariantsOf) -> Tensor:
+        if not is_count(count, 1):
+            raise PluginContract(f"rescore: expected one variant or more, got {count}")
         if scored not in KINDS:
             raise PluginContract(f"rescore: expected one of {', '.join(KINDS)}, got {scored!r}")
         return self.scorer.rescore(count, make, scored, None if share is None else (of, share), of)
@@ -264,6 +275,15 @@ def _chance_of(metric: Metric, view: MetricView) -> Tensor:
     if filled.shape != view.shape[:2]:
         raise PluginContract(f"chance: expected (N, T) {tuple(view.shape[:2])}, got {tuple(filled.shape)}")
     return filled
+
+
+def _check_kept(view: MetricView, name: str) -> None:
+    for kept, values in view.numbers.items():
+        if tuple(values.shape[:2]) != view.shape[:2]:
+            got = tuple(values.shape)
+            raise PluginContract(
+                f"{name}: keep({kept!r}): expected (N, T), {view.shape[:2]}, or (N, T, count), got {got}"
+            )
 
 
 def _timed(measure: Measure, seconds: float) -> Measure:

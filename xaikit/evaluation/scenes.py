@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
@@ -25,18 +25,21 @@ class Patches(nn.Module):
 
     Args:
         mixed: two of the other classes share their evidence evenly: no logit and no probability of a third one changes.
+        colours: that a photograph has, the first ones.
+        volumes: whether it is one of volumes.
     """
 
-    def __init__(self, mixed: bool = False) -> None:
+    def __init__(self, mixed: bool = False, colours: int = COLOURS, volumes: bool = False) -> None:
         super().__init__()
         self.mixed = mixed
-        self.first, self.second = (nn.Conv2d(COLOURS, COLOURS, 1) for _ in range(2))
+        place_by_place = nn.Conv3d if volumes else nn.Conv2d
+        self.first, self.second = (place_by_place(channels, COLOURS, 1) for channels in (colours, COLOURS))
         self.act = nn.ReLU()
         self.head = nn.Linear(COLOURS, COLOURS)
         same = torch.eye(COLOURS)
         with torch.no_grad():
             for layer in (self.first, self.second):
-                layer.weight.copy_(same.reshape(COLOURS, COLOURS, 1, 1))
+                layer.weight.copy_(same[:, : layer.in_channels].reshape_as(layer.weight))
                 nn.init.zeros_(cast(Tensor, layer.bias))
             nn.init.constant_(cast(Tensor, self.first.bias), -0.3)
             self.head.weight.copy_(150 * (1.2 * same - 0.2))
@@ -102,7 +105,7 @@ class Scene:
     @property
     def annotations(self) -> list[Annotation]:
         """A box a patch, with its class."""
-        return [Annotation(boxes, tuple(range(COLOURS))) for boxes in self.boxes]
+        return [Annotation(boxes, tuple(range(len(boxes)))) for boxes in self.boxes]
 
     def maps(self, method: Any) -> Tensor:
         """The raw maps of a method, (N, SIDE, SIDE)."""
@@ -168,6 +171,35 @@ def _photograph(label: int, reach: int, draw: torch.Generator) -> tuple[Tensor, 
 def blank(one: Scene) -> Scene:
     """The same with nothing in the photographs."""
     return replace(one, images=torch.zeros_like(one.images))
+
+
+def grey(one: Scene) -> Scene:
+    """The same of one channel, the evidence for the first class."""
+    net = Patches(colours=1).double().eval()
+    classes = (0,) * len(one.images)
+    return replace(one, net=net, images=one.images[:, :1], others=one.others[:, :1], classes=classes)
+
+
+def volumes(one: Scene) -> Scene:
+    """The same as volumes of one channel and one slice, of which no objects are stated."""
+    net, flat = Patches(colours=1, volumes=True).double().eval(), grey(one)
+    images, others = flat.images.unsqueeze(2), flat.others.unsqueeze(2)
+    return replace(flat, net=net, images=images, others=others, boxes=one.boxes[:, :0])
+
+
+def judged_maps(count: int) -> Iterator[tuple[str, Scene, Tensor, Any]]:
+    """What is judged: the evidence itself, noise, maps that say nothing, a photograph of nothing, and other inputs; each of so
+    many photographs, with its method."""
+    one = scene(count)
+    evidence = one.maps(Exact())
+    yield "the true evidence", one, evidence, Exact()
+    yield "noise", one, one.maps(Noise()), Noise()
+    yield "a constant map", one, torch.ones_like(evidence), Constant()
+    yield "a map that is negative everywhere", one, -1 - evidence.abs(), Exact()
+    yield "a map that is 0 everywhere", one, torch.zeros_like(evidence), Exact()
+    yield "a photograph of nothing", blank(one), evidence, Exact()
+    for what, other in (("a photograph of one channel", grey(one)), ("a volume of one channel", volumes(one))):
+        yield what, other, other.maps(Exact()), Exact()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xaikit._numeric import exact
-from xaikit.errors import ConfigError
+from xaikit.errors import ConfigError, PluginContract
 from xaikit.evaluation.cases import Case
 from xaikit.evaluation.policies import digest_of
 from xaikit.metric import MakeVariants, Scored, VariantsOf
@@ -73,7 +73,7 @@ class Scorer:
         def work(part: slice) -> Tensor:
             numbers = range(*part.indices(count))
             if lacking(numbers):
-                variants = _shaped(make(part), len(self.cases), len(numbers))
+                variants = _shaped(make(part), self.maps, len(numbers))
                 # what they are made of may have been read only now, and tells cases apart that were alike
                 rows = lacking(numbers)
                 scores = self._scores([self.cases[row] for row in rows], variants[rows])
@@ -162,10 +162,13 @@ def _or_nan(function: Callable[[object], Tensor] | None, output: object, target:
     return torch.full_like(target, torch.nan) if function is None else function(output).detach().to(target)
 
 
-def _shaped(variants: Tensor, cases: int, count: int) -> Tensor:
-    """Variants (N, m, C, *S), of which there may be an axis of targets behind the first, of one."""
-    if variants.shape[:3] == (cases, 1, count):
+def _shaped(variants: Tensor, maps: Tensor, count: int) -> Tensor:
+    """Variants (N, m, C, *S) of maps (N, *S); behind their first axis there may be one of targets, of one."""
+    shape = tuple(variants.shape) if isinstance(variants, Tensor) else type(variants).__name__
+    # told by the number of axes, as a sample of one channel has an axis of one as well
+    if isinstance(variants, Tensor) and variants.dim() == maps.dim() + 3 and variants.shape[1] == 1:
         variants = variants.squeeze(1)
-    if variants.shape[:2] != (cases, count):
-        raise ValueError(f"make: expected {cases} x {count} variants, (N, m, C, *S), got {tuple(variants.shape)}")
+    is_shaped = isinstance(variants, Tensor) and variants.dim() == maps.dim() + 2
+    if not is_shaped or variants.shape[:2] != (len(maps), count):
+        raise PluginContract(f"make: expected {len(maps)} x {count} variants, (N, m, C, *S), got {shape}")
     return variants

@@ -6,10 +6,12 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from xaikit.errors import PluginContract
 from xaikit.evaluation.cases import BLURRED
+from xaikit.evaluation.declared import check_declared
 from xaikit.evaluation.shard import LoadedMetric, control_evidence
 from xaikit.evaluation.worth import worth_of
-from xaikit.metric import Metric, explanations_of, further_of, reads_of
+from xaikit.metric import Metric, reads_of
 from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.schema.keys import Use
@@ -29,8 +31,10 @@ def load_metrics(named: Iterable[NamedMetric], registry: Registry, base: Path) -
     loaded = {}
     for each in named:
         metric = instantiate("metric", Use(each.metric.use, each.metric.options), registry, base)
-        for declared in (reads_of, further_of, explanations_of):
-            declared(metric)
+        try:
+            check_declared(metric)
+        except PluginContract as error:
+            raise PluginContract(f"metric {each.name}: {error}") from error
         loaded[each.metric.id] = LoadedMetric(each.metric.id, each.name, metric)
     return loaded
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from xaikit.errors import PluginContract
 from xaikit.registry import Registry
 from xaikit.report.index import Index
 from xaikit.schema.keys import Use
@@ -101,6 +102,8 @@ def _refine(rows: Sequence[dict[str, Any]], stored: StoredMetric, index: Index, 
         metric = instantiate("metric", Use(stored.use, stored.options), registry, base)
         values = metric.refine([json.loads(row["numbers"]) for row in rows])
         final: list[dict[str, Any]] = [{"value": float(value)} for value in values]
+        if len(final) != len(rows):
+            raise PluginContract(f"expected {len(rows)} values, one a photograph, got {len(final)}")
     except Exception as error:  # a metric is anybody's code, and may be gone or not trusted by now
         final = [{"value": math.nan, "reason": f"refine: {type(error).__name__}: {error}"}] * len(rows)
     for row, each in zip(rows, final, strict=True):

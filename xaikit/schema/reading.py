@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from xaikit.errors import nearest
@@ -72,7 +72,21 @@ def read_metrics(reader: Reader, path: Path, values: Mapping[str, Any]) -> dict[
         }
         if not members:
             metrics[label] = _read_section(reader, MetricConfig, (*path, label), value)
-    return {label: metric for label, metric in metrics.items() if metric is not None}
+    return _distinct(reader, path, {label: each for label, each in metrics.items() if each is not None}, values)
+
+
+def _distinct(
+    reader: Reader, path: Path, metrics: Mapping[str, MetricConfig], stated: Collection[str]
+) -> dict[str, MetricConfig]:
+    """Each metric once: of a suite those that no label states, and no two labels may state the same."""
+    distinct: dict[str, MetricConfig] = {}
+    for label, metric in metrics.items():
+        others = [name for name, other in metrics.items() if other == metric and name in stated and name != label]
+        if label in stated and (same := next((name for name in others if name in distinct), None)):
+            reader.faults.add((*path, label), f"is the same metric as {same!r}; give it other options, or leave it out")
+        elif label in stated or not others:
+            distinct[label] = metric
+    return distinct
 
 
 def _suite(registry: Registry, word: str) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from xaikit.evaluation.judging import Measure
-from xaikit.evaluation.scenes import SIDE, Constant, Exact, Noise, Patches, Scene, Total, blank, scene
+from xaikit.evaluation.scenes import SIDE, Constant, Exact, Noise, Patches, Scene, Total, judged_maps, scene
 from xaikit.metric import MetricView
 from xaikit.testing.checks import expect, shown
 from xaikit.testing.explaining import twin
@@ -38,18 +38,6 @@ def measured(metric: Any, one: Scene, method: Any) -> list[Measure]:
         return one.judge(metric, maps, method)
 
 
-def measured_maps() -> Iterator[tuple[str, Scene, Tensor, Any]]:
-    """What is judged: the evidence itself, noise, maps that say nothing, and a photograph of nothing."""
-    one = scene(FEW)
-    evidence = one.maps(Exact())
-    yield "the true evidence", one, evidence, Exact()
-    yield "noise", one, one.maps(Noise()), Noise()
-    yield "a constant map", one, torch.ones_like(evidence), Constant()
-    yield "a map that is negative everywhere", one, -1 - evidence.abs(), Exact()
-    yield "a map that is 0 everywhere", one, torch.zeros_like(evidence), Exact()
-    yield "a photograph of nothing", blank(one), evidence, Exact()
-
-
 def a_value_for_each_case(metric: Any) -> None:
     """(N, T) of floating point, and inside the range."""
 
@@ -60,7 +48,7 @@ def a_value_for_each_case(metric: Any) -> None:
         return values
 
     low, high = metric.range
-    for what, one, maps, method in measured_maps():
+    for what, one, maps, method in judged_maps(FEW):
         values = values_of(one.judge(twin(metric, measure=measure), maps, method))
         inside = ((values >= low - ROUNDING) & (values <= high + ROUNDING)) | values.isnan()
         expect(bool(inside.all()), f"of {what}: expected values in {metric.range}, got {values.tolist()}")
@@ -68,7 +56,7 @@ def a_value_for_each_case(metric: Any) -> None:
 
 def no_value_has_a_reason(metric: Any) -> None:
     """Where a value is not defined it is NaN and ``view.undefined`` says why: also where the target is no class."""
-    cases = [(what, one.judge(metric, maps, method)) for what, one, maps, method in measured_maps()]
+    cases = [(what, one.judge(metric, maps, method)) for what, one, maps, method in judged_maps(FEW)]
     one = scene(FEW)
     total = one.judge(metric, one.maps(Exact()), Exact(), target=Total())
     for what, measures in [*cases, ("a target that is no class", total)]:

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import torch
 
 from xaikit.errors import UndeclaredNeed
+from xaikit.evaluation.declared import check_declared
 from xaikit.evaluation.scenes import Exact, Noise, scene
-from xaikit.metric import Family, MetricNeeds, explanations_of, further_of, reads_of
+from xaikit.metric import Family, MetricNeeds, explanations_of, further_of
 from xaikit.plain.others import changed, is_fixed
-from xaikit.registry.declarations import suites_of
 from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, for_each, instances, shown
 from xaikit.testing.explaining import twin
 from xaikit.testing.further import Requested, watched
@@ -50,18 +50,7 @@ def card_is_complete(metric: Any) -> None:
 
 def declared_members_have_their_kind(metric: Any) -> None:
     """``range`` is two numbers, ``higher_is_better`` a truth, ``no_oracle`` a sentence, and costs are counts."""
-    suites_of(type(metric))
-    for member in (reads_of, further_of, explanations_of):
-        member(metric)
-    low, high = metric.range
-    expect(float(low) < float(high), f"range: expected the lowest and the highest value, got {shown(metric.range)}")
-    truth = metric.higher_is_better
-    expect(isinstance(truth, bool), f"higher_is_better: expected True or False, got {shown(truth)}")
-    needs = metric.needs
-    expect(isinstance(needs, MetricNeeds), f"needs: expected MetricNeeds(...), got {shown(needs)}")
-    why = getattr(metric, "no_oracle", "")
-    is_sentence = isinstance(why, str) and (not why or len(why.split()) > 3)
-    expect(is_sentence, f"no_oracle: expected a sentence that says why, got {shown(why)}")
+    check_declared(metric)
 
 
 def needs_are_enough(metric: Any) -> None:

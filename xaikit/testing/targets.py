@@ -16,7 +16,7 @@ from torch import Tensor
 
 from xaikit.errors import XaikitError
 from xaikit.passes.nests import tensors_in
-from xaikit.targets import count_of, is_spatial, layer_of, needs_labels, plural_of, probabilities_of, rows_of
+from xaikit.targets import count_of, is_spatial, layer_of, logits_of, needs_labels, plural_of, probabilities_of, rows_of
 from xaikit.testing.checks import COMMON, CheckFailed, Work, expect, expect_close, for_each, instances, shown
 from xaikit.testing.subjects import Subject
 
@@ -84,12 +84,15 @@ def labels_are_declared(target: Any, pinned: Any) -> None:
 
 
 def probabilities_are_shares(target: Any, pinned: Any) -> None:
-    """``probabilities(output)``, where it is there, is as many numbers between 0 and 1 as there are scores."""
-    if (probabilities := probabilities_of(pinned)) is not None:
-        shares, shape = probabilities(_output(target)), pinned.scores(_output(target)).shape
-        expect(shares.shape == shape, f"probabilities: expected {tuple(shape)}, got {tuple(shares.shape)}")
-        inside = bool(((shares >= 0) & (shares <= 1)).all())
-        expect(inside, f"probabilities: expected numbers in [0, 1], got {shown(shares)}")
+    """``probabilities(output)`` and ``logits(output)``, where they are there, are as many numbers as there are scores, the first
+    between 0 and 1."""
+    shape = tuple(pinned.scores(_output(target)).shape)
+    for name, function in (("probabilities", probabilities_of(pinned)), ("logits", logits_of(pinned))):
+        if function is not None:
+            values = function(_output(target))
+            expect(values.shape == shape, f"{name}: expected {shape}, got {tuple(values.shape)}")
+            inside = name == "logits" or bool(((values >= 0) & (values <= 1)).all())
+            expect(inside, f"{name}: expected numbers in [0, 1], got {shown(values)}")
 
 
 def scores_are_differentiable(target: Any, pinned: Any) -> None:

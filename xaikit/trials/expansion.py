@@ -64,8 +64,12 @@ class _Trials:
         """One a label; where maps are judged, with the controls that they are to beat."""
         trials = [self.of(label, method, point) for label, method in point.methods.items()]
         controls = self._controls if point.metrics and point.controls else {}
-        labels = [label for label in controls if label not in point.methods]
-        return trials + [replace(self.of(label, controls[label], point), control=True) for label in labels]
+        for name, control in controls.items():
+            named = point.methods.get(name)
+            if named is None or named.use != control.use:  # else it is among the methods
+                label = name if named is None else f"{name} (control)"
+                trials.append(replace(self.of(label, control, point), control=True))
+        return trials
 
     @cached_property
     def _controls(self) -> Mapping[str, MethodConfig]:
@@ -136,18 +140,23 @@ class _Trials:
 
 
 class _Metrics:
-    """Makes the metrics of points; what points have in common is one object."""
+    """Makes the metrics of points; what points have in common is one object.
+
+    Seed and precision are those of the config at all points, as a value of another draw of a method is one more of the same
+    measure.
+    """
 
     def __init__(self, config: Config, registry: Registry, judges: str) -> None:
         self._registry, self._base, self._judges = registry, Path(config.base), judges
+        self._seed, self._precision = config.seed, config.precision
         self._metrics: dict[tuple[Any, ...], PlannedMetric] = {}
 
     def of_point(self, point: Config) -> list[PlannedMetric]:
         """One a label."""
-        return [self._of(label, metric, point) for label, metric in point.metrics.items()]
+        return [self._of(label, metric) for label, metric in point.metrics.items()]
 
-    def _of(self, label: str, metric: MetricConfig, point: Config) -> PlannedMetric:
-        key = (label, id(metric), point.seed, point.precision)
+    def _of(self, label: str, metric: MetricConfig) -> PlannedMetric:
+        key = (label, id(metric))
         if key not in self._metrics:
             plugin = self._registry.find("metric", metric.use, self._base)
             self._metrics[key] = PlannedMetric(
@@ -156,7 +165,7 @@ class _Metrics:
                 options=metric.options,
                 metric_class=digests.identity(plugin),
                 sources=digests.short(f"{digests.plugin(plugin)} {self._judges}"),
-                seed=point.seed,
-                precision=point.precision,
+                seed=self._seed,
+                precision=self._precision,
             )
         return self._metrics[key]
