@@ -66,9 +66,25 @@ def test_a_model_of_ones_own_with_classes_and_a_transform(folder: Path, capsys: 
     assert (folder / "photo.gradcam.png").is_file()
 
 
+@pytest.mark.parametrize("name", ["cat: tabby", "@x", "*y"])
+def test_a_class_whose_name_is_no_yaml(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (folder / "names.txt").write_text(f"{name}\nother\n")
+    (folder / "mine.py").write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))\n"
+    )
+    named = ["--transform", "imagenet", "--option", "classes=names.txt", "--target", name]
+    assert run("photo.jpg", "--model", "importpath:./mine.py:net", *named) == 0
+    assert capsys.readouterr().out.startswith(f"photo.jpg: {name} ")
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["photo.jpg", *RANDOM, "--target", "a: b: c"], "--target: the value is not valid YAML"),
+        (["photo.jpg", *RANDOM, "--target", "@x"], "--target: the value is not valid YAML"),
+        (["photo.jpg", *RANDOM, "--option", "kwargs={a: ["], "--option kwargs: the value is not valid YAML"),
         (["photo.jpg", "--model", "resnet18"], "--model: expected SOURCE:NAME"),
         (["photo.jpg", "--model", "torchvison:resnet18"], "did you mean 'torchvision'"),
         (["photo.jpg", "--model", "torchvision:resnet19", "--random"], "did you mean 'resnet18'"),

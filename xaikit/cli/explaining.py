@@ -11,7 +11,7 @@ import click
 
 from xaikit.cli.terminal import echo
 from xaikit.errors import ConfigError, DataError
-from xaikit.plain.text import read_value
+from xaikit.plain.text import typed_value
 
 if TYPE_CHECKING:
     from xaikit import Explanation
@@ -58,6 +58,7 @@ def explain(
     xaikit explain photo.jpg --model torchvision:resnet50 --method gradcam --out photo.gradcam.png
     """
     from xaikit.api import DEFAULT_METHOD
+    from xaikit.config.arguments import typed_target
     from xaikit.notebook.models import open_model
 
     methods = methods or (DEFAULT_METHOD,)
@@ -65,10 +66,11 @@ def explain(
     opened = open_model(
         model, dict(map(_option, options)), weights=weights, random=random, transform=transform, device=device
     )
+    stated = typed_target(target, "--target", opened.classes or ())
     failed = False
     for photograph in photographs:
         try:
-            explanations = _explained(opened, photograph, methods, layers.split(","), read_value(target))
+            explanations = _explained(opened, photograph, methods, layers.split(","), stated)
         except DataError as error:
             if len(photographs) == 1:
                 raise
@@ -127,4 +129,4 @@ def _option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise ConfigError(f"--option: expected KEY=VALUE, got {text!r}")
-    return key, read_value(value)
+    return key, typed_value(value, f"--option {key}")
