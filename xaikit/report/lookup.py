@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ def find_trial(index: Index, called: str) -> StoredTrial:
 
 
 def find_photograph(index: Index, bench: str, called: str) -> str:
-    """The full name of a photograph of the plan, by that name, its stem or its file's name.
+    """The full name of a photograph of the plan, by that name, its stem in the run, its file's name or that without its ending.
 
     Raises:
         StoreError: there is none, or more than one.
@@ -46,6 +47,7 @@ def find_photograph(index: Index, bench: str, called: str) -> str:
         [name for name in photographs if name == called]
         or [name for name, photograph in photographs.items() if photograph.stem == called]
         or [name for name in photographs if file_name(name) == called]
+        or [name for name in photographs if file_name(name).rpartition(".")[0] == called]
     )
     names = distinct([*map(file_name, photographs), *photographs])
     return _only(index, "photograph", called, matches, matches, names)
@@ -69,6 +71,18 @@ def distinct(words: Iterable[str]) -> tuple[str, ...]:
 def file_name(name: str) -> str:
     """The last part of a path."""
     return name.replace("\\", "/").rpartition("/")[2]
+
+
+def told_apart(paths: Sequence[str]) -> list[str]:
+    """The last parts of each path, as few as no other of them ends in.
+
+    >>> told_apart(["cats/a.png", "dogs/a.png", "dogs/b.png"])
+    ['cats/a.png', 'dogs/a.png', 'b.png']
+    """
+    parts = [path.replace("\\", "/").rstrip("/").split("/") for path in paths]
+    endings = [["/".join(own[-count:]) for count in range(1, len(own) + 1)] for own in parts]
+    counts = Counter(ending for own in endings for ending in own)
+    return [next((ending for ending in own if counts[ending] == 1), own[-1]) for own in endings]
 
 
 def _described(trial: StoredTrial, among: Sequence[StoredTrial]) -> str:
