@@ -115,7 +115,7 @@ class RunStarted:
 class ShardDone:
     """Photographs were explained, or their maps judged, and committed.
 
-    done      photographs of this sitting, those of this shard included
+    done      photographs of this sitting, those of this shard included; each counts once, explained or judged or both
     failures  of this shard: the name of the photograph, and why
     counts    of this shard: forwards, gradient calls and so on
     seconds   of this shard, by step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,9 +29,23 @@ def parameters(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def valid(key: str) -> str:
-    """A key without the letters that trackers refuse.
+    """A key without what trackers refuse: letters that they do not know, and what is no path below where they keep it.
 
-    >>> valid("insertion/gradcam layers=[blocks.4]")
-    'insertion/gradcam layers__blocks.4_'
+    >>> valid("insertion/gradcam layers=[blocks.4]"), valid("sparseness//x/../y")
+    ('insertion/gradcam layers__blocks.4_', 'sparseness/x/_/y')
     """
-    return re.sub(r"[^\w/.\- :]", "_", key)
+    parts = re.sub(r"[^\w/.\- :]", "_", key).split("/")
+    return "/".join("_" if set(part) <= {"."} else part for part in parts if part) or "_"
+
+
+def valid_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by keys that trackers take; of those that would be the same the later ones are numbered.
+
+    >>> valid_keys({"g[a]": 1, "g(a)": 2, "g": 3})
+    {'g_a_': 1, 'g_a_ 2': 2, 'g': 3}
+    """
+    taken: dict[str, Any] = {}
+    for key, value in values.items():
+        names = (f"{valid(key)} {count}" if count > 1 else valid(key) for count in itertools.count(1))
+        taken[next(name for name in names if name not in taken)] = value
+    return taken

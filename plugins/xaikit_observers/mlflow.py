@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaikit import RunDone, RunFailed, RunStarted, ShardDone, hookimpl
-from xaikit_observers._facts import check_installed, parameters, valid
+from xaikit_observers._facts import check_installed, parameters, valid_keys
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class _Run:
     @hookimpl
     def run_started(self, run: RunStarted) -> None:
         self._id = self._client.create_run(self._experiment, run_name=run.name).info.run_id
-        for key, value in parameters(run.config).items():
-            self._client.log_param(self._id, valid(key), value)
+        for key, value in valid_keys(parameters(run.config)).items():
+            self._client.log_param(self._id, key, value)
 
     @hookimpl
     def shard_done(self, shard: ShardDone) -> None:
@@ -48,16 +48,20 @@ class _Run:
 
     @hookimpl
     def run_done(self, run: RunDone) -> None:
-        for key, value in run.numbers.items():
-            self._client.log_metric(self._id, valid(key), value)
-        for file in run.files:
-            self._client.log_artifact(self._id, file)
-        self._client.set_terminated(self._id, "KILLED" if run.stopped else "FINISHED")
+        try:
+            for file in run.files:
+                self._client.log_artifact(self._id, file)
+            for key, value in valid_keys(run.numbers).items():
+                self._client.log_metric(self._id, key, value)
+        finally:
+            self._client.set_terminated(self._id, "KILLED" if run.stopped else "FINISHED")
 
     @hookimpl
     def failed(self, failure: RunFailed) -> None:
-        self._client.set_tag(self._id, "error", failure.error)
-        self._client.set_terminated(self._id, "FAILED")
+        try:
+            self._client.set_tag(self._id, "error", failure.error)
+        finally:
+            self._client.set_terminated(self._id, "FAILED")
 
 
 @hookimpl

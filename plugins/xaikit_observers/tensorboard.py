@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from xaikit import RunDone, RunFailed, RunStarted, ShardDone, hookimpl
-from xaikit_observers._facts import check_installed, valid
+from xaikit_observers._facts import check_installed, valid_keys
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class _Run:
 
     @hookimpl
     def run_done(self, run: RunDone) -> None:
-        for key, value in run.numbers.items():
-            self._writer.add_scalar(valid(key), value)
+        for key, value in valid_keys(run.numbers).items():
+            self._writer.add_scalar(key, value)
         for file in run.files:
             if file.endswith((".jpg", ".webp")):
                 self._writer.add_image(Path(file).stem, np.asarray(Image.open(file).convert("RGB")), dataformats="HWC")

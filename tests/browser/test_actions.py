@@ -57,6 +57,60 @@ def test_all_of_a_sweep_is_the_sweep(tab: Tab, run: Path) -> None:
     assert load(values)
 
 
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run whose methods say much for themselves, and are swept apart."""
+    folder = tmp_path_factory.mktemp("swept")
+    methods = {
+        "early": {"use": "layercam", "layers": ["stem"], "finish": {"scale": "tanh"}},
+        "gradcam": {"layers": ["stem", "body"]},
+    }
+    sweep = {"methods.early.finish.rectify": ["relu", "abs"], "methods.gradcam.layers": [["stem"], ["body"]]}
+    return Path(xaikit.run({**config(folder), "methods": methods, "sweep": sweep}).folder) / "report.html"
+
+
+@pytest.mark.parametrize("hash", ["", "layer=body", "kind=raw", "layer=stem&kind=raw"])
+@pytest.mark.parametrize("method", ["early", "gradcam"])
+def test_what_is_copied_of_one_method_is_a_config_of_its_maps(tab: Tab, swept: Path, method: str, hash: str) -> None:
+    report = xaikit.open(swept.parent)
+    shown = [trial for trial in report.trials if trial.label == method]
+    if "layer=body" in hash and method == "early":
+        shown = [trial for trial in report.trials if trial.layers == ("body",)]
+    hash = "&".join([*(urlencode({"method": trial.name}) for trial in shown), hash])
+    tab.open(swept, hash)
+    loaded = load(yaml.safe_load(copied(tab, "y")))
+    assert set(loaded.methods) == {trial.label for trial in shown}
+    if "layer=" in hash:
+        assert loaded.layers == (hash.partition("layer=")[2].partition("&")[0],)
+        assert all(each.layers is None for each in loaded.methods.values())
+        assert not [key for key in loaded.sweep.axes if key.endswith("layers")]
+    if "kind=raw" in hash:
+        assert set(loaded.plain()["finish"].values()) == {"none"}
+        assert all(not each.finish for each in loaded.methods.values())
+        assert not [key for key in loaded.sweep.axes if "finish" in key]
+    if "kind=raw" not in hash and "layer=" not in hash:
+        assert list(loaded.sweep.axes) == [key for key in shown[0].where if key.startswith(f"methods.{method}.")]
+
+
+@pytest.mark.parametrize("pressed", [True, False])
+def test_what_is_copied_of_the_detail_is_the_map_that_it_shows(tab: Tab, swept: Path, pressed: bool) -> None:
+    """Whether it was opened by a key or by its link."""
+    report = xaikit.open(swept.parent)
+    tab.open(swept, "" if pressed else "view=detail")
+    if pressed:
+        tab.press("2")
+    text = copied(tab, "y")
+    first = report.trials[0]
+    assert text.startswith(f"# 1 of 3 photographs:\n#   {json.dumps(report.images[0])}\n")
+    assert list(load(yaml.safe_load(text)).methods) == [first.label]
+
+
+def test_nothing_is_copied_where_nothing_is_shown(tab: Tab, swept: Path) -> None:
+    tab.open(swept, "text=nothing+has+this+name")
+    tab.press("y")
+    assert tab.texts(".status") == ["Nothing is shown"]
+
+
 def test_picked_maps_are_named(tab: Tab, run: Path) -> None:
     tab.open(run)
     tab.click(f"{CELL} .pick")

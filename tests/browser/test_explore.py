@@ -72,3 +72,29 @@ def test_another_host_is_refused_and_the_policy_is_sent(address: str, host: str,
     assert answer.status == status
     if status == 200:
         assert str(answer.getheader("content-security-policy")).startswith("default-src 'self'; ")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("upload", {}, 415),
+        ("upload", {"Origin": "http://evil.example"}, 403),
+        ("queue/join", {"Origin": "http://evil.example"}, 403),
+    ],
+)
+def test_no_code_is_uploaded_and_no_other_site_asks(
+    address: str, folder: Path, path: str, headers: dict[str, str], status: int
+) -> None:
+    body = (
+        '--x\r\nContent-Disposition: form-data; name="files"; filename="x.py"\r\n'
+        "Content-Type: text/plain\r\n\r\nf = print\r\n--x--\r\n"
+    )
+    connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=60)
+    connection.request(
+        "POST", f"/gradio_api/{path}", body, {"Content-Type": "multipart/form-data; boundary=x", **headers}
+    )
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status == status
+    assert [*folder.rglob("x.py")] == []

@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+import xaikit
 from helpers.browsing import Tab
 from helpers.page_runs import page_run
+from helpers.runs import config
 from helpers.written_runs import Shot, stored, written
 from xaikit.pictures.places import written_place
 from xaikit.pictures.regions import regions
@@ -120,6 +122,60 @@ def test_two_runs_stand_beside_each_other_with_their_difference(tab: Tab, tmp_pa
     grey = Image.new("RGB", (1, 1), picture).convert("L").getpixel((0, 0))
     expected = (round((grey + 255) / 2),) * 3  # the photograph in pale grey: they do not differ
     assert tab.pixel("x-grid .line:nth-child(2) .cell:nth-child(4) .view") == pytest.approx(expected, abs=1)
+
+
+def test_the_summary_of_two_runs_says_of_which_run_each_mark_is(tab: Tab, tmp_path: Path) -> None:
+    one, other = (
+        page_run(tmp_path / folder / "run", photographs=3, labels=("gradcam", "eigencam")) for folder in ("a", "b")
+    )
+    tab.open(page_of(one, other), "view=summary&x=score&y=seconds")
+    tab.wait("document.querySelector('x-summary').dataset.drawn === 'true'")
+    names = [f"{label} ({run}/run)" for run in ("a", "b") for label in ("gradcam", "eigencam")]
+    assert tab.texts(".part-strips h3") == names
+    assert set(", ".join(tab.texts(".part-tradeoff .dot-mark text")).split(", ")) == set(names)
+    flat = tab.texts(".part-failures .kind strong")
+    assert flat[1] == "1"  # the last photograph, which is dead in both runs
+    assert tab.texts(".part-heat thead th")[1:] == ["a/run", "b/run"]
+    tab.click(".part-strips .figure")
+    assert tab.texts("x-grid .line.header .head b") == names[:1]
+
+
+@pytest.mark.parametrize(
+    ("hash", "view"), [("view=nope", "grid"), ("side=0", "grid"), ("side=-5&alpha=7", "grid"), ("side=&kind=x", "grid")]
+)
+def test_what_a_link_cannot_say_is_left_out(tab: Tab, tmp_path: Path, hash: str, view: str) -> None:
+    tab.open(page_of(page_run(tmp_path / "run", photographs=1)), hash)
+    assert not tab.run(f"return document.getElementById('view-{view}').hidden")
+    state = tab.run("return document.querySelector('x-grid').shown.state")
+    assert 64 <= state["side"] <= 320
+    assert 0 <= state["alpha"] <= 1
+    assert state["kind"] == "finished"
+
+
+def test_photographs_and_trials_are_counted_and_not_lines_and_columns(tab: Tab, tmp_path: Path) -> None:
+    one, other = (page_run(tmp_path / name, photographs=2, labels=("gradcam",)) for name in ("one", "two"))
+    tab.open(page_of(one, other))
+    assert tab.texts(".status") == ["2 photographs × 2 methods: 4 maps"]
+    tab.press("2")
+    assert tab.texts(".status") == ["1 of 2 photographs"]
+
+
+def test_several_targets_of_a_photograph_are_no_more_photographs(tab: Tab, tmp_path: Path) -> None:
+    run = xaikit.run(config(tmp_path, target={"use": "top", "k": 2}))
+    tab.open(Path(run.folder) / "report.html")
+    assert tab.texts(".status") == ["6 targets of 3 photographs × 2 methods: 12 maps"]
+    tab.press("2")
+    assert tab.texts(".status") == ["1 of 6 targets of 3 photographs"]
+
+
+def test_ticks_have_as_many_digits_as_tell_them_apart(tab: Tab, tmp_path: Path) -> None:
+    tab.open(page_of(page_run(tmp_path / "run", photographs=2)))
+    tab.run("""const store = document.querySelector("x-grid").shown;
+      store.page.measures.srg.values = store.page.rows.trial.map((trial) => 0.1121 + 0.0001 * trial);
+      store.set({ view: "summary", whole: true }); store.refresh();""")
+    tab.wait("document.querySelector('x-summary').dataset.drawn === 'true'")
+    texts = tab.texts(".part-tradeoff .ticks-x span")
+    assert len(texts) == len({*texts}) > 2
 
 
 def test_a_run_without_pictures_lies_on_grey(tab: Tab, tmp_path: Path) -> None:

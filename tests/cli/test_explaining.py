@@ -130,9 +130,25 @@ def test_no_photograph_is_written_over(folder: Path, capsys: pytest.CaptureFixtu
     assert (folder / "photo.jpg").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["cat: tabby", "@x", "*y"])
+def test_a_class_whose_name_is_no_yaml(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (folder / "names.txt").write_text(f"{name}\nother\n")
+    (folder / "mine.py").write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))\n"
+    )
+    named = ["--transform", "imagenet", "--option", "classes=names.txt", "--target", name]
+    assert run("photo.jpg", "--model", "importpath:./mine.py:net", *named) == 0
+    assert capsys.readouterr().out.startswith(f"photo.jpg: {name} ")
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["photo.jpg", *RANDOM, "--target", "a: b: c"], "--target: the value is not valid YAML"),
+        (["photo.jpg", *RANDOM, "--target", "@x"], "--target: the value is not valid YAML"),
+        (["photo.jpg", *RANDOM, "--option", "kwargs={a: ["], "--option kwargs: the value is not valid YAML"),
         (["photo.jpg", "--model", "resnet18"], "--model: expected SOURCE:NAME"),
         (["photo.jpg", "--model", "torchvison:resnet18"], "did you mean 'torchvision'"),
         (["photo.jpg", "--model", "torchvision:resnet19", "--random"], "did you mean 'resnet18'"),
@@ -152,7 +168,7 @@ def test_no_photograph_is_written_over(folder: Path, capsys: pytest.CaptureFixtu
         (["photo.jpg", *RANDOM, "--transform", "imgnet"], "--transform.use: expected imagenet or a function"),
         (["photo.jpg", *RANDOM, "--transform", "{sise: 64}"], "--transform.sise: unknown key; did you mean 'size'"),
         (["photo.jpg", *RANDOM, "--transform", "./none.py:f"], "--transform: ./none.py:f cannot be imported"),
-        (["photo.jpg", *RANDOM, "--transform", "{size: 64"], "--transform: expected a value as YAML"),
+        (["photo.jpg", *RANDOM, "--transform", "{size: 64"], "--transform: the value is not valid YAML"),
         (["photo.jpg", *RANDOM[:-1], "tpu"], "device: expected auto, cpu, cuda"),
         (["photo.jpg", *RANDOM, "--out", "photo.jpg"], "--out: expected another file than the photographs"),
     ],

@@ -12,9 +12,10 @@ import yaml
 from PIL import Image
 
 import xaikit
-from helpers.runs import config
+from helpers.runs import CLASSES, config
 from xaikit.explore import session as sessions
-from xaikit.explore.page import POLICY, layer_choices, shown
+from xaikit.explore.guards import POLICY
+from xaikit.explore.page import layer_choices, shown
 from xaikit.explore.session import Choice, Session
 
 
@@ -113,6 +114,9 @@ def test_layers_of_the_model_are_offered(session: Session) -> None:
         ({"methods": ()}, "methods: expected at least one method"),
         ({"layers": ("bodi",)}, "did you mean 'body'"),
         ({"target": "sta"}, "did you mean 'star'"),
+        ({"target": "{a: ["}, "target: the value is not valid YAML: "),
+        ({"target": "${oc.env:HOME}"}, "target: expected it without an interpolation"),
+        ({"layers": ("${oc.env:HOME}",)}, "layers: expected it without an interpolation"),
         ({"model": "other"}, "model: expected one of the config, got 'other'"),
     ],
 )
@@ -121,6 +125,48 @@ def test_what_is_wrong_is_a_note_with_the_nearest_name(session: Session, changes
     maps, notes, said = shown(session, str(chosen.picture), chosen.model, chosen.methods, chosen.layers, chosen.target)
     assert (maps, said) == ([], "")
     assert message in notes
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["{use: callable, function: 'FILE:f'}", "{use: callable, function: 'uploaded:f'}", "{use: box, format: 'FILE:f'}",
+     "{use: region, of: 0, mask: FILE}", "{use: similarity, to: FILE}", "FILE", "FILE:Mine", "{use: 'FILE:Mine'}",
+     "{use: uploaded:Mine}", "'uploaded:Mine'"],
+)  # fmt: skip
+def test_no_code_is_run_that_the_page_names(
+    session: Session, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = dropped(session).with_name("uploaded.py")
+    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(file.parent)
+    chosen = choice(session, target=target.replace("FILE", str(file)))
+    with pytest.raises(xaikit.ConfigError, match="target: "):
+        session.explore(chosen)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(xaikit.ConfigError, match="no method"):
+        session.explore(choice(session, methods=(f"{file}:Mine",)))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_that_the_config_names_is_run(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def best(output):\n    return output.amax(1)\n")
+    target = {"use": "callable", "function": f"{tmp_path}/mine.py:best"}
+    session = Session({**config(tmp_path), "target": target}, to=str(tmp_path / "explored"))
+    typed = f"{{use: callable, function: {tmp_path}/mine.py:best}}"
+    assert len(session.explore(choice(session, methods=("gradcam",), target=typed)).overlays) == 1
+    with pytest.raises(xaikit.ConfigError, match="names a file, module or function"):
+        session.said(choice(session, methods=("gradcam",), target=typed.replace("best", "other")))
+
+
+@pytest.mark.parametrize("name", ["cat: tabby", "@home", "'quoted", "*"])
+def test_a_class_is_known_by_its_name_before_it_is_yaml(tmp_path: Path, name: str) -> None:
+    values = config(tmp_path)
+    values["model"]["classes"] = [name, *(f"class {place}" for place in range(1, len(CLASSES)))]
+    session = Session(values, to=str(tmp_path / "explored"))
+    assert session.said(choice(session, methods=("gradcam",), target=name)).target.plain() == {
+        "use": "logit",
+        "index": name,
+    }
 
 
 def test_uploads_are_limited_and_no_other_file_is_read(

@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import xaikit
-from helpers.runs import config
+from helpers.runs import config, pictures
 from xaikit.cli.commands import commands
 from xaikit.cli.entry import main
+from xaikit.cli.figure import _title
 from xaikit.paper.figure import scale_of
 from xaikit.paper.grid import DOTS, INCH, PaperCell, PaperFigure, fitted, length_of
 from xaikit.pictures.colors import NOT_FINITE, table
@@ -231,6 +232,20 @@ def test_a_dollar_sign_is_no_formula(report: xaikit.Report) -> None:
         ({"width": 3}, "ConfigError", "width: expected 20 to 1000 millimetres, got 3"),
         ({"alpha": 2}, "ConfigError", r"alpha: expected a share in \[0, 1\], got 2"),
         ({"target": 1}, "ConfigError", "target: expected 0 to 0, got 1"),
+        (
+            {"target": 1.0},
+            "ConfigError",
+            "target: expected a place on the axis of targets, a whole number from 0, got 1.0",
+        ),
+        ({"width": "85"}, "ConfigError", "width: expected a number, got '85'"),
+        ({"alpha": "x"}, "ConfigError", "alpha: expected a number, got 'x'"),
+        ({"titles": {"gradcam": None}}, "ConfigError", "titles: expected a text for 'gradcam', got None"),
+        (
+            {"titles": {"gradcm": "a"}},
+            "ConfigError",
+            "'gradcm' is no row or column that is shown; did you mean 'gradcam'",
+        ),
+        ({"rows": [1]}, "ConfigError", "rows: expected names, got 1"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_nearest(
@@ -238,6 +253,18 @@ def test_what_cannot_be_is_refused_with_the_nearest(
 ) -> None:
     with pytest.raises(getattr(xaikit, error), match=message):
         xaikit.figure(report, **options)  # type: ignore[arg-type]
+
+
+def test_one_name_is_a_list_of_one(report: xaikit.Report) -> None:
+    drawn = xaikit.figure(report, rows="two", columns="gradcam", photograph=False)
+    assert (drawn.rows, drawn.columns) == (("two",), ("gradcam",))
+
+
+def test_photographs_of_one_stem_are_told_apart(tmp_path: Path) -> None:
+    pictures(tmp_path / "photos" / "cats", ("a.png", "b.png"))
+    pictures(tmp_path / "photos" / "dogs", ("a.png",))
+    drawn = xaikit.figure(xaikit.run(config(tmp_path, methods=["gradcam"])))
+    assert sorted(drawn.rows) == ["b", "cats/a", "dogs/a"]
 
 
 def test_another_ending_is_refused(report: xaikit.Report, tmp_path: Path) -> None:
@@ -285,6 +312,19 @@ def test_the_command_writes_the_same_file(report: xaikit.Report, tmp_path: Path)
         photograph=False,
     )
     assert (tmp_path / "a.pdf").read_bytes() == expected._as("pdf")
+
+
+def test_names_may_have_commas_and_equals_signs(tmp_path: Path) -> None:
+    methods = {"a,b": {"use": "gradcam"}, "k=2": {"use": "gradcam"}, "b": {"use": "layercam"}}
+    run = xaikit.run(config(tmp_path, methods=methods))
+    arguments = ["figure", str(run.folder), "--to", str(tmp_path / "a.svg"), "--columns", "a,b,k=2,b", "--rows", "one"]
+    titles = ["--title", "k=2=alpha=3", "--title", "b=x=1"]
+    done = CliRunner().invoke(commands, [*arguments, *titles], catch_exceptions=False)
+    assert done.output.startswith("1 rows and 4 columns")  # the photograph is the first
+    known = {"a,b", "k=2", "b"}
+    assert [_title(text, known) for text in titles[1::2]] == [("k=2", "alpha=3"), ("b", "x=1")]
+    done = CliRunner().invoke(commands, [*arguments, "--title", "c=x"])
+    assert "'c' is no row or column that is shown" in str(done.exception)
 
 
 def test_a_wrong_name_is_bad_input(report: xaikit.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

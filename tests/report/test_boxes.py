@@ -77,7 +77,7 @@ def test_a_config_asks_for_a_table_in_pixels_of_the_files(tmp_path: Path) -> Non
     [({"size": 64, "crop": 64, "fit": "pad"}, (0, 0, 200, 80)), ({"size": 40, "crop": 64}, (36, 0, 164, 80))],
 )
 def test_what_lies_beside_the_photograph_is_in_no_box(tmp_path: Path, transform: dict[str, Any], seen: Any) -> None:
-    """Padding, and the margin of a crop that is larger than the picture: a map that is the same everywhere is all that was seen."""
+    """Padding, and the margin of a crop that is larger than the picture: an even map is all that was seen."""
     values = red_run(tmp_path, report={"to": str(tmp_path / "run"), "boxes": {"threshold": 0.5}, "overlays": False})
     values["data"]["transform"] |= transform
     report = xaikit.run({**values, "methods": {"uniform": {}, "hirescam": {}}, "controls": False})

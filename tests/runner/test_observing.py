@@ -35,12 +35,24 @@ def test_a_run_tells_its_start_its_shards_and_its_end(tmp_path: Path) -> None:
     started, done = events[1][1], events[-1][1]
     assert (started["name"], started["folder"]) == ("small", str(tmp_path / "run"))
     assert started["trials"] == ["gradcam", "layercam"]
-    assert started["photographs"] == shards[-1]["done"] == 2 * len(PHOTOGRAPHS)  # explained, then judged
+    assert started["photographs"] == shards[-1]["done"] == len(PHOTOGRAPHS)  # each once, explained and judged
     assert started["config"]["methods"] == {"gradcam": {"use": "gradcam"}, "layercam": {"use": "layercam"}}
     assert (done["stopped"], done["numbers"]["explained"], done["numbers"]["failed"]) == ("", len(PHOTOGRAPHS), 0)
     assert done["numbers"]["seconds"] > 0
     assert str(tmp_path / "run" / "manifest.json") in done["files"]
     assert report.manifest["plugins"][f"xaikit.observers:{listener_in(tmp_path)}"]["source"]
+
+
+def test_photographs_that_an_earlier_sitting_has_done_are_left_out(tmp_path: Path) -> None:
+    values = config_in(tmp_path, controls=False)
+    xaikit.run(values)
+    xaikit.run({**values, "observers": {"mine": observed(tmp_path)}})
+    started = [value["photographs"] for hook, value in told(tmp_path / "told.jsonl") if hook == "run_started"]
+    assert started == [0]
+    xaikit.run({**values, "observers": {"mine": observed(tmp_path)}, "metrics": ["sparseness"]})
+    events = told(tmp_path / "told.jsonl")
+    started = [value["photographs"] for hook, value in events if hook == "run_started"]
+    assert started[-1] == [value["done"] for hook, value in events if hook == "shard_done"][-1] == len(PHOTOGRAPHS)
 
 
 def test_numbers_are_those_of_the_report(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import click
 
 from xaikit.cli.terminal import echo
 from xaikit.errors import ConfigError
-from xaikit.plain.text import read_value
+from xaikit.plain.text import typed_value
 
 
 @click.command()
@@ -33,7 +33,7 @@ def boxes(run: str, to: str, threshold: str | None, keep: str | None, trial: str
     if path.suffix not in (".json", ".csv"):
         raise ConfigError(f"--to: expected a file that ends in .json, of COCO, or .csv, got {to!r}")
     report = Report(run, trust=trust)
-    overrides = {"threshold": None if threshold is None else read_value(threshold), "keep": keep}
+    overrides = {"threshold": None if threshold is None else typed_value(threshold, "--threshold"), "keep": keep}
     options = report.index.store.plan()["config"].get("report", {}).get("boxes") or {}
     try:
         stated = BoxesConfig(**options | {key: value for key, value in overrides.items() if value is not None})

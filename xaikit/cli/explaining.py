@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
 from xaikit.cli.terminal import echo
 from xaikit.errors import ConfigError, DataError
-from xaikit.plain.text import problem_of, read_value
+from xaikit.plain.text import typed_value
 
 if TYPE_CHECKING:
     from xaikit import Explanation
@@ -62,6 +61,7 @@ def explain(
     xaikit explain photo.jpg --model torchvision:resnet50 --method gradcam --out photo.gradcam.png
     """
     from xaikit.api import DEFAULT_METHOD
+    from xaikit.config.arguments import typed_target
     from xaikit.notebook.models import open_model
 
     methods = methods or (DEFAULT_METHOD,)
@@ -71,13 +71,14 @@ def explain(
         dict(map(_option, options)),
         weights=weights,
         random=random,
-        transform=None if transform is None else _value("--transform", transform),
+        transform=None if transform is None else typed_value(transform, "--transform"),
         device=device,
     )
-    names, failed = [name.strip() for name in layers.split(",")], False
+    names, stated = [name.strip() for name in layers.split(",")], typed_target(target, "--target", opened.classes or ())
+    failed = False
     for photograph in photographs:
         try:
-            explanations = _explained(opened, photograph, methods, names, _value("--target", target))
+            explanations = _explained(opened, photograph, methods, names, stated)
         except DataError as error:
             if len(photographs) == 1:
                 raise
@@ -146,11 +147,4 @@ def _option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise ConfigError(f"--option: expected KEY=VALUE, got {text!r}")
-    return key, _value("--option", value)
-
-
-def _value(option: str, text: str) -> Any:
-    try:
-        return read_value(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{option}: expected a value as YAML, got {text!r}: {problem_of(error)}") from error
+    return key, typed_value(value, f"--option {key}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -32,21 +33,43 @@ from xaikit.errors import ConfigError
 )
 def figure(run: str, to: str, titles: tuple[str, ...], raw: bool, each: bool, trust: bool, **options: Any) -> None:
     """Draw a grid of the maps of a RUN for a paper: fonts embedded, sizes in millimetres, one colour bar (extra `plot`)."""
+    from xaikit.paper.figure import column_names, row_names
     from xaikit.paper.figure import figure as figure_of
     from xaikit.report.report import Report
 
-    options |= {key: [name for name in options[key].split(",") if name] for key in ("rows", "columns")}
+    report = Report(run, trust=trust)
+    names = {"rows": row_names(report), "columns": column_names(report.index)}
+    chosen = {key: _listed(options[key], names[key]) for key in names}
+    known = {*chosen["rows"], *chosen["columns"], *names["rows"], *names["columns"]}
+    options |= chosen
     options |= {
-        "titles": dict(map(_title, titles)),
+        "titles": dict(_title(text, known) for text in titles),
         "maps": "raw" if raw else "finished",
         "scale": "each" if each else "locked",
     }
-    drawn = figure_of(Report(run, trust=trust), **options)
+    drawn = figure_of(report, **options)
     echo(f"{len(drawn.rows)} rows and {len(drawn.columns)} columns, {drawn.width:g} mm wide: {drawn.save(to)}")
 
 
-def _title(text: str) -> tuple[str, str]:
-    name, equals, title = text.rpartition("=")
-    if not (name and equals):
+def _listed(text: str, known: Collection[str]) -> list[str]:
+    """Names with commas between them, each the longest that is known, as a name may have commas itself.
+
+    >>> _listed("a,b=[1,2],c", {"a", "b=[1,2]"})
+    ['a', 'b=[1,2]', 'c']
+    """
+    pieces, names = text.split(","), []
+    while pieces:
+        starts = (count for count in range(len(pieces), 0, -1) if ",".join(pieces[:count]) in known)
+        count = next(starts, 1)
+        names.append(",".join(pieces[:count]))
+        del pieces[:count]
+    return [name for name in names if name]
+
+
+def _title(text: str, known: Collection[str]) -> tuple[str, str]:
+    """NAME and TEXT, either of which may have an equals sign: NAME is the shortest that is known."""
+    pieces = text.split("=")
+    splits = [("=".join(pieces[:count]), "=".join(pieces[count:])) for count in range(1, len(pieces))]
+    if not splits or not splits[0][0]:
         raise ConfigError(f"--title: expected NAME=TEXT, got {text!r}")
-    return name, title
+    return next((split for split in splits if split[0] in known), splits[-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import click
@@ -20,7 +22,6 @@ from xaikit.cli.terminal import echo
 )
 def page(run: str, beside: str | None, to: str | None, trust: bool) -> None:
     """Write the page of a RUN once more, or one of RUN and RUN_B beside each other, with what they differ by."""
-    from xaikit.plain.paths import file_name
     from xaikit.registry import Registry
     from xaikit.report.report import Report
     from xaikit.runner.page import page_of
@@ -28,10 +29,20 @@ def page(run: str, beside: str | None, to: str | None, trust: bool) -> None:
     from xaikit.store.pages import PAGE, save_pages
 
     reports = [Report(each, trust=trust) for each in (run, beside) if each is not None]
-    name = PAGE if beside is None else f"beside-{file_name(str(reports[1].folder))}.html"
+    name = PAGE if beside is None else f"beside-{_beside(*(str(report.folder) for report in reports))}.html"
     folder = reports[0].index.store.folder
     if to is not None:
         folder, name = folder_of(Path(to).parent), Path(to).name
     files = page_of(reports, Registry(paths=trust).lazy(), name)
     save_pages(folder, files)
     echo(f"{sum(len(text.encode()) for text in files.values()) / 1e6:.1f} MB: {folder.url(name)}")
+
+
+def _beside(run: str, other: str) -> str:
+    """The other run as a name of a file: its path as seen from beside the run, so that no two go by the same.
+
+    >>> _beside("runs/a", "runs/b"), _beside("runs/a", "other/a")
+    ('b', 'other-a')
+    """
+    parts = os.path.relpath(other, os.path.dirname(run) or ".").replace("\\", "/").split("/")
+    return re.sub(r"[^\w.-]+", "-", "-".join(part for part in parts if part != "..")) or "itself"

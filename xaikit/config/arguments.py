@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from xaikit.config.layers import inherit, layer_of
+from xaikit.errors import ConfigError
 from xaikit.plain.faults import ARGUMENT, Faults
+from xaikit.plain.text import typed_value
 from xaikit.registry import Registry
 from xaikit.schema import reading
 from xaikit.schema.keys import Use, keys_of
 from xaikit.schema.plugins import Reader
 from xaikit.schema.sections import Aggregation, MethodConfig, ModelConfig, TransformConfig
+from xaikit.schema.shorthand import of_class
 
 
 def read_methods(
@@ -35,6 +38,30 @@ def read_target(value: Any, registry: Registry, base: Path | None = None) -> Use
     with _reading({"target": value}, registry, base) as (reader, values):
         target: Use = reading.read_fields(reader, values)["target"]
         return target
+
+
+def typed_target(text: str, where: str, names: Collection[str] = ()) -> Any:
+    """A target that somebody typed: a class, where YAML would make something else of its name; else YAML, not checked yet.
+
+    Args:
+        where: for the message.
+        names: of the model's classes, where they are known.
+
+    Raises:
+        ConfigError: it is no YAML, nor such a name.
+
+    >>> names = ("cat: tabby", "@home", "7")
+    >>> typed_target("cat: tabby", "target", names), typed_target("7", "target", names), typed_target("top3", "target")
+    ({'use': 'logit', 'index': 'cat: tabby'}, 7, 'top3')
+    """
+    try:
+        value = typed_value(text, where)
+    except ConfigError as error:
+        if text.strip() in names:
+            return of_class(text.strip())
+        raise ConfigError(f"{error}; a class of that name is {{use: logit, index: '...'}}") from error
+    is_read_as_such = value == text.strip() or type(value) is int
+    return value if is_read_as_such or text.strip() not in names else of_class(text.strip())
 
 
 def read_target_of_arrays(

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from xaikit.errors import ConfigError, XaikitError
+from xaikit.explore.guards import ContentPolicy, OwnPage, PicturesAlone
 from xaikit.explore.session import MOST_BYTES, Choice, Session
 
 HOST = "127.0.0.1"
 _A_DAY = (86400, 86400)
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
-)
-"""Whatever gradio's files ask for elsewhere, a browser does not fetch it."""
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 def serve(
@@ -47,7 +39,12 @@ def serve(
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     page = blocks(session)
-    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(ContentPolicy)]
+    guards = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+        Middleware(OwnPage),
+        Middleware(PicturesAlone),
+        Middleware(ContentPolicy),
+    ]
     try:
         _, address, _ = page.launch(
             server_name=HOST,
@@ -146,21 +143,6 @@ def layer_choices(
         return session.layers(Choice(Path(picture), model, methods))
     except XaikitError:  # the maps' notes have said it
         return layers or ()
-
-
-class ContentPolicy:
-    """Adds :data:`POLICY` to every answer."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        async def with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
-            await send(message)
-
-        await self._app(scope, receive, with_policy)
 
 
 def _theme() -> Any:

@@ -14,11 +14,13 @@ from PIL import Image
 from xaikit.bench.objects import Objects, OpenModels
 from xaikit.config import load, read_points
 from xaikit.errors import ConfigError, DataError, StoreError, nearest
-from xaikit.plain.text import read_value
+from xaikit.explore.typed import asked_target, check_labels, check_words
 from xaikit.registry import Registry
 from xaikit.report.report import Report
 from xaikit.runner.steps import layer_names, run
-from xaikit.schema.keys import Key, keys_of
+from xaikit.schema.class_files import read_classes
+from xaikit.schema.keys import Key, Use, keys_of
+from xaikit.schema.plugins import instantiate
 from xaikit.schema.sections import Config, DataConfig, ModelConfig
 
 MOST_BYTES, MOST_PIXELS = 20 * 2**20, 40_000_000
@@ -100,7 +102,7 @@ class Session:
         """The config of a choice.
 
         Raises:
-            ConfigError: all that is wrong with it, with the nearest names.
+            ConfigError: all that is wrong with it, with the nearest names; or it asks for code that the config does not name.
             DataError: the picture is too large, or none that was uploaded.
         """
         _check_picture(choice.picture, self.uploads)
@@ -108,6 +110,8 @@ class Session:
             raise ConfigError(
                 f"model: expected one of the config, got {choice.model!r}; {nearest(choice.model, self.models)}"
             )
+        check_labels(choice.methods, self.methods)
+        check_words({"layers": choice.layers, "picture": [str(choice.picture)]})
         point = self.models[choice.model]
         plain = {key: value for key, value in point.plain().items() if key not in _LEFT_OUT}
         stated = plain["methods"]
@@ -115,7 +119,9 @@ class Session:
         if choice.layers:
             plain["layers"] = list(choice.layers)
         if choice.target.strip():
-            plain["target"] = read_value(choice.target)
+            plain["target"] = asked_target(
+                choice.target, self._classes(point), self._targets, self._registry, Path(point.base)
+            )
         for method in methods.values():
             for key, is_chosen in (("layers", choice.layers), ("target", choice.target.strip())):
                 if is_chosen:
@@ -133,6 +139,20 @@ class Session:
         report = run(config)
         notes = [f"{failure.name}: {failure.error}" for failure in report.failures]
         return Explored(tuple(_overlays(report, notes)), (*notes, *report.warnings), self._as_yaml(config))
+
+    @cached_property
+    def _targets(self) -> list[Use]:
+        """All that the config states."""
+        points = [point for _, point in read_points(self.config, self._registry)]
+        own = [method.target for point in points for method in point.methods.values() if method.target]
+        return [*(point.target for point in points), *own]
+
+    def _classes(self, point: Config) -> tuple[str, ...]:
+        """What the classes of a model are called."""
+        if point.model.classes is not None:
+            return read_classes(point.model.classes, Path(point.base))[0]
+        source = instantiate("model", point.model.source, self._registry, Path(point.base))
+        return self._objects.opened(source).classes or ()
 
     def _as_yaml(self, config: Config) -> str:
         """A config that says the same, without what is by default, and without where it was explored."""

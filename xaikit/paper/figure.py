@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 from PIL import Image
 from torch import Tensor
 
-from xaikit.errors import ConfigError, nearest
+from xaikit.errors import ConfigError, is_count, nearest
 from xaikit.finish import finish_maps
 from xaikit.paper.grid import PaperCell, PaperFigure, check_installed
 from xaikit.pictures.colors import COLORMAPS
 from xaikit.pictures.overlay import Floats, Scale, floats, resized
-from xaikit.plain.paths import short_names
+from xaikit.plain.paths import file_name, short_names
 from xaikit.plain.text import escaped
 from xaikit.report.index import Index
 from xaikit.report.lookup import distinct, find_photograph, find_trial, why_failed
@@ -67,21 +67,25 @@ def figure(
         StoreError: there is no such photograph or trial; the nearest are named.
     """
     check_installed()
+    rows, columns = _names("rows", rows), _names("columns", columns)
+    titles = _texts(titles or {})
     _check("maps", maps, ("finished", "raw"))
     _check("scale", scale, ("locked", "each"))
     _check("colormap", colormap, ("auto", *COLORMAPS))
+    _check_numbers(width, alpha, target)
     if not 20 <= width <= 1000:
         raise ConfigError(f"width: expected 20 to 1000 millimetres, got {width}")
     if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha: expected a share in [0, 1], got {alpha}")
     report = run if isinstance(run, Report) else Report(run)
-    names = [*rows] or list(distinct(report.rows["name"].to_pylist()))[:FEW_ROWS]
+    names = rows or list(distinct(report.rows["name"].to_pylist()))[:FEW_ROWS]
     drawn = distinct(trial.name for trial in report.index.trials if not trial.control)
-    chosen = [_column(report.index, called) for called in [*columns] or drawn[:FEW_COLUMNS]]
+    chosen = [_column(report.index, called) for called in columns or drawn[:FEW_COLUMNS]]
+    _check_titles(titles, [*names, *(column.called for column in chosen)])
     cells = [[_cell(report, name, column, maps, target) for column in chosen] for name in names]
     colored, bar, ticks, unit = _colored(cells, maps, scale, colormap)
     photographs = [[_photograph(report, name, chosen[0])] if photograph else [] for name in names]
-    called = {**{name: _ENDING.sub("", short) for name, short in short_names(names).items()}, **(titles or {})}
+    called = dict(zip(names, _stems(names), strict=True)) | titles
     return PaperFigure(
         rows=tuple(escaped(called[name]) for name in names),
         columns=tuple(["photograph"] * photograph + [escaped(called.get(each.called, each.called)) for each in chosen]),
@@ -92,6 +96,60 @@ def figure(
         width=width,
         alpha=alpha,
     )
+
+
+def row_names(report: Report) -> set[str]:
+    """What photographs may be called."""
+    names = distinct(report.rows["name"].to_pylist())
+    return {each for name in names for each in (name, file_name(name), file_name(name).rpartition(".")[0])}
+
+
+def column_names(index: Index) -> set[str]:
+    """What maps may be called."""
+    names = {name for trial in index.trials for name in (trial.name, trial.label)}
+    layers = {layer for trial in index.trials for layer in trial.layers}
+    of_layers = {
+        f"{name}:{layer}" for trial in index.trials for name in (trial.name, trial.label) for layer in trial.layers
+    }
+    return names | layers | of_layers
+
+
+def _stems(names: Sequence[str]) -> list[str]:
+    """Photographs by file name without its ending; where several are the same, with as much of their folder or ending as tells
+    them apart."""
+    stems = [_ENDING.sub("", name) for name in names]
+    paths = stems if len({*stems}) == len({*names}) else names
+    return [short_names(paths)[path] for path in paths]
+
+
+def _names(what: str, stated: Sequence[str]) -> list[str]:
+    """One name is a list of one. Raises ConfigError."""
+    listed = [stated] if isinstance(stated, str) else [*stated]
+    for name in listed:
+        if not isinstance(name, str):
+            raise ConfigError(f"{what}: expected names, got {name!r}")
+    return listed
+
+
+def _texts(titles: Mapping[str, str]) -> dict[str, str]:
+    for name, title in titles.items():
+        if not isinstance(title, str):
+            raise ConfigError(f"titles: expected a text for {name!r}, got {title!r}")
+    return dict(titles)
+
+
+def _check_titles(titles: Mapping[str, str], names: Sequence[str]) -> None:
+    for name in titles:
+        if name not in names:
+            raise ConfigError(f"titles: {name!r} is no row or column that is shown; {nearest(name, names)}")
+
+
+def _check_numbers(width: object, alpha: object, target: object) -> None:
+    for what, value in (("width", width), ("alpha", alpha)):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ConfigError(f"{what}: expected a number, got {value!r}")
+    if not is_count(target, 0):
+        raise ConfigError(f"target: expected a place on the axis of targets, a whole number from 0, got {target!r}")
 
 
 def _check(what: str, word: str, choices: Sequence[str]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from xaikit.plain.bounds import TooLarge
+from xaikit.errors import ConfigError
+from xaikit.plain.bounds import TooLarge, check_bounds
 
 _JOINERS = "\u200c\u200d"  # that some scripts cannot be written without
 
@@ -55,6 +56,19 @@ YamlLoader.add_implicit_resolver(
 def read_value(text: str) -> Any:
     """One value as YAML; raises yaml.YAMLError."""
     return yaml.load(text, YamlLoader)
+
+
+def typed_value(text: str, where: str) -> Any:
+    """One value that somebody typed, as YAML. Raises ConfigError, which says ``where``.
+
+    >>> typed_value("[1, 1e-3, word]", "--option")
+    [1, 0.001, 'word']
+    """
+    try:
+        check_bounds(text)
+        return read_value(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: {problem_of(error, 'the value is')}, in {text[:80]!r}") from error
 
 
 def problem_of(error: yaml.YAMLError, subject: str = "") -> str:

@@ -37,7 +37,7 @@ def find_trial(index: Index, called: str) -> StoredTrial:
 
 
 def find_photograph(index: Index, bench: str, called: str) -> str:
-    """The full name of a photograph of the plan, by that name, its stem or its file's name.
+    """The full name of a photograph of the plan, by that name, its stem in the run, its file's name or that without its ending.
 
     Raises:
         StoreError: there is none, or more than one.
@@ -47,6 +47,7 @@ def find_photograph(index: Index, bench: str, called: str) -> str:
         [name for name in photographs if name == called]
         or [name for name, photograph in photographs.items() if photograph.stem == called]
         or [name for name in photographs if file_name(name) == called]
+        or [name for name in photographs if file_name(name).rpartition(".")[0] == called]
     )
     names = distinct([*map(file_name, photographs), *photographs])
     return _only(index, "photograph", called, matches, matches, names)

@@ -46,7 +46,7 @@ class Observers:
     def __init__(self, config: Config, registry: Registry, tell: Tell) -> None:
         self._manager = manager()
         self._run = {"name": config.name, "folder": ""}
-        self._done = 0
+        self._done: set[tuple[Any, int]] = set()
         for label, each in reversed([*config.observers.items()]):  # the last one registered is the first one called
             observer = instantiate("observer", Use(each.use, each.options), registry, Path(config.base))
             register(self._manager, label, _Guard(label, tell).around(observer))
@@ -55,17 +55,21 @@ class Observers:
         """The run begins."""
         self._run = {"name": run.config.name, "folder": run.job.folder}
         trials = tuple(dict.fromkeys(trial.name for trial in run.trials()))
-        config, photographs = run.config.written(), plan.photographs + plan.judged
+        config = run.config.written()
+        # what is explained now is judged now, too, where anything is
+        parts = [(bench.photographs - bench.done, bench.evaluation) for bench in plan.benches]
+        photographs = sum(max(missing, judged.photographs if judged else 0) for missing, judged in parts)
         self._manager.hook.run_started(
             run=RunStarted(**self._run, config=config, trials=trials, photographs=photographs)
         )
 
     def advanced(self, receipt: Receipt) -> None:
         """A shard was committed."""
-        self._done += receipt.photographs
+        shard = receipt.shard
+        self._done.update((shard.bench, position) for position in shard.positions[: receipt.photographs])
         failures = tuple((failure.name, failure.error) for failure in receipt.failures)
-        shard = ShardDone(self._done, failures, dict(receipt.counts), dict(receipt.seconds))
-        self._manager.hook.shard_done(shard=shard)
+        told = ShardDone(len(self._done), failures, dict(receipt.counts), dict(receipt.seconds))
+        self._manager.hook.shard_done(shard=told)
 
     def done(self, report: Report) -> None:
         """The run has ended, and everything is written."""

@@ -10,7 +10,7 @@ import yaml
 
 from xaikit._version import __version__
 from xaikit.pictures.colors import table
-from xaikit.plain.paths import file_name
+from xaikit.plain.paths import short_names
 from xaikit.registry import Registry
 from xaikit.report.page.cards import cards
 from xaikit.report.page.facts import Facts, Plain
@@ -45,13 +45,15 @@ def payload(
     facts = Facts(together)
     for report in reports:
         facts.add(report, images, trials)
+    folders = [str(report.folder).rstrip("/") for report in reports]
+    names = [short_names(folders)[folder] for folder in folders]
     methods = sorted({trial.method for report in reports for trial in report.trials})
     metrics = sorted({metric.use for report in reports for metric in report.index.metrics})
     return {
         "version": VERSION,
         "xaikit": __version__,
-        "title": " and ".join(file_name(str(report.folder)) for report in reports),
-        "runs": [_run(report) for report in reports],
+        "title": " and ".join(names),
+        "runs": [_run(report, name) for report, name in zip(reports, names, strict=True)],
         **facts.plain(),
         "methods": cards("method", methods, registry),
         "metrics": cards("metric", metrics, registry),
@@ -70,11 +72,11 @@ def as_json(values: Plain) -> str:
     return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
 
 
-def _run(report: PagedRun) -> Plain:
+def _run(report: PagedRun, name: str) -> Plain:
     plan = report.index.store.plan()
     config = report.manifest.get("config") or plan.get("config", {})
     return {
-        "name": file_name(str(report.folder)),
+        "name": name,
         "folder": str(report.folder),
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "values": config,

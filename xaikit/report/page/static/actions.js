@@ -69,7 +69,7 @@ export function commandsOf(store) {
     "]": () => store.set({ alpha: moved(state.alpha, 0.1, 0, 1) }),
     "+": () => store.set({ side: moved(state.side, 16, 64, 320) }),
     "-": () => store.set({ side: moved(state.side, -16, 64, 320) }),
-    y: () => copy(store, shownYaml(store), "The config of what is shown"),
+    y: () => store.place === null ? store.tell("Nothing is shown") : copy(store, shownYaml(store), "The config of what is shown"),
     p: () => copy(store, store.permalink, "The link"),
     t: () => store.set({ theme: cycle(THEMES, state.theme) }),
     "?": showHelp,

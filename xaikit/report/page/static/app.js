@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { readPage } from "./data.js";
-import { Store } from "./state.js";
+import { Store, VIEWS } from "./state.js";
 import { Palette } from "./colors.js";
 import { Photographs } from "./paint.js";
 import { startActions } from "./actions.js";
@@ -11,8 +11,6 @@ import "./grid.js";
 import "./detail.js";
 import "./summary.js";
 import "./about.js";
-
-export const VIEWS = ["grid", "detail", "summary", "about"];
 
 function tab(store, name) {
   const title = name[0].toUpperCase() + name.slice(1);

@@ -5,6 +5,7 @@ import { fileName, make } from "./dom.js";
 import { cardOf, measureTable, recordTable, trialTable, warningList } from "./facts.js";
 import { figureOf } from "./figure.js";
 import { paintRow } from "./paint.js";
+import { linesText } from "./summary_parts.js";
 
 const SHOWN = new Set(["view", "key", "trial", "depth", "beside", "threshold", "regions", "slice", "colors", "alpha", "scale", "kind", "text", "method",
   "controls", "model", "target", "outcome", "explained", "class", "warning", "sort", "down", "of", "photographs", "layer"]);
@@ -24,16 +25,8 @@ class Detail extends HTMLElement {
     this.#render();
   }
 
-  // What is looked at: the line and trial of the state, or the first that is shown.
   get place() {
-    const { page, state, keys, trials } = this.shown;
-    const isThere = (key) => [...page.trials.keys()].some((trial) => page.rowOf(key, trial) !== null);
-    const key = state.key && isThere(state.key) ? state.key : keys[0];
-    if (key === undefined) return null;
-    const some = trials.filter((trial) => page.rowOf(key, trial) !== null);
-    const chosen = page.trialTitled(state.trial);
-    const trial = chosen !== null && page.rowOf(key, chosen) !== null ? chosen : some[0] ?? [...page.trials.keys()].find((each) => page.rowOf(key, each) !== null);
-    return { key, trial, row: page.rowOf(key, trial) };
+    return this.shown.place;
   }
 
   #render() {
@@ -51,7 +44,7 @@ class Detail extends HTMLElement {
     const { method } = page.trials[place.trial];
     this.facts.replaceChildren(...[warningList(page, place.row), recordTable(page, place.row), measureTable(page, place.row), trialTable(page, place.trial),
       cardOf(method, page.data.methods[method])].filter(Boolean));
-    this.shown.tell(`${this.shown.keys.indexOf(place.key) + 1} of ${this.shown.keys.length} photographs`);
+    this.shown.tell(`${this.shown.keys.indexOf(place.key) + 1} of ${linesText(page, this.shown.keys)}`);
   }
 
   #renderHead({ key, trial }) {

@@ -5,6 +5,7 @@ import { fileName, make, short } from "./dom.js";
 import { heightOf, needPhotograph, paintRow, shownSlice, sized } from "./paint.js";
 import { peakOf, valueAt, whereText } from "./reading.js";
 import { sortValues, valueOf } from "./sorting.js";
+import { countText, linesText } from "./summary_parts.js";
 
 const REPAINTED = new Set(["colors", "alpha", "scale", "slice"]);
 const REMADE = new Set(["text", "method", "layer", "target", "explained", "class", "model", "outcome", "warning", "controls", "photographs", "only", "sort",
@@ -247,8 +248,8 @@ class Grid extends HTMLElement {
   }
 
   #count() {
-    const { keys, columns, rows } = this.shown;
-    return `${keys.length} photographs × ${columns.length} methods: ${rows.length} maps`;
+    const { keys, trials, rows } = this.shown;
+    return `${linesText(this.shown.page, keys)} × ${countText(trials.length, "method")}: ${countText(rows.length, "map")}`;
   }
 }
 

@@ -51,6 +51,11 @@ const START = {
 const LOOKS = new Set(["view", "colors", "alpha", "scale", "blink", "side", "key", "trial", "depth", "beside", "threshold", "regions", "slice",
   "theme", "metric", "x", "y", "rowAxis", "columnAxis", "clustered", "clusters", "whole"]);
 
+export const VIEWS = ["grid", "detail", "summary", "about"];
+
+const WORDS_OF = { view: VIEWS, kind: ["finished", "raw"], scale: ["map", "locked"], theme: ["", "light", "dark"] };
+const RANGES = { alpha: [0, 1], side: [64, 320], threshold: [0.05, 1], slice: [0, 1] };
+
 export class Store extends EventTarget {
   constructor(page) {
     super();
@@ -139,6 +144,18 @@ export class Store extends EventTarget {
     return this.kept("columns", () => columnsOf(this.page, this.state, this.trials));
   }
 
+  // What the detail looks at: the line and trial of the state, or the first that is shown; null where nothing is.
+  get place() {
+    const { page, state, keys, trials } = this;
+    const trialsOf = (key) => [...page.trials.keys()].filter((trial) => page.rowOf(key, trial) !== null);
+    const key = state.key && trialsOf(state.key).length ? state.key : keys[0];
+    if (key === undefined) return null;
+    const there = trialsOf(key);
+    const chosen = page.trialTitled(state.trial);
+    const trial = there.includes(chosen) ? chosen : trials.find((each) => there.includes(each)) ?? there[0];
+    return { key, trial, row: page.rowOf(key, trial) };
+  }
+
   get #matching() {
     return this.kept("matching", () => matching(this.page, this.state));
   }
@@ -177,7 +194,7 @@ export class Store extends EventTarget {
   }
 }
 
-function same(one, other) {
+export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
@@ -190,6 +207,11 @@ export function toHash(state) {
   return words.toString();
 }
 
+function within(name, value) {
+  const [least, most] = RANGES[name] ?? [0, Infinity];
+  return Math.min(most, Math.max(least, value));
+}
+
 // What a hash says; what it cannot say is left out.
 export function fromHash(hash) {
   const words = new URLSearchParams(hash.replace(/^#/, ""));
@@ -199,8 +221,8 @@ export function fromHash(hash) {
     const value = words.get(name);
     if (Array.isArray(start)) state[name] = words.getAll(name);
     else if (typeof start === "boolean") state[name] = value === "true";
-    else if (typeof start !== "number") state[name] = value;
-    else if (Number.isFinite(Number(value))) state[name] = Number(value);
+    else if (typeof start !== "number") state[name] = !WORDS_OF[name] || WORDS_OF[name].includes(value) ? value : start;
+    else if (value.trim() && Number.isFinite(Number(value))) state[name] = within(name, Number(value));
   }
   return state;
 }

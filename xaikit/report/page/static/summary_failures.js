@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { groupedBy } from "./summary_numbers.js";
-import { countText, mark, part, summaryRows } from "./summary_parts.js";
+import { countText, mark, part, photographsOf, summaryRows } from "./summary_parts.js";
 
 const FAILURES = [
   { id: "wrong", title: "wrong prediction", says: "the model says another class than the data", holds: (page, row) => page.rows.correct[row] === false },
@@ -27,7 +27,7 @@ export function failuresPart(store) {
 }
 
 function tile(store, { id, title, says, rows }) {
-  const text = [make("strong", {}, String(new Set(rows.map((row) => store.page.rows.photograph[row])).size)),
+  const text = [make("strong", {}, String(photographsOf(store.page, rows).length)),
     make("span", { class: "kind-title" }, title), make("span", { class: "kind-text" }, says)];
   if (!rows.length) return make("div", { class: "kind empty-kind" }, ...text);
   return mark(store, rows, `${title}: ${says}`, { class: `kind kind-${id}` }, {}, ...text);
@@ -35,7 +35,7 @@ function tile(store, { id, title, says, rows }) {
 
 function failureTable(store, rows, kinds) {
   const { page } = store;
-  const trials = groupedBy(rows, (row) => page.trialOf(row).name);
+  const trials = groupedBy(rows, (row) => page.titles[page.rows.trial[row]]);
   const heads = kinds.map(({ title }) => make("th", { scope: "col" }, title));
   const lines = [...trials].map(([name, several]) => {
     const own = new Set(several);

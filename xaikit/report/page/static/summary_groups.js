@@ -18,10 +18,10 @@ const MEMBER = 96; // pixels of one
 export function clustersPart(store) {
   const { page, state } = store;
   const rows = summaryRows(store).filter((row) => page.mapOf(row, "", "finished")?.slices === 1);
-  const names = [...new Set(rows.map((row) => page.trialOf(row).name))];
+  const names = [...new Set(rows.map((row) => page.titles[page.rows.trial[row]]))];
   if (!names.length) return null;
   const chosen = names.includes(state.clustered) ? state.clustered : names[0];
-  const { vectors, of, dead } = vectorsOf(page, rows.filter((row) => page.trialOf(row).name === chosen));
+  const { vectors, of, dead } = vectorsOf(page, rows.filter((row) => page.titles[page.rows.trial[row]] === chosen));
   const best = vectors.length > 2 ? bestCount(vectors) : 1;
   const count = Math.min(state.clusters || best, vectors.length);
   const counts = Array.from({ length: MOST_CLUSTERS }, (_, at) => [at + 1, String(at + 1)]);

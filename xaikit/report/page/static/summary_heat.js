@@ -30,7 +30,9 @@ export function axesOf(page, rows) {
 
 function wordOf(value) {
   if (Array.isArray(value)) return value.map(wordOf).join(", ");
-  return value === undefined ? "none" : typeof value === "string" ? value : JSON.stringify(value);
+  if (value === undefined) return "–";
+  if (typeof value === "object" && value !== null && Object.keys(value).join() === "use") return value.use;
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 export function heatPart(store) {
@@ -41,7 +43,7 @@ export function heatPart(store) {
   const named = (name) => axes.find(([each]) => each === name);
   const down = named(state.rowAxis) ?? named("method") ?? axes[0];
   const others = axes.filter((axis) => axis !== down);
-  const across = others.find(([name]) => name === state.columnAxis) ?? others[0];
+  const across = others.find(([name]) => name === state.columnAxis) ?? others.find(([name]) => name === "run") ?? others[0];
   const quantity = quantities.find(({ id }) => id === state.metric) ?? quantities[0];
   const options = (several) => several.map(([name]) => [name, name]);
   return part("heat", "Heat map", "The mean of a quantity over photographs, for each pair of values of two axes.",

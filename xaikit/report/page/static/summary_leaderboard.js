@@ -1,7 +1,7 @@
 // The leaderboard: a dot and an interval for each method, the controls as bands behind them.
 
 import { make, short } from "./dom.js";
-import { roundTicks } from "./summary_numbers.js";
+import { roundTicks, tickTexts } from "./summary_numbers.js";
 import { mark, part, rowsOfPage, styled } from "./summary_parts.js";
 
 export function leaderboardPart(store) {
@@ -91,6 +91,6 @@ function worstFirst(page, { metric, higher_is_better }) {
 
 function axis(ticks, at, each) {
   const better = each.higher_is_better ? "better →" : "← better";
-  const numbers = ticks.map((tick) => styled(make("span", { class: "tick" }, short(tick)), { at: at(tick) }));
+  const numbers = ticks.map((tick, place) => styled(make("span", { class: "tick" }, tickTexts(ticks)[place]), { at: at(tick) }));
   return make("div", { class: "axis", "aria-hidden": "true" }, make("span", { class: "better" }, better), make("div", { class: "ticks" }, ...numbers));
 }

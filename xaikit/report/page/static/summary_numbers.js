@@ -1,5 +1,6 @@
 // Numbers of many values and many maps. Nothing here touches the document.
 
+import { short } from "./dom.js";
 import { mean } from "./sorting.js";
 
 // The items of each key, keys in the order in which they come first.
@@ -28,6 +29,16 @@ export function roundTicks(low, high, count = 4) {
   const first = Math.floor(low / step + 1e-9);
   const last = Math.ceil(high / step - 1e-9);
   return Array.from({ length: last - first + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)));
+}
+
+// Ticks as people read them, with as many digits as tell them apart.
+export function tickTexts(ticks) {
+  const texts = [3, 4, 5, 6, 8, 12].map((digits) => ticks.map((tick) => short(tick, digits)));
+  return texts.find((each) => new Set(each.map(Number)).size === ticks.length && each.every((text, at) => isNear(text, ticks[at], ticks))) ?? texts.at(-1);
+}
+
+function isNear(text, tick, ticks) {
+  return ticks.length < 2 || Math.abs(Number(text) - tick) < Math.abs(ticks[1] - ticks[0]) / 100;
 }
 
 // The means of what each of rows x columns cells covers of one slice of a map; 0 where nothing in it is finite.

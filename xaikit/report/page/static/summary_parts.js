@@ -48,7 +48,7 @@ export function openRows(store, rows, more = {}) {
     ...Object.fromEntries(EVERYTHING.map((name) => [name, start[name]])),
     view: "grid",
     photographs: isAll ? [] : names,
-    method: [...new Set(rows.map((row) => page.trialOf(row).name))],
+    method: [...new Set(rows.map((row) => page.titles[page.rows.trial[row]]))],
     controls: rows.some((row) => page.trialOf(row).control),
     ...more,
   });
@@ -56,6 +56,12 @@ export function openRows(store, rows, more = {}) {
 
 export function countText(count, one, several = `${one}s`) {
   return `${count} ${count === 1 ? one : several}`;
+}
+
+// How many photographs lines are of, and how many lines where a photograph has several, a target each.
+export function linesText(page, keys) {
+  const names = new Set(keys.map((key) => page.nameOf(key))).size;
+  return names === keys.length ? countText(names, "photograph") : `${keys.length} targets of ${countText(names, "photograph")}`;
 }
 
 // What a mark of rows is for whoever sees it, hears it or clicks it: attributes of an element of HTML or SVG.

@@ -20,7 +20,7 @@ export function stripsPart(store) {
   if (!quantities.length || !rows.length) return null;
   const quantity = quantities.find(({ id }) => id === state.metric) ?? quantities[0];
   const trials = [...groupedBy(rows, (row) => page.rows.trial[row])];
-  const drawn = (several) => several.map(([trial, own]) => strip(store, page.trials[trial], own, quantity)).filter(Boolean);
+  const drawn = (several) => several.map(([trial, own]) => strip(store, page.titles[trial], own, quantity)).filter(Boolean);
   return part("strips", "Best, middle, worst", `Each method's photographs in the order of ${quantity.name}${quantity.sign ? ` (${betterText(quantity)})` : ""}, and the mean of their `
     + "maps by part (AggAtt): what a method does where it does well, and where it fails. Each map counts in units of its own maximum.",
     make("div", { class: "choices" }, choice(store, "metric", "order by ", quantities.map(({ id, name }) => [id, name]), quantity.id)), ...drawn(trials.slice(0, MOST_STRIPS)), rest(trials.slice(MOST_STRIPS), drawn));
@@ -52,24 +52,24 @@ export function partsOfOrder(count, { sign }) {
   return parts.filter(({ from, to }) => from < to && from >= 0);
 }
 
-function strip(store, trial, rows, quantity) {
+function strip(store, title, rows, quantity) {
   const { page } = store;
   const order = bestFirst(page, rows, quantity);
   if (!order.length) return null;
-  const parts = partsOfOrder(order.length, quantity).map(({ from, to, title }) => meanFigure(store, trial, order.slice(from, to), title, quantity));
+  const parts = partsOfOrder(order.length, quantity).map(({ from, to, title: words }) => meanFigure(store, title, order.slice(from, to), words, quantity));
   const missing = rows.length - order.length;
-  return make("article", { class: "order" }, make("h3", { dir: "auto" }, trial.name, missing ? make("span", { class: "faint" }, ` ${missing} without a value`) : null),
-    make("div", { class: "means" }, ...parts), bars(store, trial, order, quantity));
+  return make("article", { class: "order" }, make("h3", { dir: "auto" }, title, missing ? make("span", { class: "faint" }, ` ${missing} without a value`) : null),
+    make("div", { class: "means" }, ...parts), bars(store, title, order, quantity));
 }
 
-function meanFigure(store, trial, rows, title, { id, name }) {
+function meanFigure(store, title, rows, words, { id, name }) {
   const { page } = store;
   const values = rows.map((row) => valueOf(page, row, id));
   const range = `${short(Math.min(...values))} to ${short(Math.max(...values))}`;
   const canvas = make("canvas", { "aria-hidden": "true" });
   paintMean(store, canvas, rows);
-  return mark(store, rows, `${trial.name}, ${title}: the mean map of ${countText(rows.length, "map")}, ${name} ${range}`, { class: "figure" }, {}, canvas,
-    make("span", { class: "figure-title" }, title), make("span", { class: "faint" }, range), make("span", { class: "faint" }, `n = ${rows.length}`));
+  return mark(store, rows, `${title}, ${words}: the mean map of ${countText(rows.length, "map")}, ${name} ${range}`, { class: "figure" }, {}, canvas,
+    make("span", { class: "figure-title" }, words), make("span", { class: "faint" }, range), make("span", { class: "faint" }, `n = ${rows.length}`));
 }
 
 // One slice of a finished map in units of its own maximum, at the size of all.
@@ -92,7 +92,7 @@ export function paintValues(canvas, values, height, width, scale) {
 }
 
 // The values themselves, a bar a photograph, or a few together where they are many.
-function bars(store, trial, order, { id, name }) {
+function bars(store, title, order, { id, name }) {
   const { page } = store;
   const values = order.map((row) => valueOf(page, row, id));
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
@@ -104,8 +104,8 @@ function bars(store, trial, order, { id, name }) {
     const [first, last] = [values[at], values[at + rows.length - 1]];
     const words = rows.length === 1 ? `${page.photographOf(rows[0]).name}: ${name} ${short(first)}` : `${rows.length} maps: ${name} ${short(last)} to ${short(first)}`;
     const middle = (first + last) / 2;
-    marks.push(styled(mark(store, rows, `${trial.name}, ${words}`, { class: "value-bar" }, {}), { low: height(Math.min(0, middle)), high: height(Math.max(0, middle)) }));
+    marks.push(styled(mark(store, rows, `${title}, ${words}`, { class: "value-bar" }, {}), { low: height(Math.min(0, middle)), high: height(Math.max(0, middle)) }));
   }
-  const group = make("div", { class: "values", role: "group", "aria-label": `${trial.name}: ${name}, a bar a photograph` }, ...marks);
+  const group = make("div", { class: "values", role: "group", "aria-label": `${title}: ${name}, a bar a photograph` }, ...marks);
   return roving(styled(group, { zero: height(0) }), ".value-bar");
 }

@@ -2,7 +2,7 @@
 
 import { draw, make, short } from "./dom.js";
 import { valueOf } from "./sorting.js";
-import { groupedBy, meanOverPhotographs, roundTicks } from "./summary_numbers.js";
+import { groupedBy, meanOverPhotographs, roundTicks, tickTexts } from "./summary_numbers.js";
 import { betterText, choice, opens, part, quantitiesOf, roving, summaryRows, styled } from "./summary_parts.js";
 
 const LETTER = 7; // pixels of a letter of a dot's name, about
@@ -30,8 +30,8 @@ function dotsOf(store, x, y) {
   const trials = groupedBy(summaryRows(store, true), (row) => page.rows.trial[row]);
   const dots = [...trials].map(([trial, rows]) => {
     const [across, up] = [x, y].map(({ id }) => meanOverPhotographs(page, rows, (row) => valueOf(page, row, id)));
-    const { name, control } = page.trials[trial];
-    return { name, isControl: control, rows, x: across, y: up };
+    const { control } = page.trials[trial];
+    return { name: page.titles[trial], isControl: control, rows, x: across, y: up };
   });
   return dots.filter((dot) => dot.x !== null && dot.y !== null);
 }
@@ -58,7 +58,7 @@ function chart(store, dots, x, y) {
   const plot = draw("svg", { class: isCrowded ? "plot crowded" : "plot", role: "group", "aria-label": `${x.name} across, ${y.name} up: a mark a trial` },
     ...grid, ...lines, ...placed.map((dot, at) => dotMark(store, { ...dot, isUnbeaten: front.includes(dot) }, names[at], x, y)));
   const ticks = (name, values, place) => make("div", { class: `ticks-${name}`, "aria-hidden": "true" },
-    ...values.map((tick) => styled(make("span", {}, short(tick)), { at: percent(place(tick)) })));
+    ...values.map((tick, at) => styled(make("span", {}, tickTexts(values)[at]), { at: percent(place(tick)) })));
   return make("div", { class: "scatter" }, make("span", { class: "title-y" }, titleOf(y)), ticks("y", up, (tick) => 1 - share(up, tick)),
     roving(plot, ".dot-mark"), ticks("x", across, (tick) => share(across, tick)), make("span", { class: "title-x" }, titleOf(x)));
 }
