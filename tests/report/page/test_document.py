@@ -35,6 +35,14 @@ class Elements(HTMLParser):
         self.sources += [str(value) for name, value in attrs if name in ("src", "href", "srcset", "data", "style")]
 
 
+def test_no_two_modules_define_one_name() -> None:
+    """They become one scope, where the second one would break the page."""
+    defined = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
+    names = Counter(name for text in MODULES.values() for name in defined.findall(text))
+    assert len(names) > 200
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_nothing_refers_to_anything_outside() -> None:
     elements = Elements(document({"title": "run"}))
     assert elements.sources == ["data:,"]
