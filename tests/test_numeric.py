@@ -70,10 +70,27 @@ class Tokens(nn.Module):
         return out
 
 
-def tokens() -> Tokens:
+class Merged(nn.Module):
+    """Batch normalization of tokens that become maps: what goes in lies as tokens do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2)
+        self.mix = nn.Linear(8, 8)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8 * 36, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.mix(self.stem(x).flatten(2).transpose(1, 2))
+        maps = self.norm(tokens.transpose(1, 2).reshape(len(x), 8, 6, 6))
+        out: Tensor = self.head(maps.flatten(1))
+        return out
+
+
+def built(net: type[nn.Module]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Tokens().double().eval()
+        return net().double().eval()
 
 
 def normalized(x: Tensor) -> Tensor:
@@ -92,8 +109,9 @@ def test_gradients_behind_an_instance_normalization_are_those_of_its_definition(
 
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam", "gradient", "libragrad", "integratedgradients"])
-def test_a_photograph_alone_has_the_map_that_it_has_beside_others(method: str) -> None:
-    net = tokens()
+@pytest.mark.parametrize("kind", [Tokens, Merged])
+def test_a_photograph_alone_has_the_map_that_it_has_beside_others(method: str, kind: type[nn.Module]) -> None:
+    net = built(kind)
     inputs = torch.randn(2, 3, 13, 13, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     layers = "stem" if method.endswith("cam") else "input"
     together, alone = (

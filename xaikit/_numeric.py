@@ -42,30 +42,28 @@ def is_traced(tensor: Tensor) -> bool:
     return hasattr(tensor, "fake_mode")
 
 
-_NORMALIZATIONS = {"NativeBatchNormBackward0", "CudnnBatchNormBackward0", "MiopenBatchNormBackward0"}
-
-
 def differentiate(
     scores: Tensor, points: Tensor | Sequence[Tensor], weights: Tensor | None = None, **options: bool
 ) -> tuple[Any, ...]:
     """``torch.autograd.grad``, whose options see, right behind batch normalizations of one sample.
 
-    There torch (seen with 2.14 on a CPU) takes a gradient that is not contiguous, as that of tokens, in a wrong order, and says
-    nothing.
+    There torch (seen with 2.14 on a CPU) takes the gradient in a wrong order where it or the input is laid out as tokens are, and
+    says nothing.
     """
     with ExitStack() as stack:
         for node in nodes_behind(scores.grad_fn):
-            if node.name() in _NORMALIZATIONS:
-                hook = node.register_prehook(_contiguous)
+            if "BatchNorm" in node.name():
+                hook = node.register_prehook(_sparse)
                 # a graph that is kept for others is differentiated by them
                 if not options.get("create_graph"):
                     stack.callback(hook.remove)
         return torch.autograd.grad(scores, points, weights, **options)
 
 
-def _contiguous(gradients: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _sparse(gradients: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The first gradient with room between its numbers: dense in no memory format, it is read by its strides."""
     first, *others = gradients
-    return None if first is None or len(first) > 1 else (first.contiguous(), *others)
+    return None if first is None or len(first) > 1 else (torch.stack([first, first], -1)[..., 0], *others)
 
 
 def nodes_behind(start: Node | None, end: Node | None = None) -> Iterator[Node]:

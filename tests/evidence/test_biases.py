@@ -84,6 +84,13 @@ def test_units_are_the_smallest_modules_that_may_add() -> None:
     assert [name for name, _ in units(net)] == ["0", "2", "3.0"]
 
 
+def test_what_parametrizes_a_weight_is_a_part_of_its_layer() -> None:
+    plain = nn.Conv2d(3, 2, 3, bias=False)
+    with_weight_norm = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 2, 3))
+    net = nn.Sequential(nn.utils.parametrizations.spectral_norm(plain), with_weight_norm)
+    assert [name for name, _ in units(net)] == ["0", "1"]
+
+
 @dataclass(frozen=True)
 class Added:
     """L = x * dy/dx; keeps what the whole comes to, and what each layer adds."""

@@ -112,13 +112,13 @@ class BiasRecorder:
 
 
 def units(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The smallest modules that compute something and may add something: those without children, and those whose
-    weights are all their own, such as a normalization with its activation inside."""
+    """The smallest modules that compute something and may add something: those without children (what parametrizes weights is
+    none), and those whose weights are all their own, such as a normalization with its activation inside."""
     inside: tuple[str, ...] = ()
     for name, module in named(model):
         if name.startswith(inside) or isinstance(module, HOMOGENEOUS):
             continue
-        children = list(module.children())
+        children = [child for part, child in module.named_children() if part != "parametrizations"]
         has_weights = any(True for _ in module.parameters(recurse=False))
         if not children or (has_weights and not any(True for child in children for _ in child.parameters())):
             inside = (*inside, f"{name}.")
