@@ -34,7 +34,10 @@ def test_the_grid_is_what_the_model_laid_out_and_a_change_of_the_input_lies_in_i
     assert all(abs(int(one) - other) <= (1 if name in NEAR else 0) for one, other in zip(largest, cell, strict=True))
 
 
-NEAR = ("recurrent", "mixed by a linear layer", "timm mixer", "ast", "a spectrogram", "a spectrogram, turned")
+NEAR = (
+    "as many channels as sides, behind an axial block",
+    *("recurrent", "mixed by a linear layer", "timm mixer", "ast", "a spectrogram", "a spectrogram, turned"),
+)
 """Where a place is mixed with others, or cells overlap."""
 
 

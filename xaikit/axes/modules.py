@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from xaikit._numeric import differentiate
-from xaikit.axes.numbers import Source, plain
+from xaikit.axes.arrangement import plain
+from xaikit.axes.numbers import Source
 from xaikit.layouts import Axes, MapLayout
 
 Axis = Callable[[nn.Module, Tensor], "tuple[int | None, tuple[int, ...]] | None"]

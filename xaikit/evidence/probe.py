@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaikit._numeric import differentiate
+from xaikit.axes.arrangement import arrangement
 from xaikit.axes.local_attention import LocalAttention
 from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, like_a_source, note
-from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
+from xaikit.axes.numbers import Source, is_made_of
+from xaikit.axes.order import input_axes
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked, named
@@ -55,7 +56,7 @@ class Probe:
     turns: int = 0
 
     def input_axes(self) -> tuple[Axes, tuple[int, ...]] | None:
-        """See :func:`xaikit.axes.numbers.input_axes`."""
+        """See :func:`xaikit.axes.order.input_axes`."""
         if self.leaf is None:
             return None
         for source in (*self.consumed[:FEW], *self.consumed_weakly[:FEW]):
@@ -96,8 +97,8 @@ class Probe:
             return like
         alike = [(before, one) for before, one in self.received if one.shape == target.shape and before < turn]
         for last, tensor in [(turn, target), *alike[:FEW]]:
-            layout = arrangement(tensor, [*leaves, *(one for one in strong if one.turn <= last)], len(order))
-            if layout is not None and _is_made_of(target, tensor):
+            layout = arrangement(tensor, [*leaves, *(one for one in strong if one.turn <= last)], len(order), leaf)
+            if layout is not None and is_made_of(target, tensor):
                 return layout
         weak = [one for one in self.weak if one.turn <= turn] if len(order) == 1 else []
         return arrangement(target, weak, 1) or like_a_source(target, weak)
@@ -115,14 +116,6 @@ class Probe:
             tuple(one.tensor.shape[axis] for axis in one.cells) for one in reversed(self._ordered(self.strong, order))
         ]
         return list(dict.fromkeys(shapes))
-
-
-def _is_made_of(target: Tensor, tensor: Tensor) -> bool:
-    """Whether a tensor is another one, or depends on it: queries that only attend to it do not."""
-    if target is tensor or not target.requires_grad:
-        return target is tensor
-    (gradient,) = differentiate(target, tensor, weights_of(target, 1), retain_graph=True, allow_unused=True)
-    return gradient is not None and bool(gradient.any())
 
 
 def probed(model: nn.Module, inputs: Any, draw: int = 1) -> Probe:

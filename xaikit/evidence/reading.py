@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from xaikit.axes.numbers import Source, plain
+from xaikit.axes.arrangement import plain
+from xaikit.axes.numbers import Source
 from xaikit.errors import TapError
 from xaikit.evidence.probe import Probe, probed
 from xaikit.evidence.taps import Tap
