@@ -174,6 +174,20 @@ LAID: dict[str, Laid] = {name: _tokens(name) for name in ARRANGED} | {
     "as many channels as sides, behind an axial block": Laid(
         lambda: Pooled(lambda x: x, Axial(nn.Conv2d(3, 6, 2, 2), 6)), (2, 3, 12, 12), "last", (6, 6), (12, 12)
     ),
+    "as many channels as rows, between them": Laid(
+        lambda: Pooled(lambda x: x, nn.Sequential(nn.Conv2d(3, 4, 2, 2), Before(lambda x: x.transpose(1, 2))), 4),
+        (2, 3, 8, 12),
+        "last",
+        (4, 6),
+        (8, 12),
+    ),
+    "as many channels as columns, turned": Laid(
+        lambda: Pooled(lambda x: x, nn.Sequential(nn.Conv2d(3, 4, 2, 2), Before(lambda x: x.transpose(1, 3))), 4),
+        (2, 3, 12, 8),
+        "last",
+        (6, 4),
+        (12, 8),
+    ),
     "mixed by a linear layer": Laid(Mixing, (2, 3, 16, 24), "last", (4, 6), (16, 24)),
     "channels last": Laid(
         lambda: Pooled(lambda x: x.permute(0, 3, 1, 2), nn.Conv2d(3, 6, 2, 2)),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from xaikit.axes.numbers import Numbers, Source, exact_numbers, numbers
 from xaikit.axes.order import in_order
-from xaikit.layouts import Axes, Layout, MapLayout, Positions
+from xaikit.layouts import MAX_PREFIX, Axes, Layout, MapLayout, Positions
 
 
 def arrangement(target: Tensor, sources: Sequence[Source], rank: int, leaf: Source | None = None) -> MapLayout | None:
@@ -35,16 +36,34 @@ def arrangement(target: Tensor, sources: Sequence[Source], rank: int, leaf: Sour
 
 
 def _arranged(target: Tensor, source: Source, found: dict[int, Numbers | None], rank: int) -> MapLayout | None:
-    placed: dict[int, list[int]] = {}
-    for axis, number in found.items():
-        if number is not None and not number.mixed:
-            along = [cell for cell in range(rank) if number.varies(cell)]
-            placed |= {axis: along} if along else {}
+    placed = _placed(found, rank)
     if not placed or 0 in placed:
         return None
     if placed.keys() == {1} and target.dim() == 3 and target.shape[2] > 1:
         return _tokens(target, source)
     return _axes(target.dim(), found, placed, rank)
+
+
+def _placed(found: dict[int, Numbers | None], rank: int) -> dict[int, list[int]]:
+    """For each axis of a target that places lie along, those of the source."""
+    known = {axis: number for axis, number in found.items() if number is not None and not number.mixed}
+    along = {axis: [cell for cell in range(rank) if number.varies(cell)] for axis, number in known.items()}
+    return {axis: cells for axis, cells in along.items() if cells}
+
+
+def of_grids(counts: Iterable[int], grids: Sequence[tuple[int, ...]]) -> set[int]:
+    """The lengths of sequences that may hold one of some grids, and a few tokens more."""
+    sizes = {math.prod(grid) for grid in grids if min(grid) > 1}
+    return {count for count in counts if any(0 <= count - size <= MAX_PREFIX for size in sizes)}
+
+
+def lie_in_one_axis(target: Tensor, sources: Sequence[Source], rank: int) -> bool:
+    """Whether the places of several axes of a source lie along one of the target's, and none along another."""
+    sources = [source for source in sources if source.tensor.requires_grad and len(source.cells) == rank]
+    axes = [axis for axis in range(1, target.dim()) if target.shape[axis] > 1]
+    by_axis = {axis: numbers(target, axis, sources) for axis in axes} if sources and target.requires_grad else {}
+    placed = [_placed({axis: by_axis[axis][place] for axis in by_axis}, rank) for place in range(len(sources))]
+    return any(len(one) == 1 and max(map(len, one.values())) > 1 for one in placed)
 
 
 def _axes(dims: int, found: dict[int, Numbers | None], placed: dict[int, list[int]], rank: int) -> MapLayout | None:
@@ -66,6 +85,23 @@ def plain(axes: Axes) -> Layout | Axes:
     if axes == Axes(1, tuple(range(2, rank + 2))):
         return Layout("channels_first")
     return Layout("channels_last") if axes == Axes(rank + 1, tuple(range(1, rank + 1))) else axes
+
+
+def as_axes(layout: MapLayout, dims: int) -> Axes | None:
+    """The axes of a tensor of so many dimensions that is no sequence of tokens; None where it is one."""
+    if layout == Layout("channels_first"):
+        return Axes(1, tuple(range(2, dims)))
+    if layout == Layout("channels_last"):
+        return Axes(dims - 1, tuple(range(1, dims - 1)))
+    return layout if isinstance(layout, Axes) else None
+
+
+def spelled(layout: MapLayout, shape: tuple[int, ...]) -> str:
+    """As one would say it of a tensor of that shape."""
+    if isinstance(layout, Layout) and layout.kind == "tokens":
+        behind = shape[1] - layout.prefix - math.prod(layout.grid)
+        return f"{{use: tokens, prefix: {layout.prefix}, grid: {list(layout.grid)}, suffix: {behind}}}"
+    return layout.kind if isinstance(layout, Layout) else "{use: axes, order: NHW}"
 
 
 def _tokens(target: Tensor, source: Source) -> MapLayout | None:

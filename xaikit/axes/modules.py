@@ -43,6 +43,12 @@ def like_a_source(tensor: Tensor, sources: Sequence[Source]) -> MapLayout | None
     return None
 
 
+def takes_any_axes(module: nn.Module | None) -> bool:
+    """Whether a module returns whatever axes it receives, tokens of several heads among them."""
+    last = isinstance(module, nn.LayerNorm) and type(module).forward is nn.LayerNorm.forward
+    return last or isinstance(module, (nn.Identity, nn.Dropout, nn.Softmax, nn.Linear, nn.RMSNorm))
+
+
 def _maps(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:
     """Convolutions and normalizations of maps: (N, C, *S)."""
     convolves = isinstance(module, nn.modules.conv._ConvNd) and tensor.dim() == len(module.kernel_size) + 2
