@@ -34,7 +34,10 @@ def test_the_grid_is_what_the_model_laid_out_and_a_change_of_the_input_lies_in_i
     assert all(abs(int(one) - other) <= (1 if name in NEAR else 0) for one, other in zip(largest, cell, strict=True))
 
 
-NEAR = ("recurrent", "mixed by a linear layer", "timm mixer", "ast", "a spectrogram", "a spectrogram, turned")
+NEAR = (
+    "as many channels as sides, behind an axial block",
+    *("recurrent", "mixed by a linear layer", "timm mixer", "ast", "a spectrogram", "a spectrogram, turned"),
+)
 """Where a place is mixed with others, or cells overlap."""
 
 
@@ -89,6 +92,28 @@ class Latents(nn.Module):
 def test_tokens_that_are_no_places_are_refused_and_the_ways_to_read_them_listed() -> None:
     with pytest.raises(TapError, match=r"prefix: 4, grid: \[2, 4\], suffix: 0\} or \{use: tokens, prefix: 0"):
         xaikit.explain(Latents().eval(), torch.rand(1, 3, 16, 32), layers="last", target=1)
+
+
+class Heads(nn.Module):
+    """Attention of two heads over 4 x 4 patches, each step a module."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.embed, self.norm, self.queries = nn.Conv2d(3, size, 4, 4), nn.LayerNorm(size), nn.Linear(size, size)
+        self.split, self.weights, self.head = nn.LayerNorm(size // 2), nn.Dropout(), nn.Linear(size, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.norm(self.embed(x).flatten(2).mT)
+        heads = self.split(self.queries(tokens).unflatten(2, (2, -1)).transpose(1, 2))
+        mixed = self.weights((heads @ heads.mT).softmax(-1)) @ heads
+        return self.head(mixed.transpose(1, 2).flatten(2).mean(1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("size", [8, 32])
+@pytest.mark.parametrize("layer", ["split", "weights"])
+def test_tokens_of_several_heads_are_no_map(layer: str, size: int) -> None:
+    with pytest.raises(TapError, match=f"layer {layer} returned .* expected a map"):
+        xaikit.explain(Heads(size).eval(), torch.rand(2, 3, 16, 16), layers=layer, target=1)
 
 
 def test_the_input_can_be_said_and_what_does_not_fit_is_refused() -> None:

@@ -96,6 +96,19 @@ def _cut(x: Tensor) -> Tensor:
     return x.unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
 
 
+class Axial(nn.Module):
+    """One convolution along columns, and the same along rows."""
+
+    def __init__(self, embed: nn.Module, size: int) -> None:
+        super().__init__()
+        self.embed, self.along = embed, nn.Conv2d(size, size, (3, 1), padding=(1, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        x = x + self.along(x)
+        return x + self.along(x.mT).mT  # type: ignore[no-any-return]
+
+
 ARRANGED: dict[str, tuple[Arrange, int]] = {
     "class token first": (lambda tokens, others: torch.cat([others, tokens], 1), 1),
     "class token last": (lambda tokens, others: torch.cat([tokens, others], 1), 1),
@@ -151,6 +164,29 @@ LAID: dict[str, Laid] = {name: _tokens(name) for name in ARRANGED} | {
         "last",
         (4, 6),
         (16, 24),
+    ),
+    "behind an axial block": Laid(
+        lambda: Sequence(Axial(patches(), 8), *ARRANGED["class token first"]), (2, 3, 16, 24), "last", (4, 6), (16, 24)
+    ),
+    "square, behind an axial block": Laid(
+        lambda: Sequence(Axial(patches(), 8), *ARRANGED["class token first"]), (2, 3, 16, 16), "last", (4, 4), (16, 16)
+    ),
+    "as many channels as sides, behind an axial block": Laid(
+        lambda: Pooled(lambda x: x, Axial(nn.Conv2d(3, 6, 2, 2), 6)), (2, 3, 12, 12), "last", (6, 6), (12, 12)
+    ),
+    "as many channels as rows, between them": Laid(
+        lambda: Pooled(lambda x: x, nn.Sequential(nn.Conv2d(3, 4, 2, 2), Before(lambda x: x.transpose(1, 2))), 4),
+        (2, 3, 8, 12),
+        "last",
+        (4, 6),
+        (8, 12),
+    ),
+    "as many channels as columns, turned": Laid(
+        lambda: Pooled(lambda x: x, nn.Sequential(nn.Conv2d(3, 4, 2, 2), Before(lambda x: x.transpose(1, 3))), 4),
+        (2, 3, 12, 8),
+        "last",
+        (6, 4),
+        (12, 8),
     ),
     "mixed by a linear layer": Laid(Mixing, (2, 3, 16, 24), "last", (4, 6), (16, 24)),
     "channels last": Laid(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from xaikit._numeric import differentiate
-from xaikit.axes.numbers import Source, plain
+from xaikit.axes.arrangement import plain
+from xaikit.axes.numbers import Source
 from xaikit.layouts import Axes, MapLayout
 
 Axis = Callable[[nn.Module, Tensor], "tuple[int | None, tuple[int, ...]] | None"]
@@ -40,6 +41,12 @@ def like_a_source(tensor: Tensor, sources: Sequence[Source]) -> MapLayout | None
             made_of = differentiate(tensor, source.tensor, ones, retain_graph=True, allow_unused=True)[0]
             return None if made_of is None else plain(Axes(source.channels, tuple(source.cells)))
     return None
+
+
+def takes_any_axes(module: nn.Module | None) -> bool:
+    """Whether a module returns whatever axes it receives, tokens of several heads among them."""
+    last = isinstance(module, nn.LayerNorm) and type(module).forward is nn.LayerNorm.forward
+    return last or isinstance(module, (nn.Identity, nn.Dropout, nn.Softmax, nn.Linear, nn.RMSNorm))
 
 
 def _maps(module: nn.Module, tensor: Tensor) -> tuple[int | None, tuple[int, ...]] | None:

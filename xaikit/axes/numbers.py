@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from xaikit._numeric import differentiate, on_host
-from xaikit.layouts import Axes, Layout, MapLayout, Positions
 
 BASE = 8
 """Of the digits that exact numbers are told by: a digit is right also in half precision."""
@@ -69,113 +68,6 @@ class Numbers:
         known = ~self.values.isnan()
         low = self.values.masked_fill(~known, torch.inf).amin(axis)
         return (self.values.masked_fill(~known, -torch.inf).amax(axis) - low).masked_fill(~known.any(axis), 0)
-
-
-def arrangement(target: Tensor, sources: Sequence[Source], rank: int) -> MapLayout | None:
-    """How a tensor is arranged, by the last of the sources that tells.
-
-    Args:
-        target: (1, ...), with a graph that leads to the sources.
-        rank: dimensions of the input's space.
-    """
-    sources = [source for source in sources if source.tensor.requires_grad and len(source.cells) == rank]
-    if not target.requires_grad or not sources:
-        return None
-    axes = [axis for axis in range(target.dim()) if target.shape[axis] > 1]
-    by_axis = {axis: numbers(target, axis, sources) for axis in axes}
-    for place in reversed(range(len(sources))):
-        found = {axis: by_source[place] for axis, by_source in by_axis.items()}
-        layout = _arranged(target, sources[place], found, rank)
-        if layout is not None:
-            return layout
-    return None
-
-
-def _arranged(target: Tensor, source: Source, found: dict[int, Numbers | None], rank: int) -> MapLayout | None:
-    placed: dict[int, list[int]] = {}
-    for axis, number in found.items():
-        if number is not None and not number.mixed:
-            along = [cell for cell in range(rank) if number.varies(cell)]
-            placed |= {axis: along} if along else {}
-    if not placed or 0 in placed:
-        return None
-    if placed.keys() == {1} and target.dim() == 3 and target.shape[2] > 1:
-        return _tokens(target, source)
-    return _axes(target.dim(), found, placed, rank)
-
-
-def _axes(dims: int, found: dict[int, Numbers | None], placed: dict[int, list[int]], rank: int) -> MapLayout | None:
-    """Each axis of space along one of the source's, in the same direction."""
-    along = {cells[0]: axis for axis, cells in placed.items() if len(cells) == 1}
-    others = [axis for axis in range(1, dims) if axis not in placed]
-    if len(placed) != rank or len(along) != rank or len(others) > 1:
-        return None
-    for cell, axis in along.items():
-        number = found[axis]
-        if number is None or not number.ascends(cell):
-            return None
-    return plain(Axes(others[0] if others else None, tuple(along[cell] for cell in range(rank))))
-
-
-def plain(axes: Axes) -> Layout | Axes:
-    """The usual name of axes that have one."""
-    rank = len(axes.space_axes)
-    if axes == Axes(1, tuple(range(2, rank + 2))):
-        return Layout("channels_first")
-    return Layout("channels_last") if axes == Axes(rank + 1, tuple(range(1, rank + 1))) else axes
-
-
-def _tokens(target: Tensor, source: Source) -> MapLayout | None:
-    """Tokens (1, L, C), by the cells of the source that each holds."""
-    values = exact_numbers(target, 1, source)
-    if values is None:
-        return None
-    values = _thinned(values)
-    layout = _in_raster_order(values, target.shape[1]) if bool(values.isnan().any()) else _in_blocks(values)
-    if layout is not None and len(layout.grid) == 1 and layout == Layout("tokens", 0, (target.shape[1],)):
-        return Layout("channels_last")
-    return layout
-
-
-def _thinned(values: Tensor) -> Tensor:
-    """Without the lines of cells that a stride left out, where it left out the same between all others."""
-    known, thin = ~values.isnan(), values
-    for axis in range(values.dim()):
-        lines = known.movedim(axis, 0).reshape(values.shape[axis], -1).any(1).nonzero()[:, 0]
-        if len(lines) < 2 or len(set(lines.diff().tolist())) > 1:
-            return values
-        thin = thin.index_select(axis, lines)
-    return values if bool(thin.isnan().any()) else thin
-
-
-def _in_raster_order(values: Tensor, count: int) -> Layout | None:
-    """Where some cells went nowhere, as behind a ReLU: raster order, if at least half say so and none does otherwise."""
-    known = ~values.isnan()
-    raster = torch.arange(values.numel(), dtype=values.dtype, device=values.device).view(values.shape)
-    prefixes = set((values - raster)[known].tolist())
-    if len(prefixes) != 1 or bool(known.double().mean() < 0.5):
-        return None
-    (prefix,) = map(int, prefixes)
-    return Layout("tokens", prefix, tuple(values.shape)) if 0 <= prefix <= count - values.numel() else None
-
-
-def _in_blocks(values: Tensor) -> Layout | Positions | None:
-    """The grid of the blocks of cells that went to one token each."""
-    corners, sizes = values, []
-    for axis in range(values.dim()):
-        line = values.movedim(axis, 0).reshape(values.shape[axis], -1)
-        starts = [0, *(1 + step for step, moved in enumerate((line.diff(dim=0) != 0).any(1).tolist()) if moved)]
-        corners = corners.index_select(axis, torch.tensor(starts, device=values.device))
-        sizes.append(torch.tensor([*starts[1:], values.shape[axis]]) - torch.tensor(starts))
-    whole = corners
-    for axis, size in enumerate(sizes):
-        whole = whole.repeat_interleave(size.to(values.device), axis)
-    positions = [int(number) for number in corners.flatten()]
-    if not torch.equal(whole, values) or len(set(positions)) < len(positions) or len(positions) < 2:
-        return None
-    grid = tuple(corners.shape)
-    in_order = positions == list(range(positions[0], positions[0] + len(positions)))
-    return Layout("tokens", positions[0], grid) if in_order else Positions(grid, tuple(positions))
 
 
 def numbers(target: Tensor, axis: int, sources: Sequence[Source]) -> list[Numbers | None]:
@@ -247,34 +139,9 @@ def weights_of(target: Tensor, axis: int) -> Tensor:
     return weight
 
 
-def input_axes(leaf: Tensor, consumed: Source) -> tuple[Axes, tuple[int, ...]] | None:
-    """Which axes of the input are space, by those of a tensor that was made of it place by place.
-
-    Args:
-        leaf: the input (1, ...).
-        consumed: what a module received, of which is known which axes are places.
-
-    Returns:
-        The axes, and for each of space the place of its axis among those of ``consumed`` (empty where one
-        axis of ``consumed`` holds several of the input's); None where this does not tell.
-    """
-    cells = tuple(range(1, leaf.dim()))
-    source = Source(leaf, None, cells)
-    along: dict[int, list[int]] = {}
-    for place, axis in enumerate(consumed.cells):
-        if consumed.tensor.shape[axis] > 1:
-            (number,) = numbers(consumed.tensor, axis, [source])
-            if number is None or number.mixed:
-                return None
-            along[place] = [1 + cell for cell in range(len(cells)) if number.varies(cell)]
-            if len(along[place]) == 1 and not number.ascends(along[place][0] - 1):
-                return None
-    space = sorted({axis for axes in along.values() for axis in axes})
-    others = [axis for axis in cells if axis not in space]
-    if not space or len(others) > 1 or sum(map(len, along.values())) > len(space):
-        return None
-    axes = Axes(others[0] if others else None, tuple(space))
-    if len(along) != len(space) or any(len(one) != 1 for one in along.values()):
-        return axes, ()
-    places = {one[0]: place for place, one in along.items()}
-    return axes, tuple(places[axis] for axis in space)
+def is_made_of(target: Tensor, tensor: Tensor) -> bool:
+    """Whether a tensor is another one, or depends on it: queries that only attend to it do not."""
+    if target is tensor or not target.requires_grad:
+        return target is tensor
+    (gradient,) = differentiate(target, tensor, weights_of(target, 1), retain_graph=True, allow_unused=True)
+    return gradient is not None and bool(gradient.any())

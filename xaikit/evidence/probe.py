@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaikit._numeric import differentiate
+from xaikit.axes.arrangement import arrangement, lie_in_one_axis, of_grids
 from xaikit.axes.local_attention import LocalAttention
 from xaikit.axes.modules import RECEIVED, RETURNED, WEAKLY, like_a_source, note
-from xaikit.axes.numbers import Source, arrangement, input_axes, weights_of
+from xaikit.axes.numbers import Source, is_made_of
+from xaikit.axes.order import input_axes
 from xaikit.evidence.conditions import undisturbed
 from xaikit.evidence.forward import call
 from xaikit.evidence.hooks import Cut, hooked, named
@@ -55,7 +57,7 @@ class Probe:
     turns: int = 0
 
     def input_axes(self) -> tuple[Axes, tuple[int, ...]] | None:
-        """See :func:`xaikit.axes.numbers.input_axes`."""
+        """See :func:`xaikit.axes.order.input_axes`."""
         if self.leaf is None:
             return None
         for source in (*self.consumed[:FEW], *self.consumed_weakly[:FEW]):
@@ -73,11 +75,26 @@ class Probe:
             order: for each axis of the input's space, its place among the axes of maps inside the model.
             leaf: the input as a source.
         """
-        calls = [one for one in self.returned if one.name == name]
-        if len(calls) < turn or path not in calls[turn - 1].tensors:
-            return None
-        target = calls[turn - 1].tensors[path]
-        return self._arranged(target, calls[turn - 1].turn, order, leaf) if target.shape[1:] == tuple(shape) else None
+        one = self._call(name, path, turn, shape)
+        return None if one is None else self._arranged(one.tensors[path], one.turn, order, leaf)
+
+    def _call(self, name: str, path: Path, turn: int, shape: Sequence[int]) -> Returned | None:
+        """That returned such a tensor."""
+        one = next(islice((call for call in self.returned if call.name == name), turn - 1, None), None)
+        return one if one and path in one.tensors and one.tensors[path].shape[1:] == tuple(shape) else None
+
+    def holds_tokens(
+        self, name: str, path: Path, turn: int, shape: Sequence[int], order: Sequence[int], leaf: Source | None
+    ) -> bool:
+        """Whether a tensor with as many axes as a map has tokens along one, as those of heads and attention have."""
+        grids, one = self.grids(order), self._call(name, path, turn, shape)
+        if len(order) < 2 or one is None or tuple(shape[1:]) in grids:
+            return False
+        sequences = (tensor.shape[1] for _, tensor in self.received if tensor.dim() == 3)
+        if not of_grids(sequences, grids).isdisjoint(shape[1:]):
+            return True
+        strong = [source for source in self._ordered(self.strong, order) if source.turn <= one.turn]
+        return lie_in_one_axis(one.tensors[path], strong if leaf is None else [leaf, *strong], len(order))
 
     def tokens(self, name: str, count: int, order: Sequence[int], leaf: Source | None) -> MapLayout | None:
         """How so many tokens are arranged that a module returned: samples first, tokens first or tokens alone."""
@@ -96,8 +113,8 @@ class Probe:
             return like
         alike = [(before, one) for before, one in self.received if one.shape == target.shape and before < turn]
         for last, tensor in [(turn, target), *alike[:FEW]]:
-            layout = arrangement(tensor, [*leaves, *(one for one in strong if one.turn <= last)], len(order))
-            if layout is not None and _is_made_of(target, tensor):
+            layout = arrangement(tensor, [*leaves, *(one for one in strong if one.turn <= last)], len(order), leaf)
+            if layout is not None and is_made_of(target, tensor):
                 return layout
         weak = [one for one in self.weak if one.turn <= turn] if len(order) == 1 else []
         return arrangement(target, weak, 1) or like_a_source(target, weak)
@@ -115,14 +132,6 @@ class Probe:
             tuple(one.tensor.shape[axis] for axis in one.cells) for one in reversed(self._ordered(self.strong, order))
         ]
         return list(dict.fromkeys(shapes))
-
-
-def _is_made_of(target: Tensor, tensor: Tensor) -> bool:
-    """Whether a tensor is another one, or depends on it: queries that only attend to it do not."""
-    if target is tensor or not target.requires_grad:
-        return target is tensor
-    (gradient,) = differentiate(target, tensor, weights_of(target, 1), retain_graph=True, allow_unused=True)
-    return gradient is not None and bool(gradient.any())
 
 
 def probed(model: nn.Module, inputs: Any, draw: int = 1) -> Probe:

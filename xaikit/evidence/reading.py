@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from xaikit.axes.numbers import Source, plain
+from xaikit.axes.arrangement import as_axes, plain, spelled
+from xaikit.axes.modules import takes_any_axes
+from xaikit.axes.numbers import Source
 from xaikit.errors import TapError
 from xaikit.evidence.probe import Probe, probed
 from xaikit.evidence.taps import Tap
@@ -160,18 +162,25 @@ class MapReader:
         key = (self.shape[1:], self.stated, name, path, turn, shape[1:])
         remembered = _readings.setdefault(self.model, {})
         if key not in remembered:
-            remembered[key] = self._checked(
-                shape, lambda probe: probe.layout(name, path, turn, shape[1:], *self._inside_of(probe))
-            )
+            where = (name, path, turn, shape[1:])
+            told = self._told(lambda probe: probe.layout(*where, *self._inside_of(probe)))
+            if (
+                told is None
+                and len(shape) == rank + 2
+                and self._probe.holds_tokens(*where, *self._inside_of(self._probe))
+            ):
+                told = Readings()
+            remembered[key] = told or self._by_shape(shape)
         return remembered[key]
 
     def _is_clear(self, name: str, shape: tuple[int, ...]) -> bool:
         """Whether it can only be channels first."""
-        module = dict(self.model.named_modules()).get(name) if len(self.space) == 1 else None
-        if isinstance(module, nn.Conv1d):
-            return max(*module.kernel_size, *module.stride) > 1
-        inside = self._inside
-        return len(inside) > 1 and keeps_aspect(shape[2:], inside) and not keeps_aspect(shape[1:-1], inside)
+        module, inside = dict(self.model.named_modules()).get(name), self._inside
+        if len(inside) == 1:
+            return isinstance(module, nn.Conv1d) and max(*module.kernel_size, *module.stride) > 1
+        others = (axes for axes in permutations(range(1, len(shape)), len(inside)) if 1 in axes)
+        is_like = keeps_aspect(shape[2:], inside) and not takes_any_axes(module)
+        return is_like and not any(keeps_aspect(tuple(shape[axis] for axis in axes), inside) for axes in others)
 
     @property
     def _inside(self) -> tuple[int, ...]:
@@ -187,28 +196,19 @@ class MapReader:
         channels = 1 if start == 2 else len(self.space) + 1
         return plain(Axes(channels, tuple(start + place for place in self.input_axes.order)))
 
-    def _checked(self, shape: tuple[int, ...], told: Callable[[Probe], MapLayout | None]) -> Readings:
-        """What the probe tells; where the forward draws random numbers, what a second one tells too; else the shape."""
+    def _told(self, told: Callable[[Probe], MapLayout | None]) -> Readings | None:
+        """What the probe tells; where the forward draws random numbers, what a second one tells too."""
         layout = told(self._probe)
         if self._probe.drew:
             same = layout is not None and told(probed(self.model, self.inputs, draw=2)) == layout
             return Readings((layout,), True) if layout is not None and same else Readings()
-        return self._by_shape(shape) if layout is None else Readings((layout,), True)
+        return None if layout is None else Readings((layout,), True)
 
     def _inside_of(self, probe: Probe) -> tuple[tuple[int, ...], Source | None]:
         """The order of axes inside the model, and a probe's input as a source."""
-        axes = self._input_as_axes
+        axes = as_axes(self.input_layout, len(self.shape))
         source = None if probe.leaf is None or axes is None else Source(probe.leaf, axes.channels, axes.space_axes)
         return self.input_axes.order, source
-
-    @property
-    def _input_as_axes(self) -> Axes | None:
-        layout, dims = self.input_layout, len(self.shape)
-        if layout == Layout("channels_first"):
-            return Axes(1, tuple(range(2, dims)))
-        if layout == Layout("channels_last"):
-            return Axes(dims - 1, tuple(range(1, dims - 1)))
-        return layout if isinstance(layout, Axes) else None
 
     def _by_shape(self, shape: tuple[int, ...]) -> Readings:
         """What a shape alone may mean."""
@@ -237,9 +237,8 @@ class MapReader:
         key = (self.shape[1:], self.stated, name, count)
         remembered = _readings.setdefault(self.model, {})
         if key not in remembered:
-            remembered[key] = self._checked(
-                (1, count, 2), lambda probe: probe.tokens(name, count, *self._inside_of(probe))
-            )
+            told = self._told(lambda probe: probe.tokens(name, count, *self._inside_of(probe)))
+            remembered[key] = told or self._by_shape((1, count, 2))
         return remembered[key].layout
 
     def at(self, tap: Tap, path: Path, shape: Sequence[int], turn: int = 1) -> MapLayout:
@@ -280,11 +279,3 @@ class MapReader:
             "expected a map (N, C, ...), a channels-last map, or tokens with a grid; name another layer, or an index such "
             f"as '{tap.name}[0]', or a layout"
         )
-
-
-def spelled(layout: MapLayout, shape: tuple[int, ...]) -> str:
-    """As one would say it of a tensor of that shape."""
-    if isinstance(layout, Layout) and layout.kind == "tokens":
-        behind = shape[1] - layout.prefix - math.prod(layout.grid)
-        return f"{{use: tokens, prefix: {layout.prefix}, grid: {list(layout.grid)}, suffix: {behind}}}"
-    return layout.kind if isinstance(layout, Layout) else "{use: axes, order: NHW}"
