@@ -73,7 +73,7 @@ def is_file(path: Path) -> bool:
 
 
 def missing(path: str) -> str:
-    """What to say of a path that does not exist: the nearest names beside its first missing part."""
+    """What to say of a path at which there is no file: the nearest names beside its first missing part."""
     try:
         return _missing(path)
     except (OSError, ValueError, RuntimeError) as error:
@@ -82,6 +82,8 @@ def missing(path: str) -> str:
 
 
 def _missing(path: str) -> str:
+    if Path(path).expanduser().is_dir():
+        return f"expected a file, got the folder {path!r}"
     *parents, part = _first_missing(Path(path).expanduser().absolute()).parts
     folder = Path(*parents)
     beside = sorted(other.name for other in folder.iterdir()) if folder.is_dir() else []

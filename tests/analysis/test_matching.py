@@ -269,3 +269,14 @@ def test_a_real_run_again_in_another_folder(tmp_path: Path) -> None:
         first, xaikit.run({**values, "report": {"to": str(tmp_path / "bytes"), "maps": "uint8"}}), tolerance=0.01
     )
     assert [trial.same for trial in signless.trials] == [False, True], "bytes keep no sign, of which LayerCAM has none"
+
+
+def test_runs_may_be_named_by_their_folders(tmp_path: Path) -> None:
+    trial = stored("grad")
+    report = written(tmp_path, [trial], [Shot("a", trial, drawn())])
+    assert diff(str(tmp_path), tmp_path).same
+    assert str(xaikit.compare(str(tmp_path), draws=100)) == str(xaikit.compare(report, draws=100))
+    with pytest.raises(xaikit.ConfigError, match="nothing has been measured"):
+        xaikit.leaderboard(tmp_path)
+    with pytest.raises(xaikit.StoreError, match="expected the folder of a run"):
+        diff(report, tmp_path / "none")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,22 @@ def test_the_architecture_is_more_than_the_weights() -> None:
     one, two = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), nn.GELU())
     assert architecture_of(one) != architecture_of(two)
     assert architecture_of(one) == architecture_of(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
+
+
+def test_what_a_module_of_ones_own_imports_beside_it_is_of_the_architecture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_helper.py").write_text("def act(x):\n    return x\n")
+    (tmp_path / "own_net.py").write_text(
+        "from torch import nn\nimport own_helper\nclass Net(nn.Linear):\n"
+        "    def forward(self, x): return own_helper.act(super().forward(x))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    net = importlib.import_module("own_net").Net(2, 2)
+    first = architecture_of(net)
+    assert architecture_of(net) == first
+    (tmp_path / "own_helper.py").write_text("def act(x):\n    return 2 * x\n")
+    assert architecture_of(net) != first
 
 
 def test_no_readable_photograph_is_an_error_with_reasons(tmp_path: Path) -> None:

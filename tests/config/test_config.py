@@ -237,3 +237,11 @@ def test_no_torch_is_needed(write: Any, head: str) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/tmp/x", "a//b", "a/../b", "a\\b", "a\0b", "x" * 300])
+def test_the_name_of_a_run_is_a_folder_below_runs(name: str) -> None:
+    sources = {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": "gradcam"}
+    with pytest.raises(ConfigError, match="name: expected the name of a folder below runs, got "):
+        load({**sources, "name": name})
+    assert load({**sources, "name": "google/vit 2"}).name == "google/vit 2"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xaikit
 from helpers.config_files import NEEDED
 from helpers.fake_plugins import fake_registry
 from xaikit.config import load
@@ -133,3 +134,11 @@ def test_any_values_come_through_as_they_are(notes: list[str]) -> None:
     text = "methods.smooth.note=" + ",".join(json.dumps(note) for note in notes)
     assert split_axes([text]) == ((), (text,))
     assert swept(text, methods="smooth").sweep.axes["methods.smooth.note"] == tuple(notes)
+
+
+@pytest.mark.parametrize("stated", [{"overrides": "seed=1"}, {"axes": "seed=1,2"}])
+def test_a_text_is_no_list_of_overrides(stated: dict[str, Any]) -> None:
+    sources = {"model": {"source": "samples"}, "data": {"source": "samples"}, "methods": "gradcam"}
+    for call in (xaikit.load, xaikit.run, xaikit.plan):
+        with pytest.raises(xaikit.ConfigError, match=r"^expected a list of overrides, got 'seed=1.*'; write \['seed=1"):
+            call(sources, **stated)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import xaikit
 from helpers.hard_nets import Beside, Plain, Raising, Stochastic, images, seeded
 from helpers.requests import (
     ALL,
@@ -80,10 +81,17 @@ class TestFaults:
             (None, r"explain: expected a tensor, got NoneType"),
             (torch.zeros(2, 1, 8, 6), r"expected a map of shape \(2, 1, 8, 7\), got \(2, 1, 8, 6\)"),
             (torch.zeros(2, 8, 7), r"expected a map of shape \(2, 1, 8, 7\), got \(2, 8, 7\)"),
+            (torch.zeros(2, 1, 8, 7, dtype=torch.complex64), r"expected a map of real numbers, got torch\.complex64"),
         ],
     )
     def test_a_map_of_the_wrong_shape(self, returned: Any, message: str) -> None:
         assert self.fail(Returning(returned), PluginContract, message) == ["while explaining 'mine' at layer conv1"]
+
+    @pytest.mark.parametrize("needs", [{"gradients": 1}, property(lambda self: None)])
+    def test_needs_that_are_none(self, needs: Any) -> None:
+        method = dataclass(frozen=True)(type("Mine", (), {"needs": needs, "explain": Mean.explain}))
+        with pytest.raises(PluginContract, match=r"Mine\.needs: expected Needs\(\.\.\.\), got "):
+            xaikit.explain(seeded(Plain), images(), {"mine": method()}, layers="conv1")
 
     @pytest.mark.parametrize(
         ("wanted", "message"),

@@ -138,6 +138,19 @@ def test_a_file_of_one_class_of_the_kind_needs_no_name(tmp_path: Path) -> None:
     assert (plugin.name, plugin.cls) == ("MyCam", Registry().find("method", "mine.py:MyCam", tmp_path).cls)
 
 
+def test_the_only_class_of_a_file_may_inherit_its_members(tmp_path: Path) -> None:
+    (tmp_path / "inherited.py").write_text(METHOD.replace("class MyCam", "class Parent"))
+    head = "from dataclasses import dataclass\nfrom inherited import Parent\n"
+    child = head + "@dataclass(frozen=True)\nclass {}(Parent):\n    x: int = 1\n"
+    (tmp_path / "child.py").write_text(child.format("Child"))
+    assert Registry().find("method", "./child.py", tmp_path).name == "Child"
+    (tmp_path / "two.py").write_text(child.format("Child") + child.format("Other"))
+    with pytest.raises(
+        UnknownPlugin, match=r"expected one class with explain\(\), got Child, Other; write two.py:CLASS"
+    ):
+        Registry().find("method", "./two.py", tmp_path)
+
+
 def test_a_file_of_several_classes_asks_which(tmp_path: Path) -> None:
     second = METHOD.replace("class MyCam", "class OtherCam").partition("@hookimpl")[0]
     (tmp_path / "mine.py").write_text(METHOD + second)

@@ -103,6 +103,21 @@ def test_a_trial_is_called_by_its_name_or_its_id(tmp_path: Path, called: str) ->
         report.map("cat", "abc")
 
 
+def test_a_name_that_is_another_label_may_be_any_of_them(tmp_path: Path) -> None:
+    trials = [
+        trial("a (seed=1)", label="a", id="abcdef0"),
+        trial("a (seed=1) (seed=0)", label="a (seed=1)", id="abcdef1"),
+    ]
+    commit(planned(tmp_path, trials), "000000-a", [row()])
+    with pytest.raises(
+        StoreError, match=r"any of these; .*\n  a \(seed=1\) \(.* id abcdef0\)\n  a \(seed=1\) \(seed=0\)$"
+    ):
+        trusted(tmp_path).maps("cat", "a (seed=1)")
+    assert (
+        trusted(tmp_path).maps("cat", "abcdef0").keys() == trusted(tmp_path).maps("cat", "a (seed=1) (seed=0)").keys()
+    )
+
+
 def test_a_label_that_one_trial_has_is_enough(tmp_path: Path) -> None:
     commit(planned(tmp_path, [trial("sharp/8", label="sharp", finish=STRIDES), trial("other")]), "000000-a", [row()])
     assert (trusted(tmp_path).map("cat", "sharp") == 32016).all()

@@ -259,6 +259,22 @@ def test_a_method_from_a_file_beside_the_config(tmp_path: Path) -> None:
         xaikit.run(tmp_path / "mine.yaml")
 
 
+def test_a_map_that_float32_does_not_hold_is_remarked(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from xaikit import Needs\n"
+        "@dataclass(frozen=True)\n"
+        "class Large:\n"
+        "    needs = Needs()\n"
+        "    def explain(self, view):\n"
+        "        return 1e300 * view.activations.mean(view.channel).double()\n"
+    )
+    report = xaikit.run(config(tmp_path, methods={"large": {"use": f"{tmp_path}/large.py"}}, layers=["body.0"]))
+    assert {record.warnings for record in report.records} == {
+        ("body.0: values that float32 does not hold, kept as infinite",)
+    }
+
+
 def test_precision_is_that_of_passes_that_are_only_scored(tmp_path: Path) -> None:
     methods = {"gradcam": {}, "scorecam": {}}
     full = xaikit.run(config(made(tmp_path / "full"), methods=methods))

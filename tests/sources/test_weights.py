@@ -78,6 +78,11 @@ def test_absent_file(tmp_path):
         read_state(str(tmp_path / "nett.pth"), "model")
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ConfigError, match=rf"model: weights: expected a file, got the folder '{tmp_path}'"):
+        read_state(str(tmp_path), "model")
+
+
 LIGHTNING = {"state_dict": {**{f"model.{name}": value for name, value in STATE.items()}, "loss.weight": torch.ones(2)}}
 
 

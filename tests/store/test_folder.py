@@ -64,6 +64,9 @@ def test_a_neighbour_whose_name_begins_alike_is_another_folder() -> None:
 def test_what_is_what(tmp_path: Path) -> None:
     assert folder_of(tmp_path) == Disk(tmp_path)
     assert folder_of(f"file://{tmp_path}/a%20b") == Disk(tmp_path / "a b")
+    for address in ("file:///x/f%231#1?x", "FILE:///x/f#1#1?x", "file://localhost/x/f#1#1?x", "file:/x/f#1#1?x"):
+        assert folder_of(address) == Disk(Path("/x/f#1#1?x"))
+    assert folder_of("memory://") == Remote("memory://")
     assert folder_of("s3://bucket/run/") == Remote("s3://bucket/run")
     assert str(folder_of("s3://bucket/run/")) == "s3://bucket/run"
 
@@ -72,6 +75,18 @@ def test_what_is_no_folder_is_refused() -> None:
     for where in (None, 3, b"run"):
         with pytest.raises(StoreError, match=f"expected a run folder, its path or URL, got {type(where).__name__}"):
             folder_of(where)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["file://runs/run", "file:run", "file:"])
+def test_an_address_of_files_is_of_this_machine_from_its_root(address: str) -> None:
+    with pytest.raises(StoreError, match=f"expected file:///folder, got {address}"):
+        folder_of(address)
+
+
+@pytest.mark.parametrize("address", ["y" * 300, "none/" + "y" * 300, "a\0b", "a/" * 3000, "zip://{tmp}/m"])
+def test_what_the_system_takes_for_no_path_is_said_so(address: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be opened: .*; name another folder in report.to"):
+        Store.check_free(address.format(tmp=tmp_path))
 
 
 def test_a_remote_folder_without_fsspec_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

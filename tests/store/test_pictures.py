@@ -13,6 +13,7 @@ from xaikit.store.pictures import (
     encoded,
     is_own_picture,
     open_picture,
+    overlay_name,
     remove_picture,
     save_picture,
     shown_image,
@@ -51,6 +52,12 @@ def test_a_picture_of_somebody_too_large_to_open_is_not_the_runs(
     RED.save(tmp_path / "huge.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2)
     assert not is_own_picture(Disk(tmp_path), "huge.png")
+
+
+def test_trials_that_differ_in_case_have_files_of_their_own_on_every_disk() -> None:
+    trials = ["gradcam", "GradCAM", "GRADCAM", "straße", "STRASSE", "strasse"]
+    assert overlay_name("cat", "gradcam", 0) == "overlays/cat.gradcam.png"
+    assert len({overlay_name("cat", trial, 0).casefold() for trial in trials}) == len(trials)
 
 
 @pytest.mark.parametrize("stored_as", ["jpg", "webp", "pdf"])

@@ -191,6 +191,14 @@ def test_an_included_point_is_else_as_the_config_says() -> None:
     ]
 
 
+def test_what_a_point_leaves_to_the_environment_is_where_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAIKIT_PLACE", "s3cr3t")
+    data = {"source": "folder", "path": "${oc.env:XAIKIT_PLACE}/x"}
+    expanded = points({"seed": [0], "include": [{"data.path": "other"}]}, data=data)
+    assert [point.where["data.path"] for point in expanded] == [data["path"], "other"]
+    assert [point.data.source.options["path"] for point in expanded] == ["s3cr3t/x", "other"]
+
+
 def test_where_says_nothing_of_what_the_config_does_not_say() -> None:
     expanded = points({"seed": [1, 2], "include": {"finish.scale.use": "tanh", "finish.scale.gamma": 3}})
     assert [point.where for point in expanded] == [

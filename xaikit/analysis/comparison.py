@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.analysis.measures import MEASURES
+from xaikit.analysis.opened import Run, opened
 from xaikit.analysis.statistics import Interval, Paired, bootstrap, holm, paired
 from xaikit.analysis.table import chosen_measures, known_measures, table
 from xaikit.analysis.truth import Only, known_predictions, only_of, sentences
 from xaikit.analysis.values import PHOTOGRAPH, TARGET, means, rows_by, shared, spread
 from xaikit.errors import ConfigError
 from xaikit.plain.values import spelling
-from xaikit.report.report import Report
 from xaikit.report.text import aligned
 from xaikit.store.trials import StoredTrial
 
@@ -111,7 +111,7 @@ class Comparison:
 
 
 def compare(
-    report: Report,
+    report: Run,
     *,
     by: By = "label",
     measure: str | None = None,
@@ -125,6 +125,7 @@ def compare(
     The photograph is what is drawn: its targets, seeds and other axes are averaged before any test.
 
     Args:
+        report: of a run, or its folder.
         by: what makes a group: the trials of one label, or one trial.
         measure: this one alone, see :func:`xaikit.analysis.table.known_measures`; None for all.
         only: the photographs on which the model is right, or wrong, where the data state their classes.
@@ -134,10 +135,11 @@ def compare(
 
     Raises:
         ConfigError: there is no such measure, or nothing of that name to group by.
-        StoreError: the run is damaged.
+        StoreError: the run is damaged, or there is none in the folder.
     """
     if by not in ("label", "trial"):
         raise ConfigError(f"by: expected label or trial, got {by!r}")
+    report = opened(report)
     predictions = known_predictions(report)
     long = only_of(table(report, measure=measure), predictions, only)
     names = report.labels if by == "label" else report.names

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaikit.analysis.difference import SHOWN, Difference, TrialDifference
+from xaikit.analysis.opened import Run, opened
 from xaikit.report.record import Record
 from xaikit.report.report import Report
 from xaikit.store.maps import Array
@@ -24,18 +25,20 @@ Photograph = tuple[str, str]  # name, and SHA-256
 Entry = tuple[list[Record], StoredTrial, Mapping[str, Any]]  # one photograph by one trial, with its first row
 
 
-def diff(a: Report, b: Report, *, tolerance: float = 1e-3) -> Difference:
+def diff(a: Run, b: Run, *, tolerance: float = 1e-3) -> Difference:
     """What differs between two runs: trials are matched by name, photographs by their bytes, else by name.
 
     Maps are read one photograph at a time, and never held together.
 
     Args:
+        a, b: reports, or the folders of runs.
         tolerance: of raw maps in units of the larger map's max|x|, of scores relative to max(1, |score|), and of
             probabilities. Half precision keeps maps to 5e-4 of their largest value.
 
     Raises:
-        StoreError: a run is damaged.
+        StoreError: a run is damaged, or there is none in a folder.
     """
+    a, b = opened(a), opened(b)
     ours, its = Side(a), Side(b)
     pairs = _matched(ours.photographs, its.photographs)
     names_of_b = set(b.names)

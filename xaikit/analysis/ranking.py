@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from xaikit.analysis.competitors import families, judged_of
+from xaikit.analysis.opened import Run, opened
 from xaikit.analysis.standings import SURE, Draws, Duel, MetricStandings, Standing, standings_of
 from xaikit.analysis.statistics import Interval, Paired
 from xaikit.errors import ConfigError
-from xaikit.report.report import Report
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Leaderboard:
 
 
 def leaderboard(
-    report: Report, *, by: Literal["label", "trial"] = "label", level: float = 0.95, draws: int = 10_000, seed: int = 0
+    report: Run, *, by: Literal["label", "trial"] = "label", level: float = 0.95, draws: int = 10_000, seed: int = 0
 ) -> Leaderboard:
     """Rank the methods of a run by everything that was measured.
 
@@ -87,6 +87,7 @@ def leaderboard(
     not better than, with p-values adjusted by Holm over all controls of a metric.
 
     Args:
+        report: of a run, or its folder.
         by: what competes: the trials of one label together, or each trial.
         level: of the intervals.
         draws: resamples of an interval, patterns of signs of a test.
@@ -97,6 +98,7 @@ def leaderboard(
     """
     if by not in ("label", "trial"):
         raise ConfigError(f"by: expected label or trial, got {by!r}")
+    report = opened(report)
     judged = judged_of(report.measures, by)
     if not judged:
         raise ConfigError(

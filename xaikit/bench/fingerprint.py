@@ -6,9 +6,11 @@ import dataclasses
 import functools
 import hashlib
 import re
+import sys
 import types
 from collections.abc import Iterator, Mapping, Set
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from xaikit.registry.modules import source_of
+from xaikit.trials.digests import source_digest
 
 DEEPEST = 8
 """Levels of containers that are looked into: one may hold itself."""
@@ -38,7 +41,7 @@ def digest_of(module: nn.Module) -> str:
 
 def architecture_of(module: nn.Module) -> str:
     """The SHA-256 of what a model does with its weights: its modules as they print, their plain attributes, the functions that
-    they hold, and the source of their classes.
+    they hold, and the source of their classes; where that is in no installed distribution, of what it imports beside it, too.
 
     Plain are numbers, strings, None, tensors, arrays, enumerations, and containers, namespaces and dataclasses of these; of
     what else a module holds the class counts. Of torch's own classes the name is enough, the version of torch is written down
@@ -46,12 +49,20 @@ def architecture_of(module: nn.Module) -> str:
     """
     printed = re.sub(r" at 0x[0-9a-f]+", "", repr(module))
     homes = sorted({type(part).__module__ for part in module.modules()})
-    sources = [source_of(home) for home in homes if home.partition(".")[0] != "torch"]
+    sources = [f"{source_of(home)}{_imported(home)}" for home in homes if home.partition(".")[0] != "torch"]
     hasher = hashlib.sha256("\n".join([printed, *homes, *sources]).encode())
     for name, part in module.named_modules():
         for attribute, value in _attributes(part):
             hasher.update(f"\n{name}|{attribute}|".encode() + _described(value))
     return hasher.hexdigest()
+
+
+def _imported(home: str) -> str:
+    """The digest of a module with what it imports beside it; "" in an installed distribution, which nobody edits."""
+    module = sys.modules.get(home)
+    file = getattr(module, "__file__", None)
+    installed = not file or {"site-packages", "dist-packages"}.intersection(Path(file).parts)
+    return "" if installed or module is None else source_digest(module)
 
 
 def _attributes(part: nn.Module) -> Iterator[tuple[str, Any]]:

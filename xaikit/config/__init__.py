@@ -16,7 +16,7 @@ from xaikit.config.files import extend, missing, read_file
 from xaikit.config.interpolation import environmental, resolve
 from xaikit.config.layers import Layer, inherit, layer_of, merge
 from xaikit.config.loaded import Loaded, layer_behind, points_behind
-from xaikit.config.overrides import override, with_axes
+from xaikit.config.overrides import listed, override, with_axes
 from xaikit.config.sweep.blame import note_faults
 from xaikit.config.sweep.grid import Grid, grid_of
 from xaikit.config.sweep.points import PointReader, Points
@@ -57,7 +57,7 @@ def load(
     """
     if isinstance(source, Config) and not overrides and not axes and points_behind(source):
         return source
-    faults = Faults()
+    overrides, axes, faults = listed(overrides), listed(axes), Faults()
     below, default_base, name = _layer(source, faults)
     base = base or default_base
     if any(fault.path in ((), ("extends",)) for fault in faults.items):

@@ -13,6 +13,7 @@ import yaml
 
 from xaikit.config.layers import Layer, layer_of, merge
 from xaikit.config.sweep.shorthand import within_sweep
+from xaikit.errors import ConfigError
 from xaikit.plain.bounds import check_bounds
 from xaikit.plain.faults import Faults, Mark, Path, at, key_of, nested, path_of, shown
 from xaikit.plain.text import problem_of, read_value
@@ -29,6 +30,13 @@ class Override:
     path: Path
     value: Any = None
     drops: bool = False
+
+
+def listed(texts: Sequence[str]) -> list[str]:
+    """Overrides or axes one by one. Raises ConfigError for one that is in no list: its letters would be one each."""
+    if isinstance(texts, str):
+        raise ConfigError(f"expected a list of overrides, got {texts!r}; write [{texts!r}]")
+    return list(texts)
 
 
 def override(below: Layer, texts: Sequence[str], faults: Faults) -> Layer:

@@ -10,10 +10,13 @@ from torch import nn
 from xaikit.auto import auto
 from xaikit.auto.memory import remembered
 from xaikit.engine.requests import Batch, equal
+from xaikit.errors import PluginContract
 from xaikit.evidence.taps import AUTO, LayerSpec, Tap, resolve, whole
 from xaikit.layouts import Arrangement
 from xaikit.method import Method
+from xaikit.needs import Needs
 from xaikit.passes.modes import Mode
+from xaikit.plain.faults import shown
 from xaikit.targets import Target
 
 
@@ -49,8 +52,12 @@ class LayerResolver:
         Raises:
             LayerNotFound: the model has no such layer, or ``auto`` found none.
             TapError, Disconnected, ConfigError: ``auto`` cannot look at the batch.
+            PluginContract: what the method declares as its needs is something else.
         """
-        single = whole(method.needs, self._arrangement)
+        needs: object = method.needs
+        if not isinstance(needs, Needs):
+            raise PluginContract(f"{type(method).__name__}.needs: expected Needs(...), got {shown(needs)}")
+        single = whole(needs, self._arrangement)
         if single is not None:
             return (single,)
         taps = [tap for layer in layers for tap in self._taps_of(layer, target)]

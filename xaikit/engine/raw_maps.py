@@ -74,12 +74,14 @@ def check_saliency(saliency: object, shape: tuple[int, ...], parts: int) -> None
         parts: maps that the method puts on the target axis by itself.
 
     Raises:
-        PluginContract: it is no tensor, or of another shape.
+        PluginContract: it is no tensor, of complex numbers, or of another shape.
     """
     samples, targets, *space = shape
     allowed = [(samples, parts, *space)] if parts else [(samples, targets, *space), (samples, 1, *space)]
     if not isinstance(saliency, Tensor):
         raise PluginContract(f"explain: expected a tensor, got {type(saliency).__name__}")
+    if saliency.is_complex():
+        raise PluginContract(f"explain: expected a map of real numbers, got {saliency.dtype}")
     if tuple(saliency.shape) not in allowed:
         raise PluginContract(f"explain: expected a map of shape {allowed[0]}, got {tuple(saliency.shape)}")
 

@@ -15,6 +15,7 @@ from xaikit.bench.bench import Bench
 from xaikit.bench.objects import Objects
 from xaikit.bench.resolve import resolve_bench
 from xaikit.config import load
+from xaikit.config.overrides import listed
 from xaikit.engine import Batch, Request
 from xaikit.engine.requests import equal
 from xaikit.engine.session import distinct, trace_requests
@@ -87,7 +88,7 @@ def export(
     """
     path, form = Path(to), _format(to)
     registry, objects = Registry(), Objects(model, data)
-    config = load(source, [*objects.overrides(), *overrides], registry)
+    config = load(source, [*objects.overrides(), *listed(overrides)], registry)
     bench = _bench(replace(config, objects=objects, device="cpu" if model is None else config.device), registry)
     batch = bench.opened.first_batch()
     explained = _explained(bench, batch)

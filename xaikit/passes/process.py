@@ -84,9 +84,9 @@ def as_before(whose: str) -> Iterator[list[str]]:
     ended: BaseException | None = None
     try:
         yield remarks
-    except (Exception, KeyboardInterrupt, GeneratorExit):
+    except (Exception, KeyboardInterrupt):
         raise
-    except BaseException as error:  # SystemExit and its like pass every "except Exception"
+    except BaseException as error:  # SystemExit, GeneratorExit and their like pass every "except Exception"
         ended = error
     finally:
         changed = _put_back(settings, before)

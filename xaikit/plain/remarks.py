@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NOT_FINITE = "values that are NaN or infinite"
+TOO_LARGE = "values that float32 does not hold, kept as infinite"
 ZERO_ACTIVATIONS = "zero activations"
 ZERO_GRADIENTS = "zero gradients"
 ZERO_HALF_GRADIENTS = (
@@ -14,8 +15,8 @@ ALL_NEGATIVE = "all-negative evidence: nothing is left after rectifying"
 CONSTANT = "constant map: every place matters the same"
 ZERO_MAP = "zero map: the evidence cancels"
 DEAD = (
-    *(NOT_FINITE, ZERO_ACTIVATIONS, ZERO_GRADIENTS, ZERO_HALF_GRADIENTS, ONE_PLACE, NEGATIVE_GRADIENTS, ALL_NEGATIVE),
-    *(CONSTANT, ZERO_MAP),
+    *(NOT_FINITE, TOO_LARGE, ZERO_ACTIVATIONS, ZERO_GRADIENTS, ZERO_HALF_GRADIENTS, ONE_PLACE, NEGATIVE_GRADIENTS),
+    *(ALL_NEGATIVE, CONSTANT, ZERO_MAP),
 )
 """Reasons why a map says nothing."""
 

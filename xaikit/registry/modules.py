@@ -115,13 +115,14 @@ def beside(folder: Path) -> Iterator[None]:
 
 
 def class_in(path: Path, member: str) -> str:
-    """The one class of a file that has a member of that name; the file is not run.
+    """The one class of a file that has a member of that name, or where none has, that may inherit it; the file is not run.
 
     Raises:
         LookupError: there is none, or there are several; the message names them.
     """
     classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
     names = [node.name for node in classes if member in {getattr(item, "name", "") for item in node.body}]
+    names = names or [node.name for node in classes if node.bases]
     if len(names) != 1:
         raise LookupError(
             f"expected one class with {member}(), got {', '.join(names) or 'none'}; write {path.name}:CLASS"

@@ -27,13 +27,13 @@ def find_trial(index: Index, called: str) -> StoredTrial:
         StoreError: there is none, or more than one.
     """
     trials = index.trials
-    matches = (
-        [trial for trial in trials if trial.name == called]
-        or [trial for trial in trials if trial.label == called]
-        or [trial for trial in trials if len(called) >= _SHORTEST_ID and trial.id.startswith(called)]
-    )
+    named = [trial for trial in trials if trial.name == called]
+    labelled = [trial for trial in trials if trial.label == called]
+    # one label may be what the name of another one's trial is made of
+    matches = named if any(trial.label == called for trial in named) else named + labelled
+    matches = matches or [trial for trial in trials if len(called) >= _SHORTEST_ID and trial.id.startswith(called)]
     names = distinct(name for trial in trials for name in (trial.name, trial.label))
-    return _only(index, "label", called, matches, [_described(trial, matches) for trial in matches], names)
+    return _only(index, "label", called, matches, [_described(trial, matches, called) for trial in matches], names)
 
 
 def find_photograph(index: Index, bench: str, called: str) -> str:
@@ -68,9 +68,9 @@ def distinct(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _described(trial: StoredTrial, among: Sequence[StoredTrial]) -> str:
-    """The name; with the model and id where others have the same."""
-    alone = [other.name for other in among].count(trial.name) == 1
+def _described(trial: StoredTrial, among: Sequence[StoredTrial], called: str) -> str:
+    """The name; with the model and id where others have the same, or that is what may be any of them."""
+    alone = trial.name != called and [other.name for other in among].count(trial.name) == 1
     return trial.name if alone else f"{trial.name} ({trial.model}, {trial.data}, id {trial.id})"
 
 

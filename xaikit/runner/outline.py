@@ -7,9 +7,10 @@ from pathlib import Path
 
 from xaikit.bench.photographs import find_photographs
 from xaikit.config import load
+from xaikit.plain.text import flow
 from xaikit.registry import Registry
 from xaikit.trials.expansion import expand
-from xaikit.trials.placement import groups
+from xaikit.trials.placement import Group, groups
 
 
 def outline(source: str | Path, overrides: Sequence[str] = (), *, axes: Sequence[str] = ()) -> str:
@@ -28,7 +29,16 @@ def outline(source: str | Path, overrides: Sequence[str] = (), *, axes: Sequence
         evidence = len({placed.trial.evidence for placed in group.placed})
         requests = len({placed.trial.request for placed in group.placed})
         lines.append(
-            f"{group.model.source.plain('source')} on {count} photographs: {len(group.placed)} trials share "
+            f"{_model(group)} on {count} photographs: {len(group.placed)} trials share "
             f"{evidence} sets of raw maps, from {requests} calls of methods a batch"
         )
     return "\n".join(lines)
+
+
+def _model(group: Group) -> str:
+    """What a person calls it, with what varies of it and of its data as that is written: of a token the reference."""
+    source = group.model.source
+    name = source.options.get("name") or source.options.get("factory") or source.use
+    where = {key: value for placed in group.placed for key, value in placed.where.items()}
+    stated = [f"{key}={flow(value)}" for key, value in where.items() if key.partition(".")[0] in ("model", "data")]
+    return f"{name} ({', '.join(stated)})" if stated else str(name)

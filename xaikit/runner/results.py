@@ -15,6 +15,7 @@ from xaikit.bench.loader import Picture, UnreadablePicture
 from xaikit.engine import Request
 from xaikit.explanation import Explanation
 from xaikit.pictures.places import written_place
+from xaikit.plain.remarks import TOO_LARGE
 from xaikit.planning.shards import Shard
 from xaikit.runner.bisection import ExplainedBatch, PictureFailure
 from xaikit.store.maps import Array, encode, map_checksums
@@ -175,4 +176,9 @@ def _warnings(explanation: Explanation, request: Request, count: int) -> list[li
         if remark.layer in layers:
             times = f" ({remark.count})" if remark.count else ""
             warnings[remark.sample].append(f"{remark.layer}: {remark.reason}{times}")
+    for layer in sorted(layers & {layer for layer, raw in explanation.maps.items() if raw.dtype == torch.float64}):
+        raw = explanation.maps[layer]
+        lost = raw.isfinite() & ~raw.float().isfinite()
+        for sample in lost.flatten(1).any(1).nonzero().flatten().tolist():
+            warnings[sample].append(f"{layer}: {TOO_LARGE}")
     return warnings

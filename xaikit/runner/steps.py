@@ -19,6 +19,7 @@ from xaikit.bench.named import target_of_classes
 from xaikit.bench.objects import Objects
 from xaikit.bench.opened import open_bench
 from xaikit.config import load
+from xaikit.config.overrides import listed
 from xaikit.errors import DamagedFile, LayerNotFound, PluginError, nearest
 from xaikit.evidence.pinned import pin, readout_of
 from xaikit.passes.raised import naming_the_layer
@@ -209,7 +210,7 @@ def _receipts(
 def _loaded(
     source: Source, overrides: Sequence[str], registry: Registry, axes: Sequence[str], objects: Objects
 ) -> Config:
-    config = load(source, [*objects.overrides(), *overrides], registry, axes=axes)
+    config = load(source, [*objects.overrides(), *listed(overrides)], registry, axes=axes)
     return config if config.objects is not None and objects == Objects() else replace(config, objects=objects)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from xaikit.errors import nearest
+from xaikit.plain.faults import shown
 from xaikit.plain.values import seconds
 
 VERSION = 1
@@ -27,7 +28,16 @@ def check_device(device: str) -> str:
     return device
 
 
+def _check_name(name: str) -> str:
+    """The name of a run, which is that of its folder below ``runs``."""
+    parts = name.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in name or "\\" in name or len(max(parts, key=len).encode()) > 255:
+        raise ValueError(f"expected the name of a folder below runs, got {shown(name)}; report.to names one elsewhere")
+    return name
+
+
 Version = Annotated[int, AfterValidator(_check_version)]
+RunName = Annotated[str, AfterValidator(_check_name)]
 Device = Annotated[str, AfterValidator(check_device)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
 Side = Annotated[int, Field(ge=1, le=16_384)]

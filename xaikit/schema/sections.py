@@ -20,7 +20,7 @@ from xaikit.schema.data import TransformConfig as TransformConfig
 from xaikit.schema.keys import FIXED, HIDDEN, INLINE, Key, PluginKey, Section, Use, fields_of, keys_of
 from xaikit.schema.labels import MetricConfig as MetricConfig
 from xaikit.schema.labels import ObserverConfig as ObserverConfig
-from xaikit.schema.scalars import VERSION, Device, Layers, Seconds, Shares, Version
+from xaikit.schema.scalars import VERSION, Device, Layers, RunName, Seconds, Shares, Version
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the passes that only score variants (autocast); float32 is none. The pass that is traced keeps the model's type."""
@@ -215,7 +215,7 @@ class Config(Section):
     """
 
     version: Annotated[Version, FIXED] = VERSION
-    name: Annotated[str, FIXED]
+    name: Annotated[RunName, FIXED]
     seed: Annotated[int, Field(ge=0)] = 0
     device: Annotated[Device, FIXED] = "auto"
     precision: Precision = "float32"

@@ -6,15 +6,15 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from xaikit.errors import StoreError
+from xaikit.plain.faults import shown
 from xaikit.store.atomic import UNFINISHED, sweep, whole
 
 
@@ -63,15 +63,39 @@ def folder_of(where: str | Path) -> Folder:
     neither."""
     if not isinstance(where, (str, os.PathLike)):
         raise StoreError(f"expected a run folder, its path or URL, got {type(where).__name__}")
-    address = str(where)
-    if address.startswith("file://"):
-        return Disk(Path(url2pathname(urlsplit(address).path)))
+    address = os.fspath(where)
+    if re.match("file:", address, re.IGNORECASE):
+        return _disk(url2pathname(_path_of(address)))
     if "://" not in address:
-        path = os.path.expanduser(where)
+        path = os.path.expanduser(address)
         if address.startswith("~") and path == address:
             raise StoreError(f"{address}: there is no user of that name; write the folder in full, or ./{address}")
-        return Disk(Path(path))
-    return Remote(address.rstrip("/"))
+        return _disk(path)
+    return Remote(re.sub(r"(?<![:/])/+$", "", address))
+
+
+def _path_of(address: str) -> str:
+    """What stands behind ``file:``, with all that is a query or a fragment of other addresses; of this host alone."""
+    path = re.fullmatch("file:(?://(?:localhost)?(?=/)|(?!//))(/.*)", address, re.IGNORECASE | re.DOTALL)
+    if path is None:
+        raise StoreError(f"expected file:///folder, got {address}")
+    return path[1]
+
+
+def _disk(path: str) -> Disk:
+    """A folder, there or not yet. Raises StoreError where the system takes no such path."""
+    try:
+        for place in (path, *Path(path).parts):  # each alone, too: behind a folder that is not there none is looked at
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                os.lstat(place)
+    except (OSError, ValueError) as error:
+        raise _refused(shown(path), error) from error
+    return Disk(Path(path))
+
+
+def _refused(address: str, error: Exception) -> StoreError:
+    reason = getattr(error, "strerror", None) or error
+    return StoreError(f"{address}: cannot be opened: {reason}; name another folder in report.to")
 
 
 @dataclass(frozen=True)
@@ -156,8 +180,8 @@ class Remote:
             raise StoreError(f"{self.address}: a remote folder needs fsspec: pip install 'xaikit[s3]'") from error
         try:
             filesystem, path = fsspec.core.url_to_fs(self.address)
-        except (ImportError, ValueError) as error:
-            raise StoreError(f"{self.address}: cannot be opened: {error}") from error
+        except (ImportError, OSError, ValueError) as error:
+            raise _refused(self.address, error) from error
         return filesystem, str(path).rstrip("/")
 
     @contextmanager

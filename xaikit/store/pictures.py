@@ -53,7 +53,8 @@ def overlay_name(stem: str, trial: str, column: int, stored_as: PictureFormat = 
 
 @lru_cache(maxsize=1024)
 def _safe_name(trial: str) -> str:
-    return safe_names([trial])[trial]
+    # beside what it would be in small letters, which is another file where case counts and the same one elsewhere
+    return safe_names([trial, trial.casefold()])[trial]
 
 
 def sheet_name(page: int, stored_as: PictureFormat) -> str:

@@ -97,7 +97,8 @@ def source_digest(module: ModuleType) -> str:
     file = getattr(module, "__file__", None)
     if not file:
         return short(module.__name__)
-    folder, inner = Path(file).parent, "" if module.__name__.startswith("xaikit_") else module.__name__
+    is_script = module.__name__ == "__main__" or module.__name__.startswith("xaikit_")
+    folder, inner = Path(file).parent, "" if is_script else module.__name__
     for _ in range(inner.count(".") + (Path(file).stem == "__init__")):
         folder = folder.parent
     return _digest(_closure([inner or Path(file).stem], lambda name: file_in(folder, name)))

@@ -78,7 +78,7 @@ class Points:
 
     def wheres(self, config: Config) -> Iterator[dict[str, Any]]:
         """The value of every key that varies, by point; what a point leaves to the config as that says it, where it does."""
-        plain = settle((), config.plain(), Faults())
+        plain = settle((), config.written(), Faults())
         tables = list(map(partial(_numbered, plain), self.grid.keys, self.grid.values))
         for row in self.grid.points:
             yield {key: table[n] for key, table, n in zip(self.grid.keys, tables, row, strict=True) if n in table}
