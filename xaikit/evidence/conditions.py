@@ -44,7 +44,7 @@ def undisturbed(model: nn.Module, mode: Mode = "eval") -> Iterator[None]:
             stack.enter_context(_NoFastPath())
         if "torch._dynamo" in sys.modules:
             stack.enter_context(_eagerly.held())
-        stack.enter_context(kept(model, mode))
+        stack.enter_context(kept(model, modules, mode))
         stack.enter_context(switched(modules, mode))
         yield
     assert _autograd_modes() == modes, "grad mode or inference mode was left behind"
