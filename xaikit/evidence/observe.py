@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +24,10 @@ from xaikit.evidence.taps import BIASES, Tap
 from xaikit.evidence.trace import Trace
 from xaikit.layouts import Arrangement
 from xaikit.passes.backprop import gradients_at
-from xaikit.passes.changes import state
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.passes.memory_format import laid_out
-from xaikit.passes.modes import Mode
-from xaikit.passes.nests import copied, first_tensor, signature, varied
+from xaikit.passes.nests import copied, first_tensor, varied
+from xaikit.passes.once import ran_once
 from xaikit.passes.tally import Tally
 from xaikit.passes.weights import attempt
 from xaikit.targets import Pinned, scores_of
@@ -41,10 +39,6 @@ GRADIENTS = 32 * 2**20
 """Bytes of gradients of one sample that one pass takes: of a sample, so that a map does not depend on the batch."""
 
 _REENTRANT = "use_reentrant"
-
-_run_once: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Any, set[Tap]]]] = WeakKeyDictionary()
-"""By the inputs' shapes, and with the state of the model then: taps that a whole forward has shown to run once, since one that
-stops at them would not notice a second call."""
 
 
 def columns_at_once(size: int) -> int:
@@ -86,7 +80,7 @@ def observe(
         Disconnected: a score does not depend on a tap.
     """
     tally = Tally() if tally is None else tally
-    once = _ran_once(model, inputs, readout.mode) if stop else None
+    once = ran_once(model, inputs, readout.mode) if stop else None
     one = _Pass(
         model, inputs, tuple(taps), pin, gradients, readout, tally, once, substitutes or {}, first, differentiable
     )
@@ -97,18 +91,6 @@ def observe(
             result = replace(one, gradients=True, once=None).run()
     paths = origins(model, inputs, one.taps, readout.mode)
     return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients, paths)
-
-
-def _ran_once(model: nn.Module, inputs: Any, mode: Mode) -> set[Tap]:
-    """The taps that are known to run once, to add to."""
-    try:
-        now = state(model, mode)
-    except RuntimeError:  # nobody would notice a change
-        return set()
-    known, key = _run_once.setdefault(model, {}), (signature(inputs), mode)
-    if key not in known or known[key][0] != now:
-        known[key] = now, set()
-    return known[key][1]
 
 
 @dataclass(frozen=True)
