@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import xaikit
 from helpers.hard_nets import Nested, Plain, Twice, images, seeded
 from helpers.untouched import counted, untouched
+from xaikit.errors import TapError
 
 
 def reached(model: torch.nn.Module) -> list[str]:
@@ -36,6 +38,29 @@ def test_nothing_behind_the_last_layer_runs_once_a_whole_forward_has_shown_that_
     assert alone.scores.isnan().all()
     assert first.scores.isnan().all()
     assert torch.equal(first.map, alone.map)
+
+
+def test_a_layer_that_runs_more_often_later_is_noticed() -> None:
+    class Repeating(Plain):
+        """Its second layer runs so often, and once more on a large image."""
+
+        times = 1
+
+        def features(self, x: Tensor) -> Tensor:
+            x = self.act1(self.conv1(x))
+            for _ in range(self.times + (x.shape[-1] > 7)):
+                x = self.act2(self.conv2(x))
+            return x
+
+    model, x = seeded(Repeating), images()
+    model.conv2 = seeded(lambda: torch.nn.Conv2d(4, 4, 3, padding=1))
+    for _ in range(2):
+        xaikit.explain(model, x, "eigencam", layers="conv2")
+    with pytest.raises(TapError, match="conv2 ran 2 times in one forward"):
+        xaikit.explain(model, torch.cat([x, x], 3), "eigencam", layers="conv2")
+    model.times = 2
+    with pytest.raises(TapError, match="conv2 ran 2 times in one forward"):
+        xaikit.explain(model, x, "eigencam", layers="conv2")
 
 
 def test_the_map_is_the_same_beside_a_method_that_needs_the_score() -> None:
@@ -67,8 +92,9 @@ def test_the_forward_goes_on_where_something_behind_is_needed(methods: Any, more
 @pytest.mark.parametrize("target", ["top1", 2, [1, 0]])
 def test_targets_that_declare_one_score_a_sample_are_not_waited_for(target: Any) -> None:
     model = seeded(Plain)
-    xaikit.explain(model, images(), "eigencam", layers="conv2")
     ran = reached(model)
+    xaikit.explain(model, images(), "eigencam", layers="conv2")
+    ran.clear()
     xaikit.explain(model, images(), "eigencam", layers="conv2", target=target)
     assert "head" not in ran
 
@@ -103,7 +129,8 @@ def test_one_forward_and_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_method_that_looks_at_no_layer_keeps_nobody_going() -> None:
     model, x = seeded(Plain), images()
-    xaikit.explain(model, x, "fem", layers="conv1")
     ran = reached(model)
+    xaikit.explain(model, x, "fem", layers="conv1")
+    ran.clear()
     xaikit.explain(model, x, ["fem", "edges", "center"], layers="conv1")
     assert ran == ["conv1"]

@@ -79,35 +79,6 @@ def test_compiled_code_runs_eagerly() -> None:
         assert torch._dynamo.eval_frame._stance.stance == "force_eager"
 
 
-def test_random_numbers_drawn_inside_are_not_missed_outside() -> None:
-    model = seeded(Plain)
-    for times in (0, 5, 0, 5):
-        with untouched(model), undisturbed(model):
-            torch.rand(times)
-
-
-def test_random_numbers_that_another_thread_drew_are_not_drawn_again() -> None:
-    model = seeded(Plain)
-    with undisturbed(model):
-        pass
-    with torch.random.fork_rng(), ThreadPoolExecutor(1) as pool:
-        torch.manual_seed(0)
-        expected = torch.rand(6)
-        torch.manual_seed(0)
-        with undisturbed(model):
-            first = pool.submit(torch.rand, 3).result()
-        assert torch.equal(torch.cat([first, pool.submit(torch.rand, 3).result()]), expected)
-
-
-def test_a_model_that_draws_is_put_back_also_beside_other_threads() -> None:
-    model = seeded(Plain)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(int).result()
-        for _ in range(2):
-            with untouched(model), undisturbed(model):
-                torch.rand(5)
-
-
 def test_a_wrapper_that_hands_on_every_attribute_is_explained_itself() -> None:
     class Wrapper(nn.Module):
         def __init__(self, inner: nn.Module) -> None:

@@ -26,12 +26,27 @@ def observed(model: nn.Module, inputs: Tensor, names: list[str]) -> None:
         observe(model, inputs, [Tap(name) for name in names], lambda _: [pinned], gradients=True)
 
 
+class Mapped(Plain):
+    """Its second layer is given one sample after another, by a transform of functions."""
+
+    def features(self, x: Tensor) -> Tensor:
+        one = torch.func.vmap(lambda each: self.act2(self.conv2(each[None]))[0])
+        mapped: Tensor = one(self.act1(self.conv1(x)))
+        return mapped
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("build", "name", "error", "message"),
         [
             (Twice, "conv2", TapError, r"layer conv2 ran 2 times in one forward"),
             (Unused, "conv2", TapError, r"layer conv2 never ran in this forward"),
+            (
+                Mapped,
+                "conv2",
+                TapError,
+                r"layer conv2: expected what it returns for the batch, got one sample's inside",
+            ),
             (Aliased, "conv1", TapError, r"layer conv1: what it returned was changed in place through an alias"),
             (
                 Beside,

@@ -44,6 +44,7 @@ MIXES: dict[str, Callable[[Tensor], Tensor]] = {
     "sums so far": lambda x: x.cumsum(0),
     "attention": attended,
     "batch normalization": lambda x: nn.functional.batch_norm(x, None, None, training=True),
+    "a share of the largest value": lambda x: x / x.amax(),
 }
 APART: dict[str, Callable[[Tensor], Tensor]] = {
     "instance normalization": nn.functional.instance_norm,
@@ -78,6 +79,53 @@ def test_a_model_that_mixes_samples(mix: str) -> None:
     assert not is_remarked(explain(model, x[:1]))
 
 
+@pytest.mark.parametrize("largest", [0, 1, 2])
+def test_a_model_that_mixes_samples_through_one_of_them(largest: int) -> None:
+    model, x = seeded(lambda: Mixing(MIXES["a share of the largest value"])), images(3, 2, 8, 7)
+    x[largest] *= 9
+    explanation = explain(model, x)
+    assert is_remarked(explanation)
+    assert torch.allclose(
+        explanation.maps["conv1"], own_maps(model, x, "conv1", lambda y: y[:, 1]), rtol=1e-7, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("shown", [[0], [1], [2], [0, 1], []])
+def test_samples_without_a_gradient_hide_no_mixing_from_the_next_batch(shown: list[int]) -> None:
+    class Padded(Mixing):
+        """Images of zeros are padding, and have no score."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * x.flatten(1).any(1, keepdim=True)
+
+    model, x = seeded(lambda: Padded(MIXES["batch normalization"])), images(3, 2, 8, 7)
+    padded = torch.zeros_like(x)
+    padded[shown] = x[shown]
+    for batch in (padded, x):
+        explanation = explain(model, batch)
+        assert torch.allclose(
+            explanation.maps["conv1"], own_maps(model, batch, "conv1", lambda y: y[:, 1]), rtol=1e-7, atol=1e-12
+        )
+    assert is_remarked(explanation)
+
+
+def test_what_trains_far_from_the_scores_is_judged_anew() -> None:
+    deep = [layer for _ in range(20) for layer in (nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())]
+    model = seeded(lambda: Mixing(nn.Sequential(nn.BatchNorm2d(4), *deep))).double()
+    with torch.no_grad():
+        for weight in model.mix.parameters():
+            weight.mul_(2)
+    x = images(3, 2, 8, 7)
+    assert not is_remarked(explain(model, x))
+    model.train()
+    with untouched(model, x):
+        explanation = xaikit.explain(model, x, "gradcam", layers="conv1", target=1, mode="as_is")["gradcam"]
+    assert is_remarked(explanation)
+    assert torch.allclose(
+        explanation.maps["conv1"], own_maps(model, x, "conv1", lambda y: y[:, 1]), rtol=1e-7, atol=1e-12
+    )
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_that_compares_samples(target: str) -> None:
     model, x = seeded(Plain), images(3, 2, 8, 7)
@@ -102,7 +150,7 @@ def test_what_only_looks_like_mixing_is_asked_once(apart: str, monkeypatch: pyte
     assert not is_remarked(explain(model, x))
     first = counts["gradient calls"]
     assert not is_remarked(explain(model, x))
-    assert (first, counts["gradient calls"]) == (2, 3)
+    assert (first, counts["gradient calls"]) == (3, 4)
 
 
 def test_an_ordinary_model_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.fx
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from xaikit.errors import TapError
+from xaikit.passes.buffers import kept
+from xaikit.passes.draws import drawing_apart
 from xaikit.passes.locks import ProcessSwitch, queued
 from xaikit.passes.modes import Mode, switched
 from xaikit.passes.modules import inside_compiled, is_compiled
@@ -31,18 +31,20 @@ def undisturbed(model: nn.Module, mode: Mode = "eval") -> Iterator[None]:
 
     Evaluation mode for every module, or the mode that each is in; no inference mode; attention computed the
     differentiable way, so that a map alone and the same map beside others come from the same kernels; compiled code run
-    eagerly, so that hooks fire; the global random state kept; and no other thread explains the model meanwhile.
+    eagerly, so that hooks fire; the global random state and the buffers kept; and no other thread explains the model
+    meanwhile.
     """
     modes = _autograd_modes()
     modules = list(model.modules())
     with ExitStack() as stack:
         stack.enter_context(queued(modules))
         stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(_drawing_apart(model))
+        stack.enter_context(drawing_apart(model, mode))
         if any(isinstance(module, _ATTENDING) for module in modules):
             stack.enter_context(_NoFastPath())
         if "torch._dynamo" in sys.modules:
             stack.enter_context(_eagerly.held())
+        stack.enter_context(kept(model, modules, mode))
         stack.enter_context(switched(modules, mode))
         yield
     assert _autograd_modes() == modes, "grad mode or inference mode was left behind"
@@ -64,38 +66,6 @@ class _NoFastPath(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **(kwargs or {}))
-
-
-_drew: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
-"""Whether the first pass of a model moved the global random state."""
-
-
-@contextmanager
-def _drawing_apart(model: nn.Module) -> Iterator[None]:
-    """Put the global random state back where the model drew from it.
-
-    Not where only another thread can have drawn meanwhile: it would draw the same numbers once more.
-    """
-    devices = sorted({value.device.index or 0 for value in model.parameters() if value.device.type == "cuda"})
-    before = _random_states(devices)
-    drew = True
-    try:
-        yield
-        drew = _moved(before, devices)
-        drew = _drew.setdefault(model, drew) or (drew and threading.active_count() == 1)
-    finally:
-        if drew and _moved(before, devices):
-            torch.set_rng_state(before[0])
-            for device, state in zip(devices, before[1:], strict=True):
-                torch.cuda.set_rng_state(state, device)
-
-
-def _random_states(devices: Sequence[int]) -> list[Tensor]:
-    return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, devices)]
-
-
-def _moved(before: Sequence[Tensor], devices: Sequence[int]) -> bool:
-    return not all(map(torch.equal, before, _random_states(devices)))
 
 
 def unwrapped(model: Any) -> nn.Module:

@@ -11,6 +11,7 @@ from torch import nn
 
 from xaikit.evidence.hooks import hooked
 from xaikit.evidence.taps import resolve
+from xaikit.passes.buffers import count_forward
 from xaikit.passes.modes import Mode
 from xaikit.passes.modules import module_at
 from xaikit.passes.nests import in_order, tensors_in
@@ -72,6 +73,7 @@ def call(model: nn.Module, inputs: Any, layers: Iterable[str] = ()) -> Any:
 
     with hooked(modules.items(), read):
         returned = _call(model, inputs)
+    count_forward(model)
     return WithLayers(returned, outputs) if modules else returned
 
 

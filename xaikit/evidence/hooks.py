@@ -160,6 +160,7 @@ class Cut:
         Args:
             where: names the tensor in errors.
         """
+        _check_whole(tensor, where)
         if not tensor.is_floating_point():
             raise TapError(f"layer {where}: expected floating-point numbers to differentiate, got {tensor.dtype}")
         self.check()
@@ -168,6 +169,14 @@ class Cut:
         self.has_leaf = True
         torch.set_grad_enabled(True)
         return tensor.detach().requires_grad_()
+
+
+def _check_whole(tensor: Tensor, where: object) -> None:
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        raise TapError(
+            f"layer {where}: expected what it returns for the batch, got one sample's inside torch.func.vmap, or what another "
+            "transform of torch.func hands it; name a layer outside"
+        )
 
 
 Substitute = Callable[[Tensor], Tensor]
@@ -227,6 +236,7 @@ class TapRecorder:
         return output
 
     def _record(self, path: Path, tensor: Tensor) -> _HandedOn:
+        _check_whole(tensor, self._tap)
         tensor = tensor.clone() if tensor.is_inference() else tensor
         tensor = tensor if self._substitute is None else self._substitute(tensor)
         tensor = self._cut.point(tensor, self._tap) if self._cut.differentiate else tensor

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from xaikit.passes.backprop import gradients_at
 from xaikit.passes.dependence import depend, gradients_by_row, normalizes_batches
 from xaikit.passes.memory_format import laid_out
 from xaikit.passes.nests import copied, first_tensor, varied
+from xaikit.passes.once import ran_once
 from xaikit.passes.tally import Tally
 from xaikit.passes.weights import attempt
 from xaikit.targets import Pinned, scores_of
@@ -39,9 +39,6 @@ GRADIENTS = 32 * 2**20
 """Bytes of gradients of one sample that one pass takes: of a sample, so that a map does not depend on the batch."""
 
 _REENTRANT = "use_reentrant"
-
-_run_once: WeakKeyDictionary[nn.Module, set[Tap]] = WeakKeyDictionary()
-"""Taps that a whole forward has shown to run once: a forward that stops at them would not notice a second call."""
 
 
 def columns_at_once(size: int) -> int:
@@ -69,8 +66,9 @@ def observe(
     Args:
         pin: gives the pinned targets, from what is read of this pass.
         readout: what targets are scored on.
-        stop: pin nothing, scores are NaN; and leave the forward behind the last tap, as soon as an earlier one that
-            was not left has shown that the taps run once.
+        stop: pin nothing, scores are NaN; and leave the forward behind the last tap, as soon as an earlier one that was not
+            left, of inputs of this shape and the model as it is, has shown that the taps run once. How often they run must
+            not depend on the numbers in the inputs.
         substitutes: what a tap returns instead of what its module returned.
         input_layout: how the (first) input is arranged, where somebody says it.
         first: take gradients from this column of all targets on, and only as many as are in memory at once
@@ -82,21 +80,25 @@ def observe(
         Disconnected: a score does not depend on a tap.
     """
     tally = Tally() if tally is None else tally
+    once = ran_once(model, inputs, readout.mode) if stop else None
     one = _Pass(
-        model, inputs, tuple(taps), pin, gradients, readout, tally, stop, substitutes or {}, first, differentiable
+        model, inputs, tuple(taps), pin, gradients, readout, tally, once, substitutes or {}, first, differentiable
     )
     with undisturbed(model, readout.mode):
         result = one.run()
         if result.ambiguous and not gradients:
             # which of several tensors a tap means does not depend on who else is explained: the score decides
-            result = replace(one, gradients=True, stop=False).run()
+            result = replace(one, gradients=True, once=None).run()
     paths = origins(model, inputs, one.taps, readout.mode)
     return result.trace(inputs, one.taps, MapReader(model, inputs, input_layout), gradients, paths)
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one pass is to do."""
+    """What one pass is to do.
+
+    once  the taps that are known to run once, where the pass may stop at them
+    """
 
     model: nn.Module
     inputs: Any
@@ -105,7 +107,7 @@ class _Pass:
     gradients: bool
     readout: Readout
     tally: Tally
-    stop: bool
+    once: set[Tap] | None
     substitutes: Mapping[Tap, Substitute]
     first: int | None
     differentiable: bool
@@ -118,8 +120,8 @@ class _Pass:
     def _attempt(self, grad: bool) -> PassResult | None:
         recording, returned = laid_out(self.model, self.inputs, lambda memory: self._forward(grad, memory))
         recorded = recording.recorded()
-        if self.stop:
-            _run_once[self.model] |= recorded.points.keys()
+        if self.once is not None:
+            self.once.update(recorded.points)
             return PassResult(None, (), (), recorded, differentiable=self.differentiable)
         output = forward.select(returned, self.readout)
         with torch.enable_grad():
@@ -173,8 +175,7 @@ class _Pass:
 
     def _forward(self, grad: bool, memory: torch.memory_format) -> tuple[Recording, Any]:
         """The model on the inputs with all taps: the recording, and what it returned if it was not left early."""
-        once = _run_once.setdefault(self.model, set())
-        stop = self.stop and all(tap in once for tap in self.taps if tap.is_hooked)
+        stop = self.once is not None and self.once.issuperset(tap for tap in self.taps if tap.is_hooked)
         recording = Recording(self.taps, self.gradients, stop, self.substitutes)
         self.tally.forwards += 1
         inputs = copied(self.inputs, memory)

@@ -39,9 +39,9 @@ _verdicts: WeakKeyDictionary[nn.Module, dict[int, bool]] = WeakKeyDictionary()
 
 
 def depend(model: nn.Module, scores: Tensor, points: Sequence[Tensor]) -> bool:
-    """Whether the last sample's scores (of N, T) depend on the rows of other samples at some point.
+    """Whether some sample's scores (of N, T) depend on the rows of other samples at some point.
 
-    Where an operation could mix samples this costs a gradient call, once for a model.
+    Where an operation could mix samples this costs two gradient calls, once for a model.
     """
     points = _by_sample(points, len(scores))
     if len(scores) < 2 or not points or not scores.requires_grad:
@@ -49,14 +49,17 @@ def depend(model: nn.Module, scores: Tensor, points: Sequence[Tensor]) -> bool:
     nodes = list(nodes_behind(scores.grad_fn))
     # names do not tell the axes of a target, which is what changes for one model
     near = tuple(_keeps_apart(node, len(scores)) for node in nodes[:FEW_NODES])
-    verdicts, key = _verdicts.setdefault(model, {}), hash((near, *(node.name() for node in nodes)))
+    names = ((node.name(), getattr(node, "_saved_training", None)) for node in nodes)
+    verdicts, key = _verdicts.setdefault(model, {}), hash((near, *names))
     if key not in verdicts:
         apart = all(_keeps_apart(node, len(scores)) for node in nodes)
         try:
-            own = () if apart else _gradients(scores[-1].sum(), points)
+            mixed = False if apart else _mixed(scores, points)
         except RuntimeError:
             return False  # the gradient that all share says what is wrong, by name
-        verdicts[key] = any(on_host([_reaches_others(gradient) for gradient in own if gradient is not None]))
+        if mixed is None:
+            return False
+        verdicts[key] = mixed
     return verdicts[key]
 
 
@@ -119,8 +122,26 @@ def _is_of_pooling(node: Node, rows: int) -> bool:
     )
 
 
-def _reaches_others(gradient: Tensor) -> Tensor:
-    return gradient[:-1].abs().amax() > NEGLIGIBLE * gradient.abs().amax()
+def _mixed(scores: Tensor, points: Sequence[Tensor]) -> bool | None:
+    """By the gradients of two samples, as one may be the one that all others depend on, such as by the largest value of a batch;
+    None where fewer have any, which tells nothing of the next batch."""
+    sure = 0
+    for row in (0, len(scores) - 1, *range(1, len(scores) - 1)):
+        gradients = [gradient for gradient in _gradients(scores[row].sum(), points) if gradient is not None]
+        reached = on_host([_reached(gradient, row) for gradient in gradients])
+        if any(bool(others) for others, _ in reached):
+            return True
+        sure += any(bool(own) for _, own in reached)
+        if sure == 2:
+            return False
+    return None
+
+
+def _reached(gradient: Tensor, row: int) -> Tensor:
+    """Whether rows of other samples have a gradient, and whether the sample's own row has one."""
+    largest = gradient.abs().flatten(1).amax(1) if gradient.dim() > 1 else gradient.abs()
+    others = largest.index_fill(0, torch.tensor(row, device=gradient.device), 0).amax()
+    return torch.stack([others > NEGLIGIBLE * largest.amax(), largest[row] > 0])
 
 
 def _by_sample(points: Sequence[Tensor], rows: int) -> list[Tensor]:

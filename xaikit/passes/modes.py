@@ -13,14 +13,12 @@ Mode = Literal["eval", "as_is"]
 
 @contextmanager
 def switched(modules: Sequence[nn.Module], mode: Mode) -> Iterator[None]:
-    """All modules in evaluation mode, or as they are; what they count while they train is undone."""
+    """All modules in evaluation mode, or as they are."""
     with ExitStack() as stack:
-        for module in [module for module in modules if module.training]:
-            # the flag and not model.eval(): a model may override eval() and train() to do something else
-            if mode == "eval":
+        for module in modules:
+            if module.training and mode == "eval":
+                # the flag and not model.eval(): a model may override eval() and train() to do something else
                 _set(stack, module, "training", False)
-            else:
-                _count_apart(stack, module)
         for module in modules:
             if isinstance(module, nn.RNNBase) and not module.training and _is_on_cuda(module):
                 # cuDNN has no gradient of an RNN that evaluates; one that trains without dropout is the same function
@@ -32,13 +30,6 @@ def switched(modules: Sequence[nn.Module], mode: Mode) -> Iterator[None]:
 def _set(stack: ExitStack, module: nn.Module, name: str, value: object) -> None:
     stack.callback(setattr, module, name, getattr(module, name))
     setattr(module, name, value)
-
-
-def _count_apart(stack: ExitStack, module: nn.Module) -> None:
-    """Copies in place of its buffers, such as running statistics."""
-    buffers = module._buffers
-    stack.callback(buffers.update, dict(buffers))
-    buffers.update({name: None if value is None else value.clone() for name, value in buffers.items()})
 
 
 def _is_on_cuda(module: nn.Module) -> bool:
