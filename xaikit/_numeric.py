@@ -63,7 +63,10 @@ def differentiate(
 def _sparse(gradients: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """The first gradient with room between its numbers: dense in no memory format, it is read by its strides."""
     first, *others = gradients
-    return None if first is None or len(first) > 1 else (torch.stack([first, first], -1)[..., 0], *others)
+    # a traced graph is of any number of samples, and has formulas in place of kernels
+    if first is None or is_traced(first) or len(first) > 1:
+        return None
+    return (torch.stack([first, first], -1)[..., 0], *others)
 
 
 def nodes_behind(start: Node | None, end: Node | None = None) -> Iterator[Node]:
