@@ -239,7 +239,9 @@ def pick_device(name: str) -> torch.device:
     try:
         check_device(name)
     except ValueError as error:
-        raise ConfigError(f"device: {error}") from error
+        # what auto found has a name of its own
+        if (found := _accelerator()) is None or name.partition(":")[0] != found.type:
+            raise ConfigError(f"device: {error}") from error
     if name == "auto":
         return _accelerator() or torch.device("cpu")
     device = torch.device(name)

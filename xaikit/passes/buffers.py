@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from xaikit._numeric import is_traced
+from xaikit._numeric import is_traced, on_host
 from xaikit.passes.modes import Mode
 
 _changes: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
@@ -46,11 +46,14 @@ class _Held(NamedTuple):
         self.buffers[self.name] = self.own
         return now
 
-    def is_changed(self, now: Tensor | None) -> bool:
+    def is_changed(self, now: Tensor | None) -> bool | Tensor:
+        """Or whether it is in a tensor, where the numbers tell."""
         if now is not self.stand_in or now._version != self.version:
             return True
+        if now is self.own:
+            return False
         # the kernels of batch normalization, and who writes to .data, leave the version as it was
-        return now is not self.own and not (_is_comparable(now) and torch.equal(now, self.own))
+        return (now != self.own).any() if _is_comparable(now) and now.shape == self.own.shape else True
 
 
 @contextmanager
@@ -69,11 +72,21 @@ def kept(model: nn.Module, modules: Iterable[nn.Module], mode: Mode) -> Iterator
         yield
     finally:
         is_whole = _forwards.get(model, 0) > before
-        for one, now in [(one, one.put_back()) for one in held]:
-            if not one.changes.get(one.name) and one.is_changed(now):
+        ended = [(one, one.put_back()) for one in held]
+        watched = [(one, one.is_changed(now)) for one, now in ended if not one.changes.get(one.name)]
+        for one, is_changed in zip(
+            [one for one, _ in watched], _read([is_changed for _, is_changed in watched]), strict=True
+        ):
+            if is_changed:
                 one.changes[one.name] = True
             elif is_whole:
                 one.changes.setdefault(one.name, False)
+
+
+def _read(verdicts: Sequence[bool | Tensor]) -> list[bool]:
+    """Those in tensors by one copy for all of a device."""
+    read = iter(on_host([verdict for verdict in verdicts if isinstance(verdict, Tensor)]))
+    return [bool(next(read)) if isinstance(verdict, Tensor) else verdict for verdict in verdicts]
 
 
 def _held(module: nn.Module, mode: Mode, copies: dict[int, Tensor]) -> Iterator[_Held]:
