@@ -74,9 +74,8 @@ def kept(model: nn.Module, modules: Iterable[nn.Module], mode: Mode) -> Iterator
         is_whole = _forwards.get(model, 0) > before
         ended = [(one, one.put_back()) for one in held]
         watched = [(one, one.is_changed(now)) for one, now in ended if not one.changes.get(one.name)]
-        for one, is_changed in zip(
-            [one for one, _ in watched], _read([is_changed for _, is_changed in watched]), strict=True
-        ):
+        verdicts = _read([verdict for _, verdict in watched])
+        for (one, _), is_changed in zip(watched, verdicts, strict=True):
             if is_changed:
                 one.changes[one.name] = True
             elif is_whole:
